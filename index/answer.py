@@ -1,0 +1,138 @@
+"""A ranking -> an Answer with quotes and citations, or a reasoned decline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage, Sentence
+from index.retrieve import Ranking
+from index.terms import content_terms
+
+MAX_QUOTES = 4
+CANDIDATES = 12  # sentences looked at for quotes
+NEAR_COPY = 0.6  # share of terms in common (Jaccard) above which a second quote adds nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """How far the best passages answer the question: confidence 0..1 and, if too weak, why."""
+
+    confidence: float
+    reason: str | None
+
+
+def compose(
+    ranking: Ranking, *, filters: Filters, generation: int, model: str, threshold: float
+) -> Answer:
+    """Answer from a ranking, or decline where confidence is under the threshold."""
+    question = ranking.query.question
+    found = passages(ranking)
+    judged = judge(ranking, threshold, filters)
+    if judged.reason is not None:
+        found = found[:1]
+    citations = _citations(passage.article for passage in found)
+    numbers = {citation.article.article_id: citation.number for citation in citations}
+    quotes = tuple(
+        CitedQuote(passage.quote(), numbers[passage.article.article_id]) for passage in found
+    )
+    answered = judged.reason is None
+    return Answer(
+        answer_id=answer_id(question, filters, generation, model),
+        question=question,
+        filters=filters,
+        generation=generation,
+        model=model,
+        status="answered" if answered else "declined",
+        confidence=judged.confidence,
+        quotes=quotes if answered else (),
+        citations=citations,
+        reason=judged.reason,
+        closest=quotes[0] if quotes and not answered else None,
+        scores=tuple(passage.score for passage in found),
+    )
+
+
+def passages(ranking: Ranking, most: int = MAX_QUOTES) -> list[Passage]:
+    """The best sentences, neighbours merged, without near-copies, best first."""
+    chosen: list[list[Sentence]] = []
+    scores: list[float] = []
+    top = ranking.scores[0] if len(ranking.scores) else 0.0
+    floor = top - _spread(ranking)
+    for sentence, score in zip(
+        ranking.sentences[:CANDIDATES], ranking.scores.tolist(), strict=False
+    ):
+        if score < floor:
+            break
+        beside = next((group for group in chosen if _adjoins(group, sentence)), None)
+        if beside is not None and len(beside) == 1:
+            beside.append(sentence)
+        elif beside is None and not _repeats(sentence, chosen) and len(chosen) < most:
+            chosen.append([sentence])
+            scores.append(score)
+    return [
+        Passage(
+            ranking.articles[group[0].article_id],
+            tuple(sorted(group, key=lambda s: s.position)),
+            group[0],
+            score,
+        )
+        for group, score in zip(chosen, scores, strict=True)
+    ]
+
+
+def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
+    """Whether the best passages are enough to answer from."""
+    if not ranking.sentences:
+        where = "that pass the filters" if filters else "in this collection yet"
+        return Judgement(0.0, f"There are no reports {where}.")
+    dense = float(ranking.dense[:3].max())
+    query = set(ranking.query.terms)
+    seen = {term for s in ranking.sentences[:3] for term in content_terms(s.text)}
+    cover = len(query & seen) / max(len(query), 1)
+    confidence = 1 / (1 + math.exp(-(10 * (dense - 0.5) + 3 * (cover - 0.4))))
+    if confidence >= threshold:
+        return Judgement(confidence, None)
+    missing = [word for word in ranking.query.terms if word not in seen]
+    return Judgement(confidence, _reason(missing))
+
+
+def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
+    """Twelve hex digits that name question, filters, generation and model."""
+    parts = [question, list(filters.publishers), generation, model]
+    parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _reason(missing: list[str]) -> str:
+    if missing:
+        return "The reports do not say: no passage speaks of all that you ask."
+    return "The reports do not say: the closest passage is about something near it."
+
+
+def _spread(ranking: Ranking) -> float:
+    """How far under the best score a sentence still adds to the answer."""
+    return 0.35 * float(ranking.scores[0] - ranking.scores.mean()) if len(ranking.scores) else 0.0
+
+
+def _adjoins(group: list[Sentence], sentence: Sentence) -> bool:
+    return group[0].article_id == sentence.article_id and any(
+        abs(other.position - sentence.position) == 1 for other in group
+    )
+
+
+def _repeats(sentence: Sentence, chosen: list[list[Sentence]]) -> bool:
+    mine = set(content_terms(sentence.text))
+    for group in chosen:
+        theirs = set(content_terms(group[0].text))
+        if len(mine & theirs) > NEAR_COPY * len(mine | theirs):
+            return True
+    return False
+
+
+def _citations(articles: Iterable[Article]) -> tuple[Citation, ...]:
+    distinct = {article.article_id: article for article in articles}
+    return tuple(Citation(number, article) for number, article in enumerate(distinct.values(), 1))

@@ -1,0 +1,367 @@
+"""The SQLite file of a collection: its schema and every statement that reads it.
+
+One file holds articles with their revisions, sentences, embeddings, full text, the places they
+come from and the audit log, so that one transaction changes them together. A sentence is *live*
+when it belongs to the live revision of an article; only live sentences are in the full text.
+Sentences of one revision are written in one go and so have consecutive ids.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from index.article import Article, Filters, Sentence
+from index.encoder import Vectors
+from index.errors import NotFoundError, StoreError, StoreVersionError
+from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size
+
+SCHEMA_VERSION = 1
+_APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
+_BUSY_S = 30.0
+_CACHED_ARTICLES = 2_000
+_BATCH = 500  # parameters a statement; SQLite's own limit is far above
+
+_SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generation (
+    number INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
+    note TEXT NOT NULL DEFAULT '');
+CREATE TABLE article (
+    article INTEGER PRIMARY KEY, article_id TEXT NOT NULL UNIQUE,
+    latest INTEGER NOT NULL, live INTEGER);
+CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
+CREATE TABLE revision (
+    revision INTEGER PRIMARY KEY, article INTEGER NOT NULL, number INTEGER NOT NULL,
+    title TEXT NOT NULL, text TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT,
+    published TEXT, url TEXT, language TEXT NOT NULL, source TEXT, text_hash TEXT NOT NULL,
+    UNIQUE (article, number));
+CREATE TABLE sentence (
+    sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL,
+    position INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
+    terms TEXT NOT NULL);
+CREATE INDEX sentence_revision ON sentence (revision);
+CREATE TABLE embedding (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE staged (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE VIRTUAL TABLE live_text USING fts5 (
+    terms, content='sentence', content_rowid='sentence_id',
+    tokenize="unicode61 remove_diacritics 0 tokenchars '.'");
+CREATE VIRTUAL TABLE live_terms USING fts5vocab (live_text, row);
+CREATE TABLE change (
+    generation INTEGER NOT NULL, article INTEGER NOT NULL, outcome TEXT NOT NULL,
+    before INTEGER, after INTEGER, PRIMARY KEY (generation, article)) WITHOUT ROWID;
+CREATE TABLE origin (
+    number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
+"""
+
+_ARTICLE_COLUMNS = """
+    a.article_id, r.title, r.text, r.publisher, r.author, r.published, r.url, r.language,
+    r.source, r.number, a.live IS NULL, r.revision
+"""
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """Open a catalogue, and make its schema where there is none yet.
+
+    Raises:
+        StoreVersionError: a newer version of On Record made it.
+        StoreError: it cannot be opened, or is something else.
+    """
+    try:
+        connection = sqlite3.connect(
+            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        _ensure_schema(connection, path)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(
+            f"{path} cannot be opened as a collection ({error}): check the folder and its "
+            "permissions, or restore a backup."
+        ) from error
+    return connection
+
+
+def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise StoreVersionError(
+            f"{path} was made by a newer version of On Record: upgrade with "
+            "pip install --upgrade onrecord. Nothing was changed."
+        )
+    if version == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
+            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+                raise StoreError(f"{path} is a database of another program: name another folder.")
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment as stored: UTC, ISO 8601, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+class Reader:
+    """What a snapshot reads from SQLite: all of it but the vector index."""
+
+    def __init__(self, connection: sqlite3.Connection, cache: dict[int, Article]) -> None:
+        """Read through a connection that is inside a transaction.
+
+        Args:
+            connection: pinned to one generation.
+            cache: articles by revision row, which never change; shared between snapshots.
+        """
+        self._db = connection
+        self._cache = cache
+        newest = connection.execute("SELECT max(number) FROM generation").fetchone()[0]
+        self.generation: int = newest or 0
+        self.model = self.meta("model")
+
+    def meta(self, key: str) -> str | None:
+        """One value of the `meta` table."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return row[0] if row else None
+
+    def size(self) -> Size:
+        count = self._db.execute("SELECT count(*) FROM article WHERE live IS NOT NULL")
+        sentences = int(self.meta("live_sentences") or 0)
+        total = int(self.meta("live_term_count") or 0)
+        return Size(int(count.fetchone()[0]), sentences, total / sentences if sentences else 0.0)
+
+    def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
+        if not terms or k < 1:
+            return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        condition, values = live_filter(filters)
+        found = self._db.execute(
+            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
+            + (f" AND rowid IN ({condition})" if filters else "")
+            + " ORDER BY bm25(live_text), rowid LIMIT ?",
+            (match, *values, k),
+        ).fetchall()
+        ids = np.array([row[0] for row in found], dtype=np.int64)
+        return Ranked(ids, np.array([row[1] for row in found], dtype=np.float32))
+
+    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        sql = "SELECT term, doc FROM live_terms WHERE term IN ({})"
+        return dict(self._in_batches(sql, list(dict.fromkeys(terms))))
+
+    def live_ids(self, filters: Filters = Filters()) -> Ids:  # noqa: B008
+        """All live sentence ids, ascending: int64 (n,)."""
+        condition, values = live_filter(filters)
+        rows = self._db.execute(f"{condition} ORDER BY s.sentence_id", values)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64)
+
+    def live_vectors(self, ids: Ids) -> Vectors:
+        """Embeddings of live sentences: float32 (n, d), in the order of ascending `ids`."""
+        sql = "SELECT vector FROM embedding WHERE sentence_id IN ({}) ORDER BY sentence_id"
+        blobs = b"".join(row[0] for row in self._in_batches(sql, ids.tolist()))
+        if not len(ids):
+            return np.empty((0, 0), dtype=np.float32)
+        return np.frombuffer(blobs, dtype=np.float32).reshape(len(ids), -1)
+
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
+        """Sentence ids (all, live) of the articles that changed after a generation."""
+        changed = "SELECT DISTINCT article FROM change WHERE generation > ?"
+        every = self._db.execute(
+            "SELECT s.sentence_id, a.live IS r.revision FROM article a "
+            "JOIN revision r USING (article) JOIN sentence s USING (revision) "
+            f"WHERE a.article IN ({changed}) ORDER BY s.sentence_id",
+            (generation,),
+        ).fetchall()
+        ids = np.array([row[0] for row in every], dtype=np.int64)
+        live = np.array([row[1] for row in every], dtype=bool)
+        return ids, ids[live]
+
+    def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
+        wanted = sorted({near for i in ids for near in range(i - radius, i + radius + 1)})
+        asked = set(ids) if radius else set(wanted)
+        sql = (
+            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.terms, e.vector "
+            "FROM sentence s JOIN article a ON a.live = s.revision "
+            "JOIN embedding e USING (sentence_id) WHERE s.sentence_id IN ({})"
+            " ORDER BY s.sentence_id"
+        )
+        found = list(self._in_batches(sql, wanted))
+        if radius:  # an id beside the asked one may belong to another article
+            at = {row[0]: row[1] for row in found}
+            found = [row for row in found if _near(row[0], row[1], asked, at, radius)]
+        articles = self._articles_by_revision({row[1] for row in found})
+        sentences = tuple(_sentence(row, articles[row[1]]) for row in found)
+        vectors = np.frombuffer(b"".join(row[6] for row in found), dtype=np.float32)
+        return Rows(
+            sentences=sentences,
+            vectors=vectors.reshape(len(found), -1) if found else vectors.reshape(0, 0),
+            terms=tuple(tuple(row[5].split()) for row in found),
+            articles={article.article_id: article for article in articles.values()},
+        )
+
+    def article(self, article_id: str, revision: int | None = None) -> Article:
+        row = self._db.execute(
+            f"SELECT {_ARTICLE_COLUMNS} FROM article a JOIN revision r USING (article) "
+            "WHERE a.article_id = ? AND "
+            + ("r.revision = a.latest" if revision is None else "r.number = ?"),
+            (article_id,) if revision is None else (article_id, revision),
+        ).fetchone()
+        if row is None:
+            which = f" in revision {revision}" if revision else ""
+            raise NotFoundError(
+                f"There is no article “{article_id}”{which} here: `onrecord articles` lists all."
+            )
+        return _article(row)
+
+    def articles(self, *, retired: bool = False) -> list[Article]:
+        rows = self._db.execute(
+            f"SELECT {_ARTICLE_COLUMNS} FROM article a JOIN revision r ON r.revision = a.latest "
+            f"WHERE a.live IS {'NULL' if retired else 'NOT NULL'} ORDER BY a.article_id"
+        )
+        return [_article(row) for row in rows]
+
+    def sentences(self, article_id: str) -> list[Sentence]:
+        article = self.article(article_id)
+        rows = self._db.execute(
+            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop FROM sentence s "
+            "JOIN article a ON a.latest = s.revision WHERE a.article_id = ? ORDER BY s.position",
+            (article_id,),
+        )
+        return [_sentence(row, article) for row in rows]
+
+    def publishers(self) -> dict[str, int]:
+        rows = self._db.execute(
+            "SELECT r.publisher, count(*) FROM article a JOIN revision r ON r.revision = a.live "
+            "WHERE r.publisher IS NOT NULL GROUP BY r.publisher_key ORDER BY 2 DESC, 1"
+        )
+        return dict(rows.fetchall())
+
+    def known(self, article_ids: Iterable[str]) -> dict[str, Known]:
+        sql = (
+            "SELECT a.article_id, r.text_hash, a.live IS NULL FROM article a "
+            "JOIN revision r ON r.revision = a.latest WHERE a.article_id IN ({})"
+        )
+        rows = self._in_batches(sql, list(article_ids))
+        return {row[0]: Known(row[1], bool(row[2])) for row in rows}
+
+    def embedded(self, article_id: str) -> dict[str, Vectors]:
+        row = self._db.execute(
+            "SELECT r.text, r.revision FROM article a JOIN revision r ON r.revision = a.latest "
+            "WHERE a.article_id = ?",
+            (article_id,),
+        ).fetchone()
+        if row is None:
+            return {}
+        spans = self._db.execute(
+            "SELECT s.start, s.stop, e.vector FROM sentence s JOIN embedding e USING (sentence_id)"
+            " WHERE s.revision = ?",
+            (row[1],),
+        )
+        return {row[0][a:b]: np.frombuffer(vector, dtype=np.float32) for a, b, vector in spans}
+
+    def history(self, limit: int | None = None) -> list[Event]:
+        rows = self._db.execute(
+            "SELECT number, at, actor, action, note FROM generation ORDER BY number DESC LIMIT ?",
+            (-1 if limit is None else limit,),
+        ).fetchall()
+        counts: dict[int, dict[str, int]] = {row[0]: {} for row in rows}
+        counted = self._db.execute(
+            "SELECT generation, outcome, count(*) FROM change WHERE generation >= ? GROUP BY 1, 2",
+            (min(counts, default=0),),
+        )
+        for generation, outcome, count in counted:
+            counts[generation][outcome] = count
+        return [
+            Event(number, datetime.fromisoformat(at), actor, action, note, counts[number])
+            for number, at, actor, action, note in rows
+        ]
+
+    def origins(self) -> list[Origin]:
+        rows = self._db.execute("SELECT uri, kind FROM origin ORDER BY number")
+        return [Origin(uri, kind) for uri, kind in rows]
+
+    def _articles_by_revision(self, revisions: set[int]) -> dict[int, Article]:
+        missing = [revision for revision in revisions if revision not in self._cache]
+        sql = (
+            f"SELECT {_ARTICLE_COLUMNS} FROM revision r JOIN article a USING (article) "
+            "WHERE r.revision IN ({})"
+        )
+        loaded = {row[11]: _article(row) for row in self._in_batches(sql, missing)}
+        found = loaded | {r: self._cache[r] for r in revisions if r not in loaded}
+        if len(self._cache) + len(loaded) > _CACHED_ARTICLES:
+            self._cache.clear()
+        self._cache.update(loaded)
+        return found
+
+    def _in_batches(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
+        for first in range(0, len(values), _BATCH):
+            batch = values[first : first + _BATCH]
+            yield from self._db.execute(sql.format(",".join("?" * len(batch))), batch)
+
+
+def _near(
+    sentence_id: int, revision: int, asked: set[int], revisions: dict[int, int], radius: int
+) -> bool:
+    near = range(sentence_id - radius, sentence_id + radius + 1)
+    return any(i in asked and revisions.get(i) == revision for i in near)
+
+
+def live_filter(filters: Filters) -> tuple[str, list[object]]:
+    """A SELECT of live sentence ids that pass the filters, and its parameters."""
+    sql = (
+        "SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live "
+        "JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL"
+    )
+    values: list[object] = []
+    if filters.publishers:
+        sql += f" AND r.publisher_key IN ({','.join('?' * len(filters.publishers))})"
+        values += [publisher.casefold() for publisher in filters.publishers]
+    if filters.since:
+        sql += " AND r.published >= ?"
+        values.append(utc_text(filters.since))
+    if filters.latest:
+        sql += " AND r.published <= ?"
+        values.append(utc_text(filters.latest))
+    return sql, values
+
+
+def _article(row: Sequence[Any]) -> Article:
+    published = row[5]
+    return Article(
+        article_id=row[0],
+        title=row[1],
+        text=row[2],
+        publisher=row[3],
+        author=row[4],
+        published=datetime.fromisoformat(published) if published else None,
+        url=row[6],
+        language=row[7],
+        source=row[8],
+        revision=row[9],
+        retired=bool(row[10]),
+    )
+
+
+def _sentence(row: Sequence[Any], article: Article) -> Sentence:
+    sentence_id, _, position, start, end = row[:5]
+    return Sentence(
+        sentence_id=sentence_id,
+        article_id=article.article_id,
+        revision=article.revision,
+        position=position,
+        start=start,
+        end=end,
+        text=article.text[start:end],
+    )

@@ -1,0 +1,172 @@
+"""What one write transaction does to a catalogue.
+
+Everything a commit changes (articles, sentences, embeddings, full text, counts, audit log) is
+written here, inside the transaction that `embedded` opens and ends.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+import numpy as np
+
+from index.catalogue import Reader, utc_text
+from index.errors import ModelMismatchError, StoreError
+from index.store import Commit, Outcome, Prepared
+from index.terms import terms
+
+
+class Writer:
+    """Statements of one write transaction; what it did is told by `finish`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        """Write through a connection that is inside an immediate transaction."""
+        self.db = db
+        self._reader = Reader(db, {})
+        self._generation = self._reader.generation + 1
+        self._outcomes: dict[str, Outcome] = {}
+
+    def set_meta(self, key: str, value: str) -> None:
+        """Set one value of the `meta` table."""
+        self.db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+
+    def use_model(self, model: str) -> None:
+        """Make sure that the collection holds embeddings of this model only."""
+        stored = self._reader.model
+        if stored is None:
+            self.set_meta("model", model)
+        elif stored != model:
+            raise ModelMismatchError(mismatch(stored, model))
+
+    def use_staging(self, model: str) -> None:
+        """Drop what another model had staged."""
+        if self._reader.meta("staged_model") != model:
+            self.db.execute("DELETE FROM staged")
+            self.set_meta("staged_model", model)
+
+    def put(self, prepared: Prepared, *, revive: bool) -> None:
+        """Add an article, make a new revision of it, or find that nothing changed."""
+        article = prepared.article
+        row = self.db.execute(
+            "SELECT a.article, a.latest, a.live, r.number, r.text_hash FROM article a "
+            "JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?",
+            (article.article_id,),
+        ).fetchone()
+        if row is None:
+            cursor = self.db.execute(
+                "INSERT INTO article (article_id, latest) VALUES (?, 0)", (article.article_id,)
+            )
+            self._revise(int(cursor.lastrowid or 0), 1, None, prepared, "added")
+            return
+        key, latest, live, number, text_hash = row
+        if live is None and not revive:
+            self._outcomes[article.article_id] = "unchanged"
+        elif text_hash != article.text_hash:
+            self._revise(key, number + 1, live, prepared, "updated")
+        elif live is None:
+            self._outcomes[article.article_id] = "restored"
+            self._set_live(key, None, latest, "restored")
+        else:
+            self._outcomes[article.article_id] = "unchanged"
+
+    def set_live(self, article_id: str, *, live: bool) -> None:
+        """Take an article out of the corpus, or bring its latest revision back."""
+        row = self.db.execute(
+            "SELECT article, latest, live FROM article WHERE article_id = ?", (article_id,)
+        ).fetchone()
+        if row is None:
+            self._outcomes[article_id] = "absent"
+        elif (row[2] is not None) == live:
+            self._outcomes[article_id] = "unchanged"
+        else:
+            outcome: Outcome = "restored" if live else "removed"
+            self._outcomes[article_id] = outcome
+            self._set_live(row[0], row[2], row[1] if live else None, outcome)
+
+    def finish(self, actor: str, action: str, *, always: bool = False) -> Commit:
+        """Write the generation into the audit log, if anything changed."""
+        changed = {"added", "updated", "removed", "restored"} & set(self._outcomes.values())
+        if not changed and not always:
+            return Commit(self._generation - 1, self._outcomes)
+        at = utc_text(datetime.now(UTC))
+        self.db.execute(
+            "INSERT INTO generation (number, at, actor, action) VALUES (?, ?, ?, ?)",
+            (self._generation, at, actor, action),
+        )
+        return Commit(self._generation, self._outcomes)
+
+    def _revise(
+        self, key: int, number: int, live: int | None, prepared: Prepared, outcome: Outcome
+    ) -> None:
+        article = prepared.article
+        cursor = self.db.execute(
+            "INSERT INTO revision (article, number, title, text, publisher, publisher_key, author,"
+            " published, url, language, source, text_hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                key,
+                number,
+                article.title,
+                article.text,
+                article.publisher,
+                article.publisher.casefold() if article.publisher else None,
+                article.author,
+                utc_text(article.published),
+                article.url,
+                article.language,
+                article.source,
+                article.text_hash,
+            ),
+        )
+        revision = int(cursor.lastrowid or 0)
+        if len(prepared.spans) != len(prepared.vectors):
+            raise StoreError(f"{article.article_id} needs one vector a sentence.")
+        for position, span in enumerate(prepared.spans):
+            text = article.text[span.start : span.end]
+            cursor = self.db.execute(
+                "INSERT INTO sentence (revision, position, start, stop, terms) VALUES (?,?,?,?,?)",
+                (revision, position, span.start, span.end, " ".join(terms(text))),
+            )
+            vector = np.ascontiguousarray(prepared.vectors[position], dtype=np.float32)
+            self.db.execute(
+                "INSERT INTO embedding VALUES (?, ?)", (cursor.lastrowid, vector.tobytes())
+            )
+        self.db.execute("UPDATE article SET latest = ? WHERE article = ?", (revision, key))
+        self._outcomes[article.article_id] = outcome
+        self._set_live(key, live, revision, outcome)
+
+    def _set_live(self, key: int, before: int | None, after: int | None, outcome: Outcome) -> None:
+        if before is not None:
+            self.db.execute(
+                "INSERT INTO live_text (live_text, rowid, terms) "
+                "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
+                (before,),
+            )
+        if after is not None:
+            self.db.execute(
+                "INSERT INTO live_text (rowid, terms) "
+                "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
+                (after,),
+            )
+        self._count(before, -1)
+        self._count(after, 1)
+        self.db.execute("UPDATE article SET live = ? WHERE article = ?", (after, key))
+        self.db.execute(
+            "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
+            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
+            (self._generation, key, outcome, before, after),
+        )
+
+    def _count(self, revision: int | None, sign: int) -> None:
+        rows = self.db.execute("SELECT terms FROM sentence WHERE revision = ?", (revision,))
+        lengths = [row[0].count(" ") + 1 if row[0] else 0 for row in rows]
+        for key, amount in (("live_sentences", len(lengths)), ("live_term_count", sum(lengths))):
+            self.set_meta(key, str(int(self._reader.meta(key) or 0) + sign * amount))
+
+
+def mismatch(stored: str, model: str) -> str:
+    """What to say when a collection was embedded by another model."""
+    return (
+        f"This collection was embedded with {stored}, and the settings name {model}: "
+        "set the model back, or run `onrecord reindex --rebuild` to embed everything again."
+    )

@@ -1,0 +1,266 @@
+"""The default Store: one folder with a SQLite catalogue and a FAISS file derived from it.
+
+The catalogue is the only truth. The vector index in memory is tagged with the generation it
+was made from and takes in what was committed since, by this process or another, before it
+answers; its file on disk is a cache that is checked before use and made again from the stored
+embeddings when it is missing, stale or damaged.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.article import Article, Filters
+from index.catalogue import Reader, connect
+from index.commit import Writer
+from index.encoder import Vectors
+from index.errors import StoreBusyError, StoreError
+from index.store import Changes, Commit, Origin, Ranked
+from index.vectors import EXACT_UP_TO, VectorIndex
+
+_MERGE_ROWS = 5_000  # a delta this long, or a fifth of the base, is worth merging
+_MERGE_SHARE = 5
+
+
+class EmbeddedSnapshot(Reader):
+    """A Reader that also searches the vector index of its generation."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        cache: dict[int, Article],
+        index_for: Callable[[Reader], VectorIndex],
+    ) -> None:
+        """Pin the newest generation of a connection that is inside a transaction."""
+        super().__init__(connection, cache)
+        self._index_for = index_for
+
+    def dense(self, vector: Vectors, k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
+        allowed = self.live_ids(filters) if filters else None
+        return self._index_for(self).search(vector, k, allowed)
+
+
+class EmbeddedStore:
+    """A collection in a folder of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        exact_up_to: int = EXACT_UP_TO,
+        opener: Callable[[Path], sqlite3.Connection] = connect,
+    ) -> None:
+        """Open or make the collection.
+
+        Args:
+            folder: made if it is not there.
+            exact_up_to: sentences above which the vector index is compact and approximate.
+            opener: makes connections; tests hand in one that fails.
+
+        Raises:
+            StoreError: the folder cannot be used.
+        """
+        self._exact_up_to = exact_up_to
+        self._opener = opener
+        self._path = folder / "catalogue.sqlite3"
+        self._cache_path = folder / "vectors.faiss"
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
+        self._articles: dict[int, Article] = {}
+        self._index: VectorIndex | None = None
+        self._saved_base: object = None  # the FAISS part that the file on disk holds
+        self._index_lock = threading.Lock()
+        self._merging = threading.Lock()
+        self._merger: threading.Thread | None = None
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{folder} cannot be made ({error.strerror}): name a folder that you may write to."
+            ) from error
+        self._idle.put(opener(self._path))
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[EmbeddedSnapshot]:
+        with self._connection() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield EmbeddedSnapshot(connection, self._articles, self._index_at)
+            finally:
+                connection.execute("ROLLBACK")
+
+    def commit(self, changes: Changes, *, model: str, actor: str, action: str) -> Commit:
+        with self._writing() as writer:
+            if changes.put:
+                writer.use_model(model)
+            for prepared in changes.put:
+                writer.put(prepared, revive=changes.revive)
+            for article_id in changes.remove:
+                writer.set_live(article_id, live=False)
+            for article_id in changes.restore:
+                writer.set_live(article_id, live=True)
+            return writer.finish(actor, action)
+
+    def remember(self, origin: Origin) -> None:
+        with self._writing() as writer:
+            writer.db.execute(
+                "INSERT INTO origin (uri, kind) VALUES (?, ?) ON CONFLICT (uri) DO NOTHING",
+                (origin.uri, origin.kind),
+            )
+
+    def forget(self, uri: str) -> None:
+        with self._writing() as writer:
+            writer.db.execute("DELETE FROM origin WHERE uri = ?", (uri,))
+
+    def unstaged(self, model: str, limit: int) -> list[tuple[int, str]]:
+        with self._writing() as writer:
+            writer.use_staging(model)
+            rows = writer.db.execute(
+                "SELECT s.sentence_id, substr(r.text, s.start + 1, s.stop - s.start) "
+                "FROM sentence s JOIN revision r USING (revision) WHERE NOT EXISTS "
+                "(SELECT 1 FROM staged WHERE staged.sentence_id = s.sentence_id) LIMIT ?",
+                (limit,),
+            )
+            return rows.fetchall()
+
+    def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
+        with self._writing() as writer:
+            writer.use_staging(model)
+            rows = zip(ids, (vector.tobytes() for vector in vectors), strict=True)
+            writer.db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", rows)
+
+    def switch(self, *, model: str, actor: str) -> Commit | None:
+        with self._writing() as writer:
+            writer.use_staging(model)
+            missing = writer.db.execute(
+                "SELECT 1 FROM sentence WHERE sentence_id NOT IN (SELECT sentence_id FROM staged)"
+            )
+            if missing.fetchone():
+                return None
+            writer.db.execute("DELETE FROM embedding")
+            writer.db.execute("INSERT INTO embedding SELECT * FROM staged")
+            writer.db.execute("DELETE FROM staged")
+            writer.set_meta("staged_model", "")
+            writer.set_meta("model", model)
+            return writer.finish(actor, "rebuild", always=True)
+
+    def prepare(self) -> None:
+        with self.snapshot() as snapshot:
+            index = self._index_at(snapshot)
+        if self._unmerged(index):
+            self._merge()
+
+    def close(self) -> None:
+        if self._merger is not None:
+            self._merger.join()
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        try:
+            connection = self._idle.get_nowait()
+        except queue.Empty:
+            connection = self._opener(self._path)
+        try:
+            yield connection
+        except sqlite3.DatabaseError as error:
+            connection.close()
+            raise _explained(error) from error
+        except BaseException:
+            self._idle.put(connection)
+            raise
+        else:
+            self._idle.put(connection)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[Writer]:
+        with self._connection() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield Writer(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _index_at(self, reader: Reader) -> VectorIndex:
+        """The vector index of exactly the reader's generation."""
+        with self._index_lock:
+            index = self._index
+            if index is None:
+                index = VectorIndex.load(self._cache_path, self._exact_up_to)
+                self._saved_base = index.base if index else None
+            model = reader.model or ""
+            if index is None or index.model != model or index.generation > reader.generation:
+                index = self._built(reader, model)
+            elif index.generation < reader.generation:
+                index = _advanced(index, reader)
+            if self._index is None or self._index.generation <= index.generation:
+                self._index = index
+        if self._unmerged(index) and not self._merging.locked():
+            self._merger = threading.Thread(target=self._merge, name="merge-vectors")
+            self._merger.start()
+        return index
+
+    def _built(self, reader: Reader, model: str) -> VectorIndex:
+        ids = reader.live_ids()
+        return VectorIndex.build(
+            ids,
+            reader.live_vectors(ids),
+            model=model,
+            generation=reader.generation,
+            exact_up_to=self._exact_up_to,
+        )
+
+    def _unmerged(self, index: VectorIndex) -> bool:
+        long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
+        return index.base is not self._saved_base or index.stale_rows > long
+
+    def _merge(self) -> None:
+        """Build one base of all that is live, use it and save it; one at a time."""
+        if not self._merging.acquire(blocking=False):
+            return
+        try:
+            index = self._index
+            if index is None or index.stale_rows:
+                with self.snapshot() as snapshot:
+                    index = self._built(snapshot, snapshot.model or "")
+                with self._index_lock:
+                    if self._index is None or self._index.generation <= index.generation:
+                        self._index = index
+            with contextlib.suppress(OSError):  # a cache that cannot be written is made again
+                index.save(self._cache_path)
+            self._saved_base = index.base
+        except StoreError:  # the next question meets it, and tells
+            return
+        finally:
+            self._merging.release()
+
+
+def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
+    every, live = reader.changed_since(index.generation)
+    drop = np.setdiff1d(every, live, assume_unique=True)
+    add = live[~index.held(live)]
+    return index.advanced(reader.generation, drop, add, reader.live_vectors(add))
+
+
+def _explained(error: sqlite3.DatabaseError) -> StoreError:
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StoreBusyError(
+            "Another process is writing to this collection: wait until it has finished, then "
+            "try again."
+        )
+    if "readonly" in text:
+        return StoreError("The collection's folder is read-only: allow writing to it.")
+    if "full" in text:
+        return StoreError("The disk is full: nothing was changed; make room and try again.")
+    return StoreError(f"The collection cannot be used ({text}): restore a backup of its folder.")

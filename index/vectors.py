@@ -1,0 +1,242 @@
+"""FAISS and its peculiarities, in one place.
+
+A `VectorIndex` never changes: taking in new sentences makes another one that shares the FAISS
+part (`base`) and differs in a small `delta` of added rows and a mask of dropped ones. A search
+sees both. The delta is merged into a new base when it has grown, by whoever has time for it.
+
+The base is exact up to a number of sentences; above it, it is an inverted file of 8-bit codes
+(IVF, SQ8: Jégou, Douze, Schmid 2011), of which the caller scores what was found exactly again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import faiss as _faiss
+import numpy as np
+import numpy.typing as npt
+
+from index.encoder import Vectors
+from index.errors import StoreError
+from index.store import Ids, Ranked
+
+faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
+
+EXACT_UP_TO = 200_000
+_MAGIC = b"ONRECORD VECTORS 1\n"
+_TRAINING_ROWS = 65_536
+_SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndex:
+    """Sentence vectors of one generation of one model.
+
+    Attributes:
+        model, generation: what it was made from; compared before it is used.
+        dimension: d; 0 while it is empty.
+        base: a FAISS index of len(base_ids) vectors, row i being sentence base_ids[i].
+        base_ids: int64 (n,), ascending.
+        dropped: bool (n,), rows of the base that are no longer live.
+        delta_ids: int64 (m,), ascending, and delta: float32 (m, d).
+    """
+
+    model: str
+    generation: int
+    dimension: int
+    base: Any
+    base_ids: Ids
+    dropped: Mask
+    delta_ids: Ids
+    delta: Vectors
+    exact_up_to: int = field(default=EXACT_UP_TO, compare=False)
+
+    @classmethod
+    def build(
+        cls,
+        ids: Ids,
+        vectors: Vectors,
+        *,
+        model: str,
+        generation: int,
+        exact_up_to: int = EXACT_UP_TO,
+    ) -> VectorIndex:
+        """Index vectors (n, d), unit norm, under ascending, distinct ids (n,)."""
+        if len(ids) != len(vectors) or (len(ids) > 1 and not (np.diff(ids) > 0).all()):
+            raise StoreError("Vectors need one ascending, distinct id each.")
+        dimension = int(vectors.shape[1]) if len(vectors) else 0
+        base = _faiss_index(np.ascontiguousarray(vectors), exact_up_to) if len(vectors) else None
+        return cls(
+            model=model,
+            generation=generation,
+            dimension=dimension,
+            base=base,
+            base_ids=ids,
+            dropped=np.zeros(len(ids), dtype=bool),
+            delta_ids=np.empty(0, dtype=np.int64),
+            delta=np.empty((0, dimension), dtype=np.float32),
+            exact_up_to=exact_up_to,
+        )
+
+    def __len__(self) -> int:
+        """How many sentences are live."""
+        return int(len(self.base_ids) - self.dropped.sum() + len(self.delta_ids))
+
+    @property
+    def stale_rows(self) -> int:
+        """Rows that a merge would tidy up."""
+        return int(self.dropped.sum()) + len(self.delta_ids)
+
+    def held(self, ids: Ids) -> Mask:
+        """Which of `ids` (n,) are live here: bool (n,)."""
+        where, found = _find(self.base_ids, ids)
+        live: Mask = found & ~self.dropped[where] if len(self.base_ids) else found
+        return live | _find(self.delta_ids, ids)[1]
+
+    def advanced(self, generation: int, drop: Ids, add: Ids, vectors: Vectors) -> VectorIndex:
+        """The index of a later generation: without `drop`, with `add` and its vectors (m, d)."""
+        dropped = self.dropped.copy()
+        where, found = _find(self.base_ids, drop)
+        dropped[where[found]] = True
+        where, found = _find(self.base_ids, add)
+        dropped[where[found]] = False
+        keep = ~np.isin(self.delta_ids, np.concatenate([drop, add[~found]]))
+        kept = self.delta[keep].reshape(-1, vectors.shape[1] if len(vectors) else self.dimension)
+        delta_ids = np.concatenate([self.delta_ids[keep], add[~found]])
+        delta = np.concatenate([kept, vectors[~found].reshape(-1, kept.shape[1])])
+        order = np.argsort(delta_ids)
+        return VectorIndex(
+            model=self.model,
+            generation=generation,
+            dimension=kept.shape[1],
+            base=self.base,
+            base_ids=self.base_ids,
+            dropped=dropped,
+            delta_ids=delta_ids[order],
+            delta=np.ascontiguousarray(delta[order], dtype=np.float32),
+            exact_up_to=self.exact_up_to,
+        )
+
+    def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
+        """The k highest inner products with `vector` (d,), among `allowed` ids if given."""
+        if k < 1 or not len(self):
+            return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+        if vector.shape != (self.dimension,):
+            raise StoreError(
+                f"The question has {vector.shape[-1]} dimensions and the index {self.dimension}: "
+                "run `onrecord reindex --rebuild`."
+            )
+        ids, scores = self._search_base(vector, k, allowed)
+        delta_ids, delta = self.delta_ids, self.delta
+        if allowed is not None:
+            keep = np.isin(delta_ids, allowed)
+            delta_ids, delta = delta_ids[keep], delta[keep]
+        ids = np.concatenate([ids, delta_ids])
+        scores = np.concatenate([scores, delta @ vector])
+        order = np.lexsort((ids, -scores))[:k]
+        return Ranked(ids[order], scores[order].astype(np.float32))
+
+    def _search_base(self, vector: Vectors, k: int, allowed: Ids | None) -> tuple[Ids, Vectors]:
+        live = ~self.dropped
+        if allowed is not None:
+            live &= np.isin(self.base_ids, allowed, assume_unique=True)
+        k = min(k, int(live.sum()))
+        if not k:
+            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        chosen = {}
+        if not live.all():
+            chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
+        if isinstance(self.base, faiss.IndexIVF):
+            probes = max(8, self.base.nlist // _SEARCHED_SHARE)
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
+        else:
+            parameters = faiss.SearchParameters(**chosen)
+        scores, rows = self.base.search(vector[None, :], k, params=parameters)
+        found = rows[0] >= 0  # FAISS pads with -1 where it found fewer than k
+        return self.base_ids[rows[0][found]], scores[0][found]
+
+    def save(self, path: Path) -> None:
+        """Write the base to `path`, whole or not at all. Only a merged index is saved."""
+        if self.stale_rows:
+            raise StoreError("Only a merged vector index is saved.")
+        payload = self.base_ids.tobytes()
+        if self.base is not None:
+            payload += faiss.serialize_index(self.base).tobytes()
+        head = {
+            "model": self.model,
+            "generation": self.generation,
+            "dimension": self.dimension,
+            "count": len(self.base_ids),
+            "sha256": hashlib.sha256(payload).hexdigest(),
+        }
+        header = json.dumps(head).encode()
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
+            try:
+                file.write(_MAGIC + struct.pack("<I", len(header)) + header + payload)
+                file.flush()
+                os.fsync(file.fileno())
+                Path(file.name).replace(path)
+            except BaseException:
+                Path(file.name).unlink(missing_ok=True)
+                raise
+
+    @classmethod
+    def load(cls, path: Path, exact_up_to: int = EXACT_UP_TO) -> VectorIndex | None:
+        """Read a saved index; None if it is missing or damaged in any byte."""
+        try:
+            data = path.read_bytes()
+        except OSError:
+            return None
+        try:
+            size = struct.unpack_from("<I", data, len(_MAGIC))[0]
+            start = len(_MAGIC) + 4 + size
+            head = json.loads(data[start - size : start])
+            payload = memoryview(data)[start:]
+            whole = hashlib.sha256(payload).hexdigest() == head["sha256"]
+            if not data.startswith(_MAGIC) or not whole:
+                return None
+            ids = np.frombuffer(payload, dtype=np.int64, count=head["count"])
+            rest = np.frombuffer(payload, dtype=np.uint8, offset=8 * head["count"])
+            base = faiss.deserialize_index(rest) if len(ids) else None
+        except (ValueError, KeyError, TypeError, struct.error, RuntimeError):
+            return None
+        return cls(
+            model=head["model"],
+            generation=head["generation"],
+            dimension=head["dimension"],
+            base=base,
+            base_ids=ids,
+            dropped=np.zeros(len(ids), dtype=bool),
+            delta_ids=np.empty(0, dtype=np.int64),
+            delta=np.empty((0, head["dimension"]), dtype=np.float32),
+            exact_up_to=exact_up_to,
+        )
+
+
+def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
+    count, dimension = vectors.shape
+    if count <= exact_up_to:
+        index = faiss.IndexFlatIP(dimension)
+    else:
+        lists = max(1, int(4 * np.sqrt(count)))
+        index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+        step = max(1, count // _TRAINING_ROWS)
+        index.train(np.ascontiguousarray(vectors[::step]))
+    index.add(vectors)
+    return index
+
+
+def _find(sorted_ids: Ids, ids: Ids) -> tuple[Ids, Mask]:
+    """Positions of `ids` in `sorted_ids`, and which are really there."""
+    if not len(sorted_ids):
+        return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=bool)
+    where = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
+    return where, sorted_ids[where] == ids
