@@ -382,7 +382,6 @@ class Archive:
             stored = known.get(article.article_id)
             if stored is None or _differs(article, stored, revive=revive):
                 new.append(article)
-                known.pop(article.article_id, None)  # a later row of the same id is an update
             else:
                 tally.unchanged += 1
         tally.articles += len(batch) - len(new)
@@ -463,19 +462,21 @@ def _total(names: Iterable[str]) -> int | None:
 
 
 def _batches(items: Iterator[sources.Item], failed: list[Failure]) -> Iterator[list[Article]]:
-    batch: list[Article] = []
+    """What goes into one commit each; an id that comes twice is an update, in a later one."""
+    batch: dict[str, Article] = {}
     size = 0
     for item in items:
         if isinstance(item, Failure):
             failed.append(item)
             continue
-        batch.append(item)
+        full = size >= _BATCH_SENTENCES or len(batch) >= _BATCH_ARTICLES
+        if full or item.article_id in batch:
+            yield [*batch.values()]
+            batch, size = {}, 0
+        batch[item.article_id] = item
         size += len(item.text) // 120  # about a sentence
-        if size >= _BATCH_SENTENCES or len(batch) >= _BATCH_ARTICLES:
-            yield batch
-            batch, size = [], 0
     if batch:
-        yield batch
+        yield [*batch.values()]
 
 
 def _spans(article: Article, tally: _Tally) -> tuple[Article, list[Span]] | None:

@@ -8,6 +8,7 @@ Sentences of one revision are written in one go and so have consecutive ids.
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ import numpy as np
 
 from index.article import Article, Filters, Sentence
 from index.encoder import Vectors
-from index.errors import NotFoundError, StoreError, StoreVersionError
+from index.errors import NotFoundError, StoreBusyError, StoreError, StoreVersionError
 from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size
 
 SCHEMA_VERSION = 1
@@ -70,44 +71,73 @@ def connect(path: Path) -> sqlite3.Connection:
 
     Raises:
         StoreVersionError: a newer version of On Record made it.
+        StoreBusyError: another process holds it and does not come to an end.
         StoreError: it cannot be opened, or is something else.
     """
-    try:
-        connection = sqlite3.connect(
-            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-        _ensure_schema(connection, path)
-    except sqlite3.DatabaseError as error:
-        raise StoreError(
-            f"{path} cannot be opened as a collection ({error}): check the folder and its "
-            "permissions, or restore a backup."
-        ) from error
+    with contextlib.ExitStack() as undo:
+        try:
+            connection = sqlite3.connect(
+                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            )
+            undo.callback(connection.close)
+            fresh = _is_fresh(connection, path)  # a look, before anything is written
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            if fresh:
+                _make_schema(connection, path)
+        except sqlite3.DatabaseError as error:
+            if isinstance(told := explained(error), StoreBusyError):
+                raise told from error
+            raise StoreError(
+                f"{path} cannot be opened as a collection ({error}): check the folder and its "
+                "permissions, or restore a backup."
+            ) from error
+        undo.pop_all()
     return connection
 
 
-def _ensure_schema(connection: sqlite3.Connection, path: Path) -> None:
+def explained(error: sqlite3.DatabaseError) -> StoreError:
+    """What SQLite says, in a sentence that says what to do."""
+    text = str(error)
+    if "locked" in text or "busy" in text:
+        return StoreBusyError(
+            "Another process is writing to this collection: wait until it has finished, then "
+            "try again."
+        )
+    if "readonly" in text:
+        return StoreError("The collection's folder is read-only: allow writing to it.")
+    if "full" in text:
+        return StoreError("The disk is full: nothing was changed; make room and try again.")
+    return StoreError(f"The collection cannot be used ({text}): restore a backup of its folder.")
+
+
+def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether nothing was ever written there; raises if something else than a collection was."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if not ours and (version or tables):
+        raise StoreError(f"{path} is a database of another program: name another folder.")
     if version > SCHEMA_VERSION:
         raise StoreVersionError(
             f"{path} was made by a newer version of On Record: upgrade with "
             "pip install --upgrade onrecord. Nothing was changed."
         )
-    if version == SCHEMA_VERSION:
-        return
+    return not version
+
+
+def _make_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if connection.execute("PRAGMA user_version").fetchone()[0] == 0:
-            if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-                raise StoreError(f"{path} is a database of another program: name another folder.")
+        if _is_fresh(connection, path):  # nobody was faster
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
         raise
 
 
@@ -189,8 +219,8 @@ class Reader:
         return ids, ids[live]
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
-        wanted = sorted({near for i in ids for near in range(i - radius, i + radius + 1)})
-        asked = set(ids) if radius else set(wanted)
+        asked = set(ids)
+        wanted = sorted({near for i in asked for near in range(i - radius, i + radius + 1)})
         sql = (
             "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.terms, e.vector "
             "FROM sentence s JOIN article a ON a.live = s.revision "
@@ -293,17 +323,18 @@ class Reader:
         return [Origin(uri, kind) for uri, kind in rows]
 
     def _articles_by_revision(self, revisions: set[int]) -> dict[int, Article]:
-        missing = [revision for revision in revisions if revision not in self._cache]
+        # Another thread may clear the cache at any time: each entry is looked up once.
+        cached = {r: article for r in revisions if (article := self._cache.get(r)) is not None}
         sql = (
             f"SELECT {_ARTICLE_COLUMNS} FROM revision r JOIN article a USING (article) "
             "WHERE r.revision IN ({})"
         )
+        missing = [revision for revision in revisions if revision not in cached]
         loaded = {row[11]: _article(row) for row in self._in_batches(sql, missing)}
-        found = loaded | {r: self._cache[r] for r in revisions if r not in loaded}
         if len(self._cache) + len(loaded) > _CACHED_ARTICLES:
             self._cache.clear()
         self._cache.update(loaded)
-        return found
+        return cached | loaded
 
     def _in_batches(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         for first in range(0, len(values), _BATCH):

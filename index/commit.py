@@ -61,14 +61,15 @@ class Writer:
             return
         key, latest, live, number, text_hash = row
         if live is None and not revive:
-            self._outcomes[article.article_id] = "unchanged"
+            self._outcomes.setdefault(article.article_id, "unchanged")
         elif text_hash != article.text_hash:
-            self._revise(key, number + 1, live, prepared, "updated")
+            again = self._outcomes.get(article.article_id) == "added"  # in this very commit
+            self._revise(key, number + 1, live, prepared, "added" if again else "updated")
         elif live is None:
             self._outcomes[article.article_id] = "restored"
             self._set_live(key, None, latest, "restored")
         else:
-            self._outcomes[article.article_id] = "unchanged"
+            self._outcomes.setdefault(article.article_id, "unchanged")
 
     def set_live(self, article_id: str, *, live: bool) -> None:
         """Take an article out of the corpus, or bring its latest revision back."""
@@ -78,7 +79,7 @@ class Writer:
         if row is None:
             self._outcomes[article_id] = "absent"
         elif (row[2] is not None) == live:
-            self._outcomes[article_id] = "unchanged"
+            self._outcomes.setdefault(article_id, "unchanged")
         else:
             outcome: Outcome = "restored" if live else "removed"
             self._outcomes[article_id] = outcome

@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from index.article import Article, Filters
-from index.catalogue import Reader, connect
+from index.catalogue import Reader, connect, explained
 from index.commit import Writer
 from index.encoder import Vectors
-from index.errors import StoreBusyError, StoreError
+from index.errors import StoreError
 from index.store import Changes, Commit, Origin, Ranked
 from index.vectors import EXACT_UP_TO, VectorIndex
 
@@ -76,7 +76,6 @@ class EmbeddedStore:
         self._index: VectorIndex | None = None
         self._saved_base: object = None  # the FAISS part that the file on disk holds
         self._index_lock = threading.Lock()
-        self._merging = threading.Lock()
         self._merger: threading.Thread | None = None
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -93,7 +92,8 @@ class EmbeddedStore:
             try:
                 yield EmbeddedSnapshot(connection, self._articles, self._index_at)
             finally:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # some errors end it themselves
+                    connection.execute("ROLLBACK")
 
     def commit(self, changes: Changes, *, model: str, actor: str, action: str) -> Commit:
         with self._writing() as writer:
@@ -152,13 +152,11 @@ class EmbeddedStore:
 
     def prepare(self) -> None:
         with self.snapshot() as snapshot:
-            index = self._index_at(snapshot)
-        if self._unmerged(index):
-            self._merge()
+            self._index_at(snapshot)
+        self._wait_for_merge()
 
     def close(self) -> None:
-        if self._merger is not None:
-            self._merger.join()
+        self._wait_for_merge()
         while not self._idle.empty():
             self._idle.get_nowait().close()
 
@@ -172,7 +170,7 @@ class EmbeddedStore:
             yield connection
         except sqlite3.DatabaseError as error:
             connection.close()
-            raise _explained(error) from error
+            raise explained(error) from error
         except BaseException:
             self._idle.put(connection)
             raise
@@ -205,9 +203,7 @@ class EmbeddedStore:
                 index = _advanced(index, reader)
             if self._index is None or self._index.generation <= index.generation:
                 self._index = index
-        if self._unmerged(index) and not self._merging.locked():
-            self._merger = threading.Thread(target=self._merge, name="merge-vectors")
-            self._merger.start()
+                self._merge_behind(index)
         return index
 
     def _built(self, reader: Reader, model: str) -> VectorIndex:
@@ -224,25 +220,29 @@ class EmbeddedStore:
         long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
         return index.base is not self._saved_base or index.stale_rows > long
 
-    def _merge(self) -> None:
-        """Build one base of all that is live, use it and save it; one at a time."""
-        if not self._merging.acquire(blocking=False):
-            return
-        try:
-            index = self._index
-            if index is None or index.stale_rows:
+    def _merge_behind(self, index: VectorIndex) -> None:
+        """Merge in a thread where that is worth it, one at a time; the lock must be held."""
+        if self._unmerged(index) and (self._merger is None or not self._merger.is_alive()):
+            self._merger = threading.Thread(target=self._merge, args=(index,), name="merge-vectors")
+            self._merger.start()
+
+    def _merge(self, index: VectorIndex) -> None:
+        """Build one base of all that is live, use it and save it."""
+        with contextlib.suppress(StoreError):  # the next question meets it, and tells
+            if index.stale_rows:
                 with self.snapshot() as snapshot:
                     index = self._built(snapshot, snapshot.model or "")
-                with self._index_lock:
-                    if self._index is None or self._index.generation <= index.generation:
-                        self._index = index
             with contextlib.suppress(OSError):  # a cache that cannot be written is made again
                 index.save(self._cache_path)
-            self._saved_base = index.base
-        except StoreError:  # the next question meets it, and tells
-            return
-        finally:
-            self._merging.release()
+            with self._index_lock:
+                self._saved_base = index.base
+                if self._index is None or self._index.generation <= index.generation:
+                    self._index = index
+
+    def _wait_for_merge(self) -> None:
+        merger = self._merger
+        if merger is not None:
+            merger.join()
 
 
 def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
@@ -250,17 +250,3 @@ def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
     drop = np.setdiff1d(every, live, assume_unique=True)
     add = live[~index.held(live)]
     return index.advanced(reader.generation, drop, add, reader.live_vectors(add))
-
-
-def _explained(error: sqlite3.DatabaseError) -> StoreError:
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusyError(
-            "Another process is writing to this collection: wait until it has finished, then "
-            "try again."
-        )
-    if "readonly" in text:
-        return StoreError("The collection's folder is read-only: allow writing to it.")
-    if "full" in text:
-        return StoreError("The disk is full: nothing was changed; make room and try again.")
-    return StoreError(f"The collection cannot be used ({text}): restore a backup of its folder.")

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ Vectors = npt.NDArray[np.float32]
 PACKAGED = "all-MiniLM-L6-v2"
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _SLICE = 256  # texts between two looks at whether to go on
+_BULK = 64  # texts from which on bfloat16 pays where the processor computes it
 
 
 class Encoder(Protocol):
@@ -83,13 +84,7 @@ class SentenceTransformerEncoder:
         for first in range(0, len(order), _SLICE):
             chosen = order[first : first + _SLICE]
             with self._lock:
-                made = model.encode(
-                    [texts[i] for i in chosen],
-                    batch_size=self._batch,
-                    normalize_embeddings=True,
-                    convert_to_numpy=True,
-                    show_progress_bar=False,
-                )
+                made = self._embed(model, [texts[i] for i in chosen], bulk=len(texts) >= _BULK)
             part = np.asarray(made, dtype=np.float32)
             if not np.isfinite(part).all():
                 raise EncoderError(f"The model {self._name} made numbers that are no vectors.")
@@ -99,6 +94,20 @@ class SentenceTransformerEncoder:
             if each is not None:
                 each(min(first + _SLICE, len(texts)))
         return out if out is not None else np.empty((0, self._dimension(model)), dtype=np.float32)
+
+    def _embed(self, model: SentenceTransformer, texts: list[str], *, bulk: bool) -> Any:
+        """Embed a slice; in bulk with bfloat16 where it is fast (cosine to float32 > .9999)."""
+        import torch  # noqa: PLC0415 - see _open
+
+        fast = bulk and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public name
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            return model.encode(
+                texts,
+                batch_size=self._batch,
+                normalize_embeddings=True,
+                convert_to_numpy=True,
+                show_progress_bar=False,
+            )
 
     @staticmethod
     def _dimension(model: SentenceTransformer) -> int:

@@ -7,23 +7,24 @@ sentences, and `metadata.answerable` in the queries tells which cannot be answer
 
 from __future__ import annotations
 
-import gzip
+import hashlib
 import json
 import math
+import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 from index.answer import judge
-from index.archive import Archive
+from index.archive import Archive, Watcher
 from index.article import Article, Filters, Sentence
 from index.errors import SourceError
 from index.retrieve import Ranking
 from index.sources import Failure
 
-_GOLD_OVERLAP = 0.8  # share of characters that a found sentence and a gold one must have in common
+_GOLD_OVERLAP = 0.8  # of the shorter of two sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +104,15 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     ]
 
 
-def corpus_file(folder: Path) -> Path:
-    """The corpus of a set. Raises SourceError where there is none."""
+def collection_name(folder: Path) -> str:
+    """Where a set is indexed: a collection named after the folder and its corpus' content."""
+    with _corpus(folder).open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    plain = re.sub(r"[^\w-]+", "-", folder.resolve().name)
+    return f"evaluate-{plain}-{digest[:8]}"
+
+
+def _corpus(folder: Path) -> Path:
     for name in ("corpus.jsonl", "corpus.jsonl.gz"):
         if (folder / name).is_file():
             return folder / name
@@ -116,7 +124,7 @@ def evaluate(
     folder: Path,
     *,
     split: str = "test",
-    each: Callable[[int, int], None] | None = None,
+    watch: Watcher | None = None,
 ) -> tuple[Figures, list[Failure]]:
     """Index a set's corpus into `archive` where it is not there yet, and measure.
 
@@ -124,18 +132,14 @@ def evaluate(
         archive: best a collection of its own for each set.
         folder: in BEIR's layout.
         split: which qrels.
-        each: called with (done, all) as the questions are asked.
+        watch: called with the progress of indexing.
     """
-    report = archive.add([str(corpus_file(folder))], actor="evaluate")
+    report = archive.add([str(_corpus(folder))], actor="evaluate", watch=watch)
     articles = {article.article_id: article for article in archive.articles()}
     questions = load(folder, split, articles)
     archive.prepare()
-    runs: list[Ranking] = []
     started = time.perf_counter()
-    for number, question in enumerate(questions, 1):
-        runs.append(archive.search(question.text))
-        if each:
-            each(number, len(questions))
+    runs = [archive.search(question.text) for question in questions]
     seconds = (time.perf_counter() - started) / max(len(questions), 1)
     return _figures(folder.name, questions, runs, seconds), [*report.failed]
 
@@ -214,7 +218,7 @@ def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
 
 
 def _is_gold(sentence: Sentence, gold: Evidence) -> bool:
-    """One lies within the other, or they share most of the longer one."""
+    """They share most of the shorter one."""
     if sentence.article_id != gold.article_id:
         return False
     shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
@@ -228,8 +232,5 @@ def _mean(values: Iterable[float]) -> float | None:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    opened = cast("IO[bytes]", gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
-    with opened as file:
-        for line in file:
-            if line.strip():
-                yield json.loads(line)
+    with path.open(encoding="utf-8") as file:
+        yield from (json.loads(line) for line in file if line.strip())

@@ -31,6 +31,7 @@ faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
 EXACT_UP_TO = 200_000
 _MAGIC = b"ONRECORD VECTORS 1\n"
+_DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
 _TRAINING_ROWS = 65_536
 _SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
 Mask = npt.NDArray[np.bool_]
@@ -109,14 +110,15 @@ class VectorIndex:
         where, found = _find(self.base_ids, add)
         dropped[where[found]] = False
         keep = ~np.isin(self.delta_ids, np.concatenate([drop, add[~found]]))
-        kept = self.delta[keep].reshape(-1, vectors.shape[1] if len(vectors) else self.dimension)
+        dimension = vectors.shape[1] if len(vectors) else self.dimension
+        kept, new = self.delta[keep], vectors[~found]
         delta_ids = np.concatenate([self.delta_ids[keep], add[~found]])
-        delta = np.concatenate([kept, vectors[~found].reshape(-1, kept.shape[1])])
+        delta = np.concatenate([part.reshape(len(part), dimension) for part in (kept, new)])
         order = np.argsort(delta_ids)
         return VectorIndex(
             model=self.model,
             generation=generation,
-            dimension=kept.shape[1],
+            dimension=dimension,
             base=self.base,
             base_ids=self.base_ids,
             dropped=dropped,
@@ -156,6 +158,8 @@ class VectorIndex:
             chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
         if isinstance(self.base, faiss.IndexIVF):
             probes = max(8, self.base.nlist // _SEARCHED_SHARE)
+            if live.sum() < len(live) // _SEARCHED_SHARE:  # few to score, and they may lie anywhere
+                probes = self.base.nlist
             parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
         else:
             parameters = faiss.SearchParameters(**chosen)
@@ -167,20 +171,19 @@ class VectorIndex:
         """Write the base to `path`, whole or not at all. Only a merged index is saved."""
         if self.stale_rows:
             raise StoreError("Only a merged vector index is saved.")
-        payload = self.base_ids.tobytes()
-        if self.base is not None:
-            payload += faiss.serialize_index(self.base).tobytes()
         head = {
             "model": self.model,
             "generation": self.generation,
             "dimension": self.dimension,
             "count": len(self.base_ids),
-            "sha256": hashlib.sha256(payload).hexdigest(),
         }
         header = json.dumps(head).encode()
+        content = struct.pack("<I", len(header)) + header + self.base_ids.tobytes()
+        if self.base is not None:
+            content += faiss.serialize_index(self.base).tobytes()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
             try:
-                file.write(_MAGIC + struct.pack("<I", len(header)) + header + payload)
+                file.write(_MAGIC + hashlib.sha256(content).digest() + content)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(path)
@@ -196,18 +199,17 @@ class VectorIndex:
         except OSError:
             return None
         try:
-            size = struct.unpack_from("<I", data, len(_MAGIC))[0]
-            start = len(_MAGIC) + 4 + size
-            head = json.loads(data[start - size : start])
-            payload = memoryview(data)[start:]
-            whole = hashlib.sha256(payload).hexdigest() == head["sha256"]
-            if not data.startswith(_MAGIC) or not whole:
+            content = memoryview(data)[len(_MAGIC) + _DIGEST_BYTES :]
+            if not data.startswith(_MAGIC + hashlib.sha256(content).digest()):
                 return None
-            ids = np.frombuffer(payload, dtype=np.int64, count=head["count"])
-            rest = np.frombuffer(payload, dtype=np.uint8, offset=8 * head["count"])
+            end = 4 + struct.unpack_from("<I", content)[0]
+            head = json.loads(bytes(content[4:end]))
+            # A copy: aligned, and the rest of the file need not stay in memory for it.
+            ids = np.frombuffer(content[end:], dtype=np.int64, count=head["count"]).copy()
+            rest = np.frombuffer(content[end:], dtype=np.uint8, offset=8 * len(ids))
             base = faiss.deserialize_index(rest) if len(ids) else None
         except (ValueError, KeyError, TypeError, struct.error, RuntimeError):
-            return None
+            return None  # of another version, if its digest is right
         return cls(
             model=head["model"],
             generation=head["generation"],
@@ -226,8 +228,9 @@ def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
     if count <= exact_up_to:
         index = faiss.IndexFlatIP(dimension)
     else:
-        lists = max(1, int(4 * np.sqrt(count)))
+        lists = min(count, int(4 * np.sqrt(count)))
         index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+        index.cp.min_points_per_centroid = 1  # else it prints that it would like more
         step = max(1, count // _TRAINING_ROWS)
         index.train(np.ascontiguousarray(vectors[::step]))
     index.add(vectors)

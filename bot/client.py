@@ -1,0 +1,118 @@
+"""The Discord client: default intents, commands synced when they changed, one error handler."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.ask import Asking
+from bot.library import Library
+from bot.moderate import Moderation
+from bot.render import notice_view
+from bot.settings import Settings
+from index.encoder import Encoder
+from index.errors import OnRecordError, SettingsError
+
+log = logging.getLogger(__name__)
+_SYNCED = "commands.sha256"
+discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
+
+
+class OnRecord(commands.AutoShardedBot):
+    """The bot: asks its library, answers in Discord."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        """Wire the library; nothing connects before `start`."""
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents.default(),
+            allowed_mentions=discord.AllowedMentions.none(),
+        )
+        self.library = library
+        self.settings = settings
+        self.tree.error(self.explain)
+
+    async def setup_hook(self) -> None:
+        """Add the commands, and tell Discord when they differ from those last told."""
+        await self.add_cog(Asking(self.library))
+        await self.add_cog(Moderation(self.library, self.settings))
+        path = self.settings.data / _SYNCED
+        known = await asyncio.to_thread(_read, path)
+        digest = self._tree_digest()
+        if known != digest:
+            await self.tree.sync()
+            await asyncio.to_thread(_write, path, digest)
+
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Take no text commands: what mentions the bot is a question, and Asking's."""
+
+    async def close(self) -> None:
+        await super().close()
+        await asyncio.to_thread(self.library.close)
+
+    async def explain(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
+    ) -> None:
+        """Answer every failed command with one sentence that only its user sees."""
+        view = notice_view(sentence(error))
+        with contextlib.suppress(discord.NotFound):  # the interaction ran out: nobody is waiting
+            if interaction.response.is_done():
+                await interaction.followup.send(view=view, ephemeral=True)
+            else:
+                await interaction.response.send_message(view=view, ephemeral=True)
+
+    def _tree_digest(self) -> str:
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        told = json.dumps([payload, self.application_id], sort_keys=True)
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an error; what we did not foresee goes to the log as well."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, OnRecordError):
+        return str(cause)
+    if isinstance(cause, app_commands.CheckFailure):
+        return "This command is for moderators: it needs Manage Server or Manage Messages."
+    if isinstance(cause, discord.Forbidden):
+        return "I am not allowed to do that here: give me View Channel and Send Messages."
+    log.error("unforeseen", exc_info=cause)
+    return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
+
+
+def run(settings: Settings, encoder: Encoder) -> None:
+    """Connect to Discord and serve until stopped.
+
+    Raises:
+        SettingsError: there is no token, or Discord refuses it.
+    """
+    if settings.token is None:
+        raise SettingsError(
+            "There is no token: set DISCORD_TOKEN to your bot's token from Discord's developer "
+            "portal (README, “Connect it to Discord”)."
+        )
+    settings.data.mkdir(parents=True, exist_ok=True)
+    client = OnRecord(Library(settings, encoder), settings)
+    try:
+        client.run(settings.token.get_secret_value(), log_handler=None)
+    except discord.LoginFailure:
+        raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text(encoding="ascii") if path.is_file() else None
+
+
+def _write(path: Path, digest: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(digest, encoding="ascii")

@@ -1,0 +1,149 @@
+"""The real bot in a page on this machine: no token, no account, no network."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import tempfile
+import webbrowser
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import discord
+
+from bot.client import OnRecord
+from bot.library import Library
+from bot.settings import Discord, Settings
+from index.archive import Archive
+from index.encoder import Encoder
+from index.errors import SettingsError
+
+if TYPE_CHECKING:
+    import simcord
+
+GREETING = (
+    "The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:\n"
+    "- Had the crews been warned about the gate?\n- How many people died?\n"
+    "- When was the dam built?\n- Who won the election?"
+)
+_COLLECTION = "sample"
+_SETTLE_S = 60.0  # how long a reply may take before the page gives it up
+_TICK_S = 1.0
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run(encoder: Encoder, *, port: int, browser: bool) -> None:
+    """Serve the sample reports until stopped; what is done there is gone afterwards.
+
+    Raises:
+        SettingsError: the extra is not installed, or the port is taken.
+    """
+    with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
+        settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
+        with as_file(files("bot") / "sample") as sample:
+            print("Reading the sample reports …", flush=True)
+            archive = Archive.open(settings.data, _COLLECTION, encoder)
+            archive.add([str(sample)], actor="demo")
+            archive.close()
+
+        def show(address: str) -> None:
+            print(f"The bot is at {address}\nStop it with Ctrl-C.", flush=True)
+            if browser:
+                webbrowser.open(address)
+
+        bot = OnRecord(Library(settings, encoder), settings)
+        asyncio.run(serve(bot, port=port, show=show))
+
+
+async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> None:
+    """Run the bot in a simulated Discord and serve it on 127.0.0.1 until stopped.
+
+    Returns after SIGINT, SIGTERM or the page's own end; `bot` is closed by then.
+
+    Args:
+        bot: not started yet.
+        port: 0 takes a free one.
+        show: called once, in a thread, with the address; its fragment is a credential.
+
+    Raises:
+        SettingsError: the extra is not installed, or the port is taken.
+    """
+    logging.getLogger("discord.state").setLevel(logging.ERROR)  # simcord's self-check has no guilds
+    try:
+        import simcord  # noqa: PLC0415 - comes with the extra only
+    except ImportError:
+        raise SettingsError('The demo needs its extra: pip install "onrecord[demo]".') from None
+    env = simcord.Env(bot, settle_timeout=_SETTLE_S, shard_count=None if bot.shard_count else 1)
+    _keep_time(env)  # before the start: later it would run the timers of all the days between
+    try:
+        await env.start()
+        try:
+            await _present(env, bot, port, show)
+        finally:
+            await env.shutdown()
+    except simcord.SetupError as error:
+        raise SettingsError(f"The page cannot be served: {error}.") from error
+    finally:
+        await bot.close()
+
+
+async def _present(
+    env: simcord.Env, bot: OnRecord, port: int, show: Callable[[str], object]
+) -> None:
+    """Open the page on a server with one channel, an editor and a reader."""
+    if bot.user is not None:
+        await bot.user.edit(username="On Record")
+    guild = env.create_guild("The Newsroom")
+    channel = guild.create_text_channel("newsroom", topic="Type / to see what the bot can do")
+    desk = guild.create_role("Editors", permissions=discord.Permissions(manage_guild=True))
+    reader = guild.add_member(env.create_user("reader", global_name="Reader"))
+    editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[desk])
+    people = (reader, editor)
+    async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
+        _follow(page)
+        room = bot.get_channel(channel.id)
+        if isinstance(room, discord.TextChannel):
+            await room.send(GREETING)  # once the page is there, so that it opens on this message
+        await asyncio.to_thread(show, page.url)
+        await _until_stopped(env, page.wait_closed())
+
+
+async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
+    """Keep the simulated clock going until `closed` or a signal."""
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.ensure_future(closed)
+    for number in _STOP_SIGNALS:
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task
+            loop.add_signal_handler(number, stopped.cancel)
+    try:
+        while not stopped.done():
+            await asyncio.wait([stopped], timeout=_TICK_S)
+            _keep_time(env)
+    finally:
+        stopped.cancel()
+        for number in _STOP_SIGNALS:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
+
+
+def _keep_time(env: simcord.Env) -> None:
+    """Bring the simulated clock, which stands still by itself, to the present."""
+    behind = (datetime.now(UTC) - env.now()).total_seconds()
+    env.backend.clock.advance(max(0.0, behind))
+
+
+def _follow(page: Any) -> None:
+    """Make the page scroll to each new reply; by itself it stays where /ask was typed."""
+    publish, newest = page._publish, page._initial_target  # noqa: SLF001 - simcord < 3.3 only
+
+    def publish_at_newest(view: Any, *, reason: str = "action") -> None:
+        if reason == "action":
+            view.target_id, view.window_end_id = newest(view.viewer, view.channel_id), None
+        publish(view, reason=reason)
+
+    page._publish = publish_at_newest  # noqa: SLF001 - as above

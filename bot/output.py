@@ -1,0 +1,225 @@
+"""Results -> what the command line prints: one JSON document, or text for a person."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from index.archive import Change, Report
+from index.article import Answer, Article, Citation, CitedQuote
+from index.evaluate import Figures
+from index.retrieve import Ranking
+from index.store import Event
+
+
+def document(value: object) -> str:
+    """One JSON document on one line."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def report(made: Report) -> dict[str, Any]:
+    """What `add`, `reindex`, `remove` and `restore` did."""
+    return {
+        "generation": made.generation,
+        "added": [_change(change) for change in made.added],
+        "updated": [_change(change) for change in made.updated],
+        "restored": [_change(change) for change in made.restored],
+        "removed": [_change(change) for change in made.removed],
+        "unchanged": made.unchanged,
+        "failed": [{"source": one.source, "error": one.error} for one in made.failed],
+        "seconds": round(made.seconds, 3),
+    }
+
+
+def ranking(ranked: Ranking, k: int, *, by_article: bool, query_id: str | None) -> dict[str, Any]:
+    """A ranking of sentences or articles."""
+    results: list[dict[str, Any]]
+    if by_article:
+        results = [
+            {"rank": rank, "score": round(score, 6), "article_id": found.article_id}
+            for rank, (found, score) in enumerate(ranked.by_article()[:k], 1)
+        ]
+    else:
+        pairs = zip(ranked.sentences[:k], ranked.scores[:k].tolist(), strict=True)
+        results = [
+            {
+                "rank": rank,
+                "score": round(score, 6),
+                "article_id": sentence.article_id,
+                "sentence_id": sentence.sentence_id,
+                "start": sentence.start,
+                "end": sentence.end,
+                "text": sentence.text,
+            }
+            for rank, (sentence, score) in enumerate(pairs, 1)
+        ]
+    return {"id": query_id, "results": results}
+
+
+def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
+    """An answer or a decline."""
+    made: dict[str, Any] = {} if query_id is None else {"id": query_id}
+    made |= {
+        "answer_id": given.answer_id,
+        "question": given.question,
+        "status": given.status,
+        "confidence": round(given.confidence, 4),
+        "quotes": [_quote(cited) for cited in given.quotes],
+        "citations": [_citation(citation) for citation in given.citations],
+        "agreement": None,
+        "generation": given.generation,
+    }
+    if given.reason:
+        made["reason"] = given.reason
+    if given.closest:
+        made["closest"] = _quote(given.closest)
+    return made
+
+
+def article(found: Article, *, with_text: bool = True) -> dict[str, Any]:
+    """A stored article."""
+    made = {"article_id": found.article_id, "title": found.title}
+    if with_text:
+        made["text"] = found.text
+    return {
+        **made,
+        "publisher": found.publisher,
+        "author": found.author,
+        "published": _moment(found.published),
+        "url": found.url,
+        "language": found.language,
+        "source": found.source,
+        "revision": found.revision,
+        "retired": found.retired,
+    }
+
+
+def event(logged: Event) -> dict[str, Any]:
+    """A line of the audit log."""
+    return {
+        "generation": logged.generation,
+        "at": _moment(logged.at),
+        "actor": logged.actor,
+        "action": logged.action,
+        "articles": dict(logged.articles),
+    }
+
+
+def figures(measured: Figures) -> dict[str, Any]:
+    """What `evaluate` measured; figures that the set has no judgements for are left out."""
+    made = {
+        "dataset": measured.dataset,
+        "queries": measured.queries,
+        "ndcg@10": measured.ndcg,
+        "recall@10": measured.recall,
+        "mrr@10": measured.mrr,
+        "hit@4": measured.hit4,
+        "hit@10": measured.hit10,
+        "evidence_recall@10": measured.evidence_recall,
+        "decline_auroc": measured.decline_auroc,
+        "seconds_per_query": measured.seconds_per_query,
+    }
+    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in made.items()}
+    return {name: value for name, value in rounded.items() if value is not None}
+
+
+def print_report(console: Console, made: Report) -> None:
+    """What was done, for a person."""
+    for word, changes in (
+        ("Added", made.added),
+        ("Updated", made.updated),
+        ("Restored", made.restored),
+        ("Removed", made.removed),
+    ):
+        if changes:
+            sentences = sum(change.sentences for change in changes)
+            console.print(f"{word} {len(changes):,} ({sentences:,} sentences)")
+            for change in changes[:_LISTED]:
+                console.print(f"  {escape(change.article_id)}  {escape(change.title)}")
+            if len(changes) > _LISTED:
+                console.print(f"  … and {len(changes) - _LISTED:,} more")
+    if made.unchanged:
+        console.print(f"Unchanged {made.unchanged:,}")
+    for failure in made.failed:
+        console.print(f"[red]Failed[/red] {escape(failure.source)}: {escape(failure.error)}")
+    if not any((made.added, made.updated, made.restored, made.removed, made.failed)):
+        console.print("Nothing new.")
+
+
+def print_answer(console: Console, given: Answer) -> None:
+    """An answer, for a person."""
+    console.print(f"[bold]{escape(given.question)}[/bold]\n")
+    if given.status == "declined":
+        console.print(escape(given.reason or ""))
+        if given.closest:
+            console.print("\nThe closest passage, which does not answer it:")
+    for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
+        text = "\n  ".join(cited.quote.text.splitlines())
+        console.print(f"  “{escape(text)}” \\[{cited.citation}]\n")
+    for citation in given.citations:
+        console.print(f"\\[{citation.number}] {escape(source_line(citation.article))}")
+    console.print(f"[dim]answer {given.answer_id}[/dim]")
+
+
+def print_ranking(console: Console, ranked: Ranking, k: int, *, by_article: bool) -> None:
+    """A ranking, for a person."""
+    table = Table("", "score", "article", "" if by_article else "sentence", box=None)
+    if by_article:
+        for rank, (found, score) in enumerate(ranked.by_article()[:k], 1):
+            table.add_row(str(rank), f"{score:.2f}", escape(found.article_id), escape(found.title))
+    else:
+        pairs = zip(ranked.sentences[:k], ranked.scores[:k].tolist(), strict=True)
+        for rank, (one, score) in enumerate(pairs, 1):
+            table.add_row(str(rank), f"{score:.2f}", escape(one.article_id), escape(one.text))
+    console.print(table)
+
+
+def source_line(found: Article) -> str:
+    """Publisher, date and title on one line."""
+    date = found.published.strftime("%-d %B %Y") if found.published else None
+    return ", ".join(part for part in (found.publisher, date, found.title) if part)
+
+
+_LISTED = 20
+
+
+def _change(change: Change) -> dict[str, Any]:
+    return {
+        "article_id": change.article_id,
+        "title": change.title,
+        "sentences": change.sentences,
+    }
+
+
+def _quote(cited: CitedQuote) -> dict[str, Any]:
+    quote = cited.quote
+    return {
+        "text": quote.text,
+        "article_id": quote.article_id,
+        "start": quote.start,
+        "end": quote.end,
+        "citation": cited.citation,
+    }
+
+
+def _citation(citation: Citation) -> dict[str, Any]:
+    found = citation.article
+    return {
+        "number": citation.number,
+        "article_id": found.article_id,
+        "title": found.title,
+        "publisher": found.publisher,
+        "author": found.author,
+        "published": _moment(found.published),
+        "url": found.url,
+        "independent_of": list(citation.independent_of),
+    }
+
+
+def _moment(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None

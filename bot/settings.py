@@ -1,0 +1,111 @@
+"""Settings: from the environment, a TOML file and the command line, in that order of weight.
+
+Defaults stand here and are complete; config/onrecord.toml shows and explains each.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from index.encoder import PACKAGED
+from index.errors import SettingsError
+
+
+class Model(BaseModel):
+    """Which encoder embeds sentences and questions."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = PACKAGED
+    threads: int = Field(default=1, ge=1, le=256)
+
+
+class Answers(BaseModel):
+    """When to answer."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    threshold: float = Field(default=0.5, ge=0, le=1)
+
+
+class Discord(BaseModel):
+    """The bot's manners in Discord."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    collections: dict[str, str] = Field(default_factory=dict)
+    moderator_roles: tuple[int, ...] = ()
+
+    def collection_of(self, server: int) -> str:
+        """The collection of a server: its own, unless the settings map it (or "*") to another."""
+        shared = self.collections.get("*", f"server-{server}")
+        return self.collections.get(str(server), shared)
+
+
+class Settings(BaseModel):
+    """All that an operator can set."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    data: Path
+    collection: str = Field(default="default", pattern=r"^[\w-]{1,64}$")
+    model: Model = Model()
+    answers: Answers = Answers()
+    discord: Discord = Discord()
+    token: SecretStr | None = None
+
+
+def load(
+    *, data: Path | None = None, collection: str | None = None, config: Path | None = None
+) -> Settings:
+    """Settings of this run. Arguments come before the environment, and that before the file.
+
+    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, and DISCORD_TOKEN, which
+    can be set nowhere else.
+
+    Raises:
+        SettingsError: the file is missing, no TOML, or says something unknown or out of bounds.
+    """
+    named = config or _path("ONRECORD_CONFIG")
+    values = _from_file(named) if named else {}
+    if "token" in values:
+        raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
+    place = data or _path("ONRECORD_DATA") or values.get("data") or default_data()
+    found = {
+        "data": Path(place).expanduser(),
+        "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
+        "token": os.environ.get("DISCORD_TOKEN"),
+    }
+    values |= {name: value for name, value in found.items() if value}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"The setting “{where}” cannot be used: {first['msg']}.") from None
+
+
+def default_data() -> Path:
+    """The platform's place for a user's data."""
+    return Path(platformdirs.user_data_dir("onrecord", appauthor=False))
+
+
+def _path(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value).expanduser() if value else None
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): check --config.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error

@@ -1,0 +1,250 @@
+"""Text to sentences with exact offsets.
+
+Boundaries come from the library sentencex; what it leaves to its caller is added here: lines are
+told apart from hard wraps, quotations of several sentences are cut so that each can be quoted
+alone, and the abbreviations of news English are read in their context.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+from sentencex import segment
+
+MAX_SENTENCE = 1200
+"""Code points in a sentence; a longer one is cut at a clause, else at whitespace."""
+_MAX_BLOCK = 8000
+_MAX_ASIDE = 400
+_SHORT = 4  # Letters in an abbreviation no table knows.
+_WRAP_WIDTH = range(40, 101)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Half-open range of code points: the sentence is ``text[start:end]``."""
+
+    start: int
+    end: int
+
+
+def _any(words: str) -> str:
+    return "(?:" + "|".join(words.split()) + ")"
+
+
+# An abbreviation that may also close a sentence does so before one of these words.
+_OPENERS = _any(
+    "A After Again All Also Although An Analysts And Another As Asked At Because Before Both But By"
+    " Critics Despite During Each Even For From Had Has He Her Here His How However I If In Instead"
+    " Investors It Its Last Later Many Meanwhile Most My Neither Never No Nobody None Nor Not Now"
+    " Officials On Once One Only Or Others Our Police Prosecutors Several Shares She Since So Some"
+    " Still Such That The Their Then There These They This Those Though Three Today Two Under Until"
+    " We What When Where Whether Which While Who Why With Without Yesterday Yet You Your"
+    " Britain Canada China France Germany India Iran Israel Japan Russia Ukraine"
+)
+_CLOSABLE = frozenset(
+    "Ave Blvd Bros Co Corp Dept Est Inc Jr Ltd No Sr etc ft hrs lbs min oz pct sq yrs".split()
+)
+# Plain words that sentencex takes for abbreviations, and abbreviations that it does not know.
+_WORDS = frozenset("CA DC I ID LA Me OK SEC May Yahoo art con ill me mm no op ore".split())
+_NEVER_LAST = frozenset(
+    "Asst Atty Brig Comdr Ct Det Dist Ens Ft Insp Pfc Revd Spc Surg approx est viz".split()
+)
+_TIME = re.compile(
+    r"\s+(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Jan|Feb|March|April|May|June|July|Aug|Sept"
+    r"|Oct|Nov|Dec|[ECMP][DS]?T|BST|CES?T|GMT|UTC|Eastern|Central|Pacific)\b"
+)
+_SPEECH = _any(
+    "added admitted agreed announced argued asked asks begged called cried declared exclaimed"
+    " explained joked laughed muttered recalled remarked repeated replied replies responded said"
+    " say says screamed shouted tells told tweeted warned wondered writes wrote yelled"
+)
+_ATTRIBUTION = re.compile(
+    rf"\s+(?!(?:He|She|They|It|We|I)\b)(?:[A-Z][\w.’'-]*,?\s+){{1,5}}{_SPEECH}\b"
+    r"(?!:|\s+(?:that|he|she|they|it|the|there|no)\b)"
+)
+
+# What sentencex may have missed: an abbreviation before a capital, a space lost after a stop.
+_CANDIDATE = re.compile(rf"\.(?=(?P<opener>\s+{_OPENERS}\b(?!\.))|\s+[A-Z])|[.!?](?=[A-Z][a-z])")
+_CLOSERS = re.compile(r"""(?:["'”’»)\]*]|“(?!\w)|\s»|\[\d{1,3}\])*""")
+_CONTINUES = re.compile(r"\s*(?:[,;:)\]]|[-–—]+\s*[a-z])")
+_LOWER_NEXT = re.compile(r"""\s+["“‘'(\[]*(?![a-z]+[A-Z])[^\W\d_A-Z]""")
+_ADDRESS = re.compile(r"[/@_]|^www")
+
+# Same length as what they replace, so that offsets stay; sentencex keeps quotations and asides
+# whole and is quadratic on unclosed ones, so it never sees them.
+_QUIET = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』()\n\r\t\v\f\x85\xa0\u2028\u2029'), " ")
+_QUIET |= {ord("…"): ".", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
+_SINGLE_QUOTE = re.compile(r"['’‘](?!\w)|['‘](?<!\w.)")
+
+_LINE = re.compile(r"[^\n\r\v\f\x85\u2028\u2029]+")
+_BLANK_LINE = re.compile(r"\r\n.|[^\r].|\r[^\n]", re.DOTALL)
+_BULLET = re.compile(r"\s*(?:[•●▪◦‣·*–—-]|\(?\d{1,2}[.)])\s")
+_OPENS_BLOCK = re.compile(
+    rf"{_BULLET.pattern}|\s|By [A-Z]|[QA][:.]\s|[A-Z]{{3,}}[\w ,.]*(?:\(|[-–—])"
+)
+_UNFINISHED = re.compile(
+    r"(?:,|\b(?:a|an|and|as|at|by|for|from|in|its|of|on|or|said|that|the|to|with))\s*$"
+)
+_WEAK = [re.compile(rf"(?s:.*){end}\s") for end in (r"[.!?。！？][\"”’)]*", r"[;:,，；—–]", "")]
+
+
+def split(text: str, language: str = "en") -> list[Span]:
+    """Cut `text` into its sentences; every visible character lies in exactly one.
+
+    Headlines, bullets and table rows count as sentences of their own; a sentence may hold a
+    newline where the text is hard-wrapped. No sentence is longer than `MAX_SENTENCE`. `language`
+    is an ISO 639 code; an unknown one falls back. Never raises on any string.
+    """
+    return [
+        span
+        for lines in _groups(text)
+        for block in _blocks(text, lines)
+        for span in _sentences(text, block, language)
+    ]
+
+
+def _groups(text: str) -> Iterator[list[Span]]:
+    """Lines with no blank line between them."""
+    group: list[Span] = []
+    for match in _LINE.finditer(text):
+        line = Span(*match.span())
+        if group and _BLANK_LINE.search(text, group[-1].end, line.start):
+            yield group
+            group = []
+        if match[0].strip():
+            group.append(line)
+        elif group:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
+    """Runs of lines that make a paragraph, at most `_MAX_BLOCK` long."""
+    shown = [text[line.start : line.end] for line in lines]
+    margin = min(len(line) - len(line.lstrip()) for line in shown)
+    shown = [line[margin:] for line in shown]
+    width = max(map(len, shown))
+    wrapped = len(lines) > 1 and width in _WRAP_WIDTH
+    # Where paragraphs open with an indent, a line without one continues the line above.
+    indented = wrapped and any(line[0].isspace() for line in shown)
+    start = lines[0].start
+    for i, (here, then) in enumerate(pairwise(shown)):
+        if _OPENS_BLOCK.match(then) or not (
+            _runs_on(here, then)
+            or (wrapped and _fills(here, then, width))
+            or (indented and here.rstrip()[-1] not in ".!?:" and not _BULLET.match(here))
+        ):
+            yield from _pieces(text, start, lines[i].end, _MAX_BLOCK)
+            start = lines[i + 1].start
+    yield from _pieces(text, start, lines[-1].end, _MAX_BLOCK)
+
+
+def _runs_on(here: str, then: str) -> bool:
+    """Whether a line plainly goes on in the next one."""
+    return bool(_UNFINISHED.search(here)) or (then[0].islower() and here.rstrip()[-1] not in "!?:;")
+
+
+def _fills(here: str, then: str, width: int) -> bool:
+    """Whether the next word would not have fitted into the width of the text."""
+    room = width - 3 - len(here)
+    return len(here) >= _WRAP_WIDTH.start and 1 + len(then.split(maxsplit=1)[0]) > room
+
+
+def _sentences(text: str, block: Span, language: str) -> Iterator[Span]:
+    body = text[block.start : block.end]
+    start = 0
+    for cut in [*_cuts(body, language), len(body)]:
+        if not _inside_aside(body, start, cut):
+            yield from _pieces(text, block.start + start, block.start + cut, MAX_SENTENCE)
+            start = cut
+
+
+def _cuts(body: str, language: str) -> list[int]:
+    """Offsets in `body` where a sentence ends, closing quotation marks included."""
+    shadow = _SINGLE_QUOTE.sub(" ", body.translate(_QUIET))
+    if bullet := _BULLET.match(shadow):
+        shadow = " " * bullet.end() + shadow[bullet.end() :]
+    ends, position = set[int](), 0
+    for piece in segment(language.encode("ascii", "ignore").decode(), shadow):
+        ends.add(position + len(piece.rstrip()))
+        position += len(piece)
+    for match in _CANDIDATE.finditer(shadow):
+        if match.end() not in ends and _closes(_token(shadow, match.start()), match):
+            ends.add(match.end())
+    cuts = {closed.end() for end in ends if (closed := _CLOSERS.match(body, end))}
+    return sorted(cut for cut in cuts if 0 < cut < len(body) and not _goes_on(body, cut))
+
+
+def _token(text: str, end: int) -> str:
+    """The word, as far as it is of use, that runs up to `end`."""
+    words = text[max(0, end - 24) : end].rsplit(maxsplit=1)
+    return words[-1].lstrip("\"'“‘([") if words else ""
+
+
+def _closes(word: str, candidate: re.Match[str]) -> bool:
+    """Whether a stop after `word` closes a sentence though sentencex did not see it."""
+    if not candidate.string[candidate.end()].isspace():
+        return word[-2:].islower()
+    if word in _WORDS or candidate.string[candidate.start() - 1].isspace():
+        return True
+    initials = word[-1:].isalpha() and word[-2:-1] in (".", "")
+    return bool(candidate["opener"]) and (initials or word in _CLOSABLE)
+
+
+def _goes_on(body: str, cut: int) -> bool:
+    """Whether the sentence continues after what looks like its end."""
+    token = _token(body, cut)
+    bare = token.rstrip("\"'”’»“)]*")
+    word, stop = bare.rstrip(".!?…"), bare[-1:]
+    quoted = bare != token
+    if not body[cut].isspace() and stop in ".!?":
+        glued = token + body[cut : cut + 24].split(maxsplit=1)[0]
+        return not (word[-2:].islower() and body[cut].isupper()) or bool(_ADDRESS.search(glued))
+    if _CONTINUES.match(body, cut) or word in _NEVER_LAST:
+        return True
+    if word in ("a.m", "p.m") and _TIME.match(body, cut):
+        return True
+    if bare in ("Q.", "A.") and body[max(0, cut - 40) : cut - 2].rstrip()[-1:] in (*".?!", ""):
+        return True
+    if _LOWER_NEXT.match(body, cut):
+        return quoted or bare.endswith((*"?!…", "..")) or len(word) <= _SHORT
+    return quoted and stop in "?!…" and bool(_ATTRIBUTION.match(body, cut))
+
+
+def _inside_aside(body: str, start: int, cut: int) -> bool:
+    """Whether `cut` falls into a parenthesis that was opened within the sentence and is closed."""
+    opened = body.rfind("(", start, cut)
+    if opened < 0 or not body[start:opened].strip() or body.find(")", opened, cut) >= 0:
+        return False
+    return body.find(")", cut, opened + _MAX_ASIDE) >= 0
+
+
+def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[Span]:
+    """`text[start:end]` without outer whitespace, in pieces of at most `limit` code points."""
+    while start < end:
+        cut = end if end - start <= limit else _weakest(text, start + limit // 2, start + limit)
+        piece = text[start:cut]
+        bare = piece.strip()
+        if any(character.isprintable() and character != " " for character in bare):
+            first = start + len(piece) - len(piece.lstrip())
+            yield Span(first, first + len(bare))
+        start = cut
+
+
+def _weakest(text: str, low: int, high: int) -> int:
+    """The last sentence end, clause end, whitespace or whole character in `text[low:high]`."""
+    for pattern in _WEAK:
+        if match := pattern.match(text, low, high):
+            return match.end()
+    for cut in range(high, low, -1):
+        if not _joins(text[cut - 1]) and not _joins(text[cut]):
+            return cut
+    return high
+
+
+def _joins(character: str) -> bool:
+    return unicodedata.category(character) in {"Mn", "Me", "Mc", "Cf", "Cs", "Sk"}

@@ -1,0 +1,83 @@
+"""How fast is it? Sentences a second and peak memory of adding, milliseconds a question.
+
+    python tests/benchmarks/speed.py FILE.jsonl.gz [FILE ...] [--questions QUERIES.jsonl]
+
+Run by hand on a quiet machine; results stand in README with machine and date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from index.archive import Archive
+from index.encoder import SentenceTransformerEncoder
+
+ASKED = 200
+QUESTIONS = [
+    "Who leads the offensive?",
+    "How many people were killed in the earthquake?",
+    "When did the central bank raise interest rates?",
+    "What did the minister say about the budget deficit and the strike?",
+    "Where was the oil spill first reported?",
+]
+
+
+def main() -> None:
+    """Add the files to a collection of their own, add them again, then ask."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("files", nargs="+")
+    parser.add_argument("--questions", type=Path)
+    arguments = parser.parse_args()
+    questions = QUESTIONS
+    if arguments.questions:
+        lines = arguments.questions.read_text(encoding="utf-8").splitlines()
+        questions = [json.loads(line)["text"] for line in lines]
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Archive.open(
+            Path(folder), "speed", SentenceTransformerEncoder(threads=os.cpu_count() or 1)
+        )
+        for word in ("add", "add again"):
+            report = archive.add(arguments.files)
+            sentences = sum(change.sentences for change in report.added)
+            print(
+                f"{word}: {len(report.added)} articles, {sentences} sentences, "
+                f"{report.seconds:.1f} s, {sentences / report.seconds:.0f} sentences/s, "
+                f"{len(report.failed)} failed, {report.unchanged} unchanged, "
+                f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB"
+            )
+        archive.close()
+        ask(Path(folder), questions)
+
+
+def ask(folder: Path, questions: list[str]) -> None:
+    """Ask as the bot does: one torch thread, everything warm."""
+    encoder = SentenceTransformerEncoder()
+    archive = Archive.open(folder, "speed", encoder)
+    archive.prepare()
+    whole, encoding = [], []
+    for number in range(ASKED):
+        question = questions[number % len(questions)]
+        started = time.perf_counter()
+        archive.ask(question)
+        middle = time.perf_counter()
+        encoder.encode([question])
+        whole.append(1000 * (middle - started))
+        encoding.append(1000 * (time.perf_counter() - middle))
+    whole.sort()
+    print(
+        f"ask: {archive.size().sentences} sentences, median {statistics.median(whole):.1f} ms, "
+        f"95th percentile {whole[int(0.95 * ASKED)]:.1f} ms; encoding the question alone "
+        f"{statistics.median(encoding):.1f} ms"
+    )
+    archive.close()
+
+
+if __name__ == "__main__":
+    main()

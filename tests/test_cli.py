@@ -1,0 +1,274 @@
+"""The `onrecord` command as scripts rely on it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import FakeEncoder
+
+from bot import cli
+
+ROWS = [
+    {
+        "id": "dam",
+        "title": "Gate fails",
+        "text": "A gate at Hallow Dam failed on Monday. Two people died.",
+        "publisher": "Northwire",
+        "published": "2026-03-09T11:20:00+00:00",
+        "url": "https://northwire.example/dam",
+    },
+    {
+        "_id": "cup",
+        "title": "Cup final",
+        "text": "Athletic reached the cup final. Fans cheered.",
+        "metadata": {"source": "Courier", "published_at": "2026-03-10"},
+    },
+]
+
+
+class Shell:
+    """Runs the command in this process, with a fake encoder and a data folder of its own."""
+
+    def __init__(
+        self, data: Path, patch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[str]
+    ) -> None:
+        self.data = data
+        self._patch = patch
+        self._capture = capture
+        self.err = ""
+
+    def __call__(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> str:
+        """Standard output of `onrecord ARGUMENTS`, which must end with `status`."""
+        stream = type("Stdin", (), {"buffer": io.BytesIO(stdin)})()
+        self._patch.setattr(sys, "argv", ["onrecord", *arguments])
+        self._patch.setattr(sys, "stdin", stream)
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, self.err = self._capture.readouterr()
+        assert (ended.value.code or 0) == status, self.err
+        return out
+
+    def json(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> Any:
+        """The one JSON document that the command prints."""
+        return json.loads(self(*arguments, "--json", status=status, stdin=stdin))
+
+
+@pytest.fixture
+def run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Shell:
+    monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
+    for name in ("ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(cli, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
+    return Shell(tmp_path / "data", monkeypatch, capsys)
+
+
+@pytest.fixture
+def stocked(run: Shell) -> Shell:
+    run("add", "-", stdin="\n".join(map(json.dumps, ROWS)).encode())
+    return run
+
+
+def test_every_command_of_the_interface_has_help(run: Shell) -> None:
+    """Each command that scripts rely on exists and explains itself."""
+    commands = (
+        "demo bot add reindex articles article remove restore ask search evaluate history doctor"
+    )
+    for command in commands.split():
+        assert "Usage: onrecord" in run(command, "--help")
+
+
+def test_add_reports_what_it_did(run: Shell) -> None:
+    """`add --json` has exactly the promised fields, and given ids are kept."""
+    made = run.json("add", "-", stdin="\n".join(map(json.dumps, ROWS)).encode())
+    assert {"generation", "added", "updated", "unchanged", "failed", "seconds"} <= set(made)
+    assert [one["article_id"] for one in made["added"]] == ["dam", "cup"]
+    assert made["added"][0] == {"article_id": "dam", "title": "Gate fails", "sentences": 2}
+
+
+def test_bad_rows_fail_alone(run: Shell) -> None:
+    """A row without text is listed with its line and a sentence; the rest goes in; status 1."""
+    rows = [json.dumps(ROWS[0]), '{"id": "x", "title": "No text"}', "not json", json.dumps(ROWS[1])]
+    made = run.json("add", "-", stdin="\n".join(rows).encode(), status=1)
+    assert len(made["added"]) == 2
+    assert [one["source"] for one in made["failed"]] == [
+        "standard input, line 2",
+        "standard input, line 3",
+    ]
+    assert all(one["error"].endswith(".") for one in made["failed"])
+
+
+def test_article_is_stored_to_the_letter(stocked: Shell) -> None:
+    """`article --json` gives the stored text, revision and byline."""
+    found = stocked.json("article", "dam")
+    assert found["text"] == ROWS[0]["text"]
+    assert (found["revision"], found["retired"], found["publisher"]) == (1, False, "Northwire")
+
+
+def test_ask_quotes_are_slices_of_the_stored_text(stocked: Shell) -> None:
+    """In `ask --json` each quote equals article.text[start:end] and cites a listed source."""
+    given = stocked.json("ask", "Which gate failed at Hallow Dam on Monday?")
+    assert {"answer_id", "question", "status", "confidence", "quotes", "citations"} <= set(given)
+    assert {"agreement", "generation"} <= set(given)
+    quotes = given["quotes"] or [given["closest"]]
+    for quote in quotes:
+        text = stocked.json("article", quote["article_id"])["text"]
+        assert text[quote["start"] : quote["end"]] == quote["text"]
+        assert quote["citation"] in [one["number"] for one in given["citations"]]
+
+
+def test_ask_again_has_the_same_id(stocked: Shell) -> None:
+    """The same question on the same generation has the same answer id; a change makes another."""
+    first = stocked.json("ask", "Which gate failed?")["answer_id"]
+    assert stocked.json("ask", "Which gate failed?")["answer_id"] == first
+    stocked("remove", "cup")
+    assert stocked.json("ask", "Which gate failed?")["answer_id"] != first
+
+
+def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
+    """`search` gives ranks from 1 with falling scores, by sentence or by article."""
+    found = stocked.json("search", "gate failed", "-k", "3")["results"]
+    assert [one["rank"] for one in found] == [1, 2, 3]
+    assert [one["score"] for one in found] == sorted((o["score"] for o in found), reverse=True)
+    assert {"article_id", "sentence_id", "start", "end", "text"} <= set(found[0])
+    by_article = stocked.json("search", "gate failed", "--by", "article")["results"]
+    assert by_article[0]["article_id"] == "dam"
+    assert set(by_article[0]) == {"rank", "score", "article_id"}
+
+
+def test_filters_restrict(stocked: Shell) -> None:
+    """Publisher and dates restrict what is ranked."""
+    only = stocked.json("search", "gate failed", "--publisher", "courier")["results"]
+    assert {one["article_id"] for one in only} == {"cup"}
+    late = stocked.json("search", "gate failed", "--since", "2026-03-10")["results"]
+    assert {one["article_id"] for one in late} == {"cup"}
+    early = stocked.json("search", "cup", "--as-of", "2026-03-09")["results"]
+    assert {one["article_id"] for one in early} == {"dam"}
+
+
+def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
+    """`--queries` prints one JSON line a query, in order, ids kept, and goes on after a bad one."""
+    path = tmp_path / "queries.jsonl"
+    path.write_text('{"_id": "q1", "text": "gate"}\n{"_id": "q2"}\n{"_id": "q3", "text": "cup"}\n')
+    lines = stocked("search", "--queries", str(path), "-k", "1", status=1).splitlines()
+    assert [json.loads(line)["id"] for line in lines][0::2] == ["q1", "q3"]
+    assert "error" in json.loads(lines[1])
+    lines = stocked("ask", "--queries", str(path), status=1).splitlines()
+    assert json.loads(lines[0])["question"] == "gate"
+
+
+def test_remove_and_restore(stocked: Shell) -> None:
+    """A removed article is neither listed nor found; restore brings it back."""
+    assert [one["article_id"] for one in stocked.json("remove", "dam")["removed"]] == ["dam"]
+    assert [one["article_id"] for one in stocked.json("articles")["articles"]] == ["cup"]
+    assert stocked.json("article", "dam")["retired"] is True
+    assert [one["article_id"] for one in stocked.json("restore", "dam")["restored"]] == ["dam"]
+    assert len(stocked.json("articles")["articles"]) == 2
+    failed = stocked.json("remove", "nothing", status=1)["failed"]
+    assert failed[0]["source"] == "nothing"
+
+
+def test_history_names_who_and_what(stocked: Shell) -> None:
+    """The audit log has a line a generation, newest first."""
+    stocked("remove", "dam")
+    events = stocked.json("history")["events"]
+    assert [one["generation"] for one in events] == [2, 1]
+    assert events[0]["articles"] == {"removed": 1}
+
+
+def test_reindex_takes_in_a_new_file(run: Shell, tmp_path: Path) -> None:
+    """`reindex` reads the folders that were added, and only what is new."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "a.txt").write_text("A ferry ran aground at noon.")
+    run("add", str(folder))
+    (folder / "b.txt").write_text("The ferry was towed to port.")
+    made = run.json("reindex")
+    assert len(made["added"]) == 1
+    assert made["unchanged"] == 1
+
+
+def test_collections_are_apart(stocked: Shell) -> None:
+    """A collection sees nothing of another, wherever the option stands."""
+    assert stocked.json("articles", "--collection", "other")["articles"] == []
+    assert len(stocked.json("--collection=default", "articles")["articles"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        (["ask", ""], 2),
+        (["ask", "x" * 10_000], 2),
+        (["ask"], 2),
+        (["search", "gate", "-k", "0"], 2),
+        (["ask", "gate", "--since", "yesterday"], 2),
+        (["ask", "gate", "--publisher", "Nobody"], 2),
+        (["--config", "/nowhere.toml", "articles"], 2),
+        (["--collection", "../up", "articles"], 2),
+        (["article", "nothing"], 1),
+        (["bot"], 2),
+        (["evaluate", "/nowhere"], 1),
+        (["add", "/nowhere.txt"], 1),
+        (["frobnicate"], 2),
+    ],
+)
+def test_bad_input_gets_one_sentence(stocked: Shell, arguments: list[str], status: int) -> None:
+    """Wrong use ends with status 2, other failures with 1; no traceback, nothing lost."""
+    out = stocked(*arguments, status=status)
+    assert "Traceback" not in stocked.err + out
+    assert stocked.err.strip() or out.strip()
+    assert len(stocked.json("articles")["articles"]) == 2
+
+
+def test_data_folder_that_cannot_be_made(run: Shell, tmp_path: Path) -> None:
+    """A data folder below a file is refused with one sentence."""
+    (tmp_path / "file").write_text("")
+    run("--data", str(tmp_path / "file" / "below"), "articles", status=1)
+    assert run.err.count("\n") == 1
+    assert "folder" in run.err
+
+
+def test_doctor_looks_at_everything(stocked: Shell) -> None:
+    """`doctor` finds a healthy collection healthy."""
+    checks = {one["check"]: one for one in stocked.json("doctor")["checks"]}
+    assert all(one["ok"] for one in checks.values())
+    assert checks["collection default"]["says"] == "2 articles, 4 sentences"
+
+
+def test_token_is_never_printed(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The token's value is in no output, whatever is asked for."""
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
+    assert "very-secret" not in stocked("doctor") + stocked.err
+
+
+def test_evaluate_measures_a_set(run: Shell, tmp_path: Path) -> None:
+    """`evaluate` prints the promised figures for a set in BEIR's layout with evidence."""
+    folder = tmp_path / "tiny"
+    (folder / "qrels").mkdir(parents=True)
+    (folder / "corpus.jsonl").write_text(
+        "\n".join(json.dumps(row | {"_id": row.get("_id", "dam")}) for row in ROWS)
+    )
+    (folder / "queries.jsonl").write_text(
+        '{"_id": "1", "text": "Which gate failed on Monday?", "metadata": {"answerable": true}}\n'
+        '{"_id": "2", "text": "Who painted the ceiling?", "metadata": {"answerable": false}}\n'
+    )
+    (folder / "qrels" / "test.tsv").write_text("query-id\tcorpus-id\tscore\n1\tdam\t1\n")
+    evidence = {
+        "query_id": "1",
+        "article_id": "dam",
+        "text": "A gate at Hallow Dam failed on Monday.",
+    }
+    (folder / "evidence.jsonl").write_text(json.dumps(evidence))
+    found = run.json("evaluate", str(folder))
+    assert found["dataset"] == "tiny"
+    assert found["queries"] == 2
+    for figure in ("ndcg@10", "recall@10", "mrr@10", "hit@4", "hit@10", "evidence_recall@10"):
+        assert found[figure] == 1.0
+    assert found["decline_auroc"] == 1.0
+    assert found["seconds_per_query"] > 0

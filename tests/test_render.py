@@ -1,0 +1,145 @@
+"""Answers as Discord messages: verbatim, within the limits, and plain."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import discord
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.render import MAX_TEXT, answer_view, block_quote, escaped, text_fragment
+from index.article import Answer, Article, Citation, CitedQuote, Filters, Quote
+
+HOSTILE = st.text(
+    st.one_of(
+        st.sampled_from("*_~|`>#-+[]()<>@:\\/.1 \n😀\u202e\u00e9"),
+        st.characters(exclude_categories=("Cs", "Cc")),
+    ),
+    min_size=1,
+    max_size=400,
+).filter(lambda text: bool(text.strip()))
+
+
+def shown(markdown: str) -> str:
+    """What Discord shows of escaped text: a backslash before a sign is dropped."""
+    return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", markdown)
+
+
+def answer_of(texts: list[str], *, url: str | None = None, title: str = "A title") -> Answer:
+    """An answer that quotes each text whole, from an article of its own."""
+    articles = [
+        Article(
+            article_id=f"a{number}",
+            title=title,
+            text=text,
+            publisher="Northwire",
+            published=datetime(2026, 3, 9, tzinfo=UTC),
+            url=url,
+        )
+        for number, text in enumerate(texts)
+    ]
+    return Answer(
+        answer_id="0123456789ab",
+        question="What *happened*?",
+        filters=Filters(),
+        generation=1,
+        model="fake",
+        status="answered",
+        confidence=1.0,
+        quotes=tuple(
+            CitedQuote(Quote.cut(article, 0, len(article.text)), number)
+            for number, article in enumerate(articles, 1)
+        ),
+        citations=tuple(Citation(number, one) for number, one in enumerate(articles, 1)),
+    )
+
+
+def blocks(answer: Answer) -> list[str]:
+    """The text of each block of the message."""
+    view = answer_view(answer)
+    return [
+        item.content for item in view.walk_children() if isinstance(item, discord.ui.TextDisplay)
+    ]
+
+
+@given(HOSTILE)
+def test_escaped_text_shows_letter_for_letter(text: str) -> None:
+    """What Discord shows of an escaped text is the text."""
+    assert shown(escaped(text)) == text
+
+
+@given(HOSTILE)
+def test_escaped_text_holds_no_live_markup(text: str) -> None:
+    """No sign that starts markup, a mention or a link is left without a backslash."""
+    left = re.sub(r"\\[^0-9A-Za-z\s]", "", escaped(text))
+    assert not re.search(r"[`*_~|\[\]()<>#@]|\w://", left)
+
+
+@given(
+    st.lists(HOSTILE, min_size=1, max_size=6), st.sampled_from([None, "https://a.example/x_(y)"])
+)
+def test_limits_hold_whatever_the_quotes_contain(texts: list[str], url: str | None) -> None:
+    """A message never has more text or components than Discord takes."""
+    view = answer_view(answer_of(texts, url=url, title=texts[0]))
+    assert sum(map(len, blocks(answer_of(texts, url=url, title=texts[0])))) <= MAX_TEXT
+    assert view.total_children_count <= 40
+
+
+@given(HOSTILE)
+def test_block_quote_is_verbatim(text: str) -> None:
+    """Each line of a quote stands in the block quote, unchanged and in order."""
+    article = Article(article_id="a", title="t", text=text)
+    made = block_quote(CitedQuote(Quote.cut(article, 0, len(text)), 1))
+    lines = [line.removeprefix("> ") for line in made.removesuffix(" **[1]**").split("\n")]
+    assert shown("\n".join(lines)) == text
+
+
+def test_long_quotes_are_left_out_whole() -> None:
+    """Quotes that do not fit are counted, never cut."""
+    long = "word " * 500
+    made = blocks(answer_of([long.strip(), long.strip(), "Short."]))
+    assert sum(map(len, made)) <= MAX_TEXT
+    assert "2 more too long to show here" in made[-1]
+
+
+def test_question_cannot_format_the_message() -> None:
+    """The question is shown as typed."""
+    assert "What \\*happened\\*?" in blocks(answer_of(["Yes."]))[0]
+
+
+def test_link_opens_at_the_quote() -> None:
+    """The title links to the page with a text fragment of the quote."""
+    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-1]
+    assert "[A title](https://a.example/x#:~:text=The%20gate%20failed.)" in made
+
+
+def test_text_fragment_of_a_long_quote_names_its_ends() -> None:
+    """A long quote is addressed by its first and last words, hyphens escaped."""
+    words = "one two three four five six seven eight nine ten eleven-twelve"
+    link = text_fragment("https://a.example/#top", words)
+    assert link == (
+        "https://a.example/#top:~:text=one%20two%20three%20four%20five,"
+        "seven%20eight%20nine%20ten%20eleven%2Dtwelve"
+    )
+
+
+def test_decline_says_so_and_shows_the_closest() -> None:
+    """A decline is plainly one, and calls its quote what it is."""
+    answered = answer_of(["The gate failed."])
+    declined = Answer(
+        answer_id="0123456789ab",
+        question="Who won?",
+        filters=Filters(),
+        generation=1,
+        model="fake",
+        status="declined",
+        confidence=0.1,
+        citations=answered.citations,
+        reason="The reports do not say.",
+        closest=answered.quotes[0],
+    )
+    made = "\n".join(blocks(declined))
+    assert "**No answer in the reports.** The reports do not say." in made
+    assert "The closest passage, which does not answer it:\n> The gate failed." in made
