@@ -97,7 +97,7 @@ def _globals(
         str | None, typer.Option(help="Collection; a server's is server-ID [ONRECORD_COLLECTION].")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file [ONRECORD_CONFIG].")] = None,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks and logs.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False,
 ) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr)
@@ -109,7 +109,9 @@ def _globals(
 def add(
     context: typer.Context,
     source: Annotated[list[str], typer.Argument(help='Files, folders, or "-" for JSON lines.')],
-    dry_run: Annotated[bool, typer.Option(help="Tell what would be done; change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell what would be done; change nothing.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Add reports."""
@@ -123,7 +125,7 @@ def add(
 @app.command()
 def reindex(
     context: typer.Context,
-    rebuild: Annotated[bool, typer.Option(help="Embed everything again.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
     as_json: Json = False,
 ) -> None:
     """Take in what the collection's sources have new."""
@@ -150,7 +152,7 @@ def restore(context: typer.Context, article_id: list[str], as_json: Json = False
 @app.command()
 def articles(
     context: typer.Context,
-    removed: Annotated[bool, typer.Option(help="Those that were taken out.")] = False,
+    removed: Annotated[bool, typer.Option("--removed", help="Those that were taken out.")] = False,
     as_json: Json = False,
 ) -> None:
     """List the articles of the collection."""
@@ -296,7 +298,9 @@ def bot(context: typer.Context) -> None:
 def demo(
     context: typer.Context,
     port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8765,
-    no_browser: Annotated[bool, typer.Option(help="Only print the address.")] = False,
+    no_browser: Annotated[
+        bool, typer.Option("--no-browser", help="Only print the address.")
+    ] = False,
 ) -> None:
     """Serve the real bot on the sample reports in a page on this machine; needs no token."""
     from bot.demo import run  # noqa: PLC0415 - needs the extra `demo`
@@ -325,7 +329,7 @@ def main() -> None:
     arguments = _hoisted(sys.argv[1:])
     debug = "--debug" in arguments
     try:
-        app(arguments)
+        app(arguments, prog_name="onrecord")
     except (OnRecordError, OSError) as error:
         if debug:
             raise

@@ -224,8 +224,8 @@ class Archive:
             revive=True,
         )
         for name in names:
-            path = Path(name).expanduser()
-            if not dry_run and name != "-" and path.exists():
+            path = None if dry_run or name == "-" else sources.existing(name)
+            if path is not None:
                 place = str(path.resolve())
                 origin = Origin(place, "folder" if path.is_dir() else "file")
                 self._store.remember(origin)

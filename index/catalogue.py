@@ -80,7 +80,9 @@ def connect(path: Path) -> sqlite3.Connection:
                 path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
             )
             undo.callback(connection.close)
+            connection.execute("BEGIN")
             fresh = _is_fresh(connection, path)  # a look, before anything is written
+            connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             if fresh:
@@ -113,9 +115,9 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
 
 def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether nothing was ever written there; raises if something else than a collection was."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if not ours and (version or tables):
         raise StoreError(f"{path} is a database of another program: name another folder.")
     if version > SCHEMA_VERSION:

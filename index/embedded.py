@@ -122,12 +122,12 @@ class EmbeddedStore:
         with self._writing() as writer:
             writer.use_staging(model)
             rows = writer.db.execute(
-                "SELECT s.sentence_id, substr(r.text, s.start + 1, s.stop - s.start) "
+                "SELECT s.sentence_id, r.text, s.start, s.stop "
                 "FROM sentence s JOIN revision r USING (revision) WHERE NOT EXISTS "
                 "(SELECT 1 FROM staged WHERE staged.sentence_id = s.sentence_id) LIMIT ?",
                 (limit,),
-            )
-            return rows.fetchall()
+            )  # cut here and not in SQL, which takes a NUL for the end of a text
+            return [(sentence_id, text[start:stop]) for sentence_id, text, start, stop in rows]
 
     def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
         with self._writing() as writer:

@@ -82,7 +82,8 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     qrels: dict[str, dict[str, int]] = {}
     for line in needed[1].read_text(encoding="utf-8").splitlines()[1:]:
         query_id, article_id, grade = line.split("\t")
-        qrels.setdefault(query_id, {})[article_id] = int(grade)
+        if int(grade) > 0:  # some sets also list what was judged to be of no use
+            qrels.setdefault(query_id, {})[article_id] = int(grade)
     evidence: dict[str, list[Evidence]] = {}
     if (folder / "evidence.jsonl").is_file():
         for row in _rows(folder / "evidence.jsonl"):

@@ -56,7 +56,9 @@ def read(source: str, stream: IO[bytes] | None = None) -> Iterator[Item]:
             raise SourceError("There is no standard input to read from.")
         yield from _json_lines(stream, "standard input")
         return
-    path = Path(source).expanduser()
+    path = existing(source)
+    if path is None:
+        raise SourceError(f"{source} is neither a file nor a folder: check the name.")
     if path.is_dir():
         files = files_in(path)
         if not files:
@@ -65,10 +67,17 @@ def read(source: str, stream: IO[bytes] | None = None) -> Iterator[Item]:
             )
         for file in files:
             yield from _read_file(file)
-    elif path.is_file():
-        yield from _read_file(path)
     else:
-        raise SourceError(f"{source} is neither a file nor a folder: check the name.")
+        yield from _read_file(path)
+
+
+def existing(source: str) -> Path | None:
+    """The file or folder of that name; None where there is none."""
+    try:
+        path = Path(source).expanduser()
+        return path if source and (path.is_file() or path.is_dir()) else None
+    except (OSError, RuntimeError):  # a name that no system takes, a home that nobody has
+        return None
 
 
 def files_in(folder: Path) -> list[Path]:
@@ -84,10 +93,10 @@ def files_in(folder: Path) -> list[Path]:
 
 def count(source: str) -> int | None:
     """How many articles a file or folder holds at the most, for a progress bar; None: unknown."""
-    path = Path(source).expanduser()
-    files = files_in(path) if path.is_dir() else [path] if path.is_file() else None
-    if files is None:
+    path = existing(source)
+    if path is None:
         return None
+    files = files_in(path) if path.is_dir() else [path]
     return sum(_lines(file) if SUFFIXES.get(_suffix(file)) is _json_lines else 1 for file in files)
 
 
@@ -102,8 +111,13 @@ def decode(data: bytes, name: str) -> str:
     encoding = next((e for mark, e in _MARKS if data.startswith(mark)), "utf-8")
     try:
         text = data.decode(encoding)
-    except UnicodeDecodeError:
-        guess = chardet.detect(data[:200_000])
+    except UnicodeDecodeError as error:
+        first = max(0, error.start - 100_000)  # what comes before may be ASCII and tell nothing
+        guess = chardet.detect(  # with DOS code pages allowed, it sees them in “smart” quotes
+            data[first : first + 200_000],
+            encoding_era=chardet.EncodingEra.MODERN_WEB,
+            prefer_superset=True,
+        )
         try:
             text = data.decode(guess["encoding"] or "")
         except (LookupError, UnicodeDecodeError):
@@ -263,10 +277,10 @@ def _row(line: bytes, where: str) -> Item:
 
 def _article(fields: Mapping[str, Any], source: str) -> Article:
     """One article of either row form (ours, or BEIR's with `metadata`)."""
-    text = clean(_string(fields, "text") or "")
-    if not text.strip():
+    text = _string(fields, "text")
+    if text is None:
         raise SourceError("It has no text: put the report into “text”.")
-    title = " ".join(clean(_string(fields, "title") or "").split())
+    title = " ".join((_string(fields, "title") or "").split())
     url = _string(fields, "url")
     given = _string(fields, "_id", "id", "article_id")
     if given and len(given) > MAX_ID_CHARS:
@@ -288,9 +302,9 @@ def _string(fields: Mapping[str, Any], *names: str) -> str | None:
     for name in names:
         value = fields.get(name)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
-            text = _SURROGATE.sub("\ufffd", str(value))
+            text = clean(str(value))
             if text.strip():
-                return text if name == "text" else clean(text).strip()
+                return text if name == "text" else text.strip()
         elif value is not None and name in {"text", "title"}:
             raise SourceError(f"Its “{name}” is not a string: make it one.")
     return None

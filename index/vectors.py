@@ -29,6 +29,7 @@ from index.store import Ids, Ranked
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
+faiss.omp_set_num_threads(1)  # one query at a time: more threads only wait for each other
 EXACT_UP_TO = 200_000
 _MAGIC = b"ONRECORD VECTORS 1\n"
 _DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
@@ -150,21 +151,26 @@ class VectorIndex:
         live = ~self.dropped
         if allowed is not None:
             live &= np.isin(self.base_ids, allowed, assume_unique=True)
-        k = min(k, int(live.sum()))
-        if not k:
+        count = int(live.sum())
+        if not count:
             return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
         chosen = {}
         if not live.all():
             chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
         if isinstance(self.base, faiss.IndexIVF):
             probes = max(8, self.base.nlist // _SEARCHED_SHARE)
-            if live.sum() < len(live) // _SEARCHED_SHARE:  # few to score, and they may lie anywhere
+            if count < len(live) // _SEARCHED_SHARE:  # few to score, and they may lie anywhere
                 probes = self.base.nlist
             parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
         else:
             parameters = faiss.SearchParameters(**chosen)
-        scores, rows = self.base.search(vector[None, :], k, params=parameters)
-        found = rows[0] >= 0  # FAISS pads with -1 where it found fewer than k
+        depth = min(k + 1, count)
+        scores, rows = self.base.search(vector[None, :], depth, params=parameters)
+        while depth < count and scores[0][k - 1] == scores[0][-1]:
+            # FAISS takes any of those that tie for the last place: have all, to take the lowest ids
+            depth = min(4 * depth, count)
+            scores, rows = self.base.search(vector[None, :], depth, params=parameters)
+        found = rows[0] >= 0  # it pads with -1 where it found fewer
         return self.base_ids[rows[0][found]], scores[0][found]
 
     def save(self, path: Path) -> None:
@@ -232,7 +238,9 @@ def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
         index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
         index.cp.min_points_per_centroid = 1  # else it prints that it would like more
         step = max(1, count // _TRAINING_ROWS)
+        faiss.omp_set_num_threads(os.cpu_count() or 1)
         index.train(np.ascontiguousarray(vectors[::step]))
+        faiss.omp_set_num_threads(1)
     index.add(vectors)
     return index
 

@@ -17,6 +17,8 @@ from bot.library import Library
 from bot.settings import Answers, Discord, Settings
 from index.archive import Archive
 
+pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
+
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 CUP = "Carrowmere Athletic reached the cup final on Saturday. @everyone cheered, <@1> did not."
 
@@ -66,13 +68,15 @@ def said(message: Any) -> str:
     """All text of a Components V2 message."""
     found: list[str] = []
 
-    def walk(items: Any) -> None:
-        for item in items:
-            if isinstance(item, discord.TextDisplay):
-                found.append(item.content)
-            walk(getattr(item, "children", ()))
+    def walk(item: Any) -> None:
+        raw = item if isinstance(item, dict) else item.to_dict()
+        if raw["type"] == discord.ComponentType.text_display.value:
+            found.append(raw["content"])
+        for child in raw.get("components", ()):
+            walk(child)
 
-    walk(message.components)
+    for item in message.components:
+        walk(item)
     return "\n".join(found)
 
 
@@ -146,7 +150,7 @@ async def test_weak_evidence_declines_with_the_closest_passage(
     """Under the threshold the bot says that the reports do not answer, and shows what is near."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=1.0))
     library = Library(settings, FakeEncoder())
-    async with simcord.run(OnRecord(library, settings)) as env:
+    async with simcord.run(OnRecord(library, settings), shard_count=1) as env:
         room = Newsroom(env)
         room.stock(settings, tmp_path / "reports", dam=DAM)
         result = await room.reader.slash(room.channel, "ask", question="Who built the dam?")
