@@ -13,6 +13,7 @@ from typing import Any
 import platformdirs
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
+from index.archive import THRESHOLD
 from index.encoder import PACKAGED
 from index.errors import SettingsError
 
@@ -31,7 +32,7 @@ class Answers(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    threshold: float = Field(default=0.5, ge=0, le=1)
+    threshold: float = Field(default=THRESHOLD, ge=0, le=1)
 
 
 class Discord(BaseModel):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -14,7 +13,9 @@ from index.terms import content_terms
 
 MAX_QUOTES = 4
 CANDIDATES = 12  # sentences looked at for quotes
-NEAR_COPY = 0.6  # share of terms in common (Jaccard) above which a second quote adds nothing
+_SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
+_FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
+NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,13 +90,10 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     if not ranking.sentences:
         where = "that pass the filters" if filters else "in this collection yet"
         return Judgement(0.0, f"There are no reports {where}.")
-    dense = float(ranking.dense[:3].max())
-    query = set(ranking.query.terms)
-    seen = {term for s in ranking.sentences[:3] for term in content_terms(s.text)}
-    cover = len(query & seen) / max(len(query), 1)
-    confidence = 1 / (1 + math.exp(-(10 * (dense - 0.5) + 3 * (cover - 0.4))))
+    confidence = ranking.confidence
     if confidence >= threshold:
         return Judgement(confidence, None)
+    seen = {term for s in ranking.sentences[:3] for term in content_terms(s.text)}
     missing = [word for word in ranking.query.terms if word not in seen]
     return Judgement(confidence, _reason(missing))
 
@@ -115,7 +113,10 @@ def _reason(missing: list[str]) -> str:
 
 def _spread(ranking: Ranking) -> float:
     """How far under the best score a sentence still adds to the answer."""
-    return 0.35 * float(ranking.scores[0] - ranking.scores.mean()) if len(ranking.scores) else 0.0
+    if not len(ranking.scores):
+        return 0.0
+    share = _FACT_SPREAD if ranking.query.answer_type else _SPREAD
+    return share * float(ranking.scores[0] - ranking.scores.mean())
 
 
 def _adjoins(group: list[Sentence], sentence: Sentence) -> bool:

@@ -37,7 +37,7 @@ from index.store import (
     Store,
 )
 
-THRESHOLD = 0.5
+THRESHOLD = 0.12
 MAX_K = 1_000
 _BATCH_SENTENCES = 1_000  # a commit about this often while adding
 _BATCH_ARTICLES = 200

@@ -311,7 +311,7 @@ class Reader:
         counts: dict[int, dict[str, int]] = {row[0]: {} for row in rows}
         counted = self._db.execute(
             "SELECT generation, outcome, count(*) FROM change WHERE generation >= ? GROUP BY 1, 2",
-            (min(counts, default=0),),
+            (min(counts, default=None),),
         )
         for generation, outcome, count in counted:
             counts[generation][outcome] = count

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.errors import EncoderError
+from index.sentences import Span
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
@@ -45,6 +46,13 @@ class Encoder(Protocol):
 
         Raises:
             EncoderError: the model cannot be loaded, or made something that is no vector.
+        """
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed a question and parts of it in one go.
+
+        Returns:
+            float32 (1 + len(parts), d), unit norm: the whole, then each part in its context.
         """
 
 
@@ -95,6 +103,31 @@ class SentenceTransformerEncoder:
                 each(min(first + _SLICE, len(texts)))
         return out if out is not None else np.empty((0, self._dimension(model)), dtype=np.float32)
 
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed in one forward pass, where the model pools by the mean.
+
+        A part is the mean of its own token vectors (late chunking, Günther et al. 2024). Other
+        models embed each part alone.
+        """
+        model = self._load()
+        if not _pools_by_mean(model):
+            return self.encode([text, *(text[part.start : part.end] for part in parts)])
+        with self._lock:
+            tokens = model.encode(
+                text, output_value="token_embeddings", show_progress_bar=False
+            ).numpy()
+            encoded = model.tokenizer(
+                text, return_offsets_mapping=True, truncation=True, max_length=model.max_seq_length
+            )
+        offsets = np.array(encoded["offset_mapping"])[: len(tokens)]
+        starts, ends = offsets[:, 0], offsets[:, 1]
+        means = [tokens.mean(axis=0)]
+        for part in parts:
+            inside = (starts < ends) & (starts >= part.start) & (ends <= part.end)
+            means.append(tokens[inside].mean(axis=0) if inside.any() else means[0])
+        pooled = np.asarray(means, dtype=np.float32)
+        return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), dtype=np.float32)
+
     def _embed(self, model: SentenceTransformer, texts: list[str], *, bulk: bool) -> Any:
         """Embed a slice; in bulk with bfloat16 where it is fast (cosine to float32 > .9999)."""
         import torch  # noqa: PLC0415 - see _open
@@ -142,6 +175,11 @@ class SentenceTransformerEncoder:
         if self._fingerprint is None:
             self._fingerprint = f"{Path(self._name).name}@{_weights_hash(model)}"
         return model
+
+
+def _pools_by_mean(model: SentenceTransformer) -> bool:
+    modes = [getattr(part, "pooling_mode", None) for part in model]
+    return "mean" in [getattr(mode, "value", mode) for mode in modes]
 
 
 def _packaged_folder() -> Path:

@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from typing import Literal
 
 from index.errors import QuestionError
-from index.terms import content_terms
+from index.sentences import Span
+from index.terms import STOP_WORDS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
-_CLAUSE = re.compile(
-    r"[,;:?]\s+|\s+[–—]\s+"
-    r"|\s+(?=(?:and|but|while|whereas|although|or|after|before|between|than|as|who|which|that"
-    r"|whose|where|when)\b)",
-    re.IGNORECASE,
-)
+
+AnswerType = Literal["person", "date", "amount", "number", "place", "name"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedDate:
+    """A date as a question names it; 0 stands for what it leaves open."""
+
+    year: int
+    month: int
+    day: int
+
+    def matches(self, published: date) -> float:
+        """1 on the day, 0.5 a day off, 0.25 in a named month without a day, else 0."""
+        if not self.day:
+            return 0.25 if (self.year, self.month) == (published.year, published.month) else 0.0
+        try:
+            days = abs((date(self.year or published.year, self.month, self.day) - published).days)
+        except ValueError:
+            return 0.0
+        return {0: 1.0, 1: 0.5}.get(days, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +46,25 @@ class Query:
     Attributes:
         question: as asked, white space folded.
         terms: the distinct terms that carry its meaning.
-        clauses: its parts, where it asks several things at once; else empty.
-        publishers: those of the collection that it names.
+        source_terms: those among them that only name a publisher or a date, and so say which
+            article is meant and not what it says.
+        names: those of capitalised words.
+        clauses: spans of its parts, where it asks several things at once; else one, the whole.
+        publishers: those of the collection that it names, and how surely (0 to 1).
+        dates: that it names.
+        answer_type: the kind of thing it asks for; None if its words do not tell.
+        names_a_source: whether it speaks of a publisher at all, known here or not.
     """
 
     question: str
     terms: tuple[str, ...]
-    clauses: tuple[str, ...]
-    publishers: tuple[str, ...]
+    source_terms: frozenset[str]
+    names: frozenset[str]
+    clauses: tuple[Span, ...]
+    publishers: Mapping[str, float]
+    dates: tuple[NamedDate, ...]
+    answer_type: AnswerType | None
+    names_a_source: bool
 
 
 def parse(question: str, publishers: Iterable[str] = ()) -> Query:
@@ -47,37 +77,163 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
     Raises:
         QuestionError: it is empty or too long.
     """
-    folded = " ".join(question.split())
-    if not folded or not any(char.isalnum() for char in folded):
+    printable = "".join(char if char.isprintable() else " " for char in question)
+    folded = " ".join(printable.split())
+    if not any(char.isalnum() for char in folded):
         raise QuestionError("The question is empty: ask something in words.")
     if len(folded) > MAX_QUESTION_CHARS:
         raise QuestionError(
             f"The question has {len(folded):,} characters; "
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
-    folded = "".join(char if char.isprintable() else " " for char in folded)
-    named = tuple(name for name in publishers if names(folded, name))
-    return Query(folded, tuple(content_terms(folded)), _clauses(folded), named)
-
-
-def names(question: str, publisher: str) -> bool:
-    """Whether a question names a publisher, in full or by the part that is its name."""
-    forms = {publisher, re.split(r"\s+[-–|]\s+|:\s+", publisher)[0]}
-    forms |= {re.sub(r"\.(?:com|net|org|co\.uk)$", "", form) for form in forms}
-    forms |= {re.sub(r"\s+News$", "", form) for form in forms if len(form.split()) > 1}
-    return any(
-        re.search(rf"(?<!\w){re.escape(form)}(?!\w)", question) for form in forms if len(form) > 1
+    named = {name: sure for name in publishers if (sure := publisher_match(folded, name))}
+    said = [found.group() for found in _DATE.finditer(folded)]
+    said += [text for name in named for text in _mentions(folded, name)]
+    return Query(
+        question=folded,
+        terms=tuple(content_terms(folded)),
+        source_terms=frozenset(term for text in said for term in terms(text)),
+        names=frozenset(_names(folded)),
+        clauses=_clauses(folded),
+        publishers=named,
+        dates=tuple(_dates(folded)),
+        answer_type=_answer_type(folded),
+        names_a_source=bool(_SOURCE.search(folded)),
     )
 
 
-def _clauses(question: str) -> tuple[str, ...]:
-    ends = [*(found.end() for found in _CLAUSE.finditer(question)), len(question)]
-    found: list[str] = []
+# What is asked for
+
+_NOUNS: Mapping[AnswerType, str] = {
+    "person": r"(?: \w+){0,2} (?:person|individual|figure|man|woman|player|actor|actress|president"
+    r"|minister|author|ceo|founder|leader|celebrity|singer|artist)",
+    "date": r" (?:year|date|day|month|century|decade)",
+    "amount": r"(?: \w+){0,3} (?:percentage|percent|price|cost|amount|rate|age|size|population"
+    r"|distance|temperature|speed|height|length|weight)",
+    "number": r"(?: \w+){0,1} number",
+    "place": r"(?: \w+){0,1} (?:country|city|town|state|place|region|county|continent|location"
+    r"|venue|nation|province|island)",
+    "name": r"(?: \w+){0,2} (?:company|team|organi[sz]ation|platform|firm|club|group|agency|party"
+    r"|band|university|school|newspaper|film|movie|song|album|game|book|show|brand)",
+}
+_OPENERS: Mapping[AnswerType, str] = {
+    "person": r"|\b(?:who|whom|whose)\b",
+    "date": r"|\bwhen\b|\bhow recently\b",
+    "amount": r"|\bhow (?:much|long|old|far|tall|big|large|high|deep|fast|often|hot|cold|heavy"
+    r"|wide)\b",
+    "number": r"|\bhow many\b",
+    "place": r"|\bwhere\b",
+    "name": r"|\bname of\b",
+}
+_TYPES = {
+    kind: re.compile(rf"\b(?:which|what){noun}\b{_OPENERS[kind]}", re.IGNORECASE)
+    for kind, noun in _NOUNS.items()
+}
+
+
+def _answer_type(question: str) -> AnswerType | None:
+    """The first kind of answer that the question's words name."""
+    found = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
+    return min(found)[1] if found else None
+
+
+# Dates
+
+_MONTHS = (
+    "january february march april may june july august september october november december"
+).split()
+_MONTH_NUMBERS = {
+    form: number
+    for number, name in enumerate(_MONTHS, 1)
+    for form in (name, name[:3], *(["sept"] if name == "september" else []))
+}
+_MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
+_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+_DATE = re.compile(
+    rf"\b(?P<m1>{_MONTH})\.? (?P<d1>{_DAY})\b(?:,? (?P<y1>\d{{4}}))?"
+    rf"|\b(?P<d2>{_DAY})(?: of)? (?P<m2>{_MONTH})\b\.?(?:,? (?P<y2>\d{{4}}))?"
+    rf"|\b(?P<m3>{_MONTH})\.?,? (?P<y3>\d{{4}})\b"
+    r"|\b(?P<y4>\d{4})-(?P<m4>\d\d)-(?P<d4>\d\d)\b",
+    re.IGNORECASE,
+)
+
+
+def _dates(question: str) -> Iterable[NamedDate]:
+    """Dates with at least a month and a day, or a month and a year."""
+    for found in _DATE.finditer(question):
+        groups = {name[0]: text for name, text in found.groupdict().items() if text}
+        month = groups["m"].lower()
+        day = int(re.sub(r"\D", "", groups.get("d", "0")))
+        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month) or int(month), day)
+
+
+# Publishers
+
+_SOURCE = re.compile(
+    r"\b(?:according to|reported by|covered by|as per|published (?:by|in)"
+    r"|(?:articles?|reports?|coverage|piece|story) (?:in|from|by))"
+    r"\s+(?:both )?(?:the )?['\"‘“]?[A-Z]"
+    r"|\b[A-Z]\w+(?:'s)? (?:article|report|coverage|piece)\b"
+)
+
+
+def publisher_match(question: str, publisher: str) -> float:
+    """How surely a question names a publisher: 1 in full, 0.8 without its section, 0.7 its core."""
+    for sure, pattern in _publisher_forms(publisher, lower=question == question.lower()):
+        if pattern.search(question):
+            return sure
+    return 0.0
+
+
+def _mentions(question: str, publisher: str) -> Iterable[str]:
+    for _, pattern in _publisher_forms(publisher, lower=question == question.lower()):
+        yield from (found.group() for found in pattern.finditer(question))
+
+
+@lru_cache(maxsize=10_000)
+def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pattern[str]], ...]:
+    """Ways to name it: whole, without the section behind a dash, without ".com", its core."""
+    parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
+    head = parts[0] if parts else publisher
+    bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
+    core = re.sub(r"^The | (?:News|Online)$", "", bare)
+    common = bare.startswith("The ") and len(core.split()) == 1 and not core.isupper()
+    forms = {publisher: 1.0, head: 0.8, bare: 0.8}
+    forms = {("the " + core if common else core): 0.7} | forms  # "Age" alone names nobody
+    flags = re.IGNORECASE if lower else re.NOFLAG
+    return tuple(
+        (sure, re.compile(rf"(?<!\w){re.escape(form)}(?!\w)", flags))
+        for form, sure in sorted(forms.items(), key=lambda item: -item[1])
+        if len(form) > 1
+    )
+
+
+# Parts
+
+_CUT = re.compile(
+    r"(?:[;:?]|,(?!\s\d{4}))\s+|\s+[–—]\s+"
+    r"|\s+(?=(?:and|but|while|whereas|although|or|after|before|between|than|as|who|which|that"
+    r"|whose|where|when)\b)",
+    re.IGNORECASE,
+)
+_CAPITALISED = re.compile(r"(?<!\w)[A-Z][\w’'&-]*")
+
+
+def _clauses(question: str) -> tuple[Span, ...]:
+    ends = [*(found.end() for found in _CUT.finditer(question)), len(question)]
+    found: list[Span] = []
     start = 0
     for end in ends:
-        if len(content_terms(question[start:end])) >= _LEAST_TERMS:
-            found.append(question[start:end].strip())
+        if sum(term not in STOP_WORDS for term in terms(question[start:end])) >= _LEAST_TERMS:
+            found.append(Span(start, end))
             start = end
-    if found and start < len(question):
-        found[-1] += " " + question[start:].strip()
-    return tuple(found[:_MAX_CLAUSES]) if len(found) > 1 else ()
+    if len(found) < 2:  # noqa: PLR2004 - one part is the whole
+        return (Span(0, len(question)),)
+    found[-1] = Span(found[-1].start, len(question))
+    return tuple(found[:_MAX_CLAUSES])
+
+
+def _names(question: str) -> Iterable[str]:
+    """Terms of capitalised words, that of the first word only if it is no stop word."""
+    for found in _CAPITALISED.finditer(question):
+        yield from (term for term in terms(found.group()) if term not in STOP_WORDS)

@@ -1,38 +1,46 @@
-"""Query -> candidates -> fused scores -> a ranking of sentences.
+"""Query -> candidates -> weighed features -> a ranking of sentences.
 
-Candidates are the best sentences by vector and by full text, and their neighbours. Each gets a
-few readable features, z-normalised among the candidates (over the whole corpus it ranks worse and
-costs more), and the weighted sum of them orders the sentences.
+Candidates are the best sentences by vector and by full text, and their neighbours. A linear model
+over readable features (index/features.py) orders them; its weights are in index/ranking.json, and
+were learned from questions over several collections of texts.
 """
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
 
 import numpy as np
 import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
-from index.encoder import Encoder, Vectors
+from index.encoder import Encoder
+from index.features import Column, Measured, scaled, table
 from index.query import Query
 from index.store import Rows, Snapshot
 
-Column = npt.NDArray[np.float32]
-Grid = npt.NDArray[np.float32]
-Index = npt.NDArray[np.int64]
-
 DEPTH = 50
-WEIGHTS: Mapping[str, float] = {
-    "dense": 1.0,
-    "neighbours": 1.0,
-    "clause": 0.7,
-    "bm25": 1.0,
-    "window": 1.0,
-    "publisher": 3.0,
-}
-_K1, _B = 1.2, 0.75
+_TOP = 5  # sentences that confidence looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What was learned: see index/ranking.json.
+
+    Attributes:
+        ranking: weight by feature.
+        same_article: taken off the score of a further sentence of an article, where a question
+            asks several things: their answers are seldom in one report.
+        confidence: weight by sign of sufficiency, and `bias`.
+    """
+
+    ranking: Mapping[str, float]
+    same_article: float
+    confidence: Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,17 +50,17 @@ class Ranking:
     Attributes:
         sentences: n of them, best first.
         scores: float32 (n,), descending; comparable within this ranking only.
-        dense: float32 (n,), inner product with the question, for whoever judges sufficiency.
         features: raw values (n,) by name.
         articles: by article id.
+        confidence: 0 to 1, how likely the best sentences answer the question.
     """
 
     query: Query
     sentences: tuple[Sentence, ...]
     scores: Column
-    dense: Column
     features: Mapping[str, Column]
     articles: Mapping[str, Article]
+    confidence: float
 
     def by_article(self) -> list[tuple[Article, float]]:
         """Articles with the score of their best sentence, best first."""
@@ -60,6 +68,13 @@ class Ranking:
         for sentence, score in zip(self.sentences, self.scores.tolist(), strict=True):
             best.setdefault(sentence.article_id, score)
         return [(self.articles[article_id], score) for article_id, score in best.items()]
+
+
+@lru_cache(maxsize=1)
+def model() -> Model:
+    """The packaged weights."""
+    read = json.loads((files("index") / "ranking.json").read_text(encoding="utf-8"))
+    return Model(read["ranking"], read["same_article"], read["confidence"])
 
 
 def rank(
@@ -70,54 +85,61 @@ def rank(
     depth: int = DEPTH,
 ) -> Ranking:
     """Rank the sentences of one generation for a query; `depth` candidates from each side."""
-    vectors = encoder.encode([query.question, *query.clauses])
+    vectors = encoder.encode_parts(query.question, query.clauses)
     dense = snapshot.dense(vectors[0], depth, filters)
     lexical = snapshot.lexical(query.terms, depth, filters)
     ids = set(dense.ids.tolist()) | set(lexical.ids.tolist())
     if not ids:
-        empty = np.empty(0, dtype=np.float32)
-        return Ranking(query, (), empty, empty, {}, {})
-    rows = snapshot.rows(ids, radius=2)
-    table = features(query, rows, vectors, _idf(snapshot, query))
-    scores = sum(WEIGHTS[name] * standardised(column) for name, column in table.items())
-    order = np.lexsort((np.arange(len(rows.sentences)), -np.asarray(scores)))
+        return Ranking(query, (), np.empty(0, dtype=np.float32), {}, {}, 0.0)
+    rows = snapshot.rows(ids, radius=1)
+    measured = table(query, rows, vectors, _idf(snapshot, query))
+    weights = model().ranking
+    total = np.zeros(len(rows.sentences), dtype=np.float32)
+    for name, column in measured.columns.items():
+        total += weights[name] * scaled(name, column)
+    order, scores = _ordered(query, rows, total)
     return Ranking(
         query=query,
         sentences=tuple(rows.sentences[i] for i in order),
-        scores=np.asarray(scores, dtype=np.float32)[order],
-        dense=table["dense"][order],
-        features={name: column[order] for name, column in table.items()},
+        scores=scores,
+        features={"dense": measured.dense[order]}
+        | {name: column[order] for name, column in measured.columns.items()},
         articles=rows.articles,
+        confidence=_confidence(query, measured, order),
     )
 
 
-def features(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> dict[str, Column]:
-    """One raw column (n,) a feature; `vectors` (1 + clauses, d), `idf` (terms,)."""
-    cosine = rows.vectors @ vectors[0]
-    beside = [_beside(rows, step) for step in (-1, 1)]
-    present = [(index >= 0).astype(np.float32) for index in beside]
-    near = [cosine[index] * there for index, there in zip(beside, present, strict=True)]
-    counts, sizes = _term_counts(query, rows)
-    window, window_sizes = counts.copy(), sizes.copy()
-    for index, there in zip(beside, present, strict=True):
-        window += counts[index] * there[:, None]
-        window_sizes += sizes[index] * there
-    table = {
-        "dense": cosine,
-        "neighbours": cosine + 0.5 * (near[0] + near[1]),
-        "bm25": _saturated(counts, sizes) @ idf,
-        "window": _saturated(window, window_sizes) @ idf,
-        "publisher": _named_publishers(query, rows),
+def _ordered(query: Query, rows: Rows, total: Column) -> tuple[npt.NDArray[np.int64], Column]:
+    """Rows best first (n,), and their scores (n,), with what a repeated article costs."""
+    order = np.lexsort((np.arange(len(total)), -total))
+    if len(query.clauses) == 1:
+        return order, total[order]
+    taken: dict[str, int] = {}
+    cost = np.zeros_like(total)
+    for row in order:
+        article_id = rows.sentences[row].article_id
+        cost[row] = model().same_article * taken.get(article_id, 0)
+        taken[article_id] = taken.get(article_id, 0) + 1
+    total = total - cost
+    order = np.lexsort((np.arange(len(total)), -total))
+    return order, total[order]
+
+
+def _confidence(query: Query, measured: Measured, order: npt.NDArray[np.int64]) -> float:
+    """How likely the best sentences answer: logistic over a few signs (0 to 1)."""
+    columns, top = measured.columns, order[:_TOP]
+    known = bool(columns["publisher"].max() > 0)
+    signs = {
+        "bias": 1.0,
+        "dense": float(measured.dense.max()),
+        "cover": float(columns["cover"][order[0]]),
+        "names": float(measured.names[top].max()) if query.names else 1.0,
+        "publisher": float(columns["publisher"][top].max()),
+        "unknown_source": float(query.names_a_source and not known),
+        "gives": float(columns["gives"][order[0]]) if query.answer_type else 0.5,
     }
-    if query.clauses:
-        parts = rows.vectors @ vectors[1:].T
-        table["clause"] = np.max([standardised(part) for part in parts.T], axis=0)
-    return {name: np.asarray(column, dtype=np.float32) for name, column in table.items()}
-
-
-def standardised(column: Column) -> Column:
-    """z-scores; zeros where all values are equal."""
-    return np.asarray((column - column.mean()) / (column.std() + 1e-6), dtype=np.float32)
+    weights = model().confidence
+    return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in signs.items())))
 
 
 def _idf(snapshot: Snapshot, query: Query) -> Column:
@@ -127,34 +149,3 @@ def _idf(snapshot: Snapshot, query: Query) -> Column:
     counts = [frequency.get(term, 0) for term in query.terms]
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     return np.array(values, dtype=np.float32)
-
-
-def _term_counts(query: Query, rows: Rows) -> tuple[Grid, Column]:
-    """How often each query term stands in each sentence (n, terms), and all terms (n,)."""
-    columns = {term: i for i, term in enumerate(query.terms)}
-    counts = np.zeros((len(rows.terms), len(columns)), dtype=np.float32)
-    for row, terms in enumerate(rows.terms):
-        for term in terms:
-            column = columns.get(term)
-            if column is not None:
-                counts[row, column] += 1
-    return counts, np.array([len(terms) for terms in rows.terms], dtype=np.float32)
-
-
-def _saturated(counts: Grid, sizes: Column) -> Grid:
-    """BM25's term weight before idf (Robertson, Zaragoza 2009): (n, terms)."""
-    norm = _K1 * (1 - _B + _B * sizes / max(float(sizes.mean()), 1.0))
-    return np.asarray(counts * (_K1 + 1) / (counts + norm[:, None]), dtype=np.float32)
-
-
-def _beside(rows: Rows, step: int) -> Index:
-    """The row of the sentence `step` further in the same article (n,); -1 where there is none."""
-    place = {(s.article_id, s.position): i for i, s in enumerate(rows.sentences)}
-    where = (place.get((s.article_id, s.position + step), -1) for s in rows.sentences)
-    return np.fromiter(where, dtype=np.int64)
-
-
-def _named_publishers(query: Query, rows: Rows) -> Column:
-    named = set(query.publishers)
-    hits = (rows.articles[s.article_id].publisher in named for s in rows.sentences)
-    return np.fromiter(hits, dtype=np.float32)

@@ -157,14 +157,13 @@ class VectorIndex:
         chosen = {}
         if not live.all():
             chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
+        depth = min(k + 1, count)
         if isinstance(self.base, faiss.IndexIVF):
-            probes = max(8, self.base.nlist // _SEARCHED_SHARE)
-            if count < len(live) // _SEARCHED_SHARE:  # few to score, and they may lie anywhere
-                probes = self.base.nlist
+            few = count < depth * _SEARCHED_SHARE**2  # they may lie in any list
+            probes = self.base.nlist if few else max(8, self.base.nlist // _SEARCHED_SHARE)
             parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
         else:
             parameters = faiss.SearchParameters(**chosen)
-        depth = min(k + 1, count)
         scores, rows = self.base.search(vector[None, :], depth, params=parameters)
         while depth < count and scores[0][k - 1] == scores[0][-1]:
             # FAISS takes any of those that tie for the last place: have all, to take the lowest ids

@@ -14,7 +14,7 @@ from index.article import Article
 from index.catalogue import connect
 from index.encoder import Vectors
 from index.errors import EncoderError
-from index.sentences import split
+from index.sentences import Span, split
 from index.store import Changes, Commit, Prepared, Store
 from index.terms import terms
 
@@ -46,6 +46,14 @@ class FakeEncoder:
             each(len(texts))
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(norms, 1e-9), dtype=np.float32)
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed the whole and each part alone."""
+        return self.encode([text, *(text[part.start : part.end] for part in parts)])
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed a question and its parts, each alone: float32 (1 + parts, 64)."""
+        return self.encode([text, *(text[part.start : part.end] for part in parts)])
 
     def vector(self, text: str) -> Vectors:
         """One vector (64,), not counted."""
@@ -87,8 +95,8 @@ def write_rows(path: Path, rows: Iterable[object]) -> Path:
 class FailingOpener:
     """Opens connections that can be told to fail after so many steps of SQLite.
 
-    A step is some twenty instructions of SQLite's virtual machine; failing is what a full disk,
-    a broken cable or a killed query does: the statement under way ends with an error.
+    A step is a few instructions of SQLite's virtual machine; failing is what a full disk, a
+    broken cable or a killed query does: the statement under way ends with an error.
     """
 
     def __init__(self) -> None:
@@ -98,7 +106,7 @@ class FailingOpener:
     def __call__(self, path: Path) -> sqlite3.Connection:
         """Open a catalogue."""
         connection = connect(path)
-        connection.set_progress_handler(self._step, 20)
+        connection.set_progress_handler(self._step, 4)
         self.opened.append(connection)
         return connection
 

@@ -1,0 +1,232 @@
+"""What is measured of each candidate sentence: few columns, each one readable.
+
+`table` gives raw values; `index/ranking.json` says how much each one weighs. Those of `SCALED` are
+z-scored among the candidates of the question, the others are taken as they are.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from index.article import Article
+from index.encoder import Vectors
+from index.query import AnswerType, Query
+from index.store import Rows
+from index.terms import terms
+
+Column = npt.NDArray[np.float32]
+Grid = npt.NDArray[np.float32]
+
+SCALED = frozenset({"cover", "clause_bm25", "clause_dense", "article_dense", "length"})
+_K1, _B = 1.2, 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Features of n candidates, and what judging an answer needs besides them.
+
+    Attributes:
+        columns: raw values (n,) by feature.
+        dense: float32 (n,), inner product of sentence and question.
+        names: share (0 to 1, by idf) of the question's names in the sentence, its neighbours
+            and its title: (n,).
+    """
+
+    columns: dict[str, Column]
+    dense: Column
+    names: Column
+
+
+def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
+    """Measure candidates.
+
+    Args:
+        query: with m terms and c clauses.
+        rows: n candidates.
+        vectors: float32 (1 + c, d), the question's and its clauses'.
+        idf: float32 (m,), inverse document frequency of the terms.
+    """
+    own, articles = _ownership(rows)
+    counts, sizes = _term_counts(query, rows.terms)
+    titles = [terms(articles[i].title) for i in range(len(articles))]
+    title_counts, title_sizes = _term_counts(query, titles)
+    window, window_sizes = counts + title_counts[own], sizes + title_sizes[own]
+    for step in (-1, 1):
+        beside = _beside(rows, step)
+        there = (beside >= 0).astype(np.float32)
+        window += counts[beside] * there[:, None]
+        window_sizes += sizes[beside] * there
+    weights = _without_sources(query, idf)
+    dense = rows.vectors @ vectors[0]
+    publisher = np.array([query.publishers.get(a.publisher or "", 0.0) for a in articles])
+    day = np.array(
+        [
+            max((named.matches(a.published.date()) for named in query.dates), default=0.0)
+            if a.published
+            else 0.0
+            for a in articles
+        ]
+    )
+    texts = [sentence.text for sentence in rows.sentences]
+    columns = {
+        "cover": _share(counts, weights),
+        "clause_bm25": (_saturated(window, window_sizes) @ _by_clause(query, weights)).max(1),
+        "clause_dense": _scaled(rows.vectors @ vectors[1:].T).max(1),
+        "article_dense": _shrunken_mean(dense, own),
+        "publisher": publisher[own],
+        "day": day[own],
+        "publisher_and_day": (publisher * day)[own],
+        "gives": _gives(query, texts),
+        "first": np.array([1 / (1 + sentence.position) for sentence in rows.sentences]),
+        "length": np.log1p(sizes),
+        "asks": _each(texts, lambda text: _last(text) == "?"),
+        "unfinished": _each(texts, lambda text: _last(text) not in _FULL_STOPS),
+        "boilerplate": _each(texts, lambda text: bool(_BOILERPLATE.search(text))),
+    }
+    return Measured(
+        columns={name: np.asarray(column, dtype=np.float32) for name, column in columns.items()},
+        dense=np.asarray(dense, dtype=np.float32),
+        names=_share(window, idf * np.array([term in query.names for term in query.terms])),
+    )
+
+
+def scaled(name: str, column: Column) -> Column:
+    """A column as it is weighed."""
+    return _scaled(column) if name in SCALED else column
+
+
+# Arithmetic
+
+
+def _scaled(values: Grid) -> Grid:
+    """z-scores over the first axis; zeros where all values are equal."""
+    return np.asarray((values - values.mean(0)) / (values.std(0) + 1e-6), dtype=np.float32)
+
+
+def _ownership(rows: Rows) -> tuple[npt.NDArray[np.int64], list[Article]]:
+    """For each row the index of its article (n,), and the articles."""
+    order = {article_id: i for i, article_id in enumerate(rows.articles)}
+    own = np.array([order[sentence.article_id] for sentence in rows.sentences], dtype=np.int64)
+    return own, list(rows.articles.values())
+
+
+def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Grid, Column]:
+    """How often each query term stands in each text (n, m), and how many terms it has (n,)."""
+    column = {term: i for i, term in enumerate(query.terms)}
+    counts = np.zeros((len(texts), len(column)), dtype=np.float32)
+    for row, text in enumerate(texts):
+        for term in text:
+            if term in column:
+                counts[row, column[term]] += 1
+    return counts, np.array([len(text) for text in texts], dtype=np.float32)
+
+
+def _saturated(counts: Grid, sizes: Column) -> Grid:
+    """BM25's term weight before idf (Robertson, Zaragoza 2009), lengths among those given."""
+    norm = _K1 * (1 - _B + _B * sizes / max(float(sizes.mean()), 1.0))
+    return np.asarray(counts * (_K1 + 1) / (counts + norm[:, None]), dtype=np.float32)
+
+
+def _share(counts: Grid, weights: Column) -> Column:
+    """Which share of the weights the terms present carry: (n,)."""
+    total = max(float(weights.sum()), 1e-6)
+    return np.asarray(np.minimum(counts, 1) @ weights / total, dtype=np.float32)
+
+
+def _without_sources(query: Query, idf: Column) -> Column:
+    """Weights of the terms (m,), 0 for those that only name a publisher or a date."""
+    keep = np.array([term not in query.source_terms for term in query.terms], dtype=np.float32)
+    return np.asarray(idf * keep if keep.any() else idf, dtype=np.float32)
+
+
+def _by_clause(query: Query, weights: Column) -> Grid:
+    """Weights of the terms in each clause: (m, c)."""
+    grid = np.zeros((len(query.terms), len(query.clauses)), dtype=np.float32)
+    column = {term: i for i, term in enumerate(query.terms)}
+    for clause, span in enumerate(query.clauses):
+        for term in terms(query.question[span.start : span.end]):
+            if term in column:
+                grid[column[term], clause] = weights[column[term]]
+    return grid
+
+
+def _shrunken_mean(dense: Column, own: npt.NDArray[np.int64]) -> Column:
+    """Mean over an article's candidates, drawn to that of all by one more of its weight: (n,)."""
+    means = (np.bincount(own, dense) + dense.mean()) / (np.bincount(own) + 1)
+    return np.asarray(means[own], dtype=np.float32)
+
+
+def _beside(rows: Rows, step: int) -> npt.NDArray[np.int64]:
+    """The row of the sentence `step` further in the same article (n,); -1 where there is none."""
+    place = {(s.article_id, s.position): i for i, s in enumerate(rows.sentences)}
+    where = (place.get((s.article_id, s.position + step), -1) for s in rows.sentences)
+    return np.fromiter(where, dtype=np.int64)
+
+
+# Reading
+
+_MONTHS_AND_DAYS = (
+    "January|February|March|April|May|June|July|August|September|October|November|December"
+    "|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
+)
+_NUMBER_WORDS = "two|three|four|five|six|seven|eight|nine|ten"
+_NAME = re.compile(r"\b[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)+|(?<!^)(?<![.!?\"“] )\b[A-Z][\w’'-]+")
+_GIVEN: dict[AnswerType, re.Pattern[str]] = {
+    "person": _NAME,
+    "name": _NAME,
+    "date": re.compile(
+        rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|today|yesterday)\b"
+    ),
+    "amount": re.compile(
+        r"[$£€]\s?\d|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
+        r"|seconds?|miles?|kilomet|met(?:re|er)|feet|foot|inch|pounds?|dollars?|tons?|kg|km"
+        r"|degrees|million|billion|trillion)"
+        rf"|\b(?:several|{_NUMBER_WORDS}) (?:years|months|weeks|days|hours|minutes|times)"
+    ),
+    "number": re.compile(
+        rf"\d|\b(?:{_NUMBER_WORDS}|eleven|twelve|dozens?|hundreds?|thousands?|millions?|once|twice"
+        r"|both|half)\b",
+        re.IGNORECASE,
+    ),
+    "place": re.compile(
+        r"\b(?:in|at|from|near|to|of|outside|across) (?:the )?(?:[a-z]+ )?[A-Z]\w+"
+    ),
+}
+_BOILERPLATE = re.compile(
+    r"\bth(?:is|e) (?:article|story|post|report|piece|content)\b.{0,80}\b(?:published|authored"
+    r"|written|updated|appeared|produced|contains|sponsored)\b|\b(?:read (?:more|also)"
+    r"|sign(?:ed)? up (?:for|to)|subscribe|newsletter|follow us|click here|all rights reserved"
+    r"|copyright|(?:photo|photograph|image|picture)s? (?:by|credit|via)|getty images"
+    r"|do you (?:work at|know more)|contact us|advertisement|terms of (?:use|service)"
+    r"|privacy policy|affiliate|commission|related (?:article|story|content)s?|more from|skip to"
+    r"|cookies?|download the app)\b",
+    re.IGNORECASE,
+)
+_FULL_STOPS = frozenset(".!?")
+
+
+def _last(text: str) -> str:
+    return text.rstrip("\"'”’) ")[-1:]
+
+
+def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
+    return np.fromiter(map(holds, texts), dtype=np.float32)
+
+
+def _gives(query: Query, texts: Sequence[str]) -> Column:
+    """1 where a sentence holds something of the kind asked for that the question does not: (n,)."""
+    if query.answer_type is None:
+        return np.zeros(len(texts), dtype=np.float32)
+    known = set(terms(query.question))
+    pattern = _GIVEN[query.answer_type]
+
+    def gives(text: str) -> bool:
+        found = (match.group() for match in pattern.finditer(text))
+        return any(not known.issuperset(terms(one)) for one in found)
+
+    return _each(texts, gives)
