@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,6 +17,10 @@ CANDIDATES = 12  # sentences looked at for quotes
 _SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
 _FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
+
+
+# A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
+_REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,9 @@ def passages(ranking: Ranking, most: int = MAX_QUOTES) -> list[Passage]:
     ):
         if score < floor:
             break
+        again = any(group[0].article_id == sentence.article_id for group in chosen)
+        if again and score < (top + floor) / 2 and not _REBUTS.search(sentence.text):
+            continue
         beside = next((group for group in chosen if _adjoins(group, sentence)), None)
         if beside is not None and len(beside) == 1:
             beside.append(sentence)

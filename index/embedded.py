@@ -240,7 +240,8 @@ class EmbeddedStore:
                     self._index = index
 
     def _wait_for_merge(self) -> None:
-        merger = self._merger
+        with self._index_lock:  # under it a merger is put in place and started
+            merger = self._merger
         if merger is not None:
             merger.join()
 

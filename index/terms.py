@@ -20,7 +20,8 @@ STOP_WORDS = frozenset(
     " such than that the their theirs them then there these they this those through to too under"
     " until up upon us very was we were what when where which while who whom whose why will with"
     " would you your article articles report reports reported reporting according published"
-    " mentioned discussed happen happened happening s t d ll m re ve".split()
+    " mentioned discussed happen happened happening s t d ll m re ve"
+    " doe thi".split()  # what becomes of "does" and "this": it is terms that are compared
 )
 _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
