@@ -6,6 +6,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -23,7 +24,6 @@ Vectors = npt.NDArray[np.float32]
 
 PACKAGED = "all-MiniLM-L6-v2"
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-_SLICE = 256  # texts between two looks at whether to go on
 _BULK = 64  # texts from which on bfloat16 pays where the processor computes it
 
 
@@ -60,7 +60,7 @@ class SentenceTransformerEncoder:
     """A sentence-transformers model: the packaged one, a hub name or a local folder.
 
     The packaged weights are compared with their SHA-256 and nothing is fetched for them.
-    Safe to call from several threads: one text batch is embedded at a time.
+    Safe to call from several threads.
     """
 
     def __init__(self, name: str = PACKAGED, *, threads: int = 1, batch: int = 32) -> None:
@@ -68,7 +68,7 @@ class SentenceTransformerEncoder:
 
         Args:
             name: the packaged model's name, a hub name, or a folder.
-            threads: of torch; one is the steadiest where others share the cores.
+            threads: batches embedded at the same time.
             batch: texts a forward pass.
         """
         self._name = name
@@ -88,20 +88,23 @@ class SentenceTransformerEncoder:
     def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
         model = self._load()
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
-        out: Vectors | None = None
-        for first in range(0, len(order), _SLICE):
-            chosen = order[first : first + _SLICE]
-            with self._lock:
-                made = self._embed(model, [texts[i] for i in chosen], bulk=len(texts) >= _BULK)
-            part = np.asarray(made, dtype=np.float32)
-            if not np.isfinite(part).all():
-                raise EncoderError(f"The model {self._name} made numbers that are no vectors.")
-            if out is None:
-                out = np.empty((len(texts), part.shape[1]), dtype=np.float32)
-            out[chosen] = part
-            if each is not None:
-                each(min(first + _SLICE, len(texts)))
-        return out if out is not None else np.empty((0, self._dimension(model)), dtype=np.float32)
+        out = np.empty((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
+        batches = [order[at : at + self._batch] for at in range(0, len(order), self._batch)]
+
+        def embed(batch: list[int]) -> int:
+            made = self._forward([texts[i] for i in batch], bulk=len(texts) >= _BULK)
+            out[batch] = _unit(made["sentence_embedding"].float().numpy())
+            return len(batch)
+
+        done = 0
+        with ThreadPoolExecutor(self._threads) as workers:
+            for count in workers.map(embed, batches) if len(batches) > 1 else map(embed, batches):
+                done += count
+                if each is not None:
+                    each(done)
+        if not np.isfinite(out).all():
+            raise EncoderError(f"The model {self._name} made numbers that are no vectors.")
+        return out
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
         """Embed in one forward pass, where the model pools by the mean.
@@ -112,39 +115,30 @@ class SentenceTransformerEncoder:
         model = self._load()
         if not _pools_by_mean(model):
             return self.encode([text, *(text[part.start : part.end] for part in parts)])
+        made = self._forward([text], bulk=False)
+        tokens = made["token_embeddings"][0].float().numpy()
         with self._lock:
-            tokens = model.encode(
-                text, output_value="token_embeddings", show_progress_bar=False
-            ).numpy()
             encoded = model.tokenizer(
                 text, return_offsets_mapping=True, truncation=True, max_length=model.max_seq_length
             )
-        offsets = np.array(encoded["offset_mapping"])[: len(tokens)]
-        starts, ends = offsets[:, 0], offsets[:, 1]
+        starts, ends = np.array(encoded["offset_mapping"]).T
         means = [tokens.mean(axis=0)]
         for part in parts:
             inside = (starts < ends) & (starts >= part.start) & (ends <= part.end)
             means.append(tokens[inside].mean(axis=0) if inside.any() else means[0])
-        pooled = np.asarray(means, dtype=np.float32)
-        return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True), dtype=np.float32)
+        return _unit(np.asarray(means, dtype=np.float32))
 
-    def _embed(self, model: SentenceTransformer, texts: list[str], *, bulk: bool) -> Any:
-        """Embed a slice; in bulk with bfloat16 where it is fast (cosine to float32 > .9999)."""
+    def _forward(self, texts: list[str], *, bulk: bool) -> dict[str, Any]:
+        """One pass of the network; in bulk with bfloat16 where that is fast (cosine > .9999)."""
         import torch  # noqa: PLC0415 - see _open
 
+        model = self._load()
+        with self._lock:  # tokenizers keep state between calls; the network does not
+            inputs = model.preprocess(texts)
         fast = bulk and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public name
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
-            return model.encode(
-                texts,
-                batch_size=self._batch,
-                normalize_embeddings=True,
-                convert_to_numpy=True,
-                show_progress_bar=False,
-            )
-
-    @staticmethod
-    def _dimension(model: SentenceTransformer) -> int:
-        return int(model.get_embedding_dimension() or 0)
+        with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=fast):
+            made: dict[str, Any] = model(inputs)
+        return made
 
     def _load(self) -> SentenceTransformer:
         with self._lock:
@@ -162,7 +156,7 @@ class SentenceTransformerEncoder:
         from transformers.utils import logging as progress  # noqa: PLC0415
 
         progress.disable_progress_bar()  # type: ignore[no-untyped-call]
-        torch.set_num_threads(self._threads)
+        torch.set_num_threads(1)  # threads of one pass wait for each other: batches share better
         try:
             model = SentenceTransformer(
                 folder, device="cpu", local_files_only=Path(folder).is_dir()
@@ -175,6 +169,11 @@ class SentenceTransformerEncoder:
         if self._fingerprint is None:
             self._fingerprint = f"{Path(self._name).name}@{_weights_hash(model)}"
         return model
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
 def _pools_by_mean(model: SentenceTransformer) -> bool:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from index.errors import QuestionError
 from index.sentences import Span
-from index.terms import STOP_WORDS, content_terms, terms
+from index.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
 _MAX_CLAUSES = 6
@@ -224,7 +224,7 @@ def _clauses(question: str) -> tuple[Span, ...]:
     found: list[Span] = []
     start = 0
     for end in ends:
-        if sum(term not in STOP_WORDS for term in terms(question[start:end])) >= _LEAST_TERMS:
+        if sum(term not in STOP_TERMS for term in terms(question[start:end])) >= _LEAST_TERMS:
             found.append(Span(start, end))
             start = end
     if len(found) < 2:  # noqa: PLR2004 - one part is the whole
@@ -236,4 +236,4 @@ def _clauses(question: str) -> tuple[Span, ...]:
 def _names(question: str) -> Iterable[str]:
     """Terms of capitalised words, that of the first word only if it is no stop word."""
     for found in _CAPITALISED.finditer(question):
-        yield from (term for term in terms(found.group()) if term not in STOP_WORDS)
+        yield from (term for term in terms(found.group()) if term not in STOP_TERMS)

@@ -1,8 +1,8 @@
 """Text -> terms: the one analysis behind full-text search, BM25 and name matching.
 
 The same function prepares what is stored and what is asked, so spellings meet: case, accents,
-possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators and plurals
-(Harman's S stemmer, 1991: by measure as good here as Porter's, and it never joins two words).
+possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators and word forms
+(Snowball's English stemmer, Porter 2001) do not matter.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ import unicodedata
 from functools import lru_cache
 from itertools import chain
 
+import snowballstemmer
+
 STOP_WORDS = frozenset(
     "a about after again against all also am an and any are as at be because been before being"
     " between both but by can could did do does doing during each few for from further had has"
@@ -20,13 +22,12 @@ STOP_WORDS = frozenset(
     " such than that the their theirs them then there these they this those through to too under"
     " until up upon us very was we were what when where which while who whom whose why will with"
     " would you your article articles report reports reported reporting according published"
-    " mentioned discussed happen happened happening s t d ll m re ve"
-    " doe thi".split()  # what becomes of "does" and "this": it is terms that are compared
+    " mentioned discussed happen happened happening s t d ll m re ve".split()
 )
 _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
-_LEAST_STEMMED = 4
+_STEMMER = snowballstemmer.stemmer("english")
 
 
 def terms(text: str) -> list[str]:
@@ -40,7 +41,7 @@ def content_terms(text: str) -> list[str]:
     Without stop words, unless nothing else is left ("Who is it?" keeps its words).
     """
     distinct = list(dict.fromkeys(terms(text)))
-    kept = [term for term in distinct if term not in STOP_WORDS]
+    kept = [term for term in distinct if term not in STOP_TERMS]
     return kept or distinct
 
 
@@ -57,16 +58,8 @@ def _term(word: str) -> str:
     if word[0].isdigit():
         return word.replace(",", "")
     head, _, tail = word.replace(".", "").partition("'")
-    return _singular(head if tail in _CLITICS else head + tail)
+    word = head if tail in _CLITICS else head + tail
+    return str(_STEMMER.stemWord(word)) if word.isascii() else word
 
 
-def _singular(word: str) -> str:
-    if len(word) < _LEAST_STEMMED:
-        return word
-    if word.endswith("ies") and word[-4] not in "ae":
-        return word[:-3] + "y"
-    if word.endswith("es") and word[-3] not in "aeo":
-        return word[:-1]
-    if word.endswith("s") and word[-2] not in "us":
-        return word[:-1]
-    return word
+STOP_TERMS = STOP_WORDS | {term for word in STOP_WORDS for term in terms(word)}
