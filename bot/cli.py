@@ -162,7 +162,7 @@ def articles(
         rows = [output.article(one, with_text=False) for one in found]
         print(output.document({"articles": rows}))
         return
-    console = Console()
+    console = Console(soft_wrap=True)
     for one in found:
         console.print(f"{one.article_id}  {output.source_line(one)}", markup=False)
     console.print(f"{len(found):,} articles", style="dim")
@@ -181,7 +181,7 @@ def article(
     if as_json:
         print(output.document(output.article(found)))
         return
-    console = Console()
+    console = Console(soft_wrap=True)
     state = ", removed" if found.retired else ""
     console.print(output.source_line(found), style="bold", markup=False)
     console.print(f"{found.article_id}, revision {found.revision}{state}\n", markup=False)
@@ -209,7 +209,7 @@ def ask(
     if as_json:
         print(output.document(output.answer(given)))
     else:
-        output.print_answer(Console(), given)
+        output.print_answer(Console(soft_wrap=True), given)
 
 
 @app.command()
@@ -363,7 +363,7 @@ def _finish(made: Report, *, as_json: bool) -> None:
     if as_json:
         print(output.document(output.report(made)))
     else:
-        output.print_report(Console(), made)
+        output.print_report(Console(soft_wrap=True), made)
     if made.failed:
         raise typer.Exit(_FAILED)
 
