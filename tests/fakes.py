@@ -16,31 +16,31 @@ from index.encoder import Vectors
 from index.errors import EncoderError
 from index.sentences import Span, split
 from index.store import Changes, Commit, Prepared, Store
-from index.terms import terms
+from index.terms import content_terms
 
-DIMENSION = 64
+DIMENSION = 256
 
 
 class FakeEncoder:
-    """Bags of words, hashed: texts that share words are near, and equal texts are equal.
+    """Sets of words, hashed: texts that share words are near, and equal texts are equal.
 
     `texts` lists all that was embedded, so that a test can tell what was not.
     """
 
-    def __init__(self, model: str = "fake-64", *, fail_after: int | None = None) -> None:
+    def __init__(self, model: str = "fake-256", *, fail_after: int | None = None) -> None:
         """Name the model; it fails once it has embedded more than `fail_after` texts."""
         self.model = model
         self.texts: list[str] = []
         self.fail_after = fail_after
 
     def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
-        """Embed: float32 (n, 64), unit norm."""
+        """Embed: float32 (n, 256), unit norm."""
         self.texts += texts
         if self.fail_after is not None and len(self.texts) > self.fail_after:
             raise EncoderError("The fake encoder was told to fail.")
         vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
         for row, text in enumerate(texts):
-            for term in terms(text) or [""]:
+            for term in content_terms(text) or [""]:
                 vectors[row, zlib.crc32(f"{self.model} {term}".encode()) % DIMENSION] += 1
         if each is not None:
             each(len(texts))
@@ -48,15 +48,11 @@ class FakeEncoder:
         return np.asarray(vectors / np.maximum(norms, 1e-9), dtype=np.float32)
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed the whole and each part alone."""
-        return self.encode([text, *(text[part.start : part.end] for part in parts)])
-
-    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed a question and its parts, each alone: float32 (1 + parts, 64)."""
+        """Embed a question and its parts, each alone: float32 (1 + parts, 256)."""
         return self.encode([text, *(text[part.start : part.end] for part in parts)])
 
     def vector(self, text: str) -> Vectors:
-        """One vector (64,), not counted."""
+        """One vector (256,), not counted."""
         return FakeEncoder(self.model).encode([text])[0]
 
 
@@ -67,7 +63,7 @@ def ready(article: Article, encoder: FakeEncoder | None = None) -> Prepared:
     return Prepared(article, spans, (encoder or FakeEncoder()).encode(texts))
 
 
-def put(store: Store, *articles: Article, revive: bool = True, model: str = "fake-64") -> Commit:
+def put(store: Store, *articles: Article, revive: bool = True, model: str = "fake-256") -> Commit:
     """Commit articles, embedded by the fake encoder of that model."""
     encoder = FakeEncoder(model)
     changes = Changes(put=[ready(article, encoder) for article in articles], revive=revive)
@@ -77,13 +73,13 @@ def put(store: Store, *articles: Article, revive: bool = True, model: str = "fak
 def remove(store: Store, *article_ids: str) -> Commit:
     """Commit the removal of articles."""
     changes = Changes(remove=article_ids)
-    return store.commit(changes, model="fake-64", actor="tester", action="remove")
+    return store.commit(changes, model="fake-256", actor="tester", action="remove")
 
 
 def restore(store: Store, *article_ids: str) -> Commit:
     """Commit the return of removed articles."""
     changes = Changes(restore=article_ids)
-    return store.commit(changes, model="fake-64", actor="tester", action="restore")
+    return store.commit(changes, model="fake-256", actor="tester", action="restore")
 
 
 def write_rows(path: Path, rows: Iterable[object]) -> Path:

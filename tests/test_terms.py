@@ -6,29 +6,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.terms import STOP_WORDS, content_terms, terms, tokens
+from index.terms import STOP_WORDS, content_terms, terms
 
 
 @pytest.mark.parametrize(
     ("one", "other"),
     [
         ("Minister", "ministers"),
+        ("city", "Cities"),
         ("U.S.", "US"),
         ("the minister's", "the minister’s"),
         ("Tessen's", "Tessen"),
-        ("Tessens’", "tessen"),
         ("café", "cafe\u0301"),
         ("naïve", "naive"),
         ("1,200", "1200"),
-        ("flooding", "flooded"),
         ("STRASSE", "straße"),
         ("well-known", "well known"),
         ("don't", "don’t"),
+        ("“No,”", "no"),
         ("ﬁre", "fire"),
+        ("a\u00a0b", "a b"),
     ],
 )
 def test_spellings_meet(one: str, other: str) -> None:
-    """Case, accents, possessives, dots, hyphens, commas in numbers and word forms do not matter."""
+    """Case, accents, possessives, dots, hyphens, commas in numbers and plurals do not matter."""
     assert terms(one) == terms(other) != []
 
 
@@ -41,35 +42,26 @@ def test_different_things_stay_apart(one: str, other: str) -> None:
     assert terms(one) != terms(other)
 
 
-def test_tokens_stand_as_they_were() -> None:
-    """Tokens are the words and numbers as written, in order, without punctuation."""
-    text = "“U.S. aid,” she said: 1,200 of Tessen's crews — gone."
-    assert tokens(text) == [
-        "U.S.",
-        "aid",
-        "she",
-        "said",
-        "1,200",
-        "of",
-        "Tessen's",
-        "crews",
-        "gone",
+def test_terms_come_in_order() -> None:
+    """All words and numbers of a text give a term each, as often as they stand there."""
+    assert terms("“Aid,” she said: 1,200 of Tessen's crews — more aid.") == [
+        *("aid", "she", "said", "1200", "of", "tessen", "crew", "more", "aid")
     ]
 
 
 def test_questions_lose_their_stop_words() -> None:
     """What carries the meaning of a question is left, once and in order."""
-    assert content_terms("Who warned the crews, and who did the crews warn?") == ["warn", "crew"]
+    assert content_terms("Which dams, and what of the crew of this dam?") == ["dam", "crew"]
 
 
-@pytest.mark.parametrize("question", ["Who is it?", "What did they say?"])
+@pytest.mark.parametrize("question", ["Who is it?", "What did they do?"])
 def test_a_question_of_stop_words_keeps_them(question: str) -> None:
     """Where nothing else is left, stop words are searched for."""
     assert content_terms(question) == list(dict.fromkeys(terms(question)))
 
 
-def test_stop_words_are_dropped_in_every_form() -> None:
-    """A stop word is one after analysis too: nothing of the list survives beside a real word."""
+def test_stop_words_are_terms() -> None:
+    """Each stop word is what analysis makes of it, so that none slips through in a question."""
     assert content_terms(" ".join(sorted(STOP_WORDS)) + " Tessen") == ["tessen"]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import faiss
@@ -39,12 +40,12 @@ def matrix(ids: npt.ArrayLike) -> Vectors:
     return np.stack([vector_of(i) for i in listed]) if listed else np.empty((0, 0), np.float32)
 
 
-def ids_of(values: object) -> Ids:
+def ids_of(values: Iterable[int]) -> Ids:
     """Ascending ids: (n,)."""
-    return np.array(sorted(values), dtype=np.int64)  # type: ignore[call-overload]
+    return np.array(sorted(values), dtype=np.int64)
 
 
-def build(ids: npt.ArrayLike, *, exact_up_to: int = 100_000) -> VectorIndex:
+def build(ids: Iterable[int], *, exact_up_to: int = 100_000) -> VectorIndex:
     """An index of generation 1."""
     held = ids_of(ids)
     return VectorIndex.build(held, matrix(held), model="m", generation=1, exact_up_to=exact_up_to)

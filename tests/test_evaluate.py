@@ -1,0 +1,150 @@
+"""Measures are what their papers say, and a set is read and measured end to end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from fakes import FakeEncoder, write_rows
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.archive import Archive
+from index.errors import SourceError
+from index.evaluate import auroc, collection_name, evaluate, load, ndcg
+
+CORPUS = [
+    {"_id": "dam", "title": "Dam", "text": "The dam above Tessen failed. Nobody was warned."},
+    {
+        "_id": "bank",
+        "title": "Bank",
+        "text": "Thieves took data from a bank. A supplier was blamed.",
+    },
+    {"_id": "cup", "title": "Cup", "text": "Athletic won the cup. The crowd sang in Adell."},
+]
+QUERIES = [
+    {"_id": "q1", "text": "The dam above Tessen failed", "metadata": {"answerable": True}},
+    {"_id": "q2", "text": "Thieves took data from a bank", "metadata": {"answerable": True}},
+    {"_id": "q3", "text": "zebra quilt vortex", "metadata": {"answerable": False}},
+    {"_id": "q4", "text": "The crowd sang in Adell"},
+]
+EVIDENCE = [
+    {"query_id": "q1", "article_id": "dam", "text": "The dam above Tessen failed."},
+    {"query_id": "q2", "article_id": "bank", "text": "Thieves took data from a bank."},
+    {"query_id": "q2", "article_id": "bank", "text": "This stands nowhere."},
+    {"query_id": "q2", "article_id": "nowhere", "text": "Nor this."},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small set in BEIR's layout, with evidence and an unanswerable question."""
+    made = tmp_path / "My set"
+    (made / "qrels").mkdir(parents=True)
+    write_rows(made / "corpus.jsonl", CORPUS)
+    write_rows(made / "queries.jsonl", QUERIES)
+    write_rows(made / "evidence.jsonl", EVIDENCE)
+    lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q1\tcup\t0", "q2\tbank\t2"]
+    (made / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """A collection for the set."""
+    with closing(Archive.open(tmp_path, "measured", FakeEncoder())) as opened:
+        yield opened
+
+
+def test_ndcg_of_known_rankings() -> None:
+    """Values worked out by hand: gains over the logarithm of the rank, over the ideal ones."""
+    grades = {"a": 2, "b": 1}
+    ideal = 2 / math.log2(2) + 1 / math.log2(3)
+    assert ndcg(["a", "b", "x"], grades, 10) == pytest.approx(1)
+    assert ndcg(["x", "b", "a"], grades, 10) == pytest.approx((1 / math.log2(3) + 1) / ideal)
+    assert ndcg(["x", "b", "a"], grades, 1) == 0
+    assert ndcg(["a"], grades, 1) == pytest.approx(1)
+    assert ndcg([], grades, 10) == 0
+    assert ndcg(["x"], {}, 10) == 0
+
+
+@given(st.permutations("abcdefgh"), st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3)))
+def test_ndcg_is_best_for_the_ideal_order(ranked: list[str], grades: dict[str, int]) -> None:
+    """No order beats the one by grade, which has 1 where anything is relevant."""
+    best = sorted(ranked, key=lambda one: -grades.get(one, 0))
+    assert 0 <= ndcg(ranked, grades, 5) <= ndcg(best, grades, 5) + 1e-9
+    assert ndcg(best, grades, 5) == pytest.approx(float(any(grades.values())))
+
+
+def test_auroc_of_known_scores() -> None:
+    """It is the share of pairs in the right order, ties counting half."""
+    assert auroc([3, 4], [1, 2]) == 1
+    assert auroc([1], [1]) == 0.5
+    assert auroc([1, 4], [2, 3]) == 0.5
+    assert auroc([0.2], [0.9, 0.1]) == 0.5
+    assert auroc([], [1]) is None
+    assert auroc([1], []) is None
+
+
+def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
+    """Questions have their relevant articles and the evidence that stands in the corpus."""
+    archive.add([str(folder / "corpus.jsonl")])
+    articles = {article.article_id: article for article in archive.articles()}
+    questions = {question.query_id: question for question in load(folder, "test", articles)}
+    assert questions.keys() == {"q1", "q2", "q3"}
+    assert questions["q1"].articles == {"dam": 1}
+    assert questions["q2"].articles == {"bank": 2}
+    (gold,) = questions["q2"].evidence
+    assert articles["bank"].text[gold.start : gold.end] == "Thieves took data from a bank."
+    assert (questions["q1"].answerable, questions["q3"].answerable) == (True, False)
+
+
+def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
+    """Questions that repeat a sentence are answered from it at rank 1, so all measures are 1."""
+    figures, failed = evaluate(archive, folder)
+    assert failed == []
+    assert (figures.dataset, figures.queries) == ("My set", 3)
+    assert figures.ndcg == figures.recall == figures.mrr == pytest.approx(1)
+    assert figures.hit4 == figures.hit10 == figures.evidence_recall == 1
+    assert figures.decline_auroc == 1
+    assert figures.seconds_per_query > 0
+    again, _ = evaluate(archive, folder)
+    assert again.ndcg == figures.ndcg
+    assert archive.history()[0].generation == 1
+
+
+def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
+    """The measures can be low: with qrels that name other articles, nothing is at rank 1."""
+    (folder / "evidence.jsonl").unlink()
+    lines = ["query-id\tcorpus-id\tscore", "q1\tbank\t1", "q2\tnowhere\t1"]
+    (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
+    figures, _ = evaluate(archive, folder, split="dev")
+    assert figures.ndcg is not None
+    assert figures.ndcg < 0.6
+    assert figures.recall is not None
+    assert figures.recall <= 0.5
+    assert (figures.hit4, figures.hit10, figures.evidence_recall) == (None, None, None)
+
+
+def test_what_a_set_lacks_is_told(folder: Path, archive: Archive) -> None:
+    """A missing corpus, query file or split is named."""
+    with pytest.raises(SourceError, match=r"train\.tsv"):
+        load(folder, "train", {})
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(SourceError, match=r"queries\.jsonl"):
+        load(folder, "test", {})
+    (folder / "corpus.jsonl").unlink()
+    with pytest.raises(SourceError, match="corpus"):
+        evaluate(archive, folder)
+
+
+def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) -> None:
+    """Another corpus is another collection, and the name can name one."""
+    name = collection_name(folder)
+    assert name == collection_name(folder)
+    write_rows(folder / "corpus.jsonl", CORPUS[:2])
+    assert collection_name(folder) != name
+    Archive.open(tmp_path, name, FakeEncoder()).close()
