@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from bot import output
 from bot.settings import Settings, load
 from index import archive as archives
+from index import sources
 from index.archive import Archive, Report, Watcher
 from index.article import Filters
 from index.encoder import SentenceTransformerEncoder
@@ -102,13 +103,15 @@ def _globals(
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr)
     settings = load(data=data, collection=collection, config=config)
-    context.obj = Run(settings, Console(stderr=True))
+    context.obj = Run(settings, output.console(stderr=True))
 
 
 @app.command()
 def add(
     context: typer.Context,
-    source: Annotated[list[str], typer.Argument(help='Files, folders, or "-" for JSON lines.')],
+    source: Annotated[
+        list[str], typer.Argument(help='Files, folders, URLs, feeds, or "-" for JSON lines.')
+    ],
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell what would be done; change nothing.")
     ] = False,
@@ -126,11 +129,16 @@ def add(
 def reindex(
     context: typer.Context,
     rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
+    forget: Annotated[
+        list[str] | None, typer.Option(help="Look into this source no longer; articles stay.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Take in what the collection's sources have new."""
     run: Run = context.obj
     with run.archive(threads=os.cpu_count()) as archive, _progress(run, "Reindexing") as watch:
+        for source in forget or ():
+            archive.forget(source)
         made = archive.rebuild(watch=watch) if rebuild else archive.reindex(watch=watch)
     _finish(made, as_json=as_json)
 
@@ -162,7 +170,7 @@ def articles(
         rows = [output.article(one, with_text=False) for one in found]
         print(output.document({"articles": rows}))
         return
-    console = Console(soft_wrap=True)
+    console = output.console()
     for one in found:
         console.print(f"{one.article_id}  {output.source_line(one)}", markup=False)
     console.print(f"{len(found):,} articles", style="dim")
@@ -181,11 +189,11 @@ def article(
     if as_json:
         print(output.document(output.article(found)))
         return
-    console = Console(soft_wrap=True)
+    console = output.console()
     state = ", removed" if found.retired else ""
     console.print(output.source_line(found), style="bold", markup=False)
     console.print(f"{found.article_id}, revision {found.revision}{state}\n", markup=False)
-    console.print(found.text, markup=False)
+    console.out(found.text, highlight=False)
 
 
 @app.command()
@@ -209,7 +217,7 @@ def ask(
     if as_json:
         print(output.document(output.answer(given)))
     else:
-        output.print_answer(Console(soft_wrap=True), given)
+        output.print_answer(output.console(), given)
 
 
 @app.command()
@@ -336,9 +344,11 @@ def main() -> None:
         print(f"onrecord: {error}", file=sys.stderr)
         usage = isinstance(error, SettingsError | QuestionError)
         raise SystemExit(_USAGE if usage else _FAILED) from None
-    except KeyboardInterrupt:
-        print("onrecord: stopped; what was committed stays.", file=sys.stderr)
-        raise SystemExit(130) from None
+    except Exception as error:
+        if debug:
+            raise
+        print(f"onrecord: this should not have happened ({error!r}); --debug.", file=sys.stderr)
+        raise SystemExit(_FAILED) from None
 
 
 def _hoisted(arguments: list[str]) -> list[str]:
@@ -363,7 +373,7 @@ def _finish(made: Report, *, as_json: bool) -> None:
     if as_json:
         print(output.document(output.report(made)))
     else:
-        output.print_report(Console(soft_wrap=True), made)
+        output.print_report(output.console(), made)
     if made.failed:
         raise typer.Exit(_FAILED)
 
@@ -378,25 +388,35 @@ def _each(path: Path, answer: Any) -> None:  # a function (id, text) -> JSON obj
     """One JSON line a query, in order; a query that fails says so in its own line."""
     failed = False
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read as JSON lines: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        key: object = None
+        key, text = _query(line)
         try:
-            query = json.loads(line)
-            key, text = query.get("_id"), query["text"]
-            made = answer(key, str(text))
-        except (ValueError, KeyError, AttributeError):
-            made = {"id": key, "error": f'Line {number} is not like {{"_id": …, "text": …}}.'}
+            if text is None:
+                raise QuestionError(f'Line {number} is not like {{"_id": …, "text": "…"}}.')
+            made = answer(key, text)
         except OnRecordError as error:
             made = {"id": key, "error": str(error)}
         failed = failed or "error" in made
         print(output.document(made), flush=True)
     if failed:
         raise typer.Exit(_FAILED)
+
+
+def _query(line: str) -> tuple[str | None, str | None]:
+    """Id and text of a query's line; None for what it does not hold."""
+    try:
+        query = json.loads(line)
+    except (ValueError, RecursionError):
+        return None, None
+    fields = query if isinstance(query, dict) else {}
+    key, text = fields.get("_id"), fields.get("text")
+    shown = None if key is None else sources.clean(str(key))
+    return shown, text if isinstance(text, str) else None
 
 
 def _filters(
@@ -415,12 +435,13 @@ def _moment(value: str | None, at: time) -> datetime | None:
     if value is None:
         return None
     try:
-        moment = datetime.fromisoformat(value)
-    except ValueError:
+        try:
+            moment = datetime.combine(date.fromisoformat(value), at)
+        except ValueError:
+            moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise QuestionError(f"“{value}” is not a date: write it like 2026-03-14.") from None
-    if len(value) == len("2026-03-14"):
-        moment = datetime.combine(moment, at)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @contextmanager

@@ -17,6 +17,11 @@ from index.retrieve import Ranking
 from index.store import Event
 
 
+def console(*, stderr: bool = False) -> Console:
+    """A terminal that shows stored text as it is: no emoji codes, no highlighting, no wrapping."""
+    return Console(stderr=stderr, emoji=False, highlight=False, soft_wrap=True)
+
+
 def document(value: object) -> str:
     """One JSON document on one line."""
     return json.dumps(value, ensure_ascii=False)
@@ -31,6 +36,7 @@ def report(made: Report) -> dict[str, Any]:
         "restored": [_change(change) for change in made.restored],
         "removed": [_change(change) for change in made.removed],
         "unchanged": made.unchanged,
+        "embedded": made.embedded,
         "failed": [{"source": one.source, "error": one.error} for one in made.failed],
         "seconds": round(made.seconds, 3),
     }
@@ -147,7 +153,9 @@ def print_report(console: Console, made: Report) -> None:
         console.print(f"Unchanged {made.unchanged:,}")
     for failure in made.failed:
         console.print(f"[red]Failed[/red] {escape(failure.source)}: {escape(failure.error)}")
-    if not any((made.added, made.updated, made.restored, made.removed, made.failed)):
+    if made.embedded:
+        console.print(f"Embedded {made.embedded:,} sentences again")
+    elif not any((made.added, made.updated, made.restored, made.removed, made.failed)):
         console.print("Nothing new.")
 
 
@@ -159,8 +167,7 @@ def print_answer(console: Console, given: Answer) -> None:
         if given.closest:
             console.print("\nThe closest passage, which does not answer it:")
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        text = "\n  ".join(cited.quote.text.splitlines())
-        console.print(f"  “{escape(text)}” \\[{cited.citation}]\n")
+        console.out(f"  “{cited.quote.text}” [{cited.citation}]\n", highlight=False)
     for citation in given.citations:
         console.print(f"\\[{citation.number}] {escape(source_line(citation.article))}")
     console.print(f"[dim]answer {given.answer_id}[/dim]")
@@ -169,6 +176,7 @@ def print_answer(console: Console, given: Answer) -> None:
 def print_ranking(console: Console, ranked: Ranking, k: int, *, by_article: bool) -> None:
     """A ranking, for a person."""
     table = Table("", "score", "article", "" if by_article else "sentence", box=None)
+    table.columns[2].overflow = "fold"
     if by_article:
         for rank, (found, score) in enumerate(ranked.by_article()[:k], 1):
             table.add_row(str(rank), f"{score:.2f}", escape(found.article_id), escape(found.title))

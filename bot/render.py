@@ -21,7 +21,7 @@ _QUESTION_CHARS = 300
 _TITLE_CHARS = 150
 _URL_CHARS = 500
 _FRAGMENT_WORDS = 5
-_MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=[.)])", re.MULTILINE)
+_MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
 _COLOUR = discord.Colour(0x2B5C8A)
 
 

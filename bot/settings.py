@@ -1,4 +1,4 @@
-"""Settings: from the environment, a TOML file and the command line, in that order of weight.
+"""Settings: from the command line, the environment and a TOML file, the first outweighing.
 
 Defaults stand here and are complete; config/onrecord.toml shows and explains each.
 """
@@ -8,14 +8,21 @@ from __future__ import annotations
 import os
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from index.archive import THRESHOLD
 from index.encoder import PACKAGED
 from index.errors import SettingsError
+
+
+def _at_home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from None
 
 
 class Model(BaseModel):
@@ -54,7 +61,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: Path
+    data: Annotated[Path, AfterValidator(_at_home)]
     collection: str = Field(default="default", pattern=r"^[\w-]{1,64}$")
     model: Model = Model()
     answers: Answers = Answers()
@@ -79,7 +86,7 @@ def load(
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
     place = data or _path("ONRECORD_DATA") or values.get("data") or default_data()
     found = {
-        "data": Path(place).expanduser(),
+        "data": place,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "token": os.environ.get("DISCORD_TOKEN"),
     }
@@ -99,7 +106,7 @@ def default_data() -> Path:
 
 def _path(variable: str) -> Path | None:
     value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
+    return Path(value) if value else None
 
 
 def _from_file(path: Path) -> dict[str, Any]:

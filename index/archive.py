@@ -6,6 +6,7 @@ line) needs nothing else.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -17,9 +18,19 @@ import numpy as np
 from index import sources
 from index.answer import compose
 from index.article import Answer, Article, Filters
+from index.commit import mismatch
 from index.embedded import EmbeddedStore
 from index.encoder import Encoder, Vectors
-from index.errors import InputError, ModelMismatchError, QuestionError, SourceError
+from index.errors import (
+    CancelledError,
+    EncoderError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    QuestionError,
+    SourceError,
+    StoreError,
+)
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
 from index.sentences import Span, split
@@ -63,6 +74,7 @@ class Report:
     removed: tuple[Change, ...] = ()
     unchanged: int = 0
     failed: tuple[Failure, ...] = ()
+    embedded: int = 0  # sentences, by a rebuild
     seconds: float = 0.0
 
 
@@ -187,10 +199,7 @@ class Archive:
         query = parse(question, publishers)
         filters = replace(filters, publishers=_resolved(filters.publishers, publishers))
         if snapshot.model is not None and snapshot.model != self._encoder.model:
-            raise ModelMismatchError(
-                f"This collection was embedded with {snapshot.model}, and the settings name "
-                f"{self._encoder.model}: set the model back, or run `onrecord reindex --rebuild`."
-            )
+            raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
         return rank(snapshot, self._encoder, query, filters, depth), filters
 
     # Changing
@@ -214,33 +223,44 @@ class Archive:
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        report = self._take_in(
-            _items(names, stream),
-            actor=actor,
-            action="add",
-            total=_total(names),
-            dry_run=dry_run,
-            watch=watch,
-            revive=True,
-        )
-        for name in names:
-            path = None if dry_run or name == "-" else sources.existing(name)
-            if path is not None:
-                place = str(path.resolve())
-                origin = Origin(place, "folder" if path.is_dir() else "file")
-                self._store.remember(origin)
-        return report
+        fruitful: set[str] = set()
+        try:
+            return self._take_in(
+                _items(names, stream, fruitful),
+                actor=actor,
+                action="add",
+                total=_total(names) if watch else None,
+                dry_run=dry_run,
+                watch=watch,
+                revive=True,
+            )
+        finally:
+            for name in names if not dry_run else ():
+                if name in fruitful and name != "-":
+                    self._store.remember(_origin(name))
+
+    def forget(self, uri: str) -> None:
+        """No longer look into a source when reindexing; its articles stay.
+
+        Raises:
+            NotFoundError: it is none of the collection's sources.
+        """
+        places = {origin.uri for origin in self.origins()}
+        for place in (uri, _origin(uri).uri):
+            if place in places:
+                self._store.forget(place)
+                return
+        raise NotFoundError(f"{uri} is no source here: `onrecord reindex` names them.")
 
     def reindex(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
         """Take in what the collection's sources have new; removed articles stay removed."""
         with self._store.snapshot() as snapshot:
             names = [origin.uri for origin in snapshot.origins()]
-        items = _items(names, None)
         return self._take_in(
-            items,
+            _items(names, None, set()),
             actor=actor,
             action="reindex",
-            total=_total(names),
+            total=_total(names) if watch else None,
             dry_run=False,
             watch=watch,
             revive=False,
@@ -264,7 +284,8 @@ class Archive:
             commit = self._store.switch(model=model, actor=actor)
             if commit is not None:
                 self._store.prepare()
-                return Report(commit.generation, seconds=time.monotonic() - started)
+                seconds = time.monotonic() - started
+                return Report(commit.generation, embedded=done, seconds=seconds)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
         """Take articles out; their text stays, so that old quotes still resolve."""
@@ -276,7 +297,7 @@ class Archive:
 
     def _set_live(self, changes: Changes, actor: str, action: str) -> Report:
         started = time.monotonic()
-        commit = self._store.commit(changes, model=self._encoder.model, actor=actor, action=action)
+        commit = self._store.commit(changes, actor=actor, action=action)
         tally = _Tally()
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
@@ -353,30 +374,39 @@ class Archive:
         tally = _Tally()
         with self._store.snapshot() as snapshot:
             generation = snapshot.generation
-        for batch in _batches(items, tally.failed):
-            new = self._unknown(batch, tally, revive=revive)
-            prepared = [ready for article in new if (ready := _spans(article, tally))]
-            if dry_run:
-                self._predict(prepared, tally)
-                continue
-            commit = self._commit(
-                prepared,
-                tally,
-                actor=actor,
-                action=action,
-                total=total,
-                watch=watch,
-                revive=revive,
-            )
-            generation = max(generation, commit.generation) if commit else generation
+        seen: dict[str, Known] = {}  # by a dry run, which stores nothing
+        try:
+            for batch in _batches(items, tally.failed):
+                new = self._unknown(batch, tally, seen, revive=revive)
+                prepared = [ready for article in new if (ready := _spans(article, tally))]
+                if dry_run:
+                    self._predict(prepared, tally, seen)
+                    continue
+                commit = self._commit(
+                    prepared,
+                    tally,
+                    actor=actor,
+                    action=action,
+                    total=total,
+                    watch=watch,
+                    revive=revive,
+                )
+                generation = max(generation, commit.generation) if commit else generation
+        except (StoreError, EncoderError, CancelledError, KeyboardInterrupt) as error:
+            if not tally.changes:
+                raise
+            told = str(error) or "It was stopped"
+            tally.failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
         if not dry_run and tally.changes:
-            self._store.prepare()
+            self._store.prepare(load=False)
         return tally.report(generation, time.monotonic() - started)
 
-    def _unknown(self, batch: list[Article], tally: _Tally, *, revive: bool) -> list[Article]:
-        """The articles of a batch that are new or differ from what is stored."""
+    def _unknown(
+        self, batch: list[Article], tally: _Tally, seen: dict[str, Known], *, revive: bool
+    ) -> list[Article]:
+        """The articles of a batch that are new or differ from what is stored, or `seen`."""
         with self._store.snapshot() as snapshot:
-            known = snapshot.known({article.article_id for article in batch})
+            known = snapshot.known({article.article_id for article in batch}) | seen
         new = []
         for article in batch:
             stored = known.get(article.article_id)
@@ -440,20 +470,39 @@ class Archive:
             for known, own in zip(stored, texts, strict=True)
         ]
 
-    def _predict(self, ready: list[tuple[Article, list[Span]]], tally: _Tally) -> None:
+    def _predict(
+        self, ready: list[tuple[Article, list[Span]]], tally: _Tally, seen: dict[str, Known]
+    ) -> None:
         with self._store.snapshot() as snapshot:
-            known = snapshot.known([article.article_id for article, _ in ready])
+            known = snapshot.known([article.article_id for article, _ in ready]) | seen
         for article, spans in ready:
-            outcome: Outcome = "updated" if article.article_id in known else "added"
+            stored = known.get(article.article_id)
+            outcome: Outcome = "added" if stored is None else "updated"
+            if stored and stored.retired and stored.text_hash == article.text_hash:
+                outcome = "restored"
+            seen[article.article_id] = Known(article.text_hash, retired=False)
             _note(tally, outcome, Change(article.article_id, article.title, len(spans)))
 
 
-def _items(names: Iterable[str], stream: IO[bytes] | None) -> Iterator[sources.Item]:
+def _items(
+    names: Iterable[str], stream: IO[bytes] | None, fruitful: set[str]
+) -> Iterator[sources.Item]:
+    """What the sources hold; the names of those that held an article go into `fruitful`."""
     for name in names:
         try:
-            yield from sources.read(name, stream)
+            for item in sources.read(name, stream):
+                if isinstance(item, Article):
+                    fruitful.add(name)
+                yield item
         except SourceError as error:
             yield Failure(name, str(error))
+
+
+def _origin(name: str) -> Origin:
+    if sources.is_address(name):
+        return Origin(name, "url")
+    path = Path(name).expanduser().resolve()
+    return Origin(str(path), "folder" if path.is_dir() else "file")
 
 
 def _total(names: Iterable[str]) -> int | None:
@@ -503,12 +552,13 @@ def _note(tally: _Tally, outcome: Outcome, change: Change) -> None:
 
 
 def _resolved(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:
-    """Publishers as the collection spells them; part of a name is enough if only one has it."""
+    """Publishers as the collection spells them: that name, else all that hold it as whole words."""
     found = []
     known = [*publishers]
     for name in wanted:
-        exact = [one for one in known if one.casefold() == name.casefold()]
-        near = exact or [one for one in known if name.casefold() in one.casefold()]
+        words = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
+        exact = [one for one in known if one.casefold() == name.strip().casefold()]
+        near = exact or [one for one in known if name.strip() and words.search(one)]
         if not near:
             have = ", ".join(known[:10]) or "none"
             raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")

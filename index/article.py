@@ -28,6 +28,7 @@ class Article:
         source: where it was read from (a path or an address).
         revision: 1-based; a changed text makes a new one.
         retired: taken out; its text stays so that old quotes still resolve.
+        guessed: names of the fields that its source does not state, such as "published".
     """
 
     article_id: str
@@ -41,6 +42,7 @@ class Article:
     source: str | None = None
     revision: int = 1
     retired: bool = False
+    guessed: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.article_id or len(self.article_id) > MAX_ID_CHARS:

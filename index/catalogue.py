@@ -31,16 +31,16 @@ _BATCH = 500  # parameters a statement; SQLite's own limit is far above
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generation (
-    number INTEGER PRIMARY KEY, at TEXT NOT NULL, actor TEXT NOT NULL, action TEXT NOT NULL,
-    note TEXT NOT NULL DEFAULT '');
+    number INTEGER PRIMARY KEY, token TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+    action TEXT NOT NULL, note TEXT NOT NULL DEFAULT '');
 CREATE TABLE article (
     article INTEGER PRIMARY KEY, article_id TEXT NOT NULL UNIQUE,
     latest INTEGER NOT NULL, live INTEGER);
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL, number INTEGER NOT NULL,
-    title TEXT NOT NULL, text TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT,
-    published TEXT, url TEXT, language TEXT NOT NULL, source TEXT, text_hash TEXT NOT NULL,
+    title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT, url TEXT,
+    language TEXT NOT NULL, source TEXT, text_hash TEXT NOT NULL, text TEXT NOT NULL,
     UNIQUE (article, number));
 CREATE TABLE sentence (
     sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL,
@@ -163,6 +163,12 @@ class Reader:
         newest = connection.execute("SELECT max(number) FROM generation").fetchone()[0]
         self.generation: int = newest or 0
         self.model = self.meta("model")
+
+    def token(self, generation: int) -> str | None:
+        """What tells a generation from another of the same number in a restored catalogue."""
+        row = self._db.execute("SELECT token FROM generation WHERE number = ?", (generation,))
+        found = row.fetchone()
+        return found[0] if found else None
 
     def meta(self, key: str) -> str | None:
         """One value of the `meta` table."""

@@ -6,6 +6,7 @@ written here, inside the transaction that `embedded` opens and ends.
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from datetime import UTC, datetime
 
@@ -24,7 +25,7 @@ class Writer:
         """Write through a connection that is inside an immediate transaction."""
         self.db = db
         self._reader = Reader(db, {})
-        self._generation = self._reader.generation + 1
+        self.generation = self._reader.generation + 1
         self._outcomes: dict[str, Outcome] = {}
 
     def set_meta(self, key: str, value: str) -> None:
@@ -89,13 +90,13 @@ class Writer:
         """Write the generation into the audit log, if anything changed."""
         changed = {"added", "updated", "removed", "restored"} & set(self._outcomes.values())
         if not changed and not always:
-            return Commit(self._generation - 1, self._outcomes)
+            return Commit(self.generation - 1, self._outcomes)
         at = utc_text(datetime.now(UTC))
         self.db.execute(
-            "INSERT INTO generation (number, at, actor, action) VALUES (?, ?, ?, ?)",
-            (self._generation, at, actor, action),
+            "INSERT INTO generation (number, token, at, actor, action) VALUES (?, ?, ?, ?, ?)",
+            (self.generation, secrets.token_hex(8), at, actor, action),
         )
-        return Commit(self._generation, self._outcomes)
+        return Commit(self.generation, self._outcomes)
 
     def _revise(
         self, key: int, number: int, live: int | None, prepared: Prepared, outcome: Outcome
@@ -155,7 +156,7 @@ class Writer:
         self.db.execute(
             "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
-            (self._generation, key, outcome, before, after),
+            (self.generation, key, outcome, before, after),
         )
 
     def _count(self, revision: int | None, sign: int) -> None:

@@ -95,10 +95,12 @@ class EmbeddedStore:
                 if connection.in_transaction:  # some errors end it themselves
                     connection.execute("ROLLBACK")
 
-    def commit(self, changes: Changes, *, model: str, actor: str, action: str) -> Commit:
+    def commit(
+        self, changes: Changes, *, model: str | None = None, actor: str, action: str
+    ) -> Commit:
         with self._writing() as writer:
             if changes.put:
-                writer.use_model(model)
+                writer.use_model(model or "")
             for prepared in changes.put:
                 writer.put(prepared, revive=changes.revive)
             for article_id in changes.remove:
@@ -148,10 +150,13 @@ class EmbeddedStore:
             writer.db.execute("DELETE FROM staged")
             writer.set_meta("staged_model", "")
             writer.set_meta("model", model)
+            writer.set_meta("rebuilt", str(writer.generation))
             return writer.finish(actor, "rebuild", always=True)
 
-    def prepare(self) -> None:
+    def prepare(self, *, load: bool = True) -> None:
         with self.snapshot() as snapshot:
+            if not load and self._index is None and self._nearly_saved(snapshot):
+                return
             self._index_at(snapshot)
         self._wait_for_merge()
 
@@ -196,9 +201,8 @@ class EmbeddedStore:
             if index is None:
                 index = VectorIndex.load(self._cache_path, self._exact_up_to)
                 self._saved_base = index.base if index else None
-            model = reader.model or ""
-            if index is None or index.model != model or index.generation > reader.generation:
-                index = self._built(reader, model)
+            if index is None or not _descends(index, reader):
+                index = self._built(reader)
             elif index.generation < reader.generation:
                 index = _advanced(index, reader)
             if self._index is None or self._index.generation <= index.generation:
@@ -206,15 +210,21 @@ class EmbeddedStore:
                 self._merge_behind(index)
         return index
 
-    def _built(self, reader: Reader, model: str) -> VectorIndex:
+    def _built(self, reader: Reader) -> VectorIndex:
         ids = reader.live_ids()
         return VectorIndex.build(
             ids,
             reader.live_vectors(ids),
-            model=model,
+            model=_embedded_by(reader),
             generation=reader.generation,
+            token=reader.token(reader.generation) or "",
             exact_up_to=self._exact_up_to,
         )
+
+    def _nearly_saved(self, reader: Reader) -> bool:
+        """Whether the file, by its header alone, is so near that a question takes in the rest."""
+        saved = VectorIndex.saved_generation(self._cache_path)
+        return saved is not None and len(reader.changed_since(saved)[0]) <= _MERGE_ROWS
 
     def _unmerged(self, index: VectorIndex) -> bool:
         long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
@@ -231,7 +241,7 @@ class EmbeddedStore:
         with contextlib.suppress(StoreError):  # the next question meets it, and tells
             if index.stale_rows:
                 with self.snapshot() as snapshot:
-                    index = self._built(snapshot, snapshot.model or "")
+                    index = self._built(snapshot)
             with contextlib.suppress(OSError):  # a cache that cannot be written is made again
                 index.save(self._cache_path)
             with self._index_lock:
@@ -246,8 +256,23 @@ class EmbeddedStore:
             merger.join()
 
 
+def _embedded_by(reader: Reader) -> str:
+    """The model, and which of its rebuilds the embeddings come from."""
+    return f"{reader.model or ''} {reader.meta('rebuilt') or ''}".strip()
+
+
+def _descends(index: VectorIndex, reader: Reader) -> bool:
+    """Whether the reader's generation is that of the index, or came after it.
+
+    The number alone does not tell: a catalogue restored from a backup makes it again.
+    """
+    same = index.token == (reader.token(index.generation) or "")
+    return same and index.generation <= reader.generation and index.model == _embedded_by(reader)
+
+
 def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
     every, live = reader.changed_since(index.generation)
     drop = np.setdiff1d(every, live, assume_unique=True)
     add = live[~index.held(live)]
-    return index.advanced(reader.generation, drop, add, reader.live_vectors(add))
+    token = reader.token(reader.generation) or ""
+    return index.advanced(reader.generation, drop, add, reader.live_vectors(add), token)

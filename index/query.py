@@ -154,7 +154,7 @@ _DATE = re.compile(
     rf"|\b(?P<d2>{_DAY})(?: of)? (?P<m2>{_MONTH})\b\.?(?:,? (?P<y2>\d{{4}}))?"
     rf"|\b(?P<m3>{_MONTH})\.?,? (?P<y3>\d{{4}})\b"
     r"|\b(?P<y4>\d{4})-(?P<m4>\d\d)-(?P<d4>\d\d)\b",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,  # no other script's letters fold to those of a month
 )
 
 

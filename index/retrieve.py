@@ -92,6 +92,8 @@ def rank(
     if not ids:
         return Ranking(query, (), np.empty(0, dtype=np.float32), {}, {}, 0.0)
     rows = snapshot.rows(ids, radius=1)
+    if not rows.sentences:
+        return Ranking(query, (), np.empty(0, dtype=np.float32), {}, {}, 0.0)
     measured = table(query, rows, vectors, _idf(snapshot, query))
     weights = model().ranking
     total = np.zeros(len(rows.sentences), dtype=np.float32)

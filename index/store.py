@@ -187,8 +187,12 @@ class Store(Protocol):
             StoreError: it cannot be opened.
         """
 
-    def commit(self, changes: Changes, *, model: str, actor: str, action: str) -> Commit:
+    def commit(
+        self, changes: Changes, *, model: str | None = None, actor: str, action: str
+    ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
+
+        `model` made the vectors of what is put; needed only for that.
 
         Raises:
             ModelMismatchError: the collection was embedded by another model.
@@ -211,8 +215,11 @@ class Store(Protocol):
     def switch(self, *, model: str, actor: str) -> Commit | None:
         """Put the staged embeddings in force; None if sentences came in meanwhile."""
 
-    def prepare(self) -> None:
-        """Bring derived files up to date, so that the next question does not wait for it."""
+    def prepare(self, *, load: bool = True) -> None:
+        """Bring derived files up to date, so that the next question does not wait for it.
+
+        With `load` false only where they are far behind: adding little costs little.
+        """
 
     def close(self) -> None:
         """Let go of files and connections; a closed store is not used again."""

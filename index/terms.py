@@ -8,6 +8,7 @@ possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separato
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from functools import lru_cache
 from itertools import chain
@@ -28,6 +29,7 @@ _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
 _STEMMER = snowballstemmer.stemmer("english")
+_STEMMING = threading.Lock()  # it keeps the word in hand on itself
 
 
 def terms(text: str) -> list[str]:
@@ -59,7 +61,10 @@ def _term(word: str) -> str:
         return word.replace(",", "")
     head, _, tail = word.replace(".", "").partition("'")
     word = head if tail in _CLITICS else head + tail
-    return str(_STEMMER.stemWord(word)) if word.isascii() else word
+    if not word.isascii():
+        return word
+    with _STEMMING:
+        return str(_STEMMER.stemWord(word))
 
 
 STOP_TERMS = STOP_WORDS | {term for word in STOP_WORDS for term in terms(word)}

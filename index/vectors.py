@@ -29,7 +29,6 @@ from index.store import Ids, Ranked
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
-faiss.omp_set_num_threads(1)  # one query at a time: more threads only wait for each other
 EXACT_UP_TO = 200_000
 _MAGIC = b"ONRECORD VECTORS 1\n"
 _DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
@@ -43,7 +42,7 @@ class VectorIndex:
     """Sentence vectors of one generation of one model.
 
     Attributes:
-        model, generation: what it was made from; compared before it is used.
+        model, generation, token: what it was made from; compared before it is used.
         dimension: d; 0 while it is empty.
         base: a FAISS index of len(base_ids) vectors, row i being sentence base_ids[i].
         base_ids: int64 (n,), ascending.
@@ -60,6 +59,7 @@ class VectorIndex:
     delta_ids: Ids
     delta: Vectors
     exact_up_to: int = field(default=EXACT_UP_TO, compare=False)
+    token: str = ""
 
     @classmethod
     def build(
@@ -69,6 +69,7 @@ class VectorIndex:
         *,
         model: str,
         generation: int,
+        token: str = "",
         exact_up_to: int = EXACT_UP_TO,
     ) -> VectorIndex:
         """Index vectors (n, d), unit norm, under ascending, distinct ids (n,)."""
@@ -86,6 +87,7 @@ class VectorIndex:
             delta_ids=np.empty(0, dtype=np.int64),
             delta=np.empty((0, dimension), dtype=np.float32),
             exact_up_to=exact_up_to,
+            token=token,
         )
 
     def __len__(self) -> int:
@@ -103,7 +105,9 @@ class VectorIndex:
         live: Mask = found & ~self.dropped[where] if len(self.base_ids) else found
         return live | _find(self.delta_ids, ids)[1]
 
-    def advanced(self, generation: int, drop: Ids, add: Ids, vectors: Vectors) -> VectorIndex:
+    def advanced(
+        self, generation: int, drop: Ids, add: Ids, vectors: Vectors, token: str = ""
+    ) -> VectorIndex:
         """The index of a later generation: without `drop`, with `add` and its vectors (m, d)."""
         dropped = self.dropped.copy()
         where, found = _find(self.base_ids, drop)
@@ -126,6 +130,7 @@ class VectorIndex:
             delta_ids=delta_ids[order],
             delta=np.ascontiguousarray(delta[order], dtype=np.float32),
             exact_up_to=self.exact_up_to,
+            token=token,
         )
 
     def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
@@ -148,6 +153,7 @@ class VectorIndex:
         return Ranked(ids[order], scores[order].astype(np.float32))
 
     def _search_base(self, vector: Vectors, k: int, allowed: Ids | None) -> tuple[Ids, Vectors]:
+        faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
         live = ~self.dropped
         if allowed is not None:
             live &= np.isin(self.base_ids, allowed, assume_unique=True)
@@ -179,6 +185,7 @@ class VectorIndex:
         head = {
             "model": self.model,
             "generation": self.generation,
+            "token": self.token,
             "dimension": self.dimension,
             "count": len(self.base_ids),
         }
@@ -195,6 +202,17 @@ class VectorIndex:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+
+    @staticmethod
+    def saved_generation(path: Path) -> int | None:
+        """What the header of a saved index says, unchecked; None where there is none."""
+        try:
+            with path.open("rb") as file:
+                file.seek(len(_MAGIC) + _DIGEST_BYTES)
+                size = struct.unpack("<I", file.read(4))[0]
+                return int(json.loads(file.read(min(size, 10_000)))["generation"])
+        except (OSError, ValueError, KeyError, TypeError, struct.error):
+            return None
 
     @classmethod
     def load(cls, path: Path, exact_up_to: int = EXACT_UP_TO) -> VectorIndex | None:
@@ -218,6 +236,7 @@ class VectorIndex:
         return cls(
             model=head["model"],
             generation=head["generation"],
+            token=head["token"],
             dimension=head["dimension"],
             base=base,
             base_ids=ids,

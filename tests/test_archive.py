@@ -21,7 +21,6 @@ from index.article import Answer, Filters, Quote
 from index.embedded import EmbeddedStore
 from index.errors import (
     CancelledError,
-    EncoderError,
     InputError,
     ModelMismatchError,
     NotFoundError,
@@ -186,8 +185,9 @@ def test_an_encoder_that_fails_loses_nothing_committed(
     monkeypatch.setattr(archive_module, "_BATCH_ARTICLES", 2)
     rows = [{**CUP, "_id": f"c{n}", "text": f"Team {n} won the cup."} for n in range(6)]
     encoder.fail_after = 4
-    with pytest.raises(EncoderError):
-        archive.add(["-"], stream=stream(*rows))
+    report = archive.add(["-"], stream=stream(*rows))
+    assert len(report.added) == 4
+    assert [failure.source for failure in report.failed] == ["the rest"]
     assert live(archive) == {"c0", "c1", "c2", "c3"}
     encoder.fail_after = None
     assert len(archive.add(["-"], stream=stream(*rows)).added) == 2
@@ -196,7 +196,7 @@ def test_an_encoder_that_fails_loses_nothing_committed(
 def test_cancelling_keeps_what_was_committed(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A watcher that raises stops the task; progress had been told, and commits stay."""
+    """A watcher that raises stops the task; what was committed stays, and is reported."""
     monkeypatch.setattr(archive_module, "_BATCH_ARTICLES", 2)
     told: list[Progress] = []
 
@@ -206,8 +206,9 @@ def test_cancelling_keeps_what_was_committed(
             raise CancelledError("Enough.")
 
     rows = [{**CUP, "_id": f"c{n}"} for n in range(9)]
-    with pytest.raises(CancelledError):
-        archive.add(["-"], stream=stream(*rows), watch=watch)
+    report = archive.add(["-"], stream=stream(*rows), watch=watch)
+    assert len(report.added) == 4
+    assert [failure.error for failure in report.failed] == ["Enough; what is listed stays."]
     assert live(archive) == {"c0", "c1", "c2", "c3"}
     assert [(p.articles, p.sentences, p.total) for p in told] == [(2, 4, None), (4, 8, None)]
     assert archive.search("Who won the cup?").sentences
@@ -536,3 +537,22 @@ def test_every_error_is_of_the_tree(archive: Archive) -> None:
     ):
         with pytest.raises(OnRecordError):
             raised()
+
+
+def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Path) -> None:
+    """A source is remembered once it held an article, and a reindex looks there until told off."""
+    archive.add([str(reports), "/nowhere.txt"])
+    assert [origin.uri for origin in archive.origins()] == [str(reports)]
+    archive.forget(str(reports))
+    assert archive.origins() == []
+    with pytest.raises(NotFoundError):
+        archive.forget(str(reports))
+
+
+def test_a_rebuild_replaces_what_the_index_holds(archive: Archive, reports: Path) -> None:
+    """After a rebuild by the same model the vector index holds the new embeddings."""
+    archive.add([str(reports)])
+    archive.prepare()
+    report = archive.rebuild()
+    assert report.embedded == archive.size().sentences
+    assert archive.search("Who won the cup?").features["dense"].max() > 0

@@ -498,7 +498,7 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
         store.prepare()
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert loaded.model == "other"
+    assert loaded.model.startswith("other")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
@@ -607,3 +607,16 @@ def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         for thread in threads:
             thread.join()
     assert failures == []
+
+
+def test_a_cache_of_another_catalogue_is_not_used(tmp_path: Path) -> None:
+    """A file whose generation has the right number, in a catalogue made anew, is not believed."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        store.prepare()
+    for path in tmp_path.glob("catalogue.sqlite3*"):
+        path.unlink()
+    with opened(tmp_path) as store:
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {CUP.article_id}

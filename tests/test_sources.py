@@ -372,7 +372,7 @@ def test_a_file_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     """Sub-folders too, hidden files and other suffixes not, each failing file alone."""
-    for name in ("b.txt", "a/z.md", "a/b/c.txt", "c.TXT", ".hidden.txt", ".git/x.txt", "d.pdf"):
+    for name in ("b.txt", "a/z.md", "a/b/c.txt", "c.TXT", ".hidden.txt", ".git/x.txt", "d.xyz"):
         write(tmp_path / name, f"Report {name} says that the dam failed.")
     write(tmp_path / "bad.txt", b"")
     items = [*read(str(tmp_path))]
@@ -389,10 +389,12 @@ def test_a_folder_that_is_hidden_itself_is_read(tmp_path: Path) -> None:
 
 
 def test_a_dangling_link_is_no_file(tmp_path: Path) -> None:
-    """A folder with a link to nowhere is read without it."""
+    """A link to nowhere is named as a failure, and the rest of its folder is read."""
     write(tmp_path / "a.txt", BODY)
     (tmp_path / "b.txt").symlink_to(tmp_path / "nowhere")
-    assert len([*read(str(tmp_path))]) == 1
+    first, second = read(str(tmp_path))
+    assert isinstance(first, Article)
+    assert isinstance(second, Failure)
 
 
 def test_counting(tmp_path: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.terms import STOP_WORDS, content_terms, terms
+from index.terms import STOP_WORDS, _terms_of, content_terms, terms
 
 
 @pytest.mark.parametrize(
@@ -80,3 +82,13 @@ def test_content_terms_are_some_of_the_terms(text: str) -> None:
     assert len(set(found)) == len(found)
     assert set(found) <= set(terms(text))
     assert bool(found) == bool(terms(text))
+
+
+def test_threads_make_the_same_terms() -> None:
+    """The stemmer keeps its word on itself; several threads get right stems all the same."""
+    words = [f"{a}{b}{c}ingly" for a in "bcdfgh" for b in "aeiou" for c in "lmnprst"] * 3
+    expected = [terms(word) for word in words]
+    _terms_of.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        made = [*pool.map(lambda _: [terms(word) for word in words], range(4))]
+    assert all(one == expected for one in made)

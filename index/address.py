@@ -1,0 +1,167 @@
+"""Which web addresses may be asked: URLs taken apart, hosts and addresses judged.
+
+A URL is read once, and only what was read of it is used; a spelling that two programs could read
+in two ways is refused, rather than understood.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Container, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from index.errors import SourceError
+
+SAFE = "/%:@!$&'()*+,;=~-._?[]"
+"""Stand for themselves in a path or query; all else is written with percent signs."""
+_MAX_URL = 4_000
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_BLANK = re.compile(r"[\x00-\x20\x7f\\]")
+
+_IPv4 = ipaddress.IPv4Network
+_IPv6 = ipaddress.IPv6Network
+# Public by registration, yet each leads to this machine, its provider or a private network.
+_REFUSED_V4 = (
+    _IPv4("192.0.0.0/24"),  # protocol assignments; a cloud's metadata service answers here
+    _IPv4("192.88.99.0/24"),  # relays of 6to4
+    _IPv4("168.63.129.16/32"),  # the inner service of a large cloud
+)
+_REFUSED_V6 = (
+    _IPv6("2002::/16"),  # 6to4, holds an IPv4 address
+    _IPv6("2001::/23"),  # Teredo, ORCHID and other special uses
+    _IPv6("3fff::/20"),  # documentation
+)
+_UNICAST = _IPv6("2000::/3")  # all that is routed; NAT64 and mapped addresses lie outside
+
+Rules = Sequence[tuple[str, bool]]
+"""Of a robots.txt: path pattern, and whether it allows or forbids."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL taken apart once; what is checked is what is used."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and, where it is not the usual one, port."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = self.port == (443 if self.scheme == "https" else 80)
+        return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
+
+    @property
+    def url(self) -> str:
+        """The whole, in its one spelling."""
+        return self.origin + self.path
+
+
+def locate(url: str, ports: Container[int]) -> Target:
+    """Take a URL apart; only plain names and plain addresses pass.
+
+    Raises:
+        SourceError: it is none that may be asked, or names a port not in `ports`.
+    """
+    shown = url[:200]
+    url = url.strip()
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+        host = parts.hostname or ""
+    except ValueError:
+        raise SourceError(f"{shown} is not a web address: check it.") from None
+    if parts.scheme not in {"http", "https"}:
+        raise SourceError(f"{shown} is not a web address: it starts with https:// or http://.")
+    if _BLANK.search(url) or len(url) > _MAX_URL:
+        raise SourceError("The address is too long or has characters that none has: check it.")
+    if "@" in parts.netloc:
+        raise SourceError(f"The address of {host} holds a user name: leave it out.")
+    port = port if port is not None else (443 if parts.scheme == "https" else 80)
+    if port not in ports:
+        raise SourceError(f"{shown} names port {port}: only the usual ports are read.")
+    path = quote(parts.path or "/", safe=SAFE)
+    if parts.query:
+        path += "?" + quote(parts.query, safe=SAFE)
+    return Target(parts.scheme, _host(host), port, path)
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is of the open internet, and hides no other address in itself."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    if isinstance(ip, ipaddress.IPv4Address):
+        return not any(ip in network for network in _REFUSED_V4)
+    return ip in _UNICAST and not any(ip in network for network in _REFUSED_V6)
+
+
+def _host(host: str) -> str:
+    """A host name or address in its one plain form; every other spelling is refused."""
+    refused = SourceError(f"“{host[:100]}” is not a plain host name: write it as sites do.")
+    try:
+        if ":" in host:
+            return str(ipaddress.IPv6Address(host if "%" not in host else ""))
+        labels = [label if label.isascii() else _idna(label) for label in host.split(".")]
+        if _NUMBER.fullmatch(labels[-1]):  # a number ends it: an address, however spelt
+            return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        raise refused from None
+    plain = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
+    if not plain or len(host) > 253:  # noqa: PLR2004 - RFC 1035
+        raise refused
+    return ".".join(labels)
+
+
+def _idna(label: str) -> str:
+    """A label in its ASCII form; one that only looks foreign (“ⓛocalhost”) is refused."""
+    written = label.encode("idna").decode("ascii")
+    if not written.startswith("xn--"):
+        raise ValueError(label)
+    return written
+
+
+def robots_rules(text: str, program: str) -> Rules:
+    """The rules of a robots.txt that are for a program: its own group, else everybody's.
+
+    RFC 9309; the standard library's reader knows no wildcards, and news sites use them.
+    """
+    groups: dict[str, list[tuple[str, bool]]] = {}
+    agents: list[str] = []
+    heading = False
+    for line in text.splitlines():
+        key, _, value = line.partition("#")[0].partition(":")
+        key, value = key.strip().lower(), value.strip()
+        if key == "user-agent":
+            agents = [*(agents if heading else []), value.lower()]
+            groups.setdefault(value.lower(), [])
+            heading = True
+        elif key in {"allow", "disallow"}:
+            heading = False
+            for agent in agents if value else ():
+                groups[agent].append((quote(value, safe=SAFE), key == "allow"))
+    return groups.get(program.lower(), groups.get("*", []))
+
+
+def permits(rules: Rules, path: str) -> bool:
+    """Whether rules let a path be read: the longest that matches decides, “allow” in a tie."""
+    matching = [(len(rule), allow) for rule, allow in rules if _matches(rule, path)]
+    return max(matching, default=(0, True))[1]
+
+
+def _matches(rule: str, path: str) -> bool:
+    first, *rest = rule.removesuffix("$").split("*")
+    place = len(first) if path.startswith(first) else -1
+    for piece in rest:
+        found = path.find(piece, place) if place >= 0 else -1
+        place = found + len(piece) if found >= 0 else -1
+    ends = place == len(path) or (bool(rest) and path.endswith(rest[-1]))
+    return place >= 0 and (ends or not rule.endswith("$"))

@@ -1,0 +1,322 @@
+"""URL -> bytes, safely, whatever the address and whoever answers.
+
+Anybody who may name a URL could otherwise read what only this machine can reach. So the host is
+resolved here, each address is judged, and the connection goes to the very address that was
+judged: a name cannot point elsewhere between the check and the use. Redirects start from anew.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from email.message import Message
+from queue import Empty, SimpleQueue
+from typing import Any, cast
+from urllib.parse import urljoin
+
+from index.address import Rules, Target, is_public, locate, permits, robots_rules
+from index.errors import SourceError
+
+USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
+MAX_BYTES = 20_000_000
+_PORTS = frozenset({80, 443})
+_ROBOTS_BYTES = 500_000
+_ROBOTS_KEPT = 256  # hosts
+_ROBOTS_SECONDS = 600.0
+_BLOCK = 65_536
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+Resolver = Callable[[str, int], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What an address answered.
+
+    Attributes:
+        url: the address that answered, after redirects.
+        body: decompressed; empty where `not_modified`.
+        content_type: lower case, without parameters.
+        not_modified: nothing changed since `etag` or `last_modified`.
+    """
+
+    url: str
+    body: bytes
+    content_type: str | None
+    charset: str | None
+    etag: str | None
+    last_modified: str | None
+    not_modified: bool = False
+
+
+class Fetcher:
+    """Fetches pages and feeds, politely. Safe from several threads."""
+
+    def __init__(
+        self,
+        *,
+        max_bytes: int = MAX_BYTES,
+        seconds: float = 20.0,
+        redirects: int = 5,
+        ports: frozenset[int] = _PORTS,
+        allow: frozenset[tuple[str, int]] = frozenset(),
+        resolve: Resolver | None = None,
+        context: ssl.SSLContext | None = None,
+    ) -> None:
+        """Set the limits.
+
+        Args:
+            max_bytes: of a body, before and after decompression.
+            seconds: for all of a `get`, with its redirects and robots.txt.
+            redirects: how many are followed.
+            ports: that a URL may name.
+            allow: (address, port) pairs that are reached although private.
+            resolve: (host, port) -> addresses; the system's resolver unless given.
+            context: for https; checks certificates unless it says otherwise.
+        """
+        self._max_bytes = max_bytes
+        self._seconds = seconds
+        self._redirects = redirects
+        self._ports = ports
+        self._allow = allow
+        self._resolve = resolve or _system_resolver
+        self._context = context
+        self._robots: dict[str, tuple[float, Rules]] = {}
+        self._lock = threading.Lock()
+
+    def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        """Fetch a page, or learn that it has not changed.
+
+        Raises:
+            SourceError: the address is refused, does not answer, or answers too much.
+        """
+        deadline = time.monotonic() + self._seconds
+        wanted = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: " ".join(value.split()) for name, value in wanted.items() if value}
+        target = self._locate(url)
+        for _ in range(self._redirects + 1):
+            if not self._permitted(target, deadline):
+                raise SourceError(f"{target.host} asks programs not to read {target.url}.")
+            answer = self._ask(target, headers, deadline, self._max_bytes)
+            if isinstance(answer, Fetched):
+                return answer
+            target = answer
+        raise SourceError(f"{url[:200]} redirects more than {self._redirects} times.")
+
+    def _locate(self, url: str) -> Target:
+        return locate(url, self._ports | {port for _, port in self._allow})
+
+    def _permitted(self, target: Target, deadline: float) -> bool:
+        """Whether robots.txt lets us (RFC 9309: missing means yes, unreachable means no)."""
+        with self._lock:
+            until, rules = self._robots.get(target.origin, (0.0, ()))
+        if until < time.monotonic():
+            rules = self._read_robots(target, deadline)
+            with self._lock:
+                if len(self._robots) >= _ROBOTS_KEPT:
+                    self._robots.pop(next(iter(self._robots)))
+                self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
+        return permits(rules, target.path)
+
+    def _read_robots(self, target: Target, deadline: float) -> Rules:
+        try:
+            place = self._locate(target.origin + "/robots.txt")
+            for _ in range(self._redirects + 1):
+                answer = self._ask(place, {}, deadline, _ROBOTS_BYTES)
+                if isinstance(answer, Fetched):
+                    return robots_rules(answer.body.decode("utf-8-sig", "replace"), "onrecord")
+                place = answer
+        except _StatusError as error:
+            if error.status >= 500:  # noqa: PLR2004 - the server's own fault
+                raise
+        return ()
+
+    def _ask(
+        self, target: Target, headers: dict[str, str], deadline: float, max_bytes: int
+    ) -> Fetched | Target:
+        """One request: what was answered, or where to go instead."""
+        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*", **headers}
+        connection = http.client.HTTPConnection(target.host, target.port)
+        connection.default_port = 443 if target.scheme == "https" else 80  # not named in Host
+        try:
+            # Set before the request, so that http.client does not connect on its own.
+            connection.sock = self._connect(target, deadline)
+            connection.request("GET", target.path, headers={**sent, "Connection": "close"})
+            response = connection.getresponse()
+            if response.status in _REDIRECTS and (place := response.headers.get("Location")):
+                place = place.encode("latin-1", "replace").decode("utf-8", "replace")
+                return self._locate(urljoin(target.url, place))
+            if response.status == http.HTTPStatus.NOT_MODIFIED and headers:
+                return _fetched(target, response.headers, b"", not_modified=True)
+            if response.status not in {200, 203}:
+                raise _StatusError(target, response.status)
+            body = _body(response, target, max_bytes)
+            return _fetched(target, response.headers, body)
+        except TimeoutError:
+            raise SourceError(f"{target.host} takes too long to answer: try later.") from None
+        except ssl.SSLCertVerificationError:
+            raise SourceError(f"{target.host} has no valid certificate.") from None
+        except (OSError, http.client.HTTPException, zlib.error, ValueError):
+            raise SourceError(
+                f"{target.host} cannot be reached, or answers nonsense: check it."
+            ) from None
+        finally:
+            connection.close()
+
+    def _connect(self, target: Target, deadline: float) -> socket.socket:
+        """A connection to an address that was judged, by name for TLS only."""
+        found = _in_time(lambda: self._resolve(target.host, target.port), deadline)
+        public = [
+            address
+            for address in found
+            if (address, target.port) in self._allow
+            or (is_public(address) and target.port in self._ports)
+        ]
+        if not public:
+            raise SourceError(f"{target.host} is not a public web server: it is not read.")
+        failure: OSError = TimeoutError()
+        for number, address in enumerate(public, 1):
+            raw = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
+            try:
+                left = deadline - time.monotonic()
+                raw.settimeout(max(left / (len(public) - number + 1), 0.001))
+                raw.connect((address, target.port))
+                raw.settimeout(max(deadline - time.monotonic(), 0.001))
+                return self._secured(raw, target, deadline)
+            except OSError as error:
+                raw.close()
+                failure = error
+        raise failure
+
+    def _secured(self, raw: _Timed, target: Target, deadline: float) -> socket.socket:
+        raw.deadline = deadline
+        if target.scheme == "http":
+            return raw
+        context = self._context = self._context or ssl.create_default_context()
+        context.sslsocket_class = _TimedTls
+        secured = cast("_TimedTls", context.wrap_socket(raw, server_hostname=target.host))
+        secured.deadline = deadline
+        return secured
+
+
+def _system_resolver(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
+    """Run what cannot be interrupted in a thread, and leave it there when time is over."""
+    results: SimpleQueue[Sequence[str] | Exception] = SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(call())
+        except Exception as error:  # noqa: BLE001 - raised again below
+            results.put(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    try:
+        result = results.get(timeout=max(deadline - time.monotonic(), 0.001))
+    except Empty:
+        raise TimeoutError from None
+    if isinstance(result, Exception):
+        raise result
+    return result
+
+
+class _StatusError(SourceError):
+    """An answer other than the page."""
+
+    def __init__(self, target: Target, status: int) -> None:
+        advice = {404: "there is no such page", 410: "the page is gone", 429: "try later"}
+        other = "try later" if status >= 500 else "the page is not open to programs"  # noqa: PLR2004
+        super().__init__(f"{target.url[:200]} answers {status}: {advice.get(status, other)}.")
+        self.status = status
+
+
+class _Timed(socket.socket):
+    """A socket whose deadline holds for all reads together, not for each anew."""
+
+    deadline = 0.0
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(_left(self.deadline))
+        return super().recv_into(*args)
+
+
+class _TimedTls(ssl.SSLSocket):
+    """The same under TLS."""
+
+    deadline = 0.0
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(_left(self.deadline))
+        return super().recv_into(*args)
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
+    coding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    blocks = _counted(iter(lambda: response.read1(_BLOCK), b""), target, max_bytes)
+    if coding in {"gzip", "x-gzip", "deflate"}:
+        unpacked = _unpacked(blocks, raw=coding == "deflate")
+        blocks = _counted(unpacked, target, max_bytes)
+    elif coding not in {"identity", ""}:
+        raise SourceError(f"{target.host} packs its answer in a way that was not asked for.")
+    body = b"".join(blocks)
+    if response.length:  # what was announced and did not come
+        raise http.client.IncompleteRead(body)
+    return body
+
+
+def _counted(blocks: Iterator[bytes], target: Target, max_bytes: int) -> Iterator[bytes]:
+    count = 0
+    for block in blocks:
+        count += len(block)
+        if count > max_bytes:
+            raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
+        yield block
+
+
+def _unpacked(blocks: Iterator[bytes], *, raw: bool) -> Iterator[bytes]:
+    """Unpack in small pieces, so that a bomb is stopped after the first few."""
+    unpacker = None
+    for packed in blocks:
+        if unpacker is None:  # “deflate” is sent with and without its zlib header
+            bare = raw and packed[0] & 15 != 8  # noqa: PLR2004 - the zlib header's method
+            unpacker = zlib.decompressobj(-15 if bare else 47)
+        rest = packed
+        while rest and not unpacker.eof:
+            yield unpacker.decompress(rest, _BLOCK)
+            rest = unpacker.unconsumed_tail
+    if unpacker is not None:
+        yield unpacker.flush()
+        if not unpacker.eof:
+            raise zlib.error("cut short")
+
+
+def _fetched(
+    target: Target, headers: Message, body: bytes, *, not_modified: bool = False
+) -> Fetched:
+    given = "Content-Type" in headers
+    return Fetched(
+        url=target.url,
+        body=body,
+        content_type=headers.get_content_type() if given else None,
+        charset=headers.get_content_charset() if given else None,
+        etag=headers.get("ETag"),
+        last_modified=headers.get("Last-Modified"),
+        not_modified=not_modified,
+    )
