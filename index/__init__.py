@@ -1,6 +1,6 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
-Read it from top to bottom: errors, article, terms, sentences, sources, encoder, store, catalogue,
-commit, vectors, embedded, query, features, retrieve, answer, archive, evaluate. Each module imports
-only from those before it.
+Read it from top to bottom: errors, sentences, article, terms, sources, encoder, store, catalogue,
+commit, vectors, embedded, query, features, retrieve, decline, answer, archive, evaluate. Each
+module imports only from those before it.
 """

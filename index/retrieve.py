@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
@@ -54,6 +54,7 @@ class Ranking:
         features: raw values (n,) by name.
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
+        frequencies: in how many sentences of the collection each term of the question stands.
     """
 
     query: Query
@@ -62,6 +63,7 @@ class Ranking:
     features: Mapping[str, Column]
     articles: Mapping[str, Article]
     confidence: float
+    frequencies: Mapping[str, int] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
         """Articles with the score of their best sentence, best first."""
@@ -85,6 +87,7 @@ class Candidates:
     query: Query
     rows: Rows
     measured: Measured
+    frequencies: Mapping[str, int] = field(default_factory=dict)
 
 
 def rank(
@@ -110,7 +113,10 @@ def gather(
     if not ids:
         return None
     rows = snapshot.rows(ids, radius=1)
-    return Candidates(query, rows, table(query, rows, vectors, _idf(snapshot, query)))
+    known = snapshot.document_frequencies(query.terms)
+    frequencies = {term: known.get(term, 0) for term in query.terms}
+    idf = _idf(frequencies.values(), snapshot.size().sentences)
+    return Candidates(query, rows, table(query, rows, vectors, idf), frequencies)
 
 
 def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
@@ -131,6 +137,7 @@ def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
         features=features,
         articles=rows.articles,
         confidence=_logistic(sum(w * evidence[n] for n, w in learned.confidence.items())),
+        frequencies=found.frequencies,
     )
 
 
@@ -152,6 +159,16 @@ def _ordered(
     return order, total[order]
 
 
+def explained(ranking: Ranking) -> dict[str, Column]:
+    """What each feature adds to each score: (n,) by name, which sum up to the scores."""
+    added = {
+        name: np.asarray(weight * scaled(name, ranking.features[name]), dtype=np.float32)
+        for name, weight in model().ranking.items()
+    }
+    rest = ranking.scores - np.sum([*added.values()], axis=0)
+    return added | {"same_article": np.asarray(rest, dtype=np.float32)}
+
+
 def signs(query: Query, features: Mapping[str, Column]) -> dict[str, float]:
     """What speaks for and against that the best sentences answer: features (n,), best first."""
     top = slice(_TOP)
@@ -171,10 +188,7 @@ def _logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value))
 
 
-def _idf(snapshot: Snapshot, query: Query) -> Column:
+def _idf(counts: Iterable[int], total: int) -> Column:
     """Inverse document frequency (Robertson, Spärck Jones 1976), never negative: (terms,)."""
-    total = snapshot.size().sentences
-    frequency = snapshot.document_frequencies(query.terms)
-    counts = [frequency.get(term, 0) for term in query.terms]
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     return np.array(values, dtype=np.float32)

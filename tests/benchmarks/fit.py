@@ -24,7 +24,7 @@ from scipy.optimize import minimize
 from sets import Item, QuestionSet, read
 from sklearn.linear_model import LogisticRegression
 
-from index.evaluate import auroc, ndcg
+from index.evaluate import answered_at, auroc, ndcg
 from index.features import scaled
 from index.retrieve import Candidates, Model, Ranking, ranked, signs
 
@@ -265,8 +265,7 @@ def confidence(
 
 def _separation(scores: Grid, answerable: Grid) -> str:
     positives, negatives = scores[answerable == 1], scores[answerable == 0]
-    area = auroc(positives.tolist(), negatives.tolist()) or 0.0
-    return f"{area:.3f} {np.mean(positives > np.quantile(negatives, 0.95)):.2f}"
+    return f"{auroc(positives, negatives):.3f} {answered_at(positives, negatives):.2f}"
 
 
 def _curve(parts: Mapping[str, tuple[float, Grid, Grid]], weights: Grid, bias: float) -> None:
