@@ -8,14 +8,20 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from index import decline
 from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage, Sentence
+from index.features import given
+from index.query import words
 from index.retrieve import Ranking
-from index.terms import content_terms
+from index.sentences import Span
+from index.terms import content_terms, terms
 
 MAX_QUOTES = 4
 CANDIDATES = 12  # sentences looked at for quotes
 _SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
 _FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
+_HIGHLIGHTS = 4  # of a quote
+_RAREST = 2  # question words that are shown where nothing of the kind asked for is
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 
 
@@ -43,7 +49,12 @@ def compose(
     citations = _citations(passage.article for passage in found)
     numbers = {citation.article.article_id: citation.number for citation in citations}
     quotes = tuple(
-        CitedQuote(passage.quote(), numbers[passage.article.article_id]) for passage in found
+        CitedQuote(
+            passage.quote(),
+            numbers[passage.article.article_id],
+            highlights(ranking, passage) if judged.reason is None else (),
+        )
+        for passage in found
     )
     answered = judged.reason is None
     return Answer(
@@ -101,9 +112,23 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     confidence = ranking.confidence
     if confidence >= threshold:
         return Judgement(confidence, None)
-    seen = {term for s in ranking.sentences[:3] for term in content_terms(s.text)}
-    missing = [word for word in ranking.query.terms if word not in seen]
-    return Judgement(confidence, _reason(missing))
+    return Judgement(confidence, decline.reason(ranking))
+
+
+def highlights(ranking: Ranking, passage: Passage) -> tuple[Span, ...]:
+    """Spans of a passage that answer, counted from its start.
+
+    What its best sentence gives of the kind asked for, or else the question's rarest words in it.
+    """
+    text, query = passage.best.text, ranking.query
+    found = [*given(query, text)]
+    if not found:
+        of = {span: set(terms(text[span.start : span.end])) for span in words(text)}
+        held = set(query.terms) & {term for own in of.values() for term in own}
+        rare = sorted(held, key=lambda term: ranking.frequencies.get(term, 0))[:_RAREST]
+        found = [span for span, own in of.items() if own & {*rare}]
+    shift = passage.best.start - passage.start
+    return tuple(Span(one.start + shift, one.end + shift) for one in found[:_HIGHLIGHTS])
 
 
 def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
@@ -111,12 +136,6 @@ def answer_id(question: str, filters: Filters, generation: int, model: str) -> s
     parts = [question, list(filters.publishers), generation, model]
     parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
-
-
-def _reason(missing: list[str]) -> str:
-    if missing:
-        return "The reports do not say: no passage speaks of all that you ask."
-    return "The reports do not say: the closest passage is about something near it."
 
 
 def _spread(ranking: Ranking) -> float:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
+from index.sentences import Span
 
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
@@ -195,10 +196,11 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedQuote:
-    """A quote and the number of its citation."""
+    """A quote and the number of its citation; `highlights` are spans of it that answer."""
 
     quote: Quote
     citation: int
+    highlights: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

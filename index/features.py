@@ -7,7 +7,7 @@ z-scored among the candidates of the question, the others are taken as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from index.article import Article
 from index.encoder import Vectors
 from index.query import AnswerType, Query
+from index.sentences import Span
 from index.store import Rows
 from index.terms import terms
 
@@ -183,13 +184,14 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
         rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|today|yesterday)\b"
     ),
     "amount": re.compile(
-        r"[$£€]\s?\d|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
-        r"|seconds?|miles?|kilomet|met(?:re|er)|feet|foot|inch|pounds?|dollars?|tons?|kg|km"
+        r"[$£€]\s?\d[\d.,]*(?: ?(?:thousand|million|billion|trillion|[kmb]n?\b))?"
+        r"|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
+        r"|seconds?|miles?|kilomet\w+|met(?:re|er)s?|feet|foot|inch(?:es)?|pounds?|dollars?|tons?|kg|km"
         r"|degrees|million|billion|trillion)"
         rf"|\b(?:several|{_NUMBER_WORDS}) (?:years|months|weeks|days|hours|minutes|times)"
     ),
     "number": re.compile(
-        rf"\d|\b(?:{_NUMBER_WORDS}|eleven|twelve|dozens?|hundreds?|thousands?|millions?|once|twice"
+        rf"\d[\d.,]*\b|\b(?:{_NUMBER_WORDS}|eleven|twelve|dozens?|hundreds?|thousands?|millions?|once|twice"
         r"|both|half)\b",
         re.IGNORECASE,
     ),
@@ -218,15 +220,16 @@ def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
     return np.fromiter(map(holds, texts), dtype=np.float32)
 
 
+def given(query: Query, text: str) -> Iterator[Span]:
+    """Spans of the kind that a question asks for and does not hold itself, in order."""
+    if query.answer_type is None:
+        return
+    known = set(terms(query.question))
+    for found in _GIVEN[query.answer_type].finditer(text):
+        if not known.issuperset(terms(found.group())):
+            yield Span(*found.span())
+
+
 def _gives(query: Query, texts: Sequence[str]) -> Column:
     """1 where a sentence holds something of the kind asked for that the question does not: (n,)."""
-    if query.answer_type is None:
-        return np.zeros(len(texts), dtype=np.float32)
-    known = set(terms(query.question))
-    pattern = _GIVEN[query.answer_type]
-
-    def gives(text: str) -> bool:
-        found = (match.group() for match in pattern.finditer(text))
-        return any(not known.issuperset(terms(one)) for one in found)
-
-    return _each(texts, gives)
+    return _each(texts, lambda text: any(True for _ in given(query, text)))
