@@ -13,6 +13,7 @@ from typing import Any, Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
 
+Act = Literal["claim", "denial", "confirmation", "report"]
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
 
