@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from index.article import Act
 from index.phrases import (
@@ -78,6 +79,7 @@ _BEFORE_NOUN = frozenset(
     " contrary conflicting".split()
 )
 _BEHIND_VERB = frozenset("that the a an it he she they there his her no many in".split())
+_REPORTED_AS = frozenset("missing dead stolen injured".split())
 _BE = frozenset("is are was were be been being".split())
 _WHEN = frozenset("before after when until since once".split())
 _MESSAGES = frozenset(", statement letter release tweet post message speech interview".split())
@@ -96,9 +98,11 @@ def attribute(sentence: str, before: str = "", after: str = "") -> Attribution:
     is the sentence that disagrees with others.
     """
     sentence, before, after = sentence[:LONGEST], before[-LONGEST:], after[:LONGEST]
-    found = _named(list(_attributions(sentence)))
+    paragraph = before.rpartition("\n")[2]  # in which a quotation may have been opened
+    masked = mask(paragraph + sentence)[len(paragraph) :]
+    found = _named(list(_attributions(sentence, masked)))
     if not found:
-        return _from_neighbours(sentence, before, after)
+        return _from_neighbours(sentence, masked, before, after)
     same = [one for one in found if one.act == "denial" and one.speaker == found[0].speaker]
     return _resolved((same or found)[0], before)
 
@@ -111,12 +115,14 @@ def _named(found: list[Attribution]) -> list[Attribution]:
     ]
 
 
-def _attributions(sentence: str) -> Iterator[Attribution]:
+def _attributions(sentence: str, masked: str | None = None) -> Iterator[Attribution]:
     """Every attribution in the sentence itself, surest pattern first; pronouns as they stand."""
-    masked = mask(sentence)
+    masked = mask(sentence) if masked is None else masked
     words = tokens(masked)
     acts = [(n, act) for n in range(len(words)) if (act := _act(masked, words, n))]
     said = [(n, act) for n, act in acts if not words[n].text.endswith("ing")]
+    if len(said) > 1 and _closes(words, said[-1][0]):
+        said = [said[-1], *said[:-1]]
     spans = [(_speaker_of(words, n), act) for n, act in said]
     for at in _ACCORDING.finditer(masked):
         first = next((n for n, word in enumerate(words) if word.start >= at.end()), len(words))
@@ -127,8 +133,19 @@ def _attributions(sentence: str) -> Iterator[Attribution]:
     if quoted and sentence[quoted.start(1) : quoted.end(1)].count(" ") >= _LEAST_QUOTED:
         spans.append((subject([w for w in words if w.end <= quoted.start() + 1]), "claim"))
     for span, act in spans:
-        if span:
+        if span and "version of" not in sentence[span.start : span.end]:
             yield Attribution(sentence[span.start : span.end], act)
+
+
+def _closes(words: Sequence[Token], n: int) -> bool:
+    """Whether ", the leader of their union said on Wednesday." closes the sentence at verb n."""
+    rest = [word for word in words[n + 1 :] if word.text not in {".", '"', "”"}]
+    if after_time(rest, len(rest) - 1) >= 0 or words[n].text not in {"said", "says"}:
+        return False
+    found = phrase_ending(words, _skip_back(words, n)[0])
+    return found is not None and any(
+        word.text == "," and word.end + 1 == found.start for word in words
+    )
 
 
 def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
@@ -140,6 +157,8 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
         return "denial" if _SAID.match(masked, words[n].end) else None
     act = _ACT_OF.get(text)
     if act is None or (text in _NOUNS_TOO and not _is_verb(words, n)):
+        return None
+    if n + 1 < len(words) and words[n + 1].text in _REPORTED_AS:
         return None
     # "did not confirm" and "could not say" leave the matter open; "did not deny" too.
     near = [word.text for word in words[max(0, n - 3) : n]]
@@ -239,9 +258,8 @@ def _antecedent(before: str) -> str | None:
     return None
 
 
-def _from_neighbours(sentence: str, before: str, after: str) -> Attribution:
+def _from_neighbours(sentence: str, masked: str, before: str, after: str) -> Attribution:
     """Pattern 4."""
-    masked = mask(sentence)
     if "¤" not in masked or re.search(r"\w", masked.replace("¤", "")):
         return Attribution()
     for previous in reversed(_sentences(before)[-_BACK:]):
@@ -260,6 +278,7 @@ def _from_neighbours(sentence: str, before: str, after: str) -> Attribution:
 
 def _sentences(text: str) -> list[str]:
     """A rough split of a few sentences that never cuts inside a quotation."""
-    cuts = [0, *(end.end() for end in _SENTENCE_END.finditer(mask(text))), len(text)]
-    parts = (text[a:b].strip() for a, b in zip(cuts, cuts[1:], strict=False))
+    ends = (found.end() for found in _SENTENCE_END.finditer(mask(text)))
+    closed = [end for end in ends if text[end - 1] in ".!?" or text[end - 2] in ".!?"]
+    parts = (text[a:b].strip() for a, b in pairwise([0, *closed, len(text)]))
     return [part for part in parts if part]

@@ -41,7 +41,7 @@ _TIME = frozenset(
     " june july august september october november december yesterday today tonight tomorrow night"
     " morning afternoon evening week month year subsequently".split()
 )
-_TIME_LEAD = frozenset("on in last this late early at since the next of earlier past".split())
+_TIME_LEAD = frozenset("on in last this late early at since the next of earlier past following".split())
 _NO_ADVERBS = frozenset("family ally assembly supply reply daily weekly anomaly".split())
 _DETERMINERS = frozenset(
     "the a an his her its their one two three some several many other another both state local"
