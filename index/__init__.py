@@ -1,6 +1,7 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
 Read it from top to bottom: errors, article, terms, sentences, sources, encoder, store, catalogue,
-commit, vectors, embedded, query, features, retrieve, answer, archive, evaluate. Each module imports
-only from those before it.
+commit, vectors, embedded, query, features, retrieve, phrases, attribution, dates,
+origins, compare, agreement, selection, answer, archive, evaluate. Each module imports only from
+those before it.
 """

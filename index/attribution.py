@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 
 from index.article import Act
@@ -91,6 +92,7 @@ _LEAST_QUOTED = 4  # spaces in a quotation that stands for a sentence
 _BACK = 4  # sentences looked back for the speaker
 
 
+@lru_cache(maxsize=512)
 def attribute(sentence: str, before: str = "", after: str = "") -> Attribution:
     """Who says a sentence, given the running text on both sides of it.
 

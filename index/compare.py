@@ -23,7 +23,7 @@ from index.dates import DateRange, date_ranges
 from index.origins import Wording, read
 
 LONGEST = 1_200  # code points of a sentence that are read
-_SAME_STORY = timedelta(14)  # counts given on days further apart are of two events
+_SAME_STORY = timedelta(14)  # what is said of days further apart is said of two events
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +52,16 @@ def compare(question: str, a: Said, b: Said) -> Verdict | None:
     if a.text == b.text:
         return None
     asked, x, y = _asked(question[:LONGEST]), _read(a), _read(b)
-    if found := _by_correction(x, y) or _by_figure(asked, x, y):
+    if found := _by_correction(x, y):
         return found
-    if _apart(x, y, timedelta(0)):
+    if _apart(x, y, _SAME_STORY):
         return None
-    return _by_denial(asked, x, y) or _by_negation(asked, x, y) or _by_wording(x, y)
+    return (
+        _by_figure(asked, x, y)
+        or _by_denial(asked, x, y)
+        or _by_negation(asked, x, y)
+        or _by_wording(x, y)
+    )
 
 
 # Reading
@@ -109,9 +114,6 @@ def _asked(question: str) -> _Asked:
 def _read(said: Said) -> _Read:
     text = said.text[:LONGEST]
     plain = " ".join(re.sub('["“”]', " ", text).split())
-    days = date_ranges(text, said.published or date(2000, 1, 1))
-    if said.published is None:
-        days = [day for day in days if re.search(r"\d{4}", text[day.text_start : day.text_end])]
     verb, false = _DENIES.search(plain), _FALSE.search(plain)
     denied = None
     if (verb or false) and not _NO_DENIAL.search(plain):
@@ -124,7 +126,7 @@ def _read(said: Said) -> _Read:
         said=said,
         words=read(text),
         figures=tuple(_figures(plain)),
-        days=tuple(days),
+        days=tuple(date_ranges(text, said.published)),
         denied=denied,
         negated=negation["verb"] if negation else None,
         negative=bool(_NEGATIVE.search(plain)),
@@ -286,8 +288,6 @@ def _by_correction(x: _Read, y: _Read) -> Verdict | None:
 
 def _by_figure(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
     """Counts of people only: prices and shares change by the hour and by what they are of."""
-    if _apart(x, y, _SAME_STORY):
-        return None
     for unit in sorted(asked.units):
         ours = [figure for figure in x.figures if figure.unit == unit]
         theirs = [figure for figure in y.figures if figure.unit == unit]
@@ -324,11 +324,11 @@ def _later(a: Said, b: Said) -> int | None:
 
 
 def _grown(a: Said, b: Said, one: Figure, other: Figure) -> int | None:
-    """Which one is the later and larger of a count that only grows."""
+    """Which one is later: the larger of a count that only grows, any of the missing."""
     later = _later(a, b)
-    if later is None or one.unit not in _GROWING:
+    if later is None or one.unit not in _GROWING | {"missing"}:
         return None
-    return later if (other.value > one.value) == bool(later) else None
+    return later if one.unit == "missing" or (other.value > one.value) == bool(later) else None
 
 
 def _consistent(a: Figure, b: Figure) -> bool:
@@ -376,7 +376,7 @@ def _by_wording(x: _Read, y: _Read) -> Verdict | None:
     like = (x.denied is None) == (y.denied is None) and x.negative == y.negative
     if not like or x.unsure != y.unsure or a.figures != b.figures or _names_clash(x, y):
         return None
-    if len(a.bag & b.bag) < max(5, 0.6 * max(len(a.bag), len(b.bag))):
+    if _apart(x, y, timedelta(0)) or len(a.bag & b.bag) < max(5, 0.6 * max(len(a.bag), len(b.bag))):
         return None
     return Verdict("agree", "wording")
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 LONGEST = 1_500  # code points of a text that are read
+_UNKNOWN = date(2200, 1, 1)  # every year that is named lies before it
 _NEAR = 80  # code points before a date that are looked at
 
 
@@ -40,15 +41,19 @@ class DateRange:
         return (self.start is None or self.start <= day) and day <= self.end
 
 
-def date_ranges(text: str, base: date) -> list[DateRange]:
+def date_ranges(text: str, base: date | None) -> list[DateRange]:
     """The ranges of days named in `text`, in order, not overlapping.
 
     A weekday or a date without a year is the latest one not after `base`, the day of publication,
-    unless the words before it look ahead ("will", "scheduled", "until").
+    unless the words before it look ahead ("will", "scheduled", "until"). Where that day is not
+    known only dates with a year are read.
     """
     text = text[:LONGEST]
-    found: list[DateRange] = []
-    for start, end, days in _spans(text, base) if _MAYBE.search(text) else ():
+    if base is None:
+        found = date_ranges(text, _UNKNOWN)
+        return [one for one in found if re.search(r"\d{4}", text[one.text_start : one.text_end])]
+    found = []
+    for start, end, days in _spans(text, base):
         if found and (joined := _joined(text, found[-1], start, end, days)):
             found[-1] = joined
         else:
@@ -230,27 +235,31 @@ def _number(m: _Match) -> int:
 
 
 _Reader = Callable[[_Match, date, bool], _Days | None]
-_PATTERNS: list[tuple[re.Pattern[str], _Reader]] = [
-    (re.compile(pattern), reader)
-    for pattern, reader in (
-        (rf"\b{_M} {_D},? {_Y}\b", _full),
-        (rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),
-        (rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])-{_D}\b", _full),
-        (rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)", _day_of_month),
-        (rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),
-        (rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
-        (rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
-        (rf"\b{_M} of {_WHICH} year\b", _month_of_which),
-        (rf"\b(?:{_P})?the (?P<decade>(?:1[89]|20)\d0)s\b", _decade),
-        (rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b", _season),
-        (rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
-        (rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
-        (r"\b(?:[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow)\b", _day_word),
-        (r"\b[Tt]his (?:morning|afternoon|evening)\b", _day_word),
-        (rf"(?i:\b{_N} {_UNIT}s? ago\b)", _ago),
-        (rf"\b{_WHICH} (?P<unit>week|month|year)\b", _unit_away),
-        (rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),
-        (rf"\b(?:{_WHICH} |[Tt]he )weekend\b(?! of)", _weekend),
+# A pattern is tried only on a text that holds one of its words: most sentences hold few.
+_MONTH_NAMED = re.compile(_M)
+_YEAR_NAMED = re.compile(r"\d{4}")
+_UNIT_NAMED = re.compile(rf"day|night|tomorrow|morning|afternoon|evening|weekend|{_UNIT}")
+_PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
+    (hint, re.compile(pattern), reader)
+    for hint, pattern, reader in (
+        (_MONTH_NAMED, rf"\b{_M} {_D},? {_Y}\b", _full),
+        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),
+        (_YEAR_NAMED, rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])-{_D}\b", _full),
+        (_MONTH_NAMED, rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)", _day_of_month),
+        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),
+        (_MONTH_NAMED, rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
+        (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
+        (_MONTH_NAMED, rf"\b{_M} of {_WHICH} year\b", _month_of_which),
+        (_YEAR_NAMED, rf"\b(?:{_P})?the (?P<decade>(?:1[89]|20)\d0)s\b", _decade),
+        (_YEAR_NAMED, rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b", _season),
+        (_YEAR_NAMED, rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
+        (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
+        (_UNIT_NAMED, r"\b(?:[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow)\b", _day_word),
+        (_UNIT_NAMED, r"\b[Tt]his (?:morning|afternoon|evening)\b", _day_word),
+        (_UNIT_NAMED, rf"(?i:\b{_N} {_UNIT}s? ago\b)", _ago),
+        (_UNIT_NAMED, rf"\b{_WHICH} (?P<unit>week|month|year)\b", _unit_away),
+        (_UNIT_NAMED, rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),
+        (_UNIT_NAMED, rf"\b(?:{_WHICH} |[Tt]he )weekend\b(?! of)", _weekend),
     )
 ]
 _AHEAD = re.compile(
@@ -260,17 +269,14 @@ _AHEAD = re.compile(
 _BEFORE = re.compile(r"\b(?P<word>[Ss]ince|[Uu]ntil|till|[Bb]efore|[Aa]fter|[Bb]y|through)\s$")
 _JOIN = re.compile(r"\s?(?:to|and|through|until|–|—|-)\s?")
 _BETWEEN = re.compile(r"\b[Bb]etween\s$")
-_MAYBE = re.compile(
-    r"\d|days?\b|week|month|year|decade|tonight|tomorrow|night|morning|afternoon|evening|"
-    + "|".join(_MONTHS)
-)
 
 
 def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
     """Every dated span: of overlapping ones the longest, then the earlier pattern, wins."""
     raw = []
-    for rank, (pattern, read) in enumerate(_PATTERNS):
-        for match in pattern.finditer(text):
+    held = {hint for hint in (_MONTH_NAMED, _YEAR_NAMED, _UNIT_NAMED) if hint.search(text)}
+    for rank, (hint, pattern, read) in enumerate(_PATTERNS):
+        for match in pattern.finditer(text) if hint in held else ():
             lead = text[max(0, match.start() - _NEAR) : match.start()]
             try:
                 days = read(match, base, bool(_AHEAD.search(lead)))

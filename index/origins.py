@@ -137,7 +137,8 @@ def _leans_on(report: Article, source: Article) -> bool:
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 _QUOTED = re.compile(r"“[^”]*”?|\"[^\"]*\"?")
-_FIGURE = re.compile(r"\d+(?:[.,]\d+)*")
+_FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
+_TIME = re.compile(r"\b(\d{1,2})[.:](\d\d) ?(?=[ap]\.?m\b)")
 _ENDS = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])|\n+")
 _NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
 _NUMBER = {word: str(number) for number, word in enumerate(_NUMBERS, 2)}
@@ -151,6 +152,7 @@ _SAYING = frozenset(terms("said say says would will also may might could"))
 @lru_cache(maxsize=2048)
 def read(sentence: str) -> Wording:
     """The parts of a sentence that are compared."""
+    sentence = _TIME.sub(r"\1:\2 ", sentence)  # "4.40am" is "4:40 a.m."
     words = _WORD.findall(sentence)
     read_as = [_stem(word) for word in words]
     stems = tuple(stem for stem in read_as if stem)
@@ -230,6 +232,12 @@ def _alike(a: Wording, b: Wording, shared: int) -> bool:
     if shared < 4 or shared < 0.5 * least or shared < 0.3 * most:  # noqa: PLR2004
         return False
     return len(a.pairs & b.pairs) >= max(2, 0.2 * min(len(a.pairs), len(b.pairs)))
+
+
+def same_sentence(a: str, b: str) -> bool:
+    """Whether two sentences have one wording and the same figures and names."""
+    one, other = read(a), read(b)
+    return _alike(one, other, len(one.bag & other.bag)) and not facts_differ(one, other)
 
 
 def facts_differ(a: Wording, b: Wording) -> bool:
