@@ -60,7 +60,11 @@ def block_quote(cited: CitedQuote) -> str:
     """A quote as a block quote with its citation's number, behind who says it."""
     lines = escaped(cited.quote.text).split("\n")
     said = speaker_line(cited)
-    return (f"{escaped(said)}\n" if said else "") + "\n".join(f"> {line}" for line in lines) + f" **[{cited.citation}]**"
+    return (
+        (f"{escaped(said)}\n" if said else "")
+        + "\n".join(f"> {line}" for line in lines)
+        + f" **[{cited.citation}]**"
+    )
 
 
 def citation_line(citation: Citation, quotes: Iterable[CitedQuote]) -> str:

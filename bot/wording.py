@@ -21,7 +21,9 @@ def story_line(answer: Answer) -> str | None:
     if len(answer.citations) > 1:
         parts.append(f"{len(answer.citations)} reports, {answer.independent} independent.")
     if answer.agreement:
-        sides = [{answer.quotes[n].citation for n in side.quotes} for side in answer.agreement.sides]
+        sides = [
+            {answer.quotes[n].citation for n in side.quotes} for side in answer.agreement.sides
+        ]
         within = len(set().union(*sides)) == 1
         parts.append(
             {

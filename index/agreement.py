@@ -32,7 +32,9 @@ class Told:
     def attribution(self) -> Attribution:
         """Who says it, by the sentence and what stands around it."""
         text, start, end = self.article.text, self.sentence.start, self.sentence.end
-        return attribute(text[start:end], text[max(0, start - LONGEST) : start], text[end:][:LONGEST])
+        return attribute(
+            text[start:end], text[max(0, start - LONGEST) : start], text[end:][:LONGEST]
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,5 @@ def _apart(pairs: Sequence[_Pair]) -> Agreement:
         side |= own
         for index, one in zip(pair.indices, pair.tolds, strict=True):
             speaker[own[index]] = speaker.get(own[index]) or one.attribution.speaker
-    kind = "updated" if pairs[0].verdict.kind == "updated" else "disagree"
     sides = [tuple(sorted(index for index, own in side.items() if own == n)) for n in (0, 1)]
-    return Agreement(kind, tuple(Side(sides[n], speaker.get(n)) for n in (0, 1)))
+    return Agreement(pairs[0].verdict.kind, tuple(Side(sides[n], speaker.get(n)) for n in (0, 1)))

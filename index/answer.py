@@ -34,8 +34,7 @@ def compose(
     made, denying = agreement(question, found)
     citations = _citations(found, ranking)
     quotes = tuple(
-        _cited(passage, citations, denies=number in denying)
-        for number, passage in enumerate(found)
+        _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
     )
     return Answer(
         answer_id=answer_id(question, filters, generation, model),

@@ -87,7 +87,9 @@ _MESSAGES = frozenset(", statement letter release tweet post message speech inte
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“](¤+)")
 _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")
-_SENTENCE_END = re.compile(r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])")
+_SENTENCE_END = re.compile(
+    r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])"
+)
 _LEAST_QUOTED = 4  # spaces in a quotation that stands for a sentence
 _BACK = 4  # sentences looked back for the speaker
 
@@ -104,13 +106,13 @@ def attribute(sentence: str, before: str = "", after: str = "") -> Attribution:
     masked = mask(paragraph + sentence)[len(paragraph) :]
     found = _named(list(_attributions(sentence, masked)))
     if not found:
-        return _from_neighbours(sentence, masked, before, after)
+        return _from_neighbours(masked, before, after)
     same = [one for one in found if one.act == "denial" and one.speaker == found[0].speaker]
     return _resolved((same or found)[0], before)
 
 
 def _named(found: list[Attribution]) -> list[Attribution]:
-    """ "State media confirmed it but they denied that ...": the pronoun is the speaker before."""
+    """Pronouns resolved: "State media confirmed it but they denied that ..." has one speaker."""
     return [
         replace(one, speaker=found[0].speaker) if n and _is_pronoun(one.speaker) else one
         for n, one in enumerate(found)
@@ -260,7 +262,7 @@ def _antecedent(before: str) -> str | None:
     return None
 
 
-def _from_neighbours(sentence: str, masked: str, before: str, after: str) -> Attribution:
+def _from_neighbours(masked: str, before: str, after: str) -> Attribution:
     """Pattern 4."""
     if "¤" not in masked or re.search(r"\w", masked.replace("¤", "")):
         return Attribution()

@@ -159,7 +159,7 @@ _SCALE = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9}
 _NUMBER = re.compile(
     rf"(?<![\w.,:/$€£-])(?P<number>\d{{1,3}}(?:,\d{{3}})+|\d{{1,12}}(?:\.\d+)?|{'|'.join(_SMALL)})"
     r"(?: (?P<scale>hundred|thousand|million|billion)s?)?"
-    r"(?! ?%| percent\b|[\w:/]|[.,]\d|-\w|,? ?-?years?[ -]old|,? (?:years?|days?|hours?|minutes?)\b)",
+    r"(?! ?%| percent\b|[\w:/]|[.,]\d|-\w|,? (?:years?|days?|hours?|minutes?)\b)",
     re.IGNORECASE,
 )
 _TOLL = re.compile(r"\btoll\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed) (?:\w+ ){0,2}$")
@@ -170,14 +170,20 @@ _NO_COUNT_AFTER = re.compile(
 )
 _HEDGES: tuple[tuple[Hedge, re.Pattern[str]], ...] = (
     ("at least", re.compile(r"(?:at least|more than|over|no fewer than) $", re.IGNORECASE)),
-    ("at most", re.compile(r"(?:up to|as many as|(?:few|l)e(?:r|ss) than|nearly|almost) $", re.I)),
-    ("about", re.compile(r"(?:about|around|some|roughly|approximately|estimated) $", re.I)),
+    (
+        "at most",
+        re.compile(r"(?:up to|as many as|(?:few|l)e(?:r|ss) than|nearly|almost) $", re.IGNORECASE),
+    ),
+    (
+        "about",
+        re.compile(r"(?:about|around|some|roughly|approximately|estimated) $", re.IGNORECASE),
+    ),
 )
 
 
 def _figures(text: str) -> list[Figure]:
     """The counts of people; years, ages, times and money are left out."""
-    found = []
+    found: list[Figure] = []
     for match in _NUMBER.finditer(text):
         before, after = text[max(0, match.start() - 120) : match.start()], text[match.end() :][:60]
         unit = _unit(before, after)
@@ -220,7 +226,8 @@ _FALSE = re.compile(
 )
 _DENIES = re.compile(
     r"\b(?:den(?:y|ies|ied|ying)|refut(?:es?|ed|ing)"
-    rf"|(?:rejected|dismissed|disputed) (?:[\w’' ]{{0,40}}?\b)?(?:{_MADE_UP}|suggestions|allegations))\b",
+    r"|(?:rejected|dismissed|disputed) (?:[\w’' ]{0,40}?\b)?"
+    rf"(?:{_MADE_UP}|suggestions|allegations))\b",
     re.IGNORECASE,
 )
 # A visa is denied, an appeal is denied, and who "did not deny" has said nothing either way.
@@ -262,7 +269,9 @@ _CORRECTION = re.compile(
     r"|\W*this (?:article|story|report) (?:has been|was) (?:corrected|amended)",
     re.IGNORECASE,
 )
-_REVISED = re.compile(r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far)\b", re.IGNORECASE)
+_REVISED = re.compile(
+    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far)\b", re.IGNORECASE
+)
 _CUES = read("deny denied denial story claim hoax fake false rumor rejected").bag
 _DAY_NAMES = read(
     "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May"
@@ -297,22 +306,19 @@ def _by_figure(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
 
 
 def _counts(x: _Read, y: _Read, one: Figure, other: Figure) -> Verdict | None:
-    if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
-        if one.value != other.value:
-            return None  # "fell to 64 from 66" knows both counts
-    clash = _names_clash(x, y)
-    likely = _shared(x.words, y.words) >= 0.3  # noqa: PLR2004
+    likely = _shared(x.words, y.words) >= 0.3 and not _names_clash(x, y)  # noqa: PLR2004
     if one.value == other.value:
-        return None if clash or not likely else Verdict("agree", "figure")
+        return Verdict("agree", "figure") if likely else None
+    if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
+        return None  # "fell to 64 from 66" knows both counts
     grown = _grown(x.said, y.said, one, other)
-    same_story = len(x.words.names & y.words.names - _DAY_NAMES) > 1
-    if grown is not None and (same_story or (likely and not clash)):
+    same_story = len((x.words.names & y.words.names) - _DAY_NAMES) > 1
+    if grown is not None and (same_story or likely):
         return Verdict("updated", "figure", grown)
-    if clash or not likely or _consistent(one, other):
+    if not likely or _consistent(one, other):
         return None
-    if _REVISED.search(x.said.text) or _REVISED.search(y.said.text):
-        return Verdict("updated", "figure", _later(x.said, y.said))
-    if x.said.publisher is not None and x.said.publisher == y.said.publisher:
+    house = x.said.publisher is not None and x.said.publisher == y.said.publisher
+    if house or _REVISED.search(x.said.text) or _REVISED.search(y.said.text):
         return Verdict("updated", "figure", _later(x.said, y.said))
     return Verdict("disagree", "figure")
 
@@ -358,7 +364,9 @@ def _by_denial(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
 
 
 def _by_negation(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
-    if any(one.unsure or one.denied is not None or not _takes_up(asked, one, 0.3) for one in (x, y)):
+    if any(
+        one.unsure or one.denied is not None or not _takes_up(asked, one, 0.3) for one in (x, y)
+    ):
         return None
     negated, plain = (x, y) if x.negated else (y, x)
     verb = read(negated.negated or "").bag
@@ -376,7 +384,9 @@ def _by_wording(x: _Read, y: _Read) -> Verdict | None:
     like = (x.denied is None) == (y.denied is None) and x.negative == y.negative
     if not like or x.unsure != y.unsure or a.figures != b.figures or _names_clash(x, y):
         return None
-    if _apart(x, y, timedelta(0)) or len(a.bag & b.bag) < max(5, 0.6 * max(len(a.bag), len(b.bag))):
+    if _apart(x, y, timedelta(0)) or len(a.bag & b.bag) < max(
+        5, 0.75 * max(len(a.bag), len(b.bag))
+    ):
         return None
     return Verdict("agree", "wording")
 

@@ -219,7 +219,7 @@ def _unit_away(m: _Match, base: date, _ahead: bool) -> _Days:
 
 
 def _lasting(m: _Match, base: date, _ahead: bool) -> _Days:
-    """ "over the past three years": a stretch that ends now."""
+    """A stretch that ends now: "over the past three years"."""
     return base - timedelta(round(_number(m) * _UNIT_DAYS[m["unit"]])), base
 
 
@@ -245,16 +245,28 @@ _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
         (_MONTH_NAMED, rf"\b{_M} {_D},? {_Y}\b", _full),
         (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),
         (_YEAR_NAMED, rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])-{_D}\b", _full),
-        (_MONTH_NAMED, rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)", _day_of_month),
+        (
+            _MONTH_NAMED,
+            rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)",
+            _day_of_month,
+        ),
         (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),
         (_MONTH_NAMED, rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
         (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
         (_MONTH_NAMED, rf"\b{_M} of {_WHICH} year\b", _month_of_which),
         (_YEAR_NAMED, rf"\b(?:{_P})?the (?P<decade>(?:1[89]|20)\d0)s\b", _decade),
-        (_YEAR_NAMED, rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b", _season),
+        (
+            _YEAR_NAMED,
+            rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b",
+            _season,
+        ),
         (_YEAR_NAMED, rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
         (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
-        (_UNIT_NAMED, r"\b(?:[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow)\b", _day_word),
+        (
+            _UNIT_NAMED,
+            r"\b(?:[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow)\b",
+            _day_word,
+        ),
         (_UNIT_NAMED, r"\b[Tt]his (?:morning|afternoon|evening)\b", _day_word),
         (_UNIT_NAMED, rf"(?i:\b{_N} {_UNIT}s? ago\b)", _ago),
         (_UNIT_NAMED, rf"\b{_WHICH} (?P<unit>week|month|year)\b", _unit_away),
@@ -292,7 +304,7 @@ def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
 
 
 def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> DateRange | None:
-    """ "from March 3 to March 9" and "2014–2016" as one range."""
+    """One range of two: "from March 3 to March 9", "2014–2016"."""
     between = text[last.text_end : start]
     first = last.start
     if first is None or not _JOIN.fullmatch(between):

@@ -41,7 +41,9 @@ _TIME = frozenset(
     " june july august september october november december yesterday today tonight tomorrow night"
     " morning afternoon evening week month year subsequently".split()
 )
-_TIME_LEAD = frozenset("on in last this late early at since the next of earlier past following".split())
+_TIME_LEAD = frozenset(
+    "on in last this late early at since the next of earlier past following".split()
+)
 _NO_ADVERBS = frozenset("family ally assembly supply reply daily weekly anomaly".split())
 _DETERMINERS = frozenset(
     "the a an his her its their one two three some several many other another both state local"
@@ -76,7 +78,7 @@ def mask(text: str) -> str:
     """
     out, opened, inside = list(text), -1, ""
     for n, char in enumerate(text):
-        if opened < 0 and char in "“\"":
+        if opened < 0 and char in '“"':
             opened, inside = n, "”" if char == "“" else char
         elif opened >= 0 and char == inside:
             out[opened + 1 : n] = "¤" * (n - opened - 1)
@@ -116,7 +118,14 @@ def before_time(words: Sequence[Token], n: int) -> bool:
     """Whether an expression of time, a place or a manner begins at word n, or nothing does."""
     if n >= len(words):
         return True
-    return _timely(words[n]) or words[n].text.lower() in {"on", "in", "at", "during", "via", "after"}
+    return _timely(words[n]) or words[n].text.lower() in {
+        "on",
+        "in",
+        "at",
+        "during",
+        "via",
+        "after",
+    }
 
 
 def subject(words: Sequence[Token]) -> Span | None:
@@ -143,9 +152,9 @@ def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
         last = end - 1 - (end > 1 and words[end - 1].text == ",")
         return _name_ending(words, last)
     first = _start(words, end)
-    if first > 2 and words[first - 1].text in _PREPOSITIONS:  # noqa: PLR2004
-        if words[first - 2].text.endswith("ing"):  # "Mara Voss speaking to the council called it"
-            return phrase_ending(words, first - 3)
+    leading = first > 2 and words[first - 1].text in _PREPOSITIONS  # noqa: PLR2004
+    if leading and words[first - 2].text.endswith("ing"):
+        return phrase_ending(words, first - 3)  # "Mara Voss speaking to the council called it"
     return _checked(words, first, end)
 
 
@@ -188,7 +197,7 @@ def _with_following(words: Sequence[Token], i: int, span: Span) -> Span:
 
 
 def _with_apposition(words: Sequence[Token], comma: int) -> Span | None:
-    """ "Mara Voss, head of the union, said": the phrase before the apposition, and with it."""
+    """The phrase before an apposition, with it: "Mara Voss, head of the union, said"."""
     previous = _comma_before(words, comma)
     if not previous:
         return None

@@ -1,4 +1,4 @@
-"""A ranking -> the passages to quote: each origin once, denials beside claims, the time asked for."""
+"""A ranking -> the passages to quote: each origin once, denials beside claims, in time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from index.agreement import Told, relation, same_speaker
-from index.article import Filters, Passage, Sentence
+from index.article import Filters, Passage
 from index.dates import DateRange, date_ranges
 from index.origins import facts_differ, independence, read, relate, same_sentence
 from index.retrieve import Ranking
@@ -24,7 +24,9 @@ _TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked 
 # A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
 _REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
 # Of two sentences that contradict each other one has such a word: `compare` need not read others.
-_AGAINST = re.compile(rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE)
+_AGAINST = re.compile(
+    rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
+)
 _CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
 _NEWEST = re.compile(
     r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
@@ -190,9 +192,7 @@ def _in_time(question: str, groups: list[_Group], floor: float) -> list[_Group]:
 # What stands against what
 
 
-def _rebut(
-    question: str, groups: list[_Group], ranked: list[_Candidate], most: int
-) -> None:
+def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
     """Put beside a claim the denial of it, and beside a denial the claim, from the candidates."""
     tolds = [one for group in groups for one in group.tolds]
     if any(_disagree(question, a, b) for a in tolds for b in tolds if a is not b):
@@ -222,9 +222,7 @@ def _disagree(question: str, a: Told, b: Told) -> bool:
     return found is not None and found.kind == "disagree"
 
 
-def _correct(
-    question: str, groups: list[_Group], ranked: list[_Candidate], most: int
-) -> None:
+def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
     """Put a correction in front of what it corrects."""
     for candidate in ranked:
         told = candidate.told
