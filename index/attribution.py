@@ -285,4 +285,4 @@ def _sentences(text: str) -> list[str]:
     ends = (found.end() for found in _SENTENCE_END.finditer(mask(text)))
     closed = [end for end in ends if text[end - 1] in ".!?" or text[end - 2] in ".!?"]
     parts = (text[a:b].strip() for a, b in pairwise([0, *closed, len(text)]))
-    return [part for part in parts if part]
+    return [part for part in parts if re.search(r"\w", part)]

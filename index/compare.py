@@ -259,7 +259,7 @@ _SUBORDINATE = re.compile(
     re.IGNORECASE,
 )
 _UNSURE = re.compile(
-    r"\?|\b(?:if|whether|may|might|could|would|unclear|apparently|unconfirmed|alleg\w+"
+    r"\?|\b(?:if|whether|(?-i:may)|might|could|would|unclear|apparently|unconfirmed|alleg\w+"
     r"|reportedly|rumou?r\w*|supposed\w*|likely|probably|purported\w*"
     r"|suspicio\w*|doubt\w*|sham|exposed|believe[ds]?)\b",
     re.IGNORECASE,

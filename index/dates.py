@@ -254,7 +254,7 @@ _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
         (_MONTH_NAMED, rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
         (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
         (_MONTH_NAMED, rf"\b{_M} of {_WHICH} year\b", _month_of_which),
-        (_YEAR_NAMED, rf"\b(?:{_P})?the (?P<decade>(?:1[89]|20)\d0)s\b", _decade),
+        (_YEAR_NAMED, rf"\b(?:{_P}|the )(?:the )?(?P<decade>(?:1[89]|20)\d0)s\b", _decade),
         (
             _YEAR_NAMED,
             rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b",

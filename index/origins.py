@@ -72,6 +72,8 @@ def relate(a: str, b: str) -> Relation:
     share, names and figures not counted, and `_LEAST_LIFTED` from two sentences on both sides at
     least, unless it is there nearly whole.
     """
+    if a == b:
+        return Relation("copy", 1.0)
     left, right = _report(a[:LONGEST]), _report(b[:LONGEST])
     if not left.size or not right.size:
         return Relation("independent", 0.0)
@@ -120,9 +122,10 @@ def _same_house(one: Article, other: Article) -> bool:
 
 def _leans_on(report: Article, source: Article) -> bool:
     """Whether a report names the other's publisher as where it has something from."""
-    if not source.publisher or source.publisher not in report.text:
+    bare = (source.publisher or "").removeprefix("The ")
+    if not bare or bare not in report.text:
         return False
-    name = re.escape(source.publisher.removeprefix("The "))
+    name = re.escape(bare)
     return bool(
         re.search(
             rf"\b(?:[Aa]ccording to|[Tt]old|by|[Cc]iting|[Qq]uoting) (?:[Tt]he )?{name}\b"

@@ -73,15 +73,14 @@ def passages(
     """The best sentences, neighbours merged, what one origin says once, best first.
 
     What denies a quoted claim, is denied by a quote or corrects one stands beside it; asked for
-    the latest (or first) news, the newest (or oldest) of the best reports leads.
+    the latest (or first) news, the newest (or oldest) of them leads.
     """
     ranked = _candidates(ranking, filters)
     if not ranked:
         return []
     question = ranking.query.question
     floor = ranked[0].score - _spread(ranking)
-    groups = _grouped(ranked, floor, most)
-    groups = _in_time(question, groups, floor)
+    groups = _in_time(question, _grouped(ranked, floor, most))
     _rebut(question, groups, ranked, most)
     _correct(question, groups, ranked, most)
     return [group.passage() for group in groups]
@@ -153,7 +152,7 @@ def _candidates(ranking: Ranking, filters: Filters) -> list[_Candidate]:
     scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
     for sentence, score in scored:
         told = Told(ranking.articles[sentence.article_id], sentence)
-        found.append(_Candidate(told, score + (_TIMELY * _speaks_of(told, asked) if asked else 0)))
+        found.append(_Candidate(told, score + _TIMELY * bool(asked and _speaks_of(told, asked))))
     return sorted(found, key=lambda one: -one.score)
 
 
@@ -168,25 +167,22 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
     return date_ranges(ranking.query.question, newest.date() if newest else None)
 
 
-def _speaks_of(told: Told, asked: list[DateRange]) -> float:
-    """1 where a sentence names such a day, 0.5 where it names none and was published on one."""
+def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
+    """Whether a sentence names such a day, or names none and was published on one."""
     day: date | None = told.said.published
     named = date_ranges(told.sentence.text, day)
     if named:
-        return float(any(one.overlaps(other) for one in named for other in asked))
-    return 0.5 if day and any(one.holds(day) for one in asked) else 0.0
+        return any(one.overlaps(other) for one in named for other in asked)
+    return day is not None and any(one.holds(day) for one in asked)
 
 
-def _in_time(question: str, groups: list[_Group], floor: float) -> list[_Group]:
-    """Asked for the latest or the first news, order the better half of the groups by time."""
+def _in_time(question: str, groups: list[_Group]) -> list[_Group]:
+    """Asked for the latest or the first news, the newest or oldest report first."""
     newest = bool(_NEWEST.search(question))
     if newest == bool(_OLDEST.search(question)):
         return groups
     unknown = datetime.min.replace(tzinfo=UTC) if newest else datetime.max.replace(tzinfo=UTC)
-    near = (groups[0].score + floor) / 2
-    best = [group for group in groups if group.score >= near]
-    best.sort(key=lambda group: group.best.article.published or unknown, reverse=newest)
-    return best + groups[len(best) :]
+    return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
 
 
 # What stands against what
