@@ -11,8 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bot.wording import speaker_line, story_line
 from index.archive import Change, Report
-from index.article import Answer, Article, Citation, CitedQuote
+from index.article import Agreement, Answer, Article, Citation, CitedQuote
 from index.evaluate import Figures
 from index.retrieve import Ranking, explained
 from index.store import Event
@@ -83,7 +84,8 @@ def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [_citation(citation) for citation in given.citations],
-        "agreement": None,
+        "agreement": _agreement(given.agreement) if given.agreement else None,
+        "independent": given.independent,
         "generation": given.generation,
     }
     if given.reason:
@@ -164,7 +166,11 @@ def print_answer(console: Console, given: Answer) -> None:
         if given.closest:
             console.print("\nThe closest passage, which does not answer it:")
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
+        if line := speaker_line(cited):
+            console.print(f"  {escape(line)}")
         console.out(f"  “{cited.quote.text}” [{cited.citation}]\n", highlight=False)
+    if line := story_line(given):
+        console.print(f"{line}\n")
     for citation in given.citations:
         console.print(f"\\[{citation.number}] {escape(source_line(citation.article))}")
     console.print(f"[dim]answer {given.answer_id}[/dim]")
@@ -242,7 +248,19 @@ def _quote(cited: CitedQuote) -> dict[str, Any]:
         "start": quote.start,
         "end": quote.end,
         "citation": cited.citation,
+        "speaker": cited.speaker,
+        "act": cited.act,
+        "also": list(cited.also),
     }
+
+
+def _agreement(found: Agreement) -> dict[str, Any]:
+    sides: list[dict[str, Any]] = []
+    for side in found.sides:
+        sides.append({"quotes": list(side.quotes)})
+        if side.speaker is not None:
+            sides[-1]["speaker"] = side.speaker
+    return {"kind": found.kind, "sides": sides}
 
 
 def _citation(citation: Citation) -> dict[str, Any]:

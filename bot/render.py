@@ -13,6 +13,7 @@ from urllib.parse import quote as percent_encoded
 import discord
 from discord import ui
 
+from bot.wording import speaker_line, story_line
 from index.article import Answer, Article, Citation, CitedQuote
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
@@ -56,9 +57,14 @@ def notice_view(text: str) -> ui.LayoutView:
 
 
 def block_quote(cited: CitedQuote) -> str:
-    """A quote as a block quote with its citation's number."""
+    """A quote as a block quote with its citation's number, behind who says it."""
     lines = escaped(cited.quote.text).split("\n")
-    return "\n".join(f"> {line}" for line in lines) + f" **[{cited.citation}]**"
+    said = speaker_line(cited)
+    return (
+        (f"{escaped(said)}\n" if said else "")
+        + "\n".join(f"> {line}" for line in lines)
+        + f" **[{cited.citation}]**"
+    )
 
 
 def citation_line(citation: Citation, quotes: Iterable[CitedQuote]) -> str:
@@ -115,9 +121,10 @@ def _question(answer: Answer) -> str:
 
 
 def _sources(answer: Answer, shown: Sequence[CitedQuote]) -> str:
-    used = {cited.citation for cited in shown}
+    used = {number for cited in shown for number in (cited.citation, *cited.also)}
     lines = [citation_line(one, shown) for one in answer.citations if one.number in used]
-    return "\n".join([*lines, _footer(answer)])
+    story = story_line(answer) if len(shown) == len(answer.quotes) else None
+    return "\n".join([*([f"-# {story}"] if story else []), *lines, _footer(answer)])
 
 
 def _footer(answer: Answer) -> str:
