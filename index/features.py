@@ -16,6 +16,7 @@ import numpy.typing as npt
 from index.article import Article
 from index.encoder import Vectors
 from index.query import AnswerType, Query
+from index.sentences import Span
 from index.store import Rows
 from index.terms import terms
 
@@ -216,6 +217,15 @@ def _last(text: str) -> str:
 
 def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
     return np.fromiter(map(holds, texts), dtype=np.float32)
+
+
+def given(query: Query, text: str) -> list[Span]:
+    """Where a text holds something of the kind asked for that the question does not name."""
+    if query.answer_type is None:
+        return []
+    known = set(terms(query.question))
+    found = _GIVEN[query.answer_type].finditer(text)
+    return [Span(*at.span()) for at in found if not known.issuperset(terms(at.group()))]
 
 
 def _gives(query: Query, texts: Sequence[str]) -> Column:

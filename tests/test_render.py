@@ -111,7 +111,7 @@ def test_question_cannot_format_the_message() -> None:
 
 def test_link_opens_at_the_quote() -> None:
     """The title links to the page with a text fragment of the quote."""
-    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-1]
+    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-2]
     assert "[A title](https://a.example/x#:~:text=The%20gate%20failed.)" in made
 
 
