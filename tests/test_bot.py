@@ -82,9 +82,9 @@ def said(message: Any) -> str:
 
 async def test_ask_quotes_the_report(room: Newsroom) -> None:
     """/ask answers with a block quote, its citation and the answer's id."""
-    result = await room.reader.slash(room.channel, "ask", question="When did the dam gate fail?")
+    result = await room.reader.slash(room.channel, "ask", question="When did a gate at Hallow Dam fail?")
     text = said(result.response)
-    assert "> A gate at Hallow Dam failed at 4:40 a.m. on Monday." in text
+    assert "> A gate at Hallow Dam failed at **4:40 a.m**. on **Monday**." in text
     assert "**[1]**" in text
     assert re.search(r"answer `[0-9a-f]{12}`", text)
     assert not result.ephemeral
@@ -92,7 +92,7 @@ async def test_ask_quotes_the_report(room: Newsroom) -> None:
 
 async def test_ask_defers_before_it_works(room: Newsroom) -> None:
     """The first response to /ask is a deferral, sent before the question is looked at."""
-    await room.reader.slash(room.channel, "ask", question="When did the dam gate fail?")
+    await room.reader.slash(room.channel, "ask", question="When did a gate at Hallow Dam fail?")
     posts = [r for r in room.env.http_requests if r.path.endswith("/callback")]
     assert posts[-1].json["type"] == discord.InteractionResponseType.deferred_channel_message.value
 
@@ -140,8 +140,8 @@ async def test_empty_collection_declines(simcord_env: Any) -> None:
 async def test_other_servers_articles_are_out_of_reach(room: Newsroom) -> None:
     """A question in one server never sees another server's articles."""
     other = Newsroom(room.env, "Elsewhere")
-    result = await other.reader.slash(other.channel, "ask", question="When did the dam gate fail?")
-    assert "Hallow" not in said(result.response).replace("dam gate fail", "")
+    result = await other.reader.slash(other.channel, "ask", question="When did a gate at Hallow Dam fail?")
+    assert "4:40" not in said(result.response)
 
 
 async def test_weak_evidence_declines_with_the_closest_passage(
