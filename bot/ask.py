@@ -16,7 +16,7 @@ from bot.buttons import answer_rows
 from bot.dates import period, suggestions
 from bot.follow import answer_id_of, leans, resolved
 from bot.library import Library
-from bot.manners import Pace, missing_to_write
+from bot.manners import Pace, TooManyError, missing_to_write
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, OnRecordError, QuestionError
@@ -28,7 +28,6 @@ Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
 _ROWS, _ROW_CHARS = 25, 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
-_GONE_S = 20.0  # a notice in a channel that is for one person only
 HELP = """### What I do
 I answer from the reports of this server, in their own words: every quote stands so in a report.
 - `/ask` a question; narrow it by publisher and dates (“last week”, “since March”), or in private
@@ -137,15 +136,17 @@ class Asking(commands.Cog):
             return  # a reply that does not ping: Discord keeps its words from us
         me = message.guild.me if message.guild else None
         if me and (missing := missing_to_write(message.channel, me)):
-            await _tell_privately(message, missing)
+            where = escaped(getattr(message.channel, "name", "that channel"))
+            needed = " and ".join(missing)
+            await _tell_privately(message, f"I cannot answer in #{where}: I need {needed} there.")
             return
         try:
             view, answer = await self._reply(message, question)
             sent = await _send(message, view)
             if answer:
                 await keep(self._library, _server(message), answer, sent)
-        except QuestionError as error:
-            await _send(message, notice_view(str(error)), delete_after=_GONE_S)
+        except TooManyError as error:
+            await _tell_privately(message, str(error))
         except OnRecordError as error:
             await _send(message, notice_view(str(error)))
         except Exception:
@@ -203,24 +204,19 @@ def choices(values: Any) -> Choices:
     return [app_commands.Choice(name=value, value=value) for value in fitting[:_ROWS]]
 
 
-async def _send(
-    message: discord.Message, view: discord.ui.LayoutView, *, delete_after: float | None = None
-) -> discord.Message:
+async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
     """Reply, or where that cannot be (no history, or the question is gone) just write."""
-    options: dict[str, Any] = {"view": view, "delete_after": delete_after}
     try:
-        return await message.reply(mention_author=False, **options)
+        return await message.reply(view=view, mention_author=False)
     except discord.HTTPException as error:
         if error.status >= _SERVER_ERROR:
             raise
-        return await message.channel.send(**options)
+        return await message.channel.send(view=view)
 
 
-async def _tell_privately(message: discord.Message, missing: list[str]) -> None:
-    """Name the missing permission to who asked; a closed mailbox leaves it to the log."""
-    where = getattr(message.channel, "name", "that channel")
-    told = f"I cannot answer in #{escaped(where)}: I need {' and '.join(missing)} there."
-    log.warning("channel %s: missing %s", message.channel.id, ", ".join(missing))
+async def _tell_privately(message: discord.Message, told: str) -> None:
+    """Write to who asked; a closed mailbox leaves it to the log."""
+    log.warning("channel %s: %s", message.channel.id, told)
     try:
         await message.author.send(view=notice_view(told))
     except discord.HTTPException:

@@ -19,6 +19,10 @@ _WRITING = {
 }
 
 
+class TooManyError(QuestionError):
+    """One question too many, for now."""
+
+
 class Pace:
     """How many questions a person, and a server, may ask a minute."""
 
@@ -31,7 +35,7 @@ class Pace:
         """Count one question.
 
         Raises:
-            QuestionError: it is one too many; it says when the next one is welcome.
+            TooManyError: it is one too many; it says when the next one is welcome.
         """
         now = discord.utils.utcnow().timestamp()
         for counter, key, whose in (
@@ -40,7 +44,7 @@ class Pace:
         ):
             wait = counter.update_rate_limit(key, now) if key is not None else None
             if wait:
-                raise QuestionError(
+                raise TooManyError(
                     f"{whose} asked a lot within a minute: ask again <t:{int(now + wait) + 1}:R>."
                 )
 
