@@ -74,7 +74,10 @@ class OnRecord(commands.AutoShardedBot):
         return moderates(interaction, self.settings.discord)
 
     async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
-        """Answer every failed command or button with one sentence that only its user sees."""
+        """Answer every failed command or button with one sentence.
+
+        Only its user sees it, unless the answer was begun for all to see.
+        """
         view = notice_view(sentence(error))
         with contextlib.suppress(discord.NotFound):  # the interaction ran out: nobody is waiting
             if interaction.response.is_done():

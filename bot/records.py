@@ -47,7 +47,7 @@ class Records(commands.Cog):
     async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
         """Replay an answer from its id."""
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
-        found = await asyncio.to_thread(archive.recall, answer.strip("`#"))
+        found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
         said = await asyncio.to_thread(archive.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
         text = explanation(found, said, now)

@@ -139,7 +139,7 @@ async def test_second_reindex_is_refused_while_one_runs(room: Newsroom) -> None:
 
 
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody foresaw is answered in one sentence, privately, without its details."""
+    """An error nobody foresaw is answered in one sentence, without its details."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
