@@ -175,10 +175,15 @@ def test_bold_never_alters_a_letter(question: str, text: str) -> None:
 
 
 def test_kind_asked_for_is_bold() -> None:
-    """For "when" the time stands out, for a question without a kind its own words."""
+    """What is asked for stands out: a time, a place, a name; else the words of the question."""
     text = "A gate at Hallow Dam failed at 4:40 a.m. on Monday."
     when = replace(answer_of([text]), question="When did it fail?")
     assert [text[s.start : s.end] for s in answering(when, text)] == ["4:40 a.m", "Monday"]
+    where = replace(answer_of([text]), question="Where did it fail?")
+    assert [text[s.start : s.end] for s in answering(where, text)] == ["Hallow Dam"]
+    said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
+    who = replace(answer_of([said]), question="Who spoke?")
+    assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
     why = replace(answer_of([text]), question="Why did the gate fail?")
     assert [text[s.start : s.end] for s in answering(why, text)] == ["gate"]
 
