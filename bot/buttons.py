@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -25,6 +25,9 @@ _PAGE = 4  # passages a page
 _MOST_PASSAGES = 40
 _AROUND = 2  # sentences on each side of a quote
 _REASON_CHARS = 300
+_PRIVATE = {"ephemeral": True, "thinking": True}
+_PUBLIC = {"thinking": True}
+_IN_PLACE: dict[str, bool] = {}
 _QUIET, _PLAIN = discord.ButtonStyle.secondary, discord.ButtonStyle.primary
 
 
@@ -53,18 +56,24 @@ class Pressed:
         await asyncio.to_thread(archive.check, found.answer)
         return found
 
-    async def reply(self, view: ui.LayoutView) -> None:
-        """Answer so that only who pressed sees it."""
-        await self.interaction.response.send_message(view=view, ephemeral=True)
+    async def reply(self, view: ui.LayoutView) -> discord.Message:
+        """Answer in the way that was begun."""
+        sent: discord.Message = await self.interaction.followup.send(view=view, wait=True)
+        return sent
 
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a button says and does."""
+    """What a button says and does.
+
+    `begin` says how Discord is told at once that an answer comes, since three seconds may not do
+    while another process writes; None for a modal, which must be the first thing said.
+    """
 
     label: str
     style: discord.ButtonStyle
-    run: Callable[[Pressed], Awaitable[None]]
+    run: Callable[[Pressed], Awaitable[object]]
+    begin: Mapping[str, bool] | None
 
 
 class Press(
@@ -94,8 +103,11 @@ class Press(
 
     async def callback(self, interaction: Interaction) -> None:
         """Do what the button says; whatever fails is explained to who pressed it."""
+        action = ACTIONS[self._action]
         try:
-            await ACTIONS[self._action].run(Pressed(interaction, self._key, self._page))
+            if action.begin is not None:
+                await interaction.response.defer(**action.begin)
+            await action.run(Pressed(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
             await interaction.client.explain(interaction, error)
 
@@ -124,13 +136,11 @@ def _row(buttons: Iterable[Press]) -> Row:
 
 async def _more(pressed: Pressed) -> None:
     """Further passages, in a message of the presser's own."""
-    await pressed.interaction.response.defer(ephemeral=True, thinking=True)
-    await pressed.interaction.followup.send(view=await _page(pressed), ephemeral=True)
+    await pressed.reply(await _page(pressed))
 
 
 async def _turn(pressed: Pressed) -> None:
     """Another page, in place."""
-    await pressed.interaction.response.defer()
     await pressed.interaction.edit_original_response(view=await _page(pressed))
 
 
@@ -241,9 +251,7 @@ async def _share(pressed: Pressed) -> None:
     found = await pressed.recalled()
     by = escaped(pressed.interaction.user.display_name)
     rows = answer_rows(found.answer, private=False)
-    view = answer_view(found.answer, rows, note=f"-# Shared by {by}")
-    await pressed.interaction.response.send_message(view=view)
-    message = await pressed.interaction.original_response()
+    message = await pressed.reply(answer_view(found.answer, rows, note=f"-# Shared by {by}"))
     await keep(pressed.library, pressed.interaction.guild_id, found.answer, message)
 
 
@@ -273,6 +281,7 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
         self._answer_id = answer_id
 
     async def on_submit(self, interaction: Interaction, /) -> None:
+        await interaction.response.defer(**_PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
         archive = await pressed.archive()
         await asyncio.to_thread(archive.judge, self._answer_id, "wrong", self.reason.value)
@@ -303,18 +312,19 @@ async def _stop(pressed: Pressed) -> None:
         if watch.number == number and not own and not client.moderates(pressed.interaction):
             raise InputError("Only who asked for it, or a moderator, can end this.")
     await asyncio.to_thread(archive.unwatch, number)
-    await pressed.interaction.response.edit_message(view=notice_view("Ended: I no longer look."))
+    view = notice_view("Ended: I no longer look.")
+    await pressed.interaction.edit_original_response(view=view)
 
 
 ACTIONS = {
-    "more": Action("More passages", _QUIET, _more),
-    "back": Action("◀ Back", _QUIET, _turn),
-    "next": Action("Next ▶", _QUIET, _turn),
-    "around": Action("Sentences around", _QUIET, _around),
-    "sources": Action("Sources", _QUIET, _sources),
-    "share": Action("Show to all", _PLAIN, _share),
-    "useful": Action("Useful", _QUIET, _useful),
-    "wrong": Action("Wrong quote", _QUIET, _wrong),
-    "watch": Action("Tell me when they do", _PLAIN, _watch),
-    "stop": Action("Stop", _QUIET, _stop),
+    "more": Action("More passages", _QUIET, _more, _PRIVATE),
+    "back": Action("◀ Back", _QUIET, _turn, _IN_PLACE),
+    "next": Action("Next ▶", _QUIET, _turn, _IN_PLACE),
+    "around": Action("Sentences around", _QUIET, _around, _PRIVATE),
+    "sources": Action("Sources", _QUIET, _sources, _PRIVATE),
+    "share": Action("Show to all", _PLAIN, _share, _PUBLIC),
+    "useful": Action("Useful", _QUIET, _useful, _PRIVATE),
+    "wrong": Action("Wrong quote", _QUIET, _wrong, None),
+    "watch": Action("Tell me when they do", _PLAIN, _watch, _PRIVATE),
+    "stop": Action("Stop", _QUIET, _stop, _IN_PLACE),
 }

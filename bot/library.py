@@ -52,15 +52,13 @@ class Library:
                 )
             return self._open[name]
 
-    def existing(self, servers: Iterable[int]) -> list[Archive]:
-        """The collections of these servers and of direct messages that there are already."""
+    def existing(self, servers: Iterable[int]) -> list[int | None]:
+        """One server (None: direct messages) for each collection that there is already."""
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         asked = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
         return [
-            self.archive(server)
-            for name, server in asked.items()
-            if name in self._open or (settings.data / name / CATALOGUE).is_file()
+            server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
         ]
 
     def headlines(self, server: int | None) -> tuple[Headline, ...]:

@@ -46,12 +46,13 @@ class Records(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
         """Replay an answer from its id."""
+        await interaction.response.defer(ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
         said = await asyncio.to_thread(archive.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
         text = explanation(found, said, now)
-        await interaction.response.send_message(view=notice_view(text), ephemeral=True)
+        await interaction.followup.send(view=notice_view(text))
 
     @reports.command(name="list", description="The reports, newest first")
     @app_commands.describe(search="Words of the title, or the publisher")
@@ -61,13 +62,15 @@ class Records(commands.Cog):
         search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None,
     ) -> None:
         """List reports in pages."""
+        await interaction.response.defer(ephemeral=True)
         view = await list_view(self._library, interaction.guild_id, search or "", 0)
-        await interaction.response.send_message(view=view, ephemeral=True)
+        await interaction.followup.send(view=view)
 
     @reports.command(name="show", description="One report, and the questions it answered")
     @app_commands.describe(report="Its title")
     async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
         """Show one report."""
+        await interaction.response.defer(ephemeral=True)
         known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
         matching = [one for one in known if report in {one.article_id, one.title}]
         chosen = (matching or matches(known, report))[:1]
@@ -75,7 +78,7 @@ class Records(commands.Cog):
             raise NotFoundError("There is no such report here: choose one from the list.")
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
-        await interaction.response.send_message(view=notice_view(text), ephemeral=True)
+        await interaction.followup.send(view=notice_view(text))
 
     @show.autocomplete("report")
     async def _titles(self, interaction: Interaction, typed: str) -> Choices:

@@ -16,7 +16,6 @@ from bot.manners import moderates
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Discord
 from index.archive import Archive
-from index.errors import OnRecordError
 from index.log import Watch
 
 log = logging.getLogger(__name__)
@@ -45,12 +44,13 @@ class Watching(commands.Cog):
     async def look(self) -> None:
         """Ask every watch of a collection that has changed since it was last asked."""
         servers = [guild.id for guild in self.bot.guilds]
-        for archive in await asyncio.to_thread(self._library.existing, servers):
+        for server in await asyncio.to_thread(self._library.existing, servers):
             try:
+                archive = await asyncio.to_thread(self._library.archive, server)
                 for watch in await asyncio.to_thread(_due, archive):
                     await self._ask_again(archive, watch)
-            except (OnRecordError, discord.HTTPException):
-                log.exception("a watch could not be looked after")
+            except Exception:  # a raising loop would end for good, and for all collections
+                log.exception("the watches of %s could not be looked after", server)
 
     @look.before_loop
     async def _ready(self) -> None:
@@ -78,6 +78,7 @@ class Watching(commands.Cog):
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
+        await interaction.response.defer(ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         guild = interaction.guild if moderates(interaction, self._settings) else None
         mine = interaction.user.id
@@ -88,7 +89,7 @@ class Watching(commands.Cog):
         ]
         if not found:
             text = "There is no question that I look out for. Where an answer declines, ask me to."
-            await interaction.response.send_message(view=notice_view(text), ephemeral=True)
+            await interaction.followup.send(view=notice_view(text))
             return
         view = discord.ui.LayoutView(timeout=None)
         for one in found[:_LISTED]:
@@ -99,7 +100,7 @@ class Watching(commands.Cog):
         if len(found) > _LISTED:
             more = f"-# … and {len(found) - _LISTED} more, once these have ended"
             view.add_item(discord.ui.TextDisplay[Any](more))
-        await interaction.response.send_message(view=view, ephemeral=True)
+        await interaction.followup.send(view=view)
 
 
 def _due(archive: Archive) -> list[Watch]:

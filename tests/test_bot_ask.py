@@ -14,6 +14,7 @@ from newsroom import ASKED, CUP, DAM, Newsroom, labels, report, said
 
 from bot.client import OnRecord
 from bot.library import Library
+from bot.manners import Pace, TooManyError
 from bot.settings import Discord, Settings
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -239,6 +240,32 @@ async def test_bare_channel_is_enough(room: Newsroom) -> None:
     assert "4:40" in said(plain.last_message)
     result = await room.reader.slash(plain, "ask", question=ASKED)
     assert "4:40" in said(result.response)
+
+
+async def test_mention_shows_typing_before_it_answers(room: Newsroom) -> None:
+    """Who mentions the bot sees at once that it is at work."""
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    posted = [r.path.rsplit("/", 1)[-1] for r in room.env.http_requests if r.method == "POST"]
+    assert posted[-2:] == ["typing", "messages"]
+
+
+async def test_question_deleted_meanwhile_is_answered_in_the_channel(room: Newsroom) -> None:
+    """When there is nothing left to reply to, the answer is written without a reference."""
+    gone = {"status": 400, "code": 50035, "message": "Unknown message"}
+    room.env.inject_error("POST", "/channels/*/messages", **gone)
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    assert "4:40" in said(room.channel.last_message)
+    assert room.channel.last_message.reference is None
+
+
+def test_server_has_a_pace_of_its_own() -> None:
+    """Many people together are slowed down too, each server for itself."""
+    pace = Pace(Discord(questions_per_minute=5, server_questions_per_minute=2))
+    pace.take(1, 7)
+    pace.take(2, 7)
+    with pytest.raises(TooManyError, match="This server has asked a lot"):
+        pace.take(3, 7)
+    pace.take(3, 8)
 
 
 async def test_commands_speak_german_and_spanish(room: Newsroom) -> None:

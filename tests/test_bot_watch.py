@@ -9,8 +9,10 @@ import pytest
 from fakes import FakeEncoder
 from newsroom import Newsroom, labels, said
 
+from bot.buttons import stop_row
 from bot.client import OnRecord
 from bot.library import Library
+from bot.render import notice_view
 from bot.settings import Answers, Settings
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -107,13 +109,24 @@ async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     """Who neither asked nor moderates cannot end a watch, even with its button before them."""
     await watch(room)
     number = room.archive().watches()[0].number
-    from bot.buttons import stop_row  # noqa: PLC0415 - only this test shows the button to all
-    from bot.render import notice_view  # noqa: PLC0415 - as above
-
     channel = room.env.bot.get_channel(room.channel.id)
     assert isinstance(channel, discord.TextChannel)
     shown = await channel.send(view=notice_view("A watch", [stop_row(number)]))
     other = room.guild.add_member(room.env.create_user("other"))
     refused = await other.click(shown, label="Stop")
-    assert "Only who asked for it, or a moderator" in said(refused.response)
+    assert "Only who asked for it, or a moderator" in said(refused.followups[-1])
     assert len(room.archive().watches()) == 1
+
+
+async def test_one_broken_collection_does_not_stop_the_others(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """A collection that cannot be read is logged, and the watches of the others go on."""
+    broken = Newsroom(room.env, "Broken")
+    folder = tmp_path / f"server-{broken.guild.id}"
+    folder.mkdir()
+    (folder / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    await watch(room)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(120)
+    assert "The reports now answer" in said(room.channel.last_message)
