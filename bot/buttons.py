@@ -127,9 +127,8 @@ def stop_row(number: int) -> Row:
 
 
 def _row(buttons: Iterable[Press]) -> Row:
-    made = [*buttons]
     row: Row = ui.ActionRow()
-    for button in made:
+    for button in buttons:
         row.add_item(button)
     return row
 

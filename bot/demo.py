@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GREETING = (
     "The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:\n"
     "- Had the crews been warned about the gate?\n- How many people died?\n"
-    "- When was the dam built?\n- Who won the election?\n"
+    "- When was the dam built?\n- Who won the election?\n\n"
     "Reply to an answer to ask on; `/help` says what else there is."
 )
 _COLLECTION = "sample"

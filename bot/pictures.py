@@ -15,6 +15,9 @@ from index.terms import content_terms, terms
 _MOST_DAYS = 12  # in words; the picture has all
 _INCHES = (8.0, 3.6)
 _DPI = 130
+_MOST_BARS = 92  # days; a longer time is drawn by months
+_MOST_TICKS = 8
+_MOST_PUBLISHERS = 7
 NO_MATPLOTLIB = "\n-# For a picture the operator installs onrecord[pictures]."
 
 
@@ -71,15 +74,19 @@ def draw(found: Timeline) -> bytes | None:
     except ImportError:
         return None
     first, last = min(found.days), max(found.days)
-    span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    publishers = sorted({name for by in found.days.values() for name in by})
+    by_month = (last - first).days > _MOST_BARS
+    every = (first + timedelta(days=i) for i in range((last - first).days + 1))
+    span = list(dict.fromkeys(day.replace(day=1) if by_month else day for day in every))
+    bars = _stacked(found, span, by_month=by_month)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     below = [0] * len(span)
-    for publisher in publishers:
-        heights = [found.days.get(day, {}).get(publisher, 0) for day in span]
-        axes.bar(span, heights, bottom=below, label=publisher, width=0.8)
+    for publisher, heights in bars.items():
+        axes.bar(range(len(span)), heights, bottom=below, label=publisher, width=0.8)
         below = [low + height for low, height in zip(below, heights, strict=True)]
+    step = -(-len(span) // _MOST_TICKS)
+    ticks = [f"{day:%b %Y}" if by_month else f"{day.day} {day:%b %Y}" for day in span]
+    axes.set_xticks(range(0, len(span), step), ticks[::step])
     axes.yaxis.get_major_locator().set_params(integer=True)
     axes.set_ylabel("reports")
     axes.spines[["top", "right"]].set_visible(False)
@@ -88,3 +95,18 @@ def draw(found: Timeline) -> bytes | None:
     made = io.BytesIO()
     figure.savefig(made, format="png")
     return made.getvalue()
+
+
+def _stacked(found: Timeline, span: list[date], *, by_month: bool) -> dict[str, list[int]]:
+    """How many reports each publisher has in each bar; the small publishers together."""
+    totals: Counter[str] = Counter()
+    for by in found.days.values():
+        totals.update(by)
+    named = [name for name, _ in totals.most_common(_MOST_PUBLISHERS)]
+    place = {day: i for i, day in enumerate(span)}
+    bars = {name: [0] * len(span) for name in [*named, *(["others"] * (len(totals) > len(named)))]}
+    for day, by in found.days.items():
+        for name, count in by.items():
+            heights = bars[name if name in named else "others"]
+            heights[place[day.replace(day=1) if by_month else day]] += count
+    return bars

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import discord
 import pytest
 from newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
+from bot.pictures import Timeline, draw
 from bot.records import relative, strength
 from bot.settings import Settings
 
@@ -150,6 +152,19 @@ async def test_timeline_without_a_picture_says_why(
     assert "20 reports" in text
     assert ("Attach Files" if lacks == "permission" else "onrecord[pictures]") in text
     assert not result.response.attachments
+
+
+def test_long_timelines_are_drawn_by_month() -> None:
+    """Years and many publishers still make one small picture in little time."""
+    pytest.importorskip("matplotlib")
+    days = {
+        date(1990 + n // 12, n % 12 + 1, 17): {f"Outlet {n % 40}": 2, "Northwire": 1}
+        for n in range(360)
+    }
+    picture = draw(Timeline("harbour", days, 0))
+    assert picture
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 500_000
 
 
 async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:
