@@ -1,4 +1,4 @@
-"""Asking: /ask, and a mention of the bot with a question."""
+"""Asking: /ask, a mention, a reply to an answer, a direct message, and a claim to check."""
 
 from __future__ import annotations
 
@@ -11,77 +11,222 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.answering import answered, keep
+from bot.buttons import answer_rows
+from bot.dates import period, suggestions
+from bot.follow import answer_id_of, leans, resolved
 from bot.library import Library
-from bot.render import answer_view, notice_view
-from index.article import Answer
-from index.errors import OnRecordError, QuestionError
+from bot.manners import Pace, TooManyError, missing_to_write
+from bot.render import answer_view, escaped, notice_view
+from index.article import Answer, Filters
+from index.errors import NotFoundError, OnRecordError, QuestionError
 from index.query import MAX_QUESTION_CHARS
 
 log = logging.getLogger(__name__)
+Interaction = discord.Interaction[Any]
+Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
-_HOW = "Ask me about the reports: mention me with a question, or use /ask."
+_ROWS, _ROW_CHARS = 25, 100
+_LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
+HELP = """### What I do
+I answer from the reports of this server, in their own words: every quote stands so in a report.
+- `/ask` a question; narrow it by publisher and dates (“last week”, “since March”), or in private
+- mention me with a question, or reply to an answer of mine to ask on: “And who denied it?”
+- right-click a message, Apps, **Check against the reports**: what they say on its claim
+- `/why` and an answer's id: how it came about, and what has changed since
+- `/reports list`, `/reports show`, `/reports timeline`: what there is to ask about
+- `/watching`: the questions that I look out for
+When the reports do not say, I say so. I keep questions and answers, never who asked."""
 
 
 class Asking(commands.Cog):
     """What everybody may do."""
 
-    def __init__(self, library: Library) -> None:
-        """Answer from this library."""
+    def __init__(self, bot: commands.AutoShardedBot, library: Library, pace: Pace) -> None:
+        """Answer from this library, at this pace."""
+        self.bot = bot
         self._library = library
+        self._pace = pace
+        self._menu = app_commands.ContextMenu(
+            name="Check against the reports", callback=self.check_claim
+        )
+
+    async def cog_load(self) -> None:
+        """Add the message menu, which no decorator can in a class."""
+        self.bot.tree.add_command(self._menu)
 
     @app_commands.command(description="Answers from the reports, in their own words")
-    @app_commands.describe(question="What do you want to know?")
-    @app_commands.guild_only()
+    @app_commands.describe(
+        question="What do you want to know?",
+        publisher="Only reports by this publisher",
+        since="Only reports from then on: 9 March, last week …",
+        until="Only reports until then: yesterday, March 2026 …",
+        private="Only you see the answer",
+    )
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def ask(
         self,
-        interaction: discord.Interaction[Any],
+        interaction: Interaction,
         question: app_commands.Range[str, 1, MAX_QUESTION_CHARS],
+        publisher: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
+        since: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
+        until: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
+        private: bool = False,
     ) -> None:
-        """Answer a question for all to see."""
-        await interaction.response.defer()
-        answer = await self._answer(interaction.guild_id, question)
-        await interaction.followup.send(view=answer_view(answer))
+        """Answer a question."""
+        today = discord.utils.utcnow().date()
+        filters = Filters(
+            publishers=(publisher,) if publisher else (),
+            since=period(since, today).start if since else None,
+            until=period(until, today).end if until else None,
+        )
+        if filters.since and filters.until and filters.since > filters.until:
+            raise QuestionError("The dates leave no day: “since” is after “until”.")
+        await self._respond(interaction, question, filters, private=private)
+
+    @ask.autocomplete("publisher")
+    async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
+        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        names = await asyncio.to_thread(archive.publishers)
+        return choices(name for name in names if typed.casefold() in name.casefold())
+
+    @ask.autocomplete("since")
+    @ask.autocomplete("until")
+    async def _dates(self, interaction: Interaction, typed: str) -> Choices:
+        reports = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
+        published = [one.published.date() for one in reports if one.published]
+        return choices(suggestions(typed, discord.utils.utcnow().date(), published))
+
+    @app_commands.command(description="What I can do here")
+    async def help(self, interaction: Interaction) -> None:
+        """Say what the bot does."""
+        await interaction.response.send_message(view=notice_view(HELP), ephemeral=True)
+
+    async def check_claim(self, interaction: Interaction, message: discord.Message) -> None:
+        """What the reports say on the claim of a message."""
+        claim = " ".join(_MENTION.sub(" ", message.content).split())
+        if not claim:
+            raise QuestionError("This message has no words of its own to check.")
+        claim = claim[:MAX_QUESTION_CHARS]
+        await self._respond(interaction, claim, Filters(), private=True, note=_CLAIM)
+
+    async def _respond(
+        self,
+        interaction: Interaction,
+        question: str,
+        filters: Filters,
+        *,
+        private: bool,
+        note: str = "",
+    ) -> None:
+        self._pace.take(interaction.user.id, interaction.guild_id)
+        await interaction.response.defer(ephemeral=private)
+        answer = await answered(self._library, interaction.guild_id, question, filters)
+        view = answer_view(answer, answer_rows(answer, private=private), note=note)
+        sent = await interaction.followup.send(view=view, wait=True)
+        await keep(self._library, interaction.guild_id, answer, None if private else sent)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a message that mentions the bot itself, by name and not by reply or role."""
-        me = message.guild.me if message.guild else None
-        if me is None or message.author.bot or not re.search(rf"<@!?{me.id}>", message.content):
+        """Answer a question put to the bot: by name, in reply to it, or in a direct message."""
+        if message.author.bot or not (self._is_reply(message) or self._is_named(message)):
             return
         question = " ".join(_MENTION.sub(" ", message.content).split())
-        view = await self._reply(message, question)
+        if not question and not self._is_named(message):
+            return  # a reply that does not ping: Discord keeps its words from us
+        me = message.guild.me if message.guild else None
+        if me and (missing := missing_to_write(message.channel, me)):
+            where = escaped(getattr(message.channel, "name", "that channel"))
+            needed = " and ".join(missing)
+            await _tell_privately(message, f"I cannot answer in #{where}: I need {needed} there.")
+            return
         try:
-            await message.reply(view=view, mention_author=False)
-        except discord.Forbidden:
-            log.warning("may not write in channel %s", message.channel.id)
-        except discord.HTTPException as error:
-            if error.code != _UNKNOWN_MESSAGE:
-                raise
-            await message.channel.send(view=view)  # the question was deleted meanwhile
-
-    async def _reply(self, message: discord.Message, question: str) -> discord.ui.LayoutView:
-        if not question:
-            return notice_view(_HOW)
-        try:
-            async with message.channel.typing():
-                answer = await self._answer(message.guild.id if message.guild else None, question)
-            return answer_view(answer)
+            view, answer = await self._reply(message, question)
+            sent = await _send(message, view)
+            if answer:
+                await keep(self._library, _server(message), answer, sent)
+        except TooManyError as error:
+            await _tell_privately(message, str(error))
         except OnRecordError as error:
-            return notice_view(str(error))
-        except discord.Forbidden:
-            raise
+            await _send(message, notice_view(str(error)))
         except Exception:
-            log.exception("a mention failed")
-            return notice_view("Something went wrong on my side; the operator finds it in the log.")
+            log.exception("a question in a message failed")
+            await _send(message, notice_view(_FAILED))
 
-    async def _answer(self, server: int | None, question: str) -> Answer:
-        """Ask the server's collection, and check every quote once more before it is sent."""
-        if server is None:
-            raise QuestionError("Ask me in a server: each has its own reports.")
-        archive = await asyncio.to_thread(self._library.archive, server)
-        answer = await asyncio.to_thread(archive.ask, question)
-        await asyncio.to_thread(archive.check, answer)
-        return answer
+    async def _reply(
+        self, message: discord.Message, question: str
+    ) -> tuple[discord.ui.LayoutView, Answer | None]:
+        server = _server(message)
+        if not question:
+            return notice_view(HELP), None
+        await asyncio.to_thread(self._library.archive, server)  # may decline direct messages
+        self._pace.take(message.author.id, server)
+        async with message.channel.typing():
+            before = await self._before(message) if leans(question) else None
+            query = resolved(question, before) if before else question
+            answer = await answered(self._library, server, query[:MAX_QUESTION_CHARS])
+        rows = answer_rows(answer, private=False)
+        return answer_view(answer, rows, asked=question if before else None), answer
+
+    async def _before(self, message: discord.Message) -> str | None:
+        """The question that the answer replied to, or the last one in the thread, was given to."""
+        found = None
+        if message.reference and isinstance(message.reference.resolved, discord.Message):
+            found = answer_id_of(message.reference.resolved)
+        elif isinstance(message.channel, discord.Thread):
+            try:
+                async for one in message.channel.history(limit=_LOOK_BACK, before=message):
+                    if one.author == self.bot.user and (found := answer_id_of(one)):
+                        break
+            except discord.Forbidden:  # without Read Message History the question stands alone
+                return None
+        if found is None:
+            return None
+        archive = await asyncio.to_thread(self._library.archive, _server(message))
+        try:
+            return (await asyncio.to_thread(archive.recall, found)).answer.question
+        except NotFoundError:
+            return None
+
+    def _is_reply(self, message: discord.Message) -> bool:
+        replied = message.reference.resolved if message.reference else None
+        return isinstance(replied, discord.Message) and replied.author == self.bot.user
+
+    def _is_named(self, message: discord.Message) -> bool:
+        me = self.bot.user
+        named = me is not None and re.search(rf"<@!?{me.id}>", message.content)
+        return message.guild is None or bool(named)
 
 
-_UNKNOWN_MESSAGE = 50035  # "Invalid Form Body": the message to reply to is gone
+def choices(values: Any) -> Choices:
+    """Autocomplete rows, as many and as long as Discord takes."""
+    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= _ROW_CHARS]
+    return [app_commands.Choice(name=value, value=value) for value in fitting[:_ROWS]]
+
+
+async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
+    """Reply, or where that cannot be (no history, or the question is gone) just write."""
+    try:
+        return await message.reply(view=view, mention_author=False)
+    except discord.HTTPException as error:
+        if error.status >= _SERVER_ERROR:
+            raise
+        return await message.channel.send(view=view)
+
+
+async def _tell_privately(message: discord.Message, told: str) -> None:
+    """Write to who asked; a closed mailbox leaves it to the log."""
+    log.warning("channel %s: %s", message.channel.id, told)
+    try:
+        await message.author.send(view=notice_view(told))
+    except discord.HTTPException:
+        log.warning("and could not tell who asked")
+
+
+def _server(message: discord.Message) -> int | None:
+    return message.guild.id if message.guild else None
+
+
+_CLAIM = "-# What the reports say on this claim. Whether it is true is yours to judge."
+_FAILED = "Something went wrong on my side; the operator finds it in the log."
+_SERVER_ERROR = 500

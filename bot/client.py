@@ -15,10 +15,15 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.ask import Asking
+from bot.buttons import Press
 from bot.library import Library
+from bot.manners import Pace, moderates
 from bot.moderate import Moderation
+from bot.records import Records, Turn
 from bot.render import notice_view
 from bot.settings import Settings
+from bot.translations import Translations, table
+from bot.watch import Watching
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
@@ -44,7 +49,11 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        await self.add_cog(Asking(self.library))
+        self.add_dynamic_items(Press, Turn)
+        await self.tree.set_translator(Translations())
+        await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
+        await self.add_cog(Records(self.library))
+        await self.add_cog(Watching(self, self.library, self.settings.discord))
         await self.add_cog(Moderation(self.library, self.settings))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
@@ -60,10 +69,15 @@ class OnRecord(commands.AutoShardedBot):
         await super().close()
         await asyncio.to_thread(self.library.close)
 
-    async def explain(
-        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError
-    ) -> None:
-        """Answer every failed command with one sentence that only its user sees."""
+    def moderates(self, interaction: discord.Interaction[Any]) -> bool:
+        """Whether who did this may moderate."""
+        return moderates(interaction, self.settings.discord)
+
+    async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+        """Answer every failed command or button with one sentence.
+
+        Only its user sees it, unless the answer was begun for all to see.
+        """
         view = notice_view(sentence(error))
         with contextlib.suppress(discord.NotFound):  # the interaction ran out: nobody is waiting
             if interaction.response.is_done():
@@ -73,7 +87,7 @@ class OnRecord(commands.AutoShardedBot):
 
     def _tree_digest(self) -> str:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        told = json.dumps([payload, self.application_id], sort_keys=True)
+        told = json.dumps([payload, table(), self.application_id], sort_keys=True)
         return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 GREETING = (
     "The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:\n"
     "- Had the crews been warned about the gate?\n- How many people died?\n"
-    "- When was the dam built?\n- Who won the election?"
+    "- When was the dam built?\n- Who won the election?\n\n"
+    "Reply to an answer to ask on; `/help` says what else there is."
 )
 _COLLECTION = "sample"
 _SETTLE_S = 60.0  # how long a reply may take before the page gives it up

@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from bot.settings import Settings
 from index.archive import Archive
 from index.encoder import Encoder
+
+CATALOGUE = "catalogue.sqlite3"
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A report in a list: all but its text."""
+
+    article_id: str
+    title: str
+    publisher: str | None
+    published: datetime | None
 
 
 class Library:
@@ -18,9 +33,14 @@ class Library:
         self._encoder = encoder
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
+        self._headlines: dict[Archive, tuple[int, tuple[Headline, ...]]] = {}
 
-    def archive(self, server: int) -> Archive:
-        """The collection of a server, and of no other unless the settings say so."""
+    def archive(self, server: int | None) -> Archive:
+        """The collection of a server, and of no other unless the settings say so.
+
+        Raises:
+            QuestionError: None, for a direct message, and the settings name no collection for it.
+        """
         name = self._settings.discord.collection_of(server)
         with self._lock:
             if name not in self._open:
@@ -32,9 +52,38 @@ class Library:
                 )
             return self._open[name]
 
+    def existing(self, servers: Iterable[int]) -> list[int | None]:
+        """One server (None: direct messages) for each collection that there is already."""
+        settings = self._settings
+        direct = [None] if settings.discord.direct_messages else []
+        asked = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
+        return [
+            server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
+        ]
+
+    def headlines(self, server: int | None) -> tuple[Headline, ...]:
+        """What reports a server has, newest first; read once a generation."""
+        archive = self.archive(server)
+        generation = archive.generation
+        known = self._headlines.get(archive)
+        if known is None or known[0] != generation:
+            known = generation, _headlines(archive)
+            self._headlines[archive] = known
+        return known[1]
+
     def close(self) -> None:
         """Let go of all collections."""
         with self._lock:
             for archive in self._open.values():
                 archive.close()
             self._open.clear()
+            self._headlines.clear()
+
+
+def _headlines(archive: Archive) -> tuple[Headline, ...]:
+    oldest = datetime.min.replace(tzinfo=UTC)
+    made = [
+        Headline(one.article_id, one.title, one.publisher, one.published)
+        for one in archive.articles()
+    ]
+    return tuple(sorted(made, key=lambda one: one.published or oldest, reverse=True))

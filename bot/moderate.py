@@ -14,6 +14,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.library import Library
+from bot.manners import moderates
 from bot.render import escaped, notice_view
 from bot.settings import Settings
 from index.archive import Report
@@ -36,14 +37,11 @@ class Moderation(commands.Cog):
     def __init__(self, library: Library, settings: Settings) -> None:
         """Change the collections of this library."""
         self._library = library
-        self._roles = set(settings.discord.moderator_roles)
+        self._settings = settings.discord
         self._running: dict[int, Running] = {}
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
-        """Manage Server, Manage Messages, or a role from the settings."""
-        allowed = interaction.permissions
-        roles = {role.id for role in getattr(interaction.user, "roles", ())}
-        return allowed.manage_guild or allowed.manage_messages or bool(roles & self._roles)
+        return moderates(interaction, self._settings)
 
     @app_commands.command(description="Takes in what the sources of this server's reports have new")
     @app_commands.describe(rebuild="Embed every sentence again (after a change of the model)")

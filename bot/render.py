@@ -1,81 +1,139 @@
 """Answer -> Discord message. Pure: no network, no clock, no settings.
 
 Quotes are shown letter for letter: what Discord would read as markup, mentions or links is
-escaped, never dropped. A quote that does not fit is left out whole, never cut.
+escaped, never dropped, and bold only wraps words. A quote that does not fit is left out whole,
+never cut.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 from urllib.parse import quote as percent_encoded
 
 import discord
 from discord import ui
 
+from bot.emphasis import answering
 from bot.wording import speaker_line, story_line
-from index.article import Answer, Article, Citation, CitedQuote
+from index.article import Answer, Article, Citation, CitedQuote, Filters
+from index.sentences import Span
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
-_RESERVED = 700  # of them for the footer and for what is said about left-out quotes
+_RESERVED = 60  # of them for what is said about left-out quotes
+_MAX_SHOWN = 5  # quotes, which with speakers and citations stay under 40 components
 _QUESTION_CHARS = 300
 _TITLE_CHARS = 150
+_NAME_CHARS = 80
 _URL_CHARS = 500
 _FRAGMENT_WORDS = 5
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
+_DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _COLOUR = discord.Colour(0x2B5C8A)
+Row = ui.ActionRow[ui.LayoutView]
 
 
-def escaped(text: str) -> str:
-    """Text that Discord shows letter for letter: no markup, mention, link or list comes of it."""
+def escaped(text: str, bold: Iterable[Span] = ()) -> str:
+    """Text that Discord shows letter for letter: no markup, mention, link or list comes of it.
 
-    def escape(found: re.Match[str]) -> str:
-        sign = found.group()
-        return f"{sign}\\" if sign[-1].isdigit() else f"{sign[:-1]}\\{sign[-1]}"
-
-    return _MARKUP.sub(escape, text)
-
-
-def answer_view(answer: Answer) -> ui.LayoutView:
-    """An answer, or a decline that is plainly one, within Discord's limits."""
-    blocks = _declined(answer) if answer.status == "declined" else _answered(answer)
-    view = ui.LayoutView(timeout=None)
-    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
-    for number, block in enumerate(blocks):
-        if number:
-            container.add_item(ui.Separator(visible=number == len(blocks) - 1))
-        container.add_item(ui.TextDisplay(block))
-    view.add_item(container)
-    return view
+    Args:
+        text: as it stands in the report.
+        bold: spans to wrap in `**`, of whole words that do not touch one another.
+    """
+    at: dict[int, str] = {}
+    for found in _MARKUP.finditer(text):
+        before = found.end() if found.group()[-1].isdigit() else found.end() - 1
+        at[before] = "\\"
+    for span in bold:
+        at[span.start] = at.get(span.start, "") + "**"
+        at[span.end] = "**" + at.get(span.end, "")
+    return "".join(at.get(i, "") + text[i : i + 1] for i in range(len(text) + 1))
 
 
-def notice_view(text: str) -> ui.LayoutView:
-    """One sentence of the bot's own."""
+def answer_view(
+    answer: Answer, rows: Iterable[Row] = (), *, asked: str | None = None, note: str = ""
+) -> ui.LayoutView:
+    """An answer, or a decline that is plainly one, within Discord's limits.
+
+    Args:
+        answer: with quotes that were checked.
+        rows: of buttons.
+        asked: the question as typed, where the answer is to what it was understood as.
+        note: markdown of the bot's own, above all.
+    """
+    question = escaped(_short(answer.question, _QUESTION_CHARS))
+    typed = escaped(_short(asked, _QUESTION_CHARS)) if asked else question
+    understood = f"-# Understood as: {question}" if typed != question else ""
+    only = restriction(answer.filters)
+    lines = (note, f"### {typed}", understood, f"-# From {only}" if only else "")
+    head = "\n".join(line for line in lines if line)
+    if answer.status == "declined":
+        head += f"\n**No answer in the reports.** {escaped(answer.reason or '')}"
+        if answer.closest:
+            head += "\nThe closest passage, which does not answer it:"
+    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    return quotes_view(head, quotes, answer, _footer(answer), rows)
+
+
+def quotes_view(
+    head: str, quotes: Sequence[CitedQuote], answer: Answer, footer: str, rows: Iterable[Row] = ()
+) -> ui.LayoutView:
+    """Quotes of an answer under a heading: as many as fit, each with its citation."""
+    sources = {citation.number: citation for citation in answer.citations}
+    groups: list[tuple[str, ...]] = []
+    left = MAX_TEXT - len(head) - len(footer) - _RESERVED
+    for cited in quotes[:_MAX_SHOWN]:
+        said = speaker_line(cited)
+        also = [citation_line(sources[number]) for number in cited.also]
+        group = (
+            *([escaped(_short(said, _NAME_CHARS))] if said else []),
+            block_quote(cited, answering(answer, cited.quote.text)),
+            "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
+        )
+        if sum(map(len, group)) > left:
+            continue  # a shorter one may still fit
+        left -= sum(map(len, group))
+        groups.append(group)
+    missing = len(quotes) - len(groups)
+    note = f"-# {missing} more too long to show here.\n" if missing else ""
+    return _view([(head,), *groups, (note + footer,)], rows)
+
+
+def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
+    """What the bot itself has to say."""
     view = ui.LayoutView(timeout=None)
     view.add_item(ui.TextDisplay(text[:MAX_TEXT]))
+    for row in rows:
+        view.add_item(row)
     return view
 
 
-def block_quote(cited: CitedQuote) -> str:
-    """A quote as a block quote with its citation's number, behind who says it."""
-    lines = escaped(cited.quote.text).split("\n")
-    said = speaker_line(cited)
-    return (
-        (f"{escaped(said)}\n" if said else "")
-        + "\n".join(f"> {line}" for line in lines)
-        + f" **[{cited.citation}]**"
-    )
+def block_quote(cited: CitedQuote, bold: Iterable[Span] = ()) -> str:
+    """A quote as a block quote."""
+    return "\n".join(f"> {line}" for line in escaped(cited.quote.text, bold).split("\n"))
 
 
-def citation_line(citation: Citation, quotes: Iterable[CitedQuote]) -> str:
-    """Number, publisher, date and title; the title opens the page at the first of `quotes`."""
+def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
+    """Number, publisher, date and title; the title opens the page at the quote."""
     article = citation.article
-    parts = [escaped(article.publisher)] if article.publisher else []
+    parts = [escaped(_short(article.publisher, _NAME_CHARS))] if article.publisher else []
     if article.published:
-        parts.append(f"<t:{int(article.published.timestamp())}:D>")
-    first = next((one for one in quotes if one.citation == citation.number), None)
-    parts.append(_linked_title(article, first.quote.text if first else None))
+        moment = int(article.published.timestamp())
+        parts.append(f"<t:{moment}:D>, <t:{moment}:R>")
+    parts.append(_linked_title(article, cited.quote.text if cited else None))
     return f"**[{citation.number}]** " + " · ".join(parts)
+
+
+def restriction(filters: Filters) -> str:
+    """What filters leave, in words; empty where there are none."""
+    parts = []
+    if filters.publishers:
+        parts.append("by " + ", ".join(escaped(name) for name in filters.publishers))
+    for word, moment in (("since", filters.since), ("until", filters.latest)):
+        if moment:
+            parts.append(f"{word} <t:{int(moment.timestamp())}:D>")
+    return "only reports " + ", ".join(parts) if parts else ""
 
 
 def text_fragment(url: str, text: str) -> str:
@@ -91,58 +149,39 @@ def text_fragment(url: str, text: str) -> str:
     return f"{url}{'' if '#' in url else '#'}:~:text={directive}"
 
 
-def _answered(answer: Answer) -> list[str]:
-    head = f"### {_question(answer)}"
-    shown: list[CitedQuote] = []
-    for cited in answer.quotes:
-        if _length(head, [*shown, cited], answer) > MAX_TEXT - _RESERVED:
-            break
-        shown.append(cited)
-    blocks = [head, *(block_quote(cited) for cited in shown)]
-    left_out = len(answer.quotes) - len(shown)
-    note = f"-# {left_out} more too long to show here.\n" if left_out else ""
-    return [*blocks, note + _sources(answer, shown)]
-
-
-def _declined(answer: Answer) -> list[str]:
-    said = escaped(answer.reason or "")
-    blocks = [f"### {_question(answer)}\n**No answer in the reports.** {said}"]
-    closest = answer.closest
-    if closest and _length(blocks[0], [closest], answer) <= MAX_TEXT - _RESERVED:
-        blocks.append("The closest passage, which does not answer it:\n" + block_quote(closest))
-        return [*blocks, _sources(answer, [closest])]
-    return [*blocks, _footer(answer)]
-
-
-def _question(answer: Answer) -> str:
-    words = answer.question
-    short = words if len(words) <= _QUESTION_CHARS else words[:_QUESTION_CHARS].rstrip() + "…"
-    return escaped(short)
-
-
-def _sources(answer: Answer, shown: Sequence[CitedQuote]) -> str:
-    used = {number for cited in shown for number in (cited.citation, *cited.also)}
-    lines = [citation_line(one, shown) for one in answer.citations if one.number in used]
-    story = story_line(answer) if len(shown) == len(answer.quotes) else None
-    return "\n".join([*([f"-# {story}"] if story else []), *lines, _footer(answer)])
+def _view(groups: Sequence[Sequence[str]], rows: Iterable[Row]) -> ui.LayoutView:
+    view = ui.LayoutView(timeout=None)
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
+    for number, group in enumerate(groups):
+        if number:
+            container.add_item(ui.Separator[Any](visible=number == len(groups) - 1))
+        for text in group:
+            container.add_item(ui.TextDisplay[Any](text))
+    view.add_item(container)
+    for row in rows:
+        view.add_item(row)
+    return view
 
 
 def _footer(answer: Answer) -> str:
-    return f"-# Quoted to the letter · answer `{answer.answer_id}`"
+    story = story_line(answer)
+    return (
+        f"{story}\n" if story else ""
+    ) + f"-# Quoted to the letter · answer `{answer.answer_id}`"
 
 
-def _length(head: str, quotes: Sequence[CitedQuote], answer: Answer) -> int:
-    return sum(map(len, [head, _sources(answer, quotes), *map(block_quote, quotes)]))
+def _short(text: str, most: int) -> str:
+    """A name or title on one line, which cannot turn the reading direction of what follows it."""
+    folded = " ".join(_DIRECTION.sub("", text).split())
+    return folded if len(folded) <= most else folded[:most].rstrip() + "…"
 
 
 def _linked_title(article: Article, quote: str | None) -> str:
-    title = article.title
-    short = title if len(title) <= _TITLE_CHARS else title[:_TITLE_CHARS].rstrip() + "…"
-    shown = escaped(" ".join(short.split()))
+    shown = escaped(_short(article.title, _TITLE_CHARS))
     if not article.url or len(article.url) > _URL_CHARS:
         return shown
     target = text_fragment(article.url, quote) if quote else article.url
     if len(target) > 2 * _URL_CHARS:
         target = article.url
     safe = re.sub(r"[\s()<>\"\\]", lambda found: percent_encoded(found.group(), safe=""), target)
-    return f"[{shown}]({safe})"
+    return f"[{shown}]({safe})" if shown else f"<{safe}>"

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 
 from index.archive import THRESHOLD
 from index.encoder import PACKAGED
-from index.errors import SettingsError
+from index.errors import QuestionError, SettingsError
 
 
 def _at_home(path: Path) -> Path:
@@ -48,10 +48,24 @@ class Discord(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     collections: dict[str, str] = Field(default_factory=dict)
+    direct_messages: str = Field(default="", pattern=r"^[\w-]{0,64}$")
     moderator_roles: tuple[int, ...] = ()
+    questions_per_minute: int = Field(default=6, ge=1, le=1_000)
+    server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
 
-    def collection_of(self, server: int) -> str:
-        """The collection of a server: its own, unless the settings map it (or "*") to another."""
+    def collection_of(self, server: int | None) -> str:
+        """The collection of a server: its own, unless the settings map it (or "*") to another.
+
+        Raises:
+            QuestionError: no server, but a direct message, for which the settings name none.
+        """
+        if server is None:
+            if not self.direct_messages:
+                raise QuestionError(
+                    "I cannot answer in direct messages: each server has its own reports, so "
+                    "ask me there, with `private: True` if only you are to see the answer."
+                )
+            return self.direct_messages
         shared = self.collections.get("*", f"server-{server}")
         return self.collections.get(str(server), shared)
 

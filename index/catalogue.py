@@ -20,6 +20,8 @@ import numpy as np
 from index.article import Article, Filters, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError, StoreBusyError, StoreError, StoreVersionError
+from index.log import SCHEMA as LOG_SCHEMA
+from index.log import SqliteLog
 from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size
 
 SCHEMA_VERSION = 1
@@ -132,7 +134,7 @@ def _make_schema(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _is_fresh(connection, path):  # nobody was faster
-            for statement in _SCHEMA.split(";\n"):
+            for statement in (_SCHEMA + LOG_SCHEMA).split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -163,6 +165,7 @@ class Reader:
         newest = connection.execute("SELECT max(number) FROM generation").fetchone()[0]
         self.generation: int = newest or 0
         self.model = self.meta("model")
+        self.log = SqliteLog(connection)
 
     def token(self, generation: int) -> str | None:
         """What tells a generation from another of the same number in a restored catalogue."""

@@ -22,6 +22,7 @@ from index.catalogue import Reader, connect, explained
 from index.commit import Writer
 from index.encoder import Vectors
 from index.errors import StoreError
+from index.log import SqliteLog
 from index.store import Changes, Commit, Origin, Ranked
 from index.vectors import EXACT_UP_TO, VectorIndex
 
@@ -152,6 +153,11 @@ class EmbeddedStore:
             writer.set_meta("model", model)
             writer.set_meta("rebuilt", str(writer.generation))
             return writer.finish(actor, "rebuild", always=True)
+
+    @contextlib.contextmanager
+    def logging(self) -> Iterator[SqliteLog]:
+        with self._writing() as writer:
+            yield SqliteLog(writer.db)
 
     def prepare(self, *, load: bool = True) -> None:
         with self.snapshot() as snapshot:

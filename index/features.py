@@ -7,7 +7,7 @@ z-scored among the candidates of the question, the others are taken as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,14 +220,13 @@ def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
     return np.fromiter(map(holds, texts), dtype=np.float32)
 
 
-def given(query: Query, text: str) -> Iterator[Span]:
-    """Spans of the kind that a question asks for and does not hold itself, in order."""
+def given(query: Query, text: str) -> list[Span]:
+    """Where a text holds something of the kind asked for that the question does not name."""
     if query.answer_type is None:
-        return
+        return []
     known = set(terms(query.question))
-    for found in _GIVEN[query.answer_type].finditer(text):
-        if not known.issuperset(terms(found.group())):
-            yield Span(*found.span())
+    found = _GIVEN[query.answer_type].finditer(text)
+    return [Span(*at.span()) for at in found if not known.issuperset(terms(at.group()))]
 
 
 def _gives(query: Query, texts: Sequence[str]) -> Column:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
 from index.encoder import Vectors
+from index.log import Entry, Feedback, Verdict, Watch
 from index.sentences import Span
 
 Ids = npt.NDArray[np.int64]
@@ -122,6 +123,20 @@ class Size:
     average_terms: float
 
 
+class Log(Protocol):
+    """The answer log of a collection; see index/log.py for what its methods promise."""
+
+    def record(self, entry: Entry) -> None: ...
+    def entry(self, answer_id: str) -> Entry | None: ...
+    def quoting(self, article_id: str, limit: int) -> list[Entry]: ...
+    def judge(self, answer_id: str, verdict: Verdict, note: str) -> None: ...
+    def feedback(self, answer_id: str) -> list[Feedback]: ...
+    def watch(self, watch: Watch) -> int: ...
+    def looked(self, number: int, generation: int) -> None: ...
+    def unwatch(self, number: int) -> None: ...
+    def watches(self) -> list[Watch]: ...
+
+
 class Snapshot(Protocol):
     """One generation of a collection, to read. Not to be used after its `with` block."""
 
@@ -132,6 +147,10 @@ class Snapshot(Protocol):
     @property
     def model(self) -> str | None:
         """The encoder's model; None while nothing is embedded."""
+
+    @property
+    def log(self) -> Log:
+        """The answer log, to read."""
 
     def size(self) -> Size:
         """How much is live."""
@@ -214,6 +233,9 @@ class Store(Protocol):
 
     def switch(self, *, model: str, actor: str) -> Commit | None:
         """Put the staged embeddings in force; None if sentences came in meanwhile."""
+
+    def logging(self) -> AbstractContextManager[Log]:
+        """The answer log, to write: all of a block or nothing; it makes no generation."""
 
     def prepare(self, *, load: bool = True) -> None:
         """Bring derived files up to date, so that the next question does not wait for it.

@@ -4,3 +4,5 @@ from hypothesis import settings
 
 settings.register_profile("onrecord", deadline=None, max_examples=60)
 settings.load_profile("onrecord")
+
+pytest_plugins = ["newsroom"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import discord
 import pytest
 import simcord
 from fakes import FakeEncoder
+from newsroom import ASKED, DAM, Newsroom, said
 
 from bot.client import OnRecord
 from bot.library import Library
@@ -19,72 +19,12 @@ from index.archive import Archive
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
-DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
-CUP = "Carrowmere Athletic reached the cup final on Saturday. @everyone cheered, <@1> did not."
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return Settings(data=tmp_path, answers=Answers(threshold=0.0))
-
-
-@pytest.fixture
-def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
-    library = Library(settings, FakeEncoder())
-    yield OnRecord(library, settings)
-    library.close()
-
-
-class Newsroom:
-    """A server with one channel, a reader and a moderator."""
-
-    def __init__(self, env: Any, name: str = "The Newsroom") -> None:
-        self.env = env
-        self.guild = env.create_guild(name)
-        self.channel = self.guild.create_text_channel("newsroom")
-        desk = self.guild.create_role("Desk", permissions=discord.Permissions(manage_messages=True))
-        self.reader = self.guild.add_member(env.create_user("reader"))
-        self.editor = self.guild.add_member(env.create_user("editor"), roles=[desk])
-
-    def stock(self, settings: Settings, folder: Path, **reports: str) -> None:
-        """Index reports into this server's collection, from files in `folder`."""
-        folder.mkdir(exist_ok=True)
-        for name, text in reports.items():
-            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
-        collection = settings.discord.collection_of(self.guild.id)
-        archive = Archive.open(settings.data, collection, FakeEncoder())
-        archive.add([str(folder)])
-        archive.close()
-
-
-@pytest.fixture
-def room(simcord_env: Any, settings: Settings, tmp_path: Path) -> Newsroom:
-    made = Newsroom(simcord_env)
-    made.stock(settings, tmp_path / "reports", dam=DAM, cup=CUP)
-    return made
-
-
-def said(message: Any) -> str:
-    """All text of a Components V2 message."""
-    found: list[str] = []
-
-    def walk(item: Any) -> None:
-        raw = item if isinstance(item, dict) else item.to_dict()
-        if raw["type"] == discord.ComponentType.text_display.value:
-            found.append(raw["content"])
-        for child in raw.get("components", ()):
-            walk(child)
-
-    for item in message.components:
-        walk(item)
-    return "\n".join(found)
-
 
 async def test_ask_quotes_the_report(room: Newsroom) -> None:
     """/ask answers with a block quote, its citation and the answer's id."""
-    result = await room.reader.slash(room.channel, "ask", question="When did the dam gate fail?")
+    result = await room.reader.slash(room.channel, "ask", question=ASKED)
     text = said(result.response)
-    assert "> A gate at Hallow Dam failed at 4:40 a.m. on Monday." in text
+    assert "> A gate at Hallow Dam failed at **4:40 a.m**. on **Monday**." in text
     assert "**[1]**" in text
     assert re.search(r"answer `[0-9a-f]{12}`", text)
     assert not result.ephemeral
@@ -92,7 +32,7 @@ async def test_ask_quotes_the_report(room: Newsroom) -> None:
 
 async def test_ask_defers_before_it_works(room: Newsroom) -> None:
     """The first response to /ask is a deferral, sent before the question is looked at."""
-    await room.reader.slash(room.channel, "ask", question="When did the dam gate fail?")
+    await room.reader.slash(room.channel, "ask", question=ASKED)
     posts = [r for r in room.env.http_requests if r.path.endswith("/callback")]
     assert posts[-1].json["type"] == discord.InteractionResponseType.deferred_channel_message.value
 
@@ -140,8 +80,8 @@ async def test_empty_collection_declines(simcord_env: Any) -> None:
 async def test_other_servers_articles_are_out_of_reach(room: Newsroom) -> None:
     """A question in one server never sees another server's articles."""
     other = Newsroom(room.env, "Elsewhere")
-    result = await other.reader.slash(other.channel, "ask", question="When did the dam gate fail?")
-    assert "Hallow" not in said(result.response).replace("dam gate fail", "")
+    result = await other.reader.slash(other.channel, "ask", question=ASKED)
+    assert "4:40" not in said(result.response)
 
 
 async def test_weak_evidence_declines_with_the_closest_passage(
@@ -199,7 +139,7 @@ async def test_second_reindex_is_refused_while_one_runs(room: Newsroom) -> None:
 
 
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody foresaw is answered in one sentence, privately, without its details."""
+    """An error nobody foresaw is answered in one sentence, without its details."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")

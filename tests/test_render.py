@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import discord
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.buttons import answer_rows
+from bot.emphasis import answering
 from bot.render import MAX_TEXT, answer_view, block_quote, escaped, text_fragment
 from index.article import Answer, Article, Citation, CitedQuote, Filters, Quote
 
@@ -111,7 +114,7 @@ def test_question_cannot_format_the_message() -> None:
 
 def test_link_opens_at_the_quote() -> None:
     """The title links to the page with a text fragment of the quote."""
-    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-1]
+    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-2]
     assert "[A title](https://a.example/x#:~:text=The%20gate%20failed.)" in made
 
 
@@ -143,3 +146,82 @@ def test_decline_says_so_and_shows_the_closest() -> None:
     made = "\n".join(blocks(declined))
     assert "**No answer in the reports.** The reports do not say." in made
     assert "The closest passage, which does not answer it:\n> The gate failed." in made
+
+
+QUESTIONS = st.sampled_from(
+    ["When did the gate fail?", "Who said so?", "How many people died?", "Where?", "gate 3 failed"]
+)
+WORDS = (
+    "gate Gate 3 failed at 4:40 a.m. Monday, **two** people (died) in Ostermoor `said` Ingrid"
+    " Sallow _who_ 14% \n - 1. 2) [x](y) \\* א\u202eב 😀 “no” U.S. 1,200 || ~~ # > a*b"
+).split(" ")
+NEWS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=40).map(" ".join).filter(str.strip)
+
+
+@given(QUESTIONS, NEWS)
+def test_bold_never_alters_a_letter(question: str, text: str) -> None:
+    """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
+    answer = replace(answer_of([text]), question=question)
+    bold = answering(answer, text)
+    made = escaped(text, bold)
+    live = re.sub(r"\\[^0-9A-Za-z\s]", "", made)  # without what is escaped
+    assert live.count("**") == live.count("*") / 2 == 2 * len(bold)
+    marked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", made)
+    assert shown(marked) == text
+    for span in bold:
+        assert text[span.start].isalnum()
+        assert text[span.end - 1].isalnum()
+        assert "\n" not in text[span.start : span.end]
+
+
+def test_kind_asked_for_is_bold() -> None:
+    """What is asked for stands out: a time, a place, a name; else the words of the question."""
+    text = "A gate at Hallow Dam failed at 4:40 a.m. on Monday."
+    when = replace(answer_of([text]), question="When did it fail?")
+    assert [text[s.start : s.end] for s in answering(when, text)] == ["4:40 a.m", "Monday"]
+    where = replace(answer_of([text]), question="Where did it fail?")
+    assert [text[s.start : s.end] for s in answering(where, text)] == ["Hallow Dam"]
+    said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
+    who = replace(answer_of([said]), question="Who spoke?")
+    assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
+    why = replace(answer_of([text]), question="Why did the gate fail?")
+    assert [text[s.start : s.end] for s in answering(why, text)] == ["gate"]
+
+
+@given(
+    st.lists(NEWS, min_size=1, max_size=9),
+    HOSTILE,
+    st.sampled_from([None, "https://a.example/" + "x" * 480, "https://a.example/" + "y" * 3000]),
+    st.booleans(),
+)
+def test_whole_message_is_within_limits(
+    texts: list[str], asked: str, url: str | None, private: bool
+) -> None:
+    """With long links, right-to-left, emoji, buttons and notes, a message still fits."""
+    answer = answer_of([text * 6 for text in texts], url=url, title=texts[0] * 9)
+    answer = replace(
+        answer, question="Who " + asked * 5, filters=Filters(publishers=("N" * 80,) * 5)
+    )
+    view = answer_view(answer, answer_rows(answer, private=private), asked=asked, note="-# note")
+    content = [i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)]
+    assert sum(map(len, content)) <= MAX_TEXT
+    assert all(content)
+    assert view.total_children_count <= 40
+    assert view.content_length() <= MAX_TEXT
+
+
+def test_each_quote_has_its_source_with_both_dates_and_the_link() -> None:
+    """Under each quote stand number, publisher, exact and relative date, and its own link."""
+    made = blocks(answer_of(["The gate failed.", "The siren came late."], url="https://a.example"))
+    assert made[2] == (
+        "**[1]** Northwire · <t:1773014400:D>, <t:1773014400:R> · "
+        "[A title](https://a.example#:~:text=The%20gate%20failed.)"
+    )
+    assert made[4].endswith("[A title](https://a.example#:~:text=The%20siren%20came%20late.)")
+
+
+def test_filters_are_said_in_words() -> None:
+    """An answer from a part of the reports says from which."""
+    only = Filters(publishers=("North_wire",), since=datetime(2026, 3, 9, tzinfo=UTC))
+    head = blocks(replace(answer_of(["Yes."]), filters=only))[0]
+    assert "-# From only reports by North\\_wire, since <t:1773014400:D>" in head

@@ -1,0 +1,71 @@
+"""Manners: how often one may ask, and what the bot must be allowed to do somewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.settings import Discord
+from index.errors import QuestionError
+
+_WINDOW_S = 60.0
+_WRITING = {
+    "view_channel": "View Channel",
+    "send_messages": "Send Messages",
+    "send_messages_in_threads": "Send Messages in Threads",
+}
+
+
+class TooManyError(QuestionError):
+    """One question too many, for now."""
+
+
+class Pace:
+    """How many questions a person, and a server, may ask a minute."""
+
+    def __init__(self, settings: Discord) -> None:
+        """Start counting."""
+        self._person = _counter(settings.questions_per_minute)
+        self._server = _counter(settings.server_questions_per_minute)
+
+    def take(self, person: int, server: int | None) -> None:
+        """Count one question.
+
+        Raises:
+            TooManyError: it is one too many; it says when the next one is welcome.
+        """
+        now = discord.utils.utcnow().timestamp()
+        for counter, key, whose in (
+            (self._person, person, "You have"),
+            (self._server, server, "This server has"),
+        ):
+            wait = counter.update_rate_limit(key, now) if key is not None else None
+            if wait:
+                raise TooManyError(
+                    f"{whose} asked a lot within a minute: ask again <t:{int(now + wait) + 1}:R>."
+                )
+
+
+def moderates(interaction: discord.Interaction[Any], settings: Discord) -> bool:
+    """Manage Server, Manage Messages, or a role from the settings."""
+    allowed = interaction.permissions
+    roles = {role.id for role in getattr(interaction.user, "roles", ())}
+    named = bool(roles & set(settings.moderator_roles))
+    return allowed.manage_guild or allowed.manage_messages or named
+
+
+def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
+    """What the bot must be given to write in a channel or thread, in Discord's words."""
+    allowed = channel.permissions_for(me)
+    in_thread = isinstance(channel, discord.Thread)
+    needed = {"view_channel", "send_messages_in_threads" if in_thread else "send_messages"}
+    return [
+        words for name, words in _WRITING.items() if name in needed and not getattr(allowed, name)
+    ]
+
+
+def _counter(rate: int) -> commands.CooldownMapping[Any]:
+    return commands.CooldownMapping(app_commands.Cooldown(rate, _WINDOW_S), lambda key: key)

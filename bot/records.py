@@ -1,0 +1,249 @@
+"""Looking things up: /why an answer came about, and /reports there are."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import math
+import re
+from collections.abc import Sequence
+from typing import Any, Self
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+
+from bot.ask import Choices, Interaction, choices
+from bot.library import Headline, Library
+from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
+from bot.render import Row, citation_line, escaped, notice_view, restriction
+from index.archive import Archive
+from index.article import Article, Citation
+from index.errors import NotFoundError
+from index.log import Feedback, Recalled
+
+_PAGE = 8  # reports a page
+_TITLE = 150
+_SEARCH_CHARS = 60
+_QUOTE_CHARS = 160
+_STRONG, _FAIR = 0.5, 0.25
+_NO_FILES = "\n-# For a picture I need Attach Files here."
+
+
+class Records(commands.Cog):
+    """What was answered from what; for everybody."""
+
+    reports = app_commands.Group(
+        name="reports", description="What reports there are to ask about", guild_only=True
+    )
+
+    def __init__(self, library: Library) -> None:
+        """Look into this library."""
+        self._library = library
+
+    @app_commands.command(description="How an answer came about, and what has changed since")
+    @app_commands.describe(answer="The id under the answer")
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
+        """Replay an answer from its id."""
+        await interaction.response.defer(ephemeral=True)
+        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
+        said = await asyncio.to_thread(archive.feedback, found.answer.answer_id)
+        now = await asyncio.to_thread(lambda: archive.generation)
+        text = explanation(found, said, now)
+        await interaction.followup.send(view=notice_view(text))
+
+    @reports.command(name="list", description="The reports, newest first")
+    @app_commands.describe(search="Words of the title, or the publisher")
+    async def list_reports(
+        self,
+        interaction: Interaction,
+        search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None,
+    ) -> None:
+        """List reports in pages."""
+        await interaction.response.defer(ephemeral=True)
+        view = await list_view(self._library, interaction.guild_id, search or "", 0)
+        await interaction.followup.send(view=view)
+
+    @reports.command(name="show", description="One report, and the questions it answered")
+    @app_commands.describe(report="Its title")
+    async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
+        """Show one report."""
+        await interaction.response.defer(ephemeral=True)
+        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
+        matching = [one for one in known if report in {one.article_id, one.title}]
+        chosen = (matching or matches(known, report))[:1]
+        if not chosen:
+            raise NotFoundError("There is no such report here: choose one from the list.")
+        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
+        await interaction.followup.send(view=notice_view(text))
+
+    @show.autocomplete("report")
+    async def _titles(self, interaction: Interaction, typed: str) -> Choices:
+        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
+        found = matches(known, typed)
+        rows = choices(one.article_id for one in found)
+        titles = {one.article_id: one.title for one in found}
+        for row in rows:
+            row.name = titles[row.value][:100] or row.value
+        return rows
+
+    @reports.command(name="timeline", description="How many reports speak of something, by day")
+    @app_commands.describe(topic="In a few words: Hallow Dam gate")
+    async def timeline(
+        self, interaction: Interaction, topic: app_commands.Range[str, 1, 200]
+    ) -> None:
+        """Draw how many reports touch a topic by day and publisher."""
+        await interaction.response.defer()
+        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        found = await asyncio.to_thread(counted, archive, topic)
+        picture = await asyncio.to_thread(draw, found) if found.days else None
+        if picture is None or not interaction.app_permissions.attach_files:
+            lacks = "" if not found.days else NO_MATPLOTLIB if picture is None else _NO_FILES
+            await interaction.followup.send(view=notice_view(found.words() + lacks))
+            return
+        file = discord.File(io.BytesIO(picture), "timeline.png", description=found.words()[:1000])
+        await interaction.followup.send(view=_pictured(found), file=file)
+
+
+class Turn(
+    ui.DynamicItem[ui.Button[ui.LayoutView]],
+    template=r"reports:(?P<page>\d{1,6}):(?P<way>[bn]):(?P<search>.{0,60})",
+):
+    """Another page of the list of reports."""
+
+    def __init__(self, page: int, way: str, search: str, *, off: bool = False) -> None:
+        """Name the page to go to; `way` keeps two buttons to one page apart."""
+        label = "◀ Back" if way == "b" else "Next ▶"
+        name = f"reports:{page}:{way}:{search}"
+        super().__init__(ui.Button(label=label, custom_id=name, disabled=off))
+        self._page, self._search = page, search
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
+        item: ui.Item[Any],  # noqa: ARG003 - as above
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        return cls(int(match["page"]), match["way"], match["search"])
+
+    async def callback(self, interaction: Interaction) -> None:
+        """Turn the page in place."""
+        library: Library = interaction.client.library
+        view = await list_view(library, interaction.guild_id, self._search, self._page)
+        await interaction.response.edit_message(view=view)
+
+
+def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
+    """Reports whose title or publisher holds every word typed, in the order given."""
+    words = typed.casefold().split()
+    return [
+        one
+        for one in known
+        if all(word in f"{one.title} {one.publisher or ''}".casefold() for word in words)
+    ]
+
+
+async def list_view(library: Library, server: int | None, search: str, page: int) -> ui.LayoutView:
+    """One page of the reports."""
+    found = matches(await asyncio.to_thread(library.headlines, server), search)
+    pages = max(1, math.ceil(len(found) / _PAGE))
+    page = min(page, pages - 1)
+    heading = f"### {len(found):,} report{'s' * (len(found) != 1)}"
+    heading += f" with “{escaped(search)}”" if search else ""
+    lines = [heading, *(_line(one) for one in found[page * _PAGE : (page + 1) * _PAGE])]
+    if pages == 1:
+        return notice_view("\n".join(lines))
+    row: Row = ui.ActionRow()
+    row.add_item(Turn(max(0, page - 1), "b", search, off=page == 0))
+    row.add_item(Turn(page + 1, "n", search, off=page + 1 == pages))
+    return notice_view("\n".join([*lines, f"-# Page {page + 1} of {pages}"]), [row])
+
+
+def explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:
+    """How an answer came about, in words."""
+    answer = found.answer
+    lines = [
+        f"### {escaped(answer.question[:300])}",
+        f"Answer `{answer.answer_id}`, <t:{int(found.at.timestamp())}:f>"
+        + ("" if found.message else ", in private"),
+        f"Asked of {restriction(answer.filters) or 'all reports'}, with {answer.model}",
+        f"On generation {answer.generation}: {_ago(generation - answer.generation)}",
+        f"As a whole the evidence was **{strength(answer.confidence)}**"
+        + (f". {escaped(answer.reason)}" if answer.reason else "."),
+    ]
+    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    for cited, score in zip(quotes, answer.scores, strict=False):
+        text = " ".join(cited.quote.text.split())
+        short = text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS].rstrip() + " …"
+        words = strength(relative(answer.confidence, score, max(answer.scores)))
+        lines.append(f"- **[{cited.citation}]** {words}: {escaped(short)}")
+    lines += [citation_line(citation) for citation in answer.citations]
+    lines.append(_changes(found))
+    useful = sum(one.verdict == "useful" for one in said)
+    wrong = [one for one in said if one.verdict == "wrong"]
+    if said:
+        lines.append(f"{useful} found it useful, {len(wrong)} a quote wrong.")
+    lines += [f"- “{escaped(one.note)}”" for one in wrong[-3:]]
+    return "\n".join(lines)
+
+
+def strength(confidence: float) -> str:
+    """A confidence in a word."""
+    return "strong" if confidence >= _STRONG else "fair" if confidence >= _FAIR else "weak"
+
+
+def relative(confidence: float, score: float, best: float) -> float:
+    """A passage's share of the confidence: the odds fall with the score's distance to the best.
+
+    Scores are sums of logistic weights, so a difference of scores is a ratio of odds.
+    """
+    safe = min(max(confidence, 1e-6), 1 - 1e-6)
+    return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
+
+
+def _ago(generations: int) -> str:
+    if generations == 0:
+        return "nothing was committed since"
+    return f"{generations} commit{'s' * (generations != 1)} ago"
+
+
+def _changes(found: Recalled) -> str:
+    if not found.updated and not found.removed:
+        return "No article behind it has changed since."
+    parts = [f"“{escaped(one.title[:_TITLE])}” has **changed**" for one in found.updated]
+    parts += [f"“{escaped(one.title[:_TITLE])}” was **removed**" for one in found.removed]
+    return "Since then: " + "; ".join(parts) + "."
+
+
+def _line(one: Headline) -> str:
+    date = f" · <t:{int(one.published.timestamp())}:D>" if one.published else ""
+    by = escaped(one.publisher or "no publisher")
+    return f"**{escaped(one.title[:_TITLE])}**\n-# {by}{date} · `{one.article_id[:80]}`"
+
+
+def _shown(archive: Archive, article_id: str) -> str:
+    article: Article = archive.article(article_id)
+    lines = [
+        f"### {escaped(article.title[:_TITLE])}",
+        citation_line(Citation(1, article)).removeprefix("**[1]** "),
+        f"{len(archive.sentences(article_id)):,} sentences"
+        + (f" · by {escaped(article.author)}" if article.author else "")
+        + (f" · revision {article.revision}" if article.revision > 1 else ""),
+    ]
+    answers = archive.quoting(article_id)
+    lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
+    lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
+    return "\n".join(lines)
+
+
+def _pictured(found: Timeline) -> ui.LayoutView:
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay[Any](f"### Reports that speak of “{escaped(found.topic)}”"))
+    item = discord.MediaGalleryItem("attachment://timeline.png", description=found.words()[:1000])
+    view.add_item(ui.MediaGallery[Any](item))
+    return view

@@ -1,0 +1,78 @@
+"""Names and descriptions of the commands in German and Spanish; answers quote what reports say."""
+
+from __future__ import annotations
+
+import discord
+from discord import app_commands
+
+_GERMAN, _SPANISH = 0, 1
+_WORDS = {
+    "ask": ("fragen", "preguntar"),
+    "why": ("warum", "porque"),
+    "help": ("hilfe", "ayuda"),
+    "reports": ("berichte", "noticias"),
+    "list": ("liste", "lista"),
+    "show": ("zeigen", "mostrar"),
+    "timeline": ("zeitleiste", "cronologia"),
+    "watching": ("beobachtet", "pendientes"),
+    "reindex": ("neu-einlesen", "reindexar"),
+    "Check against the reports": ("Mit den Berichten prüfen", "Contrastar con las noticias"),
+    "Answers from the reports, in their own words": (
+        "Antwortet aus den Berichten, in deren eigenen Worten",
+        "Responde con las palabras textuales de las noticias",
+    ),
+    "What I can do here": ("Was ich hier kann", "Lo que puedo hacer aquí"),
+    "How an answer came about, and what has changed since": (
+        "Wie eine Antwort zustande kam und was sich seither geändert hat",
+        "Cómo surgió una respuesta y qué ha cambiado desde entonces",
+    ),
+    "What reports there are to ask about": (
+        "Welche Berichte es gibt",
+        "Qué noticias hay para preguntar",
+    ),
+    "The reports, newest first": (
+        "Die Berichte, die neuesten zuerst",
+        "Las noticias, primero las más recientes",
+    ),
+    "One report, and the questions it answered": (
+        "Ein Bericht und die Fragen, auf die er geantwortet hat",
+        "Una noticia y las preguntas que respondió",
+    ),
+    "How many reports speak of something, by day": (
+        "Wie viele Berichte von etwas sprechen, nach Tagen",
+        "Cuántas noticias hablan de algo, por día",
+    ),
+    "Questions I look out for here; you can end yours": (
+        "Fragen, nach denen ich Ausschau halte; eigene lassen sich beenden",
+        "Preguntas que sigo aquí; puedes terminar las tuyas",
+    ),
+    "What do you want to know?": ("Was möchtest du wissen?", "¿Qué quieres saber?"),
+    "Only reports by this publisher": (
+        "Nur Berichte dieses Mediums",
+        "Solo noticias de este medio",
+    ),
+    "Only you see the answer": ("Nur du siehst die Antwort", "Solo tú ves la respuesta"),
+}
+
+
+class Translations(app_commands.Translator):
+    """Translates what it knows; Discord shows the rest in English."""
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the same word everywhere
+    ) -> str | None:
+        found = _WORDS.get(string.message)
+        if found is None:
+            return None
+        if locale is discord.Locale.german:
+            return found[_GERMAN]
+        spanish = (discord.Locale.spain_spanish, discord.Locale.latin_american_spanish)
+        return found[_SPANISH] if locale in spanish else None
+
+
+def table() -> list[tuple[str, tuple[str, str]]]:
+    """All translations, to tell whether they changed since Discord was told."""
+    return sorted(_WORDS.items())

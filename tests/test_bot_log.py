@@ -1,0 +1,135 @@
+"""The answer log: what is kept of an answer, and what can be made of it later."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from fakes import FakeEncoder
+
+from index.archive import Archive
+from index.article import Filters
+from index.errors import NotFoundError
+
+DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "reports"
+    made.mkdir()
+    (made / "dam.txt").write_text(DAM, encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path: Path, folder: Path) -> Iterator[Archive]:
+    opened = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
+    opened.add([str(folder)])
+    yield opened
+    opened.close()
+
+
+def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> None:
+    """Question, filters, generation, quotes and citations come back as they were."""
+    filters = Filters(until=datetime(2036, 3, 9, 12, tzinfo=UTC))
+    sent = archive.ask("When did the dam gate fail?")
+    archive.log(sent, channel=7, message=8)
+    found = archive.recall(sent.answer_id)
+    assert found.answer == sent
+    assert (found.channel, found.message) == (7, 8)
+    assert found.answer.scores == sent.scores
+    assert not found.updated
+    assert not found.removed
+    declined = archive.ask("Who?", filters)
+    archive.log(declined)
+    assert archive.recall(declined.answer_id).answer == declined
+
+
+def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
+    """No column of the answer log or of the feedback is about a person."""
+    archive.log(archive.ask("When did the gate fail?"), channel=1, message=2)
+    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
+        columns = {row[1] for row in db.execute("PRAGMA table_info(answer)")}
+        said = {row[1] for row in db.execute("PRAGMA table_info(feedback)")}
+    db.close()
+    assert columns == set(
+        "answer_id at question filters generation model status confidence cuts reason channel "
+        "message".split()
+    )
+    assert said == {"number", "answer_id", "at", "verdict", "note"}
+
+
+def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
+    """After an update the old words are recalled, and the article is named as changed."""
+    sent = archive.ask("When did the dam gate fail?")
+    archive.log(sent)
+    (folder / "dam.txt").write_text(DAM.replace("4:40", "5:10"), encoding="utf-8")
+    archive.reindex()
+    found = archive.recall(sent.answer_id)
+    assert found.answer.quotes == sent.quotes
+    assert "4:40" in found.answer.quotes[0].quote.text
+    assert [article.revision for article in found.updated] == [2]
+    archive.remove([found.updated[0].article_id])
+    found = archive.recall(sent.answer_id)
+    assert not found.updated
+    assert len(found.removed) == 1
+
+
+def test_logging_makes_no_generation(archive: Archive) -> None:
+    """The same question gives the same answer id before and after the log was written."""
+    sent = archive.ask("When did the gate fail?")
+    archive.log(sent)
+    archive.judge(sent.answer_id, "useful")
+    assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
+
+
+def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
+    """Given again in private, an answer keeps the place where all can read it."""
+    sent = archive.ask("When did the gate fail?")
+    archive.log(sent, channel=1, message=2)
+    archive.log(sent)
+    assert archive.recall(sent.answer_id).message == 2
+    article_id = sent.quotes[0].quote.article_id
+    assert [entry.answer_id for entry in archive.quoting(article_id)] == [sent.answer_id]
+
+
+def test_private_answers_are_not_listed_with_their_articles(archive: Archive) -> None:
+    """What was answered in private does not show among an article's questions."""
+    sent = archive.ask("When did the gate fail?")
+    archive.log(sent)
+    assert archive.quoting(sent.quotes[0].quote.article_id) == []
+
+
+def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
+    """An id that was never given is refused with what to do."""
+    with pytest.raises(NotFoundError, match="copy the id"):
+        archive.recall("0123456789ab")
+
+
+def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
+    """What readers said comes back in order, with the reason they gave."""
+    archive.judge("0123456789ab", "useful")
+    archive.judge("0123456789ab", "wrong", "It is about another gate.")
+    kept = archive.feedback("0123456789ab")
+    assert [(one.verdict, one.note) for one in kept] == [
+        ("useful", ""),
+        ("wrong", "It is about another gate."),
+    ]
+    assert archive.feedback("ffffffffffff") == []
+
+
+def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
+    """The same wish is one watch; it remembers where it looked, and ends without a trace."""
+    declined = archive.ask("Who built the dam?", Filters(since=datetime(2026, 1, 1, tzinfo=UTC)))
+    number = archive.watch(declined, channel=1, person=2)
+    assert archive.watch(declined, channel=1, person=2) == number
+    assert archive.watch(declined, channel=1, person=3) != number
+    archive.looked(number, 9)
+    first = archive.watches()[0]
+    assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
+    archive.unwatch(number)
+    assert [watch.person for watch in archive.watches()] == [3]
