@@ -147,7 +147,6 @@ _UNITS = {
     "displaced": "displaced fled flee evacuated homeless homes refugees evacuees",
     "arrest": "arrested arrests detained detentions",
     "infection": "infected infections cases",
-    "population": "population inhabitants residents populace",
 }
 _GROWING = frozenset({"death", "injury", "displaced", "arrest", "infection"})
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
