@@ -49,7 +49,7 @@ class Verdict:
 
 def compare(question: str, a: Said, b: Said) -> Verdict | None:
     """How two sentences relate on the question; None when in doubt."""
-    if a.text == b.text:
+    if a.text == b.text or len(_words(a).bag & _words(b).bag) < 2:  # noqa: PLR2004
         return None
     asked, x, y = _asked(question[:LONGEST]), _read(a), _read(b)
     if found := _by_correction(x, y):
@@ -110,6 +110,10 @@ def _asked(question: str) -> _Asked:
     return _Asked(read(question), frozenset(units - {""}))
 
 
+def _words(said: Said) -> Wording:
+    return read(said.text[:LONGEST])
+
+
 @lru_cache(maxsize=512)
 def _read(said: Said) -> _Read:
     text = said.text[:LONGEST]
@@ -124,7 +128,7 @@ def _read(said: Said) -> _Read:
     negation = negation or _NO.match(plain)
     return _Read(
         said=said,
-        words=read(text),
+        words=_words(said),
         figures=tuple(_figures(plain)),
         days=tuple(date_ranges(text, said.published)),
         denied=denied,
@@ -143,7 +147,6 @@ _UNITS = {
     "displaced": "displaced fled flee evacuated homeless homes refugees evacuees",
     "arrest": "arrested arrests detained detentions",
     "infection": "infected infections cases",
-    "population": "population inhabitants residents populace",
 }
 _GROWING = frozenset({"death", "injury", "displaced", "arrest", "infection"})
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}

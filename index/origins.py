@@ -65,6 +65,7 @@ class _Report:
     names: frozenset[str]
 
 
+@lru_cache(maxsize=1024)
 def relate(a: str, b: str) -> Relation:
     """Compare the texts of two reports.
 
@@ -214,23 +215,24 @@ def _align(left: Sequence[Wording], right: Sequence[Wording]) -> tuple[_Pairs, b
 
     A rewrite may split a sentence in two, so one sentence may be aligned with several.
     """
-    has: dict[str, list[int]] = {}
+    has: dict[tuple[str, str], list[int]] = {}
     for j, other in enumerate(right):
-        for stem in other.bag:
-            has.setdefault(stem, []).append(j)
+        for pair in other.pairs:
+            has.setdefault(pair, []).append(j)
     aligned: _Pairs = []
     changed: _Pairs = []
     for i, one in enumerate(left):
-        shared = Counter(j for stem in one.bag for j in has.get(stem, ()))
+        shared = Counter(j for pair in one.pairs for j in has.get(pair, ()))
         for j, count in shared.items():
-            if _alike(one, right[j], count):
+            if count > 1 and _alike(one, right[j]):
                 (changed if facts_differ(one, right[j]) else aligned).append((i, j))
     settled = {i for i, _ in aligned}, {j for _, j in aligned}
     return aligned, any(i not in settled[0] and j not in settled[1] for i, j in changed)
 
 
-def _alike(a: Wording, b: Wording, shared: int) -> bool:
+def _alike(a: Wording, b: Wording) -> bool:
     """Whether two sentences share their wording and not only their subject."""
+    shared = len(a.bag & b.bag)
     least, most = sorted((len(a.bag), len(b.bag)))
     if shared < 4 or shared < 0.5 * least or shared < 0.3 * most:  # noqa: PLR2004
         return False
@@ -240,7 +242,7 @@ def _alike(a: Wording, b: Wording, shared: int) -> bool:
 def same_sentence(a: str, b: str) -> bool:
     """Whether two sentences have one wording and the same figures and names."""
     one, other = read(a), read(b)
-    return _alike(one, other, len(one.bag & other.bag)) and not facts_differ(one, other)
+    return _alike(one, other) and not facts_differ(one, other)
 
 
 def facts_differ(a: Wording, b: Wording) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 
 from index.agreement import Told, relation, same_speaker
 from index.article import Filters, Passage
 from index.dates import DateRange, date_ranges
-from index.origins import facts_differ, independence, read, relate, same_sentence
+from index.origins import facts_differ, independence, read, same_sentence
 from index.retrieve import Ranking
 from index.terms import content_terms
 
@@ -130,16 +131,19 @@ def _one_voice(a: Told, b: Told) -> bool:
 def _repeats(told: Told, chosen: Told) -> bool:
     """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
     mine, theirs = told.sentence.text, chosen.sentence.text
-    if bool(_AGAINST.search(mine)) != bool(_AGAINST.search(theirs)):
+    if _negative(mine) != _negative(theirs):
         return False
     a, b = set(content_terms(mine)), set(content_terms(theirs))
     near = len(a & b) > NEAR_COPY * len(a | b) and not facts_differ(read(mine), read(theirs))
     if told.article is chosen.article or a == b:
         return near
-    if near and not independence((told.article, chosen.article))[0]:
-        return True
-    lifted = relate(told.article.text, chosen.article.text).kind != "independent"
-    return lifted and same_sentence(mine, theirs)
+    alike = near or same_sentence(mine, theirs)
+    return alike and not independence((told.article, chosen.article))[0]
+
+
+@lru_cache(maxsize=2048)
+def _negative(text: str) -> bool:
+    return bool(_AGAINST.search(text))
 
 
 # Time
@@ -195,7 +199,7 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
         return
     for number, candidate in enumerate(ranked):
         told = candidate.told
-        denies = bool(_AGAINST.search(told.sentence.text))
+        denies = _negative(told.sentence.text)
         if told in tolds or (number >= CANDIDATES and not denies):
             continue
         if any(_disagree(question, group.best, told) for group in groups):
@@ -212,7 +216,7 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
 
 def _disagree(question: str, a: Told, b: Told) -> bool:
     """Whether one of two sentences denies the other; only one of them can be a denial."""
-    if bool(_AGAINST.search(a.sentence.text)) == bool(_AGAINST.search(b.sentence.text)):
+    if _negative(a.sentence.text) == _negative(b.sentence.text):
         return False
     found = relation(question, a, b)
     return found is not None and found.kind == "disagree"
