@@ -25,12 +25,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bot import output
 from bot.settings import Settings, load
-from index import archive as archives
-from index import sources
-from index.archive import Archive, Report, Watcher
+from index import intake, sources
+from index.archive import Archive
 from index.article import Filters
 from index.encoder import SentenceTransformerEncoder
 from index.errors import InputError, OnRecordError, QuestionError, SettingsError
+from index.intake import Report, Watcher
 
 app = typer.Typer(
     name="onrecord",
@@ -468,7 +468,7 @@ def _progress(run: Run, word: str) -> Iterator[Watcher | None]:
     with Progress(*columns, console=run.notes, transient=True) as bar:
         task = bar.add_task(word, total=None, title="")
 
-        def watch(made: archives.Progress) -> None:
+        def watch(made: intake.Progress) -> None:
             done = made.articles or made.sentences
             bar.update(task, completed=done, total=made.total, title=made.title[:40])
 

@@ -17,8 +17,8 @@ from bot.library import Library
 from bot.manners import moderates
 from bot.render import escaped, notice_view
 from bot.settings import Settings
-from index.archive import Report
 from index.errors import InputError
+from index.intake import Report
 
 _LISTED = 10
 

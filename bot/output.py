@@ -12,9 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.wording import speaker_line, story_line
-from index.archive import Change, Report
 from index.article import Agreement, Answer, Article, Citation, CitedQuote
 from index.evaluate import Figures
+from index.intake import Change, Report
 from index.retrieve import Ranking, explained
 from index.store import Event
 

@@ -10,13 +10,9 @@ from dataclasses import dataclass
 from index import decline
 from index.agreement import agreement, voice
 from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
-from index.features import given
 from index.origins import independence
-from index.query import words
 from index.retrieve import Ranking
 from index.selection import passages
-from index.sentences import Span
-from index.terms import terms
 
 _HIGHLIGHTS = 4  # of a quote
 _RAREST = 2  # question words that are shown where nothing of the kind asked for is
@@ -41,13 +37,7 @@ def compose(
     made, denying = agreement(question, found)
     citations = _citations(found, ranking)
     quotes = tuple(
-        _cited(
-            passage,
-            citations,
-            denies=number in denying,
-            shown=highlights(ranking, passage) if answered else (),
-        )
-        for number, passage in enumerate(found)
+        _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
     )
     return Answer(
         answer_id=answer_id(question, filters, generation, model),
@@ -77,22 +67,6 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     return Judgement(confidence, decline.reason(ranking))
 
 
-def highlights(ranking: Ranking, passage: Passage) -> tuple[Span, ...]:
-    """Spans of a passage that answer, counted from its start.
-
-    What its best sentence gives of the kind asked for, or else the question's rarest words in it.
-    """
-    text, query = passage.best.text, ranking.query
-    found = [*given(query, text)]
-    if not found:
-        of = {span: set(terms(text[span.start : span.end])) for span in words(text)}
-        held = set(query.terms) & {term for own in of.values() for term in own}
-        rare = sorted(held, key=lambda term: ranking.frequencies.get(term, 0))[:_RAREST]
-        found = [span for span, own in of.items() if own & {*rare}]
-    shift = passage.best.start - passage.start
-    return tuple(Span(one.start + shift, one.end + shift) for one in found[:_HIGHLIGHTS])
-
-
 def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
     """Twelve hex digits that name question, filters, generation and model."""
     parts = [question, list(filters.publishers), generation, model]
@@ -100,16 +74,13 @@ def answer_id(question: str, filters: Filters, generation: int, model: str) -> s
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _cited(
-    passage: Passage, citations: Sequence[Citation], *, denies: bool, shown: tuple[Span, ...]
-) -> CitedQuote:
+def _cited(passage: Passage, citations: Sequence[Citation], *, denies: bool) -> CitedQuote:
     """A passage as a quote; who negates what another quote says denies it, whatever the verb."""
     numbers = {citation.article.article_id: citation.number for citation in citations}
     said = voice(passage)
     return CitedQuote(
         quote=passage.quote(),
         citation=numbers[passage.article.article_id],
-        highlights=shown,
         speaker=said.speaker,
         act="denial" if denies and said.act == "claim" else said.act,
         also=tuple(numbers[article_id] for article_id in passage.also),

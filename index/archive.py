@@ -8,42 +8,33 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
-
-import numpy as np
 
 from index import decline, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, Sentence
 from index.commit import mismatch
 from index.embedded import EmbeddedStore
-from index.encoder import Encoder, Vectors
+from index.encoder import Encoder
 from index.errors import (
-    CancelledError,
-    EncoderError,
     InputError,
     ModelMismatchError,
     NotFoundError,
     QuestionError,
     SourceError,
-    StoreError,
 )
+from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Entry, Feedback, Recalled, Verdict, Watch, entry_of, recalled
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
-from index.sentences import Span, split
 from index.sources import Failure
 from index.store import (
     Changes,
-    Commit,
     Event,
-    Known,
     Origin,
-    Outcome,
-    Prepared,
     Size,
     Snapshot,
     Store,
@@ -51,69 +42,7 @@ from index.store import (
 
 THRESHOLD = 0.12
 MAX_K = 1_000
-_BATCH_SENTENCES = 1_000  # a commit about this often while adding
-_BATCH_ARTICLES = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """An article that was added, updated, removed or restored."""
-
-    article_id: str
-    title: str
-    sentences: int
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What adding, removing or reindexing did."""
-
-    generation: int
-    added: tuple[Change, ...] = ()
-    updated: tuple[Change, ...] = ()
-    restored: tuple[Change, ...] = ()
-    removed: tuple[Change, ...] = ()
-    unchanged: int = 0
-    failed: tuple[Failure, ...] = ()
-    embedded: int = 0  # sentences, by a rebuild
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a long task is. `total` articles where it can be known; `title` is in hand."""
-
-    articles: int
-    sentences: int
-    total: int | None
-    title: str
-
-
-@dataclass(slots=True)
-class _Tally:
-    """The report in the making."""
-
-    changes: dict[Outcome, list[Change]] = field(default_factory=dict)
-    failed: list[Failure] = field(default_factory=list)
-    unchanged: int = 0
-    articles: int = 0
-    sentences: int = 0
-
-    def report(self, generation: int, seconds: float) -> Report:
-        made = {name: tuple(changes) for name, changes in self.changes.items()}
-        return Report(
-            generation=generation,
-            added=made.get("added", ()),
-            updated=made.get("updated", ()),
-            restored=made.get("restored", ()),
-            removed=made.get("removed", ()),
-            unchanged=self.unchanged,
-            failed=tuple(self.failed),
-            seconds=seconds,
-        )
-
-
-Watcher = Callable[[Progress], None]
+_REBUILD_SENTENCES = 1_000  # embedded again between two commits
 
 
 class Archive:
@@ -231,15 +160,16 @@ class Archive:
         names = [*names]
         fruitful: set[str] = set()
         try:
-            return self._take_in(
-                _items(names, stream, fruitful),
+            run = Intake(
+                self._store,
+                self._encoder,
                 actor=actor,
                 action="add",
-                total=_total(names) if watch else None,
                 dry_run=dry_run,
+                total=_total(names) if watch else None,
                 watch=watch,
-                revive=True,
             )
+            return run.take(_items(names, stream, fruitful))
         finally:
             for name in names if not dry_run else ():
                 if name in fruitful and name != "-":
@@ -262,15 +192,16 @@ class Archive:
         """Take in what the collection's sources have new; removed articles stay removed."""
         with self._store.snapshot() as snapshot:
             names = [origin.uri for origin in snapshot.origins()]
-        return self._take_in(
-            _items(names, None, set()),
+        run = Intake(
+            self._store,
+            self._encoder,
             actor=actor,
             action="reindex",
-            total=_total(names) if watch else None,
-            dry_run=False,
-            watch=watch,
             revive=False,
+            total=_total(names) if watch else None,
+            watch=watch,
         )
+        return run.take(_items(names, None, set()))
 
     def rebuild(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
         """Embed every sentence again, for a new encoder; questions are answered meanwhile.
@@ -281,7 +212,7 @@ class Archive:
         model, done = self._encoder.model, 0
         self._encoder.encode([""])
         while True:
-            while missing := self._store.unstaged(model, _BATCH_SENTENCES):
+            while missing := self._store.unstaged(model, _REBUILD_SENTENCES):
                 vectors = self._encoder.encode([text for _, text in missing])
                 self._store.stage(model, [sentence_id for sentence_id, _ in missing], vectors)
                 done += len(missing)
@@ -304,7 +235,7 @@ class Archive:
     def _set_live(self, changes: Changes, actor: str, action: str) -> Report:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action)
-        tally = _Tally()
+        tally = Tally()
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
                 if outcome == "absent":
@@ -313,7 +244,7 @@ class Archive:
                     continue
                 article = snapshot.article(article_id)
                 count = len(snapshot.sentences(article_id))
-                _note(tally, outcome, Change(article_id, article.title, count))
+                tally.note(outcome, Change(article_id, article.title, count))
         return tally.report(commit.generation, time.monotonic() - started)
 
     # Remembering
@@ -434,132 +365,6 @@ class Archive:
         """Let go of files."""
         self._store.close()
 
-    # Taking in
-
-    def _take_in(
-        self,
-        items: Iterator[sources.Item],
-        *,
-        actor: str,
-        action: str,
-        total: int | None,
-        dry_run: bool,
-        watch: Watcher | None,
-        revive: bool,
-    ) -> Report:
-        started = time.monotonic()
-        tally = _Tally()
-        with self._store.snapshot() as snapshot:
-            generation = snapshot.generation
-        seen: dict[str, Known] = {}  # by a dry run, which stores nothing
-        try:
-            for batch in _batches(items, tally.failed):
-                new = self._unknown(batch, tally, seen, revive=revive)
-                prepared = [ready for article in new if (ready := _spans(article, tally))]
-                if dry_run:
-                    self._predict(prepared, tally, seen)
-                    continue
-                commit = self._commit(
-                    prepared,
-                    tally,
-                    actor=actor,
-                    action=action,
-                    total=total,
-                    watch=watch,
-                    revive=revive,
-                )
-                generation = max(generation, commit.generation) if commit else generation
-        except (StoreError, EncoderError, CancelledError, KeyboardInterrupt) as error:
-            if not tally.changes:
-                raise
-            told = str(error) or "It was stopped"
-            tally.failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
-        if not dry_run and tally.changes:
-            self._store.prepare(load=False)
-        return tally.report(generation, time.monotonic() - started)
-
-    def _unknown(
-        self, batch: list[Article], tally: _Tally, seen: dict[str, Known], *, revive: bool
-    ) -> list[Article]:
-        """The articles of a batch that are new or differ from what is stored, or `seen`."""
-        with self._store.snapshot() as snapshot:
-            known = snapshot.known({article.article_id for article in batch}) | seen
-        new = []
-        for article in batch:
-            stored = known.get(article.article_id)
-            if stored is None or _differs(article, stored, revive=revive):
-                new.append(article)
-            else:
-                tally.unchanged += 1
-        tally.articles += len(batch) - len(new)
-        return new
-
-    def _commit(
-        self,
-        ready: list[tuple[Article, list[Span]]],
-        tally: _Tally,
-        *,
-        actor: str,
-        action: str,
-        total: int | None,
-        watch: Watcher | None,
-        revive: bool,
-    ) -> Commit | None:
-        if not ready:
-            return None
-        vectors = self._embed(ready)
-        put = [
-            Prepared(article, tuple(spans), vectors[number])
-            for number, (article, spans) in enumerate(ready)
-        ]
-        commit = self._store.commit(
-            Changes(put=put, revive=revive), model=self._encoder.model, actor=actor, action=action
-        )
-        for article, spans in ready:
-            change = Change(article.article_id, article.title, len(spans))
-            _note(tally, commit.outcomes[article.article_id], change)
-            tally.articles += 1
-            tally.sentences += len(spans)
-        if watch:
-            watch(Progress(tally.articles, tally.sentences, total, ready[-1][0].title))
-        return commit
-
-    def _embed(self, ready: list[tuple[Article, list[Span]]]) -> list[Vectors]:
-        """One (sentences, d) array an article; unchanged sentences of a revision are reused."""
-        with self._store.snapshot() as snapshot:
-            model_is_ours = snapshot.model == self._encoder.model
-            stored = [
-                snapshot.embedded(article.article_id) if model_is_ours else {}
-                for article, _ in ready
-            ]
-        texts = [[article.text[s.start : s.end] for s in spans] for article, spans in ready]
-        new = list(
-            dict.fromkeys(
-                text
-                for known, own in zip(stored, texts, strict=True)
-                for text in own
-                if text not in known
-            )
-        )
-        made = dict(zip(new, self._encoder.encode(new), strict=True)) if new else {}
-        return [
-            np.stack([known[text] if text in known else made[text] for text in own])
-            for known, own in zip(stored, texts, strict=True)
-        ]
-
-    def _predict(
-        self, ready: list[tuple[Article, list[Span]]], tally: _Tally, seen: dict[str, Known]
-    ) -> None:
-        with self._store.snapshot() as snapshot:
-            known = snapshot.known([article.article_id for article, _ in ready]) | seen
-        for article, spans in ready:
-            stored = known.get(article.article_id)
-            outcome: Outcome = "added" if stored is None else "updated"
-            if stored and stored.retired and stored.text_hash == article.text_hash:
-                outcome = "restored"
-            seen[article.article_id] = Known(article.text_hash, retired=False)
-            _note(tally, outcome, Change(article.article_id, article.title, len(spans)))
-
 
 def _items(
     names: Iterable[str], stream: IO[bytes] | None, fruitful: set[str]
@@ -585,47 +390,6 @@ def _origin(name: str) -> Origin:
 def _total(names: Iterable[str]) -> int | None:
     counts = [sources.count(name) if name != "-" else None for name in names]
     return None if None in counts else sum(count or 0 for count in counts)
-
-
-def _batches(items: Iterator[sources.Item], failed: list[Failure]) -> Iterator[list[Article]]:
-    """What goes into one commit each; an id that comes twice is an update, in a later one."""
-    batch: dict[str, Article] = {}
-    size = 0
-    for item in items:
-        if isinstance(item, Failure):
-            failed.append(item)
-            continue
-        full = size >= _BATCH_SENTENCES or len(batch) >= _BATCH_ARTICLES
-        if full or item.article_id in batch:
-            yield [*batch.values()]
-            batch, size = {}, 0
-        batch[item.article_id] = item
-        size += len(item.text) // 120  # about a sentence
-    if batch:
-        yield [*batch.values()]
-
-
-def _spans(article: Article, tally: _Tally) -> tuple[Article, list[Span]] | None:
-    spans = split(article.text, article.language)
-    if any(char.isalnum() for char in article.text) and spans:
-        return article, spans
-    tally.failed.append(
-        Failure(article.source or article.article_id, "It has no sentences: give it a text.")
-    )
-    return None
-
-
-def _differs(article: Article, stored: Known, *, revive: bool) -> bool:
-    if stored.retired:
-        return revive
-    return stored.text_hash != article.text_hash
-
-
-def _note(tally: _Tally, outcome: Outcome, change: Change) -> None:
-    if outcome == "unchanged":
-        tally.unchanged += 1
-    else:
-        tally.changes.setdefault(outcome, []).append(change)
 
 
 def _resolved(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
-from index.sentences import Span
 
 Act = Literal["claim", "denial", "confirmation", "report"]
 MAX_ARTICLE_CHARS = 2_000_000
@@ -206,7 +205,6 @@ class CitedQuote:
     """A quote and the number of its citation.
 
     Attributes:
-        highlights: spans of the quote, counted from its start, that answer.
         speaker: who says it, in the words of the report; None if unknown or only the report.
         act: how it is said.
         also: numbers of the citations that have the same sentence and the same origin.
@@ -214,7 +212,6 @@ class CitedQuote:
 
     quote: Quote
     citation: int
-    highlights: tuple[Span, ...] = ()
     speaker: str | None = None
     act: Act = "report"
     also: tuple[int, ...] = ()

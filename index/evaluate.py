@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.archive import Archive, Watcher
+from index.archive import Archive
 from index.article import Article, Sentence
 from index.errors import SourceError
+from index.intake import Watcher
 from index.retrieve import Ranking
 from index.sources import Failure
 

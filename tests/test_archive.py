@@ -15,8 +15,8 @@ from fakes import FakeEncoder, write_rows
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index import archive as archive_module
-from index.archive import MAX_K, Archive, Progress
+from index import intake
+from index.archive import MAX_K, Archive
 from index.article import Answer, Filters, Quote
 from index.embedded import EmbeddedStore
 from index.errors import (
@@ -28,6 +28,7 @@ from index.errors import (
     QuestionError,
     QuoteError,
 )
+from index.intake import Progress
 
 DAM = {
     "_id": "dam",
@@ -182,7 +183,7 @@ def test_an_encoder_that_fails_loses_nothing_committed(
     archive: Archive, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was committed before the failure stays, and adding again goes on from there."""
-    monkeypatch.setattr(archive_module, "_BATCH_ARTICLES", 2)
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
     rows = [{**CUP, "_id": f"c{n}", "text": f"Team {n} won the cup."} for n in range(6)]
     encoder.fail_after = 4
     report = archive.add(["-"], stream=stream(*rows))
@@ -197,7 +198,7 @@ def test_cancelling_keeps_what_was_committed(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watcher that raises stops the task; what was committed stays, and is reported."""
-    monkeypatch.setattr(archive_module, "_BATCH_ARTICLES", 2)
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
     told: list[Progress] = []
 
     def watch(progress: Progress) -> None:
@@ -332,7 +333,7 @@ def test_an_interrupted_rebuild_goes_on(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was embedded before the interruption is not embedded again; questions work between."""
-    monkeypatch.setattr(archive_module, "_BATCH_SENTENCES", 2)
+    monkeypatch.setattr(intake, "BATCH_SENTENCES", 2)
     archive.add(["-"], stream=stream(*ALL))
     encoder = FakeEncoder("other")
 
