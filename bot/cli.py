@@ -231,6 +231,9 @@ def search(
     until: Until = None,
     as_of: AsOf = None,
     queries: Queries = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Say what made the score of each sentence.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Rank sentences or articles without answering."""
@@ -239,7 +242,7 @@ def search(
 
     def found(archive: Archive, text: str, key: str | None = None) -> dict[str, Any]:
         ranked = archive.search(text, k, filters)
-        return output.ranking(ranked, k, by_article=by_article, query_id=key)
+        return output.ranking(ranked, k, by_article=by_article, query_id=key, explain=explain)
 
     with context.obj.archive() as archive:
         if queries:
@@ -248,7 +251,7 @@ def search(
             print(output.document(found(archive, _needed(question))))
         else:
             ranked = archive.search(_needed(question), k, filters)
-            output.print_ranking(Console(), ranked, k, by_article=by_article)
+            output.print_ranking(Console(), ranked, k, by_article=by_article, explain=explain)
 
 
 @app.command()
@@ -256,6 +259,9 @@ def evaluate(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="A data set in BEIR's layout.")],
     split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv.")] = "test",
+    run_file: Annotated[
+        Path | None, typer.Option("--run", help="Write the ranked articles in TREC's format.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Measure ranking and declining on a data set, in a collection of its own."""
@@ -264,7 +270,9 @@ def evaluate(
     run: Run = context.obj
     name = evaluation.collection_name(folder)
     with run.archive(name, threads=os.cpu_count()) as archive, _progress(run, "Indexing") as watch:
-        measured, failed = evaluation.evaluate(archive, folder, split=split, watch=watch)
+        measured, failed = evaluation.evaluate(
+            archive, folder, split=split, run=run_file, watch=watch
+        )
     for failure in failed:
         run.notes.print(f"{failure.source}: {failure.error}", markup=False)
     found = output.figures(measured)
@@ -272,7 +280,7 @@ def evaluate(
         print(output.document(found))
     else:
         for figure, value in found.items():
-            print(f"{figure:>20}  {value}")
+            print(f"{figure:>28}  {value}")
     if failed:
         raise typer.Exit(_FAILED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -10,10 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bot.wording import speaker_line, story_line
 from index.archive import Change, Report
-from index.article import Answer, Article, Citation, CitedQuote
+from index.article import Agreement, Answer, Article, Citation, CitedQuote
 from index.evaluate import Figures
-from index.retrieve import Ranking
+from index.retrieve import Ranking, explained
 from index.store import Event
 
 
@@ -42,8 +44,10 @@ def report(made: Report) -> dict[str, Any]:
     }
 
 
-def ranking(ranked: Ranking, k: int, *, by_article: bool, query_id: str | None) -> dict[str, Any]:
-    """A ranking of sentences or articles."""
+def ranking(
+    ranked: Ranking, k: int, *, by_article: bool, query_id: str | None, explain: bool = False
+) -> dict[str, Any]:
+    """A ranking of sentences or articles; `explain` adds what each feature adds to a score."""
     results: list[dict[str, Any]]
     if by_article:
         results = [
@@ -64,6 +68,9 @@ def ranking(ranked: Ranking, k: int, *, by_article: bool, query_id: str | None) 
             }
             for rank, (sentence, score) in enumerate(pairs, 1)
         ]
+        added = explained(ranked) if explain else {}
+        for row, result in enumerate(results if explain else []):
+            result["features"] = {name: round(float(own[row]), 4) for name, own in added.items()}
     return {"id": query_id, "results": results}
 
 
@@ -77,7 +84,8 @@ def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [_citation(citation) for citation in given.citations],
-        "agreement": None,
+        "agreement": _agreement(given.agreement) if given.agreement else None,
+        "independent": given.independent,
         "generation": given.generation,
     }
     if given.reason:
@@ -117,21 +125,12 @@ def event(logged: Event) -> dict[str, Any]:
 
 
 def figures(measured: Figures) -> dict[str, Any]:
-    """What `evaluate` measured; figures that the set has no judgements for are left out."""
-    made = {
-        "dataset": measured.dataset,
-        "queries": measured.queries,
-        "ndcg@10": measured.ndcg,
-        "recall@10": measured.recall,
-        "mrr@10": measured.mrr,
-        "hit@4": measured.hit4,
-        "hit@10": measured.hit10,
-        "evidence_recall@10": measured.evidence_recall,
-        "decline_auroc": measured.decline_auroc,
-        "seconds_per_query": measured.seconds_per_query,
-    }
-    rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in made.items()}
-    return {name: value for name, value in rounded.items() if value is not None}
+    """What `evaluate` measured, each figure with its 95 % interval."""
+    made: dict[str, Any] = {"dataset": measured.dataset, "queries": measured.queries}
+    for name, one in measured.estimates.items():
+        made[name] = round(one.value, 4)
+        made[f"{name}_interval"] = [round(one.low, 4), round(one.high, 4)]
+    return made | {"seconds_per_query": round(measured.seconds_per_query, 4)}
 
 
 def print_report(console: Console, made: Report) -> None:
@@ -167,24 +166,61 @@ def print_answer(console: Console, given: Answer) -> None:
         if given.closest:
             console.print("\nThe closest passage, which does not answer it:")
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
+        if line := speaker_line(cited):
+            console.print(f"  {escape(line)}")
         console.out(f"  “{cited.quote.text}” [{cited.citation}]\n", highlight=False)
+    if line := story_line(given):
+        console.print(f"{line}\n")
     for citation in given.citations:
         console.print(f"\\[{citation.number}] {escape(source_line(citation.article))}")
     console.print(f"[dim]answer {given.answer_id}[/dim]")
 
 
-def print_ranking(console: Console, ranked: Ranking, k: int, *, by_article: bool) -> None:
-    """A ranking, for a person."""
+def print_ranking(
+    console: Console, ranked: Ranking, k: int, *, by_article: bool, explain: bool = False
+) -> None:
+    """A ranking, for a person; `explain` says under each sentence what made its score."""
     table = Table("", "score", "article", "" if by_article else "sentence", box=None)
     table.columns[2].overflow = "fold"
     if by_article:
         for rank, (found, score) in enumerate(ranked.by_article()[:k], 1):
             table.add_row(str(rank), f"{score:.2f}", escape(found.article_id), escape(found.title))
     else:
+        added = explained(ranked) if explain else {}
         pairs = zip(ranked.sentences[:k], ranked.scores[:k].tolist(), strict=True)
         for rank, (one, score) in enumerate(pairs, 1):
             table.add_row(str(rank), f"{score:.2f}", escape(one.article_id), escape(one.text))
+            if explain:
+                parts = {name: float(own[rank - 1]) for name, own in added.items()}
+                table.add_row("", "", "", f"[dim]{_in_words(parts)}[/dim]")
     console.print(table)
+
+
+_WORDS = {
+    "cover": "its words are the question's",
+    "clause_bm25": "it and its neighbours use the question's words",
+    "clause_dense": "it means what the question means",
+    "article_dense": "its report is about this",
+    "publisher": "the publisher named",
+    "day": "the day named",
+    "publisher_and_day": "publisher and day named",
+    "gives": "it gives the kind of thing asked for",
+    "first": "it stands early in its report",
+    "length": "its length",
+    "asks": "it is a question itself",
+    "unfinished": "it is a caption or headline",
+    "boilerplate": "it is about the page, not the news",
+    "same_article": "its report stands higher already",
+}
+_SEEN = 0.05  # of a score, under which a feature is not worth a word
+
+
+def _in_words(parts: Mapping[str, float]) -> str:
+    """What made a score, the most telling first."""
+    told = sorted(parts.items(), key=lambda part: -abs(part[1]))
+    return ", ".join(
+        f"{value:+.2f} {_WORDS.get(name, name)}" for name, value in told if abs(value) >= _SEEN
+    )
 
 
 def source_line(found: Article) -> str:
@@ -212,7 +248,19 @@ def _quote(cited: CitedQuote) -> dict[str, Any]:
         "start": quote.start,
         "end": quote.end,
         "citation": cited.citation,
+        "speaker": cited.speaker,
+        "act": cited.act,
+        "also": list(cited.also),
     }
+
+
+def _agreement(found: Agreement) -> dict[str, Any]:
+    sides: list[dict[str, Any]] = []
+    for side in found.sides:
+        sides.append({"quotes": list(side.quotes)})
+        if side.speaker is not None:
+            sides[-1]["speaker"] = side.speaker
+    return {"kind": found.kind, "sides": sides}
 
 
 def _citation(citation: Citation) -> dict[str, Any]:

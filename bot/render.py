@@ -16,18 +16,20 @@ import discord
 from discord import ui
 
 from bot.emphasis import answering
+from bot.wording import speaker_line, story_line
 from index.article import Answer, Article, Citation, CitedQuote, Filters
 from index.sentences import Span
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 _RESERVED = 60  # of them for what is said about left-out quotes
-_MAX_SHOWN = 8  # quotes, which with their citations stay far under 40 components
+_MAX_SHOWN = 5  # quotes, which with speakers and citations stay under 40 components
 _QUESTION_CHARS = 300
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
 _URL_CHARS = 500
 _FRAGMENT_WORDS = 5
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
+_DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _COLOUR = discord.Colour(0x2B5C8A)
 Row = ui.ActionRow[ui.LayoutView]
 
@@ -82,13 +84,16 @@ def quotes_view(
     groups: list[tuple[str, ...]] = []
     left = MAX_TEXT - len(head) - len(footer) - _RESERVED
     for cited in quotes[:_MAX_SHOWN]:
+        said = speaker_line(cited)
+        also = [citation_line(sources[number]) for number in cited.also]
         group = (
+            *([escaped(_short(said, _NAME_CHARS))] if said else []),
             block_quote(cited, answering(answer, cited.quote.text)),
-            citation_line(sources[cited.citation], cited),
+            "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
         )
+        if sum(map(len, group)) > left:
+            continue  # a shorter one may still fit
         left -= sum(map(len, group))
-        if left < 0:
-            break
         groups.append(group)
     missing = len(quotes) - len(groups)
     note = f"-# {missing} more too long to show here.\n" if missing else ""
@@ -159,11 +164,15 @@ def _view(groups: Sequence[Sequence[str]], rows: Iterable[Row]) -> ui.LayoutView
 
 
 def _footer(answer: Answer) -> str:
-    return f"-# Quoted to the letter · answer `{answer.answer_id}`"
+    story = story_line(answer)
+    return (
+        f"{story}\n" if story else ""
+    ) + f"-# Quoted to the letter · answer `{answer.answer_id}`"
 
 
 def _short(text: str, most: int) -> str:
-    folded = " ".join(text.split())
+    """A name or title on one line, which cannot turn the reading direction of what follows it."""
+    folded = " ".join(_DIRECTION.sub("", text).split())
     return folded if len(folded) <= most else folded[:most].rstrip() + "…"
 
 

@@ -1,7 +1,7 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
-Read it from top to bottom: errors, article, log, terms, sentences, address, fetch, sandbox,
+Read it from top to bottom: errors, sentences, article, log, terms, address, fetch, sandbox,
 portable, markup, packed, plain, formats, sources, encoder, store, memory, catalogue, commit,
-vectors, embedded, query, features, retrieve, answer, archive, evaluate. Each module imports only
-from those before it.
+vectors, embedded, query, features, retrieve, decline, phrases, attribution, dates, origins, compare,
+agreement, selection, answer, archive, evaluate. Each module imports only from those before it.
 """

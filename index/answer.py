@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage, Sentence
+from index import decline
+from index.agreement import agreement, voice
+from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
+from index.features import given
+from index.origins import independence
+from index.query import words
 from index.retrieve import Ranking
-from index.terms import content_terms
+from index.selection import passages
+from index.sentences import Span
+from index.terms import terms
 
-MAX_QUOTES = 4
-CANDIDATES = 12  # sentences looked at for quotes
-_SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
-_FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
-NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
-
-
-# A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
-_REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
+_HIGHLIGHTS = 4  # of a quote
+_RAREST = 2  # question words that are shown where nothing of the kind asked for is
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +35,20 @@ def compose(
 ) -> Answer:
     """Answer from a ranking, or decline where confidence is under the threshold."""
     question = ranking.query.question
-    found = passages(ranking)
     judged = judge(ranking, threshold, filters)
-    if judged.reason is not None:
-        found = found[:1]
-    citations = _citations(passage.article for passage in found)
-    numbers = {citation.article.article_id: citation.number for citation in citations}
-    quotes = tuple(
-        CitedQuote(passage.quote(), numbers[passage.article.article_id]) for passage in found
-    )
     answered = judged.reason is None
+    found = passages(ranking, filters)[: None if answered else 1]
+    made, denying = agreement(question, found)
+    citations = _citations(found, ranking)
+    quotes = tuple(
+        _cited(
+            passage,
+            citations,
+            denies=number in denying,
+            shown=highlights(ranking, passage) if answered else (),
+        )
+        for number, passage in enumerate(found)
+    )
     return Answer(
         answer_id=answer_id(question, filters, generation, model),
         question=question,
@@ -56,41 +59,11 @@ def compose(
         confidence=judged.confidence,
         quotes=quotes if answered else (),
         citations=citations,
+        agreement=made,
         reason=judged.reason,
         closest=quotes[0] if quotes and not answered else None,
         scores=tuple(passage.score for passage in found),
     )
-
-
-def passages(ranking: Ranking, most: int = MAX_QUOTES) -> list[Passage]:
-    """The best sentences, neighbours merged, without near-copies, best first."""
-    chosen: list[list[Sentence]] = []
-    scores: list[float] = []
-    top = ranking.scores[0] if len(ranking.scores) else 0.0
-    floor = top - _spread(ranking)
-    for sentence, score in zip(
-        ranking.sentences[:CANDIDATES], ranking.scores.tolist(), strict=False
-    ):
-        if score < floor:
-            break
-        again = any(group[0].article_id == sentence.article_id for group in chosen)
-        if again and score < (top + floor) / 2 and not _REBUTS.search(sentence.text):
-            continue
-        beside = next((group for group in chosen if _adjoins(group, sentence)), None)
-        if beside is not None and len(beside) == 1:
-            beside.append(sentence)
-        elif beside is None and not _repeats(sentence, chosen) and len(chosen) < most:
-            chosen.append([sentence])
-            scores.append(score)
-    return [
-        Passage(
-            ranking.articles[group[0].article_id],
-            tuple(sorted(group, key=lambda s: s.position)),
-            group[0],
-            score,
-        )
-        for group, score in zip(chosen, scores, strict=True)
-    ]
 
 
 def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
@@ -101,9 +74,23 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     confidence = ranking.confidence
     if confidence >= threshold:
         return Judgement(confidence, None)
-    seen = {term for s in ranking.sentences[:3] for term in content_terms(s.text)}
-    missing = [word for word in ranking.query.terms if word not in seen]
-    return Judgement(confidence, _reason(missing))
+    return Judgement(confidence, decline.reason(ranking))
+
+
+def highlights(ranking: Ranking, passage: Passage) -> tuple[Span, ...]:
+    """Spans of a passage that answer, counted from its start.
+
+    What its best sentence gives of the kind asked for, or else the question's rarest words in it.
+    """
+    text, query = passage.best.text, ranking.query
+    found = [*given(query, text)]
+    if not found:
+        of = {span: set(terms(text[span.start : span.end])) for span in words(text)}
+        held = set(query.terms) & {term for own in of.values() for term in own}
+        rare = sorted(held, key=lambda term: ranking.frequencies.get(term, 0))[:_RAREST]
+        found = [span for span, own in of.items() if own & {*rare}]
+    shift = passage.best.start - passage.start
+    return tuple(Span(one.start + shift, one.end + shift) for one in found[:_HIGHLIGHTS])
 
 
 def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
@@ -113,35 +100,30 @@ def answer_id(question: str, filters: Filters, generation: int, model: str) -> s
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
-def _reason(missing: list[str]) -> str:
-    if missing:
-        return "The reports do not say: no passage speaks of all that you ask."
-    return "The reports do not say: the closest passage is about something near it."
-
-
-def _spread(ranking: Ranking) -> float:
-    """How far under the best score a sentence still adds to the answer."""
-    if not len(ranking.scores):
-        return 0.0
-    share = _FACT_SPREAD if ranking.query.answer_type else _SPREAD
-    return share * float(ranking.scores[0] - ranking.scores.mean())
-
-
-def _adjoins(group: list[Sentence], sentence: Sentence) -> bool:
-    return group[0].article_id == sentence.article_id and any(
-        abs(other.position - sentence.position) == 1 for other in group
+def _cited(
+    passage: Passage, citations: Sequence[Citation], *, denies: bool, shown: tuple[Span, ...]
+) -> CitedQuote:
+    """A passage as a quote; who negates what another quote says denies it, whatever the verb."""
+    numbers = {citation.article.article_id: citation.number for citation in citations}
+    said = voice(passage)
+    return CitedQuote(
+        quote=passage.quote(),
+        citation=numbers[passage.article.article_id],
+        highlights=shown,
+        speaker=said.speaker,
+        act="denial" if denies and said.act == "claim" else said.act,
+        also=tuple(numbers[article_id] for article_id in passage.also),
     )
 
 
-def _repeats(sentence: Sentence, chosen: list[list[Sentence]]) -> bool:
-    mine = set(content_terms(sentence.text))
-    for group in chosen:
-        theirs = set(content_terms(group[0].text))
-        if len(mine & theirs) > NEAR_COPY * len(mine | theirs):
-            return True
-    return False
-
-
-def _citations(articles: Iterable[Article]) -> tuple[Citation, ...]:
-    distinct = {article.article_id: article for article in articles}
-    return tuple(Citation(number, article) for number, article in enumerate(distinct.values(), 1))
+def _citations(found: Sequence[Passage], ranking: Ranking) -> tuple[Citation, ...]:
+    """The reports quoted, then those that have the same sentences, with their independence."""
+    ids = [passage.article.article_id for passage in found]
+    ids += [article_id for passage in found for article_id in passage.also]
+    articles: list[Article] = [ranking.articles[article_id] for article_id in dict.fromkeys(ids)]
+    return tuple(
+        Citation(number, article, tuple(sorted(other + 1 for other in others)))
+        for number, (article, others) in enumerate(
+            zip(articles, independence(articles), strict=True), 1
+        )
+    )

@@ -15,7 +15,7 @@ from typing import IO
 
 import numpy as np
 
-from index import sources
+from index import decline, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, Sentence
 from index.commit import mismatch
@@ -167,6 +167,11 @@ class Archive:
                 model=self._encoder.model,
                 threshold=self._threshold,
             )
+            if answer.status == "declined" and filters:
+                free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+                if free.confidence >= self._threshold:
+                    left_out = decline.excluded(filters, free.by_article()[0][0])
+                    answer = replace(answer, reason=f"{answer.reason} {left_out}")
             _check_quotes(snapshot, answer)
             return answer
 

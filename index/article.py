@@ -12,7 +12,9 @@ from datetime import datetime
 from typing import Any, Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
+from index.sentences import Span
 
+Act = Literal["claim", "denial", "confirmation", "report"]
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
 
@@ -161,13 +163,15 @@ class Passage:
     """Consecutive sentences of one article that belong together in an answer.
 
     `score` is the fused score of its best sentence; it orders the passages of one question
-    and means nothing beside the scores of another.
+    and means nothing beside the scores of another. `also` are the ids of other reports of the
+    same origin that have the same sentence.
     """
 
     article: Article
     sentences: tuple[Sentence, ...]
     best: Sentence
     score: float
+    also: tuple[str, ...] = ()
 
     @property
     def start(self) -> int:
@@ -186,7 +190,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """A numbered source of an answer; numbers are 1-based, in order of first use."""
+    """A numbered source of an answer; numbers are 1-based, in order of first use.
+
+    `independent_of` are the numbers of those that it is no copy or rewrite of, that are not of
+    the same publisher, and that neither leans on as its source.
+    """
 
     number: int
     article: Article
@@ -195,10 +203,41 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedQuote:
-    """A quote and the number of its citation."""
+    """A quote and the number of its citation.
+
+    Attributes:
+        highlights: spans of the quote, counted from its start, that answer.
+        speaker: who says it, in the words of the report; None if unknown or only the report.
+        act: how it is said.
+        also: numbers of the citations that have the same sentence and the same origin.
+    """
 
     quote: Quote
     citation: int
+    highlights: tuple[Span, ...] = ()
+    speaker: str | None = None
+    act: Act = "report"
+    also: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Quotes (indices, 0-based) that stand together, and who says so, where one is known."""
+
+    quotes: tuple[int, ...]
+    speaker: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """What the quotes of an answer have to do with one another.
+
+    One side where independent reports agree; two where they disagree, the denial behind what it
+    denies; the earlier and the later where one updates or corrects the other.
+    """
+
+    kind: Literal["agree", "disagree", "updated"]
+    sides: tuple[Side, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +282,7 @@ class Answer:
     confidence: float
     quotes: tuple[CitedQuote, ...] = ()
     citations: tuple[Citation, ...] = ()
+    agreement: Agreement | None = None
     reason: str | None = None
     closest: CitedQuote | None = None
     scores: tuple[float, ...] = field(default=(), compare=False)
@@ -250,9 +290,22 @@ class Answer:
     def __post_init__(self) -> None:
         numbers = {citation.number for citation in self.citations}
         cited = [*self.quotes, *([self.closest] if self.closest else [])]
-        if any(item.citation not in numbers for item in cited):
+        named = {number for item in cited for number in (item.citation, *item.also)}
+        if not named <= numbers:
             raise InputError("An answer cites a source it does not list.")
         if (self.status == "answered") != bool(self.quotes):
             raise InputError("An answer has quotes, a decline has none.")
         if self.status == "declined" and not self.reason:
             raise InputError("A decline needs a reason.")
+        sides = self.agreement.sides if self.agreement else ()
+        if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
+            raise InputError("An agreement is about quotes that the answer does not have.")
+
+    @property
+    def independent(self) -> int:
+        """How many of the cited reports are independent of one another."""
+        counted: list[int] = []
+        for citation in self.citations:
+            if {*counted} <= {*citation.independent_of}:
+                counted.append(citation.number)
+        return len(counted)

@@ -12,19 +12,23 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from index.answer import judge
+import numpy as np
+import numpy.typing as npt
+
 from index.archive import Archive, Watcher
-from index.article import Article, Filters, Sentence
+from index.article import Article, Sentence
 from index.errors import SourceError
 from index.retrieve import Ranking
 from index.sources import Failure
 
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences
+_K = 10
+_RESAMPLES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,22 +52,30 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
-    """Means over the queries they apply to; None where the set has no such judgements.
+class Estimate:
+    """A figure and its 95 % interval, by the percentile bootstrap over questions (Efron 1979)."""
 
-    `ndcg`, `recall` and `mrr` at 10 are over sentences where the set has evidence for `mrr`, and
-    over articles otherwise; nDCG and recall are always over articles.
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured.
+
+    Attributes:
+        dataset: the folder's name.
+        queries: how many questions were asked.
+        estimates: by name, over the questions each applies to; what the set has no judgements
+            for is left out. `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold
+            sentences where the set has them, else over articles; `answered@5%` is the share of
+            answerable questions answered when 5 % of the unanswerable ones are.
     """
 
     dataset: str
     queries: int
-    ndcg: float | None
-    recall: float | None
-    mrr: float | None
-    hit4: float | None
-    hit10: float | None
-    evidence_recall: float | None
-    decline_auroc: float | None
+    estimates: Mapping[str, Estimate]
     seconds_per_query: float
 
 
@@ -125,6 +137,7 @@ def evaluate(
     folder: Path,
     *,
     split: str = "test",
+    run: Path | None = None,
     watch: Watcher | None = None,
 ) -> tuple[Figures, list[Failure]]:
     """Index a set's corpus into `archive` where it is not there yet, and measure.
@@ -133,6 +146,7 @@ def evaluate(
         archive: best a collection of its own for each set.
         folder: in BEIR's layout.
         split: which qrels.
+        run: file to write the ranked articles to, in TREC's format.
         watch: called with the progress of indexing.
     """
     report = archive.add([str(_corpus(folder))], actor="evaluate", watch=watch)
@@ -140,55 +154,68 @@ def evaluate(
     questions = load(folder, split, articles)
     archive.prepare()
     started = time.perf_counter()
-    runs = [archive.search(question.text) for question in questions]
+    rankings = [archive.search(question.text) for question in questions]
     seconds = (time.perf_counter() - started) / max(len(questions), 1)
-    return _figures(folder.name, questions, runs, seconds), [*report.failed]
+    pairs = [*zip(questions, rankings, strict=True)]
+    if run is not None:
+        run.write_text("".join(_run_lines(pairs)), encoding="utf-8")
+    figures = Figures(folder.name, len(pairs), _ranking(pairs) | _declining(pairs), seconds)
+    return figures, [*report.failed]
 
 
-def _figures(
-    dataset: str, questions: Sequence[Question], runs: Sequence[Ranking], seconds: float
-) -> Figures:
-    judged = [(q, r) for q, r in zip(questions, runs, strict=True) if q.articles]
-    golden = [(q, r) for q, r in judged if q.evidence]
-    found = [_gold_ranks(question, ranking.sentences) for question, ranking in golden]
-    by_article = [[a.article_id for a, _ in ranking.by_article()] for _, ranking in judged]
-    ndcgs = [ndcg(ids, q.articles, 10) for (q, _), ids in zip(judged, by_article, strict=True)]
-    recalls = [
-        sum(one in q.articles for one in ids[:10]) / len(q.articles)
-        for (q, _), ids in zip(judged, by_article, strict=True)
-    ]
-    if golden:
-        firsts = [min(ranks, default=None) for ranks in found]
-    else:
-        firsts = [
-            next((n for n, one in enumerate(ids, 1) if one in q.articles), None)
-            for (q, _), ids in zip(judged, by_article, strict=True)
-        ]
-    confident = [
-        (judge(r, 0.5, Filters()).confidence, q.answerable)
-        for q, r in zip(questions, runs, strict=True)
-        if q.answerable is not None
-    ]
-    return Figures(
-        dataset=dataset,
-        queries=len(questions),
-        ndcg=_mean(ndcgs),
-        recall=_mean(recalls),
-        mrr=_mean([1 / first if first and first <= 10 else 0.0 for first in firsts]),  # noqa: PLR2004
-        hit4=_mean([float(bool(first and first <= 4)) for first in firsts]) if golden else None,  # noqa: PLR2004
-        hit10=_mean([float(bool(first and first <= 10)) for first in firsts]) if golden else None,  # noqa: PLR2004
-        evidence_recall=_mean(
-            [
-                sum(rank <= 10 for rank in ranks) / len(q.evidence)  # noqa: PLR2004
-                for (q, _), ranks in zip(golden, found, strict=True)
-            ]
-        ),
-        decline_auroc=auroc(
-            [score for score, answerable in confident if answerable],
-            [score for score, answerable in confident if not answerable],
-        ),
-        seconds_per_query=seconds,
-    )
+def _run_lines(pairs: Iterable[tuple[Question, Ranking]]) -> Iterator[str]:
+    for question, ranking in pairs:
+        for rank, (article, score) in enumerate(ranking.by_article(), 1):
+            yield f"{question.query_id} Q0 {article.article_id} {rank} {score:.6f} onrecord\n"
+
+
+def _ranking(pairs: Sequence[tuple[Question, Ranking]]) -> dict[str, Estimate]:
+    """How high what is right ranks, over the questions for which it is known."""
+    values: dict[str, list[float]] = {}
+    sentences = any(question.evidence for question, _ in pairs)
+    for question, ranking in pairs:
+        if not question.articles:
+            continue
+        ids = [article.article_id for article, _ in ranking.by_article()]
+        right = [rank for rank, one in enumerate(ids, 1) if one in question.articles]
+        row = {
+            "ndcg@10": ndcg(ids, question.articles, _K),
+            "recall@10": sum(rank <= _K for rank in right) / len(question.articles),
+        }
+        if question.evidence:
+            right = _gold_ranks(question, ranking.sentences)
+            found = sum(rank <= _K for rank in right) / len(question.evidence)
+            row |= {"evidence_recall@10": found}
+            row |= {f"hit@{k}": float(min(right, default=k + 1) <= k) for k in (4, _K)}
+        if question.evidence or not sentences:
+            first = min(right, default=_K + 1)
+            row["mrr@10"] = 1 / first if first <= _K else 0.0
+        for name, value in row.items():
+            values.setdefault(name, []).append(value)
+    return {name: _estimate(lambda drawn: float(drawn.mean()), own) for name, own in values.items()}
+
+
+def _declining(pairs: Sequence[tuple[Question, Ranking]]) -> dict[str, Estimate]:
+    """How well confidence tells questions that can be answered from those that cannot."""
+    of = {
+        kind: [ranking.confidence for question, ranking in pairs if question.answerable is kind]
+        for kind in (True, False)
+    }
+    if not all(of.values()):
+        return {}
+    return {
+        "decline_auroc": _estimate(auroc, of[True], of[False]),
+        "answered@5%": _estimate(answered_at, of[True], of[False]),
+    }
+
+
+def _estimate(figure: Callable[..., float], *samples: Sequence[float]) -> Estimate:
+    """A figure of one or more samples, each drawn again for the interval; repeatable."""
+    own = [np.asarray(sample, dtype=np.float64) for sample in samples]
+    draw = np.random.default_rng(0)
+    again = [figure(*(draw.choice(one, len(one)) for one in own)) for _ in range(_RESAMPLES)]
+    low, high = np.percentile(again, [2.5, 97.5])
+    return Estimate(figure(*own), float(low), float(high))
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
@@ -199,12 +226,16 @@ def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
     return gain / ideal if ideal else 0.0
 
 
-def auroc(positives: Sequence[float], negatives: Sequence[float]) -> float | None:
-    """How often a positive scores above a negative; ties count half. None if one is empty."""
-    if not positives or not negatives:
-        return None
-    wins = sum((p > n) + 0.5 * (p == n) for p in positives for n in negatives)
-    return wins / (len(positives) * len(negatives))
+def auroc(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> float:
+    """How often a positive scores above a negative; ties count half. Neither may be empty."""
+    above, below = np.asarray(positives), np.sort(np.asarray(negatives))
+    wins = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
+    return float(wins.mean() / 2 / len(below))
+
+
+def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: float = 0.05) -> float:
+    """Share of positives above the threshold that a share `wrongly` of negatives passes."""
+    return float(np.mean(np.asarray(positives) > np.quantile(np.asarray(negatives), 1 - wrongly)))
 
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
@@ -225,11 +256,6 @@ def _is_gold(sentence: Sentence, gold: Evidence) -> bool:
     shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
     lengths = (sentence.end - sentence.start, gold.end - gold.start)
     return shared >= _GOLD_OVERLAP * min(lengths)
-
-
-def _mean(values: Iterable[float]) -> float | None:
-    listed = [*values]
-    return sum(listed) / len(listed) if listed else None
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:

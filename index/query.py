@@ -102,6 +102,14 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
     )
 
 
+_SPOKEN = re.compile(r"[\w$£€](?:[\w'’.,-]*\w)?")
+
+
+def words(text: str) -> Iterable[Span]:
+    """Spans of the words and numbers of a text as they are written, in order."""
+    return (Span(*found.span()) for found in _SPOKEN.finditer(text))
+
+
 # What is asked for
 
 _NOUNS: Mapping[AnswerType, str] = {

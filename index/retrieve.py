@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
@@ -25,6 +25,7 @@ from index.store import Rows, Snapshot
 
 DEPTH = 50
 _TOP = 5  # sentences that confidence looks at
+_NOTHING = np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,7 @@ class Ranking:
         features: raw values (n,) by name.
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
+        frequencies: in how many sentences of the collection each term of the question stands.
     """
 
     query: Query
@@ -61,6 +63,7 @@ class Ranking:
     features: Mapping[str, Column]
     articles: Mapping[str, Article]
     confidence: float
+    frequencies: Mapping[str, int] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
         """Articles with the score of their best sentence, best first."""
@@ -77,6 +80,16 @@ def model() -> Model:
     return Model(read["ranking"], read["same_article"], read["confidence"])
 
 
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """What a question's ranking is made of, before anything is weighed."""
+
+    query: Query
+    rows: Rows
+    measured: Measured
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+
+
 def rank(
     snapshot: Snapshot,
     encoder: Encoder,
@@ -85,69 +98,99 @@ def rank(
     depth: int = DEPTH,
 ) -> Ranking:
     """Rank the sentences of one generation for a query; `depth` candidates from each side."""
+    found = gather(snapshot, encoder, query, filters, depth)
+    return ranked(found) if found else Ranking(query, (), _NOTHING, {}, {}, 0.0)
+
+
+def gather(
+    snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
+) -> Candidates | None:
+    """Find and measure candidates; None where nothing passes the filters."""
     vectors = encoder.encode_parts(query.question, query.clauses)
     dense = snapshot.dense(vectors[0], depth, filters)
     lexical = snapshot.lexical(query.terms, depth, filters)
     ids = set(dense.ids.tolist()) | set(lexical.ids.tolist())
     if not ids:
-        return Ranking(query, (), np.empty(0, dtype=np.float32), {}, {}, 0.0)
+        return None
     rows = snapshot.rows(ids, radius=1)
     if not rows.sentences:
-        return Ranking(query, (), np.empty(0, dtype=np.float32), {}, {}, 0.0)
-    measured = table(query, rows, vectors, _idf(snapshot, query))
-    weights = model().ranking
+        return None
+    known = snapshot.document_frequencies(query.terms)
+    frequencies = {term: known.get(term, 0) for term in query.terms}
+    idf = _idf(frequencies.values(), snapshot.size().sentences)
+    return Candidates(query, rows, table(query, rows, vectors, idf), frequencies)
+
+
+def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
+    """Weigh candidates, by the packaged weights unless others are given, and put them in order."""
+    learned = learned or model()
+    rows, measured = found.rows, found.measured
     total = np.zeros(len(rows.sentences), dtype=np.float32)
-    for name, column in measured.columns.items():
-        total += weights[name] * scaled(name, column)
-    order, scores = _ordered(query, rows, total)
+    for name, weight in learned.ranking.items():
+        total += weight * scaled(name, measured.columns[name])
+    order, scores = _ordered(found, total, learned.same_article)
+    columns = {"dense": measured.dense, "names": measured.names} | measured.columns
+    features = {name: column[order] for name, column in columns.items()}
+    evidence = signs(found.query, features)
     return Ranking(
-        query=query,
+        query=found.query,
         sentences=tuple(rows.sentences[i] for i in order),
         scores=scores,
-        features={"dense": measured.dense[order]}
-        | {name: column[order] for name, column in measured.columns.items()},
+        features=features,
         articles=rows.articles,
-        confidence=_confidence(query, measured, order),
+        confidence=_logistic(sum(w * evidence[n] for n, w in learned.confidence.items())),
+        frequencies=found.frequencies,
     )
 
 
-def _ordered(query: Query, rows: Rows, total: Column) -> tuple[npt.NDArray[np.int64], Column]:
+def _ordered(
+    found: Candidates, total: Column, same_article: float
+) -> tuple[npt.NDArray[np.int64], Column]:
     """Rows best first (n,), and their scores (n,), with what a repeated article costs."""
     order = np.lexsort((np.arange(len(total)), -total))
-    if len(query.clauses) == 1:
+    if len(found.query.clauses) == 1:
         return order, total[order]
     taken: dict[str, int] = {}
     cost = np.zeros_like(total)
     for row in order:
-        article_id = rows.sentences[row].article_id
-        cost[row] = model().same_article * taken.get(article_id, 0)
+        article_id = found.rows.sentences[row].article_id
+        cost[row] = same_article * taken.get(article_id, 0)
         taken[article_id] = taken.get(article_id, 0) + 1
     total = total - cost
     order = np.lexsort((np.arange(len(total)), -total))
     return order, total[order]
 
 
-def _confidence(query: Query, measured: Measured, order: npt.NDArray[np.int64]) -> float:
-    """How likely the best sentences answer: logistic over a few signs (0 to 1)."""
-    columns, top = measured.columns, order[:_TOP]
-    known = bool(columns["publisher"].max() > 0)
-    signs = {
-        "bias": 1.0,
-        "dense": float(measured.dense.max()),
-        "cover": float(columns["cover"][order[0]]),
-        "names": float(measured.names[top].max()) if query.names else 1.0,
-        "publisher": float(columns["publisher"][top].max()),
-        "unknown_source": float(query.names_a_source and not known),
-        "gives": float(columns["gives"][order[0]]) if query.answer_type else 0.5,
+def explained(ranking: Ranking) -> dict[str, Column]:
+    """What each feature adds to each score: (n,) by name, which sum up to the scores."""
+    added = {
+        name: np.asarray(weight * scaled(name, ranking.features[name]), dtype=np.float32)
+        for name, weight in model().ranking.items()
     }
-    weights = model().confidence
-    return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in signs.items())))
+    rest = ranking.scores - np.sum([*added.values()], axis=0)
+    return added | {"same_article": np.asarray(rest, dtype=np.float32)}
 
 
-def _idf(snapshot: Snapshot, query: Query) -> Column:
+def signs(query: Query, features: Mapping[str, Column]) -> dict[str, float]:
+    """What speaks for and against that the best sentences answer: features (n,), best first."""
+    top = slice(_TOP)
+    known = bool(features["publisher"].max() > 0)
+    return {
+        "bias": 1.0,
+        "dense": float(features["dense"].max()),
+        "cover": float(features["cover"][0]),
+        "names": float(features["names"][top].max()) if query.names else 1.0,
+        "publisher": float(features["publisher"][top].max()),
+        "unknown_source": float(query.names_a_source and not known),
+        "gives": float(features["gives"][0]) if query.answer_type else 0.5,
+    }
+
+
+def _logistic(value: float) -> float:
+    return 1 / (1 + math.exp(-value))
+
+
+def _idf(counts: Iterable[int], total: int) -> Column:
     """Inverse document frequency (Robertson, Spärck Jones 1976), never negative: (terms,)."""
-    total = snapshot.size().sentences
-    frequency = snapshot.document_frequencies(query.terms)
-    counts = [frequency.get(term, 0) for term in query.terms]
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     return np.array(values, dtype=np.float32)

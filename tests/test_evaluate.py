@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from index.archive import Archive
 from index.errors import SourceError
-from index.evaluate import auroc, collection_name, evaluate, load, ndcg
+from index.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
 
 CORPUS = [
     {"_id": "dam", "title": "Dam", "text": "The dam above Tessen failed. Nobody was warned."},
@@ -85,8 +85,6 @@ def test_auroc_of_known_scores() -> None:
     assert auroc([1], [1]) == 0.5
     assert auroc([1, 4], [2, 3]) == 0.5
     assert auroc([0.2], [0.9, 0.1]) == 0.5
-    assert auroc([], [1]) is None
-    assert auroc([1], []) is None
 
 
 def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
@@ -107,12 +105,15 @@ def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
     figures, failed = evaluate(archive, folder)
     assert failed == []
     assert (figures.dataset, figures.queries) == ("My set", 3)
-    assert figures.ndcg == figures.recall == figures.mrr == pytest.approx(1)
-    assert figures.hit4 == figures.hit10 == figures.evidence_recall == 1
-    assert figures.decline_auroc == 1
+    values = {name: one.value for name, one in figures.estimates.items()}
+    assert values == {
+        "ndcg@10": pytest.approx(1),
+        **dict.fromkeys(("recall@10", "mrr@10", "hit@4", "hit@10", "evidence_recall@10"), 1),
+        **dict.fromkeys(("decline_auroc", "answered@5%"), 1),
+    }
     assert figures.seconds_per_query > 0
     again, _ = evaluate(archive, folder)
-    assert again.ndcg == figures.ndcg
+    assert again.estimates == figures.estimates
     assert archive.history()[0].generation == 1
 
 
@@ -121,12 +122,36 @@ def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
     (folder / "evidence.jsonl").unlink()
     lines = ["query-id\tcorpus-id\tscore", "q1\tbank\t1", "q2\tnowhere\t1"]
     (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
-    figures, _ = evaluate(archive, folder, split="dev")
-    assert figures.ndcg is not None
-    assert figures.ndcg < 0.6
-    assert figures.recall is not None
-    assert figures.recall <= 0.5
-    assert (figures.hit4, figures.hit10, figures.evidence_recall) == (None, None, None)
+    estimates = evaluate(archive, folder, split="dev")[0].estimates
+    assert estimates["ndcg@10"].value < 0.6
+    assert estimates["recall@10"].value <= 0.5
+    assert not {"hit@4", "hit@10", "evidence_recall@10"} & estimates.keys()
+
+
+def test_intervals_hold_their_figure(folder: Path, archive: Archive) -> None:
+    """A figure lies in its interval, which is wide where questions differ."""
+    lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q2\tnowhere\t1"]
+    (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
+    estimates = evaluate(archive, folder, split="dev")[0].estimates
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in estimates.values())
+    assert (estimates["recall@10"].low, estimates["recall@10"].high) == (0, 1)
+
+
+def test_a_run_is_written_in_trecs_format(folder: Path, archive: Archive, tmp_path: Path) -> None:
+    """Each line has query, Q0, article, rank, score and tag; ranks count up, scores fall."""
+    evaluate(archive, folder, run=tmp_path / "run.txt")
+    rows = [line.split(" ") for line in (tmp_path / "run.txt").read_text().splitlines()]
+    own = [row for row in rows if row[0] == "q1"]
+    assert [row[1:4] for row in own][:1] == [["Q0", "dam", "1"]]
+    assert [int(row[3]) for row in own] == [*range(1, len(own) + 1)]
+    assert sorted((float(row[4]) for row in own), reverse=True) == [float(row[4]) for row in own]
+    assert {row[5] for row in rows} == {"onrecord"}
+
+
+def test_answering_at_a_share_of_wrong_ones() -> None:
+    """Positives count that lie above what a twentieth of the negatives passes."""
+    negatives = [n / 100 for n in range(100)]
+    assert answered_at([0.5, 0.96, 0.97], negatives) == pytest.approx(2 / 3)
 
 
 def test_what_a_set_lacks_is_told(folder: Path, archive: Archive) -> None:

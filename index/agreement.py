@@ -1,0 +1,136 @@
+"""What the passages of one answer have to do with one another, and who says them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from index.article import Agreement, Article, Passage, Sentence, Side
+from index.attribution import LONGEST, Attribution, attribute
+from index.compare import Said, Verdict, compare
+from index.origins import independence, read, same_event
+
+_KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes first
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A sentence and the report that it stands in."""
+
+    article: Article
+    sentence: Sentence
+
+    @property
+    def said(self) -> Said:
+        """What `compare` asks of it."""
+        published = self.article.published
+        return Said(
+            self.sentence.text, self.article.publisher, published.date() if published else None
+        )
+
+    @property
+    def attribution(self) -> Attribution:
+        """Who says it, by the sentence and what stands around it."""
+        text, start, end = self.article.text, self.sentence.start, self.sentence.end
+        return attribute(
+            text[start:end], text[max(0, start - LONGEST) : start], text[end:][:LONGEST]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """Two passages (indices) and what the sentences `tolds` of them have to do with each other."""
+
+    indices: tuple[int, int]
+    tolds: tuple[Told, Told]
+    verdict: Verdict
+
+
+def told(passage: Passage) -> list[Told]:
+    """The sentences of a passage, in order."""
+    return [Told(passage.article, sentence) for sentence in passage.sentences]
+
+
+def voice(passage: Passage) -> Attribution:
+    """Who says a passage: known only where all its sentences are said by one speaker."""
+    best = Told(passage.article, passage.best).attribution
+    voices = [one.attribution.speaker for one in told(passage)]
+    if best.speaker and all(same_speaker(best.speaker, one) for one in voices):
+        return best
+    return Attribution(None, best.act)
+
+
+def same_speaker(one: str | None, other: str | None) -> bool:
+    """Whether two phrases name one speaker: the words of one are among those of the other."""
+    if one is None or other is None:
+        return one == other
+    a, b = read(one).bag, read(other).bag
+    return a <= b or b <= a
+
+
+def relation(question: str, a: Told, b: Told) -> Verdict | None:
+    """How two sentences relate on a question, in view of the reports they stand in.
+
+    Within one report only two speakers can disagree. Reports of different events cannot; and
+    only independent reports agree, and not where both pass on one speaker.
+    """
+    found = compare(question, a.said, b.said)
+    if found is None:
+        return None
+    known = a.attribution.speaker and b.attribution.speaker
+    one_voice = known and same_speaker(a.attribution.speaker, b.attribution.speaker)
+    if a.article.article_id == b.article.article_id:
+        return found if found.reason in {"denial", "negation"} and not one_voice else None
+    if found.kind == "agree":
+        witnesses = bool(independence((a.article, b.article))[0])
+        return found if witnesses and not one_voice else None
+    related = found.reason == "correction" or same_event(a.article.text, b.article.text)
+    return found if related else None
+
+
+def agreement(
+    question: str, passages: Sequence[Passage]
+) -> tuple[Agreement | None, frozenset[int]]:
+    """What matters most among the passages, and which of them (indices) deny what another says."""
+    pairs = [
+        _Pair((i, j), (one, other), found)
+        for j in range(len(passages))
+        for i in range(j)
+        for one in told(passages[i])
+        for other in told(passages[j])
+        if (found := relation(question, one, other))
+    ]
+    for kind in _KINDS:
+        of_kind = [pair for pair in pairs if pair.verdict.kind == kind]
+        if of_kind:
+            against = (pair for pair in of_kind if pair.verdict.against is not None)
+            denying = {pair.indices[pair.verdict.against or 0] for pair in against}
+            made = _together(of_kind) if kind == "agree" else _apart(of_kind)
+            return made, frozenset(denying if kind == "disagree" else ())
+    return None, frozenset()
+
+
+def _together(pairs: Sequence[_Pair]) -> Agreement:
+    """The passages that agree with those of the first pair."""
+    joined = {*pairs[0].indices}
+    for pair in pairs:
+        if joined & {*pair.indices}:
+            joined |= {*pair.indices}
+    return Agreement("agree", (Side(tuple(sorted(joined))),))
+
+
+def _apart(pairs: Sequence[_Pair]) -> Agreement:
+    """Two sides, begun by the first pair; a passage joins the side that its first pair gives it."""
+    side: dict[int, int] = {}
+    speaker: dict[int, str | None] = {}
+    for pair in pairs:
+        against = 1 if pair.verdict.against is None else pair.verdict.against
+        own = {index: int(n == against) for n, index in enumerate(pair.indices)}
+        begun = not side or side.keys() & own.keys()
+        if not begun or any(side.get(index, n) != n for index, n in own.items()):
+            continue
+        side |= own
+        for index, one in zip(pair.indices, pair.tolds, strict=True):
+            speaker[own[index]] = speaker.get(own[index]) or one.attribution.speaker
+    sides = [tuple(sorted(index for index, own in side.items() if own == n)) for n in (0, 1)]
+    return Agreement(pairs[0].verdict.kind, tuple(Side(sides[n], speaker.get(n)) for n in (0, 1)))

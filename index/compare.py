@@ -1,0 +1,424 @@
+"""Where two sentences on one question agree, contradict each other, or one updates the other.
+
+A false alarm is worse than silence: every rule wants proof that both make the same point before
+it looks at what they say about it, and what is not proved stays None. The rules, after the kinds
+of contradiction in de Marneffe, Rafferty, Manning 2008 ("Finding Contradictions in Text"):
+
+1. correction: a report corrects an earlier one of its publisher;
+2. figures: the people counted are the same and the counts are not: later and larger is an update;
+3. denial: one denies, refutes or calls false what the other says;
+4. negation: one negates what the other affirms;
+5. wording: both say the same in like words, nothing against it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Literal
+
+from index.dates import DateRange, date_ranges
+from index.origins import Wording, read
+
+LONGEST = 1_200  # code points of a sentence that are read
+_SAME_STORY = timedelta(14)  # what is said of days further apart is said of two events
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A sentence of a report, with who published it when."""
+
+    text: str
+    publisher: str | None = None
+    published: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How two sentences relate and by which rule.
+
+    `against` is the one (0 or 1) that denies, negates, corrects or comes later; None for neither.
+    """
+
+    kind: Literal["agree", "disagree", "updated"]
+    reason: Literal["correction", "figure", "denial", "negation", "wording"]
+    against: int | None = None
+
+
+def compare(question: str, a: Said, b: Said) -> Verdict | None:
+    """How two sentences relate on the question; None when in doubt."""
+    if a.text == b.text or len(_words(a).bag & _words(b).bag) < 2:  # noqa: PLR2004
+        return None
+    asked, x, y = _asked(question[:LONGEST]), _read(a), _read(b)
+    if found := _by_correction(x, y):
+        return found
+    if _apart(x, y, _SAME_STORY):
+        return None
+    return (
+        _by_figure(asked, x, y)
+        or _by_denial(asked, x, y)
+        or _by_negation(asked, x, y)
+        or _by_wording(x, y)
+    )
+
+
+# Reading
+
+Hedge = Literal["exact", "about", "at least", "at most"]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A count of people: `value` of a `unit` such as "death"."""
+
+    value: float
+    unit: str
+    hedge: Hedge
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A sentence and all that the rules ask of it.
+
+    `denied` is the text that it denies, `negated` the verb or noun that it negates; `negative`
+    says whether any negative word stands in it, `unsure` whether it keeps a distance ("may").
+    """
+
+    said: Said
+    words: Wording
+    figures: tuple[Figure, ...]
+    days: tuple[DateRange, ...]
+    denied: str | None
+    negated: str | None
+    negative: bool
+    unsure: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A question's words, and what it wants counted."""
+
+    words: Wording
+    units: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def _asked(question: str) -> _Asked:
+    units = {_UNIT_OF.get(word, "") for word in re.findall(r"[a-z]+", question.lower())}
+    return _Asked(read(question), frozenset(units - {""}))
+
+
+def _words(said: Said) -> Wording:
+    return read(said.text[:LONGEST])
+
+
+@lru_cache(maxsize=512)
+def _read(said: Said) -> _Read:
+    text = said.text[:LONGEST]
+    plain = " ".join(re.sub('["“”]', " ", text).split())
+    verb, false = _DENIES.search(plain), _FALSE.search(plain)
+    denied = None
+    if (verb or false) and not _NO_DENIAL.search(plain):
+        denied = plain[verb.end() :] if verb else _FALSE.sub(" ", plain, count=1)
+    negation = _NOT.search(plain)
+    if negation and _SUBORDINATE.search(plain, 0, negation.start()):
+        negation = None  # "..., so he would not turn": no statement of the main clause
+    negation = negation or _NO.match(plain)
+    return _Read(
+        said=said,
+        words=_words(said),
+        figures=tuple(_figures(plain)),
+        days=tuple(date_ranges(text, said.published)),
+        denied=denied,
+        negated=negation["verb"] if negation else None,
+        negative=bool(_NEGATIVE.search(plain)),
+        unsure=bool(_UNSURE.search(plain)),
+    )
+
+
+# What reports count, and the words for it; the counts of `_GROWING` only go up as news comes in.
+_UNITS = {
+    "death": "dead death deaths die died killed killing killings fatalities fatality lives bodies"
+    " toll perished slain",
+    "injury": "injured injuring wounded wounding hurt injuries hospitalised hospitalized",
+    "missing": "missing unaccounted",
+    "displaced": "displaced fled flee evacuated homeless homes refugees evacuees",
+    "arrest": "arrested arrests detained detentions",
+    "infection": "infected infections cases",
+}
+_GROWING = frozenset({"death", "injury", "displaced", "arrest", "infection"})
+_UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
+_PEOPLE = frozenset(
+    "people others persons men women children civilians and in on as with at from to".split()
+)
+_SMALL = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
+    " seventeen eighteen nineteen twenty"
+).split()
+_VALUE = {word: value for value, word in enumerate(_SMALL, 2)}
+_SCALE = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9}
+_NUMBER = re.compile(
+    rf"(?<![\w.,:/$€£-])(?P<number>\d{{1,3}}(?:,\d{{3}})+|\d{{1,12}}(?:\.\d+)?|{'|'.join(_SMALL)})"
+    r"(?: (?P<scale>hundred|thousand|million|billion)s?)?"
+    r"(?! ?%| percent\b|[\w:/]|[.,]\d|-\w|,? (?:years?|days?|hours?|minutes?)\b)",
+    re.IGNORECASE,
+)
+_TOLL = re.compile(r"\btoll\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed) (?:\w+ ){0,2}$")
+_NO_COUNT_AFTER = re.compile(
+    r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    r"|since|in|aged?) $",
+    re.IGNORECASE,
+)
+_HEDGES: tuple[tuple[Hedge, re.Pattern[str]], ...] = (
+    ("at least", re.compile(r"(?:at least|more than|over|no fewer than) $", re.IGNORECASE)),
+    (
+        "at most",
+        re.compile(r"(?:up to|as many as|(?:few|l)e(?:r|ss) than|nearly|almost) $", re.IGNORECASE),
+    ),
+    (
+        "about",
+        re.compile(r"(?:about|around|some|roughly|approximately|estimated) $", re.IGNORECASE),
+    ),
+)
+
+
+def _figures(text: str) -> list[Figure]:
+    """The counts of people; years, ages, times and money are left out."""
+    found: list[Figure] = []
+    for match in _NUMBER.finditer(text):
+        before, after = text[max(0, match.start() - 120) : match.start()], text[match.end() :][:60]
+        unit = _unit(before, after)
+        if unit is None or _NO_COUNT_AFTER.search(before):
+            continue
+        word = match["number"].lower().replace(",", "")
+        value = float(_VALUE.get(word, word)) * _SCALE.get((match["scale"] or "").lower(), 1)
+        hedge: Hedge = next((name for name, said in _HEDGES if said.search(before)), "exact")
+        if _TOLL.search(before):  # of several counts of the dead this one is of all
+            return [*(one for one in found if one.unit != "death"), Figure(value, "death", hedge)]
+        found.append(Figure(value, unit, hedge))
+    return found
+
+
+def _unit(before: str, after: str) -> str | None:
+    """What is counted: told by a word close behind, else close before."""
+    if _TOLL.search(before):
+        return "death"
+    near = re.findall(r"[a-z]+|[,.;()]", after.lower())[:5]
+    near = near[: next((n for n, word in enumerate(near) if word in ",.;()"), len(near))]
+    units = [_UNIT_OF[word] for word in near if word in _UNIT_OF]
+    if units or (near and near[0] not in _PEOPLE):
+        return units[0] if units else None
+    told = reversed(re.findall(r"[a-z]+", before.lower())[-5:])
+    return next((u for word in told if (u := _UNIT_OF.get(word)) and u != "missing"), None)
+
+
+_MADE_UP = r"story|stories|claims?|reports?|rumou?rs?|news"
+_FALSE = re.compile(
+    r"\b(?:(?:a|an|was|is|as|be|been|proved|elaborate|complete) hoax\b"
+    # "is fake" and "is a fake, police said", not "her fake passport"
+    r"|(?:is|was|are|were|as|be|a|been) (?:an? |all )?(?:faked?|bogus)"
+    r"(?= (?:and|but|according)\b|[^\w\s]|$)|as (?:an? )?fake\b"
+    r"|(?:been|was|were|is) (?:fabricated|debunked)\b|untrue\b"
+    rf"|(?:false|made[- ]up|fictitious|satirical) (?:{_MADE_UP})\b"
+    r"|(?:is|are|was|were|be) (?:\w+ )?(?:false|not true|incorrect|baseless|unfounded|a lie)\b"
+    r"|(?:is|was|were|are) lying(?= about| when| and\b|[^\w\s]|$)"
+    r"|no truth (?:to|in)\b|never happened|did(?:n['’]t| not) (?:actually |really )?happen\b)",
+    re.IGNORECASE,
+)
+_DENIES = re.compile(
+    r"\b(?:den(?:y|ies|ied|ying)|refut(?:es?|ed|ing)"
+    r"|(?:rejected|dismissed|disputed) (?:[\w’' ]{0,40}?\b)?"
+    rf"(?:{_MADE_UP}|suggestions|allegations))\b",
+    re.IGNORECASE,
+)
+# A visa is denied, an appeal is denied, and who "did not deny" has said nothing either way.
+_NO_DENIAL = re.compile(
+    r"\b(?:(?:not|never|neither|cannot|without|nor|[a-z]{2,6}n['’]t) (?:\w+ )?"
+    r"(?:den\w+|a hoax|fake|false)|no hoax|(?:was|were|been|being|is|are) denied"
+    r"|den(?:ied|y|ies|ying) (?:\S+ ){0,4}?(?:entry|access|bail|visas?|permission|care|stay"
+    r"|treatment|boarding|requests?|applications?|appeals?|motions?|petitions?|bids?|permits?"
+    r"|licen[cs]es?))\b",
+    re.IGNORECASE,
+)
+_NOT = re.compile(
+    r"\b(?:(?:did|does|do|has|have|had|was|were|is|are|will|would|ca|could|should|wo)"
+    r"(?:n['’]t| not| never)|never|no longer)"
+    r"(?! (?:only|just|necessarily|yet|immediately|known|clear|available|be reached|return|respond"
+    r"|comment))"
+    r" (?:actually |really |been |be |even |exactly )*(?P<verb>[a-z]+)",
+    re.IGNORECASE,
+)
+_NO = re.compile(r"\W*no (?P<verb>[a-z]+) (?!of\b)", re.IGNORECASE)
+_NEGATIVE = re.compile(
+    r"\b(?:not?|never|neither|nor|none|nothing|nobody|without|cannot|declin\w+|refus\w+"
+    r"|(?:do|does|did|is|are|was|were|has|have|had|wo|would|ca|could|should)n['’]?t"
+    r"|den(?:y|ied|ies|ying)|fail\w+|unable|yet to|no longer|only)\b",
+    re.IGNORECASE,
+)
+_SUBORDINATE = re.compile(
+    r"\b(?:so|who|which|because|if|when|after|where|although|while|as|unless|until|since)\b",
+    re.IGNORECASE,
+)
+_UNSURE = re.compile(
+    r"\?|\b(?:if|whether|(?-i:may)|might|could|would|unclear|apparently|unconfirmed|alleg\w+"
+    r"|reportedly|rumou?r\w*|supposed\w*|likely|probably|purported\w*"
+    r"|suspicio\w*|doubt\w*|sham|exposed|believe[ds]?)\b",
+    re.IGNORECASE,
+)
+_CORRECTION = re.compile(
+    r"\W*(?:corrections?|clarification|editor[’']s note)\b|\W*an earlier version\b"
+    r"|\W*this (?:article|story|report) (?:has been|was) (?:corrected|amended)",
+    re.IGNORECASE,
+)
+_REVISED = re.compile(
+    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far)\b", re.IGNORECASE
+)
+_CUES = read("deny denied denial story claim hoax fake false rumor rejected").bag
+_DAY_NAMES = read(
+    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May"
+    " June July August September October November December"
+).bag
+
+
+# Rules
+
+
+def _by_correction(x: _Read, y: _Read) -> Verdict | None:
+    for against, one, other in ((0, x, y), (1, y, x)):
+        if not _CORRECTION.match(one.said.text) or _CORRECTION.match(other.said.text):
+            continue
+        mine, theirs = one.said, other.said
+        house = mine.publisher is not None and mine.publisher == theirs.publisher
+        later = mine.published and theirs.published and mine.published >= theirs.published
+        shared = one.words.bag & other.words.bag
+        if house and later and len(shared) > 3 and len(shared) >= 0.3 * len(other.words.bag):  # noqa: PLR2004
+            return Verdict("updated", "correction", against)
+    return None
+
+
+def _by_figure(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
+    """Counts of people only: prices and shares change by the hour and by what they are of."""
+    for unit in sorted(asked.units):
+        ours = [figure for figure in x.figures if figure.unit == unit]
+        theirs = [figure for figure in y.figures if figure.unit == unit]
+        if len(ours) == len(theirs) == 1 and (found := _counts(x, y, ours[0], theirs[0])):
+            return found
+    return None
+
+
+def _counts(x: _Read, y: _Read, one: Figure, other: Figure) -> Verdict | None:
+    likely = _shared(x.words, y.words) >= 0.3 and not _names_clash(x, y)  # noqa: PLR2004
+    if one.value == other.value:
+        return Verdict("agree", "figure") if likely else None
+    if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
+        return None  # "fell to 64 from 66" knows both counts
+    grown = _grown(x.said, y.said, one, other)
+    same_story = len((x.words.names & y.words.names) - _DAY_NAMES) > 1
+    if grown is not None and (same_story or likely):
+        return Verdict("updated", "figure", grown)
+    if not likely or _consistent(one, other):
+        return None
+    house = x.said.publisher is not None and x.said.publisher == y.said.publisher
+    if house or _REVISED.search(x.said.text) or _REVISED.search(y.said.text):
+        return Verdict("updated", "figure", _later(x.said, y.said))
+    return Verdict("disagree", "figure")
+
+
+def _later(a: Said, b: Said) -> int | None:
+    if not a.published or not b.published or a.published == b.published:
+        return None
+    return int(a.published < b.published)
+
+
+def _grown(a: Said, b: Said, one: Figure, other: Figure) -> int | None:
+    """Which one is later: the larger of a count that only grows, any of the missing."""
+    later = _later(a, b)
+    if later is None or one.unit not in _GROWING | {"missing"}:
+        return None
+    return later if one.unit == "missing" or (other.value > one.value) == bool(later) else None
+
+
+def _consistent(a: Figure, b: Figure) -> bool:
+    """Whether two counts can both be true as they are worded."""
+    if abs(a.value - b.value) <= 0.02 * max(a.value, b.value):
+        return True
+    for one, other in ((a, b), (b, a)):
+        if one.hedge == "at least" and other.value >= one.value:
+            return True
+        if one.hedge == "at most" and other.value <= one.value:
+            return True
+    rough = {a.hedge, b.hedge} & {"about", "at most"}
+    return bool(rough) and abs(a.value - b.value) <= 0.15 * max(a.value, b.value)
+
+
+def _by_denial(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
+    if (x.denied is None) == (y.denied is None):
+        return None
+    denial, plain = (x, y) if x.denied is not None else (y, x)
+    if plain.unsure or plain.negative or "?" in denial.said.text:
+        return None
+    if not _takes_up(asked, denial, 0.3) or not _takes_up(asked, plain, 0.4):
+        return None
+    if _shared(read(denial.denied or ""), plain.words) < 0.5:  # noqa: PLR2004
+        return None
+    return Verdict("disagree", "denial", int(denial is y))
+
+
+def _by_negation(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
+    if any(
+        one.unsure or one.denied is not None or not _takes_up(asked, one, 0.3) for one in (x, y)
+    ):
+        return None
+    negated, plain = (x, y) if x.negated else (y, x)
+    verb = read(negated.negated or "").bag
+    if plain.negative or not verb or not verb <= plain.words.bag:
+        return None
+    if _shared(x.words, y.words) >= 0.5 or (  # noqa: PLR2004
+        verb <= asked.words.bag and all(_takes_up(asked, one, 0.6) for one in (x, y))
+    ):
+        return Verdict("disagree", "negation", int(negated is y))
+    return None
+
+
+def _by_wording(x: _Read, y: _Read) -> Verdict | None:
+    a, b = x.words, y.words
+    like = (x.denied is None) == (y.denied is None) and x.negative == y.negative
+    if not like or x.unsure != y.unsure or a.figures != b.figures or _names_clash(x, y):
+        return None
+    if _apart(x, y, timedelta(0)) or len(a.bag & b.bag) < max(
+        5, 0.75 * max(len(a.bag), len(b.bag))
+    ):
+        return None
+    return Verdict("agree", "wording")
+
+
+def _apart(x: _Read, y: _Read, by: timedelta) -> bool:
+    """Whether the sentences name days that are all further apart: two points, not one."""
+    if not x.days or not y.days:
+        return False
+    return all(
+        (d.start is not None and e.end + by < d.start)
+        or (e.start is not None and d.end + by < e.start)
+        for d in x.days
+        for e in y.days
+    )
+
+
+def _shared(a: Wording, b: Wording) -> float:
+    """The part of the shorter one's words that the other has, figures left out."""
+    one = {stem for stem in a.bag if not stem[0].isdigit()} - _CUES
+    other = {stem for stem in b.bag if not stem[0].isdigit()} - _CUES
+    return len(one & other) / max(1, min(len(one), len(other)))
+
+
+def _takes_up(asked: _Asked, one: _Read, part: float) -> bool:
+    """Whether a sentence takes up that part of the question's words."""
+    return len(asked.words.bag & one.words.bag) >= part * len(asked.words.bag)
+
+
+def _names_clash(x: _Read, y: _Read) -> bool:
+    """Whether each names somebody or some place that the other does not."""
+    a, b = x.words, y.words
+    return bool(a.names - b.bag - _DAY_NAMES) and bool(b.names - a.bag - _DAY_NAMES)

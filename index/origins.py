@@ -1,0 +1,273 @@
+"""Which reports are copies or rewrites of one another, and which stand alone.
+
+Two outlets that both print one agency's text are one witness, not two. Reports of one event that
+were written independently share names and figures but not wording; a rewrite keeps most of the
+wording sentence by sentence, in another order, cut, respelled. So sentences are aligned by their
+wording, quotations left out (both may quote one speech), and it is measured how much of the
+shorter report was lifted: containment of word trigrams, after Broder 1997 ("On the resemblance
+and containment of documents"). A sentence with another figure or another name is another sentence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations, pairwise
+from typing import Literal
+
+from index.article import Article
+from index.terms import STOP_TERMS, terms
+
+LONGEST = 20_000  # code points of a report that are compared
+_LEAST_WORDS = 5  # a shorter sentence ("She won the prize.") has no wording to lift
+_REWRITE = 0.22  # of the shorter report's words: independent reports of one event mostly have less
+_LEAST_LIFTED = 13  # words: reports of a few lines share as much by chance
+_WHOLLY = 0.9
+_EXACT = 0.85  # share of words in common of a sentence taken over as it stands
+_LEAD = 5  # sentences whose names tell what a report is about
+
+Three = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """What sentences are compared by: stems in order without stop words, what they hold."""
+
+    stems: tuple[str, ...]
+    bag: frozenset[str]
+    figures: frozenset[str]
+    names: frozenset[str]
+    pairs: frozenset[tuple[str, str]]
+    threes: tuple[Three | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How two reports relate; `lifted` is the part of the shorter one's words they share in runs.
+
+    A copy has nearly all sentences of the other word for word, and no figure or name changed.
+    """
+
+    kind: Literal["copy", "rewrite", "independent"]
+    lifted: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """A report, read: its sentences with enough words, its trigrams, the names in its lead."""
+
+    sentences: tuple[Wording, ...]
+    threes: frozenset[Three]
+    size: int
+    names: frozenset[str]
+
+
+@lru_cache(maxsize=1024)
+def relate(a: str, b: str) -> Relation:
+    """Compare the texts of two reports.
+
+    A rewrite: `_REWRITE` of the shorter one's words stand in runs of three that aligned sentences
+    share, names and figures not counted, and `_LEAST_LIFTED` from two sentences on both sides at
+    least, unless it is there nearly whole.
+    """
+    if a == b:
+        return Relation("copy", 1.0)
+    left, right = _report(a[:LONGEST]), _report(b[:LONGEST])
+    if not left.size or not right.size:
+        return Relation("independent", 0.0)
+    if 3 * len(left.threes & right.threes) < _REWRITE * min(left.size, right.size):
+        return Relation("independent", 0.0)  # no alignment could lift as much
+    aligned, changed = _align(left.sentences, right.sentences)
+    back = [(j, i) for i, j in aligned]
+    lifted = max(_lifted(left, right, aligned), _lifted(right, left, back))
+    sides = len({i for i, _ in aligned}), len({j for _, j in aligned})
+    if not changed and min(_taken(left, right, aligned), _taken(right, left, back)) >= _WHOLLY:
+        return Relation("copy", lifted)
+    least = min(left.size, right.size)
+    several = lifted >= _WHOLLY or (min(sides) > 1 and lifted * least >= _LEAST_LIFTED)
+    return Relation("rewrite" if several and lifted >= _REWRITE else "independent", lifted)
+
+
+def same_event(a: str, b: str) -> bool:
+    """Whether two reports' leads tell of one event: they share names (a gate, not a claim)."""
+    left, right = _report(a[:LONGEST]).names, _report(b[:LONGEST]).names
+    shared = len(left & right)
+    return shared > 1 and shared >= _REWRITE * min(len(left), len(right))
+
+
+def independence(articles: Sequence[Article]) -> list[frozenset[int]]:
+    """For each article the indices of those that it is independent of.
+
+    Not of itself, of a copy or rewrite (through others, too), of a report of the same publisher,
+    nor of one whose publisher it names as its source, or that names its own.
+    """
+    group = list(range(len(articles)))
+    tied = set()
+    for (i, one), (j, other) in combinations(enumerate(articles), 2):
+        if group[i] != group[j] and relate(one.text, other.text).kind != "independent":
+            group = [group[i] if g == group[j] else g for g in group]
+        if _same_house(one, other) or _leans_on(one, other) or _leans_on(other, one):
+            tied |= {(i, j), (j, i)}
+    every = range(len(articles))
+    return [
+        frozenset(j for j in every if group[i] != group[j] and (i, j) not in tied) for i in every
+    ]
+
+
+def _same_house(one: Article, other: Article) -> bool:
+    return bool(one.publisher) and one.publisher == other.publisher
+
+
+def _leans_on(report: Article, source: Article) -> bool:
+    """Whether a report names the other's publisher as where it has something from."""
+    bare = (source.publisher or "").removeprefix("The ")
+    if not bare or bare not in report.text:
+        return False
+    name = re.escape(bare)
+    return bool(
+        re.search(
+            rf"\b(?:[Aa]ccording to|[Tt]old|by|[Cc]iting|[Qq]uoting) (?:[Tt]he )?{name}\b"
+            rf"|\b{name},? (?:(?:has|had|first) )*(?:reports?|reported|said|wrote|revealed)\b"
+            rf"|\({name}\)",
+            report.text[:LONGEST],
+        )
+    )
+
+
+# Reading
+
+_WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_QUOTED = re.compile(r"“[^”]*”?|\"[^\"]*\"?")
+_FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
+_TIME = re.compile(r"\b(\d{1,2})[.:](\d\d) ?(?=[ap]\.?m\b)")
+_ENDS = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])|\n+")
+_NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
+_NUMBER = {word: str(number) for number, word in enumerate(_NUMBERS, 2)}
+_BRITISH = re.compile(
+    r"(?<=[a-z]{3})(?P<or>our)(?=$|s$|ed$|ing$|hood)|(?<=[a-z])(?P<iz>is)(?=(?:e[sdr]?|ing|ation)$)"
+    r"|(?<=[a-z])(?P<ter>tre)(?=s?$)|(?P<og>ogue)(?=s?$)"
+)
+_SAYING = frozenset(terms("said say says would will also may might could"))
+
+
+@lru_cache(maxsize=2048)
+def read(sentence: str) -> Wording:
+    """The parts of a sentence that are compared."""
+    sentence = _TIME.sub(r"\1:\2 ", sentence)  # "4.40am" is "4:40 a.m."
+    words = _WORD.findall(sentence)
+    read_as = [_stem(word) for word in words]
+    stems = tuple(stem for stem in read_as if stem)
+    names = frozenset(
+        stem
+        for word, stem in zip(words[1:], read_as[1:], strict=True)
+        if stem and word[0].isupper() and len(word) > 2  # noqa: PLR2004 - "Al", "In"
+    )
+    figures = {figure.replace(",", "") for figure in _FIGURE.findall(sentence)}
+    figures |= {_NUMBER[word.lower()] for word in words if word.lower() in _NUMBER}
+    fixed = [stem in names or stem[0].isdigit() for stem in stems]
+    # A run of names and figures is nobody's wording: nobody can say it otherwise.
+    threes = tuple(
+        (stems[n], stems[n + 1], stems[n + 2]) if sum(fixed[n : n + 3]) < 2 else None  # noqa: PLR2004
+        for n in range(len(stems) - 2)
+    )
+    return Wording(
+        stems, frozenset(stems), frozenset(figures), names, frozenset(pairwise(stems)), threes
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _stem(word: str) -> str:
+    """The term a word is compared as, whatever its spelling; empty for a stop word."""
+    low = word.lower()
+    if low in _NUMBER:
+        return _NUMBER[low]
+    low = _BRITISH.sub(lambda found: str(found.lastgroup), low)
+    found = "".join(terms(low))
+    return "" if found in STOP_TERMS or found in _SAYING else found
+
+
+@lru_cache(maxsize=256)
+def _report(text: str) -> _Report:
+    plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
+    read_all = [read(sentence) for sentence in _ENDS.split(plain) if sentence]
+    told = tuple(one for one in read_all if len(one.bag) >= _LEAST_WORDS)
+    names: set[str] = set()
+    for one in read_all[:_LEAD]:
+        names |= {*one.names, *one.stems[:1]}  # the first word is mostly the subject
+    return _Report(
+        told,
+        frozenset(three for one in told for three in one.threes if three),
+        sum(len(one.stems) for one in told),
+        frozenset(names),
+    )
+
+
+# Aligning
+
+_Pairs = list[tuple[int, int]]
+
+
+def _align(left: Sequence[Wording], right: Sequence[Wording]) -> tuple[_Pairs, bool]:
+    """Aligned pairs, and whether a sentence is there only with other figures or names.
+
+    A rewrite may split a sentence in two, so one sentence may be aligned with several.
+    """
+    has: dict[tuple[str, str], list[int]] = {}
+    for j, other in enumerate(right):
+        for pair in other.pairs:
+            has.setdefault(pair, []).append(j)
+    aligned: _Pairs = []
+    changed: _Pairs = []
+    for i, one in enumerate(left):
+        shared = Counter(j for pair in one.pairs for j in has.get(pair, ()))
+        for j, count in shared.items():
+            if count > 1 and _alike(one, right[j]):
+                (changed if facts_differ(one, right[j]) else aligned).append((i, j))
+    settled = {i for i, _ in aligned}, {j for _, j in aligned}
+    return aligned, any(i not in settled[0] and j not in settled[1] for i, j in changed)
+
+
+def _alike(a: Wording, b: Wording) -> bool:
+    """Whether two sentences share their wording and not only their subject."""
+    shared = len(a.bag & b.bag)
+    least, most = sorted((len(a.bag), len(b.bag)))
+    if shared < 4 or shared < 0.5 * least or shared < 0.3 * most:  # noqa: PLR2004
+        return False
+    return len(a.pairs & b.pairs) >= max(2, 0.2 * min(len(a.pairs), len(b.pairs)))
+
+
+def same_sentence(a: str, b: str) -> bool:
+    """Whether two sentences have one wording and the same figures and names."""
+    one, other = read(a), read(b)
+    return _alike(one, other) and not facts_differ(one, other)
+
+
+def facts_differ(a: Wording, b: Wording) -> bool:
+    """Whether each has a figure that the other lacks, or each a name in the other's place."""
+    if a.figures - b.figures and b.figures - a.figures:
+        return True
+    return bool(a.names - b.bag and b.names - a.bag) and not a.names & b.names
+
+
+def _lifted(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
+    """The part of a report's words that stand in trigrams shared with aligned sentences."""
+    covered = set()
+    for i, j in pairs:
+        known = set(theirs.sentences[j].threes)
+        for n, three in enumerate(mine.sentences[i].threes):
+            if three and three in known:
+                covered |= {(i, n), (i, n + 1), (i, n + 2)}
+    return len(covered) / mine.size
+
+
+def _taken(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
+    """The part of a report's words in sentences that the other has nearly word for word."""
+    exact = set()
+    for i, j in pairs:
+        a, b = mine.sentences[i].bag, theirs.sentences[j].bag
+        if len(a & b) >= _EXACT * len(a | b):
+            exact.add(i)
+    return sum(len(mine.sentences[i].stems) for i in exact) / mine.size

@@ -1,0 +1,248 @@
+"""A ranking -> the passages to quote: each origin once, denials beside claims, in time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+from index.agreement import Told, relation, same_speaker
+from index.article import Filters, Passage
+from index.dates import DateRange, date_ranges
+from index.origins import facts_differ, independence, read, same_sentence
+from index.retrieve import Ranking
+from index.terms import content_terms
+
+MAX_QUOTES = 4
+CANDIDATES = 12  # sentences looked at for quotes
+_DEEP = 30  # of them looked through for a denial or a correction of what is quoted
+_SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
+_FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
+NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
+_TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
+
+# A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
+_REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
+# Of two sentences that contradict each other one has such a word: `compare` need not read others.
+_AGAINST = re.compile(
+    rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
+)
+_CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
+_NEWEST = re.compile(
+    r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
+    re.IGNORECASE,
+)
+_OLDEST = re.compile(
+    r"\b(?:at first|first (?:reports?|reported|said|told|announced|known)|initial(?:ly)?"
+    r"|original(?:ly)?|earliest|oldest)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class _Group:
+    """A passage in the making: its sentences, best first, and who else has the same."""
+
+    tolds: list[Told]
+    score: float
+    also: dict[str, Told] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Told:
+        return self.tolds[0]
+
+    def passage(self) -> Passage:
+        ordered = sorted((one.sentence for one in self.tolds), key=lambda one: one.position)
+        best = self.best
+        return Passage(best.article, tuple(ordered), best.sentence, self.score, tuple(self.also))
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """A ranked sentence, its score adjusted for the time asked for."""
+
+    told: Told
+    score: float
+
+
+def passages(
+    ranking: Ranking,
+    filters: Filters = Filters(),  # noqa: B008 - frozen
+    most: int = MAX_QUOTES,
+) -> list[Passage]:
+    """The best sentences, neighbours merged, what one origin says once, best first.
+
+    What denies a quoted claim, is denied by a quote or corrects one stands beside it; asked for
+    the latest (or first) news, the newest (or oldest) of them leads.
+    """
+    ranked = _candidates(ranking, filters)
+    if not ranked:
+        return []
+    question = ranking.query.question
+    floor = ranked[0].score - _spread(ranking)
+    groups = _in_time(question, _grouped(ranked, floor, most))
+    _rebut(question, groups, ranked, most)
+    _correct(question, groups, ranked, most)
+    return [group.passage() for group in groups]
+
+
+def _grouped(ranked: list[_Candidate], floor: float, most: int) -> list[_Group]:
+    groups: list[_Group] = []
+    near = (ranked[0].score + floor) / 2
+    for candidate in ranked[:CANDIDATES]:
+        told, score = candidate.told, candidate.score
+        if score < floor:
+            break
+        own = [group for group in groups if group.best.article is told.article]
+        if own and score < near and not _REBUTS.search(told.sentence.text):
+            continue
+        beside = next((group for group in own if _adjoins(group, told)), None)
+        if beside is not None and _one_voice(beside.best, told):
+            if len(beside.tolds) == 1:
+                beside.tolds.append(told)
+            continue
+        same = next((group for group in groups if _repeats(told, group.best)), None)
+        if same is None and len(groups) < most:
+            groups.append(_Group([told], score))
+        elif same is not None and same.best.article is not told.article:
+            same.also.setdefault(told.article.article_id, told)
+    return groups
+
+
+def _spread(ranking: Ranking) -> float:
+    """How far under the best score a sentence still adds to the answer."""
+    share = _FACT_SPREAD if ranking.query.answer_type else _SPREAD
+    return share * float(ranking.scores[0] - ranking.scores.mean())
+
+
+def _adjoins(group: _Group, told: Told) -> bool:
+    return any(abs(one.sentence.position - told.sentence.position) == 1 for one in group.tolds)
+
+
+def _one_voice(a: Told, b: Told) -> bool:
+    """Whether two sentences may stand as one quote: not two speakers, nor claim and denial."""
+    one, other = a.attribution, b.attribution
+    if None not in {one.speaker, other.speaker} and not same_speaker(one.speaker, other.speaker):
+        return False
+    return (one.act == "denial") == (other.act == "denial")
+
+
+def _repeats(told: Told, chosen: Told) -> bool:
+    """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
+    mine, theirs = told.sentence.text, chosen.sentence.text
+    if _negative(mine) != _negative(theirs):
+        return False
+    a, b = set(content_terms(mine)), set(content_terms(theirs))
+    near = len(a & b) > NEAR_COPY * len(a | b) and not facts_differ(read(mine), read(theirs))
+    if told.article is chosen.article or a == b:
+        return near
+    alike = near or same_sentence(mine, theirs)
+    return alike and not independence((told.article, chosen.article))[0]
+
+
+@lru_cache(maxsize=2048)
+def _negative(text: str) -> bool:
+    return bool(_AGAINST.search(text))
+
+
+# Time
+
+
+def _candidates(ranking: Ranking, filters: Filters) -> list[_Candidate]:
+    """The best sentences; those that speak of the time asked for are moved up."""
+    asked = _days_asked(ranking, filters)
+    found = []
+    scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
+    for sentence, score in scored:
+        told = Told(ranking.articles[sentence.article_id], sentence)
+        found.append(_Candidate(told, score + _TIMELY * bool(asked and _speaks_of(told, asked))))
+    return sorted(found, key=lambda one: -one.score)
+
+
+def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
+    """The days that the question names, as understood on the day that it is answered from.
+
+    Without a clock, so that asking again gives the same: on the day of `as_of`, else of the
+    newest report among the candidates.
+    """
+    known = [one.published for one in ranking.articles.values() if one.published]
+    newest = filters.as_of or max(known, default=None)
+    return date_ranges(ranking.query.question, newest.date() if newest else None)
+
+
+def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
+    """Whether a sentence names such a day, or names none and was published on one."""
+    day: date | None = told.said.published
+    named = date_ranges(told.sentence.text, day)
+    if named:
+        return any(one.overlaps(other) for one in named for other in asked)
+    return day is not None and any(one.holds(day) for one in asked)
+
+
+def _in_time(question: str, groups: list[_Group]) -> list[_Group]:
+    """Asked for the latest or the first news, the newest or oldest report first."""
+    newest = bool(_NEWEST.search(question))
+    if newest == bool(_OLDEST.search(question)):
+        return groups
+    unknown = datetime.min.replace(tzinfo=UTC) if newest else datetime.max.replace(tzinfo=UTC)
+    return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
+
+
+# What stands against what
+
+
+def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
+    """Put beside a claim the denial of it, and beside a denial the claim, from the candidates."""
+    tolds = [one for group in groups for one in group.tolds]
+    if any(_disagree(question, a, b) for a in tolds for b in tolds if a is not b):
+        return
+    for number, candidate in enumerate(ranked):
+        told = candidate.told
+        denies = _negative(told.sentence.text)
+        if told in tolds or (number >= CANDIDATES and not denies):
+            continue
+        if any(_disagree(question, group.best, told) for group in groups):
+            same = next((group for group in groups if told in group.also.values()), None)
+            if same is not None:  # of what one origin says this is the plainer wording
+                del same.also[told.article.article_id]
+                same.also[same.best.article.article_id] = same.best
+                same.tolds = [told]
+                return
+            place = next(n for n, one in enumerate(groups) if _disagree(question, one.best, told))
+            _insert(groups, place + 1, candidate, most)
+            return
+
+
+def _disagree(question: str, a: Told, b: Told) -> bool:
+    """Whether one of two sentences denies the other; only one of them can be a denial."""
+    if _negative(a.sentence.text) == _negative(b.sentence.text):
+        return False
+    found = relation(question, a, b)
+    return found is not None and found.kind == "disagree"
+
+
+def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
+    """Put a correction in front of what it corrects."""
+    for candidate in ranked:
+        told = candidate.told
+        if not _CORRECTS.match(told.sentence.text):
+            continue
+        for place, group in enumerate(groups):
+            found = relation(question, told, group.best) if group.best != told else None
+            if found is None or found.reason != "correction" or found.against != 0:
+                continue
+            already = next((n for n, one in enumerate(groups) if one.best == told), None)
+            if already is None:
+                _insert(groups, place, candidate, most)
+            elif already > place:
+                groups.insert(place, groups.pop(already))
+            return
+
+
+def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:
+    """Add a passage at a place; where there are too many the last other one goes."""
+    groups.insert(place, _Group([candidate.told], candidate.score))
+    if len(groups) > most:
+        partners = {place - 1, place} if place == len(groups) - 1 else {place}
+        groups.pop(max(n for n in range(len(groups)) if n not in partners))

@@ -1,0 +1,317 @@
+"""Fit index/ranking.json on public question sets, and tell how well that carries over.
+
+    python tests/benchmarks/fit.py --sets DIR --data FOLDER [--only NAME ...] [--write]
+
+Ranking: a listwise conditional logit (each gold sentence against all wrong ones of its question)
+over the product's own features, every set with the same weight, each weight kept to its sensible
+sign. Printed are folds of every set at once ("folds") and each set with weights fitted on the
+others only ("left out"). Confidence: a logistic model of "answerable" over the evidence of
+`index.retrieve.signs`, on rankings made with weights that left the set out. Nothing is written
+without --write.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+from sets import Item, QuestionSet, read
+from sklearn.linear_model import LogisticRegression
+
+from index.evaluate import answered_at, auroc, ndcg
+from index.features import scaled
+from index.retrieve import Candidates, Model, Ranking, ranked, signs
+
+NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
+NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias
+SIGNS = {"length": 0, "asks": -1, "unfinished": -1, "boilerplate": -1}  # all others +1
+FOLDS, PENALTY = 5, 0.001
+RESAMPLES = 1_000
+Grid = npt.NDArray[np.float64]
+Weights = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One question for the fit: a gold row's features, those of all wrong rows, its weight."""
+
+    gold: Grid
+    shares: Grid
+    wrong: Grid
+
+
+# Ranking
+
+
+def matrix(found: Candidates, names: Sequence[str]) -> Grid:
+    """Features as they are weighed: (n, features)."""
+    columns = found.measured.columns
+    return np.stack([scaled(name, columns[name]) for name in names], 1).astype(np.float64)
+
+
+def example(item: Item, names: Sequence[str], blind: frozenset[str], now: Grid) -> Example | None:
+    """What a fit sees of a question; `now` are the weights so far, for an article's best row."""
+    grid = matrix(item.blinded or item.found, names)
+    grid[:, [name in blind for name in names]] = 0.0
+    owners = np.array([sentence.article_id for sentence in item.found.rows.sentences])
+    if item.relevant:
+        right = np.isin(owners, list(item.relevant))
+        scores = np.where(right, grid @ now, -np.inf)
+        best = {
+            owner: int(np.argmax(np.where(owners == owner, scores, -np.inf)))
+            for owner in owners[right]
+        }
+        facts: list[tuple[int, ...]] = [(row,) for row in best.values()]
+    else:
+        facts = [fact for fact in item.facts if fact]
+        right = np.zeros(len(owners), dtype=bool)
+        right[[row for fact in facts for row in fact]] = True
+    if not facts or right.all():
+        return None
+    rows = [row for fact in facts for row in fact]
+    shares = [1 / len(facts) / len(fact) for fact in facts for _ in fact]
+    return Example(grid[rows], np.array(shares), grid[~right])
+
+
+def fit(parts: Sequence[tuple[QuestionSet, Sequence[Item]]], names: Sequence[str]) -> Grid:
+    """Weights (features,) for several sets, each counting the same."""
+    bounds = [{1: (0, None), -1: (None, 0), 0: (None, None)}[SIGNS.get(name, 1)] for name in names]
+    weights = np.array([float("dense" in name) for name in names])
+    for _ in range(3 if any(item.relevant for _, items in parts for item in items) else 1):
+        made = [
+            [one for item in items if (one := example(item, names, owner.blind, weights))]
+            for owner, items in parts
+        ]
+        loss = _loss([examples for examples in made if examples])
+        weights = minimize(loss, weights, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return weights
+
+
+def _loss(sets: Sequence[Sequence[Example]]) -> Callable[[Grid], tuple[float, Grid]]:
+    """Mean negative log-likelihood and its gradient, all questions in one array."""
+    examples = [one for own in sets for one in own]
+    sizes = np.array([len(one.wrong) for one in examples])
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+    wrong = np.concatenate([one.wrong for one in examples])
+    gold = np.concatenate([one.gold for one in examples])
+    question = np.repeat(np.arange(len(examples)), [len(one.gold) for one in examples])
+    shares = np.concatenate([one.shares / len(own) / len(sets) for own in sets for one in own])
+    of_wrong = np.repeat(np.arange(len(examples)), sizes)
+
+    def loss(weights: Grid) -> tuple[float, Grid]:
+        scores = wrong @ weights
+        highest = np.maximum.reduceat(scores, starts)
+        powers = np.exp(scores - highest[of_wrong])
+        sums = np.add.reduceat(powers, starts)
+        behind = (np.log(sums) + highest)[question] - gold @ weights
+        value = shares @ np.logaddexp(0, behind) + PENALTY / 2 * weights @ weights
+        pull = shares / (1 + np.exp(-behind))
+        each = np.bincount(question, pull, minlength=len(examples))
+        gradient = wrong.T @ (powers / sums[of_wrong] * each[of_wrong]) - gold.T @ pull
+        return float(value), gradient + PENALTY * weights
+
+    return loss
+
+
+def rankings(items: Sequence[Item], names: Sequence[str], weights: Grid) -> list[Ranking]:
+    """What the product would rank with these weights."""
+    model = Model(dict(zip(names, weights.tolist(), strict=True)), 0.6, {})
+    return [ranked(item.found, model) for item in items]
+
+
+# Measures
+
+
+def figures(item: Item, ranking: Ranking) -> dict[str, float]:
+    """What can be said of one question."""
+    if item.relevant:
+        ids = [article.article_id for article, _ in ranking.by_article()]
+        return {"ndcg@10": ndcg(ids, dict.fromkeys(item.relevant, 1), 10)}
+    place = {sentence.sentence_id: rank for rank, sentence in enumerate(ranking.sentences, 1)}
+    sentences = item.found.rows.sentences
+    ranks = [
+        min((place[sentences[row].sentence_id] for row in fact), default=10_000)
+        for fact in item.facts
+    ]
+    first = min(ranks)
+    if sentences[0].sentence_id == 0:  # given candidates
+        gold = sorted(place[sentences[row].sentence_id] for fact in item.facts for row in fact)
+        mean = float(np.mean([n / rank for n, rank in enumerate(gold, 1)]))
+        return {"map": mean, "mrr": 1 / first}
+    return {
+        "hit@10": float(first <= 10),
+        "hit@4": float(first <= 4),
+        "mrr@10": 1 / first if first <= 10 else 0.0,
+        "found@10": float(np.mean([rank <= 10 for rank in ranks])),
+    }
+
+
+def judged(one: QuestionSet) -> list[Item]:
+    """Its questions that have something right to find."""
+    return [item for item in one.test if item.facts or item.relevant]
+
+
+def table(title: str, sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]) -> None:
+    """Print means with bootstrap intervals."""
+    print(f"\n{title}")
+    for one in sets:
+        rows = [figures(*pair) for pair in zip(judged(one), runs[one.name], strict=True)]
+        shown = []
+        for name in rows[0]:
+            values = np.array([row[name] for row in rows])
+            low, high = interval(values)
+            shown.append(f"{name} {values.mean():.3f} [{low:.3f}, {high:.3f}]")
+        print(f"  {one.name:9s} n {len(rows):4d}  " + "  ".join(shown))
+
+
+def interval(values: Grid) -> tuple[float, float]:
+    """95 % interval of the mean, by the percentile bootstrap."""
+    draw = np.random.default_rng(0)
+    means = [draw.choice(values, len(values)).mean() for _ in range(RESAMPLES)]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def in_folds(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, list[Ranking]]:
+    """Rankings by weights that were fitted without the question, every set in folds at once."""
+    made: dict[str, dict[int, Ranking]] = {one.name: {} for one in sets}
+    for fold in range(FOLDS):
+        parts, held = [], {}
+        for one in sets:
+            items = judged(one)
+            out = np.random.default_rng(0).permutation(len(items))[fold::FOLDS].tolist()
+            held[one.name] = out
+            kept = [item for number, item in enumerate(items) if number not in set(out)]
+            parts.append((one, kept + one.train))
+        weights = fit(parts, names)
+        for one in sets:
+            out = held[one.name]
+            found = rankings([judged(one)[number] for number in out], names, weights)
+            made[one.name].update(zip(out, found, strict=True))
+    return {name: [runs[number] for number in sorted(runs)] for name, runs in made.items()}
+
+
+def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Grid]:
+    """For each set the weights fitted on all others."""
+    return {
+        one.name: fit([(o, judged(o) + o.train) for o in sets if o is not one], names)
+        for one in sets
+    }
+
+
+# Confidence
+
+
+def evidence(items: Sequence[Item], names: Sequence[str], weights: Grid) -> Grid:
+    """Signs of sufficiency (questions, signs), the bias left out."""
+    model = Model(dict(zip(names, weights.tolist(), strict=True)), 0.6, {})
+    runs = [ranked(item.found, model) for item in items]
+    found = [signs(run.query, run.features) for run in runs]
+    return np.array([[v for k, v in one.items() if k != "bias"] for one in found])
+
+
+def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
+    """Weights and bias; a part (weight, signs, answerable) counts by its weight."""
+    grid = np.concatenate([own for _, own, _ in parts])
+    answerable = np.concatenate([own for _, _, own in parts])
+    shares = np.concatenate(
+        [np.where(own == 1, part / own.sum(), part / (1 - own).sum()) for part, _, own in parts]
+    )
+    mean, deviation = grid.mean(0), grid.std(0) + 1e-6
+    fitted = LogisticRegression(C=0.3, max_iter=1_000).fit(
+        (grid - mean) / deviation, answerable, sample_weight=shares / shares.mean()
+    )
+    weights = fitted.coef_[0] / deviation
+    return weights, float(fitted.intercept_[0] - weights @ mean)
+
+
+def confidence(
+    sets: Sequence[QuestionSet], names: Sequence[str], outside: Mapping[str, Grid]
+) -> dict[str, float]:
+    """Fit it, print how it carries over and what each threshold does."""
+    parts = {}
+    for one in sets:
+        answerable = np.array([float(item.answerable) for item in one.test])
+        if 0 < answerable.mean() < 0.9:
+            grid = evidence(one.test, names, outside[one.name])
+            parts[one.name] = (NEWS_WEIGHT.get(one.name, 1.0), grid, answerable)
+    print("\nconfidence: AUROC, answerable answered where 5 % of unanswerable are")
+    for name, (_, grid, answerable) in parts.items():
+        weights, bias = logistic([part for other, part in parts.items() if other != name])
+        outside_scores = grid @ weights + bias
+        scores = np.zeros(len(grid))
+        for fold in range(FOLDS):
+            held = np.random.default_rng(0).permutation(len(grid))[fold::FOLDS]
+            kept = np.setdiff1d(np.arange(len(grid)), held)
+            own = (parts[name][0], grid[kept], answerable[kept])
+            weights, bias = logistic([own, *(p for other, p in parts.items() if other != name)])
+            scores[held] = grid[held] @ weights + bias
+        shown = [_separation(one, answerable) for one in (scores, outside_scores)]
+        print(f"  {name:9s} n {len(grid):4d}  folds {shown[0]}  left out {shown[1]}")
+    weights, bias = logistic([*parts.values()])
+    some = ranked(sets[0].test[0].found)
+    labels = [name for name in signs(some.query, some.features) if name != "bias"]
+    _curve(parts, weights, bias)
+    return {"bias": round(bias, 3)} | {
+        n: round(w, 3) for n, w in zip(labels, weights.tolist(), strict=True)
+    }
+
+
+def _separation(scores: Grid, answerable: Grid) -> str:
+    positives, negatives = scores[answerable == 1], scores[answerable == 0]
+    return f"{auroc(positives, negatives):.3f} {answered_at(positives, negatives):.2f}"
+
+
+def _curve(parts: Mapping[str, tuple[float, Grid, Grid]], weights: Grid, bias: float) -> None:
+    print("share of answerable / unanswerable questions answered, by threshold")
+    for threshold in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7):
+        shown = []
+        for name, (_, grid, answerable) in parts.items():
+            over = 1 / (1 + np.exp(-(grid @ weights + bias))) >= threshold
+            shown.append(
+                f"{name} {over[answerable == 1].mean():.2f}/{over[answerable == 0].mean():.2f}"
+            )
+        print(f"  {threshold:.2f}  " + "  ".join(shown))
+
+
+def main() -> None:
+    """Read, fit, print, and write if told to."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--sets", type=Path, required=True, help="folder of data sets")
+    parser.add_argument("--data", type=Path, required=True, help="where collections are kept")
+    parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
+    parser.add_argument("--without", nargs="+", default=[], help="features to leave out")
+    parser.add_argument("--write", action="store_true")
+    arguments = parser.parse_args()
+    sets = read(arguments.sets, arguments.data, arguments.only)
+    report(sets, arguments.without, write=arguments.write)
+
+
+def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) -> None:
+    """Fit on the sets and print the tables."""
+    names = [name for name in sets[0].test[0].found.measured.columns if name not in without]
+    table("folds of every set at once", sets, in_folds(sets, names))
+    outside = left_out(sets, names)
+    runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
+    table("left out: fitted on the other sets only", sets, runs)
+    weights = fit([(one, judged(one) + one.train) for one in sets], names)
+    made = {
+        "ranking": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
+        "same_article": 0.6,
+        "confidence": confidence(sets, names, outside),
+    }
+    print("\n" + json.dumps(made, indent=2))
+    if write:
+        Path("index/ranking.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""The sample story, followed with the real encoder: who says what, when, and against whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bot import output
+from bot.render import answer_view
+from bot.wording import speaker_line, story_line
+from index.archive import Archive
+from index.article import Answer, Filters
+from index.encoder import SentenceTransformerEncoder
+
+pytestmark = pytest.mark.encoder
+
+WARNED = "Was the ministry warned about Gate 3?"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The reports that the project was written with."""
+    made = Archive.open(tmp_path_factory.mktemp("data"), "story", SentenceTransformerEncoder())
+    made.add([str(Path(str(files("bot") / "sample")))])
+    yield made
+    made.close()
+
+
+def side_texts(answer: Answer) -> list[str]:
+    """What each side says, its quotes joined."""
+    assert answer.agreement
+    return [
+        " ".join(answer.quotes[n].quote.text for n in side.quotes)
+        for side in answer.agreement.sides
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        WARNED,
+        "Were crews warned about Gate 3?",
+        "Did crews warn managers that Gate 3 was unsafe?",
+        "Was a warning about the gate ignored?",
+    ],
+)
+def test_claim_and_denial_stand_side_by_side(archive: Archive, question: str) -> None:
+    """The union's claim is one side and the ministry's denial the other, with their speakers."""
+    answer = archive.ask(question)
+    claim, denial = side_texts(answer)
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "disagree"
+    assert "Maintenance crews" in claim
+    assert "rejected" in denial or "No warning" in denial
+    speakers = [side.speaker or "" for side in answer.agreement.sides]
+    assert "union" in speakers[0]
+    assert "inistry" in speakers[1]
+
+
+def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
+    """A spokesman who only "told" a conference that there was no warning is shown denying it."""
+    lines = [speaker_line(cited) for cited in archive.ask(WARNED).quotes]
+    assert "Ministry spokesman Pieter Aldane, denying it:" in lines
+    assert "The leader of their union:" in lines
+
+
+def test_union_and_ministry_are_independent(archive: Archive) -> None:
+    """Two houses with reporting of their own are two witnesses."""
+    answer = archive.ask(WARNED)
+    assert answer.independent == len(answer.citations) == 2
+    assert [citation.independent_of for citation in answer.citations] == [(2,), (1,)]
+
+
+def test_a_rewrite_is_listed_and_not_quoted_again(archive: Archive) -> None:
+    """Agency copy in another paper is a second report of one origin, its sentence shown once."""
+    answer = archive.ask("When did Gate 3 fail?")
+    (cited,) = [one for one in answer.quotes if "Gate 3, one of five" in one.quote.text]
+    (also,) = cited.also
+    numbered = {citation.number: citation for citation in answer.citations}
+    publishers = {numbered[number].article.publisher for number in (cited.citation, also)}
+    assert publishers == {"Northwire", "Carrowmere Courier"}
+    assert also not in numbered[cited.citation].independent_of
+    assert answer.independent < len(answer.citations)
+
+
+@pytest.mark.parametrize(
+    ("question", "earlier", "later"),
+    [
+        ("How many people died in the flood?", "at least two people", "to six"),
+        ("How many people are missing now?", "Eleven people", "Three people"),
+    ],
+)
+def test_counts_are_updated(archive: Archive, question: str, earlier: str, later: str) -> None:
+    """The first count and the last stand as earlier and later, not as a disagreement."""
+    answer = archive.ask(question)
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "updated"
+    before, after = side_texts(answer)
+    assert earlier in before
+    assert later in after
+
+
+def test_before_the_news_there_is_only_the_first_count(archive: Archive) -> None:
+    """Asked as of the first day, the later count is not there to update it."""
+    then = Filters(as_of=datetime(2026, 3, 10, tzinfo=UTC))
+    answer = archive.ask("How many people are missing now?", then)
+    assert answer.agreement is None
+    assert "Eleven people" in answer.quotes[0].quote.text
+
+
+def test_a_correction_leads(archive: Archive) -> None:
+    """Asked what an earlier report had wrong, the correction comes before it."""
+    answer = archive.ask("Will retired judge Helena Brock lead the inquiry?")
+    texts = [cited.quote.text for cited in answer.quotes]
+    assert texts[0].startswith("Correction:")
+    assert "led by retired judge Helena Brock" in texts[1]
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "updated"
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What happened in 1978?", "2 November 1978"),
+        ("What did the minister promise last Wednesday?", "visited Ostermoor on Wednesday"),
+        ("How many people were missing at first?", "Eleven people"),
+        ("What is the latest on the missing people?", "Three people"),
+    ],
+)
+def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: str) -> None:
+    """A sentence of the time in the question leads, the first and the latest report if asked."""
+    assert words in archive.ask(question).quotes[0].quote.text
+
+
+def test_asking_again_gives_the_same(archive: Archive) -> None:
+    """Nothing of it depends on a clock or on what was asked before."""
+    first = archive.ask(WARNED)
+    archive.ask("How many people died in the flood?")
+    assert archive.ask(WARNED) == first
+
+
+def test_json_has_sides_and_speakers(archive: Archive) -> None:
+    """Scripts get the sides by index, the speakers, and who is independent of whom."""
+    made = output.answer(archive.ask(WARNED))
+    assert made["agreement"]["kind"] == "disagree"
+    assert {n for side in made["agreement"]["sides"] for n in side["quotes"]} == {0, 1, 2}
+    assert {quote["act"] for quote in made["quotes"]} == {"claim", "denial"}
+    assert [citation["independent_of"] for citation in made["citations"]] == [[2], [1]]
+
+
+def test_the_message_says_it_in_words(archive: Archive) -> None:
+    """In Discord a line names who denies it, and one says that the reports disagree."""
+    answer = archive.ask(WARNED)
+    text = "\n".join(getattr(item, "content", "") for item in answer_view(answer).walk_children())
+    assert "Ministry spokesman Pieter Aldane, denying it:\n> " in text
+    assert story_line(answer) == "2 reports, 2 independent. The reports disagree."
+    assert "-# 2 reports, 2 independent. The reports disagree." in text
