@@ -256,7 +256,7 @@ async def _share(pressed: Pressed) -> None:
 
 async def _useful(pressed: Pressed) -> None:
     archive = await pressed.archive()
-    await asyncio.to_thread(archive.judge, pressed.key, "useful")
+    await asyncio.to_thread(archive.memory.judge, pressed.key, "useful")
     await pressed.reply(notice_view("Thank you: noted, without your name."))
 
 
@@ -283,7 +283,7 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
         await interaction.response.defer(**_PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
         archive = await pressed.archive()
-        await asyncio.to_thread(archive.judge, self._answer_id, "wrong", self.reason.value)
+        await asyncio.to_thread(archive.memory.judge, self._answer_id, "wrong", self.reason.value)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
 
     async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
@@ -297,7 +297,7 @@ async def _watch(pressed: Pressed) -> None:
     found = await pressed.recalled()
     archive = await pressed.archive()
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
-    number = await asyncio.to_thread(archive.watch, found.answer, channel=where, person=who)
+    number = await asyncio.to_thread(archive.memory.watch, found.answer, channel=where, person=who)
     told = "I will tell you here when the reports answer this. Moderators see it in `/watching`."
     await pressed.reply(notice_view(told, [stop_row(number)]))
 
@@ -306,11 +306,11 @@ async def _stop(pressed: Pressed) -> None:
     """End a watch: one's own, or as a moderator anybody's."""
     archive = await pressed.archive()
     number, client = int(pressed.key, 16), pressed.interaction.client
-    for watch in await asyncio.to_thread(archive.watches):
+    for watch in await asyncio.to_thread(archive.memory.watches):
         own = watch.person == pressed.interaction.user.id
         if watch.number == number and not own and not client.moderates(pressed.interaction):
             raise InputError("Only who asked for it, or a moderator, can end this.")
-    await asyncio.to_thread(archive.unwatch, number)
+    await asyncio.to_thread(archive.memory.unwatch, number)
     view = notice_view("Ended: I no longer look.")
     await pressed.interaction.edit_original_response(view=view)
 

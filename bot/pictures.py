@@ -87,7 +87,7 @@ def draw(found: Timeline) -> bytes | None:
     step = -(-len(span) // _MOST_TICKS)
     ticks = [f"{day:%b %Y}" if by_month else f"{day.day} {day:%b %Y}" for day in span]
     axes.set_xticks(range(0, len(span), step), ticks[::step])
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("reports")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")

@@ -49,7 +49,7 @@ class Records(commands.Cog):
         await interaction.response.defer(ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
-        said = await asyncio.to_thread(archive.feedback, found.answer.answer_id)
+        said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
         text = explanation(found, said, now)
         await interaction.followup.send(view=notice_view(text))
@@ -235,7 +235,7 @@ def _shown(archive: Archive, article_id: str) -> str:
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
-    answers = archive.quoting(article_id)
+    answers = archive.memory.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
     lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
     return "\n".join(lines)

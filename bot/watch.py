@@ -59,7 +59,7 @@ class Watching(commands.Cog):
     async def _ask_again(self, archive: Archive, watch: Watch) -> None:
         answer = await asyncio.to_thread(archive.ask, watch.question, watch.filters)
         if answer.status == "declined":
-            await asyncio.to_thread(archive.looked, watch.number, answer.generation)
+            await asyncio.to_thread(archive.memory.looked, watch.number, answer.generation)
             return
         await asyncio.to_thread(archive.check, answer)
         rows = answer_rows(answer, private=False)
@@ -73,7 +73,7 @@ class Watching(commands.Cog):
             log.warning("watch %s ends: its channel cannot be written to", watch.number)
         else:
             await asyncio.to_thread(archive.log, answer, channel=watch.channel, message=sent.id)
-        await asyncio.to_thread(archive.unwatch, watch.number)
+        await asyncio.to_thread(archive.memory.unwatch, watch.number)
 
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
@@ -84,7 +84,7 @@ class Watching(commands.Cog):
         mine = interaction.user.id
         found = [
             one
-            for one in await asyncio.to_thread(archive.watches)
+            for one in await asyncio.to_thread(archive.memory.watches)
             if one.person == mine or (guild and guild.get_channel_or_thread(one.channel))
         ]
         if not found:
@@ -105,4 +105,4 @@ class Watching(commands.Cog):
 
 def _due(archive: Archive) -> list[Watch]:
     generation = archive.generation
-    return [watch for watch in archive.watches() if watch.generation < generation]
+    return [watch for watch in archive.memory.watches() if watch.generation < generation]

@@ -1,8 +1,8 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
 Read it from top to bottom: errors, sentences, article, log, terms, address, fetch, sandbox,
-portable, markup, packed, plain, formats, sources, encoder, store, catalogue, commit, vectors,
-embedded, query, features, retrieve, decline, phrases, attribution, dates, origins, compare,
-agreement, selection, answer, intake, archive, evaluate. Each module imports only from
+portable, markup, packed, plain, formats, sources, encoder, store, memory, catalogue, commit,
+vectors, embedded, query, features, retrieve, decline, phrases, attribution, dates, origins,
+compare, agreement, selection, answer, intake, archive, evaluate. Each module imports only from
 those before it.
 """

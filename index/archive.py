@@ -27,7 +27,8 @@ from index.errors import (
     SourceError,
 )
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
-from index.log import Entry, Feedback, Recalled, Verdict, Watch, entry_of, recalled
+from index.log import Recalled
+from index.memory import Memory
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure
@@ -57,6 +58,7 @@ class Archive:
             threshold: confidence under which a question is declined, 0..1.
         """
         self._store = store
+        self.memory = Memory(store)
         self._encoder = encoder
         self._threshold = threshold
 
@@ -253,59 +255,11 @@ class Archive:
         self, answer: Answer, *, channel: int | None = None, message: int | None = None
     ) -> None:
         """Keep an answer that was sent, and where all can read it; without that it is private."""
-        entry = entry_of(answer, channel=channel, message=message)
-        with self._store.logging() as log:
-            log.record(entry)
+        self.memory.log(answer, channel=channel, message=message)
 
     def recall(self, answer_id: str) -> Recalled:
-        """An answer that was sent, with its quotes cut again from the revisions of that time.
-
-        Raises:
-            NotFoundError: no such answer was kept here.
-        """
-        with self._store.snapshot() as snapshot:
-            entry = snapshot.log.entry(answer_id.strip().lower())
-            if entry is None:
-                raise NotFoundError(
-                    f"No answer “{answer_id}” was given here: copy the id from under an answer."
-                )
-            return recalled(entry, snapshot.article)
-
-    def quoting(self, article_id: str, limit: int = 5) -> list[Entry]:
-        """Answers for all to read that quote an article, newest first."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.log.quoting(article_id, limit)
-
-    def judge(self, answer_id: str, verdict: Verdict, note: str = "") -> None:
-        """Keep what a reader said of an answer."""
-        with self._store.logging() as log:
-            log.judge(answer_id, verdict, note)
-
-    def feedback(self, answer_id: str) -> list[Feedback]:
-        """What readers said of an answer, oldest first."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.log.feedback(answer_id)
-
-    def watch(self, answer: Answer, *, channel: int, person: int) -> int:
-        """Wait for reports that answer what this answer declined; the watch's number."""
-        watch = Watch(0, answer.question, answer.filters, answer.generation, channel, person)
-        with self._store.logging() as log:
-            return log.watch(watch)
-
-    def looked(self, number: int, generation: int) -> None:
-        """Note that a generation was looked at for a watch."""
-        with self._store.logging() as log:
-            log.looked(number, generation)
-
-    def unwatch(self, number: int) -> None:
-        """End a watch."""
-        with self._store.logging() as log:
-            log.unwatch(number)
-
-    def watches(self) -> list[Watch]:
-        """What somebody waits for, oldest first."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.log.watches()
+        """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
+        return self.memory.recall(answer_id)
 
     # Looking
 

@@ -83,7 +83,7 @@ def test_logging_makes_no_generation(archive: Archive) -> None:
     """The same question gives the same answer id before and after the log was written."""
     sent = archive.ask("When did the gate fail?")
     archive.log(sent)
-    archive.judge(sent.answer_id, "useful")
+    archive.memory.judge(sent.answer_id, "useful")
     assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
 
 
@@ -94,14 +94,14 @@ def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
     archive.log(sent)
     assert archive.recall(sent.answer_id).message == 2
     article_id = sent.quotes[0].quote.article_id
-    assert [entry.answer_id for entry in archive.quoting(article_id)] == [sent.answer_id]
+    assert [entry.answer_id for entry in archive.memory.quoting(article_id)] == [sent.answer_id]
 
 
 def test_private_answers_are_not_listed_with_their_articles(archive: Archive) -> None:
     """What was answered in private does not show among an article's questions."""
     sent = archive.ask("When did the gate fail?")
     archive.log(sent)
-    assert archive.quoting(sent.quotes[0].quote.article_id) == []
+    assert archive.memory.quoting(sent.quotes[0].quote.article_id) == []
 
 
 def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
@@ -112,24 +112,24 @@ def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
 
 def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
     """What readers said comes back in order, with the reason they gave."""
-    archive.judge("0123456789ab", "useful")
-    archive.judge("0123456789ab", "wrong", "It is about another gate.")
-    kept = archive.feedback("0123456789ab")
+    archive.memory.judge("0123456789ab", "useful")
+    archive.memory.judge("0123456789ab", "wrong", "It is about another gate.")
+    kept = archive.memory.feedback("0123456789ab")
     assert [(one.verdict, one.note) for one in kept] == [
         ("useful", ""),
         ("wrong", "It is about another gate."),
     ]
-    assert archive.feedback("ffffffffffff") == []
+    assert archive.memory.feedback("ffffffffffff") == []
 
 
 def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     """The same wish is one watch; it remembers where it looked, and ends without a trace."""
     declined = archive.ask("Who built the dam?", Filters(since=datetime(2026, 1, 1, tzinfo=UTC)))
-    number = archive.watch(declined, channel=1, person=2)
-    assert archive.watch(declined, channel=1, person=2) == number
-    assert archive.watch(declined, channel=1, person=3) != number
-    archive.looked(number, 9)
-    first = archive.watches()[0]
+    number = archive.memory.watch(declined, channel=1, person=2)
+    assert archive.memory.watch(declined, channel=1, person=2) == number
+    assert archive.memory.watch(declined, channel=1, person=3) != number
+    archive.memory.looked(number, 9)
+    first = archive.memory.watches()[0]
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
-    archive.unwatch(number)
-    assert [watch.person for watch in archive.watches()] == [3]
+    archive.memory.unwatch(number)
+    assert [watch.person for watch in archive.memory.watches()] == [3]

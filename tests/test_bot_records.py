@@ -45,7 +45,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
     assert result.ephemeral
     text = said(result.response)
     assert ASKED in text
-    assert "fake-256" in text
+    assert "fake-" in text
     assert "On generation 1: nothing was committed since" in text
     assert re.search(r"\*\*\[1\]\*\* (strong|fair|weak): A gate at Hallow Dam", text)
     assert "No article behind it has changed since." in text

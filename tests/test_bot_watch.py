@@ -46,7 +46,7 @@ async def test_watch_tells_when_the_reports_answer(
     room.stock(settings, tmp_path / "other", fog="Fog lay over the harbour on Sunday.")
     await room.env.advance_time(120)
     assert len(room.channel.history()) == before
-    assert room.archive().watches()[0].generation == 2
+    assert room.archive().memory.watches()[0].generation == 2
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     told = room.channel.last_message
@@ -54,7 +54,7 @@ async def test_watch_tells_when_the_reports_answer(
     assert "noon" in said(told)
     sent = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
     assert sent.json["allowed_mentions"] == {"parse": [], "users": [room.reader.id]}
-    assert room.archive().watches() == []
+    assert room.archive().memory.watches() == []
     await room.env.advance_time(300)
     assert room.channel.last_message.id == told.id
 
@@ -78,7 +78,7 @@ async def test_watch_in_a_closed_channel_ends(
     )
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
-    assert room.archive().watches() == []
+    assert room.archive().memory.watches() == []
 
 
 async def test_own_watch_can_be_ended(room: Newsroom) -> None:
@@ -88,7 +88,7 @@ async def test_own_watch_can_be_ended(room: Newsroom) -> None:
     assert FERRY in said(listed.response)
     assert "for you" in said(listed.response)
     await room.reader.click(listed.response.message, label="Stop")
-    assert room.archive().watches() == []
+    assert room.archive().memory.watches() == []
     empty = await room.reader.slash(room.channel, "watching")
     assert "no question that I look out for" in said(empty.response)
 
@@ -102,20 +102,20 @@ async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
     listed = await room.editor.slash(room.channel, "watching")
     assert f"<@{room.reader.id}>" in said(listed.response)
     await room.editor.click(listed.response.message, label="Stop")
-    assert room.archive().watches() == []
+    assert room.archive().memory.watches() == []
 
 
 async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     """Who neither asked nor moderates cannot end a watch, even with its button before them."""
     await watch(room)
-    number = room.archive().watches()[0].number
+    number = room.archive().memory.watches()[0].number
     channel = room.env.bot.get_channel(room.channel.id)
     assert isinstance(channel, discord.TextChannel)
     shown = await channel.send(view=notice_view("A watch", [stop_row(number)]))
     other = room.guild.add_member(room.env.create_user("other"))
     refused = await other.click(shown, label="Stop")
     assert "Only who asked for it, or a moderator" in said(refused.followups[-1])
-    assert len(room.archive().watches()) == 1
+    assert len(room.archive().memory.watches()) == 1
 
 
 async def test_one_broken_collection_does_not_stop_the_others(
