@@ -63,7 +63,10 @@ def ranking(
         ]
         added = explained(ranked) if explain else {}
         for row, result in enumerate(results if explain else []):
-            result["features"] = {name: round(float(own[row]), 4) for name, own in added.items()}
+            result["features"] = {
+                name: round(float(own[row]), 4) + 0.0  # no minus zero
+                for name, own in added.items()
+            }
     return {"id": query_id, "results": results}
 
 
