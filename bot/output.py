@@ -70,7 +70,10 @@ def ranking(
         ]
         added = explained(ranked) if explain else {}
         for row, result in enumerate(results if explain else []):
-            result["features"] = {name: round(float(own[row]), 4) for name, own in added.items()}
+            result["features"] = {
+                name: round(float(own[row]), 4) + 0.0  # no minus zero
+                for name, own in added.items()
+            }
     return {"id": query_id, "results": results}
 
 
@@ -203,13 +206,11 @@ _WORDS = {
     "article_dense": "its report is about this",
     "publisher": "the publisher named",
     "day": "the day named",
-    "publisher_and_day": "publisher and day named",
     "gives": "it gives the kind of thing asked for",
     "first": "it stands early in its report",
     "length": "its length",
     "asks": "it is a question itself",
     "unfinished": "it is a caption or headline",
-    "boilerplate": "it is about the page, not the news",
     "same_article": "its report stands higher already",
 }
 _SEEN = 0.05  # of a score, under which a feature is not worth a word

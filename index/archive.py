@@ -99,7 +99,8 @@ class Archive:
             if answer.status == "declined" and filters:
                 free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
                 if free.confidence >= self._threshold:
-                    left_out = decline.excluded(filters, free.by_article()[0][0])
+                    best = free.articles[free.sentences[0].article_id]
+                    left_out = decline.excluded(filters, best)
                     answer = replace(answer, reason=f"{answer.reason} {left_out}")
             _check_quotes(snapshot, answer)
             return answer

@@ -81,13 +81,11 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
         "article_dense": _shrunken_mean(dense, own),
         "publisher": publisher[own],
         "day": day[own],
-        "publisher_and_day": (publisher * day)[own],
         "gives": _gives(query, texts),
         "first": np.array([1 / (1 + sentence.position) for sentence in rows.sentences]),
         "length": np.log1p(sizes),
         "asks": _each(texts, lambda text: _last(text) == "?"),
         "unfinished": _each(texts, lambda text: _last(text) not in _FULL_STOPS),
-        "boilerplate": _each(texts, lambda text: bool(_BOILERPLATE.search(text))),
     }
     return Measured(
         columns={name: np.asarray(column, dtype=np.float32) for name, column in columns.items()},
@@ -99,6 +97,15 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
 def scaled(name: str, column: Column) -> Column:
     """A column as it is weighed."""
     return _scaled(column) if name in SCALED else column
+
+
+def article_bm25(query: Query, articles: Sequence[Article]) -> Column:
+    """z-scored BM25 of whole articles with their titles, among those given: (articles,)."""
+    texts = [terms(f"{article.title} {article.text}") for article in articles]
+    counts, sizes = _term_counts(query, texts)
+    frequency = (counts > 0).sum(0)
+    idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5))
+    return _scaled(_saturated(counts, sizes) @ idf)
 
 
 # Arithmetic
@@ -199,16 +206,6 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
         r"\b(?:in|at|from|near|to|of|outside|across) (?:the )?(?:[a-z]+ )?[A-Z]\w+"
     ),
 }
-_BOILERPLATE = re.compile(
-    r"\bth(?:is|e) (?:article|story|post|report|piece|content)\b.{0,80}\b(?:published|authored"
-    r"|written|updated|appeared|produced|contains|sponsored)\b|\b(?:read (?:more|also)"
-    r"|sign(?:ed)? up (?:for|to)|subscribe|newsletter|follow us|click here|all rights reserved"
-    r"|copyright|(?:photo|photograph|image|picture)s? (?:by|credit|via)|getty images"
-    r"|do you (?:work at|know more)|contact us|advertisement|terms of (?:use|service)"
-    r"|privacy policy|affiliate|commission|related (?:article|story|content)s?|more from|skip to"
-    r"|cookies?|download the app)\b",
-    re.IGNORECASE,
-)
 _FULL_STOPS = frozenset(".!?")
 
 

@@ -178,7 +178,7 @@ def _dates(question: str) -> Iterable[NamedDate]:
 # Publishers
 
 _SOURCE = re.compile(
-    r"\b(?:according to|reported by|covered by|as per|published (?:by|in)"
+    r"\b(?i:according to|reported by|covered by|as per|published (?:by|in)"
     r"|(?:articles?|reports?|coverage|piece|story) (?:in|from|by))"
     r"\s+(?:both )?(?:the )?['\"‘“]?[A-Z]"
     r"|\b[A-Z]\w+(?:'s)? (?:article|report|coverage|piece)\b"
@@ -206,7 +206,7 @@ def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pa
     bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
     core = re.sub(r"^The | (?:News|Online)$", "", bare)
     common = bare.startswith("The ") and len(core.split()) == 1 and not core.isupper()
-    forms = {publisher: 1.0, head: 0.8, bare: 0.8}
+    forms = {head: 0.8, bare: 0.8, publisher: 1.0}  # one form may be several: the surest counts
     forms = {("the " + core if common else core): 0.7} | forms  # "Age" alone names nobody
     flags = re.IGNORECASE if lower else re.NOFLAG
     return tuple(

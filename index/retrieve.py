@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
 from index.encoder import Encoder
-from index.features import Column, Measured, scaled, table
+from index.features import Column, Measured, article_bm25, scaled, table
 from index.query import Query
 from index.store import Rows, Snapshot
 
@@ -66,11 +66,20 @@ class Ranking:
     frequencies: Mapping[str, int] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
-        """Articles with the score of their best sentence, best first."""
+        """Articles by the score of their best sentence and, where one thing is asked, their BM25.
+
+        A question of several parts is answered by several reports, none of which is about all of
+        it: there the whole text would mislead.
+        """
         best: dict[str, float] = {}
         for sentence, score in zip(self.sentences, self.scores.tolist(), strict=True):
             best.setdefault(sentence.article_id, score)
-        return [(self.articles[article_id], score) for article_id, score in best.items()]
+        found = [self.articles[article_id] for article_id in best]
+        scores = np.array([*best.values()], dtype=np.float32)
+        if len(self.query.clauses) == 1 and found:
+            scores += article_bm25(self.query, found)
+        order = np.argsort(-scores, kind="stable")
+        return [(found[i], float(scores[i])) for i in order]
 
 
 @lru_cache(maxsize=1)

@@ -24,7 +24,8 @@ STOP_WORDS = frozenset(
     " such than that the their theirs them then there these they this those through to too under"
     " until up upon us very was we were what when where which while who whom whose why will with"
     " would you your article articles report reports reported reporting according published"
-    " mentioned discussed happen happened happening mr mrs ms s t d ll m re ve".split()
+    " mentioned discussed happen happened happening many much anyone anybody someone somebody"
+    " anything something everyone everybody everything ever yet mr mrs ms s t d ll m re ve".split()
 )
 _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}

@@ -131,6 +131,15 @@ def test_ask_again_has_the_same_id(stocked: Shell) -> None:
     assert stocked.json("ask", "Which gate failed?")["answer_id"] != first
 
 
+def test_search_explains_its_scores(stocked: Shell) -> None:
+    """With --explain each result says what its score is made of, in numbers or in words."""
+    for found in stocked.json("search", "gate failed", "--explain")["results"]:
+        assert sum(found["features"].values()) == pytest.approx(found["score"], abs=0.01)
+    words = " ".join(stocked("search", "gate failed", "-k", "1", "--explain").split())
+    assert "it means what" in words
+    assert "features" not in stocked.json("search", "gate failed")["results"][0]
+
+
 def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
     """`search` gives ranks from 1 with falling scores, by sentence or by article."""
     found = stocked.json("search", "gate failed", "-k", "3")["results"]

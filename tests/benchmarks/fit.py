@@ -30,7 +30,7 @@ from index.retrieve import Candidates, Model, Ranking, ranked, signs
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
 NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias
-SIGNS = {"length": 0, "asks": -1, "unfinished": -1, "boilerplate": -1}  # all others +1
+SIGNS = {"length": 0, "asks": -1, "unfinished": -1}  # all others +1
 FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
 Grid = npt.NDArray[np.float64]

@@ -271,7 +271,7 @@ def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
         if article.published:
             moments = [named.matches(article.published.date()) for named in query.dates]
             day[row] = max(moments, default=0.0)
-    columns |= {"publisher": publisher, "day": day, "publisher_and_day": publisher * day}
+    columns |= {"publisher": publisher, "day": day}
     return replace(found, measured=replace(found.measured, columns=columns))
 
 
