@@ -12,7 +12,7 @@ from index.agreement import agreement, voice
 from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
 from index.origins import independence
 from index.retrieve import Ranking
-from index.selection import passages
+from index.selection import asks_of_the_past, passages
 
 _HIGHLIGHTS = 4  # of a quote
 _RAREST = 2  # question words that are shown where nothing of the kind asked for is
@@ -35,6 +35,10 @@ def compose(
     answered = judged.reason is None
     found = passages(ranking, filters)[: None if answered else 1]
     made, denying = agreement(question, found)
+    updated = made is not None and made.kind == "updated"
+    if made and updated and not asks_of_the_past(ranking, filters):  # what holds now leads
+        found = _led_by(found, made.sides[1].quotes)
+        made, denying = agreement(question, found)
     citations = _citations(found, ranking)
     quotes = tuple(
         _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
@@ -72,6 +76,12 @@ def answer_id(question: str, filters: Filters, generation: int, model: str) -> s
     parts = [question, list(filters.publishers), generation, model]
     parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+
+
+def _led_by(found: Sequence[Passage], first: Sequence[int]) -> list[Passage]:
+    """The passages, those of some indices in front."""
+    rest = [passage for number, passage in enumerate(found) if number not in first]
+    return [*(found[number] for number in first), *rest]
 
 
 def _cited(passage: Passage, citations: Sequence[Citation], *, denies: bool) -> CitedQuote:

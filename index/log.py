@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from index.article import Answer, Article, Citation, CitedQuote, Filters, Quote
+from index.article import Act, Answer, Article, Citation, CitedQuote, Filters, Quote
 
 SCHEMA = """
 CREATE TABLE answer (
@@ -44,6 +44,8 @@ class Cut:
     end: int
     citation: int
     score: float
+    speaker: str | None = None
+    act: Act = "report"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,7 +209,16 @@ def entry_of(answer: Answer, *, channel: int | None, message: int | None) -> Ent
         status=answer.status,
         confidence=answer.confidence,
         cuts=tuple(
-            Cut(q.quote.article_id, q.quote.revision, q.quote.start, q.quote.end, q.citation, score)
+            Cut(
+                q.quote.article_id,
+                q.quote.revision,
+                q.quote.start,
+                q.quote.end,
+                q.citation,
+                score,
+                q.speaker,
+                q.act,
+            )
             for q, score in zip(quotes, scores, strict=False)
         ),
         reason=answer.reason,
@@ -225,7 +236,12 @@ def recalled(entry: Entry, article: Callable[[str, int | None], Article]) -> Rec
     """
     cited = {cut.citation: article(cut.article_id, cut.revision) for cut in entry.cuts}
     quotes = tuple(
-        CitedQuote(Quote.cut(cited[cut.citation], cut.start, cut.end), cut.citation)
+        CitedQuote(
+            Quote.cut(cited[cut.citation], cut.start, cut.end),
+            cut.citation,
+            speaker=cut.speaker,
+            act=cut.act,
+        )
         for cut in entry.cuts
     )
     answered = entry.status == "answered"
@@ -255,7 +271,8 @@ def recalled(entry: Entry, article: Callable[[str, int | None], Article]) -> Rec
 
 
 def _values(cut: Cut) -> tuple[Any, ...]:
-    return cut.article_id, cut.revision, cut.start, cut.end, cut.citation, cut.score
+    place = (cut.article_id, cut.revision, cut.start, cut.end)
+    return (*place, cut.citation, cut.score, cut.speaker, cut.act)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

@@ -22,6 +22,8 @@ _FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence g
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 _TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
 
+_FIGURES = frozenset({"date", "amount", "number", "place"})  # what nobody denies: a denial strays
+
 # A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
 _REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
 # Of two sentences that contradict each other one has such a word: `compare` need not read others.
@@ -82,7 +84,8 @@ def passages(
     question = ranking.query.question
     floor = ranked[0].score - _spread(ranking)
     groups = _in_time(question, _grouped(ranked, floor, most))
-    _rebut(question, groups, ranked, most)
+    if ranking.query.answer_type not in _FIGURES:
+        _rebut(question, groups, ranked, most)
     _correct(question, groups, ranked, most)
     return [group.passage() for group in groups]
 
@@ -158,6 +161,11 @@ def _candidates(ranking: Ranking, filters: Filters) -> list[_Candidate]:
         told = Told(ranking.articles[sentence.article_id], sentence)
         found.append(_Candidate(told, score + _TIMELY * bool(asked and _speaks_of(told, asked))))
     return sorted(found, key=lambda one: -one.score)
+
+
+def asks_of_the_past(ranking: Ranking, filters: Filters) -> bool:
+    """Whether a question names a time, or asks for the first reports."""
+    return bool(_OLDEST.search(ranking.query.question) or _days_asked(ranking, filters))
 
 
 def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:

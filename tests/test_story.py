@@ -158,4 +158,4 @@ def test_the_message_says_it_in_words(archive: Archive) -> None:
     text = "\n".join(getattr(item, "content", "") for item in answer_view(answer).walk_children())
     assert "Ministry spokesman Pieter Aldane, denying it:\n> " in text
     assert story_line(answer) == "2 reports, 2 independent. The reports disagree."
-    assert "-# 2 reports, 2 independent. The reports disagree." in text
+    assert "2 reports, 2 independent. The reports disagree." in text
