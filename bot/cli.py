@@ -303,6 +303,20 @@ def history(
 
 
 @app.command()
+def backup(context: typer.Context, file: Path) -> None:
+    """Write a consistent copy of the collection to a file, while it is in use."""
+    with context.obj.archive() as archive:
+        archive.backup(file)
+
+
+@app.command()
+def recover(context: typer.Context, file: Path) -> None:
+    """Put a copy that `backup` made in the place of all that is stored."""
+    with context.obj.archive() as archive:
+        archive.recover(file)
+
+
+@app.command()
 def bot(context: typer.Context) -> None:
     """Connect to Discord with DISCORD_TOKEN."""
     from bot.client import run  # noqa: PLC0415 - discord.py takes a second to import

@@ -311,6 +311,14 @@ class Archive:
         with self._store.snapshot() as snapshot:
             return snapshot.model
 
+    def backup(self, file: Path) -> None:
+        """Write a consistent copy of the collection to a file, while it is in use."""
+        self._store.backup(file)
+
+    def recover(self, file: Path) -> None:
+        """Put a copy that `backup` made in the place of all that is stored."""
+        self._store.recover(file)
+
     def prepare(self) -> None:
         """Load what the first question would wait for."""
         self._store.prepare()

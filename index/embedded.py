@@ -10,9 +10,12 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import shutil
 import sqlite3
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -165,6 +168,30 @@ class EmbeddedStore:
                 return
             self._index_at(snapshot)
         self._wait_for_merge()
+
+    def backup(self, file: Path) -> None:
+        draft = file.with_name(f".{file.name}.draft")
+        try:
+            with self._connection() as connection, closing(sqlite3.connect(draft)) as copy:
+                connection.backup(copy)
+            draft.replace(file)
+        except (OSError, StoreError) as error:
+            raise StoreError(
+                f"{file} cannot be written: name a file in a folder that is there."
+            ) from (error)
+        finally:
+            draft.unlink(missing_ok=True)
+
+    def recover(self, file: Path) -> None:
+        if not file.is_file():
+            raise StoreError(f"There is no file {file}: name one that `onrecord backup` made.")
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
+            with closing(self._opener(copy)) as source, self._connection() as connection:
+                damage = source.execute("PRAGMA quick_check").fetchone()[0]
+                if damage != "ok":
+                    raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
+                source.backup(connection)
 
     def close(self) -> None:
         self._wait_for_merge()

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
@@ -241,6 +242,20 @@ class Store(Protocol):
         """Bring derived files up to date, so that the next question does not wait for it.
 
         With `load` false only where they are far behind: adding little costs little.
+        """
+
+    def backup(self, file: Path) -> None:
+        """Write a consistent copy of the newest generation to a file, whole or not at all.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+
+    def recover(self, file: Path) -> None:
+        """Put a copy in the place of all that is stored.
+
+        Raises:
+            StoreError: the file is no copy of a collection; nothing was changed.
         """
 
     def close(self) -> None:

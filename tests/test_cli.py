@@ -78,7 +78,8 @@ def stocked(run: Shell) -> Shell:
 def test_every_command_of_the_interface_has_help(run: Shell) -> None:
     """Each command that scripts rely on exists and explains itself."""
     commands = (
-        "demo bot add reindex articles article remove restore ask search evaluate history doctor"
+        "demo bot add reindex articles article remove restore ask search evaluate history backup"
+        " recover doctor"
     )
     for command in commands.split():
         assert "Usage: onrecord" in run(command, "--help")
@@ -281,3 +282,19 @@ def test_evaluate_measures_a_set(run: Shell, tmp_path: Path) -> None:
         assert found[figure] == 1.0
     assert found["decline_auroc"] == 1.0
     assert found["seconds_per_query"] > 0
+
+
+def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
+    """A copy brings back what was stored when it was made, and answers from that again."""
+    copy = tmp_path / "copy.sqlite3"
+    stocked("backup", str(copy))
+    before = stocked.json("ask", "Which gate failed?")
+    stocked("remove", "dam", "cup")
+    stocked("recover", str(copy))
+    assert len(stocked.json("articles")["articles"]) == 2
+    assert stocked.json("ask", "Which gate failed?") == before
+    stocked("recover", str(tmp_path / "nothing"), status=1)
+    (tmp_path / "junk").write_text("no database")
+    stocked("recover", str(tmp_path / "junk"), status=1)
+    stocked("backup", str(tmp_path / "no" / "folder"), status=1)
+    assert len(stocked.json("articles")["articles"]) == 2
