@@ -79,7 +79,7 @@ class OnRecord(commands.AutoShardedBot):
         Only its user sees it, unless the answer was begun for all to see.
         """
         view = notice_view(sentence(error))
-        with contextlib.suppress(discord.NotFound):  # the interaction ran out: nobody is waiting
+        with contextlib.suppress(discord.HTTPException):  # the interaction ran out
             if interaction.response.is_done():
                 await interaction.followup.send(view=view, ephemeral=True)
             else:

@@ -38,7 +38,7 @@ class Moderation(commands.Cog):
         """Change the collections of this library."""
         self._library = library
         self._settings = settings.discord
-        self._running: dict[int, Running] = {}
+        self._running: dict[str, Running] = {}  # by collection: servers may share one
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
         return moderates(interaction, self._settings)
@@ -56,20 +56,25 @@ class Moderation(commands.Cog):
             actor = f"discord:{interaction.user.id}"
             work = archive.rebuild if rebuild else archive.reindex
             report = await asyncio.to_thread(work, actor=actor)
-            await interaction.followup.send(view=notice_view(report_text(report)), ephemeral=True)
+            view = notice_view(report_text(report))
+            try:
+                await interaction.followup.send(view=view, ephemeral=True)
+            except discord.HTTPException:  # it took longer than an interaction lives: 15 minutes
+                await interaction.user.send(view=view)
 
     @contextmanager
     def _alone(self, server: int, name: str) -> Iterator[None]:
-        if running := self._running.get(server):
+        collection = self._settings.collection_of(server)
+        if running := self._running.get(collection):
             since = int(running.since.timestamp())
             raise InputError(
                 f"{escaped(running.by)} started a reindex <t:{since}:R>: wait until it has ended."
             )
-        self._running[server] = Running(name, datetime.now(UTC))
+        self._running[collection] = Running(name, datetime.now(UTC))
         try:
             yield
         finally:
-            del self._running[server]
+            del self._running[collection]
 
 
 def report_text(report: Report) -> str:
@@ -83,6 +88,8 @@ def report_text(report: Report) -> str:
     lines += [f"**Unchanged {report.unchanged:,}**"] if report.unchanged else []
     for failure in report.failed[:_LISTED]:
         lines.append(f"**Failed** {escaped(failure.source)}: {escaped(failure.error)}")
+    if report.embedded:
+        lines.append(f"**Embedded {report.embedded:,} sentences again**")
     if not lines:
         lines = ["There is nothing to reindex: no sources are known yet."]
     return "\n".join([*lines, f"-# {report.seconds:.1f} s"])

@@ -11,7 +11,7 @@ from index import decline
 from index.agreement import agreement, voice
 from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
 from index.origins import independence
-from index.retrieve import Ranking
+from index.retrieve import Ranking, weights
 from index.selection import asks_of_the_past, passages
 
 _HIGHLIGHTS = 4  # of a quote
@@ -44,7 +44,7 @@ def compose(
         _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
     )
     return Answer(
-        answer_id=answer_id(question, filters, generation, model),
+        answer_id=answer_id(question, filters, generation, f"{model} {weights()} {threshold}"),
         question=question,
         filters=filters,
         generation=generation,
@@ -72,8 +72,8 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
 
 
 def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
-    """Twelve hex digits that name question, filters, generation and model."""
-    parts = [question, list(filters.publishers), generation, model]
+    """Twelve hex digits that name question, filters, generation and all that judges."""
+    parts = [question, sorted(filters.publishers), generation, model]
     parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 

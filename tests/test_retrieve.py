@@ -143,15 +143,6 @@ def test_a_filter_that_hides_the_answer_is_named(archive: Archive) -> None:
     assert "“Dam fails” (Northwire), is left out by the filter “since”" in (hidden.reason or "")
 
 
-def test_highlights_lie_inside_their_quote(archive: Archive) -> None:
-    """The words that answer are marked within the quote, and are of the kind asked for."""
-    answer = archive.ask("How many people drowned below the dam?")
-    cited = answer.quotes[0]
-    marked = [cited.quote.text[span.start : span.end] for span in cited.highlights]
-    assert "Six" in marked
-    assert all(0 <= one.start < one.end <= len(cited.quote.text) for one in cited.highlights)
-
-
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """The sample reports, embedded by the real encoder."""
