@@ -107,7 +107,7 @@ class Writer:
             "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
             (
                 *(self.generation, key),
-                *(notice.kind, notice.note, utc_text(notice.at), notice.actor),
+                *(notice.kind, notice.note, notice.at.astimezone(UTC).isoformat(), notice.actor),
             ),
         )
 
