@@ -212,6 +212,7 @@ class EmbeddedStore:
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
                 source.backup(connection)
+        self._articles.clear()
 
     def erase(self) -> None:
         with self._writing() as writer:  # who still has it open reads nothing any more
