@@ -7,6 +7,7 @@ import logging
 
 import discord
 
+from bot.follow import follow
 from bot.library import Library
 from index.article import Answer, Filters
 
@@ -14,11 +15,21 @@ log = logging.getLogger(__name__)
 
 
 async def answered(
-    library: Library, server: int | None, question: str, filters: Filters | None = None
+    library: Library,
+    server: int | None,
+    question: str,
+    filters: Filters | None = None,
+    before: Answer | None = None,
 ) -> Answer:
-    """Ask a server's collection, and check every quote once more before it is sent."""
+    """Ask a server's collection, and check every quote once more before it is sent.
+
+    `before` is the answer that the question leans on; filters are for one that leans on none.
+    """
     archive = await asyncio.to_thread(library.archive, server)
-    answer = await asyncio.to_thread(archive.ask, question, filters or Filters())
+    if before is None:
+        answer = await asyncio.to_thread(archive.ask, question, filters or Filters())
+    else:
+        answer = await asyncio.to_thread(follow, archive, question, before)
     await asyncio.to_thread(archive.check, answer)
     return answer
 

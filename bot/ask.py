@@ -14,7 +14,7 @@ from discord.ext import commands
 from bot.answering import answered, keep
 from bot.buttons import answer_rows
 from bot.dates import period, suggestions
-from bot.follow import answer_id_of, leans, resolved
+from bot.follow import answer_id_of, leans
 from bot.library import Library
 from bot.manners import Pace, TooManyError, missing_to_write
 from bot.render import answer_view, escaped, notice_view
@@ -163,13 +163,12 @@ class Asking(commands.Cog):
         self._pace.take(message.author.id, server)
         async with message.channel.typing():
             before = await self._before(message) if leans(question) else None
-            query = resolved(question, before) if before else question
-            answer = await answered(self._library, server, query[:MAX_QUESTION_CHARS])
+            answer = await answered(self._library, server, question, before=before)
         rows = answer_rows(answer, private=False)
         return answer_view(answer, rows, asked=question if before else None), answer
 
-    async def _before(self, message: discord.Message) -> str | None:
-        """The question that the answer replied to, or the last one in the thread, was given to."""
+    async def _before(self, message: discord.Message) -> Answer | None:
+        """The answer replied to, or the last one in the thread."""
         found = None
         if message.reference and isinstance(message.reference.resolved, discord.Message):
             found = answer_id_of(message.reference.resolved)
@@ -184,7 +183,7 @@ class Asking(commands.Cog):
             return None
         archive = await asyncio.to_thread(self._library.archive, _server(message))
         try:
-            return (await asyncio.to_thread(archive.recall, found)).answer.question
+            return (await asyncio.to_thread(archive.recall, found)).answer
         except NotFoundError:
             return None
 

@@ -7,7 +7,7 @@ import re
 
 from index.article import Answer
 from index.features import given
-from index.query import parse
+from index.query import Query, parse
 from index.sentences import Span
 from index.terms import STOP_WORDS, content_terms, terms
 
@@ -29,7 +29,7 @@ def answering(answer: Answer, text: str) -> list[Span]:
     query = parse(answer.question)
     found = given(query, text) if answer.status == "answered" else []
     if query.answer_type in {"person", "name", "place"}:
-        found = [name for span in found if (name := _name(text, span))]
+        found = _whole_names(text, found)
     if query.answer_type == "date" and answer.status == "answered":
         found += [Span(*at.span()) for at in _TIME.finditer(text)]
     typed = _fitting(text, found)
@@ -39,6 +39,15 @@ def answering(answer: Answer, text: str) -> list[Span]:
     words = _WORD.finditer(text)
     own = [Span(*at.span()) for at in words if asked.intersection(terms(at.group()))]
     return _fitting(text, own)
+
+
+def names(query: Query, text: str) -> list[str]:
+    """The names in a text that the question asks for and does not have, in order."""
+    return [text[at.start : at.end] for at in _whole_names(text, given(query, text))]
+
+
+def _whole_names(text: str, found: list[Span]) -> list[Span]:
+    return [name for span in found if (name := _name(text, span))]
 
 
 def _fitting(text: str, found: list[Span]) -> list[Span]:

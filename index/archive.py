@@ -15,7 +15,7 @@ from typing import IO
 
 from index import decline, sources
 from index.answer import compose
-from index.article import Answer, Article, Filters, Sentence
+from index.article import Answer, Article, Filters, FollowUp, Sentence
 from index.commit import mismatch
 from index.embedded import EmbeddedStore
 from index.encoder import Encoder
@@ -80,8 +80,18 @@ class Archive:
 
     # Asking
 
-    def ask(self, question: str, filters: Filters = Filters()) -> Answer:  # noqa: B008 - frozen
+    def ask(
+        self,
+        question: str,
+        filters: Filters = Filters(),  # noqa: B008 - frozen
+        after: FollowUp | None = None,
+    ) -> Answer:
         """Answer a question on one generation, with quotes checked against it.
+
+        Args:
+            question: that stands by itself, also where it was asked after another.
+            filters: which reports may answer.
+            after: what came before it, if anything.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
@@ -95,6 +105,7 @@ class Archive:
                 generation=snapshot.generation,
                 model=self._encoder.model,
                 threshold=self._threshold,
+                after=after,
             )
             if answer.status == "declined" and filters:
                 free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
