@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import discord
 
@@ -12,6 +14,9 @@ from bot.library import Library
 from index.article import Answer, Filters
 
 log = logging.getLogger(__name__)
+# Answering is all computing: more threads than cores would only keep each other, and the event
+# loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
+_ASKING = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="asking")
 
 
 async def answered(
@@ -25,13 +30,17 @@ async def answered(
 
     `before` is the answer that the question leans on; filters are for one that leans on none.
     """
-    archive = await asyncio.to_thread(library.archive, server)
-    if before is None:
-        answer = await asyncio.to_thread(archive.ask, question, filters or Filters())
-    else:
-        answer = await asyncio.to_thread(follow, archive, question, before)
-    await asyncio.to_thread(archive.check, answer)
-    return answer
+
+    def ask() -> Answer:
+        archive = library.archive(server)
+        if before is None:
+            answer = archive.ask(question, filters or Filters())
+        else:
+            answer = follow(archive, question, before)
+        archive.check(answer)
+        return answer
+
+    return await asyncio.get_running_loop().run_in_executor(_ASKING, ask)
 
 
 async def keep(

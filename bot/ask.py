@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from typing import Any
@@ -16,7 +17,7 @@ from bot.buttons import answer_rows
 from bot.dates import period, suggestions
 from bot.follow import answer_id_of, leans
 from bot.library import Library
-from bot.manners import Pace, TooManyError, missing_to_write
+from bot.manners import Pace, TooManyError, begin, meanwhile, missing_to_write, tell
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, OnRecordError, QuestionError
@@ -120,10 +121,12 @@ class Asking(commands.Cog):
         note: str = "",
     ) -> None:
         self._pace.take(interaction.user.id, interaction.guild_id)
-        await interaction.response.defer(ephemeral=private)
-        answer = await answered(self._library, interaction.guild_id, question, filters)
+        answer = await meanwhile(
+            begin(interaction, ephemeral=private),
+            answered(self._library, interaction.guild_id, question, filters),
+        )
         view = answer_view(answer, answer_rows(answer, private=private), note=note)
-        sent = await interaction.followup.send(view=view, wait=True)
+        sent = await tell(interaction, view)
         await keep(self._library, interaction.guild_id, answer, None if private else sent)
 
     @commands.Cog.listener()
@@ -161,9 +164,12 @@ class Asking(commands.Cog):
             return notice_view(HELP), None
         await asyncio.to_thread(self._library.archive, server)  # may decline direct messages
         self._pace.take(message.author.id, server)
-        async with message.channel.typing():
+        typing = asyncio.create_task(_typing(message.channel))
+        try:
             before = await self._before(message) if leans(question) else None
             answer = await answered(self._library, server, question, before=before)
+        finally:
+            typing.cancel()
         rows = answer_rows(answer, private=False)
         return answer_view(answer, rows, asked=question if before else None), answer
 
@@ -204,13 +210,23 @@ def choices(values: Any) -> Choices:
 
 
 async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
-    """Reply, or where that cannot be (no history, or the question is gone) just write."""
+    """Reply, or where that cannot be (no history, or the question is gone) just write.
+
+    The nonce keeps it one message when a request that seemed to fail is sent again.
+    """
     try:
-        return await message.reply(view=view, mention_author=False)
+        return await message.reply(view=view, mention_author=False, nonce=message.id)
     except discord.HTTPException as error:
         if error.status >= _SERVER_ERROR:
             raise
-        return await message.channel.send(view=view)
+        return await message.channel.send(view=view, nonce=message.id)
+
+
+async def _typing(channel: discord.abc.Messageable) -> None:
+    """Show until cancelled that an answer is being made; it is made also where this fails."""
+    with contextlib.suppress(discord.HTTPException):
+        async with channel.typing():
+            await asyncio.Event().wait()
 
 
 async def _tell_privately(message: discord.Message, told: str) -> None:

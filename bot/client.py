@@ -17,7 +17,7 @@ from discord.ext import commands
 from bot.ask import Asking
 from bot.buttons import Press
 from bot.library import Library
-from bot.manners import Pace, moderates
+from bot.manners import Pace, explained, moderates
 from bot.moderate import Moderation
 from bot.records import Records, Turn
 from bot.render import notice_view
@@ -80,10 +80,7 @@ class OnRecord(commands.AutoShardedBot):
         """
         view = notice_view(sentence(error))
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            if interaction.response.is_done():
-                await interaction.followup.send(view=view, ephemeral=True)
-            else:
-                await interaction.response.send_message(view=view, ephemeral=True)
+            await explained(interaction, view)
 
     def _tree_digest(self) -> str:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]

@@ -1,8 +1,10 @@
-"""Manners: how often one may ask, and what the bot must be allowed to do somewhere."""
+"""Manners: a word at once and the answer once; how often one may ask; what the bot is allowed."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
@@ -17,6 +19,50 @@ _WRITING = {
     "send_messages": "Send Messages",
     "send_messages_in_threads": "Send Messages in Threads",
 }
+
+
+_ALREADY_BEGUN = 40060  # Discord's code
+T = TypeVar("T")
+
+
+async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
+    """Tell Discord that an answer comes.
+
+    That it knows already is as good: then a request that seemed to fail had arrived.
+    """
+    try:
+        await interaction.response.defer(**how)
+    except discord.HTTPException as error:
+        if error.code != _ALREADY_BEGUN:
+            raise
+
+
+async def tell(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> Any:
+    """Answer what was begun, by filling its message: done twice, it is still one answer."""
+    return await interaction.edit_original_response(view=view)
+
+
+async def explained(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
+    """Say in private why there is no answer, begun or not."""
+    if not interaction.response.is_done():
+        try:
+            await interaction.response.send_message(view=view, ephemeral=True)
+            return
+        except discord.HTTPException as error:
+            if error.code != _ALREADY_BEGUN:
+                raise
+    await interaction.followup.send(view=view, ephemeral=True)
+
+
+async def meanwhile(word: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
+    """Give the first word while the work is already being done."""
+    doing = asyncio.create_task(work)
+    try:
+        await word
+    except BaseException:
+        doing.cancel()
+        raise
+    return await doing
 
 
 class TooManyError(QuestionError):

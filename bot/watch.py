@@ -12,7 +12,7 @@ from discord.ext import commands, tasks
 
 from bot.buttons import answer_rows, stop_row
 from bot.library import Library
-from bot.manners import moderates
+from bot.manners import begin, moderates, tell
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Discord
 from index.archive import Archive
@@ -78,7 +78,7 @@ class Watching(commands.Cog):
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
-        await interaction.response.defer(ephemeral=True)
+        await begin(interaction, ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         guild = interaction.guild if moderates(interaction, self._settings) else None
         mine = interaction.user.id
@@ -89,7 +89,7 @@ class Watching(commands.Cog):
         ]
         if not found:
             text = "There is no question that I look out for. Where an answer declines, ask me to."
-            await interaction.followup.send(view=notice_view(text))
+            await tell(interaction, notice_view(text))
             return
         view = discord.ui.LayoutView(timeout=None)
         for one in found[:_LISTED]:
@@ -100,7 +100,7 @@ class Watching(commands.Cog):
         if len(found) > _LISTED:
             more = f"-# … and {len(found) - _LISTED} more, once these have ended"
             view.add_item(discord.ui.TextDisplay[Any](more))
-        await interaction.followup.send(view=view)
+        await tell(interaction, view)
 
 
 def _due(archive: Archive) -> list[Watch]:
