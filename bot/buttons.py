@@ -18,7 +18,7 @@ from bot.render import Row, answer_view, citation_line, escaped, notice_view, qu
 from index.archive import Archive
 from index.article import Answer, Citation, CitedQuote, Quote
 from index.errors import InputError
-from index.log import Recalled
+from index.log import Recalled, Verdict
 from index.sentences import Span, split
 
 Interaction = discord.Interaction[Any]
@@ -106,6 +106,7 @@ class Press(
         """Do what the button says; whatever fails is explained to who pressed it."""
         action = ACTIONS[self._action]
         try:
+            interaction.client.presses.take(interaction.user.id, interaction.guild_id)
             if action.begin is not None:
                 await begin(interaction, **action.begin)
             await action.run(Pressed(interaction, self._key, self._page))
@@ -256,9 +257,13 @@ async def _share(pressed: Pressed) -> None:
 
 
 async def _useful(pressed: Pressed) -> None:
-    archive = await pressed.archive()
-    await asyncio.to_thread(archive.memory.judge, pressed.key, "useful")
+    await _judge(pressed, "useful")
     await pressed.reply(notice_view("Thank you: noted, without your name."))
+
+
+async def _judge(pressed: Pressed, verdict: Verdict, note: str = "") -> None:
+    memory, reader = (await pressed.archive()).memory, pressed.interaction.user.id
+    await asyncio.to_thread(memory.judge, pressed.key, verdict, note, reader=reader)
 
 
 async def _wrong(pressed: Pressed) -> None:
@@ -283,8 +288,7 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
     async def on_submit(self, interaction: Interaction, /) -> None:
         await begin(interaction, **_PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
-        archive = await pressed.archive()
-        await asyncio.to_thread(archive.memory.judge, self._answer_id, "wrong", self.reason.value)
+        await _judge(pressed, "wrong", self.reason.value)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
 
     async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views

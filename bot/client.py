@@ -28,6 +28,7 @@ from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
 log = logging.getLogger(__name__)
+_PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -45,6 +46,7 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
+        self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
@@ -53,7 +55,7 @@ class OnRecord(commands.AutoShardedBot):
         await self.tree.set_translator(Translations())
         await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
         await self.add_cog(Records(self.library))
-        await self.add_cog(Watching(self, self.library, self.settings.discord))
+        await self.add_cog(Watching(self, self.library, self.settings))
         await self.add_cog(Moderation(self.library, self.settings))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)

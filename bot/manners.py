@@ -72,10 +72,10 @@ class TooManyError(QuestionError):
 class Pace:
     """How many questions a person, and a server, may ask a minute."""
 
-    def __init__(self, settings: Discord) -> None:
-        """Start counting."""
-        self._person = _counter(settings.questions_per_minute)
-        self._server = _counter(settings.server_questions_per_minute)
+    def __init__(self, settings: Discord, times: int = 1) -> None:
+        """Start counting; `times` as many as the settings say for questions."""
+        self._person = _counter(times * settings.questions_per_minute)
+        self._server = _counter(times * settings.server_questions_per_minute)
 
     def take(self, person: int, server: int | None) -> None:
         """Count one question.

@@ -119,7 +119,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     """Useful counts at once; a wrong quote asks for a reason, and both show in /why."""
     message = await ask(room)
-    result = await room.reader.click(message.message, label="Useful")
+    result = await room.editor.click(message.message, label="Useful")
     assert "without your name" in said(result.response)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
