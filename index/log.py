@@ -265,9 +265,10 @@ def _recalled(row: tuple[Any, ...], article: Lookup) -> Recalled:
 
 
 def _cut(sources: Mapping[int, Citation], kept: Sequence[Any]) -> CitedQuote:
-    start, end, number, _, speaker, act, *also = kept[2:]
+    later = (None, "report", ())  # what earlier versions did not keep
+    start, end, number, _, speaker, act, also = (*kept[2:], *later[len(kept) - 6 :])
     quote = Quote.cut(sources[number].article, start, end)
-    return CitedQuote(quote, number, speaker, act, tuple(also[0]) if also else ())
+    return CitedQuote(quote, number, speaker, act, tuple(also))
 
 
 def _agreement(kept: dict[str, Any] | None) -> Agreement | None:

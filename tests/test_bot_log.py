@@ -156,7 +156,7 @@ def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
     sent = archive.ask("When did the gate fail?")
     archive.log(sent, channel=1, message=2)
     cut = sent.quotes[0].quote
-    old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5, None, "report"]]
+    old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
     with archive._store.logging() as log:
         log._db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))  # type: ignore[attr-defined]
     found = archive.recall(sent.answer_id).answer
