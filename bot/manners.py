@@ -21,6 +21,10 @@ _WRITING = {
 }
 
 
+_THREADING = {
+    "create_public_threads": "Create Public Threads",
+    "send_messages_in_threads": "Send Messages in Threads",
+}
 _ALREADY_BEGUN = 40060  # Discord's code
 T = TypeVar("T")
 
@@ -111,6 +115,15 @@ def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     return [
         words for name, words in _WRITING.items() if name in needed and not getattr(allowed, name)
     ]
+
+
+def missing_for_thread(interaction: discord.Interaction[Any]) -> str | None:
+    """What keeps the bot from beginning a thread where it was asked; None if nothing does."""
+    if not isinstance(interaction.channel, discord.TextChannel):
+        return "it needs a text channel of a server"
+    allowed = interaction.app_permissions
+    lacks = [words for name, words in _THREADING.items() if not getattr(allowed, name)]
+    return f"I need {' and '.join(lacks)}" if lacks else None
 
 
 def _counter(rate: int) -> commands.CooldownMapping[Any]:

@@ -265,7 +265,7 @@ def _recalled(row: tuple[Any, ...], article: Lookup) -> Recalled:
 
 
 def _cut(sources: Mapping[int, Citation], kept: Sequence[Any]) -> CitedQuote:
-    later = (None, "report", ())  # what earlier versions did not keep
+    later: tuple[Any, ...] = (None, "report", ())  # what earlier versions did not keep
     start, end, number, _, speaker, act, also = (*kept[2:], *later[len(kept) - 6 :])
     quote = Quote.cut(sources[number].article, start, end)
     return CitedQuote(quote, number, speaker, act, tuple(also))

@@ -269,14 +269,50 @@ def test_server_has_a_pace_of_its_own() -> None:
 
 
 async def test_commands_speak_german_and_spanish(room: Newsroom) -> None:
-    """Discord is told names and descriptions in both languages."""
+    """Discord is told every name and description in both languages, in the form it takes."""
     put = next(r for r in room.env.http_requests if r.path.endswith("/commands"))
+
+    def check(told: dict[str, Any]) -> None:
+        for part, form in (("name", r"[-_\w]{1,32}"), ("description", r".{1,100}")):
+            words = told.get(f"{part}_localizations") or {}
+            if told.get(part):
+                assert {"de", "es-ES"} <= words.keys(), told[part]
+            menu = told.get("type", 1) != 1 and "options" not in told and part == "name"
+            assert all(menu or re.fullmatch(form, word) for word in words.values())
+            assert all(menu or part != "name" or word.islower() for word in words.values())
+        for inner in (*told.get("options", ()), *told.get("choices", ())):
+            check(inner)
+
+    for command in put.json:
+        check(command)
     ask = next(c for c in put.json if c["name"] == "ask")
-    assert ask["name_localizations"]["de"] == "fragen"
-    assert ask["name_localizations"]["es-ES"] == "preguntar"
-    assert ask["description_localizations"]["de"].startswith("Antwortet aus den Berichten")
-    untranslated = [c["name"] for c in put.json if not c["name_localizations"]]
-    assert untranslated == []
+    assert ask["options"][0]["name_localizations"]["de"] == "frage"
+
+
+async def test_thread_begins_at_the_answer(room: Newsroom) -> None:
+    """On request a thread begins at the answer, and what is asked there leans on it."""
+    result = await room.reader.slash(room.channel, "ask", question=ASKED, thread=True)
+    (thread,) = room.channel.threads
+    assert thread.id == result.response.id
+    assert "Ask on here" in said(thread.last_message)
+    await room.reader.send(thread, f"{room.env.bot.user.mention} And who died?")
+    assert "Understood as: who died gate Hallow Dam" in said(thread.last_message)
+    refused = await room.reader.slash(
+        room.channel, "ask", question=ASKED, thread=True, private=True
+    )
+    assert "A thread is for all to read" in said(refused.response)
+    assert room.env.errors
+
+
+async def test_thread_that_may_not_be_is_explained(room: Newsroom) -> None:
+    """Without the permission the answer stands, and who asked is told what is missing."""
+    bare = discord.PermissionOverwrite(create_public_threads=False)
+    plain = room.guild.create_text_channel("plain", overwrites={room.env.bot.user: bare})
+    result = await room.reader.slash(plain, "ask", question=ASKED, thread=True)
+    assert "4:40" in said(result.response)
+    told = said(result.followups[-1])
+    assert told == "I cannot begin a thread here: I need Create Public Threads."
+    assert plain.threads == []
 
 
 def answer_id(message: Any) -> str:
