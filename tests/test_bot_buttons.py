@@ -182,6 +182,19 @@ async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     assert "4:40" not in said(result.response)
 
 
+async def test_buttons_have_a_pace(room: Newsroom) -> None:
+    """Five buttons may be pressed for each question; the next one waits, and is told so."""
+    message = await ask(room)
+    for _ in range(30):
+        await room.reader.click(message.message, label="Useful")
+    refused = await room.reader.click(message.message, label="Useful")
+    assert refused.ephemeral
+    assert "asked a lot within a minute" in said(refused.response)
+    await room.env.advance_time(61)
+    again = await room.reader.click(message.message, label="Useful")
+    assert "noted" in said(again.response)
+
+
 async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:
     """No row of an answer or a decline, private or not, has more buttons than Discord takes."""
     for threshold in (0.0, 1.0):

@@ -16,6 +16,7 @@ import contextlib
 import itertools
 import json
 import logging
+import os
 import random
 import subprocess
 import sys
@@ -216,8 +217,7 @@ class FakeDiscord:
 
     async def original(self, request: web.Request) -> web.Response:
         asked = self.by_token[request.match_info["token"]]
-        made = asked.answers and next(iter(asked.answers))
-        return self.seen(asked, await request.json(), made or None)
+        return self.seen(asked, await request.json(), next(iter(asked.answers), None))
 
     async def typing(self, _: web.Request) -> web.Response:
         for asked in self.by_message.values():
@@ -234,7 +234,7 @@ class FakeDiscord:
         asked = self.by_message[str(told["message_reference"]["message_id"])]
         made = self.seen(asked, told)
         if nonce:
-            self.nonces[nonce] = json.loads(made.body)
+            self.nonces[nonce] = json.loads(str(made.text))
         return made
 
     def seen(self, asked: Asked, told: dict[str, Any], number: str | None = None) -> web.Response:
@@ -397,7 +397,11 @@ async def measure(arguments: argparse.Namespace, data: Path) -> None:
         if bot.stdin:
             bot.stdin.write(b"\n")
             bot.stdin.flush()
-        told(await rounds(fake, arguments), fake)
+        used = processor_s(bot.pid)
+        found = await rounds(fake, arguments)
+        told(found, fake)
+        used = (processor_s(bot.pid) - used) / len(found)
+        print(f"processor time: {1000 * used:.0f} ms a question; load {os.getloadavg()[0]:.1f}")
     finally:
         bot.terminate()
         bot.wait(timeout=30)
@@ -445,6 +449,12 @@ def told(found: list[Asked], fake: FakeDiscord) -> None:
         f"answered twice: {sum(len(asked.answers) > 1 for asked in found)}; "
         f"without a word: {sum(not asked.answers for asked in found)}"
     )
+
+
+def processor_s(process: int) -> float:
+    """Processor time that a process has used, in seconds; Linux only."""
+    fields = Path(f"/proc/{process}/stat").read_text("ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def spread(times: list[float]) -> list[tuple[str, float]]:
