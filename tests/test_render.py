@@ -185,6 +185,9 @@ def test_kind_asked_for_is_bold() -> None:
     said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
     who = replace(answer_of([said]), question="Who spoke?")
     assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
+    numbered = "On February 3 nobody looked at Gate 3 of the old dam in the hills."
+    gate = replace(answer_of([numbered]), question="Was Gate 3 tested?")
+    assert [numbered[s.start : s.end] for s in answering(gate, numbered)] == ["Gate 3"]
     why = replace(answer_of([text]), question="Why did the gate fail?")
     assert [text[s.start : s.end] for s in answering(why, text)] == ["gate", "failed"]
 
