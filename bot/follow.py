@@ -52,16 +52,16 @@ def leans(question: str) -> bool:
 
 
 def follow(archive: Archive, question: str, before: Answer) -> Answer:
-    """Answer a question that leans on the one before.
+    """Answer a question that leans on the one before, from the same reports (by its filters).
 
     Where that declines, fewer words are taken over: one that no report has may be in the way.
     """
     query, after = resolved(question, before)
-    answer = archive.ask(query, after=after)
+    answer = archive.ask(query, before.filters, after)
     if answer.status == "declined" and before.quotes:
         texts = [cited.quote.text for cited in before.quotes]
         query, after = resolved(question, before, set(terms(" ".join(texts))))
-        fewer = archive.ask(query, after=after)
+        fewer = archive.ask(query, before.filters, after)
         return fewer if fewer.status == "answered" else answer
     return answer
 

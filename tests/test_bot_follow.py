@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def test_what_was_quoted_gives_way(tmp_path: Path) -> None:
 
 
 def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
-    """Where the words of the old question are in the way, those that its quotes have suffice."""
+    """Words of the old question that are in the way are left out; its filters hold on."""
     (tmp_path / "dam.txt").write_text("The dam gate failed. A pin in the gate broke.", "utf-8")
     archive = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.3)
     archive.add([str(tmp_path / "dam.txt")])
@@ -121,6 +122,8 @@ def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
     longer = replace(first, question="Zeppelins, quasars, violins, and the gate of a castle?")
     assert archive.ask(*resolved("And a pin?", longer)[:1]).status == "declined"
     assert follow(archive, "And a pin?", longer).question == "a pin gate?"
+    late = replace(first, filters=Filters(until=datetime(2036, 3, 9, tzinfo=UTC)))
+    assert follow(archive, "And a pin?", late).filters == late.filters
     archive.close()
 
 
