@@ -17,7 +17,7 @@ from discord.ext import commands
 from bot.ask import Asking
 from bot.buttons import Press
 from bot.library import Library
-from bot.manners import Pace, moderates
+from bot.manners import Pace, explained, moderates
 from bot.moderate import Moderation
 from bot.records import Records, Turn
 from bot.render import notice_view
@@ -28,6 +28,7 @@ from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
 log = logging.getLogger(__name__)
+_PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -45,6 +46,7 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
+        self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
@@ -53,7 +55,7 @@ class OnRecord(commands.AutoShardedBot):
         await self.tree.set_translator(Translations())
         await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
         await self.add_cog(Records(self.library))
-        await self.add_cog(Watching(self, self.library, self.settings.discord))
+        await self.add_cog(Watching(self, self.library, self.settings))
         await self.add_cog(Moderation(self.library, self.settings))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
@@ -80,10 +82,7 @@ class OnRecord(commands.AutoShardedBot):
         """
         view = notice_view(sentence(error))
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            if interaction.response.is_done():
-                await interaction.followup.send(view=view, ephemeral=True)
-            else:
-                await interaction.response.send_message(view=view, ephemeral=True)
+            await explained(interaction, view)
 
     def _tree_digest(self) -> str:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]

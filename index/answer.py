@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from index import decline
 from index.agreement import agreement, voice
-from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
+from index.article import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.origins import independence
 from index.retrieve import Ranking, weights
 from index.selection import asks_of_the_past, passages
@@ -27,13 +27,19 @@ class Judgement:
 
 
 def compose(
-    ranking: Ranking, *, filters: Filters, generation: int, model: str, threshold: float
+    ranking: Ranking,
+    *,
+    filters: Filters,
+    generation: int,
+    model: str,
+    threshold: float,
+    after: FollowUp | None = None,
 ) -> Answer:
     """Answer from a ranking, or decline where confidence is under the threshold."""
     question = ranking.query.question
     judged = judge(ranking, threshold, filters)
     answered = judged.reason is None
-    found = passages(ranking, filters)[: None if answered else 1]
+    found = passages(ranking, filters, after)[: None if answered else 1]
     made, denying = agreement(question, found)
     updated = made is not None and made.kind == "updated"
     if made and updated and not asks_of_the_past(ranking, filters):  # what holds now leads
@@ -44,7 +50,9 @@ def compose(
         _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
     )
     return Answer(
-        answer_id=answer_id(question, filters, generation, f"{model} {weights()} {threshold}"),
+        answer_id=answer_id(
+            question, filters, generation, f"{model} {weights()} {threshold}", after
+        ),
         question=question,
         filters=filters,
         generation=generation,
@@ -71,10 +79,13 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     return Judgement(confidence, decline.reason(ranking))
 
 
-def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
-    """Twelve hex digits that name question, filters, generation and all that judges."""
+def answer_id(
+    question: str, filters: Filters, generation: int, model: str, after: FollowUp | None
+) -> str:
+    """Twelve hex digits that name question, filters, generation, what judges and came before."""
     parts = [question, sorted(filters.publishers), generation, model]
     parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+    parts += [after.words, repr(after.told)] if after else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 

@@ -17,7 +17,7 @@ from typing import IO
 
 from index import decline, sources
 from index.answer import compose
-from index.article import Answer, Article, Filters, Notice, Sentence, Standing
+from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
 from index.commit import mismatch
 from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
@@ -105,8 +105,18 @@ class Archive:
 
     # Asking
 
-    def ask(self, question: str, filters: Filters = Filters()) -> Answer:  # noqa: B008 - frozen
+    def ask(
+        self,
+        question: str,
+        filters: Filters = Filters(),  # noqa: B008 - frozen
+        after: FollowUp | None = None,
+    ) -> Answer:
         """Answer a question on one generation, with quotes checked against it.
+
+        Args:
+            question: that stands by itself, also where it was asked after another.
+            filters: which reports may answer.
+            after: what came before it, if anything.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
@@ -120,6 +130,7 @@ class Archive:
                 generation=snapshot.generation,
                 model=self._encoder.model,
                 threshold=self._threshold,
+                after=after,
             )
             if answer.status == "declined" and filters:
                 free, _ = self._ranked(snapshot, question, Filters(), DEPTH)

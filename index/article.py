@@ -275,6 +275,19 @@ class Filters:
         return bool(self.publishers or self.since or self.until or self.as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What makes a question one that is asked after an answer.
+
+    Attributes:
+        words: those that are new in it: they weigh more than what it takes over.
+        told: what was quoted before; it comes again only where nothing else answers as well.
+    """
+
+    words: str
+    told: tuple[Quote, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the reports say on a question, or a reasoned decline.

@@ -152,6 +152,16 @@ def test_json_has_sides_and_speakers(archive: Archive) -> None:
     assert [citation["independent_of"] for citation in made["citations"]] == [[2], [1]]
 
 
+def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
+    """From the log come also who else has it, who is independent of whom, and who disagrees."""
+    for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
+        answer = archive.ask(question)
+        archive.log(answer)
+        again = archive.recall(answer.answer_id).answer
+        assert again == answer
+        assert story_line(again) == story_line(answer)
+
+
 def test_the_message_says_it_in_words(archive: Archive) -> None:
     """In Discord a line names who denies it, and one says that the reports disagree."""
     answer = archive.ask(WARNED)
