@@ -31,6 +31,7 @@ from index.article import Filters
 from index.encoder import SentenceTransformerEncoder
 from index.errors import InputError, OnRecordError, QuestionError, SettingsError
 from index.intake import Report, Watcher
+from index.rerank import CrossEncoderReranker
 
 app = typer.Typer(
     name="onrecord",
@@ -68,11 +69,13 @@ class Run:
         self, collection: str | None = None, threads: int | None = None
     ) -> Iterator[Archive]:
         """The collection of this run."""
+        reranker = self.settings.model.reranker
         opened = Archive.open(
             self.settings.data,
             collection or self.settings.collection,
             self.encoder(threads),
             threshold=self.settings.answers.threshold,
+            reranker=CrossEncoderReranker(reranker) if reranker else None,
         )
         try:
             yield opened
@@ -268,7 +271,7 @@ def evaluate(
     from index import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
 
     run: Run = context.obj
-    name = evaluation.collection_name(folder)
+    name = evaluation.collection_name(folder, run.settings.model.name)
     with run.archive(name, threads=os.cpu_count()) as archive, _progress(run, "Indexing") as watch:
         measured, failed = evaluation.evaluate(
             archive, folder, split=split, run=run_file, watch=watch

@@ -30,6 +30,7 @@ from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
 from index.memory import Memory
 from index.query import parse
+from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure
 from index.store import (
@@ -49,22 +50,37 @@ _REBUILD_SENTENCES = 1_000  # embedded again between two commits
 class Archive:
     """One collection with the encoder that embeds for it."""
 
-    def __init__(self, store: Store, encoder: Encoder, *, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        *,
+        threshold: float = THRESHOLD,
+        reranker: Reranker | None = None,
+    ) -> None:
         """Wire the parts.
 
         Args:
             store: holds the collection.
             encoder: must be the one that the collection was embedded with.
             threshold: confidence under which a question is declined, 0..1.
+            reranker: looks at the best sentences again, and judges how sure they are.
         """
         self._store = store
+        self._reranker = reranker
         self.memory = Memory(store)
         self._encoder = encoder
         self._threshold = threshold
 
     @classmethod
     def open(
-        cls, data: Path, collection: str, encoder: Encoder, *, threshold: float = THRESHOLD
+        cls,
+        data: Path,
+        collection: str,
+        encoder: Encoder,
+        *,
+        threshold: float = THRESHOLD,
+        reranker: Reranker | None = None,
     ) -> Archive:
         """The embedded collection of that name below a data folder.
 
@@ -76,7 +92,8 @@ class Archive:
             raise InputError(
                 f"“{collection}” cannot name a collection: use letters, digits, - and _."
             )
-        return cls(EmbeddedStore(data / collection), encoder, threshold=threshold)
+        store = EmbeddedStore(data / collection)
+        return cls(store, encoder, threshold=threshold, reranker=reranker)
 
     # Asking
 
@@ -93,7 +110,7 @@ class Archive:
                 ranking,
                 filters=filters,
                 generation=snapshot.generation,
-                model=self._encoder.model,
+                model=self._judges,
                 threshold=self._threshold,
             )
             if answer.status == "declined" and filters:
@@ -138,7 +155,14 @@ class Archive:
         filters = replace(filters, publishers=_resolved(filters.publishers, publishers))
         if snapshot.model is not None and snapshot.model != self._encoder.model:
             raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
-        return rank(snapshot, self._encoder, query, filters, depth), filters
+        ranking = rank(snapshot, self._encoder, query, filters, depth)
+        return (reranked(ranking, self._reranker) if self._reranker else ranking), filters
+
+    @property
+    def _judges(self) -> str:
+        """All models that an answer depends on."""
+        again = f" + {self._reranker.model}" if self._reranker else ""
+        return self._encoder.model + again
 
     # Changing
 
