@@ -196,7 +196,7 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
     "name": _NAME,
     "date": re.compile(
         rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|today|yesterday|midnight|noon)\b"
-        r"|\b\d{1,2}:\d\d\b|\b\d{1,2}(?:[.:]\d\d)? ?[ap]\.?m\b"
+        r"|\b\d{1,2}(?:[.:]\d\d)? ?(?:[ap]m\b|[ap]\.m\.)|\b\d{1,2}:\d\d\b"
     ),
     "amount": re.compile(
         r"[$£€]\s?\d[\d.,]*(?: ?(?:thousand|million|billion|trillion|[kmb]n?\b))?"

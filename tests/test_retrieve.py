@@ -159,6 +159,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     [
         ("How far is the dam from Ostermoor?", "stands 14 kilometers upstream"),
         ("How many children were on the gymnasium roof?", "She counted 31 children"),
+        ("When did Gate 3 fail?", "failed at 4:40 a.m."),
         ("Had dam crews warned about the gate?", "warned managers seven weeks"),
         ("Who will lead the inquiry into the dam failure?", "led by civil engineer Samuel Orde"),
         ("What happened at Fennick in 1978?", "19 people drowned"),
