@@ -134,9 +134,8 @@ def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Grid, Co
     column = {term: i for i, term in enumerate(query.terms)}
     counts = np.zeros((len(texts), len(column)), dtype=np.float32)
     for row, text in enumerate(texts):
-        for term in text:
-            if term in column:
-                counts[row, column[term]] += 1
+        for term in column.keys() & text:
+            counts[row, column[term]] = text.count(term)
     return counts, np.array([len(text) for text in texts], dtype=np.float32)
 
 
