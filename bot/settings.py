@@ -31,6 +31,7 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = PACKAGED
+    reranker: str = ""
     threads: int = Field(default=1, ge=1, le=256)
 
 

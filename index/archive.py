@@ -33,6 +33,7 @@ from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
 from index.memory import Disturbed, Memory
 from index.query import parse
+from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure, Item, Known, Page
 from index.store import Changes, Event, Origin, Size, Snapshot, Store
@@ -55,6 +56,7 @@ class Archive:
         *,
         threshold: float = THRESHOLD,
         fetcher: Fetcher | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         """Wire the parts.
 
@@ -63,8 +65,10 @@ class Archive:
             encoder: must be the one that the collection was embedded with.
             threshold: confidence under which a question is declined, 0..1.
             fetcher: reads addresses; one with the usual limits unless given.
+            reranker: looks at the best sentences again, and judges how sure they are.
         """
         self._store = store
+        self._reranker = reranker
         self.memory = Memory(store)
         self._encoder = encoder
         self._threshold = threshold
@@ -79,6 +83,7 @@ class Archive:
         *,
         threshold: float = THRESHOLD,
         make: bool = True,
+        reranker: Reranker | None = None,
     ) -> Archive:
         """The embedded collection of that name below a data folder; made there unless `make` is no.
 
@@ -96,7 +101,8 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        return cls(EmbeddedStore(data / collection), encoder, threshold=threshold)
+        store = EmbeddedStore(data / collection)
+        return cls(store, encoder, threshold=threshold, reranker=reranker)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -128,7 +134,7 @@ class Archive:
                 ranking,
                 filters=filters,
                 generation=snapshot.generation,
-                model=self._encoder.model,
+                model=self._judges,
                 threshold=self._threshold,
                 after=after,
             )
@@ -174,7 +180,14 @@ class Archive:
         filters = replace(filters, publishers=_resolved(filters.publishers, publishers))
         if snapshot.model is not None and snapshot.model != self._encoder.model:
             raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
-        return rank(snapshot, self._encoder, query, filters, depth), filters
+        ranking = rank(snapshot, self._encoder, query, filters, depth)
+        return (reranked(ranking, self._reranker) if self._reranker else ranking), filters
+
+    @property
+    def _judges(self) -> str:
+        """All models that an answer depends on."""
+        again = f" + {self._reranker.model}" if self._reranker else ""
+        return self._encoder.model + again
 
     # Changing
 
