@@ -22,12 +22,11 @@ from itertools import pairwise
 
 from index.article import Act
 from index.phrases import (
-    AUXILIARIES,
     PRONOUNS,
     Token,
-    adverb,
     after_time,
     before_time,
+    before_verb,
     mask,
     phrase_ending,
     phrase_starting,
@@ -81,7 +80,6 @@ _BEFORE_NOUN = frozenset(
 )
 _BEHIND_VERB = frozenset("that the a an it he she they there his her no many in".split())
 _REPORTED_AS = frozenset("missing dead stolen injured".split())
-_BE = frozenset("is are was were be been being".split())
 _WHEN = frozenset("before after when until since once".split())
 _MESSAGES = frozenset(", statement letter release tweet post message speech interview".split())
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
@@ -146,7 +144,7 @@ def _closes(words: Sequence[Token], n: int) -> bool:
     rest = [word for word in words[n + 1 :] if word.text not in {".", '"', "”"}]
     if after_time(rest, len(rest) - 1) >= 0 or words[n].text not in {"said", "says"}:
         return False
-    found = phrase_ending(words, _skip_back(words, n)[0])
+    found = phrase_ending(words, before_verb(words, n)[0])
     return found is not None and any(
         word.text == "," and word.end + 1 == found.start for word in words
     )
@@ -181,7 +179,7 @@ def _is_verb(words: Sequence[Token], n: int) -> bool:
 
 def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
     """The subject of verb n: behind it when turned round, else before it."""
-    end, passive = _skip_back(words, n)
+    end, passive = before_verb(words, n)
     previous = words[n - 1].text if n else ""
     if passive:
         by = n + 1 < len(words) and words[n + 1].text == "by" and words[n].text != "found"
@@ -209,26 +207,11 @@ def _turned_round(words: Sequence[Token], n: int, end: int) -> bool:
     return before_time(words, rest) or words[rest].text in {",", ".", ";"}
 
 
-def _skip_back(words: Sequence[Token], n: int) -> tuple[int, bool]:
-    """Index of the last word before verb n that is no adverb, auxiliary or time; and passive?"""
-    i, passive = n - 1, False
-    while i >= 0:
-        text = words[i].text
-        if text in AUXILIARIES or adverb(text):
-            passive = passive or text in _BE
-            i -= 1
-        elif (skipped := after_time(words, i)) < i:
-            i = skipped
-        else:
-            break
-    return i, passive
-
-
 def _participle_of(words: Sequence[Token], n: int) -> Span | None:
     """Whose participle word n is: its own subject after "with", else the sentence's."""
     previous = words[n - 1].text
     if n > 1 and previous == "as" and words[n - 2].text == "quoted":
-        return phrase_ending(words, _skip_back(words, n - 2)[0])
+        return phrase_ending(words, before_verb(words, n - 2)[0])
     own = phrase_ending(words, n - 1) if previous[-1].isalnum() else None
     if own and any(word.text == "with" and word.end + 1 == own.start for word in words):
         return own
