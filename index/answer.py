@@ -34,11 +34,11 @@ def compose(
     judged = judge(ranking, threshold, filters)
     answered = judged.reason is None
     found = passages(ranking, filters)[: None if answered else 1]
-    made, denying = agreement(question, found)
+    made, denying = agreement(question, found, ranking.vectors)
     updated = made is not None and made.kind == "updated"
     if made and updated and not asks_of_the_past(ranking, filters):  # what holds now leads
         found = _led_by(found, made.sides[1].quotes)
-        made, denying = agreement(question, found)
+        made, denying = agreement(question, found, ranking.vectors)
     citations = _citations(found, ranking)
     quotes = tuple(
         _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)

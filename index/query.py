@@ -97,7 +97,7 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
         clauses=_clauses(folded),
         publishers=named,
         dates=tuple(_dates(folded)),
-        answer_type=_answer_type(folded),
+        answer_type=answer_type(folded),
         names_a_source=bool(_SOURCE.search(folded)),
     )
 
@@ -139,7 +139,7 @@ _TYPES = {
 }
 
 
-def _answer_type(question: str) -> AnswerType | None:
+def answer_type(question: str) -> AnswerType | None:
     """The first kind of answer that the question's words name."""
     found = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
     return min(found)[1] if found else None

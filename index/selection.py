@@ -158,7 +158,11 @@ def _candidates(ranking: Ranking, filters: Filters) -> list[_Candidate]:
     found = []
     scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
     for sentence, score in scored:
-        told = Told(ranking.articles[sentence.article_id], sentence)
+        told = Told(
+            ranking.articles[sentence.article_id],
+            sentence,
+            ranking.vectors.get(sentence.sentence_id),
+        )
         found.append(_Candidate(told, score + _TIMELY * bool(asked and _speaks_of(told, asked))))
     return sorted(found, key=lambda one: -one.score)
 
