@@ -8,13 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from index.dates import date_ranges
+from index.dates import as_written, date_ranges
 from index.errors import QuestionError
 
 _LEADS = re.compile(r"^(?:(?:since|until|till|from|on|in|the) )+")
-_NAMES = re.compile(
-    rf"\b(?:{'|'.join([*calendar.day_name, *calendar.month_abbr[1:]])})", re.IGNORECASE
-)
 _WORDS = ("today", "yesterday", "this week", "last week", "this month", "last month", "this year")
 
 
@@ -43,8 +40,7 @@ def period(text: str, today: date) -> Period:
         QuestionError: it names none.
     """
     said = _LEADS.sub("", " ".join(text.casefold().replace(",", " ").split()))
-    said = _NAMES.sub(lambda name: name.group().capitalize(), said)
-    found = _read(f"in {said}", today)
+    found = _read(as_written(f"in {said}"), today)
     if found is None:
         raise QuestionError(
             f"“{text}” is not a date I know: write it like 2026-03-09, 9 March, March 2026, "

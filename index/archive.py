@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
-from index import decline, sources
+from index import decline, news, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, Sentence
 from index.commit import mismatch
@@ -88,22 +88,32 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
-            answer = compose(
-                ranking,
-                filters=filters,
-                generation=snapshot.generation,
-                model=self._encoder.model,
-                threshold=self._threshold,
-            )
-            if answer.status == "declined" and filters:
-                free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
-                if free.confidence >= self._threshold:
-                    best = free.articles[free.sentences[0].article_id]
-                    left_out = decline.excluded(filters, best)
-                    answer = replace(answer, reason=f"{answer.reason} {left_out}")
+            wanted = news.asked(question, snapshot, filters)
+            if wanted is None:
+                answer = self._answered(snapshot, question, filters)
+            else:
+                known = _resolved(filters.publishers, snapshot.publishers())
+                filters = replace(filters, publishers=known)
+                answer = news.told(question, wanted, snapshot, filters, model=self._encoder.model)
             _check_quotes(snapshot, answer)
             return answer
+
+    def _answered(self, snapshot: Snapshot, question: str, filters: Filters) -> Answer:
+        ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
+        answer = compose(
+            ranking,
+            filters=filters,
+            generation=snapshot.generation,
+            model=self._encoder.model,
+            threshold=self._threshold,
+        )
+        if answer.status == "declined" and filters:
+            free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+            if free.confidence >= self._threshold:
+                best = free.articles[free.sentences[0].article_id]
+                left_out = decline.excluded(filters, best)
+                answer = replace(answer, reason=f"{answer.reason} {left_out}")
+        return answer
 
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text again, just before it is sent.

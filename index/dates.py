@@ -41,6 +41,11 @@ class DateRange:
         return (self.start is None or self.start <= day) and day <= self.end
 
 
+def as_written(typed: str) -> str:
+    """What people type, with capitals on the days and months, as `date_ranges` reads them."""
+    return _TYPED.sub(lambda name: name.group().capitalize(), typed)
+
+
 def date_ranges(text: str, base: date | None) -> list[DateRange]:
     """The ranges of days named in `text`, in order, not overlapping.
 
@@ -70,6 +75,9 @@ _MONTHS = (
 ).split()
 _MONTH_NUMBER = {name[:3].lower(): number for number, name in enumerate(_MONTHS, 1)}
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_TYPED = re.compile(
+    rf"\b(?:{'|'.join([*_WEEKDAYS, *(name[:3] for name in _MONTHS)])})", re.IGNORECASE
+)
 _COUNTS = "one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = {word: number for number, word in enumerate(_COUNTS, 1)} | {"a": 1, "an": 1}
 _PART = {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2}

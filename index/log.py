@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from index.article import Act, Answer, Article, Citation, CitedQuote, Filters, Quote
+from index.article import Act, Answer, Article, Change, Citation, CitedQuote, Filters, Quote
 
 SCHEMA = """
 CREATE TABLE answer (
@@ -46,6 +46,7 @@ class Cut:
     score: float
     speaker: str | None = None
     act: Act = "report"
+    change: Change | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +219,7 @@ def entry_of(answer: Answer, *, channel: int | None, message: int | None) -> Ent
                 score,
                 q.speaker,
                 q.act,
+                q.change,
             )
             for q, score in zip(quotes, scores, strict=False)
         ),
@@ -241,6 +243,7 @@ def recalled(entry: Entry, article: Callable[[str, int | None], Article]) -> Rec
             cut.citation,
             speaker=cut.speaker,
             act=cut.act,
+            change=cut.change,
         )
         for cut in entry.cuts
     )
@@ -272,7 +275,7 @@ def recalled(entry: Entry, article: Callable[[str, int | None], Article]) -> Rec
 
 def _values(cut: Cut) -> tuple[Any, ...]:
     place = (cut.article_id, cut.revision, cut.start, cut.end)
-    return (*place, cut.citation, cut.score, cut.speaker, cut.act)
+    return (*place, cut.citation, cut.score, cut.speaker, cut.act, cut.change)
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

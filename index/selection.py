@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from index.agreement import Told, relation, same_speaker
 from index.article import Filters, Passage
-from index.dates import DateRange, date_ranges
+from index.dates import DateRange, as_written, date_ranges
 from index.origins import facts_differ, independence, read, same_sentence
 from index.retrieve import Ranking
 from index.terms import content_terms
@@ -180,7 +180,7 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
     """
     known = [one.published for one in ranking.articles.values() if one.published]
     newest = filters.as_of or max(known, default=None)
-    return date_ranges(ranking.query.question, newest.date() if newest else None)
+    return date_ranges(as_written(ranking.query.question), newest.date() if newest else None)
 
 
 def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
