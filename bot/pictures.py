@@ -18,9 +18,15 @@ from index.terms import content_terms, terms
 _MOST_DAYS = 12  # in words; the picture has all
 _INCHES = (8.0, 3.6)
 _DPI = 130
-_MOST_BARS = 92  # days, then months; a longer time is drawn by years
+_MOST_BARS = 92
 _MOST_TICKS = 8
 _MOST_PUBLISHERS = 7
+# What a bar may stand for, as its first day, and how that is written: the first that fits.
+_SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
+    (lambda day: day, lambda day: f"{day.day} {day:%b %Y}"),
+    (lambda day: day.replace(day=1), lambda day: f"{day:%b %Y}"),
+    (lambda day: day.replace(day=1, month=1), lambda day: f"{day:%Y}"),
+)
 _SHORT = timedelta(6)  # "in 1978" and "in May" are no day
 NO_MATPLOTLIB = "\n-# For a picture the operator installs onrecord[pictures]."
 
@@ -109,10 +115,14 @@ def draw(found: Timeline) -> bytes | None:
         from matplotlib.figure import Figure  # noqa: PLC0415 - comes with an extra only
     except ImportError:
         return None
-    of, label = _scale(min(found.days), max(found.days))
     first, last = min(found.days), max(found.days)
-    every = (first + timedelta(days=i) for i in range((last - first).days + 1))
-    span = list(dict.fromkeys(map(of, every)))
+    of, label = next(
+        (one for one in _SCALES if len({*map(one[0], found.days)}) <= _MOST_BARS), _SCALES[-1]
+    )
+    span = sorted({*map(of, found.days)})
+    whole = (last - first).days <= _MOST_BARS
+    if whole:  # else one day long ago would press all the others together
+        span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
     bars = _stacked(found, span, of)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
@@ -124,21 +134,13 @@ def draw(found: Timeline) -> bytes | None:
     axes.set_xticks(range(0, len(span), step), [label(day) for day in span[::step]])
     axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("reports")
+    axes.set_xlabel("" if whole else "times that no report speaks of are left out")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
     figure.autofmt_xdate()
     made = io.BytesIO()
     figure.savefig(made, format="png")
     return made.getvalue()
-
-
-def _scale(first: date, last: date) -> tuple[Callable[[date], date], Callable[[date], str]]:
-    """What a bar stands for, as its first day, and how that is written: a day, month or year."""
-    if (last - first).days <= _MOST_BARS:
-        return (lambda day: day), (lambda day: f"{day.day} {day:%b %Y}")
-    if (last - first).days <= 31 * _MOST_BARS:
-        return (lambda day: day.replace(day=1)), (lambda day: f"{day:%b %Y}")
-    return (lambda day: day.replace(day=1, month=1)), (lambda day: f"{day:%Y}")
 
 
 def _stacked(found: Timeline, span: list[date], of: Callable[[date], date]) -> dict[str, list[int]]:
