@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Literal
 
 from index.dates import DateRange, date_ranges
@@ -52,19 +52,18 @@ class Verdict:
 
 def compare(question: str, a: Said, b: Said, near: float = 0.0) -> Verdict | None:
     """How two sentences relate on the question; None when in doubt. `near` is their cosine."""
-    if a.text == b.text or len(_words(a).bag & _words(b).bag) < 2:  # noqa: PLR2004
-        return None
     asked, x, y = _asked(question[:LONGEST]), _read(a), _read(b)
+    if a.text == b.text or len(x.words.bag & y.words.bag) < 2:  # noqa: PLR2004
+        return None
     if found := _by_correction(x, y) or _by_fact(asked, x, y):
         return found
-    if _apart(x, y, _SAME_STORY):
-        return None
-    return (
+    found = (
         _by_figure(asked, x, y)
         or _by_denial(asked, x, y)
         or _by_negation(asked, x, y, near)
         or _by_wording(x, y)
     )
+    return None if found is None or _apart(x, y, _SAME_STORY) else found
 
 
 # Reading
@@ -81,22 +80,55 @@ class Figure:
     hedge: Hedge
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Read:
-    """A sentence and all that the rules ask of it.
-
-    `denied` is the text that it denies, `negated` the verb or noun that it negates; `negative`
-    says whether any negative word stands in it, `unsure` whether it keeps a distance ("may").
-    """
+    """A sentence and all that the rules ask of it, each read only when a rule asks."""
 
     said: Said
-    words: Wording
-    figures: tuple[Figure, ...]
-    days: tuple[DateRange, ...]
-    denied: str | None
-    negated: str | None
-    negative: bool
-    unsure: bool
+
+    @cached_property
+    def words(self) -> Wording:
+        return read(self.said.text[:LONGEST])
+
+    @cached_property
+    def days(self) -> list[DateRange]:
+        return date_ranges(self.said.text[:LONGEST], self.said.published)
+
+    @cached_property
+    def plain(self) -> str:
+        """The text without quotation marks."""
+        return " ".join(re.sub('["“”]', " ", self.said.text[:LONGEST]).split())
+
+    @cached_property
+    def figures(self) -> list[Figure]:
+        return _figures(self.plain)
+
+    @cached_property
+    def denied(self) -> str | None:
+        """The text that it denies."""
+        verb, false = _DENIES.search(self.plain), _FALSE.search(self.plain)
+        if not (verb or false) or _NO_DENIAL.search(self.plain):
+            return None
+        return self.plain[verb.end() :] if verb else _FALSE.sub(" ", self.plain, count=1)
+
+    @cached_property
+    def negated(self) -> str | None:
+        """The verb or noun that it negates."""
+        negation = _NOT.search(self.plain)
+        if negation and _SUBORDINATE.search(self.plain, 0, negation.start()):
+            negation = None  # "..., so he would not turn": no statement of the main clause
+        negation = negation or _NO.match(self.plain)
+        return negation["verb"] if negation else None
+
+    @cached_property
+    def negative(self) -> bool:
+        """Whether any negative word stands in it."""
+        return bool(_NEGATIVE.search(self.plain))
+
+    @cached_property
+    def unsure(self) -> bool:
+        """Whether it keeps a distance ("may")."""
+        return bool(_UNSURE.search(self.plain))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,32 +146,9 @@ def _asked(question: str) -> _Asked:
     return _Asked(read(question), frozenset(units - {""}), answer_type(question))
 
 
-def _words(said: Said) -> Wording:
-    return read(said.text[:LONGEST])
-
-
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=1024)
 def _read(said: Said) -> _Read:
-    text = said.text[:LONGEST]
-    plain = " ".join(re.sub('["“”]', " ", text).split())
-    verb, false = _DENIES.search(plain), _FALSE.search(plain)
-    denied = None
-    if (verb or false) and not _NO_DENIAL.search(plain):
-        denied = plain[verb.end() :] if verb else _FALSE.sub(" ", plain, count=1)
-    negation = _NOT.search(plain)
-    if negation and _SUBORDINATE.search(plain, 0, negation.start()):
-        negation = None  # "..., so he would not turn": no statement of the main clause
-    negation = negation or _NO.match(plain)
-    return _Read(
-        said=said,
-        words=_words(said),
-        figures=tuple(_figures(plain)),
-        days=tuple(date_ranges(text, said.published)),
-        denied=denied,
-        negated=negation["verb"] if negation else None,
-        negative=bool(_NEGATIVE.search(plain)),
-        unsure=bool(_UNSURE.search(plain)),
-    )
+    return _Read(said)
 
 
 # What reports count, and the words for it; the counts of `_GROWING` only go up as news comes in.
