@@ -29,6 +29,7 @@ from index.errors import (
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
 from index.memory import Memory
+from index.origins import same_origin
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure
@@ -43,6 +44,8 @@ from index.store import (
 
 THRESHOLD = 0.12
 MAX_K = 1_000
+_SAMPLED = 8  # sentences of a report by which others of its origin are looked for
+_NEAR_SENTENCES = 10  # to each of them
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
 
 
@@ -279,6 +282,21 @@ class Archive:
         """The newest committed state."""
         with self._store.snapshot() as snapshot:
             return snapshot.generation
+
+    def same_origin(self, article_id: str) -> list[Article]:
+        """The other live reports that copy or rewrite an article, or what it was made from.
+
+        Only those are compared that have a sentence near one of its own, so it costs the same
+        however large the collection is.
+        """
+        with self._store.snapshot() as snapshot:
+            article = snapshot.article(article_id)
+            vectors = [*snapshot.embedded(article_id).values()]
+            step = max(1, len(vectors) // _SAMPLED)
+            near = [snapshot.dense(vector, _NEAR_SENTENCES).ids for vector in vectors[::step]]
+            found = snapshot.rows({int(one) for ids in near for one in ids}).articles
+        others = (one for one in found.values() if one.article_id != article_id)
+        return [one for one in others if same_origin(article.text, one.text)]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order. Raises NotFoundError."""

@@ -396,9 +396,11 @@ def _by_negation(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | No
 
 def _by_fact(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
     """One thing differs in two like sentences, and it is what the question asks for."""
+    if asked.kind is None or asked.units:
+        return None
     a, b = x.words, y.words
     odd = any(one.unsure or one.denied is not None for one in (x, y)) or x.negative != y.negative
-    if odd or asked.units or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
+    if odd or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
         return None
     one, other, like = _plain(a), _plain(b), 0.6
     if asked.kind == "date":
@@ -408,7 +410,7 @@ def _by_fact(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
     elif asked.kind in {"number", "amount"}:
         differ = len(a.figures - b.figures) == len(b.figures - a.figures) == 1
     else:
-        differ = asked.kind is not None and a.figures == b.figures and _names_clash(x, y)
+        differ = a.figures == b.figures and _names_clash(x, y)
         one, other, like = one - (a.names - b.bag), other - (b.names - a.bag), 0.8
     shared = len(one & other)
     if not differ or shared < 2 or shared < like * len(one | other):  # noqa: PLR2004

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import io
+import json
 import math
 import re
 from contextlib import closing
@@ -168,6 +170,18 @@ def test_long_timelines_are_drawn_by_month() -> None:
     assert picture
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 500_000
+
+
+async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
+    """A report that another publisher took over says so."""
+    rows = (
+        {"_id": name, "title": f"By {name}", "text": DAM, "publisher": name}
+        for name in ("Northwire", "Valley Courier")
+    )
+    lines = "\n".join(map(json.dumps, rows))
+    room.archive().add(["-"], stream=io.BytesIO(lines.encode()))
+    result = await room.reader.slash(room.channel, "reports show", report="By Valley Courier")
+    assert "Northwire" in said(result.response).split("Same origin as: ")[1]
 
 
 def test_days_are_those_spoken_of(tmp_path: Path) -> None:
