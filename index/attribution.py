@@ -85,6 +85,18 @@ _MESSAGES = frozenset(", statement letter release tweet post message speech inte
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“](¤+)")
 _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")
+_MAN = frozenset("mr spokesman chairman father brother son husband king prince man".split())
+_WOMAN = frozenset("mrs ms spokeswoman mother sister daughter wife queen princess woman".split())
+_OFFICE = frozenset(
+    "minister president chief director leader head mayor governor secretary senator judge dr"
+    " professor captain general officer spokesperson commander coach manager lawyer".split()
+)
+_BODY = frozenset(
+    "ministry authority police union company agency government office department committee council"
+    " court army navy media association party group bank university team service commission board"
+    " administration parliament news organisation organization statement report".split()
+)
+_WHO = re.compile(r"\b(?!(?:the|of|for|and|in|at)\b)[a-z]{3,}(?: [A-Z][\w.’'-]+){2,3}(?: of\b.*)?$")
 _SENTENCE_END = re.compile(
     r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])"
 )
@@ -226,23 +238,42 @@ def _resolved(found: Attribution, before: str) -> Attribution:
     """Replace a pronoun by the phrase it stands for, or by None."""
     if found.speaker is None or not _is_pronoun(found.speaker):
         return found
-    told = found.speaker.lower() in {"i", "we", "you"}
-    return replace(found, speaker=None if told else _antecedent(before))
+    pronoun = found.speaker.lower()
+    told = pronoun in {"i", "we", "you"}
+    return replace(found, speaker=None if told else _antecedent(pronoun, before))
 
 
-def _antecedent(before: str) -> str | None:
-    """The speaker, else the named subject, of the nearest sentence before that has one."""
+def _antecedent(pronoun: str, before: str) -> str | None:
+    """The speaker, else the named subject, of the nearest sentence before that has one.
+
+    Only where it fits. A name tells nothing of who bears it, an office or a body does: "she" is
+    no spokesman and no ministry, "it" no minister.
+    """
     for sentence in reversed(_sentences(before)[-_BACK:]):
         found = next(_attributions(sentence), None)
         if found is not None:
             if not _is_pronoun(found.speaker):
-                return found.speaker
+                return found.speaker if _fits(pronoun, found.speaker or "") else None
             continue
         span = subject(tokens(mask(sentence)))
         name = sentence[span.start : span.end] if span else ""
         if _NAME.search(name) and not _is_pronoun(name):
-            return name
+            return name if _fits(pronoun, name) else None
     return None
+
+
+def _fits(pronoun: str, phrase: str) -> bool:
+    """Whether a pronoun can stand for a phrase, as far as its words tell."""
+    words = set(re.findall(r"[a-z]+", phrase.lower()))
+    if pronoun == "it":
+        return not words & (_MAN | _WOMAN | _OFFICE)
+    if pronoun == "they":
+        return True
+    if words & (_WOMAN if pronoun == "he" else _MAN):
+        return False
+    several = phrase.endswith("s") and phrase.rsplit(maxsplit=1)[-1].islower()
+    somebody = words & (_MAN | _WOMAN | _OFFICE) or _WHO.search(phrase)
+    return bool(somebody) or not (words & _BODY or several)
 
 
 def _from_neighbours(masked: str, before: str, after: str) -> Attribution:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from index.sentences import Span
 
@@ -183,6 +184,8 @@ def _ends_phrase(words: Sequence[Token], n: int, i: int) -> bool:
         return True
     if text in {"the", "a", "an"} and i > n:  # "told the Wire | the tunnel was shut"
         return words[i - 1].text not in _PREPOSITIONS | {"and"}
+    if text == "in" and i + 1 < len(words) and words[i + 1].text[0].isupper():
+        return _timely(words[i + 1])  # "the embassy in Ostby", "the Wire in May"
     ends = _TIME | PRONOUNS | {"on", "at", "in", "about", "to"}
     return i > n and (_is_finite(text) or text.lower() in ends)
 
@@ -232,6 +235,9 @@ def _start(words: Sequence[Token], end: int) -> int:
         if not (text[0].isalnum() or text in {"@", "#"}) or text.lower() in _BOUNDARIES:
             break
         if i < end and (text.lower() in PRONOUNS | {"not", "being"} or _is_finite(text)):
+            break
+        clause = takewhile(lambda word: word.text not in {",", ";", ":"}, reversed(words[:i]))
+        if text == "and" and any(_is_finite(word.text) for word in clause):
             break
         if text == "to" and words[i - 1].text not in _LED_TO:
             break
