@@ -22,6 +22,7 @@ from itertools import pairwise
 
 from index.article import Act
 from index.phrases import (
+    PEOPLE,
     PRONOUNS,
     Token,
     after_time,
@@ -271,7 +272,8 @@ def _fits(pronoun: str, phrase: str) -> bool:
         return True
     if words & (_WOMAN if pronoun == "he" else _MAN):
         return False
-    several = phrase.endswith("s") and phrase.rsplit(maxsplit=1)[-1].islower()
+    last = phrase.rsplit(maxsplit=1)[-1]
+    several = last.endswith("s") and (last.islower() or last.lower() in PEOPLE)
     somebody = words & (_MAN | _WOMAN | _OFFICE) or _WHO.search(phrase)
     return bool(somebody) or not (words & _BODY or several)
 

@@ -53,7 +53,7 @@ _DETERMINERS = frozenset(
     "the a an his her its their one two three some several many other another both state local"
     " senior former government police prosecutors".split()
 )
-_PEOPLE = frozenset(
+PEOPLE = frozenset(
     "officials authorities police reports researchers residents activists witnesses doctors"
     " experts sources scientists astronomers insurgents rebels gunmen prosecutors lawyers critics"
     " locals analysts investigators organizers organisers countries protesters reporters news"
@@ -259,11 +259,11 @@ def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
     head, tail = words[first].text, words[last].text
     if last == first and head.lower().endswith("ing") and head != "Beijing":
         return None
-    if tail.lower() in _PREPOSITIONS | _DETERMINERS - _PEOPLE or tail == "and":
+    if tail.lower() in _PREPOSITIONS | _DETERMINERS - PEOPLE or tail == "and":
         return None
     named = any(word.text[0].isupper() for word in words[first : last + 1])
     somebody = named or head.lower() in PRONOUNS or (head in _DETERMINERS and last > first)
-    return Span(words[first].start, words[last].end) if somebody or tail in _PEOPLE else None
+    return Span(words[first].start, words[last].end) if somebody or tail in PEOPLE else None
 
 
 def _timely(word: Token) -> bool:

@@ -65,9 +65,9 @@ def test_a_few_common_words_are_no_origin() -> None:
 
 def test_spelling_makes_no_difference() -> None:
     """British and American spelling of one report are alike."""
-    british = "The labour organisation criticised the colour of the theatre centre again.\n"
-    american = "The labor organization criticized the color of the theater center again.\n"
-    assert lifted(british * 2, american * 2) == 1
+    british = "The labour organisation criticised the colour of the theatre centre again."
+    american = "The labor organization criticized the color of the theater center again."
+    assert same_sentence(british, american)
 
 
 @given(st.lists(SENTENCE, min_size=1, max_size=8).map("\n".join))
