@@ -31,6 +31,9 @@ _AGAINST = re.compile(
     rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
 )
 _CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
+_SUPERSEDED = re.compile(
+    r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
+)
 _NEWEST = re.compile(
     r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
     re.IGNORECASE,
@@ -87,6 +90,7 @@ def passages(
     if ranking.query.answer_type not in _FIGURES:
         _rebut(question, groups, ranked, most)
     _correct(question, groups, ranked, most)
+    _continue(groups, ranking)
     return [group.passage() for group in groups]
 
 
@@ -250,6 +254,17 @@ def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most
             elif already > place:
                 groups.insert(place, groups.pop(already))
             return
+
+
+def _continue(groups: list[_Group], ranking: Ranking) -> None:
+    """Take in what follows "had said ...": mostly what is said now instead."""
+    for group in groups:
+        best = group.best.sentence
+        if len(group.tolds) > 1 or not _SUPERSEDED.search(best.text):
+            continue
+        place = best.article_id, best.position + 1
+        after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
+        group.tolds += [Told(group.best.article, one) for one in after]
 
 
 def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:
