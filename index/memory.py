@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from index.article import Answer
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from index.article import Answer, Article
 from index.errors import NotFoundError
 from index.log import Entry, Feedback, Recalled, Verdict, Watch, entry_of, recalled
-from index.store import Store
+from index.store import Snapshot, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """A public answer that quotes what no longer stands.
+
+    Attributes:
+        entry: the answer as it was kept, with where it was posted.
+        article: as it is now, with its notice.
+        kind: what became of the article.
+        quotes: the sentences quoted from it that it no longer has; all, where it was taken out.
+    """
+
+    entry: Recalled
+    article: Article
+    kind: Literal["changed", "removed", "corrected", "retracted"]
+    quotes: tuple[str, ...]
 
 
 class Memory:
@@ -24,12 +46,7 @@ class Memory:
     def recall(self, answer_id: str) -> Recalled:
         """An answer that was sent. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
-            entry = snapshot.log.entry(answer_id.strip().lower())
-            if entry is None:
-                raise NotFoundError(
-                    f"No answer “{answer_id}” was given here: copy the id from under an answer."
-                )
-            return recalled(entry, snapshot.article)
+            return _recalled(snapshot, answer_id)
 
     def quoting(self, article_id: str, limit: int = 5) -> list[Entry]:
         """Answers for all to read that quote an article, newest first."""
@@ -66,3 +83,46 @@ class Memory:
         """What somebody waits for, oldest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.log.watches()
+
+    def disturbed(self, since: datetime) -> list[Disturbed]:
+        """Public answers posted since whose quotes no longer stand, until they are told of.
+
+        A quote stands while the live text of its article has it, letter for letter, and the
+        article was not corrected or retracted after the answer.
+        """
+        with self._store.snapshot() as snapshot:
+            told = snapshot.log.told()
+            posted = [_recalled(snapshot, answer_id) for answer_id in snapshot.log.posted(since)]
+            return [
+                found
+                for entry in posted
+                for article_id in dict.fromkeys(q.quote.article_id for q in entry.answer.quotes)
+                if (found := _disturbed(snapshot, entry, article_id))
+                and (entry.answer.answer_id, article_id, found.kind) not in told
+            ]
+
+    def told(self, disturbed: Iterable[Disturbed]) -> None:
+        """Note that readers of these answers know."""
+        with self._store.logging() as log:
+            for one in disturbed:
+                log.tell(one.entry.answer.answer_id, one.article.article_id, one.kind)
+
+
+def _recalled(snapshot: Snapshot, answer_id: str) -> Recalled:
+    entry = snapshot.log.entry(answer_id.strip().lower())
+    if entry is None:
+        raise NotFoundError(
+            f"No answer “{answer_id}” was given here: copy the id from under an answer."
+        )
+    return recalled(entry, snapshot.article)
+
+
+def _disturbed(snapshot: Snapshot, entry: Recalled, article_id: str) -> Disturbed | None:
+    now = snapshot.article(article_id)
+    quoted = [one.quote for one in entry.answer.quotes if one.quote.article_id == article_id]
+    lost = tuple(quote.text for quote in quoted if now.retired or quote.text not in now.text)
+    if now.notice and now.notice.at > entry.at:
+        return Disturbed(entry, now, now.notice.kind, lost)
+    if lost:
+        return Disturbed(entry, now, "removed" if now.retired else "changed", lost)
+    return None
