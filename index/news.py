@@ -29,8 +29,11 @@ _ASKS = re.compile(
     r"|^\W*(?:and\s+)?how (?:has|have|did) (?P<how>.+?) changed?\W*$",
     re.IGNORECASE,
 )
+_NEWS = re.compile(r"\b(?:new|news|chang\w+|happened|updates?|developments?)\b", re.IGNORECASE)
 _SINCE = re.compile(
-    r"(?P<lead>.*?)\b(?:(?:in|over|during) (?:the )?)?(?:since|last|past) ", re.IGNORECASE
+    r"(?P<lead>.*?)\b(?:(?:in|over|during) (?:the )?)?"
+    r"(?:since |(?:last|past) \w+ (?:day|week|month|year)s\b)",
+    re.IGNORECASE,
 )
 _LONGEST = 300  # code points of a question that are looked at
 _FURTHEST = timedelta(366)
@@ -51,7 +54,8 @@ def asked(question: str, snapshot: Snapshot, filters: Filters) -> Asked | None:
     they say of that time, and not what is new.
     """
     written = as_written(" ".join(question.split())[:_LONGEST])
-    published = snapshot.published() if _SINCE.search(written) else None
+    likely = _SINCE.search(written) and _NEWS.search(written)
+    published = snapshot.published() if likely else None
     if published is None:
         return None
     first, last = (moment.date() for moment in published)

@@ -237,7 +237,10 @@ def test_claim_and_denial_are_two_sides_with_speakers() -> None:
     claim = passage("The rebels said they had entered the city of Ostby. Norland burns.", "Wire")
     denial = passage(f"{DENIAL} Norland is calm.", "Courier")
     sides = (Side((1,), "The rebels"), Side((0,), "State media"))
-    assert agreement(ENTERED, [denial, claim]) == (Agreement("disagree", sides), {0})
+    assert agreement(ENTERED, [denial, claim]) == (
+        Agreement("disagree", sides),
+        frozenset({0}),
+    )
 
 
 def test_one_speaker_does_not_contradict_himself() -> None:

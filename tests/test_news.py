@@ -89,6 +89,7 @@ def test_the_newest_comes_first(archive: Archive, question: str) -> None:
         "What new gate was closed since Monday?",
         "Who was hurt since Monday?",
         "What happened in March 2026?",
+        "What happened last week?",
     ],
 )
 def test_other_questions_are_no_call_for_news(archive: Archive, question: str) -> None:
