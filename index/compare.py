@@ -27,6 +27,7 @@ from index.query import AnswerType, answer_type
 LONGEST = 1_200  # code points of a sentence that are read
 _SAME_STORY = timedelta(14)  # what is said of days further apart is said of two events
 _NEAR = 0.75  # cosine of two sentences on one point, whatever their words
+_VERY_NEAR = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,10 @@ def compare(question: str, a: Said, b: Said, near: float = 0.0) -> Verdict | Non
     asked, x, y = _asked(question[:LONGEST]), _read(a), _read(b)
     if a.text == b.text or len(x.words.bag & y.words.bag) < 2:  # noqa: PLR2004
         return None
-    if found := _by_correction(x, y) or _by_fact(asked, x, y):
+    if found := _by_correction(x, y) or _by_fact(asked, x, y, near):
         return found
     found = (
-        _by_figure(asked, x, y)
+        _by_figure(asked, x, y, near)
         or _by_denial(asked, x, y)
         or _by_negation(asked, x, y, near)
         or _by_wording(x, y)
@@ -180,7 +181,7 @@ _NUMBER = re.compile(
 )
 _TOLL = re.compile(r"\btoll\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed) (?:\w+ ){0,2}$")
 _NO_COUNT_AFTER = re.compile(
-    r"(?:january|february|march|april|may|june|july|august|september|october|november|december"
+    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december"
     r"|since|in|aged?) $",
     re.IGNORECASE,
 )
@@ -307,18 +308,19 @@ def _by_correction(x: _Read, y: _Read) -> Verdict | None:
     return None
 
 
-def _by_figure(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
+def _by_figure(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | None:
     """Counts of people only: prices and shares change by the hour and by what they are of."""
     for unit in sorted(asked.units):
         ours = [figure for figure in x.figures if figure.unit == unit]
         theirs = [figure for figure in y.figures if figure.unit == unit]
-        if len(ours) == len(theirs) == 1 and (found := _counts(x, y, ours[0], theirs[0])):
+        if len(ours) == len(theirs) == 1 and (found := _counts(x, y, ours[0], theirs[0], near)):
             return found
     return None
 
 
-def _counts(x: _Read, y: _Read, one: Figure, other: Figure) -> Verdict | None:
-    likely = _shared(x.words, y.words) >= 0.3 and not _names_clash(x, y)  # noqa: PLR2004
+def _counts(x: _Read, y: _Read, one: Figure, other: Figure, near: float) -> Verdict | None:
+    alike = near >= _NEAR or _shared(x.words, y.words) >= 0.3  # noqa: PLR2004
+    likely = alike and not _names_clash(x, y)
     if one.value == other.value:
         return Verdict("agree", "figure") if likely else None
     if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
@@ -394,7 +396,7 @@ def _by_negation(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | No
     return Verdict("disagree", "negation", int(negated is y)) if proved else None
 
 
-def _by_fact(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
+def _by_fact(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | None:
     """One thing differs in two like sentences, and it is what the question asks for."""
     if asked.kind is None or asked.units:
         return None
@@ -402,7 +404,7 @@ def _by_fact(asked: _Asked, x: _Read, y: _Read) -> Verdict | None:
     odd = any(one.unsure or one.denied is not None for one in (x, y)) or x.negative != y.negative
     if odd or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
         return None
-    one, other, like = _plain(a), _plain(b), 0.6
+    one, other, like = _plain(a), _plain(b), 0.3 if near >= _VERY_NEAR else 0.6
     if asked.kind == "date":
         differ = _apart(x, y, timedelta(0))
     elif _apart(x, y, timedelta(0)):
