@@ -41,6 +41,7 @@ _LOOK_BACK = 20  # messages of a thread, to find the answer that a question lean
 HELP = """### What I do
 I answer from the reports of this server, in their own words: every quote stands so in a report.
 - `/ask` a question; narrow it by publisher and dates (“last week”); in private, or with a thread
+- ask “What has changed since Monday?” or “What is new about the dam since 12 March?”
 - mention me with a question, or reply to an answer of mine to ask on: “And who denied it?”
 - right-click a message, Apps, **Check against the reports**: what they say on its claim
 - `/why` and an answer's id: how it came about, and what has changed since

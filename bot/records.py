@@ -91,12 +91,12 @@ class Records(commands.Cog):
             row.name = titles[row.value][:100] or row.value
         return rows
 
-    @reports.command(name="timeline", description="How many reports speak of something, by day")
+    @reports.command(name="timeline", description="Which days the reports on something speak of")
     @app_commands.describe(topic="In a few words: Hallow Dam gate")
     async def timeline(
         self, interaction: Interaction, topic: app_commands.Range[str, 1, 200]
     ) -> None:
-        """Draw how many reports touch a topic by day and publisher."""
+        """Draw which days the reports on a topic speak of, by publisher."""
         await begin(interaction)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         found = await asyncio.to_thread(counted, archive, topic)
@@ -236,6 +236,8 @@ def _shown(archive: Archive, article_id: str) -> str:
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
+    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.same_origin(article_id)]
+    lines += [f"Same origin as: {', '.join(same)}"] if same else []
     answers = archive.memory.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
     lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
@@ -244,7 +246,7 @@ def _shown(archive: Archive, article_id: str) -> str:
 
 def _pictured(found: Timeline) -> ui.LayoutView:
     view = ui.LayoutView(timeout=None)
-    view.add_item(ui.TextDisplay[Any](f"### Reports that speak of “{escaped(found.topic)}”"))
+    view.add_item(ui.TextDisplay[Any](f"### “{escaped(found.topic)}”\n{found.caption()}"))
     item = discord.MediaGalleryItem("attachment://timeline.png", description=found.words()[:1000])
     view.add_item(ui.MediaGallery[Any](item))
     return view

@@ -38,9 +38,9 @@ _WORDS = {
         "Ein Bericht und die Fragen, auf die er geantwortet hat",
         "Una noticia y las preguntas que respondió",
     ),
-    "How many reports speak of something, by day": (
-        "Wie viele Berichte von etwas sprechen, nach Tagen",
-        "Cuántas noticias hablan de algo, por día",
+    "Which days the reports on something speak of": (
+        "Von welchen Tagen die Berichte über etwas sprechen",
+        "De qué días hablan las noticias sobre algo",
     ),
     "Questions I look out for here; you can end yours": (
         "Fragen, nach denen ich Ausschau halte; eigene lassen sich beenden",

@@ -7,7 +7,6 @@ line) needs nothing else.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from index import decline, sources
+from index import decline, news, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
 from index.commit import mismatch
@@ -32,7 +31,8 @@ from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
 from index.memory import Disturbed, Memory
-from index.query import parse
+from index.origins import same_origin
+from index.query import parse, publishers_named
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure, Item, Known, Page
@@ -40,6 +40,8 @@ from index.store import Changes, Event, Origin, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
+_SAMPLED = 8  # sentences of a report by which others of its origin are looked for
+_NEAR_SENTENCES = 10  # to each of them
 MAX_EVERY = 43_200  # minutes: a month
 MAX_NOTE_CHARS = 1_000
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
@@ -129,23 +131,35 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
-            answer = compose(
-                ranking,
-                filters=filters,
-                generation=snapshot.generation,
-                model=self._judges,
-                threshold=self._threshold,
-                after=after,
-            )
-            if answer.status == "declined" and filters:
-                free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
-                if free.confidence >= self._threshold:
-                    best = free.articles[free.sentences[0].article_id]
-                    left_out = decline.excluded(filters, best)
-                    answer = replace(answer, reason=f"{answer.reason} {left_out}")
+            wanted = news.asked(question, snapshot, filters)
+            if wanted is None:
+                answer = self._answered(snapshot, question, filters, after)
+            else:
+                known = publishers_named(filters.publishers, snapshot.publishers())
+                filters = replace(filters, publishers=known)
+                answer = news.told(question, wanted, snapshot, filters, model=self._judges)
             _check_quotes(snapshot, answer)
             return answer
+
+    def _answered(
+        self, snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None
+    ) -> Answer:
+        ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
+        answer = compose(
+            ranking,
+            filters=filters,
+            generation=snapshot.generation,
+            model=self._judges,
+            threshold=self._threshold,
+            after=after,
+        )
+        if answer.status == "declined" and filters:
+            free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+            if free.confidence >= self._threshold:
+                best = free.articles[free.sentences[0].article_id]
+                left_out = decline.excluded(filters, best)
+                answer = replace(answer, reason=f"{answer.reason} {left_out}")
+        return answer
 
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text again, just before it is sent.
@@ -177,7 +191,7 @@ class Archive:
     ) -> tuple[Ranking, Filters]:
         publishers = snapshot.publishers()
         query = parse(question, publishers)
-        filters = replace(filters, publishers=_resolved(filters.publishers, publishers))
+        filters = replace(filters, publishers=publishers_named(filters.publishers, publishers))
         if snapshot.model is not None and snapshot.model != self._encoder.model:
             raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
         ranking = rank(snapshot, self._encoder, query, filters, depth)
@@ -487,6 +501,21 @@ class Archive:
         with self._store.snapshot() as snapshot:
             return snapshot.generation
 
+    def same_origin(self, article_id: str) -> list[Article]:
+        """The other live reports that copy or rewrite an article, or what it was made from.
+
+        Only those are compared that have a sentence near one of its own, so it costs the same
+        however large the collection is.
+        """
+        with self._store.snapshot() as snapshot:
+            article = snapshot.article(article_id)
+            vectors = [*snapshot.embedded(article_id).values()]
+            step = max(1, len(vectors) // _SAMPLED)
+            near = [snapshot.dense(vector, _NEAR_SENTENCES).ids for vector in vectors[::step]]
+            found = snapshot.rows({int(one) for ids in near for one in ids}).articles
+        others = (one for one in found.values() if one.article_id != article_id)
+        return [one for one in others if same_origin(article.text, one.text)]
+
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
@@ -551,21 +580,6 @@ def _origin(name: str) -> Origin:
 def _total(names: Iterable[str]) -> int | None:
     counts = [sources.count(name) if name != "-" else None for name in names]
     return None if None in counts else sum(count or 0 for count in counts)
-
-
-def _resolved(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:
-    """Publishers as the collection spells them: that name, else all that hold it as whole words."""
-    found = []
-    known = [*publishers]
-    for name in wanted:
-        words = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
-        exact = [one for one in known if one.casefold() == name.strip().casefold()]
-        near = exact or [one for one in known if name.strip() and words.search(one)]
-        if not near:
-            have = ", ".join(known[:10]) or "none"
-            raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")
-        found += near
-    return tuple(dict.fromkeys(found))
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:

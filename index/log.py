@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
 from index.article import (
@@ -22,6 +22,7 @@ from index.article import (
     Citation,
     CitedQuote,
     Filters,
+    News,
     Quote,
     Side,
 )
@@ -233,7 +234,7 @@ def _parts(answer: Answer) -> str:
         "cuts": [
             [
                 *(one.quote.article_id, one.quote.revision, one.quote.start, one.quote.end),
-                *(one.citation, score, one.speaker, one.act, one.also),
+                *(one.citation, score, one.speaker, one.act, one.also, one.change),
             ]
             for one, score in zip(quotes, scores, strict=False)
         ],
@@ -242,6 +243,7 @@ def _parts(answer: Answer) -> str:
             for one in answer.citations
         ],
         "agreement": asdict(answer.agreement) if answer.agreement else None,
+        "news": [answer.news.since.isoformat(), answer.news.reports] if answer.news else None,
     })  # fmt: skip
 
 
@@ -266,6 +268,7 @@ def _recalled(row: tuple[Any, ...], article: Lookup) -> Recalled:
         quotes=quotes if answered else (),
         citations=tuple(sources[number] for number in sorted(sources)),
         agreement=_agreement(parts.get("agreement")),
+        news=News(date.fromisoformat(told[0]), told[1]) if (told := parts.get("news")) else None,
         reason=row[9],
         closest=quotes[0] if quotes and not answered else None,
         scores=tuple(cut[5] for cut in parts["cuts"]),
@@ -285,10 +288,10 @@ def _recalled(row: tuple[Any, ...], article: Lookup) -> Recalled:
 
 
 def _cut(sources: Mapping[int, Citation], kept: Sequence[Any]) -> CitedQuote:
-    later: tuple[Any, ...] = (None, "report", ())  # what earlier versions did not keep
-    start, end, number, _, speaker, act, also = (*kept[2:], *later[len(kept) - 6 :])
+    later: tuple[Any, ...] = (None, "report", (), None)  # what earlier versions did not keep
+    start, end, number, _, speaker, act, also, change = (*kept[2:], *later[len(kept) - 6 :])
     quote = Quote.cut(sources[number].article, start, end)
-    return CitedQuote(quote, number, speaker, act, tuple(also))
+    return CitedQuote(quote, number, speaker, act, tuple(also), change)
 
 
 def _agreement(kept: dict[str, Any] | None) -> Agreement | None:

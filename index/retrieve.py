@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
-from index.encoder import Encoder
+from index.encoder import Encoder, Vectors
 from index.features import Column, Measured, article_bm25, scaled, table
 from index.query import Query
 from index.store import Rows, Snapshot
@@ -56,6 +56,7 @@ class Ranking:
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
         frequencies: in how many sentences of the collection each term of the question stands.
+        vectors: embeddings (d,) by sentence id.
     """
 
     query: Query
@@ -65,6 +66,7 @@ class Ranking:
     articles: Mapping[str, Article]
     confidence: float
     frequencies: Mapping[str, int] = field(default_factory=dict)
+    vectors: Mapping[int, Vectors] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
         """Articles by the score of their best sentence and, where one thing is asked, their BM25.
@@ -156,6 +158,10 @@ def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
         articles=rows.articles,
         confidence=_logistic(sum(w * evidence[n] for n, w in learned.confidence.items())),
         frequencies=found.frequencies,
+        vectors={
+            one.sentence_id: vector
+            for one, vector in zip(rows.sentences, rows.vectors, strict=True)
+        },
     )
 
 

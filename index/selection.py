@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from index.agreement import Told, relation, same_speaker
 from index.article import Act, Filters, FollowUp, Passage
-from index.dates import DateRange, date_ranges
+from index.dates import DateRange, as_written, date_ranges
 from index.origins import facts_differ, independence, read, same_sentence
 from index.retrieve import Ranking
 from index.terms import STOP_TERMS, content_terms, terms
@@ -42,6 +42,9 @@ _ACTS: dict[Act, re.Pattern[str]] = {
 }
 _VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
 _CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
+_SUPERSEDED = re.compile(
+    r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
+)
 _NEWEST = re.compile(
     r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
     re.IGNORECASE,
@@ -99,6 +102,7 @@ def passages(
     if ranking.query.answer_type not in _FIGURES:
         _rebut(question, groups, ranked, most)
     _correct(question, groups, ranked, most)
+    _continue(groups, ranking)
     return [group.passage() for group in groups]
 
 
@@ -171,7 +175,8 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
     found = []
     scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
     for sentence, fused in scored:
-        told = Told(ranking.articles[sentence.article_id], sentence)
+        vector = ranking.vectors.get(sentence.sentence_id)
+        told = Told(ranking.articles[sentence.article_id], sentence, vector)
         score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
         act: Act | None = told.attribution.act if acts else None
         if act == "claim" and _negative(sentence.text):
@@ -225,7 +230,7 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
     """
     known = [one.published for one in ranking.articles.values() if one.published]
     newest = filters.as_of or max(known, default=None)
-    return date_ranges(ranking.query.question, newest.date() if newest else None)
+    return date_ranges(as_written(ranking.query.question), newest.date() if newest else None)
 
 
 def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
@@ -295,6 +300,17 @@ def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most
             elif already > place:
                 groups.insert(place, groups.pop(already))
             return
+
+
+def _continue(groups: list[_Group], ranking: Ranking) -> None:
+    """Take in what follows "had said ...": mostly what is said now instead."""
+    for group in groups:
+        best = group.best.sentence
+        if len(group.tolds) > 1 or not _SUPERSEDED.search(best.text):
+            continue
+        place = best.article_id, best.position + 1
+        after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
+        group.tolds += [Told(group.best.article, one) for one in after]
 
 
 def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:

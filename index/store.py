@@ -145,6 +145,14 @@ def keys(article: Article) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """A live article that is new since some moment, or changed: then `before` is what it was."""
+
+    article: Article
+    before: Article | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """Sentence ids with scores, best first; equal scores by ascending id.
 
@@ -238,6 +246,15 @@ class Snapshot(Protocol):
 
     def articles(self, *, retired: bool = False) -> list[Article]:
         """All live articles (or all retired ones), by id."""
+
+    def published(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last live article that tells was published."""
+
+    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
+        """Live articles published or revised since then, the newest first.
+
+        Of the filters `since` does not count.
+        """
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order."""
