@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from index.errors import EncoderError
 from index.sentences import Span
@@ -157,6 +158,8 @@ class SentenceTransformerEncoder:
 
         progress.disable_progress_bar()  # type: ignore[no-untyped-call]
         torch.set_num_threads(1)  # threads of one pass wait for each other: batches share better
+        # NumPy's own threads spin between two small products: they double what a question costs.
+        ThreadpoolController().select(threading_layer="pthreads").limit(limits=1)
         try:
             model = SentenceTransformer(
                 folder, device="cpu", local_files_only=Path(folder).is_dir()
