@@ -16,6 +16,7 @@ from discord.ext import commands
 
 from bot.ask import Asking
 from bot.buttons import Press
+from bot.desk import Leaf
 from bot.library import Library
 from bot.manners import Pace, moderates
 from bot.moderate import Moderation
@@ -24,6 +25,7 @@ from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
 from bot.watch import Watching
+from bot.work import Stop, Works
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
@@ -45,16 +47,17 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
+        self.works = Works()
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        self.add_dynamic_items(Press, Turn)
+        self.add_dynamic_items(Press, Turn, Leaf, Stop)
         await self.tree.set_translator(Translations())
         await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
         await self.add_cog(Records(self.library))
         await self.add_cog(Watching(self, self.library, self.settings.discord))
-        await self.add_cog(Moderation(self.library, self.settings))
+        await self.add_cog(Moderation(self, self.library, self.settings, self.works))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
         digest = self._tree_digest()
@@ -67,6 +70,7 @@ class OnRecord(commands.AutoShardedBot):
 
     async def close(self) -> None:
         await super().close()
+        await asyncio.to_thread(self.works.close)
         await asyncio.to_thread(self.library.close)
 
     def moderates(self, interaction: discord.Interaction[Any]) -> bool:

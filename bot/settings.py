@@ -52,6 +52,7 @@ class Discord(BaseModel):
     moderator_roles: tuple[int, ...] = ()
     questions_per_minute: int = Field(default=6, ge=1, le=1_000)
     server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
+    attachment_mb: int = Field(default=20, ge=1, le=500)
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: its own, unless the settings map it (or "*") to another.

@@ -6,6 +6,7 @@ line) needs nothing else.
 
 from __future__ import annotations
 
+import itertools
 import re
 import time
 from collections.abc import Iterable, Iterator
@@ -148,6 +149,7 @@ class Archive:
         *,
         actor: str = "operator",
         stream: IO[bytes] | None = None,
+        files: Iterable[sources.Upload | Failure] = (),
         dry_run: bool = False,
         watch: Watcher | None = None,
     ) -> Report:
@@ -157,6 +159,7 @@ class Archive:
             names: paths, or "-" for JSON lines on `stream`.
             actor: who is written into the audit log.
             stream: bytes for "-".
+            files: handed in, which no reindex looks for again.
             dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
@@ -172,7 +175,8 @@ class Archive:
                 total=_total(names) if watch else None,
                 watch=watch,
             )
-            return run.take(_items(names, stream, fruitful))
+            items = _items(names, stream, fruitful)
+            return run.take(itertools.chain(items, sources.uploaded(files)))
         finally:
             for name in names if not dry_run else ():
                 if name in fruitful and name != "-":

@@ -7,10 +7,12 @@ and does not stop the rest.
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
@@ -23,6 +25,7 @@ from index.plain import MAX_BYTES, Failure, Item, Link, Place, clean, decode, js
 __all__ = [
     "Failure",
     "Item",
+    "Upload",
     "clean",
     "count",
     "decode",
@@ -30,6 +33,7 @@ __all__ = [
     "files_in",
     "is_address",
     "read",
+    "uploaded",
 ]
 
 
@@ -70,6 +74,31 @@ def read(
             yield from _read_file(file)
     else:
         yield from _read_file(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that somebody handed in: where it lies for now, and what it was called."""
+
+    path: Path
+    name: str
+
+
+def uploaded(files: Iterable[Upload | Failure]) -> Iterator[Item]:
+    """Read files that were handed in; the same content under the same name is one article."""
+    for one in files:
+        if isinstance(one, Failure):
+            yield one
+            continue
+        try:
+            with one.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+                place = Place(one.name, limit=MAX_BYTES, origin=f"upload:{digest[:16]}/{one.name}")
+                for item in formats.read(file, place):
+                    yield _unread(item) if isinstance(item, Link) else item
+        except (InputError, OSError) as error:
+            yield Failure(one.name, str(error))
 
 
 def is_address(source: str) -> bool:

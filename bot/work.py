@@ -1,0 +1,272 @@
+"""Long work on a collection: one message shows how far it is, and a button in it ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from bot.outcome import result_view
+from bot.render import Row, escaped, notice_view
+from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
+from index.intake import Progress, Report, Watcher
+
+Interaction = discord.Interaction[Any]
+Job = Callable[[Watcher], Report]
+EVERY_S = 2.0  # between two edits
+_AT_ONCE = 2  # of all servers; more would make questions wait for the processor
+_CELLS = 20
+_TITLE = 80
+
+
+@dataclass(slots=True)
+class Work:
+    """Work under way. Its thread writes `progress`, and reads `stopped_by`.
+
+    Attributes:
+        what: in a word or two, such as "Reindexing".
+        by: the id of who started it; 0 for the bot itself.
+        place: the address of the message that shows it, once there is one.
+    """
+
+    what: str
+    by: int
+    name: str
+    place: str | None = None
+    progress: Progress | None = None
+    stopped_by: str | None = None
+    key: str = field(default_factory=lambda: secrets.token_hex(4))
+    since: datetime = field(default_factory=discord.utils.utcnow)
+
+    def watch(self, made: Progress) -> None:
+        """Note how far it is. Raises CancelledError where somebody wants it to end."""
+        self.progress = made
+        if self.stopped_by is not None:
+            raise CancelledError(f"{self.stopped_by} stopped it")
+
+
+class Works:
+    """All work under way in this process, in threads of its own, apart from those of questions."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self.running: dict[str, Work] = {}
+        self._alone: dict[str, Work] = {}  # by collection: servers may share one
+        self._threads = ThreadPoolExecutor(_AT_ONCE, "onrecord-work")
+
+    async def show(
+        self, interaction: Interaction, what: str, job: Job, *, alone: str | None = None
+    ) -> Report | None:
+        """Do a job, and show it where it was asked for, for all to see.
+
+        Args:
+            interaction: a command not answered yet.
+            what: "Reindexing".
+            job: blocking; called with what it reports its progress to.
+            alone: the collection on which no other such job may run meanwhile.
+
+        Returns:
+            What it did; None where it failed, which is shown as well.
+
+        Raises:
+            InputError: another job has the collection to itself; nothing was begun.
+        """
+        work = Work(what, interaction.user.id, interaction.user.display_name)
+        with self._listed(work, alone):
+            if not interaction.response.is_done():
+                await interaction.response.defer()
+            shown = _Shown(interaction)
+            task = asyncio.ensure_future(self.run(job, work))
+            while not await ended(task):
+                work.place = await shown.put(progress_view(work))
+        try:
+            report = task.result()
+        except CancelledError as error:
+            told = f"{error} before anything was changed."
+            await shown.end(notice_view(f"### {what}\n{told}"), None)
+            return None
+        except OnRecordError as error:
+            await shown.end(notice_view(f"### {what}\n{escaped(str(error))}"), None)
+            return None
+        except Exception:
+            await shown.drop()
+            raise  # the error handler answers
+        await shown.end(*result_view(what, report, interaction))
+        return report
+
+    async def quietly(self, what: str, job: Job, alone: str) -> Report | None:
+        """Do a job of the bot's own that nobody watches; None where the collection is taken."""
+        if alone in self._alone:
+            return None
+        work = Work(what, 0, "The schedule")
+        with self._listed(work, alone):
+            return await self.run(job, work)
+
+    async def run(self, job: Job, work: Work) -> Report:
+        """Do a job in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
+
+    @contextlib.contextmanager
+    def _listed(self, work: Work, alone: str | None) -> Iterator[None]:
+        if alone is not None and (other := self._alone.get(alone)):
+            since = int(other.since.timestamp())
+            where = f" It is shown, and can be stopped, at {other.place}." if other.place else ""
+            raise InputError(
+                f"{escaped(other.name)} started {other.what.lower()} <t:{since}:R>: "
+                f"wait until it has ended.{where}"
+            )
+        self.running[work.key] = work
+        if alone is not None:
+            self._alone[alone] = work
+        try:
+            yield
+        finally:
+            del self.running[work.key]
+            if alone is not None:
+                del self._alone[alone]
+
+    def close(self) -> None:
+        """End all work after the article in hand, and wait for that. Blocks."""
+        for work in [*self.running.values()]:
+            work.stopped_by = "The bot's operator"
+        self._threads.shutdown(cancel_futures=True)
+
+
+async def ended(task: asyncio.Task[Report]) -> bool:
+    """Wait for a task until the next edit is due; whether it has ended."""
+    return bool((await asyncio.wait({task}, timeout=EVERY_S))[0])
+
+
+class _Shown:
+    """The one message of a work: an interaction's for as long as that lives, then a channel's."""
+
+    def __init__(self, interaction: Interaction) -> None:
+        self._interaction = interaction
+        self._message: discord.Message | None = None
+
+    async def put(self, view: ui.LayoutView) -> str | None:
+        """Show how far it is; what cannot be shown is left to the end. The message's address."""
+        with contextlib.suppress(discord.HTTPException):
+            await self._write(view, None)
+        if self._message is None:
+            return None
+        server, channel = self._interaction.guild_id, self._interaction.channel_id
+        return f"https://discord.com/channels/{server}/{channel}/{self._message.id}"
+
+    async def end(self, view: ui.LayoutView, file: discord.File | None) -> None:
+        """Show what came of it: in the message, else as a new one, else to who asked."""
+        channel, user = self._interaction.channel, self._interaction.user
+        files = [file] if file else []
+        try:
+            await self._write(view, file)
+        except discord.HTTPException:
+            for each in files:
+                each.reset()
+            try:
+                if not isinstance(channel, discord.abc.Messageable):
+                    raise discord.DiscordException
+                await channel.send(view=view, files=files)
+            except discord.DiscordException:
+                for each in files:
+                    each.reset()
+                await user.send(view=view, files=files)
+
+    async def drop(self) -> None:
+        """Take the half-done bar away: an error is told instead."""
+        if self._message is not None:
+            with contextlib.suppress(discord.HTTPException):
+                await self._message.delete()
+
+    async def _write(self, view: ui.LayoutView, file: discord.File | None) -> None:
+        files = [file] if file else []
+        if self._message is None:
+            self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
+        elif not self._interaction.is_expired():
+            await self._message.edit(view=view, attachments=files)
+        else:
+            channel: Any = self._interaction.channel
+            partial = channel.get_partial_message(self._message.id)
+            await partial.edit(view=view, attachments=files)
+
+
+class Stop(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"work:(?P<key>[0-9a-f]{8})"):
+    """Ends a work: for who began it, and for moderators."""
+
+    def __init__(self, key: str, *, off: bool = False) -> None:
+        """Name the work."""
+        label = "Stopping …" if off else "Stop"
+        super().__init__(ui.Button(label=label, custom_id=f"work:{key}", disabled=off))
+        self._key = key
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
+        item: ui.Item[Any],  # noqa: ARG003 - as above
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        return cls(match["key"])
+
+    async def callback(self, interaction: Interaction) -> None:
+        """Ask the work to end after the article in hand."""
+        client = interaction.client
+        work: Work | None = client.works.running.get(self._key)
+        try:
+            if work is None:
+                raise NotFoundError("This has ended already; what is in stays in.")
+            if interaction.user.id != work.by and not client.moderates(interaction):
+                raise InputError("Only who began it, or a moderator, can stop it.")
+            work.stopped_by = escaped(interaction.user.display_name)
+            await interaction.response.edit_message(view=progress_view(work))
+        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
+            await client.explain(interaction, error)
+
+
+def progress_view(work: Work) -> ui.LayoutView:
+    """How far a work is, with the button that ends it."""
+    row: Row = ui.ActionRow()
+    row.add_item(Stop(work.key, off=work.stopped_by is not None))
+    return notice_view(progress_text(work), [row])
+
+
+def progress_text(work: Work) -> str:
+    """Bar, counts, the article in hand, and the time it may still take."""
+    made = work.progress
+    lines = [f"### {work.what}"]
+    if made is None:
+        lines.append("Beginning …")
+    else:
+        counts = f"{made.articles:,} article{'s' * (made.articles != 1)}"
+        if made.total:
+            share = min(made.articles / made.total, 1.0)
+            full = round(share * _CELLS)
+            counts = f"{made.articles:,} of at most {made.total:,} articles"
+            lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
+        elif not made.articles:
+            counts = ""
+        lines.append(" · ".join(filter(None, [counts, f"{made.sentences:,} sentences embedded"])))
+        lines.append(f"-# {escaped(made.title[:_TITLE])}")
+    lines.append(
+        f"-# by {escaped(work.name)}, begun <t:{int(work.since.timestamp())}:R>{_left(work)}"
+    )
+    return "\n".join(lines)
+
+
+def _left(work: Work) -> str:
+    made = work.progress
+    if made is None or not made.total or not made.articles:
+        return ""
+    passed = (discord.utils.utcnow() - work.since).total_seconds()
+    seconds = passed * max(0, made.total - made.articles) / made.articles
+    told = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"  # noqa: PLR2004
+    return f" · about {told} left"
