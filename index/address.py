@@ -10,7 +10,7 @@ import ipaddress
 import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from index.errors import SourceError
 
@@ -20,6 +20,11 @@ _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _BLANK = re.compile(r"[\x00-\x20\x7f\\]")
+_TRACKING = re.compile(
+    r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|igsh(?:id)?"
+    r"|cmp(?:id)?|ocid|smid|smtyp|xtor|wt\.\w+|spm|srnd|ito|ref_?src|ref_?url|cvid|guccounter",
+    re.IGNORECASE,
+)  # parameters that tell how somebody came to a page, not which page it is
 
 _IPv4 = ipaddress.IPv4Network
 _IPv6 = ipaddress.IPv6Network
@@ -89,6 +94,23 @@ def locate(url: str, ports: Container[int]) -> Target:
     if parts.query:
         path += "?" + quote(parts.query, safe=SAFE)
     return Target(parts.scheme, _host(host), port, path)
+
+
+def canonical(url: str) -> str:
+    """What all addresses of one page have in common: a key to compare, not to fetch.
+
+    Scheme, “www.”, the usual port, the fragment, a slash at the end and parameters of tracking
+    do not count, nor does the order of the others.
+    """
+    try:
+        parts = urlsplit(url.strip())
+        port = f":{parts.port}" if parts.port not in {None, 80, 443} else ""
+        told = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:  # an address that nobody can take apart is only like itself
+        return url
+    host = (parts.hostname or "").removeprefix("www.")
+    query = urlencode(sorted(pair for pair in told if not _TRACKING.fullmatch(pair[0])))
+    return f"{host}{port}{quote(parts.path, safe=SAFE).rstrip('/')}?{query}".rstrip("?")
 
 
 def is_public(address: str) -> bool:

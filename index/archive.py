@@ -7,18 +7,20 @@ line) needs nothing else.
 from __future__ import annotations
 
 import itertools
+import json
 import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
 from index import decline, sources
 from index.answer import compose
-from index.article import Answer, Article, Filters, Sentence
+from index.article import Answer, Article, Filters, Notice, Sentence, Standing
 from index.commit import mismatch
-from index.embedded import EmbeddedStore
+from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
 from index.errors import (
     InputError,
@@ -27,57 +29,80 @@ from index.errors import (
     QuestionError,
     SourceError,
 )
+from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
-from index.memory import Memory
+from index.memory import Disturbed, Memory
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
-from index.sources import Failure
-from index.store import (
-    Changes,
-    Event,
-    Origin,
-    Size,
-    Snapshot,
-    Store,
-)
+from index.sources import Failure, Item, Known, Page
+from index.store import Changes, Commit, Event, Origin, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
+MAX_EVERY = 43_200  # minutes: a month
+MAX_NOTE_CHARS = 1_000
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
+_STATUS = ("checked", "succeeded", "failures", "failing_since", "error", "told")
 
 
 class Archive:
     """One collection with the encoder that embeds for it."""
 
-    def __init__(self, store: Store, encoder: Encoder, *, threshold: float = THRESHOLD) -> None:
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        *,
+        threshold: float = THRESHOLD,
+        fetcher: Fetcher | None = None,
+    ) -> None:
         """Wire the parts.
 
         Args:
             store: holds the collection.
             encoder: must be the one that the collection was embedded with.
             threshold: confidence under which a question is declined, 0..1.
+            fetcher: reads addresses; one with the usual limits unless given.
         """
         self._store = store
         self.memory = Memory(store)
         self._encoder = encoder
         self._threshold = threshold
+        self._fetcher = fetcher or Fetcher()
 
     @classmethod
     def open(
-        cls, data: Path, collection: str, encoder: Encoder, *, threshold: float = THRESHOLD
+        cls,
+        data: Path,
+        collection: str,
+        encoder: Encoder,
+        *,
+        threshold: float = THRESHOLD,
+        make: bool = True,
     ) -> Archive:
-        """The embedded collection of that name below a data folder.
+        """The embedded collection of that name below a data folder; made there unless `make` is no.
 
         Raises:
             InputError: the name is no folder name.
+            NotFoundError: there is no such collection, and it is not to be made.
             StoreError: it cannot be opened.
         """
         if not collection or not all(char.isalnum() or char in "-_" for char in collection):
             raise InputError(
                 f"“{collection}” cannot name a collection: use letters, digits, - and _."
             )
+        if not make and not (data / collection / CATALOGUE).exists():
+            have = ", ".join(cls.names(data)) or "none yet"
+            raise NotFoundError(
+                f"There is no collection “{collection}” in {data}; collections there: {have}."
+            )
         return cls(EmbeddedStore(data / collection), encoder, threshold=threshold)
+
+    @staticmethod
+    def names(data: Path) -> list[str]:
+        """The collections below a data folder."""
+        return sorted(file.parent.name for file in data.glob(f"*/{CATALOGUE}"))
 
     # Asking
 
@@ -164,51 +189,23 @@ class Archive:
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        fruitful: set[str] = set()
-        try:
-            run = Intake(
-                self._store,
-                self._encoder,
-                actor=actor,
-                action="add",
-                dry_run=dry_run,
-                total=_total(names) if watch else None,
-                watch=watch,
-            )
-            items = _items(names, stream, fruitful)
-            return run.take(itertools.chain(items, sources.uploaded(files)))
-        finally:
-            for name in names if not dry_run else ():
-                if name in fruitful and name != "-":
-                    self._store.remember(_origin(name))
-
-    def forget(self, uri: str) -> None:
-        """No longer look into a source when reindexing; its articles stay.
-
-        Raises:
-            NotFoundError: it is none of the collection's sources.
-        """
-        places = {origin.uri for origin in self.origins()}
-        for place in (uri, _origin(uri).uri):
-            if place in places:
-                self._store.forget(place)
-                return
-        raise NotFoundError(f"{uri} is no source here: `onrecord reindex` names them.")
-
-    def reindex(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
-        """Take in what the collection's sources have new; removed articles stay removed."""
-        with self._store.snapshot() as snapshot:
-            names = [origin.uri for origin in snapshot.origins()]
+        read: dict[str, str | None] = {}
         run = Intake(
             self._store,
             self._encoder,
             actor=actor,
-            action="reindex",
-            revive=False,
+            action="add",
+            dry_run=dry_run,
             total=_total(names) if watch else None,
             watch=watch,
         )
-        return run.take(_items(names, None, set()))
+        try:
+            items = self._items(names, read, stream)
+            return run.take(itertools.chain(items, sources.uploaded(files)))
+        finally:
+            for name, error in read.items() if not dry_run else ():
+                if error is None and name != "-":
+                    self._store.remember(_origin(name))
 
     def rebuild(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
         """Embed every sentence again, for a new encoder; questions are answered meanwhile.
@@ -241,7 +238,9 @@ class Archive:
 
     def _set_live(self, changes: Changes, actor: str, action: str) -> Report:
         started = time.monotonic()
-        commit = self._store.commit(changes, actor=actor, action=action)
+        return self._told(self._store.commit(changes, actor=actor, action=action), started)
+
+    def _told(self, commit: Commit, started: float) -> Report:
         tally = Tally()
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
@@ -254,6 +253,196 @@ class Archive:
                 tally.note(outcome, Change(article_id, article.title, count))
         return tally.report(commit.generation, time.monotonic() - started)
 
+    def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
+        """Attach a correction to an article; answers that cite it show it. Raises NotFoundError."""
+        return self._notice("corrected", article_id, note, actor)
+
+    def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
+        """Take an article out and say why; its old quotes still resolve. Raises NotFoundError."""
+        return self._notice("retracted", article_id, note, actor)
+
+    def _notice(self, kind: Standing, article_id: str, note: str, actor: str) -> Article:
+        note = " ".join(sources.clean(note).split())
+        if not 0 < len(note) <= MAX_NOTE_CHARS:
+            raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
+        notice = Notice(kind, note, datetime.now(UTC), actor)
+        changes = Changes(notices=[(article_id, notice)])
+        action = "correct" if kind == "corrected" else "retract"
+        self._store.commit(changes, actor=actor, action=action, note=note)
+        return self.article(article_id)
+
+    def undo(self, generation: int, *, actor: str = "operator") -> Report:
+        """Make every article what it was at a generation, without embedding; a new generation.
+
+        Raises:
+            NotFoundError: there is no such generation, or nothing came after it.
+        """
+        started = time.monotonic()
+        note = f"back to generation {generation}"
+        commit = self._store.commit(Changes(undo=generation), actor=actor, action="undo", note=note)
+        return self._told(commit, started)
+
+    def export(self, stream: IO[bytes]) -> int:
+        """Write the articles that questions see as JSON lines that `add` reads; how many."""
+        found = self.articles()
+        for one in found:
+            row = {
+                "id": one.article_id,
+                "title": one.title,
+                "text": one.text,
+                "publisher": one.publisher,
+                "author": one.author,
+                "published": one.published.isoformat() if one.published else None,
+                "url": one.url,
+                "language": one.language,
+                "guessed": list(one.guessed),
+            }
+            told = {name: value for name, value in row.items() if value}
+            stream.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
+        return len(found)
+
+    def erase(self) -> None:
+        """Delete the collection for good, its log and sources too; the archive is closed."""
+        self._store.erase()
+
+    # Sources
+
+    def sources(self) -> list[Origin]:
+        """Where articles come from, and how reading it went, in the order they were named."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.origins()
+
+    def add_source(self, uri: str, every: int | None = None) -> Origin:
+        """Look into a source from now on; nothing is read yet.
+
+        Args:
+            uri: an address, a file or a folder; who lets others name one should pass addresses
+                only, since files are read with this program's rights.
+            every: minutes between two looks; None: only when a reindex is asked for.
+
+        Raises:
+            SourceError: there is nothing of that name.
+            InputError: the interval is none.
+        """
+        if every is not None and not 1 <= every <= MAX_EVERY:
+            raise InputError(f"A source is looked into every 1 to {MAX_EVERY:,} minutes.")
+        if sources.is_address(uri):
+            self._fetcher.check(uri)
+        elif sources.existing(uri) is None:
+            raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
+        origin = replace(_origin(uri), every=every)
+        self._store.remember(origin)
+        self._store.amend(origin, "every")
+        return self._source(uri)
+
+    def pause(self, uri: str) -> None:
+        """Look into a source no longer until it is resumed. Raises NotFoundError."""
+        self._store.amend(replace(self._source(uri), paused=True), "paused")
+
+    def resume(self, uri: str) -> None:
+        """Look into a source again, and soon if it is looked into at all. Raises NotFoundError."""
+        fresh = replace(self._source(uri), paused=False, failures=0, checked=None)
+        self._store.amend(fresh, "paused", "failures", "checked")
+
+    def forget(self, uri: str) -> None:
+        """Drop a source; its articles stay. Raises NotFoundError."""
+        self._store.forget(self._source(uri).uri)
+
+    def failing(self, times: int = 3) -> list[Origin]:
+        """Sources that failed so often in a row, and of which moderators do not know yet."""
+        return [one for one in self.sources() if one.failures >= times and not one.told]
+
+    def told_failing(self, uri: str) -> None:
+        """Note that moderators know that a source fails, until it succeeds again."""
+        self._store.amend(replace(self._source(uri), told=True), "told")
+
+    def reindex(
+        self,
+        only: Iterable[str] | None = None,
+        *,
+        actor: str = "operator",
+        watch: Watcher | None = None,
+    ) -> Report:
+        """Take in what the sources have new, paused ones left out; removed articles stay removed.
+
+        Args:
+            only: of these sources, paused or not. Raises NotFoundError where one is none.
+            actor: who is written into the audit log.
+            watch: called with the progress; may raise CancelledError to stop after a commit.
+        """
+        if only is None:
+            chosen = [one for one in self.sources() if not one.paused]
+        else:
+            chosen = [self._source(uri) for uri in only]
+        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch)
+
+    def refresh(
+        self,
+        now: datetime | None = None,
+        *,
+        actor: str = "clock",
+        watch: Watcher | None = None,
+    ) -> Report:
+        """Take in what the sources that are due have new (see `Origin.due`)."""
+        now = now or datetime.now(UTC)
+        chosen = [one for one in self.sources() if one.due(now)]
+        return self._refresh(chosen, now, actor, "refresh", watch)
+
+    def _refresh(
+        self, chosen: list[Origin], now: datetime, actor: str, action: str, watch: Watcher | None
+    ) -> Report:
+        names = [origin.uri for origin in chosen]
+        read: dict[str, str | None] = {}
+        run = Intake(
+            self._store,
+            self._encoder,
+            actor=actor,
+            action=action,
+            revive=False,
+            total=_total(names) if watch else None,
+            watch=watch,
+        )
+        try:
+            return run.take(self._items(names, read, known=self._page))
+        finally:
+            for origin in chosen:
+                if origin.uri in read:
+                    after = origin.after(now, read[origin.uri])
+                    self._store.amend(after, *_STATUS)
+
+    def _items(
+        self,
+        names: Iterable[str],
+        read: dict[str, str | None],
+        stream: IO[bytes] | None = None,
+        known: Known = lambda _: None,
+    ) -> Iterator[Item]:
+        """What sources hold; each that was read to its end goes into `read`, with its error."""
+        for name in names:
+            error: str | None = None
+            held = False
+            try:
+                for item in sources.read(name, stream, self._fetcher, known):
+                    held = held or not isinstance(item, Failure)
+                    if isinstance(item, Failure):
+                        error = error or item.error
+                    yield item
+            except SourceError as failure:
+                error = str(failure)
+                yield Failure(name, error)
+            read[name] = None if held else error or "It holds no report."
+
+    def _page(self, address: str) -> Page | None:
+        with self._store.snapshot() as snapshot:
+            return snapshot.page(address)
+
+    def _source(self, uri: str) -> Origin:
+        known = {origin.uri: origin for origin in self.sources()}
+        for place in (uri, _origin(uri).uri):
+            if place in known:
+                return known[place]
+        raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
+
     # Remembering
 
     def log(
@@ -265,6 +454,14 @@ class Archive:
     def recall(self, answer_id: str) -> Recalled:
         """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
         return self.memory.recall(answer_id)
+
+    def disturbed(self, since: datetime) -> list[Disturbed]:
+        """Public answers posted since whose quotes no longer stand, until they are told of."""
+        return self.memory.disturbed(since)
+
+    def told(self, disturbed: Iterable[Disturbed]) -> None:
+        """Note that readers of these answers know."""
+        self.memory.told(disturbed)
 
     # Looking
 
@@ -293,11 +490,6 @@ class Archive:
         """The audit log, newest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.history(limit)
-
-    def origins(self) -> list[Origin]:
-        """Where a reindex looks for news."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.origins()
 
     def publishers(self) -> dict[str, int]:
         """How many articles each publisher has."""
@@ -331,20 +523,6 @@ class Archive:
     def close(self) -> None:
         """Let go of files."""
         self._store.close()
-
-
-def _items(
-    names: Iterable[str], stream: IO[bytes] | None, fruitful: set[str]
-) -> Iterator[sources.Item]:
-    """What the sources hold; the names of those that held an article go into `fruitful`."""
-    for name in names:
-        try:
-            for item in sources.read(name, stream):
-                if isinstance(item, Article):
-                    fruitful.add(name)
-                yield item
-        except SourceError as error:
-            yield Failure(name, str(error))
 
 
 def _origin(name: str) -> Origin:

@@ -14,8 +14,19 @@ from typing import Any, Literal, NoReturn, final
 from index.errors import InputError, QuoteError
 
 Act = Literal["claim", "denial", "confirmation", "report"]
+Standing = Literal["corrected", "retracted"]
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What a moderator made known of an article: what is wrong with it, or why it was retracted."""
+
+    kind: Standing
+    note: str
+    at: datetime
+    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,7 @@ class Article:
         revision: 1-based; a changed text makes a new one.
         retired: taken out; its text stays so that old quotes still resolve.
         guessed: names of the fields that its source does not state, such as "published".
+        notice: its newest correction or retraction.
     """
 
     article_id: str
@@ -44,6 +56,7 @@ class Article:
     revision: int = 1
     retired: bool = False
     guessed: tuple[str, ...] = ()
+    notice: Notice | None = None
 
     def __post_init__(self) -> None:
         if not self.article_id or len(self.article_id) > MAX_ID_CHARS:

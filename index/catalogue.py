@@ -9,25 +9,30 @@ Sentences of one revision are written in one go and so have consecutive ids.
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from index.article import Article, Filters, Sentence
+from index.article import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError, StoreBusyError, StoreError, StoreVersionError
 from index.log import SCHEMA as LOG_SCHEMA
 from index.log import SqliteLog
-from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size
+from index.plain import Page
+from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size, keys
 
-SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
 _CACHED_ARTICLES = 2_000
+_TITLES = 5  # of an event
 _BATCH = 500  # parameters a statement; SQLite's own limit is far above
 
 _SCHEMA = """
@@ -62,10 +67,42 @@ CREATE TABLE origin (
     number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
 """
 
+_SOURCES_AND_NOTICES = """
+ALTER TABLE revision ADD COLUMN guessed TEXT NOT NULL DEFAULT '';
+ALTER TABLE origin ADD COLUMN every INTEGER;
+ALTER TABLE origin ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE origin ADD COLUMN checked TEXT;
+ALTER TABLE origin ADD COLUMN succeeded TEXT;
+ALTER TABLE origin ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE origin ADD COLUMN failing_since TEXT;
+ALTER TABLE origin ADD COLUMN error TEXT;
+ALTER TABLE origin ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE page (
+    address TEXT PRIMARY KEY, etag TEXT, modified TEXT, articles TEXT NOT NULL,
+    links TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE notice (
+    generation INTEGER NOT NULL, article INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL,
+    at TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (generation, article)) WITHOUT ROWID;
+CREATE TABLE told (
+    answer_id TEXT NOT NULL, article_id TEXT NOT NULL, kind TEXT NOT NULL,
+    PRIMARY KEY (answer_id, article_id, kind)) WITHOUT ROWID;
+CREATE TABLE alike (key TEXT PRIMARY KEY, article INTEGER NOT NULL) WITHOUT ROWID;
+INSERT OR IGNORE INTO alike
+    SELECT k.value, r.article FROM revision r, json_each(alike_keys(title, text, publisher, url)) k
+    ORDER BY r.revision;
+"""
+# Each makes the next version from the one before it. What a release has had is never changed:
+# more comes at the end.
+_VERSIONS = (_SCHEMA + LOG_SCHEMA, _SOURCES_AND_NOTICES)
+SCHEMA_VERSION = len(_VERSIONS)
+
 _ARTICLE_COLUMNS = """
     a.article_id, r.title, r.text, r.publisher, r.author, r.published, r.url, r.language,
-    r.source, r.number, a.live IS NULL, r.revision
+    r.source, r.number, a.live IS NULL, r.revision, r.guessed
 """
+_ORIGIN_COLUMNS = (
+    "uri, kind, every, paused, checked, succeeded, failures, failing_since, error, told"
+)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -78,17 +115,30 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     with contextlib.ExitStack() as undo:
         try:
+            read_only = path.is_file() and not all(
+                os.access(place, os.W_OK) for place in (path, path.parent)
+            )
             connection = sqlite3.connect(
-                path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+                _read_only_uri(path) if read_only else path,
+                timeout=_BUSY_S,
+                isolation_level=None,
+                check_same_thread=False,
+                uri=read_only,
             )
             undo.callback(connection.close)
             connection.execute("BEGIN")
-            fresh = _is_fresh(connection, path)  # a look, before anything is written
+            version = _version(connection, path)  # a look, before anything is written
             connection.execute("COMMIT")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            if fresh:
-                _make_schema(connection, path)
+            if read_only and version < SCHEMA_VERSION:
+                raise StoreError(
+                    f"{path} is of an older version and cannot be written: open it once where it "
+                    "can be, to bring it up to date."
+                )
+            if not read_only:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA synchronous = FULL")
+            if version < SCHEMA_VERSION:
+                _upgrade(connection, path)
         except sqlite3.DatabaseError as error:
             if isinstance(told := explained(error), StoreBusyError):
                 raise told from error
@@ -98,6 +148,12 @@ def connect(path: Path) -> sqlite3.Connection:
             ) from error
         undo.pop_all()
     return connection
+
+
+def _read_only_uri(path: Path) -> str:
+    """How SQLite opens a file that it must not write beside; a log not taken in yet needs more."""
+    settled = not path.with_name(path.name + "-wal").exists()
+    return f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if settled else "")
 
 
 def explained(error: sqlite3.DatabaseError) -> StoreError:
@@ -115,10 +171,10 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
     return StoreError(f"The collection cannot be used ({text}): restore a backup of its folder.")
 
 
-def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether nothing was ever written there; raises if something else than a collection was."""
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Of the schema; 0 where nothing was ever written. Raises if it is no collection of ours."""
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
     if not ours and (version or tables):
         raise StoreError(f"{path} is a database of another program: name another folder.")
@@ -127,22 +183,29 @@ def _is_fresh(connection: sqlite3.Connection, path: Path) -> bool:
             f"{path} was made by a newer version of On Record: upgrade with "
             "pip install --upgrade onrecord. Nothing was changed."
         )
-    return not version
+    return version
 
 
-def _make_schema(connection: sqlite3.Connection, path: Path) -> None:
+def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the schema, or bring an older one up to date, whole or not at all."""
+    connection.create_function("alike_keys", 4, _alike_keys, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
-        if _is_fresh(connection, path):  # nobody was faster
-            for statement in (_SCHEMA + LOG_SCHEMA).split(";\n"):
+        for statements in _VERSIONS[_version(connection, path) :]:  # others may have been faster
+            for statement in statements.split(";\n"):
                 connection.execute(statement)
-            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _alike_keys(title: str, text: str, publisher: str | None, url: str | None) -> str:
+    article = Article(article_id="-", title=title, text=text, publisher=publisher, url=url)
+    return json.dumps(keys(article))
 
 
 def utc_text(moment: datetime | None) -> str | None:
@@ -264,14 +327,14 @@ class Reader:
             raise NotFoundError(
                 f"There is no article “{article_id}”{which} here: `onrecord articles` lists all."
             )
-        return _article(row)
+        return self._noted(_article(row))
 
     def articles(self, *, retired: bool = False) -> list[Article]:
         rows = self._db.execute(
             f"SELECT {_ARTICLE_COLUMNS} FROM article a JOIN revision r ON r.revision = a.latest "
             f"WHERE a.live IS {'NULL' if retired else 'NOT NULL'} ORDER BY a.article_id"
         )
-        return [_article(row) for row in rows]
+        return [self._noted(_article(row)) for row in rows]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)
@@ -296,6 +359,19 @@ class Reader:
         )
         rows = self._in_batches(sql, list(article_ids))
         return {row[0]: Known(row[1], bool(row[2])) for row in rows}
+
+    def alike(self, keys: Iterable[str]) -> dict[str, str]:
+        sql = "SELECT key, article_id FROM alike JOIN article USING (article) WHERE key IN ({})"
+        return dict(self._in_batches(sql, list(keys)))
+
+    def page(self, address: str) -> Page | None:
+        row = self._db.execute(
+            "SELECT address, etag, modified, articles, links FROM page WHERE address = ? AND NOT "
+            "EXISTS (SELECT 1 FROM json_each(articles) "
+            "WHERE value NOT IN (SELECT article_id FROM article))",
+            (address,),
+        ).fetchone()
+        return Page(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         row = self._db.execute(
@@ -324,14 +400,45 @@ class Reader:
         )
         for generation, outcome, count in counted:
             counts[generation][outcome] = count
+        titles: dict[int, list[str]] = {row[0]: [] for row in rows}
+        named = self._db.execute(
+            "SELECT generation, title FROM (SELECT generation, coalesce(after, before, a.latest) "
+            "AS revision, row_number() OVER (PARTITION BY generation) AS place FROM change "
+            "JOIN article a USING (article) WHERE generation >= ?) JOIN revision USING (revision) "
+            "WHERE place <= ?",
+            (min(titles, default=None), _TITLES),
+        )
+        for generation, title in named:
+            titles[generation].append(title)
         return [
-            Event(number, datetime.fromisoformat(at), actor, action, note, counts[number])
+            Event(
+                number,
+                datetime.fromisoformat(at),
+                *(actor, action, note),
+                counts[number],
+                tuple(titles[number]),
+            )
             for number, at, actor, action, note in rows
         ]
 
     def origins(self) -> list[Origin]:
-        rows = self._db.execute("SELECT uri, kind FROM origin ORDER BY number")
-        return [Origin(uri, kind) for uri, kind in rows]
+        rows = self._db.execute(f"SELECT {_ORIGIN_COLUMNS} FROM origin ORDER BY number")
+        return [_origin(row) for row in rows]
+
+    @cached_property
+    def _notices(self) -> dict[str, Notice]:
+        """The newest notice of each article; a revision may be cached, what became of it not."""
+        rows = self._db.execute(
+            "SELECT article_id, kind, note, at, actor FROM notice JOIN article USING (article) "
+            "ORDER BY generation"
+        )
+        return {
+            row[0]: Notice(row[1], row[2], datetime.fromisoformat(row[3]), row[4]) for row in rows
+        }
+
+    def _noted(self, article: Article) -> Article:
+        notice = self._notices.get(article.article_id)
+        return replace(article, notice=notice) if notice else article
 
     def _articles_by_revision(self, revisions: set[int]) -> dict[int, Article]:
         # Another thread may clear the cache at any time: each entry is looked up once.
@@ -345,7 +452,7 @@ class Reader:
         if len(self._cache) + len(loaded) > _CACHED_ARTICLES:
             self._cache.clear()
         self._cache.update(loaded)
-        return cached | loaded
+        return {key: self._noted(article) for key, article in (cached | loaded).items()}
 
     def _in_batches(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
         for first in range(0, len(values), _BATCH):
@@ -393,6 +500,25 @@ def _article(row: Sequence[Any]) -> Article:
         source=row[8],
         revision=row[9],
         retired=bool(row[10]),
+        guessed=tuple(row[12].split()),
+    )
+
+
+def _origin(row: Sequence[Any]) -> Origin:
+    checked, succeeded, failing_since = (
+        datetime.fromisoformat(row[at]) if row[at] else None for at in (4, 5, 7)
+    )
+    return Origin(
+        uri=row[0],
+        kind=row[1],
+        every=row[2],
+        paused=bool(row[3]),
+        checked=checked,
+        succeeded=succeeded,
+        failures=row[6],
+        failing_since=failing_since,
+        error=row[8],
+        told=bool(row[9]),
     )
 
 

@@ -6,15 +6,18 @@ written here, inside the transaction that `embedded` opens and ends.
 
 from __future__ import annotations
 
+import json
 import secrets
 import sqlite3
 from datetime import UTC, datetime
 
 import numpy as np
 
+from index.article import Notice
 from index.catalogue import Reader, utc_text
-from index.errors import ModelMismatchError, StoreError
-from index.store import Commit, Outcome, Prepared
+from index.errors import ModelMismatchError, NotFoundError, StoreError
+from index.plain import Page
+from index.store import Commit, Outcome, Prepared, keys
 from index.terms import terms
 
 
@@ -50,7 +53,7 @@ class Writer:
         """Add an article, make a new revision of it, or find that nothing changed."""
         article = prepared.article
         row = self.db.execute(
-            "SELECT a.article, a.latest, a.live, r.number, r.text_hash FROM article a "
+            "SELECT a.article, a.latest, a.live, r.text_hash FROM article a "
             "JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?",
             (article.article_id,),
         ).fetchone()
@@ -60,12 +63,15 @@ class Writer:
             )
             self._revise(int(cursor.lastrowid or 0), 1, None, prepared, "added")
             return
-        key, latest, live, number, text_hash = row
+        key, latest, live, text_hash = row
         if live is None and not revive:
             self._outcomes.setdefault(article.article_id, "unchanged")
         elif text_hash != article.text_hash:
             again = self._outcomes.get(article.article_id) == "added"  # in this very commit
-            self._revise(key, number + 1, live, prepared, "added" if again else "updated")
+            newest = self.db.execute(  # the latest may be an older one, after an undo
+                "SELECT max(number) FROM revision WHERE article = ?", (key,)
+            ).fetchone()[0]
+            self._revise(key, newest + 1, live, prepared, "added" if again else "updated")
         elif live is None:
             self._outcomes[article.article_id] = "restored"
             self._set_live(key, None, latest, "restored")
@@ -86,15 +92,69 @@ class Writer:
             self._outcomes[article_id] = outcome
             self._set_live(row[0], row[2], row[1] if live else None, outcome)
 
-    def finish(self, actor: str, action: str, *, always: bool = False) -> Commit:
+    def notice(self, article_id: str, notice: Notice) -> None:
+        """Attach a notice to an article; a retraction takes it out of the corpus."""
+        row = self.db.execute(
+            "SELECT article, live FROM article WHERE article_id = ?", (article_id,)
+        ).fetchone()
+        if row is None:
+            self._outcomes[article_id] = "absent"
+            return
+        key, live = row
+        self._outcomes[article_id] = notice.kind
+        self._set_live(key, live, None if notice.kind == "retracted" else live, notice.kind)
+        self.db.execute(
+            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                *(self.generation, key),
+                *(notice.kind, notice.note, utc_text(notice.at), notice.actor),
+            ),
+        )
+
+    def undo(self, generation: int) -> None:
+        """Make each article what it was at a generation, notices included.
+
+        Raises:
+            NotFoundError: there is no such generation, or nothing came after it.
+        """
+        if not 0 <= generation < self.generation - 1:
+            raise NotFoundError(
+                f"There is no generation {generation} to go back to: `onrecord history` lists them."
+            )
+        rows = self.db.execute(
+            "SELECT a.article, a.article_id, a.live, c.before FROM article a "
+            "JOIN change c USING (article) WHERE c.generation = "
+            "(SELECT min(generation) FROM change WHERE article = a.article AND generation > ?)",
+            (generation,),
+        ).fetchall()
+        for key, article_id, live, before in rows:
+            if live == before:
+                continue
+            outcome: Outcome = "updated" if live and before else "restored" if before else "removed"
+            if before is not None:
+                self.db.execute("UPDATE article SET latest = ? WHERE article = ?", (before, key))
+            self._outcomes[article_id] = outcome
+            self._set_live(key, live, before, outcome)
+        self.db.execute("DELETE FROM notice WHERE generation > ?", (generation,))
+
+    def page(self, page: Page) -> None:
+        """Keep by what a page is known again."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?)",
+            (
+                *(page.address, page.etag, page.modified),
+                *(json.dumps(page.articles), json.dumps(page.links)),
+            ),
+        )
+
+    def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
-        changed = {"added", "updated", "removed", "restored"} & set(self._outcomes.values())
-        if not changed and not always:
+        if not set(self._outcomes.values()) - {"unchanged", "absent"} and not always:
             return Commit(self.generation - 1, self._outcomes)
         at = utc_text(datetime.now(UTC))
         self.db.execute(
-            "INSERT INTO generation (number, token, at, actor, action) VALUES (?, ?, ?, ?, ?)",
-            (self.generation, secrets.token_hex(8), at, actor, action),
+            "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
+            (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
         return Commit(self.generation, self._outcomes)
 
@@ -104,7 +164,8 @@ class Writer:
         article = prepared.article
         cursor = self.db.execute(
             "INSERT INTO revision (article, number, title, text, publisher, publisher_key, author,"
-            " published, url, language, source, text_hash) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
+            " published, url, language, source, text_hash, guessed)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 key,
                 number,
@@ -118,9 +179,13 @@ class Writer:
                 article.language,
                 article.source,
                 article.text_hash,
+                " ".join(article.guessed),
             ),
         )
         revision = int(cursor.lastrowid or 0)
+        self.db.executemany(
+            "INSERT OR IGNORE INTO alike VALUES (?, ?)", [(own, key) for own in keys(article)]
+        )
         if len(prepared.spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector a sentence.")
         for position, span in enumerate(prepared.spans):
@@ -144,6 +209,8 @@ class Writer:
                 "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
                 (before,),
             )
+        if before is None and after is not None:  # back in the corpus, it stands again
+            self.db.execute("DELETE FROM notice WHERE article = ? AND kind = 'retracted'", (key,))
         if after is not None:
             self.db.execute(
                 "INSERT INTO live_text (rowid, terms) "

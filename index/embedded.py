@@ -16,12 +16,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
+from dataclasses import fields
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
 
 from index.article import Article, Filters
-from index.catalogue import Reader, connect, explained
+from index.catalogue import Reader, connect, explained, utc_text
 from index.commit import Writer
 from index.encoder import Vectors
 from index.errors import StoreError
@@ -29,6 +31,7 @@ from index.log import SqliteLog
 from index.store import Changes, Commit, Origin, Ranked
 from index.vectors import EXACT_UP_TO, VectorIndex
 
+CATALOGUE = "catalogue.sqlite3"
 _MERGE_ROWS = 5_000  # a delta this long, or a fifth of the base, is worth merging
 _MERGE_SHARE = 5
 
@@ -73,7 +76,7 @@ class EmbeddedStore:
         """
         self._exact_up_to = exact_up_to
         self._opener = opener
-        self._path = folder / "catalogue.sqlite3"
+        self._path = folder / CATALOGUE
         self._cache_path = folder / "vectors.faiss"
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._articles: dict[int, Article] = {}
@@ -100,7 +103,13 @@ class EmbeddedStore:
                     connection.execute("ROLLBACK")
 
     def commit(
-        self, changes: Changes, *, model: str | None = None, actor: str, action: str
+        self,
+        changes: Changes,
+        *,
+        model: str | None = None,
+        actor: str,
+        action: str,
+        note: str = "",
     ) -> Commit:
         with self._writing() as writer:
             if changes.put:
@@ -111,14 +120,29 @@ class EmbeddedStore:
                 writer.set_live(article_id, live=False)
             for article_id in changes.restore:
                 writer.set_live(article_id, live=True)
-            return writer.finish(actor, action)
+            for article_id, notice in changes.notices:
+                writer.notice(article_id, notice)
+            if changes.undo is not None:
+                writer.undo(changes.undo)
+            for page in changes.pages:
+                writer.page(page)
+            return writer.finish(actor, action, note, always=changes.undo is not None)
 
     def remember(self, origin: Origin) -> None:
         with self._writing() as writer:
             writer.db.execute(
-                "INSERT INTO origin (uri, kind) VALUES (?, ?) ON CONFLICT (uri) DO NOTHING",
-                (origin.uri, origin.kind),
+                "INSERT INTO origin (uri, kind, every) VALUES (?, ?, ?) "
+                "ON CONFLICT (uri) DO NOTHING",
+                (origin.uri, origin.kind, origin.every),
             )
+
+    def amend(self, origin: Origin, *names: str) -> None:
+        chosen = [field.name for field in fields(Origin) if field.name in names]
+        values = [getattr(origin, name) for name in chosen]
+        stored = [utc_text(one) if isinstance(one, datetime) else one for one in values]
+        settings = ", ".join(f"{name} = ?" for name in chosen)
+        with self._writing() as writer:
+            writer.db.execute(f"UPDATE origin SET {settings} WHERE uri = ?", (*stored, origin.uri))
 
     def forget(self, uri: str) -> None:
         with self._writing() as writer:
@@ -192,6 +216,25 @@ class EmbeddedStore:
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
                 source.backup(connection)
+
+    def erase(self) -> None:
+        with self._writing() as writer:  # who still has it open reads nothing any more
+            for (name,) in writer.db.execute(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'live\\_%' "
+                "ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
+            ).fetchall():
+                writer.db.execute(f"DELETE FROM {name}")
+            writer.db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
+        self.close()
+        ours = [self._cache_path, *self._path.parent.glob(".vectors-*")]
+        ours += [self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm")]
+        try:
+            for file in ours:
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
+        with contextlib.suppress(OSError):  # it stays where there is something else in it
+            self._path.parent.rmdir()
 
     def close(self) -> None:
         self._wait_for_merge()

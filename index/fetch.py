@@ -109,6 +109,10 @@ class Fetcher:
             target = answer
         raise SourceError(f"{url[:200]} redirects more than {self._redirects} times.")
 
+    def check(self, url: str) -> None:
+        """Judge how an address is written, without asking it. Raises SourceError."""
+        self._locate(url)
+
     def _locate(self, url: str) -> Target:
         return locate(url, self._ports | {port for _, port in self._allow})
 

@@ -6,20 +6,24 @@ A batch is a commit of its own, so a long run that ends early keeps what it did,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 
 from index.article import Article
+from index.commit import mismatch
 from index.encoder import Encoder, Vectors
-from index.errors import CancelledError, EncoderError, StoreError
+from index.errors import CancelledError, EncoderError, ModelMismatchError, StoreError
+from index.plain import derived
 from index.sentences import Span, split
-from index.sources import Failure, Item
-from index.store import Changes, Known, Outcome, Prepared, Store
+from index.sources import Failure, Item, Page
+from index.store import Changes, Known, Outcome, Prepared, Snapshot, Store, keys
 
 BATCH_SENTENCES = 1_000  # a commit about this often
 BATCH_ARTICLES = 200
+_HELD = 2_000  # changed articles that wait for a later text of the same id
 _Ready = tuple[Article, list[Span]]
 
 
@@ -129,6 +133,11 @@ class Intake:
         self._watch = watch
         self._tally = Tally()
         self._seen: dict[str, Known] = {}  # by a dry run, which stores nothing
+        self._held: dict[str, Article] = {}  # differ from what is stored, until the end
+        self._same: dict[str, tuple[str, str | None]] = {}  # key -> id and address, of this run
+        self._renamed: dict[str, str] = {}  # id as it was read -> id it is stored under
+        self._unchanged: set[str] = set()
+        self._pages: list[Page] = []  # read, and not yet stored
 
     def take(self, items: Iterator[Item]) -> Report:
         """Take in what is new among the items.
@@ -141,13 +150,11 @@ class Intake:
         tally = self._tally
         with self._store.snapshot() as snapshot:
             generation = snapshot.generation
+            if snapshot.model not in {None, self._encoder.model}:
+                raise ModelMismatchError(mismatch(snapshot.model or "", self._encoder.model))
         try:
-            for batch in _batches(items, tally.failed):
-                ready = [made for article in self._new(batch) if (made := self._split(article))]
-                if self._dry_run:
-                    self._predict(ready)
-                elif ready:
-                    generation = max(generation, self._commit(ready))
+            for batch in self._batches(items):
+                generation = max(generation, self._take(batch))
         except (StoreError, EncoderError, CancelledError, KeyboardInterrupt) as error:
             if not tally.changes:
                 raise
@@ -155,25 +162,110 @@ class Intake:
             tally.failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
         if tally.changes and not self._dry_run:
             self._store.prepare(load=False)
+        tally.unchanged += len(self._unchanged)
         return tally.report(generation, time.monotonic() - started)
 
-    def _known(self, articles: Iterable[Article]) -> dict[str, Known]:
-        with self._store.snapshot() as snapshot:
-            return snapshot.known({article.article_id for article in articles}) | self._seen
+    def _take(self, batch: list[Article]) -> int:
+        """Commit a batch with the pages whose articles are all in by then; the generation made."""
+        ready = [made for article in batch if (made := self._split(article))]
+        if self._dry_run:
+            self._predict(ready)
+            return 0
+        ripe = [page for page in self._pages if not self._held.keys() & {*page.articles}]
+        self._pages = [page for page in self._pages if page not in ripe]
+        return self._commit(ready, ripe) if ready or ripe else 0
+
+    def _batches(self, items: Iterator[Item]) -> Iterator[list[Article]]:
+        """What goes into one commit each: new articles at once, changed ones when all is read.
+
+        The last text of an id stands, and only it: sources that hold an id twice would otherwise
+        make revisions whenever they are read.
+        """
+        batch: dict[str, Article] = {}
+        size = 0
+        for item in items:
+            if isinstance(item, Failure):
+                self._tally.failed.append(item)
+            elif isinstance(item, Page):
+                self._note(item)
+            else:
+                batch.pop(item.article_id, None)
+                batch[item.article_id] = item
+                size += len(item.text) // 120  # about a sentence
+            if size >= BATCH_SENTENCES or len(batch) >= BATCH_ARTICLES:
+                yield self._new([*batch.values()])
+                batch, size = {}, 0
+            if len(self._held) >= _HELD:
+                yield from self._released()
+        yield self._new([*batch.values()])
+        yield from self._released()
+
+    def _released(self) -> Iterator[list[Article]]:
+        while batch := [*islice(self._held.values(), BATCH_ARTICLES)]:
+            for article in batch:
+                del self._held[article.article_id]
+            yield batch
+
+    def _note(self, page: Page) -> None:
+        if not page.unchanged:
+            self._pages.append(page)
+            return
+        self._unchanged |= {*page.articles}
+        for article_id in page.articles:
+            self._held.pop(article_id, None)
 
     def _new(self, batch: list[Article]) -> list[Article]:
-        """The articles of a batch that are new or differ from what is stored."""
-        known = self._known(batch)
-        new = [article for article in batch if self._differs(article, known)]
-        self._tally.unchanged += len(batch) - len(new)
-        self._tally.articles += len(batch) - len(new)
-        return new
+        """The articles of a batch that are new; changed ones are held back, equal ones counted."""
+        new: dict[str, Article] = {}
+        with self._store.snapshot() as snapshot:
+            batch = self._identified(snapshot, batch)
+            known = snapshot.known({article.article_id for article in batch}) | self._seen
+        for article in batch:
+            stored = known.get(article.article_id)
+            self._held.pop(article.article_id, None)
+            self._unchanged.discard(article.article_id)
+            if stored is None:
+                new[article.article_id] = article
+            elif self._revive if stored.retired else stored.text_hash != article.text_hash:
+                self._held[article.article_id] = article
+            else:
+                self._unchanged.add(article.article_id)
+        self._pages = [
+            replace(
+                page, articles=tuple({self._renamed.get(one, one): None for one in page.articles})
+            )
+            for page in self._pages
+        ]
+        return [*new.values()]
 
-    def _differs(self, article: Article, known: dict[str, Known]) -> bool:
-        stored = known.get(article.article_id)
-        if stored is None:
-            return True
-        return self._revive if stored.retired else stored.text_hash != article.text_hash
+    def _identified(self, snapshot: Snapshot, batch: list[Article]) -> list[Article]:
+        """The articles under the ids and addresses by which they are known already.
+
+        An id that was given is kept; one made from an address or a path is only another name for
+        what is known by its page or, word for word, by its publisher.
+        """
+        known = snapshot.known([article.article_id for article in batch])
+        new = {one.article_id: keys(one) for one in batch if one.article_id not in known}
+        stored = snapshot.alike(key for own in new.values() for key in own)
+        made = []
+        for article in batch:
+            own = new.get(article.article_id, ()) if derived(article.article_id) else ()
+            twin = next((key for key in own if key in stored or key in self._same), None)
+            if twin is None:
+                for key in new.get(article.article_id, ()):
+                    self._same.setdefault(key, (article.article_id, article.url))
+                made.append(article)
+                continue
+            if twin in stored:
+                other = snapshot.article(stored[twin])
+                name, url = other.article_id, other.url
+                made += [other] if own[-1] in stored else []
+            else:
+                name, url = self._same[twin]
+            self._renamed[article.article_id] = name
+            if own[-1] not in stored and own[-1] not in self._same:  # the page has another text
+                made.append(replace(article, article_id=name, url=url))
+        return made
 
     def _split(self, article: Article) -> _Ready | None:
         spans = split(article.text, article.language)
@@ -183,7 +275,7 @@ class Intake:
         self._tally.failed.append(Failure(where, "It has no sentences: give it a text."))
         return None
 
-    def _commit(self, ready: list[_Ready]) -> int:
+    def _commit(self, ready: list[_Ready], pages: list[Page]) -> int:
         """Embed and store a batch; the generation that it made."""
         vectors = self._embed(ready)
         put = [
@@ -191,7 +283,7 @@ class Intake:
             for (article, spans), own in zip(ready, vectors, strict=True)
         ]
         commit = self._store.commit(
-            Changes(put=put, revive=self._revive),
+            Changes(put=put, revive=self._revive, pages=pages),
             model=self._encoder.model,
             actor=self._actor,
             action=self._action,
@@ -202,9 +294,9 @@ class Intake:
             tally.note(commit.outcomes[article.article_id], change)
             tally.articles += 1
             tally.sentences += len(spans)
-        if self._watch:
-            title = ready[-1][0].title
-            self._watch(Progress(tally.articles, tally.sentences, self._total, title))
+        if self._watch and ready:
+            done = tally.articles + len(self._unchanged)
+            self._watch(Progress(done, tally.sentences, self._total, ready[-1][0].title))
         return commit.generation
 
     def _embed(self, ready: list[_Ready]) -> list[Vectors]:
@@ -231,7 +323,8 @@ class Intake:
         ]
 
     def _predict(self, ready: list[_Ready]) -> None:
-        known = self._known(article for article, _ in ready)
+        with self._store.snapshot() as snapshot:
+            known = snapshot.known([article.article_id for article, _ in ready]) | self._seen
         for article, spans in ready:
             stored = known.get(article.article_id)
             outcome: Outcome = "added" if stored is None else "updated"
@@ -239,21 +332,3 @@ class Intake:
                 outcome = "restored"
             self._seen[article.article_id] = Known(article.text_hash, retired=False)
             self._tally.note(outcome, Change(article.article_id, article.title, len(spans)))
-
-
-def _batches(items: Iterator[Item], failed: list[Failure]) -> Iterator[list[Article]]:
-    """What goes into one commit each; an id that comes twice is an update, in a later one."""
-    batch: dict[str, Article] = {}
-    size = 0
-    for item in items:
-        if isinstance(item, Failure):
-            failed.append(item)
-            continue
-        full = size >= BATCH_SENTENCES or len(batch) >= BATCH_ARTICLES
-        if full or item.article_id in batch:
-            yield [*batch.values()]
-            batch, size = {}, 0
-        batch[item.article_id] = item
-        size += len(item.text) // 120  # about a sentence
-    if batch:
-        yield [*batch.values()]

@@ -194,6 +194,25 @@ class SqliteLog:
         )
         return [Watch(row[0], row[1], _unpacked(row[2]), *row[3:]) for row in rows]
 
+    def posted(self, since: datetime) -> list[Entry]:
+        """Answers with quotes that all could read, from then on, oldest first."""
+        rows = self._db.execute(
+            "SELECT * FROM answer WHERE message IS NOT NULL AND status = 'answered' AND at >= ? "
+            "ORDER BY at",
+            (since.astimezone(UTC).isoformat(),),
+        )
+        return [_entry(row) for row in rows]
+
+    def told(self) -> set[tuple[str, str, str]]:
+        """Answer id, article id and kind of all that was told with `tell`."""
+        return set(self._db.execute("SELECT answer_id, article_id, kind FROM told"))
+
+    def tell(self, answer_id: str, article_id: str, kind: str) -> None:
+        """Note that readers of an answer know what became of an article that it quotes."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO told VALUES (?, ?, ?)", (answer_id, article_id, kind)
+        )
+
 
 def entry_of(answer: Answer, *, channel: int | None, message: int | None) -> Entry:
     """An answer as it is kept."""

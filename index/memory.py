@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from index.article import Answer
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from index.article import Answer, Article
 from index.errors import NotFoundError
 from index.log import Entry, Feedback, Recalled, Verdict, Watch, entry_of, recalled
-from index.store import Store
+from index.store import Snapshot, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Disturbed:
+    """A public answer that quotes what no longer stands.
+
+    Attributes:
+        entry: the answer as it was kept, with where it was posted.
+        article: as it is now, with its notice.
+        kind: what became of the article.
+        quotes: the sentences quoted from it that it no longer has; all, where it was taken out.
+    """
+
+    entry: Entry
+    article: Article
+    kind: Literal["changed", "removed", "corrected", "retracted"]
+    quotes: tuple[str, ...]
 
 
 class Memory:
@@ -66,3 +88,40 @@ class Memory:
         """What somebody waits for, oldest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.log.watches()
+
+    def disturbed(self, since: datetime) -> list[Disturbed]:
+        """Public answers posted since whose quotes no longer stand, until they are told of.
+
+        A quote stands while the live text of its article has it, letter for letter, and the
+        article was not corrected or retracted after the answer.
+        """
+        with self._store.snapshot() as snapshot:
+            told = snapshot.log.told()
+            return [
+                found
+                for entry in snapshot.log.posted(since)
+                for article_id in dict.fromkeys(cut.article_id for cut in entry.cuts)
+                if (found := _disturbed(snapshot, entry, article_id))
+                and (entry.answer_id, article_id, found.kind) not in told
+            ]
+
+    def told(self, disturbed: Iterable[Disturbed]) -> None:
+        """Note that readers of these answers know."""
+        with self._store.logging() as log:
+            for one in disturbed:
+                log.tell(one.entry.answer_id, one.article.article_id, one.kind)
+
+
+def _disturbed(snapshot: Snapshot, entry: Entry, article_id: str) -> Disturbed | None:
+    now = snapshot.article(article_id)
+    cuts = [cut for cut in entry.cuts if cut.article_id == article_id]
+    quoted = []
+    for cut in cuts:
+        if now.retired or cut.revision != now.revision:
+            text = snapshot.article(article_id, cut.revision).text[cut.start : cut.end]
+            quoted += [text] if now.retired or text not in now.text else []
+    if now.notice and now.notice.at > entry.at:
+        return Disturbed(entry, now, now.notice.kind, tuple(quoted))
+    if quoted:
+        return Disturbed(entry, now, "removed" if now.retired else "changed", tuple(quoted))
+    return None

@@ -20,10 +20,12 @@ from index.errors import InputError, SourceError
 MAX_BYTES = 20_000_000  # of one article, and of one line of JSON
 _TITLE_CHARS = 90
 _LINE_CHARS = 300
+_GUESSABLE = ("title", "publisher", "author", "published", "language", "url")
 _CONTROL = {code: None for code in range(32) if chr(code) not in "\t\n"} | {0x7F: None}
 _HIDDEN = _CONTROL | {code: None for code in range(0x80, 0xA0) if code != 0x85}  # noqa: PLR2004
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
+_DERIVED = re.compile(r"(?:[a-z0-9-]+-)?[0-9a-f]{12}")
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _MARKS = (
@@ -56,7 +58,27 @@ class Link:
     summary: str
 
 
-Item = Article | Failure
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A file or address that was read to its end without a failure, or had not changed.
+
+    Attributes:
+        etag, modified: what tells whether it changes: a server's ETag and Last-Modified, or time
+            and size of a file.
+        articles: ids of what it held.
+        links: addresses of the reports that it only names.
+        unchanged: it was not read, since it is as it was.
+    """
+
+    address: str
+    etag: str | None
+    modified: str | None
+    articles: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    unchanged: bool = False
+
+
+Item = Article | Failure | Page
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +219,11 @@ def from_file(fields: Mapping[str, Any], place: Place) -> Article:
     return from_fields({**fields, **made}, where)
 
 
+def derived(article_id: str) -> bool:
+    """Whether an id was made from an address, a path or a text, and is no name that was given."""
+    return _DERIVED.fullmatch(article_id) is not None
+
+
 def json_lines(file: IO[bytes], place: Place) -> Iterator[Item]:
     """One report a line; a line that cannot be used fails alone."""
     number = 0
@@ -247,7 +274,14 @@ def from_fields(fields: Mapping[str, Any], source: str) -> Article:
         url=url if url and re.match(r"https?://", url) else None,
         language=_string(fields, "language") or "en",
         source=source,
+        guessed=_names(fields.get("guessed")),
     )
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    """Which fields an exported row calls guessed."""
+    named = value if isinstance(value, list) else []
+    return tuple(dict.fromkeys(name for name in named if name in _GUESSABLE))
 
 
 def _line(fields: Mapping[str, Any], *names: str) -> str | None:
@@ -273,7 +307,8 @@ def _date(value: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        return moment.replace(microsecond=0)  # as it is stored
     except (ValueError, OverflowError):
         raise SourceError(
             f"Its date “{value[:40]}” is not ISO 8601: write it like 2026-03-14T09:30:00+00:00."

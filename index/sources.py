@@ -10,21 +10,24 @@ import gzip
 import hashlib
 import io
 import os
+import time
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
 from index import formats
+from index.article import Article
 from index.errors import InputError, SourceError
 from index.fetch import Fetcher
 from index.formats import SUFFIXES, suffix_of
-from index.plain import MAX_BYTES, Failure, Item, Link, Place, clean, decode, json_lines
+from index.plain import MAX_BYTES, Failure, Item, Link, Page, Place, clean, decode, json_lines
 
 __all__ = [
     "Failure",
     "Item",
+    "Page",
     "Upload",
     "clean",
     "count",
@@ -37,18 +40,28 @@ __all__ = [
 ]
 
 
+Known = Callable[[str], Page | None]
+_SETTLED_NS = 2_000_000_000  # a file may change twice within what its clock can tell apart
+
+
 def read(
-    source: str, stream: IO[bytes] | None = None, fetcher: Fetcher | None = None
+    source: str,
+    stream: IO[bytes] | None = None,
+    fetcher: Fetcher | None = None,
+    known: Known = lambda _: None,
 ) -> Iterator[Item]:
     """Read a file, a folder, a page or feed by its address or, for "-", JSON lines.
 
     Folders are read in name order, sub-folders too, without hidden files. Where a feed holds only
-    summaries, the pages it names are fetched.
+    summaries, the pages it names are fetched. A `Page` follows the articles of each file or
+    address that was read without a failure.
 
     Args:
         source: a path, an address that starts with http:// or https://, or "-".
         stream: bytes for "-".
         fetcher: for addresses; one with the usual limits unless given.
+        known: file or address -> how it was read before; where it has not changed since, it is
+            not read, and its `Page` says so.
 
     Raises:
         SourceError: there is nothing of that name, or nothing in it that can be read.
@@ -59,7 +72,7 @@ def read(
         yield from json_lines(stream, Place("standard input", limit=MAX_BYTES))
         return
     if is_address(source):
-        yield from _fetched(source, fetcher or Fetcher())
+        yield from _fetched(source, fetcher or Fetcher(), known)
         return
     path = existing(source)
     if path is None:
@@ -71,9 +84,9 @@ def read(
                 f"{source} has no report files: they end in {', '.join(sorted(SUFFIXES))}."
             )
         for file in files:
-            yield from _read_file(file)
+            yield from _read_file(file, known)
     else:
-        yield from _read_file(path)
+        yield from _read_file(path, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,31 +152,63 @@ def count(source: str) -> int | None:
     )
 
 
-def _read_file(path: Path) -> Iterator[Item]:
+def _read_file(path: Path, known: Known) -> Iterator[Item]:
+    name = _shown(path)
     try:
         with path.open("rb") as file:
-            for item in formats.read(file, Place(_shown(path), limit=MAX_BYTES)):
-                yield _unread(item) if isinstance(item, Link) else item
+            state = os.fstat(file.fileno())
+            stamp = f"{state.st_mtime_ns} {state.st_size}"
+            before = known(name)
+            if before and before.modified == stamp:
+                yield replace(before, unchanged=True)
+                return
+            settled = time.time_ns() - state.st_mtime_ns > _SETTLED_NS
+            read = Page(name, None, stamp if settled else None)
+            yield from _told(read, formats.read(file, Place(name, limit=MAX_BYTES)))
     except InputError as error:
-        yield Failure(_shown(path), str(error))
+        yield Failure(name, str(error))
     except OSError as error:
-        yield Failure(_shown(path), f"{path.name} cannot be read ({error.strerror}).")
+        yield Failure(name, f"{path.name} cannot be read ({error.strerror}).")
 
 
-def _fetched(url: str, fetcher: Fetcher, *, linked: bool = False) -> Iterator[Item]:
+def _fetched(url: str, fetcher: Fetcher, known: Known, *, linked: bool = False) -> Iterator[Item]:
     """What an address holds; a page that a feed names is not taken for another feed."""
+    links: list[str] = []
     try:
-        page = fetcher.get(url)
-        place = Place(page.url, url=page.url, content_type=page.content_type, charset=page.charset)
-        for item in formats.read(io.BytesIO(page.body), place):
-            if not isinstance(item, Link):
-                yield item
-            elif linked:
-                yield _unread(item)
-            else:
-                yield from _fetched(item.url, fetcher, linked=True)
+        before = known(url)
+        page = fetcher.get(url, before.etag, before.modified) if before else fetcher.get(url)
+        if before and page.not_modified:
+            links += before.links
+            yield replace(before, unchanged=True)
+        else:
+            place = Place(
+                page.url, url=page.url, content_type=page.content_type, charset=page.charset
+            )
+            items = formats.read(io.BytesIO(page.body), place)
+            yield from _told(Page(url, page.etag, page.last_modified), items, links, linked=linked)
     except InputError as error:
         yield Failure(url, str(error))
+    for link in links:
+        yield from _fetched(link, fetcher, known, linked=True)
+
+
+def _told(
+    page: Page, items: Iterator[Item | Link], links: list[str] | None = None, *, linked: bool = True
+) -> Iterator[Item]:
+    """Items as they are, then the page where all went well and it can be known again."""
+    held: list[str] = []
+    links = [] if links is None else links
+    whole = True
+    for item in items:
+        if isinstance(item, Link) and not linked:
+            links.append(item.url)
+            continue
+        told = _unread(item) if isinstance(item, Link) else item
+        whole = whole and not isinstance(told, Failure)
+        held += [told.article_id] if isinstance(told, Article) else []
+        yield told
+    if whole and (page.etag or page.modified):
+        yield replace(page, articles=tuple(dict.fromkeys(held)), links=tuple(links))
 
 
 def _unread(link: Link) -> Failure:

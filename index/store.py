@@ -6,23 +6,30 @@ change together or not at all. A snapshot sees exactly one generation from begin
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from index.article import Article, Filters, Sentence
+from index.address import canonical
+from index.article import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.log import Entry, Feedback, Verdict, Watch
+from index.plain import Page
 from index.sentences import Span
 
+_DAY = 24 * 60  # minutes
+
 Ids = npt.NDArray[np.int64]
-Outcome = Literal["added", "updated", "unchanged", "removed", "restored", "absent"]
+Outcome = Literal[
+    "added", "updated", "unchanged", "removed", "restored", "absent", "corrected", "retracted"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +50,18 @@ class Changes:
         remove, restore: article ids to take out of, and bring back into, the corpus.
         revive: whether a put brings back an article that had been removed; a refresh of a
             source must not undo a moderator's removal.
+        notices: of article ids; a retraction takes its article out as well.
+        undo: a generation; every article becomes live, or not, as it was then.
+        pages: what was read to bring this about, to know it again when it has not changed.
     """
 
     put: Sequence[Prepared] = ()
     remove: Sequence[str] = ()
     restore: Sequence[str] = ()
     revive: bool = True
+    notices: Sequence[tuple[str, Notice]] = ()
+    undo: int | None = None
+    pages: Sequence[Page] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,22 +74,58 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of the audit log: a generation, who made it, how, and what it changed."""
+    """One line of the audit log: a generation, who made it, how, and what it changed.
+
+    `articles` counts by outcome; `titles` are of the first few that it changed.
+    """
 
     generation: int
     at: datetime
     actor: str
     action: str
     note: str
-    articles: Mapping[str, int] = field(default_factory=dict)  # outcome -> how many
+    articles: Mapping[str, int] = field(default_factory=dict)
+    titles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A place that articles come from, fetched again by a reindex."""
+    """A source: a place that articles come from, and how reading it went.
+
+    Attributes:
+        every: minutes between two looks; None: only when a reindex is asked for.
+        checked, succeeded: when it was read last, and last without failing.
+        failures: in a row; `error` is the last one, `failing_since` the moment of the first.
+        told: whether moderators know that it fails.
+    """
 
     uri: str
     kind: Literal["file", "folder", "url", "feed"]
+    every: int | None = None
+    paused: bool = False
+    checked: datetime | None = None
+    succeeded: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    error: str | None = None
+    told: bool = False
+
+    def due(self, now: datetime) -> bool:
+        """Whether to look again; each failure in a row doubles the wait, up to a day."""
+        if self.every is None or self.paused or self.checked is None:
+            return self.every is not None and not self.paused
+        wait = self.every * 2 ** min(self.failures, 20)
+        wait = min(wait, max(self.every, _DAY))
+        return self.checked + timedelta(minutes=wait) <= now
+
+    def after(self, now: datetime, error: str | None) -> Origin:
+        """The source after it was read, or failed to be."""
+        if error is None:
+            fine = replace(self, checked=now, succeeded=now, failures=0, failing_since=None)
+            return replace(fine, error=None, told=False)
+        since = self.failing_since or now
+        failures = self.failures + 1
+        return replace(self, checked=now, failures=failures, failing_since=since, error=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +134,14 @@ class Known:
 
     text_hash: str
     retired: bool
+
+
+def keys(article: Article) -> tuple[str, ...]:
+    """What tells an article under another id: its page, and its very words by one publisher."""
+    said = [(article.publisher or "").casefold(), article.title, article.text]
+    words = "\x00".join(" ".join(part.split()) for part in said).encode("utf-8", "surrogatepass")
+    page = (f"page {canonical(article.url)}",) if article.url else ()
+    return (*page, f"words {hashlib.sha256(words).hexdigest()}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +193,9 @@ class Log(Protocol):
     def looked(self, number: int, generation: int) -> None: ...
     def unwatch(self, number: int) -> None: ...
     def watches(self) -> list[Watch]: ...
+    def posted(self, since: datetime) -> list[Entry]: ...
+    def told(self) -> set[tuple[str, str, str]]: ...
+    def tell(self, answer_id: str, article_id: str, kind: str) -> None: ...
 
 
 class Snapshot(Protocol):
@@ -187,6 +247,12 @@ class Snapshot(Protocol):
     def known(self, article_ids: Iterable[str]) -> dict[str, Known]:
         """What is stored under these ids; unknown ids are left out."""
 
+    def alike(self, keys: Iterable[str]) -> dict[str, str]:
+        """Key (of `keys`) -> id of the article that first had it; unknown keys are left out."""
+
+    def page(self, address: str) -> Page | None:
+        """What was read there; None where not all of its articles are stored any more."""
+
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         """Sentence text -> vector (d,) of the latest revision, to spare embedding it again."""
 
@@ -208,13 +274,20 @@ class Store(Protocol):
         """
 
     def commit(
-        self, changes: Changes, *, model: str | None = None, actor: str, action: str
+        self,
+        changes: Changes,
+        *,
+        model: str | None = None,
+        actor: str,
+        action: str,
+        note: str = "",
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
-        `model` made the vectors of what is put; needed only for that.
+        `model` made the vectors of what is put; needed only for that. Pages make no generation.
 
         Raises:
+            NotFoundError: there is no such generation to go back to.
             ModelMismatchError: the collection was embedded by another model.
             StoreBusyError: another process is writing and does not come to an end.
             StoreError: it cannot be written.
@@ -222,6 +295,9 @@ class Store(Protocol):
 
     def remember(self, origin: Origin) -> None:
         """Name a place that a reindex fetches again; naming it twice is one."""
+
+    def amend(self, origin: Origin, *names: str) -> None:
+        """Write these fields of a place; the others may be changed by somebody else meanwhile."""
 
     def forget(self, uri: str) -> None:
         """Drop a place; its articles stay."""
@@ -257,6 +333,9 @@ class Store(Protocol):
         Raises:
             StoreError: the file is no copy of a collection; nothing was changed.
         """
+
+    def erase(self) -> None:
+        """Delete all that is stored, for good, and close."""
 
     def close(self) -> None:
         """Let go of files and connections; a closed store is not used again."""
