@@ -20,10 +20,12 @@ from bot.desk import Leaf
 from bot.library import Library
 from bot.manners import Pace, moderates
 from bot.moderate import Moderation
+from bot.notes import Notes
 from bot.records import Records, Turn
 from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
+from bot.upkeep import Upkeep
 from bot.watch import Watching
 from bot.work import Stop, Works
 from index.encoder import Encoder
@@ -47,7 +49,7 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
-        self.works = Works()
+        self.works = Works(settings.discord)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
@@ -58,6 +60,9 @@ class OnRecord(commands.AutoShardedBot):
         await self.add_cog(Records(self.library))
         await self.add_cog(Watching(self, self.library, self.settings.discord))
         await self.add_cog(Moderation(self, self.library, self.settings, self.works))
+        await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
+        if self.settings.discord.notes:
+            await self.add_cog(Notes(self, self.library))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
         digest = self._tree_digest()

@@ -6,29 +6,49 @@ Everybody's half is in `records`; the commands here join its group when the bot 
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
 import math
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Self
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Self
 
 import discord
 from discord import app_commands, ui
+from discord.app_commands import Choice
 
-from bot.ask import Choices, Interaction, choices
+from bot.ask import Choices, Interaction
 from bot.incoming import bring_in
 from bot.library import Library
-from bot.outcome import report_text
+from bot.outcome import fitting, report_text
 from bot.render import Row, escaped, notice_view
-from index.archive import Archive
+from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
 from index.errors import InputError, NotFoundError
-from index.intake import Report
+from index.intake import Report, Watcher
 from index.sources import is_address
-from index.store import Event
+from index.store import Event, Origin
 
 Title = app_commands.Range[str, 1, 200]
+Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
+Source = app_commands.Range[str, 1, 2000]
+Every = Literal["15 minutes", "hour", "6 hours", "day", "week", "only on /reindex"]
+_MINUTES: Mapping[Every, int | None] = {
+    "15 minutes": 15,
+    "hour": 60,
+    "6 hours": 360,
+    "day": 1_440,
+    "week": 10_080,
+    "only on /reindex": None,
+}
 _File = discord.Attachment | None
 _PAGE = 10  # lines of the audit log
+_TITLES = 3  # of each
+_ROWS, _CHARS = 25, 100  # to choose from, and their length
+_WORDS = "erase everything"
 
 
 class Desk(app_commands.Group):
@@ -44,7 +64,7 @@ class Desk(app_commands.Group):
 
     @app_commands.command(description="Adds reports: a page or a feed by its address, or files")
     @app_commands.describe(
-        address="Of a page, or of a feed, which is then looked into regularly",
+        address="Of a page or a feed; “sources add” looks into it regularly",
         dry_run="Only tell what would be added",
     )
     @app_commands.rename(dry_run="dry-run")
@@ -69,9 +89,7 @@ class Desk(app_commands.Group):
         files = [one for one in given if one is not None]
         if address is None and not files:
             raise InputError("Give me the address of a page or a feed, or attach files.")
-        if address is not None and not is_address(address.strip()):
-            raise InputError("An address begins with https:// or http://: copy all of it.")
-        names = [address.strip()] if address else []
+        names = [_address(address)] if address is not None else []
         await bring_in(interaction, names, files, dry_run=dry_run)
 
     @app_commands.command(description="Takes a report out; old answers keep their quotes")
@@ -86,7 +104,21 @@ class Desk(app_commands.Group):
         """Bring one report back."""
         await _change(interaction, report, Archive.restore, retired=True)
 
+    @app_commands.command(description="Marks a report as corrected; its quotes then say so")
+    @app_commands.describe(report="Its title", note="What is wrong, and what is right")
+    async def correct(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Attach a correction to a report."""
+        await _notify(interaction, report, note, Archive.correct)
+
+    @app_commands.command(description="Takes a report out and says why under answers that quote it")
+    @app_commands.describe(report="Its title", note="Why it is retracted")
+    async def retract(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Take a report out, with the reason."""
+        await _notify(interaction, report, note, Archive.retract)
+
     @remove.autocomplete("report")
+    @correct.autocomplete("report")
+    @retract.autocomplete("report")
     async def _live(self, interaction: Interaction, typed: str) -> Choices:
         return await _titles(interaction, typed)
 
@@ -94,11 +126,137 @@ class Desk(app_commands.Group):
     async def _removed(self, interaction: Interaction, typed: str) -> Choices:
         return await _titles(interaction, typed, retired=True)
 
+    @app_commands.command(description="Makes the reports what they were after an earlier change")
+    @app_commands.describe(change="The last change that is to stand")
+    async def undo(self, interaction: Interaction, change: int) -> None:
+        """Go back to a generation; that is a change as well, and can be undone."""
+        await interaction.response.defer(ephemeral=True)
+        archive = await _archive(interaction)
+        report = await asyncio.to_thread(archive.undo, change, actor=_by(interaction))
+        await interaction.followup.send(view=notice_view(report_text(report)))
+
+    @undo.autocomplete("change")
+    async def _changes(self, interaction: Interaction, typed: str) -> list[Choice[int]]:
+        archive = await _archive(interaction)
+        events = (await asyncio.to_thread(archive.history))[1:]  # the newest is how it stands
+        labels = [(event.generation, event_label(event)) for event in events]
+        found = [
+            (number, label) for number, label in labels if typed.casefold() in label.casefold()
+        ]
+        return [Choice(name=label, value=number) for number, label in found[:_ROWS]]
+
+    @app_commands.command(description="All reports as a file that can be added elsewhere")
+    async def export(self, interaction: Interaction) -> None:
+        """Send the reports as JSON lines, packed where they are many."""
+        await interaction.response.defer(ephemeral=True)
+        if not interaction.app_permissions.attach_files:
+            raise InputError("For a file I need Attach Files here.")
+        archive = await _archive(interaction)
+        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
+            most = interaction.filesize_limit
+            path = await asyncio.to_thread(_exported, archive, Path(folder), most)
+            if path is None:
+                raise InputError(
+                    f"Even packed it is larger than the {most // 1_000_000} MB that Discord takes "
+                    "here: the operator can write it with `onrecord export`."
+                )
+            await interaction.followup.send(file=discord.File(path), ephemeral=True)
+
+    @app_commands.command(name="erase-all", description="Deletes all reports and answers for good")
+    async def erase_all(self, interaction: Interaction) -> None:
+        """Ask for the words that confirm it; only Manage Server may."""
+        if not interaction.permissions.manage_guild:
+            raise InputError("To erase everything you need Manage Server.")
+        await interaction.response.send_modal(Erase())
+
+    sources = app_commands.Group(name="sources", description="Where reports come from")
+
+    @sources.command(name="list", description="Where I look for reports, how often, and what fails")
+    async def list_sources(self, interaction: Interaction) -> None:
+        """List the sources; as a file too where they are many."""
+        await interaction.response.defer(ephemeral=True)
+        archive = await _archive(interaction)
+        lines = [source_lines(one) for one in await asyncio.to_thread(archive.sources)]
+        text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
+        view, file = fitting(text, "sources.md", interaction)
+        await interaction.followup.send(view=view, files=[file] if file else [])
+
+    @sources.command(name="add", description="Looks into a page or feed regularly from now on")
+    @app_commands.describe(address="Of a feed or a page", every="How often")
+    async def add_source(
+        self,
+        interaction: Interaction,
+        address: app_commands.Range[str, 1, 2000],
+        every: Every = "hour",
+    ) -> None:
+        """Remember a source, and look into it at once."""
+        uri, server, actor = _address(address), interaction.guild_id, _by(interaction)
+        client = interaction.client
+
+        def job(watch: Watcher) -> Report:
+            archive = client.library.archive(server)
+            archive.add_source(uri, _MINUTES[every])
+            found: Report = archive.reindex([uri], actor=actor, watch=watch)
+            return found
+
+        await client.works.show(interaction, "Adding a source", job)
+
+    @sources.command(description="Does not look into a source until it is resumed")
+    @app_commands.describe(source="Its address")
+    async def pause(self, interaction: Interaction, source: Source) -> None:
+        """Pause a source."""
+        await _settle(interaction, source, Archive.pause, "Paused: I no longer look there.")
+
+    @sources.command(description="Looks into a paused source again")
+    @app_commands.describe(source="Its address")
+    async def resume(self, interaction: Interaction, source: Source) -> None:
+        """Resume a source."""
+        await _settle(interaction, source, Archive.resume, "Resumed: I look there again.")
+
+    @sources.command(name="remove", description="Forgets a source; its reports stay")
+    @app_commands.describe(source="Its address")
+    async def forget(self, interaction: Interaction, source: Source) -> None:
+        """Forget a source."""
+        await _settle(interaction, source, Archive.forget, "Forgotten; its reports stay.")
+
+    @pause.autocomplete("source")
+    @resume.autocomplete("source")
+    @forget.autocomplete("source")
+    async def _sources(self, interaction: Interaction, typed: str) -> Choices:
+        archive = await _archive(interaction)
+        known = [one.uri for one in await asyncio.to_thread(archive.sources)]
+        found = [uri for uri in known if typed.casefold() in uri.casefold()]
+        return [Choice(name=uri[:_CHARS], value=_key(uri)) for uri in found[:_ROWS]]
+
     @app_commands.command(description="Who changed what in the reports, and when")
     async def history(self, interaction: Interaction) -> None:
         """Show the audit log in pages."""
         await interaction.response.defer(ephemeral=True)
         await interaction.followup.send(view=await history_view(interaction, 0))
+
+
+class Erase(ui.Modal, title="Erase all reports and answers?"):
+    """Asks for the words that nobody types by mistake."""
+
+    words: ui.TextInput[Self] = ui.TextInput(
+        label=f"This cannot be undone. Type: {_WORDS}", placeholder=_WORDS, max_length=40
+    )
+
+    async def on_submit(self, interaction: Interaction, /) -> None:
+        client, server = interaction.client, interaction.guild_id
+        if self.words.value.strip().casefold() != _WORDS:
+            raise InputError(f"Nothing was erased: the words are “{_WORDS}”.")
+        if client.works.on(client.settings.discord.collection_of(server)):
+            raise InputError("Nothing was erased: reports are being added. Stop that first.")
+        await interaction.response.defer(ephemeral=True)
+        await asyncio.to_thread(client.library.erase, server)
+        told = notice_view("All reports, answers, sources and the audit log are erased.")
+        await interaction.followup.send(view=told)
+
+    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
+        self, interaction: Interaction, error: Exception, /
+    ) -> None:
+        await interaction.client.explain(interaction, error)
 
 
 class Leaf(
@@ -145,16 +303,75 @@ async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:
 
 def event_line(event: Event) -> str:
     """A line of the audit log."""
-    what = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
-    noted = f": {escaped(event.note)}" if event.note else ""
     by = _actor(event.actor)
+    noted = f": {escaped(event.note[:_CHARS])}" if event.note else ""
+    titles = "".join(f"\n-# {escaped(title[:_CHARS])}" for title in event.titles[:_TITLES])
     when = f"<t:{int(event.at.timestamp())}:f>"
-    return f"**{event.generation}** · {when} · {by} · {event.action} {what}{noted}".rstrip()
+    return f"**{event.generation}** · {when} · {by} · {_what(event)}{noted}{titles}"
+
+
+def event_label(event: Event) -> str:
+    """The same in one row to choose, which shows plain text only."""
+    titles = ", ".join(event.titles)
+    label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_what(event)} · {titles}"
+    return label.removesuffix(" · ")[:_CHARS]
+
+
+def source_lines(one: Origin) -> str:
+    """A source: how often it is looked into, and how that went."""
+    often = f"every {_span(one.every)}" if one.every else "only on `/reindex`"
+    state = "**paused**" if one.paused else often
+    lines = [f"{escaped(one.uri[:300])}\n-# {state}"]
+    if one.succeeded:
+        lines.append(f"read <t:{int(one.succeeded.timestamp())}:R>")
+    if one.failures:
+        since = f" since <t:{int(one.failing_since.timestamp())}:R>" if one.failing_since else ""
+        lines.append(f"**fails**{since}: {escaped((one.error or '')[:300])}")
+    return " · ".join(lines)
+
+
+def _span(minutes: int) -> str:
+    named = {number: name for name, number in _MINUTES.items() if number}
+    return named.get(minutes, f"{minutes} minutes")
+
+
+def _what(event: Event) -> str:
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
+    return f"{event.action} {counts}".strip()
 
 
 def _actor(actor: str) -> str:
     name, _, person = actor.partition(":")
     return f"<@{person}>" if name == "discord" and person.isdecimal() else escaped(actor)
+
+
+def _by(interaction: Interaction) -> str:
+    return f"discord:{interaction.user.id}"
+
+
+def _address(typed: str) -> str:
+    """An address, and never a file of this machine."""
+    if not is_address(typed.strip()):
+        raise InputError("An address begins with https:// or http://: copy all of it.")
+    return typed.strip()
+
+
+def _key(name: str) -> str:
+    """What stands for an id or address in a row to choose, which holds 100 characters."""
+    return name if len(name) <= _CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
+    """The reports in a file of at most so many bytes; None where that cannot be."""
+    path = folder / "reports.jsonl"
+    with path.open("wb") as file:
+        archive.export(file)
+    if path.stat().st_size <= most:
+        return path
+    packed = folder / "reports.jsonl.gz"
+    with path.open("rb") as file, gzip.open(packed, "wb") as smaller:
+        shutil.copyfileobj(file, smaller)
+    return packed if packed.stat().st_size <= most else None
 
 
 async def _archive(interaction: Interaction) -> Archive:
@@ -173,14 +390,42 @@ async def _change(
     await interaction.response.defer(ephemeral=True)
     archive = await _archive(interaction)
     article = await asyncio.to_thread(_named, archive, title, retired=retired)
-    actor = f"discord:{interaction.user.id}"
-    report = await asyncio.to_thread(change, archive, [article.article_id], actor=actor)
+    report = await asyncio.to_thread(change, archive, [article.article_id], actor=_by(interaction))
     await interaction.followup.send(view=notice_view(report_text(report)))
+
+
+async def _notify(
+    interaction: Interaction, title: str, note: str, make: Callable[..., Article]
+) -> None:
+    """Make something known of the one report of that id or title."""
+    await interaction.response.defer(ephemeral=True)
+    archive = await _archive(interaction)
+    named = await asyncio.to_thread(_named, archive, title, retired=False)
+    article = await asyncio.to_thread(make, archive, named.article_id, note, actor=_by(interaction))
+    became = article.notice.kind if article.notice else "unchanged"
+    text = f"“{escaped(article.title[:_CHARS])}” is now **{became}**."
+    if interaction.client.settings.discord.notes:
+        text += " Answers of the last 30 days that quote it will soon say so."
+    await interaction.followup.send(view=notice_view(text))
+
+
+async def _settle(
+    interaction: Interaction, source: str, change: Callable[[Archive, str], None], told: str
+) -> None:
+    """Do something with one source."""
+    await interaction.response.defer(ephemeral=True)
+    archive = await _archive(interaction)
+    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources)}
+    uri = known.get(source, source.strip())
+    if uri not in known.values():
+        raise NotFoundError("There is no such source: choose one from the list.")
+    await asyncio.to_thread(change, archive, uri)
+    await interaction.followup.send(view=notice_view(f"{escaped(uri[:300])}\n{told}"))
 
 
 def _named(archive: Archive, title: str, *, retired: bool) -> Article:
     known = archive.articles(retired=retired)
-    found = [one for one in known if one.article_id == title] or [
+    found = [one for one in known if _key(one.article_id) == title] or [
         one for one in known if one.title.casefold() == title.strip().casefold()
     ]
     if len(found) != 1:
@@ -192,18 +437,10 @@ def _named(archive: Archive, title: str, *, retired: bool) -> Article:
 async def _titles(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
     archive = await _archive(interaction)
     articles = await asyncio.to_thread(archive.articles, retired=retired)
-    return choices_of(articles, typed)
-
-
-def choices_of(articles: Sequence[Article], typed: str) -> Choices:
-    """Rows of titles that hold every word typed; what is chosen is an id."""
     words = typed.casefold().split()
-    titles = {
-        one.article_id: " · ".join(filter(None, [one.title[:80], one.publisher]))[:100]
+    labels = [
+        (_key(one.article_id), " · ".join(filter(None, [one.title, one.publisher]))[:_CHARS])
         for one in articles
         if all(word in f"{one.title} {one.publisher or ''}".casefold() for word in words)
-    }
-    rows = choices(titles)
-    for row in rows:
-        row.name = titles[row.value] or row.value
-    return rows
+    ]
+    return [Choice(name=label or key, value=key) for key, label in labels[:_ROWS]]

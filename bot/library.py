@@ -61,6 +61,22 @@ class Library:
             server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
         ]
 
+    def erase(self, server: int | None) -> None:
+        """Delete a server's collection for good, its answers and log too."""
+        archive = self.archive(server)
+        with self._lock:
+            self._open.pop(self._settings.discord.collection_of(server), None)
+            self._headlines.pop(archive, None)
+        archive.erase()
+
+    def erase_left(self, server: int) -> None:
+        """Delete what is left of a server that was left, unless others share its collection."""
+        settings = self._settings.discord
+        own = settings.collection_of(server)
+        shared = {settings.direct_messages, *settings.collections.values()}
+        if own not in shared and self.existing([server]):
+            self.erase(server)
+
     def headlines(self, server: int | None) -> tuple[Headline, ...]:
         """What reports a server has, newest first; read once a generation."""
         archive = self.archive(server)

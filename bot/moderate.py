@@ -62,11 +62,10 @@ class Moderation(commands.Cog):
             archive = self._library.archive(server)
             if rebuild:
                 return archive.rebuild(actor=actor, watch=watch)
-            return archive.reindex(actor=actor, watch=watch)
+            return archive.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
         what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"
-        alone = self._settings.collection_of(server)
-        await self._works.show(interaction, what, job, alone=alone)
+        await self._works.show(interaction, what, job, alone=True)
 
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_messages=True)

@@ -22,14 +22,22 @@ def result_view(
 ) -> tuple[ui.LayoutView, discord.File | None]:
     """A result as a message, with everything in a file where the message holds not all."""
     text = f"### {what}\n{report_text(report)}"
-    if not _is_long(report) and len(text) <= MAX_TEXT:
+    more = report_lines(report) if _is_long(report) else ""
+    return fitting(text, "result.txt", interaction, more)
+
+
+def fitting(
+    text: str, name: str, interaction: discord.Interaction[Any], more: str = ""
+) -> tuple[ui.LayoutView, discord.File | None]:
+    """A text as a message; with a file of that name where it does not fit, or there is `more`."""
+    if len(text) <= MAX_TEXT and not more:
         return notice_view(text), None
-    text = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
+    start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
     if not interaction.app_permissions.attach_files:
-        return notice_view(f"{text}\n{_NO_FILES}"), None
-    view = notice_view(text)
-    view.add_item(ui.File[Any]("attachment://result.txt"))
-    return view, discord.File(io.BytesIO(report_lines(report).encode()), "result.txt")
+        return notice_view(f"{start}\n{_NO_FILES}"), None
+    view = notice_view(start)
+    view.add_item(ui.File[Any](f"attachment://{name}"))
+    return view, discord.File(io.BytesIO((more or text).encode()), name)
 
 
 def report_text(report: Report) -> str:

@@ -17,6 +17,7 @@ from discord import ui
 
 from bot.outcome import result_view
 from bot.render import Row, escaped, notice_view
+from bot.settings import Discord
 from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
 from index.intake import Progress, Report, Watcher
 
@@ -33,14 +34,17 @@ class Work:
     """Work under way. Its thread writes `progress`, and reads `stopped_by`.
 
     Attributes:
+        collection: that it changes; `alone` if no other of the kind may change it meanwhile.
         what: in a word or two, such as "Reindexing".
         by: the id of who started it; 0 for the bot itself.
         place: the address of the message that shows it, once there is one.
     """
 
+    collection: str
     what: str
     by: int
     name: str
+    alone: bool = False
     place: str | None = None
     progress: Progress | None = None
     stopped_by: str | None = None
@@ -57,67 +61,70 @@ class Work:
 class Works:
     """All work under way in this process, in threads of its own, apart from those of questions."""
 
-    def __init__(self) -> None:
-        """Begin with none."""
+    def __init__(self, settings: Discord) -> None:
+        """Begin with none; the settings tell which servers share a collection."""
         self.running: dict[str, Work] = {}
-        self._alone: dict[str, Work] = {}  # by collection: servers may share one
+        self._settings = settings
         self._threads = ThreadPoolExecutor(_AT_ONCE, "onrecord-work")
 
     async def show(
-        self, interaction: Interaction, what: str, job: Job, *, alone: str | None = None
-    ) -> Report | None:
-        """Do a job, and show it where it was asked for, for all to see.
+        self, interaction: Interaction, what: str, job: Job, *, alone: bool = False
+    ) -> None:
+        """Do a job, and show it and what came of it where it was asked for, for all to see.
 
         Args:
-            interaction: a command not answered yet.
+            interaction: a command, answered at most by a deferral.
             what: "Reindexing".
             job: blocking; called with what it reports its progress to.
-            alone: the collection on which no other such job may run meanwhile.
-
-        Returns:
-            What it did; None where it failed, which is shown as well.
+            alone: whether no other such job may run in the same collection meanwhile.
 
         Raises:
             InputError: another job has the collection to itself; nothing was begun.
         """
-        work = Work(what, interaction.user.id, interaction.user.display_name)
-        with self._listed(work, alone):
+        by, name = interaction.user.id, interaction.user.display_name
+        collection = self._settings.collection_of(interaction.guild_id)
+        work = Work(collection, what, by, name, alone=alone)
+        shown = _Shown(interaction)
+        with self._listed(work):
             if not interaction.response.is_done():
                 await interaction.response.defer()
-            shown = _Shown(interaction)
             task = asyncio.ensure_future(self.run(job, work))
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
         try:
-            report = task.result()
+            view, file = result_view(what, task.result(), interaction)
         except CancelledError as error:
-            told = f"{error} before anything was changed."
-            await shown.end(notice_view(f"### {what}\n{told}"), None)
-            return None
+            view, file = notice_view(f"### {what}\n{error} before anything was changed."), None
         except OnRecordError as error:
-            await shown.end(notice_view(f"### {what}\n{escaped(str(error))}"), None)
-            return None
+            view, file = notice_view(f"### {what}\n{escaped(str(error))}"), None
         except Exception:
             await shown.drop()
             raise  # the error handler answers
-        await shown.end(*result_view(what, report, interaction))
-        return report
+        await shown.end(view, file)
 
-    async def quietly(self, what: str, job: Job, alone: str) -> Report | None:
-        """Do a job of the bot's own that nobody watches; None where the collection is taken."""
-        if alone in self._alone:
-            return None
-        work = Work(what, 0, "The schedule")
-        with self._listed(work, alone):
-            return await self.run(job, work)
+    async def quietly(self, server: int | None, what: str, job: Job) -> bool:
+        """Do a job of the bot's own; no where the collection is another's."""
+        work = Work(self._settings.collection_of(server), what, 0, "The schedule", alone=True)
+        if self.at(work.collection):
+            return False
+        with self._listed(work):
+            await self.run(job, work)
+        return True
 
-    async def run(self, job: Job, work: Work) -> Report:
-        """Do a job in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
+    def at(self, collection: str) -> Work | None:
+        """What has a collection to itself, if anything."""
+        return next(
+            (one for one in self.running.values() if one.alone and one.collection == collection),
+            None,
+        )
+
+    def on(self, collection: str) -> bool:
+        """Whether anything changes a collection."""
+        return any(one.collection == collection for one in self.running.values())
 
     @contextlib.contextmanager
-    def _listed(self, work: Work, alone: str | None) -> Iterator[None]:
-        if alone is not None and (other := self._alone.get(alone)):
+    def _listed(self, work: Work) -> Iterator[None]:
+        if work.alone and (other := self.at(work.collection)):
             since = int(other.since.timestamp())
             where = f" It is shown, and can be stopped, at {other.place}." if other.place else ""
             raise InputError(
@@ -125,14 +132,14 @@ class Works:
                 f"wait until it has ended.{where}"
             )
         self.running[work.key] = work
-        if alone is not None:
-            self._alone[alone] = work
         try:
             yield
         finally:
             del self.running[work.key]
-            if alone is not None:
-                del self._alone[alone]
+
+    async def run(self, job: Job, work: Work) -> Report:
+        """Do a job in a thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
 
     def close(self) -> None:
         """End all work after the article in hand, and wait for that. Blocks."""

@@ -361,6 +361,7 @@ class Archive:
         only: Iterable[str] | None = None,
         *,
         actor: str = "operator",
+        dry_run: bool = False,
         watch: Watcher | None = None,
     ) -> Report:
         """Take in what the sources have new, paused ones left out; removed articles stay removed.
@@ -368,13 +369,14 @@ class Archive:
         Args:
             only: of these sources, paused or not. Raises NotFoundError where one is none.
             actor: who is written into the audit log.
+            dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
         if only is None:
             chosen = [one for one in self.sources() if not one.paused]
         else:
             chosen = [self._source(uri) for uri in only]
-        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch)
+        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch, dry_run=dry_run)
 
     def refresh(
         self,
@@ -389,7 +391,14 @@ class Archive:
         return self._refresh(chosen, now, actor, "refresh", watch)
 
     def _refresh(
-        self, chosen: list[Origin], now: datetime, actor: str, action: str, watch: Watcher | None
+        self,
+        chosen: list[Origin],
+        now: datetime,
+        actor: str,
+        action: str,
+        watch: Watcher | None,
+        *,
+        dry_run: bool = False,
     ) -> Report:
         names = [origin.uri for origin in chosen]
         read: dict[str, str | None] = {}
@@ -399,6 +408,7 @@ class Archive:
             actor=actor,
             action=action,
             revive=False,
+            dry_run=dry_run,
             total=_total(names) if watch else None,
             watch=watch,
         )
@@ -406,7 +416,7 @@ class Archive:
             return run.take(self._items(names, read, known=self._page))
         finally:
             for origin in chosen:
-                if origin.uri in read:
+                if origin.uri in read and not dry_run:
                     after = origin.after(now, read[origin.uri])
                     self._store.amend(after, *_STATUS)
 

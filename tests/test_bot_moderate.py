@@ -59,7 +59,7 @@ async def test_files_are_added(room: Newsroom) -> None:
     assert not result.ephemeral
     answer = await room.reader.slash(room.channel, "ask", question="What flew over the harbour?")
     assert "grey gull" in said(answer.response)
-    assert [one.kind for one in room.archive().origins()] == ["folder"]
+    assert [one.kind for one in room.archive().sources()] == ["folder"]
 
 
 async def test_same_file_again_is_the_same_report(room: Newsroom) -> None:
@@ -151,7 +151,7 @@ async def test_private_addresses_are_refused(room: Newsroom) -> None:
     address = "http://127.0.0.1:9/feed"
     result = await room.editor.slash(room.channel, "reports add", address=address)
     assert "**Failed 1**" in said(result.response)
-    assert [one.kind for one in room.archive().origins()] == ["folder"]
+    assert [one.kind for one in room.archive().sources()] == ["folder"]
 
 
 def test_addresses_are_found_in_a_message() -> None:
@@ -236,7 +236,7 @@ async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: H
 async def test_stop_button_of_ended_work_says_so(room: Newsroom) -> None:
     """A bar that a restart left behind does not leave its reader without an answer."""
     channel = room.env.bot.get_channel(room.channel.id)
-    shown = await channel.send(view=progress_view(Work("Reindexing", 1, "Ada")))
+    shown = await channel.send(view=progress_view(Work("desk", "Reindexing", 1, "Ada")))
     late = await room.editor.click(shown, label="Stop")
     assert "ended already" in said(late.response)
 
@@ -278,7 +278,7 @@ async def test_work_outlives_its_interaction(room: Newsroom, held: Held) -> None
 
 def test_progress_without_a_total_counts() -> None:
     """Where nobody knows how much there is, there is no bar and no time left."""
-    under_way = Work("Adding", 1, "Ada", progress=Progress(1, 12, None, "A *title*"))
+    under_way = Work("desk", "Adding", 1, "Ada", progress=Progress(1, 12, None, "A *title*"))
     text = progress_text(under_way)
     assert "1 article · 12 sentences embedded" in text
     assert "A \\*title\\*" in text
