@@ -248,7 +248,7 @@ class Erase(ui.Modal, title="Erase all reports and answers?"):
             raise InputError(f"Nothing was erased: the words are “{_WORDS}”.")
         if client.works.on(client.settings.discord.collection_of(server)):
             raise InputError("Nothing was erased: reports are being added. Stop that first.")
-        await interaction.response.defer(ephemeral=True)
+        await interaction.response.defer(ephemeral=True, thinking=True)
         await asyncio.to_thread(client.library.erase, server)
         told = notice_view("All reports, answers, sources and the audit log are erased.")
         await interaction.followup.send(view=told)

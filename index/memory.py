@@ -120,7 +120,7 @@ def _disturbed(snapshot: Snapshot, entry: Entry, article_id: str) -> Disturbed |
         if now.retired or cut.revision != now.revision:
             text = snapshot.article(article_id, cut.revision).text[cut.start : cut.end]
             quoted += [text] if now.retired or text not in now.text else []
-    if now.notice and now.notice.at > entry.at:
+    if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
         return Disturbed(entry, now, now.notice.kind, tuple(quoted))
     if quoted:
         return Disturbed(entry, now, "removed" if now.retired else "changed", tuple(quoted))
