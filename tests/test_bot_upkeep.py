@@ -131,7 +131,7 @@ async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settin
     other = Newsroom(weeks.env, "Elsewhere")
     other.stock(settings, settings.data / "elsewhere", gull="A gull flew over the harbour.")
     folder = settings.data / f"server-{other.guild.id}"
-    await weeks.env.settle()
+    await weeks.env.advance_time(3600)
     await weeks.env.bot.get_guild(other.guild.id).leave()
     await weeks.env.advance_time(29 * DAY)
     assert folder.is_dir()
