@@ -12,11 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.wording import speaker_line, story_line
-from index.article import Agreement, Answer, Article, Citation, CitedQuote
+from index.article import Agreement, Answer, Article, Citation, CitedQuote, Notice
 from index.evaluate import Figures
 from index.intake import Change, Report
 from index.retrieve import Ranking, explained
-from index.store import Event
+from index.store import Event, Origin
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -113,6 +113,23 @@ def article(found: Article, *, with_text: bool = True) -> dict[str, Any]:
         "source": found.source,
         "revision": found.revision,
         "retired": found.retired,
+        "guessed": list(found.guessed),
+        "notice": _notice(found.notice) if found.notice else None,
+    }
+
+
+def source(origin: Origin) -> dict[str, Any]:
+    """A source, and how reading it went."""
+    return {
+        "source": origin.uri,
+        "kind": origin.kind,
+        "every": origin.every,
+        "paused": origin.paused,
+        "checked": _moment(origin.checked),
+        "succeeded": _moment(origin.succeeded),
+        "failures": origin.failures,
+        "failing_since": _moment(origin.failing_since),
+        "error": origin.error,
     }
 
 
@@ -123,7 +140,9 @@ def event(logged: Event) -> dict[str, Any]:
         "at": _moment(logged.at),
         "actor": logged.actor,
         "action": logged.action,
+        "note": logged.note,
         "articles": dict(logged.articles),
+        "titles": list(logged.titles),
     }
 
 
@@ -176,6 +195,8 @@ def print_answer(console: Console, given: Answer) -> None:
         console.print(f"{line}\n")
     for citation in given.citations:
         console.print(f"\\[{citation.number}] {escape(source_line(citation.article))}")
+        if citation.article.notice:
+            console.print(f"    {escape(notice_line(citation.article))}")
     console.print(f"[dim]answer {given.answer_id}[/dim]")
 
 
@@ -226,8 +247,31 @@ def _in_words(parts: Mapping[str, float]) -> str:
 
 def source_line(found: Article) -> str:
     """Publisher, date and title on one line."""
-    date = found.published.strftime("%-d %B %Y") if found.published else None
+    date = _day(found.published) if found.published else None
     return ", ".join(part for part in (found.publisher, date, found.title) if part)
+
+
+def notice_line(found: Article) -> str:
+    """What is wrong with an article, and since when that is known."""
+    notice = found.notice
+    return f"{notice.kind} {_day(notice.at)}: {notice.note}" if notice else ""
+
+
+def print_sources(console: Console, found: list[Origin]) -> None:
+    """Where articles come from, for a person."""
+    for one in found:
+        every = f"every {one.every:,} minutes" if one.every else "on reindex"
+        state = "paused" if one.paused else every
+        good = f", last read {_day(one.succeeded)}" if one.succeeded else ""
+        console.print(f"{escape(one.uri)}  ({one.kind}, {state}{good})")
+        if one.failures:
+            console.print(f"  [red]failed {one.failures:,} times[/red]: {escape(one.error or '')}")
+    if not found:
+        console.print("No sources yet: `onrecord add` and `onrecord sources --add` name some.")
+
+
+def _day(moment: datetime) -> str:
+    return moment.strftime("%-d %B %Y")
 
 
 _LISTED = 20
@@ -265,16 +309,19 @@ def _agreement(found: Agreement) -> dict[str, Any]:
 
 
 def _citation(citation: Citation) -> dict[str, Any]:
-    found = citation.article
     return {
         "number": citation.number,
-        "article_id": found.article_id,
-        "title": found.title,
-        "publisher": found.publisher,
-        "author": found.author,
-        "published": _moment(found.published),
-        "url": found.url,
+        **article(citation.article, with_text=False),
         "independent_of": list(citation.independent_of),
+    }
+
+
+def _notice(notice: Notice) -> dict[str, Any]:
+    return {
+        "kind": notice.kind,
+        "note": notice.note,
+        "at": _moment(notice.at),
+        "actor": notice.actor,
     }
 
 

@@ -427,20 +427,20 @@ class Archive:
         stream: IO[bytes] | None = None,
         known: Known = lambda _: None,
     ) -> Iterator[Item]:
-        """What sources hold; each that was read to its end goes into `read`, with its error."""
+        """What sources hold; each goes into `read`, with its error where it gave nothing."""
         for name in names:
-            error: str | None = None
-            held = False
+            error = "It holds no report."
             try:
                 for item in sources.read(name, stream, self._fetcher, known):
-                    held = held or not isinstance(item, Failure)
                     if isinstance(item, Failure):
-                        error = error or item.error
+                        error = item.error
+                    else:
+                        read[name] = None
                     yield item
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
-            read[name] = None if held else error or "It holds no report."
+            read.setdefault(name, error)
 
     def _page(self, address: str) -> Page | None:
         with self._store.snapshot() as snapshot:

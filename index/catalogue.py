@@ -433,7 +433,9 @@ class Reader:
             "ORDER BY generation"
         )
         return {
-            row[0]: Notice(row[1], row[2], datetime.fromisoformat(row[3]), row[4]) for row in rows
+            row[0]: Notice(row[1], row[2], datetime.fromisoformat(row[3]), row[4])
+            for row in {row[0]: row for row in rows}.values()  # the newest of each stands
+            if row[1]  # one without a kind takes those before it back
         }
 
     def _noted(self, article: Article) -> Article:

@@ -107,7 +107,7 @@ class Writer:
             "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
             (
                 *(self.generation, key),
-                *(notice.kind, notice.note, utc_text(notice.at), notice.actor),
+                *(notice.kind, notice.note, notice.at.astimezone(UTC).isoformat(), notice.actor),
             ),
         )
 
@@ -135,7 +135,9 @@ class Writer:
                 self.db.execute("UPDATE article SET latest = ? WHERE article = ?", (before, key))
             self._outcomes[article_id] = outcome
             self._set_live(key, live, before, outcome)
-        self.db.execute("DELETE FROM notice WHERE generation > ?", (generation,))
+        later = "SELECT DISTINCT article FROM notice WHERE generation > ?"
+        for (key,) in self.db.execute(later, (generation,)).fetchall():
+            self._stands_again(key, f"generation <= {generation:d}")
 
     def page(self, page: Page) -> None:
         """Keep by what a page is known again."""
@@ -210,7 +212,7 @@ class Writer:
                 (before,),
             )
         if before is None and after is not None:  # back in the corpus, it stands again
-            self.db.execute("DELETE FROM notice WHERE article = ? AND kind = 'retracted'", (key,))
+            self._stands_again(key, "kind != 'retracted'")
         if after is not None:
             self.db.execute(
                 "INSERT INTO live_text (rowid, terms) "
@@ -224,6 +226,16 @@ class Writer:
             "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
             (self.generation, key, outcome, before, after),
+        )
+
+    def _stands_again(self, key: int, condition: str) -> None:
+        """Put the newest notice that meets a condition, or none, in the place of the newest."""
+        self.db.execute(
+            "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
+            "(SELECT *, 1 AS told FROM notice WHERE article = ? UNION ALL "
+            "SELECT -1, ?, '', '', '', '', 0) "
+            f"WHERE {condition} OR NOT told ORDER BY generation DESC LIMIT 1",
+            (self.generation, key, key),
         )
 
     def _count(self, revision: int | None, sign: int) -> None:

@@ -190,6 +190,7 @@ class EmbeddedStore:
         with self.snapshot() as snapshot:
             if not load and self._index is None and self._nearly_saved(snapshot):
                 return
+            self._wait_for_merge()  # one under way may be of an older generation
             self._index_at(snapshot)
         self._wait_for_merge()
 

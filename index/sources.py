@@ -6,6 +6,7 @@ and does not stop the rest.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -36,6 +37,7 @@ __all__ = [
     "files_in",
     "is_address",
     "read",
+    "stamps",
     "uploaded",
 ]
 
@@ -139,6 +141,16 @@ def files_in(folder: Path) -> list[Path]:
             if suffix_of(name) in SUFFIXES and not name.startswith(".")
         ]
     return sorted(found)
+
+
+def stamps(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of each file that is read there, to see that something changed."""
+    found = []
+    for file in files_in(path) if path.is_dir() else [path]:
+        with contextlib.suppress(OSError):  # it was there a moment ago
+            state = file.stat()
+            found.append((str(file), state.st_mtime_ns, state.st_size))
+    return tuple(found)
 
 
 def count(source: str) -> int | None:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import sys
+import threading
+import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fakes import FakeEncoder
 
-from bot import cli
+from bot import cli, command
+from index.embedded import EmbeddedStore
 
 ROWS = [
     {
@@ -65,7 +70,7 @@ def run(
     monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
     for name in ("ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(cli, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr(command, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
     return Shell(tmp_path / "data", monkeypatch, capsys)
 
 
@@ -79,10 +84,10 @@ def test_every_command_of_the_interface_has_help(run: Shell) -> None:
     """Each command that scripts rely on exists and explains itself."""
     commands = (
         "demo bot add reindex articles article remove restore ask search evaluate history backup"
-        " recover doctor"
+        " recover doctor sources watch undo export correct retract erase-all"
     )
-    for command in commands.split():
-        assert "Usage: onrecord" in run(command, "--help")
+    for name in commands.split():
+        assert "Usage: onrecord" in run(name, "--help")
 
 
 def test_add_reports_what_it_did(run: Shell) -> None:
@@ -206,8 +211,118 @@ def test_reindex_takes_in_a_new_file(run: Shell, tmp_path: Path) -> None:
 
 def test_collections_are_apart(stocked: Shell) -> None:
     """A collection sees nothing of another, wherever the option stands."""
-    assert stocked.json("articles", "--collection", "other")["articles"] == []
+    stocked("add", "--collection", "other", "-", stdin=json.dumps(ROWS[0]).encode())
+    assert len(stocked.json("articles", "--collection", "other")["articles"]) == 1
     assert len(stocked.json("--collection=default", "articles")["articles"]) == 2
+
+
+@pytest.mark.parametrize("line", ["ask gate", "articles", "history", "reindex", "undo 0"])
+def test_a_mistyped_collection_is_not_made(stocked: Shell, line: str) -> None:
+    """Reading names the collections there are; asking an empty default one says to add reports."""
+    stocked("--collection", "defualt", *line.split(), status=1)
+    assert "collections there: default" in stocked.err
+    assert not (stocked.data / "defualt").exists()
+
+
+def test_the_empty_default_collection_says_what_to_do(run: Shell) -> None:
+    """Before anything was added, a question is declined with how to add reports."""
+    assert run.json("ask", "Which gate failed?")["status"] == "declined"
+    assert "onrecord add" in run.err
+
+
+def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None:
+    """Sources come with `add` and `--add`, wait for their time, rest, fail, and are dropped."""
+    one, two = tmp_path / "one.txt", tmp_path / "two.txt"
+    one.write_text("A ferry ran aground at noon.")
+    two.write_text("The ferry was towed to port.")
+    run("add", str(one))
+    listed = run.json("sources", "--add", str(two), "--every", "60")["sources"]
+    assert [(s["source"], s["every"]) for s in listed] == [(str(one), None), (str(two), 60)]
+    assert len(run.json("reindex", "--due")["added"]) == 1
+    two.unlink()
+    assert run.json("reindex", "--due")["failed"] == []
+    run("reindex", status=1)
+    (_, gone) = run.json("sources")["sources"]
+    assert (gone["failures"], "neither a file" in gone["error"]) == (1, True)
+    assert "failed 1 times" in run("sources")
+    run("sources", "--pause", str(two))
+    assert run.json("reindex")["unchanged"] == 1
+    run("sources", "--resume", str(two))
+    assert len(run.json("sources", "--forget", str(two))["sources"]) == 1
+    run("sources", "--pause", str(two), status=1)
+    run("sources", "--add", str(tmp_path / "nothing"), status=1)
+    run("sources", "--every", "5", status=2)
+    run("sources", "--add", str(one), "--every", "0", status=1)
+
+
+def test_corrections_and_retractions_show(stocked: Shell) -> None:
+    """A corrected report says so wherever it is cited; a retracted one is quoted no more."""
+    made = stocked.json("correct", "dam", "--note", "It was Tuesday.")
+    assert made["notice"]["note"] == "It was Tuesday."
+    (cited,) = stocked.json("ask", "Which gate failed?")["citations"]
+    assert (cited["notice"]["kind"], cited["notice"]["actor"]) == ("corrected", "operator")
+    assert "It was Tuesday." in stocked("ask", "Which gate failed?") + stocked("article", "dam")
+    assert "Made up." in stocked("retract", "dam", "--note", "Made up.")
+    assert stocked.json("articles", "--removed")["articles"][0]["notice"]["kind"] == "retracted"
+    newest = stocked.json("history")["events"][0]
+    assert (newest["note"], newest["titles"]) == ("Made up.", ["Gate fails"])
+    stocked("correct", "nobody", "--note", "x", status=1)
+    stocked("correct", "dam", "--note", " ", status=1)
+    assert len(stocked.json("undo", "1")["restored"]) == 1
+    assert stocked.json("article", "dam")["notice"] is None
+    assert "back to generation 1" in stocked("history")
+    stocked("undo", "99", status=1)
+
+
+def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
+    """What `export` writes, `add` reads: the same articles, by the same ids."""
+    file = tmp_path / "all.jsonl"
+    assert stocked.json("export", str(file))["articles"] == 2
+    assert stocked.json("add", str(file))["unchanged"] == 2
+    stocked("export", str(tmp_path / "no" / "folder"), status=1)
+    assert [*tmp_path.glob("*.draft")] == []
+
+
+def test_erasing_asks_for_the_name(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection is deleted only by its name, typed or given."""
+    stocked("erase-all", "--yes", "other", status=1)
+    monkeypatch.setattr("typer.prompt", lambda *_, **__: "no")
+    stocked("erase-all", status=1)
+    assert len(stocked.json("articles")["articles"]) == 2
+    assert stocked.json("erase-all", "--yes", "default") == {"erased": "default"}
+    assert not (stocked.data / "default").exists()
+
+
+def test_watching_takes_in_what_is_saved(run: Shell, tmp_path: Path) -> None:
+    """Files go in as they are saved and change, half-written ones too; Ctrl-C ends it well."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+
+    def write() -> None:
+        (folder / "a.txt").write_text("A ferry ran aground at noon.")
+        (folder / "b.html").write_text("<html><body><p>Half")
+        wait_for("A ferry ran aground at noon.")
+        (folder / "a.txt").write_text("A ferry ran aground at one o'clock.")
+        wait_for("A ferry ran aground at one o'clock.")
+        signal.raise_signal(signal.SIGINT)
+
+    def wait_for(text: str) -> None:
+        for _ in range(400):
+            time.sleep(0.02)
+            if (run.data / "default" / "catalogue.sqlite3").exists():
+                store = EmbeddedStore(run.data / "default")
+                with closing(store), store.snapshot() as snapshot:
+                    if text in {article.text for article in snapshot.articles()}:
+                        return
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    out = run("watch", str(folder), "--seconds", "0.05", "--json")
+    writer.join()
+    made = [json.loads(line) for line in out.splitlines()]
+    assert [len(one["added"]) for one in made if one["added"]] == [1]
+    assert len([one for one in made if one["updated"]]) == 1
+    assert any("b.html" in one["failed"][0]["source"] for one in made if one["failed"])
 
 
 @pytest.mark.parametrize(
@@ -287,7 +402,7 @@ def test_evaluate_measures_a_set(run: Shell, tmp_path: Path) -> None:
 def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     """A copy brings back what was stored when it was made, and answers from that again."""
     copy = tmp_path / "copy.sqlite3"
-    stocked("backup", str(copy))
+    assert stocked.json("backup", str(copy))["articles"] == 2
     before = stocked.json("ask", "Which gate failed?")
     stocked("remove", "dam", "cup")
     stocked("recover", str(copy))

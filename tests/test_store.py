@@ -15,12 +15,13 @@ from fakes import FakeEncoder, put, ready, remove, restore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from index.article import Article, Filters, Quote
+from index.article import Article, Filters, Notice, Quote, Standing
 from index.embedded import EmbeddedStore
 from index.errors import ModelMismatchError, NotFoundError, StoreError
+from index.plain import Page
 from index.sentences import Span
 from index.sources import clean
-from index.store import Changes, Origin, Prepared, Snapshot, Store
+from index.store import Changes, Commit, Origin, Prepared, Snapshot, Store, keys
 from index.terms import terms
 
 Open = Callable[[], Store]
@@ -582,6 +583,11 @@ def test_history_tells_who_did_what(store: Store) -> None:
             {"updated": 1, "added": 1},
             {"added": 2},
         ]
+        assert [sorted(e.titles) for e in events] == [
+            ["Cup"],
+            ["Bank breached", "Dam fails"],
+            ["Cup", "Dam fails"],
+        ]
         assert all(before <= event.at <= datetime.now(UTC) for event in events)
         assert snapshot.history(2) == events[:2]
         assert snapshot.history(0) == []
@@ -614,6 +620,224 @@ def test_known_and_embedded_spare_the_encoder(store: Store) -> None:
         assert kept.keys() == {"The dam held.", "Crews searched the valley."}
         for text, vector in kept.items():
             assert vector == pytest.approx(FakeEncoder().vector(text))
+
+
+def test_a_place_is_amended_field_by_field(store: Store) -> None:
+    """Only the named fields are written, so that two who change different ones both count."""
+    store.remember(Origin("https://a.example/feed", "url", every=30))
+    (here,) = origins(store)
+    failed = here.after(MARCH, "It answers 500.")
+    store.amend(replace(here, paused=True), "paused")
+    store.amend(failed, "checked", "failures", "failing_since", "error")
+    store.amend(replace(failed, uri="https://nobody.example/"), "error")
+    assert origins(store) == [replace(failed, paused=True)]
+    store.amend(failed.after(MARCH + timedelta(hours=1), None), "failures", "error", "succeeded")
+    (fine,) = origins(store)
+    assert (fine.failures, fine.error, fine.succeeded) == (0, None, MARCH + timedelta(hours=1))
+
+
+def origins(store: Store) -> list[Origin]:
+    """The places that a store knows."""
+    with store.snapshot() as snapshot:
+        return snapshot.origins()
+
+
+def test_waiting_doubles_up_to_a_day() -> None:
+    """A place is due after its interval; failures in a row double it, up to a day."""
+    here = Origin("x", "url", every=60)
+    assert here.due(MARCH)
+    assert not replace(here, paused=True).due(MARCH)
+    assert not replace(here, every=None).due(MARCH)
+    waits = []
+    for _ in range(8):
+        here = here.after(MARCH, "no")
+        hours = (n for n in range(1, 50) if here.due(MARCH + timedelta(hours=n)))
+        waits.append(next(hours))
+    assert waits == [2, 4, 8, 16, 24, 24, 24, 24]
+    assert here.after(MARCH, None).due(MARCH + timedelta(hours=1))
+    rare = Origin("x", "url", every=3 * 24 * 60).after(MARCH, "no")
+    assert not rare.due(MARCH + timedelta(days=2))
+
+
+# Pages, and articles under two ids
+
+
+PAGE = Page("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), ("https://l.example/",))
+
+
+def test_a_page_is_known_while_its_articles_are(store: Store) -> None:
+    """What was read is stored with what it brought, and not believed once an article is missing."""
+    changes = Changes(put=[ready(DAM)], pages=[PAGE])
+    store.commit(changes, model="fake-256", actor="tester", action="add")
+    with store.snapshot() as snapshot:
+        assert snapshot.page(PAGE.address) is None
+    newer = replace(PAGE, etag='"v2"')
+    commit = store.commit(Changes(put=[ready(CUP)]), model="fake-256", actor="t", action="add")
+    same = store.commit(Changes(pages=[newer]), actor="tester", action="reindex")
+    assert same.generation == commit.generation
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert snapshot.page(PAGE.address) == newer
+        assert snapshot.page("elsewhere") is None
+
+
+def test_keys_find_an_article_under_another_id(store: Store) -> None:
+    """By its page and its words, those of earlier revisions too; who had them first, has them."""
+    put(store, DAM)
+    put(store, replace(DAM, text="The dam held."), replace(DAM, article_id="copy"), CUP)
+    moved = replace(DAM, url="http://www.NORTHWIRE.example/dam/?utm_source=x#top")
+    shouted = replace(DAM, url=None, publisher="NORTHWIRE")
+    with store.snapshot() as snapshot:
+        assert set(snapshot.alike(keys(moved)).values()) == {"dam"}
+        assert len(snapshot.alike(keys(moved))) == 2
+        assert snapshot.alike(keys(shouted)) == {keys(shouted)[0]: "dam"}
+        assert snapshot.alike(keys(replace(shouted, publisher="Gazette"))) == {}
+        assert snapshot.alike([]) == {}
+
+
+def test_what_is_guessed_is_stored(store: Store) -> None:
+    """Which fields a source does not state comes back with each revision."""
+    put(store, replace(DAM, guessed=("published", "title")))
+    put(store, replace(DAM, text="The dam held.", guessed=()))
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam", 1).guessed == ("published", "title")
+        assert snapshot.article("dam").guessed == ()
+
+
+# Notices, going back
+
+
+def notice(store: Store, kind: Standing, note: str, article_id: str = "dam") -> Commit:
+    """Commit a notice."""
+    made = Notice(kind, note, MARCH, "mod")
+    changes = Changes(notices=[(article_id, made)])
+    return store.commit(changes, actor="mod", action=kind, note=note)
+
+
+def test_a_correction_stays_with_its_article(store: Store) -> None:
+    """Every revision of it and every row carries the newest notice; the corpus is the same."""
+    put(store, DAM, CUP)
+    with store.snapshot() as snapshot:
+        before = snapshot.size()
+        rows = snapshot.rows(ids(snapshot, "dam"))
+        assert rows.articles["dam"].notice is None
+    assert notice(store, "corrected", "It was noon.").outcomes == {"dam": "corrected"}
+    notice(store, "corrected", "It was one o'clock.")
+    put(store, replace(DAM, text="The dam held."))
+    told = Notice("corrected", "It was one o'clock.", MARCH, "mod")
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam").notice == snapshot.article("dam", 1).notice == told
+        assert snapshot.rows(ids(snapshot, "dam", "cup")).articles["dam"].notice == told
+        assert snapshot.article("cup").notice is None
+        assert seen(snapshot) == {"dam", "cup"}
+        assert snapshot.history()[1].articles == {"corrected": 1}
+        assert snapshot.history()[1].note == "It was one o'clock."
+        assert before.articles == snapshot.size().articles
+    assert notice(store, "corrected", "x", "nobody").outcomes == {"nobody": "absent"}
+
+
+def test_a_retraction_takes_out(store: Store) -> None:
+    """A retracted article is found no longer, says why, and is free of it when brought back."""
+    put(store, DAM, CUP)
+    notice(store, "corrected", "It was noon.")
+    assert notice(store, "retracted", "Made up.").outcomes == {"dam": "retracted"}
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"cup"}
+        dam = snapshot.article("dam")
+        assert dam.notice is not None
+        assert (dam.retired, dam.notice.kind) == (True, "retracted")
+        assert snapshot.size().sentences == 2
+    restore(store, "dam")
+    with store.snapshot() as snapshot:
+        dam = snapshot.article("dam")
+        assert dam.notice is not None
+        assert (dam.retired, dam.notice.kind) == (False, "corrected")
+        assert seen(snapshot) == {"dam", "cup"}
+
+
+def live_state(snapshot: Snapshot) -> object:
+    """What questions see of a snapshot, whatever its number."""
+    return (
+        [(one, snapshot.sentences(one.article_id)) for one in snapshot.articles()],
+        snapshot.size(),
+        snapshot.publishers(),
+        seen(snapshot),
+    )
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+@given(st.lists(st.sampled_from(range(9)), min_size=1, max_size=8), st.data())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_going_back_to_any_generation(
+    tmp_path_factory: pytest.TempPathFactory,
+    make: Callable[[Path], Store],
+    steps: list[int],
+    data: st.DataObject,
+) -> None:
+    """After any changes, undoing to a generation brings back what questions saw then."""
+    store = make(tmp_path_factory.mktemp("undo"))
+    changed = replace(DAM, text="The dam held.")
+    acts: list[Callable[[], object]] = [
+        lambda: put(store, DAM),
+        lambda: put(store, CUP, BANK),
+        lambda: put(store, changed),
+        lambda: remove(store, "dam", "bank"),
+        lambda: restore(store, "dam", "cup"),
+        lambda: notice(store, "corrected", "It was noon."),
+        lambda: notice(store, "retracted", "Made up."),
+        lambda: remove(store, "cup"),
+        lambda: put(store, replace(DAM, publisher="Courier")),
+    ]
+    states = {}
+    for step in steps:
+        with store.snapshot() as snapshot:
+            states[snapshot.generation] = live_state(snapshot)
+        acts[step]()
+    with store.snapshot() as snapshot:
+        newest = snapshot.generation
+    states.pop(newest, None)
+    for _ in range(2) if states else ():
+        back = data.draw(st.sampled_from(sorted(states)))
+        commit = store.commit(Changes(undo=back), actor="mod", action="undo")
+        assert commit.generation == newest + 1
+        newest += 1
+        with store.snapshot() as snapshot:
+            assert live_state(snapshot) == states[back]
+    text = f"Something else is said in {newest}."
+    put(store, replace(DAM, text=text))
+    with store.snapshot() as snapshot:
+        assert "dam" in seen(snapshot)
+        assert snapshot.article("dam").text == text
+    store.close()
+
+
+@pytest.mark.parametrize("generation", [-1, 1, 2])
+def test_there_is_nothing_to_go_back_to(store: Store, generation: int) -> None:
+    """The newest generation and those that never were are refused, and nothing changes."""
+    put(store, DAM)
+    with pytest.raises(NotFoundError, match="onrecord history"):
+        store.commit(Changes(undo=generation), actor="mod", action="undo")
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, seen(snapshot)) == (1, {"dam"})
+
+
+def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
+    """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
+    store, other = open_store(), open_store()
+    put(store, DAM, CUP)
+    store.remember(Origin("/b", "folder"))
+    with other.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam", "cup"}
+    store.prepare()
+    store.erase()
+    assert [*tmp_path.iterdir()] == []
+    with other.snapshot() as snapshot:
+        assert (seen(snapshot), snapshot.generation, snapshot.origins()) == (set(), 0, [])
+        assert snapshot.articles(retired=True) == []
+    anew = open_store()
+    put(anew, BANK)
+    with anew.snapshot() as snapshot:
+        assert seen(snapshot) == {"bank"}
 
 
 # Rebuilding
