@@ -56,12 +56,13 @@ class OnRecord(commands.AutoShardedBot):
         """Add the commands, and tell Discord when they differ from those last told."""
         self.add_dynamic_items(Press, Turn, Leaf, Stop)
         await self.tree.set_translator(Translations())
-        await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
+        manners = self.settings.discord
+        await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
         await self.add_cog(Records(self.library))
-        await self.add_cog(Watching(self, self.library, self.settings.discord))
+        await self.add_cog(Watching(self, self.library, manners))
         await self.add_cog(Moderation(self, self.library, self.settings, self.works))
         await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
-        if self.settings.discord.notes:
+        if manners.notes:
             await self.add_cog(Notes(self, self.library))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)

@@ -280,6 +280,10 @@ class Leaf(
     ) -> Self:
         return cls(int(match["page"]), match["way"])
 
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        allowed: bool = interaction.client.moderates(interaction)
+        return allowed
+
     async def callback(self, interaction: Interaction) -> None:
         """Turn the page in place."""
         await interaction.response.edit_message(view=await history_view(interaction, self._page))

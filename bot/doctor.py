@@ -77,6 +77,9 @@ def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
                 f"run `onrecord --collection {name} reindex --rebuild`"
             )
         archive.prepare()
+        failing = [one for one in archive.sources() if one.failures]
+        if failing:
+            raise OSError(f"{len(failing)} sources fail, as {failing[0].uri}: {failing[0].error}")
         return f"{size.articles:,} articles, {size.sentences:,} sentences"
     finally:
         archive.close()

@@ -189,6 +189,7 @@ class Intake:
             elif isinstance(item, Page):
                 self._note(item)
             else:
+                self._tell(item.title)
                 batch.pop(item.article_id, None)
                 batch[item.article_id] = item
                 size += len(item.text) // 120  # about a sentence
@@ -294,10 +295,15 @@ class Intake:
             tally.note(commit.outcomes[article.article_id], change)
             tally.articles += 1
             tally.sentences += len(spans)
-        if self._watch and ready:
-            done = tally.articles + len(self._unchanged)
-            self._watch(Progress(done, tally.sentences, self._total, ready[-1][0].title))
+        if ready:
+            self._tell(ready[-1][0].title)
         return commit.generation
+
+    def _tell(self, title: str) -> None:
+        """Say how far it is, with the article in hand."""
+        if self._watch:
+            done = self._tally.articles + len(self._unchanged)
+            self._watch(Progress(done, self._tally.sentences, self._total, title))
 
     def _embed(self, ready: list[_Ready]) -> list[Vectors]:
         """One (sentences, d) array an article; unchanged sentences of a revision are reused."""

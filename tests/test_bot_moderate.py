@@ -11,6 +11,7 @@ from typing import Any
 import discord
 import pytest
 from newsroom import Newsroom, labels, said
+from test_formats import pdf
 
 from bot import work
 from bot.incoming import addresses
@@ -82,6 +83,9 @@ async def test_dry_run_changes_nothing(room: Newsroom) -> None:
     assert room.archive().size().articles == 2
 
 
+LOCKED = f"/ID[<00><00>]/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'ab' * 32}>/U<{'cd' * 32}>>>"
+
+
 def zipped(name: str, data: bytes) -> bytes:
     """A zip archive with one file."""
     made = io.BytesIO()
@@ -91,10 +95,12 @@ def zipped(name: str, data: bytes) -> bytes:
 
 
 async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> None:
-    """A bomb, what is no PDF, a picture and endless tags each get a sentence; the gull goes in."""
+    """A bomb, PDFs without text, a picture and endless tags are each told; the gull goes in."""
     files = {
         "file": ("bomb.zip", zipped("bomb.txt", b"0" * 300_000_000)),
         "file2": ("report.pdf", b"%PDF-1.7 that is none"),
+        "file6": ("locked.pdf", pdf(["A gull."], more=LOCKED)),
+        "file7": ("pictures.pdf", pdf([])),
         "file3": ("report.txt", b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40),
         "file4": ("deep.html", b"<html><body>" + b"<div>" * 100_000 + b"deep"),
         "file5": ("gull.txt", GULL),
@@ -102,9 +108,11 @@ async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> N
     result = await room.editor.slash(room.channel, "reports add", **files)
     text = said(result.response)
     assert "**Added 1**" in text
-    assert "**Failed 4**" in text
+    assert "**Failed 6**" in text
     for name in ("bomb.zip", "report.pdf", "report.txt", "deep.html"):
         assert f"- {name}: " in text
+    assert "locked with a password" in text
+    assert "only pictures or empty pages" in text
 
 
 async def test_too_large_a_file_is_not_downloaded(
@@ -306,3 +314,25 @@ def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
         content = file.fp.read().decode()
         assert all(f"Title {n}\t" in content for n in range(40))
         assert content.count("It is broken") == 40
+
+
+async def test_commands_fit_into_discord(room: Newsroom) -> None:
+    """Each command stays under Discord's 8,000 characters and 25 options, in every language."""
+    bot = room.env.bot
+    for command in bot.tree.get_commands():
+        payload = await command.get_translated_payload(bot.tree, bot.tree.translator)
+        assert characters(payload) <= 8_000
+        for part in (payload, *payload.get("options", [])):
+            assert len(part.get("options", [])) <= 25
+
+
+def characters(part: dict[str, Any]) -> int:
+    """Names, descriptions and values of a command, in their longest language."""
+    told = sum(
+        max(map(len, [part.get(key, ""), *(part.get(f"{key}_localizations") or {}).values()]))
+        for key in ("name", "description")
+    )
+    told += len(str(part.get("value", "")))
+    return told + sum(
+        characters(one) for key in ("options", "choices") for one in part.get(key, [])
+    )
