@@ -31,8 +31,7 @@ def examine(settings: Settings, encoder: Encoder) -> list[Check]:
         _tried("disk", lambda: _disk(settings)),
         _tried("model", lambda: _model(encoder)),
     ]
-    names = sorted(path.parent.name for path in settings.data.glob("*/catalogue.sqlite3"))
-    for name in names:
+    for name in Archive.names(settings.data):
         look = partial(_collection, settings, name, encoder)
         checks.append(_tried(f"collection {name}", look))
     has_token = settings.token is not None

@@ -21,7 +21,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
 _BLANK = re.compile(r"[\x00-\x20\x7f\\]")
 _TRACKING = re.compile(
-    r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|igsh(?:id)?"
+    r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|msclkid|igsh(?:id)?"
     r"|cmp(?:id)?|ocid|smid|smtyp|xtor|wt\.\w+|spm|srnd|ito|ref_?src|ref_?url|cvid|guccounter",
     re.IGNORECASE,
 )  # parameters that tell how somebody came to a page, not which page it is

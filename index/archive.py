@@ -36,7 +36,7 @@ from index.memory import Disturbed, Memory
 from index.query import parse
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure, Item, Known, Page
-from index.store import Changes, Commit, Event, Origin, Size, Snapshot, Store
+from index.store import Changes, Event, Origin, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
@@ -230,17 +230,24 @@ class Archive:
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
         """Take articles out; their text stays, so that old quotes still resolve."""
-        return self._set_live(Changes(remove=[*article_ids]), actor, "remove")
+        return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
     def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
         """Bring removed articles back, without embedding them again."""
-        return self._set_live(Changes(restore=[*article_ids]), actor, "restore")
+        return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
-    def _set_live(self, changes: Changes, actor: str, action: str) -> Report:
+    def undo(self, generation: int, *, actor: str = "operator") -> Report:
+        """Make every article what it was at a generation, without embedding; a new generation.
+
+        Raises:
+            NotFoundError: there is no such generation, or nothing came after it.
+        """
+        note = f"back to generation {generation}"
+        return self._change(Changes(undo=generation), actor, "undo", note)
+
+    def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> Report:
         started = time.monotonic()
-        return self._told(self._store.commit(changes, actor=actor, action=action), started)
-
-    def _told(self, commit: Commit, started: float) -> Report:
+        commit = self._store.commit(changes, actor=actor, action=action, note=note)
         tally = Tally()
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
@@ -270,17 +277,6 @@ class Archive:
         action = "correct" if kind == "corrected" else "retract"
         self._store.commit(changes, actor=actor, action=action, note=note)
         return self.article(article_id)
-
-    def undo(self, generation: int, *, actor: str = "operator") -> Report:
-        """Make every article what it was at a generation, without embedding; a new generation.
-
-        Raises:
-            NotFoundError: there is no such generation, or nothing came after it.
-        """
-        started = time.monotonic()
-        note = f"back to generation {generation}"
-        commit = self._store.commit(Changes(undo=generation), actor=actor, action="undo", note=note)
-        return self._told(commit, started)
 
     def export(self, stream: IO[bytes]) -> int:
         """Write the articles that questions see as JSON lines that `add` reads; how many."""

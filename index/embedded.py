@@ -84,13 +84,8 @@ class EmbeddedStore:
         self._saved_base: object = None  # the FAISS part that the file on disk holds
         self._index_lock = threading.Lock()
         self._merger: threading.Thread | None = None
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{folder} cannot be made ({error.strerror}): name a folder that you may write to."
-            ) from error
-        self._idle.put(opener(self._path))
+        self._file: int | None = None  # its inode, to see when another process erased it
+        self._idle.put(self._open())
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[EmbeddedSnapshot]:
@@ -217,6 +212,7 @@ class EmbeddedStore:
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
                 source.backup(connection)
+        self._articles.clear()
 
     def erase(self) -> None:
         with self._writing() as writer:  # who still has it open reads nothing any more
@@ -239,15 +235,34 @@ class EmbeddedStore:
 
     def close(self) -> None:
         self._wait_for_merge()
-        while not self._idle.empty():
-            self._idle.get_nowait().close()
+        self._release()
+
+    def _release(self) -> None:
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
+
+    def _open(self) -> sqlite3.Connection:
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{folder} cannot be made ({error.strerror}): name a folder that you may write to."
+            ) from error
+        connection = self._opener(self._path)
+        self._file = _inode(self._path)
+        return connection
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
+        if _inode(self._path) != self._file:
+            self._release()
+            self._articles.clear()
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
-            connection = self._opener(self._path)
+            connection = self._open()
         try:
             yield connection
         except sqlite3.DatabaseError as error:
@@ -331,6 +346,13 @@ class EmbeddedStore:
             merger = self._merger
         if merger is not None:
             merger.join()
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
 
 
 def _embedded_by(reader: Reader) -> str:

@@ -172,8 +172,14 @@ class Intake:
         if self._dry_run:
             self._predict(ready)
             return 0
-        ripe = [page for page in self._pages if not self._held.keys() & {*page.articles}]
-        self._pages = [page for page in self._pages if page not in ripe]
+        ripe, waiting = [], []
+        for page in self._pages:
+            ids = tuple(dict.fromkeys(self._renamed.get(one, one) for one in page.articles))
+            if self._held.keys().isdisjoint(ids):
+                ripe.append(replace(page, articles=ids))
+            else:
+                waiting.append(page)
+        self._pages = waiting
         return self._commit(ready, ripe) if ready or ripe else 0
 
     def _batches(self, items: Iterator[Item]) -> Iterator[list[Article]]:
@@ -197,8 +203,8 @@ class Intake:
             if size >= BATCH_SENTENCES or len(batch) >= BATCH_ARTICLES:
                 yield self._new([*batch.values()])
                 batch, size = {}, 0
-            if len(self._held) >= _HELD:
-                yield from self._released()
+                if len(self._held) >= _HELD:
+                    yield from self._released()
         yield self._new([*batch.values()])
         yield from self._released()
 
@@ -232,12 +238,6 @@ class Intake:
                 self._held[article.article_id] = article
             else:
                 self._unchanged.add(article.article_id)
-        self._pages = [
-            replace(
-                page, articles=tuple({self._renamed.get(one, one): None for one in page.articles})
-            )
-            for page in self._pages
-        ]
         return [*new.values()]
 
     def _identified(self, snapshot: Snapshot, batch: list[Article]) -> list[Article]:

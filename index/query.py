@@ -187,7 +187,10 @@ _SOURCE = re.compile(
 
 def publisher_match(question: str, publisher: str) -> float:
     """How surely a question names a publisher: 1 in full, 0.8 without its section, 0.7 its core."""
-    for sure, pattern in _publisher_forms(publisher, lower=question == question.lower()):
+    lower = question.lower()
+    if _names_of(publisher)[-1].lower() not in lower:  # quick: patterns for thousands are not
+        return 0.0
+    for sure, pattern in _publisher_forms(publisher, lower=question == lower):
         if pattern.search(question):
             return sure
     return 0.0
@@ -201,10 +204,7 @@ def _mentions(question: str, publisher: str) -> Iterable[str]:
 @lru_cache(maxsize=10_000)
 def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pattern[str]], ...]:
     """Ways to name it: whole, without the section behind a dash, without ".com", its core."""
-    parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
-    head = parts[0] if parts else publisher
-    bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
-    core = re.sub(r"^The | (?:News|Online)$", "", bare)
+    head, bare, core = _names_of(publisher)
     common = bare.startswith("The ") and len(core.split()) == 1 and not core.isupper()
     forms = {head: 0.8, bare: 0.8, publisher: 1.0}  # one form may be several: the surest counts
     forms = {("the " + core if common else core): 0.7} | forms  # "Age" alone names nobody
@@ -214,6 +214,15 @@ def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pa
         for form, sure in sorted(forms.items(), key=lambda item: -item[1])
         if len(form) > 1
     )
+
+
+@lru_cache(maxsize=100_000)
+def _names_of(publisher: str) -> tuple[str, str, str]:
+    """Its name without a section, that without ".com", and the core, which is a part of both."""
+    parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
+    head = parts[0] if parts else publisher
+    bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
+    return head, bare, re.sub(r"^The | (?:News|Online)$", "", bare)
 
 
 # Parts

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from index.address import is_public, permits, robots_rules
+from index.address import canonical, is_public, permits, robots_rules
 from index.errors import SourceError
 from index.fetch import USER_AGENT, Fetcher
 
@@ -101,6 +101,40 @@ def fetcher(server: Server, **options: object) -> Fetcher:
         resolve=lambda host, _: [host if host[0].isdigit() else LOOPBACK],
         **limits,  # type: ignore[arg-type]
     )
+
+
+# Addresses of one page
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://www.news.example/a/b/", "http://news.example/a/b"),
+        ("https://news.example/a?b=1&utm_source=x&c=2", "https://news.example/a?c=2&b=1#top"),
+        ("https://NEWS.example:443/a?fbclid=x&gclid=y&at_medium=z", "https://news.example/a"),
+        ("https://news.example/café", "https://news.example/caf%C3%A9"),
+        (" https://news.example ", "https://news.example/?"),
+    ],
+)
+def test_one_page_has_one_key(one: str, other: str) -> None:
+    """How somebody came to a page, and how its address is written, does not count."""
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://news.example/a", "https://news.example/A"),
+        ("https://news.example/?id=1", "https://news.example/?id=2"),
+        ("https://news.example/?id=1", "https://news.example/"),
+        ("https://news.example/a", "https://sport.news.example/a"),
+        ("https://news.example/a", "https://news.example:8080/a"),
+        ("http://[x/a", "http://[x/b"),
+    ],
+)
+def test_two_pages_have_two_keys(one: str, other: str) -> None:
+    """What may lead to another page is kept."""
+    assert canonical(one) != canonical(other)
 
 
 # What is fetched

@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -23,7 +23,7 @@ from index import formats, intake
 from index.archive import Archive
 from index.article import Article
 from index.embedded import EmbeddedStore
-from index.errors import InputError, ModelMismatchError, NotFoundError, SourceError
+from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
 from index.plain import Place
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -218,28 +218,25 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
 ) -> None:
     """Wherever taking in ends early, the next reindex brings the articles that were missed."""
     monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(intake, "_HELD", 3)
     folder = tmp_path / "reports"
     folder.mkdir()
-    texts = [f"Report number {n} tells of the flood." for n in range(7)]
-    for number, text in enumerate(texts):
-        (folder / f"{number}.txt").write_text(text)
-    settle(folder)
     for stop in range(8):
         encoder = FakeEncoder()
         with archive(tmp_path / str(stop), encoder) as here:
-            here.add_source(str(folder))
-            encoder.fail_after = stop
-            with pytest.raises(Exception, match="told to fail") if stop < 2 else _nothing():
+            here.add_source(str(folder / "."))
+            for time, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
+                texts = [f"Report number {n} tells of the {word}." for n in range(7)]
+                for number, text in enumerate(texts):
+                    (folder / f"{number}.txt").write_text(text)
+                    os.utime(folder / f"{number}.txt", (time, time))
+                encoder.fail_after = len(encoder.texts) + stop
+                with suppress(EncoderError):
+                    here.reindex()
+                encoder.fail_after = None
                 here.reindex()
-            encoder.fail_after = None
-            here.reindex()
-            assert sorted(article.text for article in here.articles()) == texts
-            assert here.reindex().unchanged == 7
-
-
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+                assert sorted(article.text for article in here.articles()) == texts
+                assert here.reindex().unchanged == 7
 
 
 def test_a_dry_run_with_another_model_is_told(tmp_path: Path) -> None:

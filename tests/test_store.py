@@ -834,10 +834,10 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
     with other.snapshot() as snapshot:
         assert (seen(snapshot), snapshot.generation, snapshot.origins()) == (set(), 0, [])
         assert snapshot.articles(retired=True) == []
-    anew = open_store()
-    put(anew, BANK)
-    with anew.snapshot() as snapshot:
-        assert seen(snapshot) == {"bank"}
+    put(other, BANK)
+    for opened in (other, open_store()):
+        with opened.snapshot() as snapshot:
+            assert seen(snapshot) == {"bank"}
 
 
 # Rebuilding
