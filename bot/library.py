@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from bot.settings import Settings
 from index.archive import Archive
 from index.encoder import Encoder
+from index.errors import InputError
 
 CATALOGUE = "catalogue.sqlite3"
 
@@ -61,21 +62,24 @@ class Library:
             server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
         ]
 
-    def erase(self, server: int | None) -> None:
-        """Delete a server's collection for good, its answers and log too."""
+    def erase(self, server: int) -> None:
+        """Delete a server's collection for good, its answers and log too.
+
+        Raises:
+            InputError: the settings let others ask it as well.
+        """
+        settings = self._settings.discord
+        name = settings.collection_of(server)
+        if name in {settings.direct_messages, *settings.collections.values()}:
+            raise InputError(
+                "This server shares its reports with others: the operator can erase them with "
+                "`onrecord erase-all`."
+            )
         archive = self.archive(server)
         with self._lock:
-            self._open.pop(self._settings.discord.collection_of(server), None)
+            self._open.pop(name, None)
             self._headlines.pop(archive, None)
         archive.erase()
-
-    def erase_left(self, server: int) -> None:
-        """Delete what is left of a server that was left, unless others share its collection."""
-        settings = self._settings.discord
-        own = settings.collection_of(server)
-        shared = {settings.direct_messages, *settings.collections.values()}
-        if own not in shared and self.existing([server]):
-            self.erase(server)
 
     def headlines(self, server: int | None) -> tuple[Headline, ...]:
         """What reports a server has, newest first; read once a generation."""

@@ -77,7 +77,7 @@ class Notes(commands.Cog):
         for one in await asyncio.to_thread(archive.disturbed, since):
             place = (one.entry.channel or 0, one.entry.message or 0)
             by_message.setdefault(place, []).append(one)
-        for number, (place, found) in enumerate(by_message.items()):
+        for number, (place, found) in enumerate(reversed(by_message.items())):
             if not self._may(server):
                 return  # the rest within the hour: this generation is not done with
             if number:

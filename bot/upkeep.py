@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 from collections.abc import Iterable
@@ -17,6 +18,7 @@ from bot.manners import missing_to_write
 from bot.render import escaped, notice_view
 from bot.settings import Settings
 from bot.work import Works
+from index.errors import InputError
 from index.intake import Report, Watcher
 from index.store import Origin
 
@@ -114,9 +116,8 @@ class Upkeep(commands.Cog):
                 now = discord.utils.utcnow()
                 for server in await asyncio.to_thread(self._roll.call, here, now):
                     if not await self._is_member(server):
-                        await asyncio.to_thread(self._library.erase_left, server)
+                        await asyncio.to_thread(self._erase, server)
                         await asyncio.to_thread(self._roll.strike, server)
-                        log.warning("erased the collection of server %s, left long ago", server)
             except Exception:
                 log.exception("the servers could not be gone through")
 
@@ -124,6 +125,12 @@ class Upkeep(commands.Cog):
     @call_roll.before_loop
     async def _ready(self) -> None:
         await self.bot.wait_until_ready()
+
+    def _erase(self, server: int) -> None:
+        if self._library.existing([server]):
+            with contextlib.suppress(InputError):  # others use it
+                self._library.erase(server)
+                log.warning("erased the collection of server %s, left long ago", server)
 
     async def _is_member(self, server: int) -> bool:
         """Ask Discord once more before anything is erased."""

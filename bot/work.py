@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from bot.settings import Discord
 from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
 from index.intake import Progress, Report, Watcher
 
+log = logging.getLogger(__name__)
 Interaction = discord.Interaction[Any]
 Job = Callable[[Watcher], Report]
 EVERY_S = 2.0  # between two edits
@@ -162,8 +164,8 @@ class _Shown:
 
     async def put(self, view: ui.LayoutView) -> str | None:
         """Show how far it is; what cannot be shown is left to the end. The message's address."""
-        with contextlib.suppress(discord.HTTPException):
-            await self._write(view, None)
+        with contextlib.suppress(Exception):  # whatever the network does, the work goes on
+            await self._write(view, [])
         if self._message is None:
             return None
         server, channel = self._interaction.guild_id, self._interaction.channel_id
@@ -171,21 +173,16 @@ class _Shown:
 
     async def end(self, view: ui.LayoutView, file: discord.File | None) -> None:
         """Show what came of it: in the message, else as a new one, else to who asked."""
-        channel, user = self._interaction.channel, self._interaction.user
         files = [file] if file else []
-        try:
-            await self._write(view, file)
-        except discord.HTTPException:
-            for each in files:
-                each.reset()
+        for way in (self._write, self._post, self._tell):
             try:
-                if not isinstance(channel, discord.abc.Messageable):
-                    raise discord.DiscordException
-                await channel.send(view=view, files=files)
-            except discord.DiscordException:
-                for each in files:
-                    each.reset()
-                await user.send(view=view, files=files)
+                await way(view, files)
+            except Exception as error:  # noqa: BLE001 - the next way may do
+                log.warning("what came of a long work could not be shown: %s", error)
+                for one in files:
+                    one.reset()
+            else:
+                return
 
     async def drop(self) -> None:
         """Take the half-done bar away: an error is told instead."""
@@ -193,8 +190,7 @@ class _Shown:
             with contextlib.suppress(discord.HTTPException):
                 await self._message.delete()
 
-    async def _write(self, view: ui.LayoutView, file: discord.File | None) -> None:
-        files = [file] if file else []
+    async def _write(self, view: ui.LayoutView, files: list[discord.File]) -> None:
         if self._message is None:
             self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
         elif not self._interaction.is_expired():
@@ -203,6 +199,13 @@ class _Shown:
             channel: Any = self._interaction.channel
             partial = channel.get_partial_message(self._message.id)
             await partial.edit(view=view, attachments=files)
+
+    async def _post(self, view: ui.LayoutView, files: list[discord.File]) -> None:
+        channel: Any = self._interaction.channel
+        await channel.send(view=view, files=files)
+
+    async def _tell(self, view: ui.LayoutView, files: list[discord.File]) -> None:
+        await self._interaction.user.send(view=view, files=files)
 
 
 class Stop(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"work:(?P<key>[0-9a-f]{8})"):

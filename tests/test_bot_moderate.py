@@ -284,6 +284,16 @@ async def test_work_outlives_its_interaction(room: Newsroom, held: Held) -> None
     assert last.path.startswith("/channels/")
 
 
+async def test_result_is_told_in_private_where_it_cannot_stand(room: Newsroom, held: Held) -> None:
+    """Where neither the message nor the channel takes the result, who asked gets it."""
+    await room.editor.slash(room.channel, "reindex")
+    room.env.inject_error("POST", "/webhooks/*", status=404)
+    room.env.inject_error("POST", "/channels/*/messages", status=403)
+    held.go.set()
+    await room.env.settle()
+    assert "Unchanged 2" in said(room.editor.user.dm_channel.last_message)
+
+
 def test_progress_without_a_total_counts() -> None:
     """Where nobody knows how much there is, there is no bar and no time left."""
     under_way = Work("desk", "Adding", 1, "Ada", progress=Progress(1, 12, None, "A *title*"))

@@ -16,6 +16,7 @@ from bot.notes import Notes
 from bot.settings import Discord, Settings
 from bot.upkeep import Roll, Upkeep
 from bot.watch import Watching
+from index.errors import InputError
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -157,14 +158,14 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
     library.close()
 
 
-def test_shared_collections_outlive_a_server(tmp_path: Path) -> None:
-    """A collection that the settings give to several servers is not erased with one of them."""
+def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
+    """A collection that the settings give to several servers is not erased from one of them."""
     settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
     library = Library(settings, FakeEncoder())
     library.archive(7).prepare()
     library.archive(8).prepare()
-    library.erase_left(7)
-    library.erase_left(8)
-    library.erase_left(9)
+    with pytest.raises(InputError, match="shares its reports"):
+        library.erase(7)
+    library.erase(8)
     assert {path.name for path in tmp_path.iterdir()} == {"desk"}
     library.close()
