@@ -194,14 +194,14 @@ class SqliteLog:
         )
         return [Watch(row[0], row[1], _unpacked(row[2]), *row[3:]) for row in rows]
 
-    def posted(self, since: datetime) -> list[Entry]:
-        """Answers with quotes that all could read, from then on, oldest first."""
+    def posted(self, since: datetime) -> list[str]:
+        """Ids of the answers with quotes that all could read, from then on, oldest first."""
         rows = self._db.execute(
-            "SELECT * FROM answer WHERE message IS NOT NULL AND status = 'answered' AND at >= ? "
-            "ORDER BY at",
+            "SELECT answer_id FROM answer WHERE message IS NOT NULL AND status = 'answered' "
+            "AND at >= ? ORDER BY at",
             (since.astimezone(UTC).isoformat(),),
         )
-        return [_entry(row) for row in rows]
+        return [row[0] for row in rows]
 
     def told(self) -> set[tuple[str, str, str]]:
         """Answer id, article id and kind of all that was told with `tell`."""

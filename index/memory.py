@@ -24,7 +24,7 @@ class Disturbed:
         quotes: the sentences quoted from it that it no longer has; all, where it was taken out.
     """
 
-    entry: Entry
+    entry: Recalled
     article: Article
     kind: Literal["changed", "removed", "corrected", "retracted"]
     quotes: tuple[str, ...]
@@ -46,12 +46,7 @@ class Memory:
     def recall(self, answer_id: str) -> Recalled:
         """An answer that was sent. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
-            entry = snapshot.log.entry(answer_id.strip().lower())
-            if entry is None:
-                raise NotFoundError(
-                    f"No answer “{answer_id}” was given here: copy the id from under an answer."
-                )
-            return recalled(entry, snapshot.article)
+            return _recalled(snapshot, answer_id)
 
     def quoting(self, article_id: str, limit: int = 5) -> list[Entry]:
         """Answers for all to read that quote an article, newest first."""
@@ -97,31 +92,37 @@ class Memory:
         """
         with self._store.snapshot() as snapshot:
             told = snapshot.log.told()
+            posted = [_recalled(snapshot, answer_id) for answer_id in snapshot.log.posted(since)]
             return [
                 found
-                for entry in snapshot.log.posted(since)
-                for article_id in dict.fromkeys(cut.article_id for cut in entry.cuts)
+                for entry in posted
+                for article_id in dict.fromkeys(q.quote.article_id for q in entry.answer.quotes)
                 if (found := _disturbed(snapshot, entry, article_id))
-                and (entry.answer_id, article_id, found.kind) not in told
+                and (entry.answer.answer_id, article_id, found.kind) not in told
             ]
 
     def told(self, disturbed: Iterable[Disturbed]) -> None:
         """Note that readers of these answers know."""
         with self._store.logging() as log:
             for one in disturbed:
-                log.tell(one.entry.answer_id, one.article.article_id, one.kind)
+                log.tell(one.entry.answer.answer_id, one.article.article_id, one.kind)
 
 
-def _disturbed(snapshot: Snapshot, entry: Entry, article_id: str) -> Disturbed | None:
+def _recalled(snapshot: Snapshot, answer_id: str) -> Recalled:
+    entry = snapshot.log.entry(answer_id.strip().lower())
+    if entry is None:
+        raise NotFoundError(
+            f"No answer “{answer_id}” was given here: copy the id from under an answer."
+        )
+    return recalled(entry, snapshot.article)
+
+
+def _disturbed(snapshot: Snapshot, entry: Recalled, article_id: str) -> Disturbed | None:
     now = snapshot.article(article_id)
-    cuts = [cut for cut in entry.cuts if cut.article_id == article_id]
-    quoted = []
-    for cut in cuts:
-        if now.retired or cut.revision != now.revision:
-            text = snapshot.article(article_id, cut.revision).text[cut.start : cut.end]
-            quoted += [text] if now.retired or text not in now.text else []
+    quoted = [one.quote for one in entry.answer.quotes if one.quote.article_id == article_id]
+    lost = tuple(quote.text for quote in quoted if now.retired or quote.text not in now.text)
     if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
-        return Disturbed(entry, now, now.notice.kind, tuple(quoted))
-    if quoted:
-        return Disturbed(entry, now, "removed" if now.retired else "changed", tuple(quoted))
+        return Disturbed(entry, now, now.notice.kind, lost)
+    if lost:
+        return Disturbed(entry, now, "removed" if now.retired else "changed", lost)
     return None
