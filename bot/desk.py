@@ -21,7 +21,7 @@ from discord import app_commands, ui
 from discord.app_commands import Choice
 
 from bot.ask import Choices, Interaction
-from bot.incoming import bring_in
+from bot.incoming import MAX_FILES, bring_in
 from bot.library import Library
 from bot.outcome import fitting, report_text
 from bot.render import Row, escaped, notice_view
@@ -35,15 +35,16 @@ from index.store import Event, Origin
 Title = app_commands.Range[str, 1, 200]
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
 Source = app_commands.Range[str, 1, 2000]
-Every = Literal["15 minutes", "hour", "6 hours", "day", "week", "only on /reindex"]
+Every = Literal["quarter-hourly", "hourly", "six-hourly", "daily", "weekly", "manually"]
 _MINUTES: Mapping[Every, int | None] = {
-    "15 minutes": 15,
-    "hour": 60,
-    "6 hours": 360,
-    "day": 1_440,
-    "week": 10_080,
-    "only on /reindex": None,
+    "quarter-hourly": 15,
+    "hourly": 60,
+    "six-hourly": 360,
+    "daily": 1_440,
+    "weekly": 10_080,
+    "manually": None,
 }
+_FILES = ("file", *(f"file{number}" for number in range(2, MAX_FILES + 1)))
 _File = discord.Attachment | None
 _PAGE = 10  # lines of the audit log
 _TITLES = 3  # of each
@@ -64,8 +65,9 @@ class Desk(app_commands.Group):
 
     @app_commands.command(description="Adds reports: a page or a feed by its address, or files")
     @app_commands.describe(
-        address="Of a page or a feed; “sources add” looks into it regularly",
-        dry_run="Only tell what would be added",
+        address="Of a feed or a page",
+        dry_run="Only tell what would be done",
+        **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these"),
     )
     @app_commands.rename(dry_run="dry-run")
     async def add(
@@ -182,12 +184,14 @@ class Desk(app_commands.Group):
         await interaction.followup.send(view=view, files=[file] if file else [])
 
     @sources.command(name="add", description="Looks into a page or feed regularly from now on")
-    @app_commands.describe(address="Of a feed or a page", every="How often")
+    @app_commands.describe(
+        address="Of a feed or a page", every="How often; manually: only on /reindex"
+    )
     async def add_source(
         self,
         interaction: Interaction,
         address: app_commands.Range[str, 1, 2000],
-        every: Every = "hour",
+        every: Every = "hourly",
     ) -> None:
         """Remember a source, and look into it at once."""
         uri, server, actor = _address(address), interaction.guild_id, _by(interaction)
@@ -323,7 +327,7 @@ def event_label(event: Event) -> str:
 
 def source_lines(one: Origin) -> str:
     """A source: how often it is looked into, and how that went."""
-    often = f"every {_span(one.every)}" if one.every else "only on `/reindex`"
+    often = _span(one.every) if one.every else "only on `/reindex`"
     state = "**paused**" if one.paused else often
     lines = [f"{escaped(one.uri[:300])}\n-# {state}"]
     if one.succeeded:
@@ -336,7 +340,7 @@ def source_lines(one: Origin) -> str:
 
 def _span(minutes: int) -> str:
     named = {number: name for name, number in _MINUTES.items() if number}
-    return named.get(minutes, f"{minutes} minutes")
+    return named.get(minutes, f"every {minutes} minutes")
 
 
 def _what(event: Event) -> str:

@@ -45,7 +45,7 @@ class Moderation(commands.Cog):
     @app_commands.command(description="Takes in what the sources of this server's reports have new")
     @app_commands.describe(
         rebuild="Embed every sentence again (after a change of the model)",
-        dry_run="Only tell what there is to take in",
+        dry_run="Only tell what would be done",
     )
     @app_commands.rename(dry_run="dry-run")
     @app_commands.guild_only()

@@ -59,10 +59,6 @@ _WORDS = {
         "Fragen, nach denen ich Ausschau halte; eigene lassen sich beenden",
         "Preguntas que sigo aquí; puedes terminar las tuyas",
     ),
-    "Takes in what the sources of this server's reports have new": (
-        "Nimmt auf, was die Quellen der Berichte dieses Servers Neues haben",
-        "Incorpora lo nuevo de las fuentes de este servidor",
-    ),
     "Adds reports: a page or a feed by its address, or files": (
         "Fügt Berichte hinzu: eine Seite oder einen Feed als Adresse, oder Dateien",
         "Añade noticias: una página o un canal por su dirección, o archivos",
@@ -120,12 +116,50 @@ _WORDS = {
         "Vergisst eine Quelle; ihre Berichte bleiben",
         "Olvida una fuente; sus noticias se quedan",
     ),
+    "address": ("adresse", "direccion"),
+    "note": ("hinweis", "nota"),
+    "change": ("änderung", "cambio"),
+    "source": ("quelle", "fuente"),
+    "every": ("wie-oft", "frecuencia"),
+    "dry-run": ("probelauf", "simulacro"),
+    "quarter-hourly": ("viertelstündlich", "cada-cuarto-de-hora"),
+    "hourly": ("stündlich", "cada-hora"),
+    "six-hourly": ("sechsstündlich", "cada-seis-horas"),
+    "daily": ("täglich", "diario"),
+    "weekly": ("wöchentlich", "semanal"),
+    "manually": ("von-hand", "manual"),
+    "Text, PDF, Word, HTML, JSON lines, or a zip of these": (
+        "Text, PDF, Word, HTML, JSON-Zeilen oder ein Zip davon",
+        "Texto, PDF, Word, HTML, líneas JSON, o un zip de ellos",
+    ),
+    "Only tell what would be done": (
+        "Nur sagen, was geschehen würde",
+        "Solo decir qué se haría",
+    ),
+    "What is wrong, and what is right": (
+        "Was falsch ist, und was richtig",
+        "Qué es incorrecto y qué es correcto",
+    ),
+    "Why it is retracted": ("Warum er zurückgezogen wird", "Por qué se retira"),
+    "The last change that is to stand": (
+        "Die letzte Änderung, die bleiben soll",
+        "El último cambio que debe quedar",
+    ),
+    "Of a feed or a page": ("Eines Feeds oder einer Seite", "De un canal o una página"),
+    "How often; manually: only on /reindex": (
+        "Wie oft; von Hand: nur bei /reindex",
+        "Con qué frecuencia; manual: solo con /reindex",
+    ),
+    "Its address": ("Ihre Adresse", "Su dirección"),
     "What do you want to know?": ("Was möchtest du wissen?", "¿Qué quieres saber?"),
     "Only reports by this publisher": (
         "Nur Berichte dieses Mediums",
         "Solo noticias de este medio",
     ),
     "Only you see the answer": ("Nur du siehst die Antwort", "Solo tú ves la respuesta"),
+}
+_WORDS |= {
+    f"file{number}": (f"datei{number}", f"archivo{number}") for number in ("", *range(2, 11))
 }
 
 

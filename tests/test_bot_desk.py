@@ -129,10 +129,10 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
     site.publish("The tide rose at dawn. Boats left the quay.", "The market opened late on Monday.")
     site.reach(room.archive())
     result = await room.editor.slash(
-        room.channel, "reports sources add", address=site.feed, every="6 hours"
+        room.channel, "reports sources add", address=site.feed, every="six-hourly"
     )
     assert "**Added 2**" in said(result.response)
-    for command, word in (("pause", "**paused**"), ("resume", "every 6 hours")):
+    for command, word in (("pause", "**paused**"), ("resume", "six-hourly")):
         source = await chosen(room, f"sources {command}", "source", "/feed")
         await room.editor.slash(room.channel, f"reports sources {command}", source=source)
         listed = await room.editor.slash(room.channel, "reports sources list")
