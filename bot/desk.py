@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
-import math
 import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -22,8 +21,9 @@ from discord.app_commands import Choice
 
 from bot.ask import Choices, Interaction
 from bot.incoming import MAX_FILES, bring_in
-from bot.library import Library
+from bot.library import Headline, Library
 from bot.outcome import fitting, report_text
+from bot.records import matches
 from bot.render import Row, escaped, notice_view
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -46,8 +46,9 @@ _MINUTES: Mapping[Every, int | None] = {
 }
 _FILES = ("file", *(f"file{number}" for number in range(2, MAX_FILES + 1)))
 _File = discord.Attachment | None
-_PAGE = 10  # lines of the audit log
-_TITLES = 3  # of each
+_PAGE = 8  # lines of the audit log
+_TITLES, _SHORT = 3, 60  # of each, and their length
+_LOOK_BACK = 200  # changes to choose from
 _ROWS, _CHARS = 25, 100  # to choose from, and their length
 _WORDS = "erase everything"
 
@@ -140,12 +141,10 @@ class Desk(app_commands.Group):
     @undo.autocomplete("change")
     async def _changes(self, interaction: Interaction, typed: str) -> list[Choice[int]]:
         archive = await _archive(interaction)
-        events = (await asyncio.to_thread(archive.history))[1:]  # the newest is how it stands
-        labels = [(event.generation, event_label(event)) for event in events]
-        found = [
-            (number, label) for number, label in labels if typed.casefold() in label.casefold()
-        ]
-        return [Choice(name=label, value=number) for number, label in found[:_ROWS]]
+        events = await asyncio.to_thread(archive.history, _LOOK_BACK)
+        rows = [Choice(name=event_label(one), value=one.generation) for one in events]
+        found = [row for row in rows[1:] if typed.casefold() in row.name.casefold()]
+        return found[:_ROWS]  # the newest is how it stands
 
     @app_commands.command(description="All reports as a file that can be added elsewhere")
     async def export(self, interaction: Interaction) -> None:
@@ -296,24 +295,20 @@ class Leaf(
 async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:
     """One page of the audit log, newest first."""
     archive = await _archive(interaction)
-    events = await asyncio.to_thread(archive.history)
-    if not events:
-        return notice_view("Nothing was changed here yet.")
-    pages = math.ceil(len(events) / _PAGE)
-    page = min(page, pages - 1)
-    lines = [event_line(one) for one in events[page * _PAGE : (page + 1) * _PAGE]]
+    first, behind = page * _PAGE, (page + 1) * _PAGE
+    events = await asyncio.to_thread(archive.history, behind + 1)
     row: Row = ui.ActionRow()
     row.add_item(Leaf(max(0, page - 1), "b", off=page == 0))
-    row.add_item(Leaf(page + 1, "n", off=page + 1 == pages))
-    footer = f"-# Page {page + 1} of {pages}"
-    return notice_view("\n".join(["### What was changed", *lines, footer]), [row])
+    row.add_item(Leaf(page + 1, "n", off=len(events) <= behind))
+    lines = [event_line(one) for one in events[first:behind]] or ["Nothing was changed here yet."]
+    return notice_view("\n".join(["### What was changed", *lines]), [row])
 
 
 def event_line(event: Event) -> str:
     """A line of the audit log."""
     by = _actor(event.actor)
-    noted = f": {escaped(event.note[:_CHARS])}" if event.note else ""
-    titles = "".join(f"\n-# {escaped(title[:_CHARS])}" for title in event.titles[:_TITLES])
+    noted = f": {escaped(event.note[:_SHORT])}" if event.note else ""
+    titles = "".join(f"\n-# {escaped(title[:_SHORT])}" for title in event.titles[:_TITLES])
     when = f"<t:{int(event.at.timestamp())}:f>"
     return f"**{event.generation}** · {when} · {by} · {_what(event)}{noted}{titles}"
 
@@ -388,17 +383,13 @@ async def _archive(interaction: Interaction) -> Archive:
 
 
 async def _change(
-    interaction: Interaction,
-    title: str,
-    change: Callable[..., Report],
-    *,
-    retired: bool = False,
+    interaction: Interaction, title: str, change: Callable[..., Report], *, retired: bool = False
 ) -> None:
     """Do something with the one report of that id or title, and say what came of it."""
     await interaction.response.defer(ephemeral=True)
     archive = await _archive(interaction)
-    article = await asyncio.to_thread(_named, archive, title, retired=retired)
-    report = await asyncio.to_thread(change, archive, [article.article_id], actor=_by(interaction))
+    article_id = await _named(interaction, title, retired=retired)
+    report = await asyncio.to_thread(change, archive, [article_id], actor=_by(interaction))
     await interaction.followup.send(view=notice_view(report_text(report)))
 
 
@@ -408,8 +399,8 @@ async def _notify(
     """Make something known of the one report of that id or title."""
     await interaction.response.defer(ephemeral=True)
     archive = await _archive(interaction)
-    named = await asyncio.to_thread(_named, archive, title, retired=False)
-    article = await asyncio.to_thread(make, archive, named.article_id, note, actor=_by(interaction))
+    article_id = await _named(interaction, title)
+    article = await asyncio.to_thread(make, archive, article_id, note, actor=_by(interaction))
     became = article.notice.kind if article.notice else "unchanged"
     text = f"“{escaped(article.title[:_CHARS])}” is now **{became}**."
     if interaction.client.settings.discord.notes:
@@ -431,24 +422,26 @@ async def _settle(
     await interaction.followup.send(view=notice_view(f"{escaped(uri[:300])}\n{told}"))
 
 
-def _named(archive: Archive, title: str, *, retired: bool) -> Article:
-    known = archive.articles(retired=retired)
+async def _named(interaction: Interaction, title: str, *, retired: bool = False) -> str:
+    """The id of the one report of that id or title."""
+    known = await _known(interaction, retired=retired)
     found = [one for one in known if _key(one.article_id) == title] or [
         one for one in known if one.title.casefold() == title.strip().casefold()
     ]
     if len(found) != 1:
         many = "Several reports have" if found else "No report has"
         raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
-    return found[0]
+    return found[0].article_id
 
 
 async def _titles(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
-    archive = await _archive(interaction)
-    articles = await asyncio.to_thread(archive.articles, retired=retired)
-    words = typed.casefold().split()
-    labels = [
-        (_key(one.article_id), " · ".join(filter(None, [one.title, one.publisher]))[:_CHARS])
-        for one in articles
-        if all(word in f"{one.title} {one.publisher or ''}".casefold() for word in words)
-    ]
-    return [Choice(name=label or key, value=key) for key, label in labels[:_ROWS]]
+    found = matches(await _known(interaction, retired=retired), typed)[:_ROWS]
+    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:_CHARS] for one in found]
+    keys = [_key(one.article_id) for one in found]
+    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
+
+
+async def _known(interaction: Interaction, *, retired: bool) -> Sequence[Headline]:
+    library: Library = interaction.client.library
+    server = interaction.guild_id
+    return await asyncio.to_thread(library.retired if retired else library.headlines, server)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 
 from bot.settings import Settings
 from index.archive import Archive
+from index.article import Article
 from index.encoder import Encoder
 from index.errors import InputError
 
@@ -87,9 +88,13 @@ class Library:
         generation = archive.generation
         known = self._headlines.get(archive)
         if known is None or known[0] != generation:
-            known = generation, _headlines(archive)
+            known = generation, _headlines(archive.articles())
             self._headlines[archive] = known
         return known[1]
+
+    def retired(self, server: int | None) -> tuple[Headline, ...]:
+        """What reports were removed from a server, newest first."""
+        return _headlines(self.archive(server).articles(retired=True))
 
     def close(self) -> None:
         """Let go of all collections."""
@@ -100,10 +105,7 @@ class Library:
             self._headlines.clear()
 
 
-def _headlines(archive: Archive) -> tuple[Headline, ...]:
+def _headlines(articles: Iterable[Article]) -> tuple[Headline, ...]:
     oldest = datetime.min.replace(tzinfo=UTC)
-    made = [
-        Headline(one.article_id, one.title, one.publisher, one.published)
-        for one in archive.articles()
-    ]
+    made = [Headline(one.article_id, one.title, one.publisher, one.published) for one in articles]
     return tuple(sorted(made, key=lambda one: one.published or oldest, reverse=True))
