@@ -13,7 +13,7 @@ from bot.library import Library
 from bot.manners import moderates
 from bot.settings import Settings
 from bot.work import Works
-from index.errors import InputError
+from index.errors import InputError, NotFoundError
 from index.intake import Report, Watcher
 
 
@@ -62,6 +62,8 @@ class Moderation(commands.Cog):
             archive = self._library.archive(server)
             if rebuild:
                 return archive.rebuild(actor=actor, watch=watch)
+            if not archive.sources():
+                raise NotFoundError("No sources are known yet: add one with /reports sources add.")
             return archive.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
         what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"

@@ -6,6 +6,7 @@ import asyncio
 import io
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -271,6 +272,24 @@ async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: He
     held.go.set()
     await room.env.settle()
     assert "Unchanged 2" in said(room.channel.last_message)
+
+
+async def test_reindex_without_sources_says_where_to_add_one(room: Newsroom) -> None:
+    """Where nothing could be looked into, the way to change that is told."""
+    elsewhere = Newsroom(room.env, "Elsewhere")
+    result = await elsewhere.editor.slash(elsewhere.channel, "reindex")
+    assert "add one with /reports sources add" in said(result.response)
+
+
+async def test_reindex_dry_run_changes_nothing(room: Newsroom, tmp_path: Path) -> None:
+    """A dry run of a reindex tells what the sources have new, and stores nothing."""
+    (tmp_path / "reports" / "ferry.txt").write_text("A ferry ran aground at noon.", "utf-8")
+    before = room.archive().sources()
+    result = await room.editor.slash(room.channel, "reindex", **{"dry-run": True})
+    assert "dry run" in said(result.response)
+    assert "**Added 1**" in said(result.response)
+    assert room.archive().size().articles == 2
+    assert room.archive().sources() == before
 
 
 async def test_work_outlives_its_interaction(room: Newsroom, held: Held) -> None:

@@ -109,6 +109,34 @@ async def test_notes_are_few_an_hour(room: Newsroom, monkeypatch: pytest.MonkeyP
     assert len(noted) == 3
 
 
+async def test_note_that_finds_no_room_is_a_reply(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that fills its message is left as it is; the note replies to it, without a ping."""
+    monkeypatch.setattr(notes, "MAX_TEXT", 100)
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(120)
+    reply = room.channel.last_message
+    assert reply.reference.message_id == message.id
+    assert "It was five." in said(reply)
+    post = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
+    assert post.json["allowed_mentions"] == {"parse": [], "replied_user": False}
+
+
+async def test_old_answers_are_tried_again(room: Newsroom) -> None:
+    """Discord limits edits of old messages for a while; the note comes once it takes them again."""
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    edit = f"/channels/*/messages/{message.id}"
+    room.env.inject_error("PATCH", edit, status=429, code=30046, times=2)
+    await room.env.advance_time(60)
+    assert "It was five." not in said(room.channel.last_message)
+    await room.env.advance_time(300)
+    assert "It was five." in said(room.channel.last_message)
+    assert room.archive().disturbed(room.env.now()) == []
+
+
 async def test_settings_turn_notes_off(tmp_path: Path, simcord_env: Any) -> None:
     """Without notes in the settings nothing looks after answers."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=0.0), discord=Discord(notes=False))

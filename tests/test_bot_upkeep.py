@@ -99,6 +99,18 @@ async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> Non
     assert len(weeks.channel.history()) == 1
 
 
+async def test_moderators_may_have_a_channel_of_their_own(
+    weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A channel from the settings comes before those that Discord knows."""
+    desk = weeks.guild.create_text_channel("desk")
+    named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
+    monkeypatch.setattr(weeks.env.bot.get_cog("Upkeep"), "_settings", named)
+    weeks.archive().add_source(site.feed, 15)
+    await weeks.env.advance_time(9 * DAY)
+    assert "have failed for a week" in said(desk.last_message)
+
+
 async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site) -> None:
     """Without a channel to write in, the server's owner gets the message."""
     weeks.archive().add_source(site.feed, 15)
