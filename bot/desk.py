@@ -301,7 +301,8 @@ async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:
     row.add_item(Leaf(max(0, page - 1), "b", off=page == 0))
     row.add_item(Leaf(page + 1, "n", off=len(events) <= behind))
     lines = [event_line(one) for one in events[first:behind]] or ["Nothing was changed here yet."]
-    return notice_view("\n".join(["### What was changed", *lines]), [row])
+    rows = [row] if page or len(events) > behind else []
+    return notice_view("\n".join(["### What was changed", *lines]), rows)
 
 
 def event_line(event: Event) -> str:
@@ -340,7 +341,7 @@ def _span(minutes: int) -> str:
 
 def _what(event: Event) -> str:
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
-    return f"{event.action} {counts}".strip()
+    return f"{event.action}: {counts}" if counts else event.action
 
 
 def _actor(actor: str) -> str:

@@ -43,7 +43,7 @@ async def test_undo_goes_back(room: Newsroom) -> None:
     await room.editor.slash(room.channel, "reports add", file=("ferry.txt", LATER))
     rows = await room.editor.autocomplete(room.channel, "reports undo", "change", "")
     assert [row["value"] for row in rows] == [1]
-    assert "add 2 added" in rows[0]["name"]
+    assert "add: 2 added" in rows[0]["name"]
     result = await room.editor.slash(room.channel, "reports undo", change=1)
     assert "**Removed 1**" in said(result.response)
     assert room.archive().size().articles == 2

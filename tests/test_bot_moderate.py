@@ -213,11 +213,11 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
         file = (f"gull{number}.txt", GULL + str(number).encode())
         await room.editor.slash(room.channel, "reports add", file=file)
     result = await room.editor.slash(room.channel, "reports history")
-    assert f"<@{room.editor.id}> · add 1 added" in said(result.response)
+    assert f"<@{room.editor.id}> · add: 1 added" in said(result.response)
     assert labels(result.response) == ["(◀ Later)", "Earlier ▶"]
     await room.editor.click(result.response.message, label="Earlier ▶")
     shown = room.channel.history(viewer=room.editor)[-1]
-    assert "operator · add 2 added" in said(shown)
+    assert "operator · add: 2 added" in said(shown)
     assert labels(shown) == ["◀ Later", "(Earlier ▶)"]
 
 
