@@ -283,13 +283,16 @@ class Leaf(
     ) -> Self:
         return cls(int(match["page"]), match["way"])
 
-    async def interaction_check(self, interaction: Interaction, /) -> bool:
-        allowed: bool = interaction.client.moderates(interaction)
-        return allowed
-
     async def callback(self, interaction: Interaction) -> None:
         """Turn the page in place."""
-        await interaction.response.edit_message(view=await history_view(interaction, self._page))
+        client = interaction.client
+        try:
+            if not client.moderates(interaction):
+                raise app_commands.CheckFailure
+            view = await history_view(interaction, self._page)
+            await interaction.response.edit_message(view=view)
+        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
+            await client.explain(interaction, error)
 
 
 async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:

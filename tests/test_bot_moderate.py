@@ -17,6 +17,7 @@ from test_formats import pdf
 from bot import work
 from bot.incoming import addresses
 from bot.outcome import result_view
+from bot.settings import Discord
 from bot.work import Work, Works, progress_text, progress_view
 from index.intake import Change, Progress, Report
 from index.sources import Failure
@@ -116,6 +117,20 @@ async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> N
     assert "only pictures or empty pages" in text
 
 
+async def test_long_result_comes_with_a_file(room: Newsroom, held: Held) -> None:
+    """What does not fit into the message is in a file, also where the message showed a bar."""
+    rows = b"".join(b'{"title": "Report %d", "text": "Gulls flew."}\n' % n for n in range(15))
+    result = await room.editor.slash(room.channel, "reports add", file=("gulls.jsonl", rows))
+    await room.env.advance_time(3)
+    held.go.set()
+    await room.env.settle()
+    shown = room.channel.last_message
+    assert shown.id == result.response.id
+    assert "**Added 15**" in said(shown)
+    (file,) = shown.attachments
+    assert file.filename == "result.txt"
+
+
 async def test_too_large_a_file_is_not_downloaded(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,6 +201,17 @@ async def test_readers_are_refused(room: Newsroom, command: str, options: dict[s
     assert room.env.errors
 
 
+async def test_role_from_the_settings_moderates(room: Newsroom) -> None:
+    """A role that the operator named moderates without any permission of Discord's own."""
+    role = room.guild.create_role("Fact desk", permissions=discord.Permissions.none())
+    member = room.guild.add_member(room.env.create_user("checker"), roles=[role])
+    bot = room.env.bot
+    named = Discord(moderator_roles=(role.id,))
+    bot.settings = bot.settings.model_copy(update={"discord": named})
+    result = await member.slash(room.channel, "reports history")
+    assert "What was changed" in said(result.response)
+
+
 async def test_report_is_removed_and_restored(room: Newsroom) -> None:
     """Titles are offered while typing; what is removed is offered for restoring, and both show."""
     offered = await room.editor.autocomplete(room.channel, "reports remove", "report", "cup")
@@ -219,6 +245,9 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
     shown = room.channel.history(viewer=room.editor)[-1]
     assert "operator · add: 2 added" in said(shown)
     assert labels(shown) == ["◀ Later", "(Earlier ▶)"]
+    room.env.bot.moderates = lambda _: False
+    refused = await room.editor.click(shown, label="◀ Later")
+    assert "for moderators" in said(refused.response)
 
 
 async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: Held) -> None:
