@@ -75,8 +75,8 @@ class OnRecord(commands.AutoShardedBot):
         """Take no text commands: what mentions the bot is a question, and Asking's."""
 
     async def close(self) -> None:
+        await self.works.close()
         await super().close()
-        await asyncio.to_thread(self.works.close)
         await asyncio.to_thread(self.library.close)
 
     def moderates(self, interaction: discord.Interaction[Any]) -> bool:

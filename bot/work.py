@@ -27,6 +27,7 @@ Interaction = discord.Interaction[Any]
 Job = Callable[[Watcher], Report]
 EVERY_S = 2.0  # between two edits
 _AT_ONCE = 2  # of all servers; more would make questions wait for the processor
+_LAST_WORDS_S = 5.0  # when the bot stops
 _CELLS = 20
 _TITLE = 80
 
@@ -52,6 +53,7 @@ class Work:
     stopped_by: str | None = None
     key: str = field(default_factory=lambda: secrets.token_hex(4))
     since: datetime = field(default_factory=discord.utils.utcnow)
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
     def watch(self, made: Progress) -> None:
         """Note how far it is. Raises CancelledError where somebody wants it to end."""
@@ -93,16 +95,16 @@ class Works:
             task = asyncio.ensure_future(self.run(job, work))
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
-        try:
-            view, file = result_view(what, task.result(), interaction)
-        except CancelledError as error:
-            view, file = notice_view(f"### {what}\n{error} before anything was changed."), None
-        except OnRecordError as error:
-            view, file = notice_view(f"### {what}\n{escaped(str(error))}"), None
-        except Exception:
-            await shown.drop()
-            raise  # the error handler answers
-        await shown.end(view, file)
+            try:
+                view, file = result_view(what, task.result(), interaction)
+            except CancelledError as error:
+                view, file = notice_view(f"### {what}\n{error} before anything was changed."), None
+            except OnRecordError as error:
+                view, file = notice_view(f"### {what}\n{escaped(str(error))}"), None
+            except Exception:
+                await shown.drop()
+                raise  # the error handler answers
+            await shown.end(view, file)
 
     async def quietly(self, server: int | None, what: str, job: Job) -> bool:
         """Do a job of the bot's own; no where the collection is another's."""
@@ -138,16 +140,22 @@ class Works:
             yield
         finally:
             del self.running[work.key]
+            work.over.set()
 
     async def run(self, job: Job, work: Work) -> Report:
         """Do a job in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
 
-    def close(self) -> None:
-        """End all work after the article in hand, and wait for that. Blocks."""
-        for work in [*self.running.values()]:
-            work.stopped_by = "The bot's operator"
-        self._threads.shutdown(cancel_futures=True)
+    async def close(self) -> None:
+        """End all work after the article in hand, and let it say what it did."""
+        works = [*self.running.values()]
+        for work in works:
+            work.stopped_by = "The operator"
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                for work in works:
+                    await work.over.wait()
 
 
 async def ended(task: asyncio.Task[Report]) -> bool:

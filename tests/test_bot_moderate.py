@@ -289,6 +289,18 @@ async def test_edits_are_two_seconds_apart(room: Newsroom, held: Held) -> None:
     await room.env.settle()
 
 
+async def test_stopping_bot_ends_work_and_says_so(room: Newsroom, held: Held) -> None:
+    """When the bot is stopped, work under way ends after the article in hand, and tells it."""
+    await room.editor.slash(room.channel, "reindex")
+    await room.env.advance_time(3)
+    stopping = asyncio.create_task(room.env.bot.works.close())
+    await asyncio.sleep(0.1)
+    held.go.set()
+    await stopping
+    assert "The operator stopped it" in said(room.channel.last_message)
+    assert room.env.bot.works.running == {}
+
+
 async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: Held) -> None:
     """A second reindex names who started the first, when, and where it shows."""
     await room.editor.slash(room.channel, "reindex")
