@@ -77,15 +77,18 @@ class Notes(commands.Cog):
         for one in await asyncio.to_thread(archive.disturbed, since):
             place = (one.entry.channel or 0, one.entry.message or 0)
             by_message.setdefault(place, []).append(one)
+        done = True
         for number, (place, found) in enumerate(reversed(by_message.items())):
             if not self._may(server):
                 return  # the rest within the hour: this generation is not done with
             if number:
                 await asyncio.sleep(PAUSE_S)
-            if not await self._tell(*place, found):
-                return
-            await asyncio.to_thread(archive.told, found)
-        self._seen[server] = generation
+            if await self._tell(*place, found):
+                await asyncio.to_thread(archive.told, found)
+            else:
+                done = False
+        if done:
+            self._seen[server] = generation
 
     def _may(self, server: int | None) -> bool:
         """Count one note; whether it is within the hour's allowance."""
