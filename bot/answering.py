@@ -4,23 +4,43 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import discord
 
+from bot.follow import follow
 from bot.library import Library
 from index.article import Answer, Filters
 
 log = logging.getLogger(__name__)
+# Answering is all computing: more threads than cores would only keep each other, and the event
+# loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
+_ASKING = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="asking")
 
 
 async def answered(
-    library: Library, server: int | None, question: str, filters: Filters | None = None
+    library: Library,
+    server: int | None,
+    question: str,
+    filters: Filters | None = None,
+    before: Answer | None = None,
 ) -> Answer:
-    """Ask a server's collection, and check every quote once more before it is sent."""
-    archive = await asyncio.to_thread(library.archive, server)
-    answer = await asyncio.to_thread(archive.ask, question, filters or Filters())
-    await asyncio.to_thread(archive.check, answer)
-    return answer
+    """Ask a server's collection, and check every quote once more before it is sent.
+
+    `before` is the answer that the question leans on; filters are for one that leans on none.
+    """
+
+    def ask() -> Answer:
+        archive = library.archive(server)
+        if before is None:
+            answer = archive.ask(question, filters or Filters())
+        else:
+            answer = follow(archive, question, before)
+        archive.check(answer)
+        return answer
+
+    return await asyncio.get_running_loop().run_in_executor(_ASKING, ask)
 
 
 async def keep(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import re
 from typing import Any
@@ -14,9 +15,17 @@ from discord.ext import commands
 from bot.answering import answered, keep
 from bot.buttons import answer_rows
 from bot.dates import period, suggestions
-from bot.follow import answer_id_of, leans, resolved
+from bot.follow import answer_id_of, leans
 from bot.library import Library
-from bot.manners import Pace, TooManyError, missing_to_write
+from bot.manners import (
+    Pace,
+    TooManyError,
+    begin,
+    meanwhile,
+    missing_for_thread,
+    missing_to_write,
+    tell,
+)
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, OnRecordError, QuestionError
@@ -27,10 +36,12 @@ Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
 _ROWS, _ROW_CHARS = 25, 100
+_THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
 HELP = """### What I do
 I answer from the reports of this server, in their own words: every quote stands so in a report.
-- `/ask` a question; narrow it by publisher and dates (“last week”, “since March”), or in private
+- `/ask` a question; narrow it by publisher and dates (“last week”); in private, or with a thread
+- ask “What has changed since Monday?” or “What is new about the dam since 12 March?”
 - mention me with a question, or reply to an answer of mine to ask on: “And who denied it?”
 - right-click a message, Apps, **Check against the reports**: what they say on its claim
 - `/why` and an answer's id: how it came about, and what has changed since
@@ -68,6 +79,7 @@ class Asking(commands.Cog):
         since="Only reports from then on: 9 March, last week …",
         until="Only reports until then: yesterday, March 2026 …",
         private="Only you see the answer",
+        thread="Answer where a thread begins, to ask on there",
     )
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def ask(
@@ -78,6 +90,7 @@ class Asking(commands.Cog):
         since: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
         until: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
         private: bool = False,
+        thread: bool = False,
     ) -> None:
         """Answer a question."""
         today = discord.utils.utcnow().date()
@@ -88,7 +101,9 @@ class Asking(commands.Cog):
         )
         if filters.since and filters.until and filters.since > filters.until:
             raise QuestionError("The dates leave no day: “since” is after “until”.")
-        await self._respond(interaction, question, filters, private=private)
+        if private and thread:
+            raise QuestionError("A thread is for all to read: leave out “private” or “thread”.")
+        await self._respond(interaction, question, filters, private=private, thread=thread)
 
     @ask.autocomplete("publisher")
     async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
@@ -123,14 +138,19 @@ class Asking(commands.Cog):
         filters: Filters,
         *,
         private: bool,
+        thread: bool = False,
         note: str = "",
     ) -> None:
         self._pace.take(interaction.user.id, interaction.guild_id)
-        await interaction.response.defer(ephemeral=private)
-        answer = await answered(self._library, interaction.guild_id, question, filters)
+        answer = await meanwhile(
+            begin(interaction, ephemeral=private),
+            answered(self._library, interaction.guild_id, question, filters),
+        )
         view = answer_view(answer, answer_rows(answer, private=private), note=note)
-        sent = await interaction.followup.send(view=view, wait=True)
+        sent = await tell(interaction, view)
         await keep(self._library, interaction.guild_id, answer, None if private else sent)
+        if thread:
+            await _begin_thread(interaction, answer, sent)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -167,15 +187,17 @@ class Asking(commands.Cog):
             return notice_view(self._help), None
         await asyncio.to_thread(self._library.archive, server)  # may decline direct messages
         self._pace.take(message.author.id, server)
-        async with message.channel.typing():
+        typing = asyncio.create_task(_typing(message.channel))
+        try:
             before = await self._before(message) if leans(question) else None
-            query = resolved(question, before) if before else question
-            answer = await answered(self._library, server, query[:MAX_QUESTION_CHARS])
+            answer = await answered(self._library, server, question, before=before)
+        finally:
+            typing.cancel()
         rows = answer_rows(answer, private=False)
         return answer_view(answer, rows, asked=question if before else None), answer
 
-    async def _before(self, message: discord.Message) -> str | None:
-        """The question that the answer replied to, or the last one in the thread, was given to."""
+    async def _before(self, message: discord.Message) -> Answer | None:
+        """The answer replied to, or the last one in the thread."""
         found = None
         if message.reference and isinstance(message.reference.resolved, discord.Message):
             found = answer_id_of(message.reference.resolved)
@@ -190,7 +212,7 @@ class Asking(commands.Cog):
             return None
         archive = await asyncio.to_thread(self._library.archive, _server(message))
         try:
-            return (await asyncio.to_thread(archive.recall, found)).answer.question
+            return (await asyncio.to_thread(archive.recall, found)).answer
         except NotFoundError:
             return None
 
@@ -211,13 +233,37 @@ def choices(values: Any) -> Choices:
 
 
 async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
-    """Reply, or where that cannot be (no history, or the question is gone) just write."""
+    """Reply, or where that cannot be (no history, or the question is gone) just write.
+
+    The nonce keeps it one message when a request that seemed to fail is sent again.
+    """
     try:
-        return await message.reply(view=view, mention_author=False)
+        return await message.reply(view=view, mention_author=False, nonce=message.id)
     except discord.HTTPException as error:
         if error.status >= _SERVER_ERROR:
             raise
-        return await message.channel.send(view=view)
+        return await message.channel.send(view=view, nonce=message.id)
+
+
+async def _begin_thread(interaction: Interaction, answer: Answer, sent: discord.Message) -> None:
+    """Begin a thread at an answer; what is missing for it is told to who asked."""
+    missing = missing_for_thread(interaction)
+    if missing:
+        text = f"I cannot begin a thread here: {missing}."
+        await interaction.followup.send(view=notice_view(text), ephemeral=True)
+        return
+    name = answer.question[:_THREAD_NAME_CHARS]
+    channel: Any = interaction.channel
+    begun = await channel.create_thread(name=name, message=sent)
+    text = f"Ask on here: mention me with a question.\n-# After answer `{answer.answer_id}`"
+    await begun.send(view=notice_view(text))
+
+
+async def _typing(channel: discord.abc.Messageable) -> None:
+    """Show until cancelled that an answer is being made; it is made also where this fails."""
+    with contextlib.suppress(discord.HTTPException):
+        async with channel.typing():
+            await asyncio.Event().wait()
 
 
 async def _tell_privately(message: discord.Message, told: str) -> None:

@@ -13,11 +13,12 @@ from discord import ui
 
 from bot.answering import keep
 from bot.library import Library
+from bot.manners import begin, tell
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.archive import Archive
 from index.article import Answer, Citation, CitedQuote, Quote
 from index.errors import InputError
-from index.log import Recalled
+from index.log import Recalled, Verdict
 from index.sentences import Span, split
 
 Interaction = discord.Interaction[Any]
@@ -58,7 +59,7 @@ class Pressed:
 
     async def reply(self, view: ui.LayoutView) -> discord.Message:
         """Answer in the way that was begun."""
-        sent: discord.Message = await self.interaction.followup.send(view=view, wait=True)
+        sent: discord.Message = await tell(self.interaction, view)
         return sent
 
 
@@ -105,8 +106,9 @@ class Press(
         """Do what the button says; whatever fails is explained to who pressed it."""
         action = ACTIONS[self._action]
         try:
+            interaction.client.presses.take(interaction.user.id, interaction.guild_id)
             if action.begin is not None:
-                await interaction.response.defer(**action.begin)
+                await begin(interaction, **action.begin)
             await action.run(Pressed(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
             await interaction.client.explain(interaction, error)
@@ -140,7 +142,7 @@ async def _more(pressed: Pressed) -> None:
 
 async def _turn(pressed: Pressed) -> None:
     """Another page, in place."""
-    await pressed.interaction.edit_original_response(view=await _page(pressed))
+    await pressed.reply(await _page(pressed))
 
 
 async def _page(pressed: Pressed) -> ui.LayoutView:
@@ -255,9 +257,13 @@ async def _share(pressed: Pressed) -> None:
 
 
 async def _useful(pressed: Pressed) -> None:
-    archive = await pressed.archive()
-    await asyncio.to_thread(archive.memory.judge, pressed.key, "useful")
+    await _judge(pressed, "useful")
     await pressed.reply(notice_view("Thank you: noted, without your name."))
+
+
+async def _judge(pressed: Pressed, verdict: Verdict, note: str = "") -> None:
+    memory, reader = (await pressed.archive()).memory, pressed.interaction.user.id
+    await asyncio.to_thread(memory.judge, pressed.key, verdict, note, reader=reader)
 
 
 async def _wrong(pressed: Pressed) -> None:
@@ -280,10 +286,9 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
         self._answer_id = answer_id
 
     async def on_submit(self, interaction: Interaction, /) -> None:
-        await interaction.response.defer(**_PRIVATE)
+        await begin(interaction, **_PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
-        archive = await pressed.archive()
-        await asyncio.to_thread(archive.memory.judge, self._answer_id, "wrong", self.reason.value)
+        await _judge(pressed, "wrong", self.reason.value)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
 
     async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
@@ -311,8 +316,7 @@ async def _stop(pressed: Pressed) -> None:
         if watch.number == number and not own and not client.moderates(pressed.interaction):
             raise InputError("Only who asked for it, or a moderator, can end this.")
     await asyncio.to_thread(archive.memory.unwatch, number)
-    view = notice_view("Ended: I no longer look.")
-    await pressed.interaction.edit_original_response(view=view)
+    await pressed.reply(notice_view("Ended: I no longer look."))
 
 
 ACTIONS = {

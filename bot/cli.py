@@ -63,7 +63,7 @@ def evaluate(
     from index import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
 
     run: Run = context.obj
-    name = evaluation.collection_name(folder)
+    name = evaluation.collection_name(folder, run.settings.model.name)
     opened = run.archive(name, threads=os.cpu_count(), make=True)
     with opened as archive, progress(run, "Indexing") as watch:
         measured, failed = evaluation.evaluate(

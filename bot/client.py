@@ -18,7 +18,7 @@ from bot.ask import Asking
 from bot.buttons import Press
 from bot.desk import Leaf
 from bot.library import Library
-from bot.manners import Pace, moderates
+from bot.manners import Pace, explained, moderates
 from bot.moderate import Moderation
 from bot.notes import Notes
 from bot.records import Records, Turn
@@ -32,6 +32,7 @@ from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
 log = logging.getLogger(__name__)
+_PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -50,6 +51,7 @@ class OnRecord(commands.AutoShardedBot):
         self.library = library
         self.settings = settings
         self.works = Works(settings.discord)
+        self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
@@ -59,7 +61,7 @@ class OnRecord(commands.AutoShardedBot):
         manners = self.settings.discord
         await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
         await self.add_cog(Records(self.library))
-        await self.add_cog(Watching(self, self.library, manners))
+        await self.add_cog(Watching(self, self.library, self.settings))
         await self.add_cog(Moderation(self, self.library, self.settings, self.works))
         await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
         if manners.notes:
@@ -90,10 +92,7 @@ class OnRecord(commands.AutoShardedBot):
         """
         view = notice_view(sentence(error))
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            if interaction.response.is_done():
-                await interaction.followup.send(view=view, ephemeral=True)
-            else:
-                await interaction.response.send_message(view=view, ephemeral=True)
+            await explained(interaction, view)
 
     def _tree_digest(self) -> str:
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]

@@ -17,6 +17,7 @@ from index import intake
 from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder
 from index.intake import Report, Watcher
+from index.rerank import CrossEncoderReranker
 
 FAILED, USAGE = 1, 2
 _DEFAULT = Settings.model_fields["collection"].default
@@ -40,12 +41,14 @@ class Run:
     ) -> Iterator[Archive]:
         """The collection of this run; a name that there is none of is made only where told to."""
         name = collection or self.settings.collection
+        reranker = self.settings.model.reranker
         opened = Archive.open(
             self.settings.data,
             name,
             self.encoder(threads),
             threshold=self.settings.answers.threshold,
             make=make or name == _DEFAULT,
+            reranker=CrossEncoderReranker(reranker) if reranker else None,
         )
         try:
             yield opened

@@ -7,7 +7,7 @@ import re
 
 from index.article import Answer
 from index.features import given
-from index.query import parse
+from index.query import Query, parse
 from index.sentences import Span
 from index.terms import STOP_WORDS, content_terms, terms
 
@@ -15,6 +15,7 @@ _WORD = re.compile(r"\w+(?:['’.-]\w+)*")
 _TIME = re.compile(r"\b\d{1,2}[:.]\d\d(?: ?[ap]\.?m\b\.?)?|\b\d{1,2} ?[ap]\.?m\b\.?")
 _NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'-]*)*")
 _CALENDAR = frozenset(terms(" ".join([*calendar.day_name, *calendar.month_name])))
+_NUMERAL = re.compile(r"\d\d?")
 _AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
 _MOST = 0.5  # of the quote, and
 _MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
@@ -29,7 +30,7 @@ def answering(answer: Answer, text: str) -> list[Span]:
     query = parse(answer.question)
     found = given(query, text) if answer.status == "answered" else []
     if query.answer_type in {"person", "name", "place"}:
-        found = [name for span in found if (name := _name(text, span))]
+        found = _whole_names(text, found)
     if query.answer_type == "date" and answer.status == "answered":
         found += [Span(*at.span()) for at in _TIME.finditer(text)]
     typed = _fitting(text, found)
@@ -38,7 +39,19 @@ def answering(answer: Answer, text: str) -> list[Span]:
     asked = set(content_terms(answer.question)) - STOP_WORDS
     words = _WORD.finditer(text)
     own = [Span(*at.span()) for at in words if asked.intersection(terms(at.group()))]
-    return _fitting(text, own)
+    whole = _merged(text, own)  # "Gate 3" is one; a 3 by itself is of another thing
+    return _fitting(
+        text, [span for span in whole if not _NUMERAL.fullmatch(text, span.start, span.end)]
+    )
+
+
+def names(query: Query, text: str) -> list[str]:
+    """The names in a text that the question asks for and does not have, in order."""
+    return [text[at.start : at.end] for at in _whole_names(text, given(query, text))]
+
+
+def _whole_names(text: str, found: list[Span]) -> list[Span]:
+    return [name for span in found if (name := _name(text, span))]
 
 
 def _fitting(text: str, found: list[Span]) -> list[Span]:

@@ -7,11 +7,18 @@ log has the question it answered, which holds what that one took over from the o
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 import discord
 
+from bot.emphasis import names
+from index.archive import Archive
+from index.article import Answer, FollowUp
+from index.query import MAX_QUESTION_CHARS, parse
 from index.terms import STOP_WORDS, content_terms, terms
 
 _ANSWER = re.compile(r"answer `([0-9a-f]{12})`")
@@ -22,7 +29,10 @@ _LEANS = re.compile(
     r"that(?=\s*[?.!]|$))\b",
     re.IGNORECASE,
 )
-_FEW_TERMS = 2  # a question with no more terms of its own says too little alone
+_CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
+_SOMEBODY = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
+_FULL_NAME = re.compile(r"\w[\w’'-]*\w(?<!['’]s)(?: [\w’'-]+(?<!['’]s))+")
+_FEW_TERMS = 2  # no more terms, or one more and no name, say too little alone
 _CARRIED = 14  # words taken over at most
 
 
@@ -37,22 +47,60 @@ def answer_id_of(message: discord.Message) -> str | None:
 def leans(question: str) -> bool:
     """Whether a question seems to need the one before it."""
     own = [term for term in content_terms(question) if term not in STOP_WORDS]
-    return len(own) <= _FEW_TERMS or bool(_LEANS.search(question.strip()))
+    few = _FEW_TERMS + (not re.search(r"(?<!^)\b[A-Z]", question.strip()))
+    return len(own) <= few or bool(_LEANS.search(question.strip()))
 
 
-def resolved(question: str, before: str) -> str:
-    """The question, followed by the words that carry the meaning of the one before it.
+def follow(archive: Archive, question: str, before: Answer) -> Answer:
+    """Answer a question that leans on the one before, from the same reports (by its filters).
 
-    The new words come first: they say what kind of answer is asked for.
+    Where that declines, fewer words are taken over: one that no report has may be in the way.
     """
-    own = set(terms(question))
+    query, after = resolved(question, before)
+    answer = archive.ask(query, before.filters, after)
+    if answer.status == "declined" and before.quotes:
+        texts = [cited.quote.text for cited in before.quotes]
+        query, after = resolved(question, before, set(terms(" ".join(texts))))
+        fewer = archive.ask(query, before.filters, after)
+        return fewer if fewer.status == "answered" else answer
+    return answer
+
+
+def resolved(
+    question: str, before: Answer, known: AbstractSet[str] | None = None
+) -> tuple[str, FollowUp]:
+    """The question made one that stands by itself, and what ranking has to know of the one before.
+
+    Its own words come first, for they say what kind of answer is asked for; "he" and "she" bring
+    the name of whom the answer before is about; then come the words of the question before, or
+    those of them whose terms are `known`.
+    """
+    head = _CONNECTIVE.sub("", question).rstrip(" ?!.")
+    name = _person(before) if _SOMEBODY.search(head) else None
+    words = f"{head} {name.split()[-1]}" if name else head
+    head = f"{head} {name}" if name else head
+    own = set(terms(head)) | STOP_WORDS
     carried = [
         word
-        for word in before.replace("?", " ").split()
-        if (said := set(terms(word))) and not said <= STOP_WORDS and not said <= own
+        for word in before.question.replace("?", " ").split()
+        if not (said := set(terms(word))) <= own and (known is None or said & known)
     ]
-    head = re.sub(r"^(?:and|but|so|or|also|then)\b[\s,]*", "", question, flags=re.IGNORECASE)
-    return " ".join([head.rstrip(" ?!."), *(dict.fromkeys(carried[:_CARRIED]))]) + "?"
+    whole = " ".join([head, *dict.fromkeys(carried[:_CARRIED])]) + "?"
+    told = tuple(cited.quote for cited in before.quotes)
+    return whole[:MAX_QUESTION_CHARS], FollowUp(words, told)
+
+
+def _person(answer: Answer) -> str | None:
+    """Whom an answer is about: the name in most quotes, or unless asked for one, the speaker."""
+    query = parse(answer.question)
+    if query.answer_type == "person":
+        found: Counter[str] = Counter()
+        for cited in answer.quotes:
+            text = cited.quote.text
+            places = names(replace(query, answer_type="place"), text)
+            found.update(one for one in dict.fromkeys(names(query, text)) if one not in places)
+        return next((name for name, _ in found.most_common() if _FULL_NAME.fullmatch(name)), None)
+    return answer.quotes[0].speaker if answer.quotes else None
 
 
 def _texts(components: Iterable[Any]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from index.archive import Archive
 from index.article import Article
 from index.encoder import Encoder
 from index.errors import InputError
+from index.rerank import CrossEncoderReranker
 
 CATALOGUE = "catalogue.sqlite3"
 
@@ -33,6 +34,8 @@ class Library:
         """Wire the settings and the one encoder that all collections share."""
         self._settings = settings
         self._encoder = encoder
+        named = settings.model.reranker
+        self._reranker = CrossEncoderReranker(named) if named else None
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
         self._headlines: dict[Archive, tuple[int, tuple[Headline, ...]]] = {}
@@ -51,6 +54,7 @@ class Library:
                     name,
                     self._encoder,
                     threshold=self._settings.answers.threshold,
+                    reranker=self._reranker,
                 )
             return self._open[name]
 

@@ -1,8 +1,10 @@
-"""Manners: how often one may ask, and what the bot must be allowed to do somewhere."""
+"""Manners: a word at once and the answer once; how often one may ask; what the bot is allowed."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Coroutine
+from typing import Any, TypeVar
 
 import discord
 from discord import app_commands
@@ -19,6 +21,54 @@ _WRITING = {
 }
 
 
+_THREADING = {
+    "create_public_threads": "Create Public Threads",
+    "send_messages_in_threads": "Send Messages in Threads",
+}
+_ALREADY_BEGUN = 40060  # Discord's code
+T = TypeVar("T")
+
+
+async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
+    """Tell Discord that an answer comes.
+
+    That it knows already is as good: then a request that seemed to fail had arrived.
+    """
+    try:
+        await interaction.response.defer(**how)
+    except discord.HTTPException as error:
+        if error.code != _ALREADY_BEGUN:
+            raise
+
+
+async def tell(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> Any:
+    """Answer what was begun, by filling its message: done twice, it is still one answer."""
+    return await interaction.edit_original_response(view=view)
+
+
+async def explained(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
+    """Say in private why there is no answer, begun or not."""
+    if not interaction.response.is_done():
+        try:
+            await interaction.response.send_message(view=view, ephemeral=True)
+            return
+        except discord.HTTPException as error:
+            if error.code != _ALREADY_BEGUN:
+                raise
+    await interaction.followup.send(view=view, ephemeral=True)
+
+
+async def meanwhile(word: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
+    """Give the first word while the work is already being done."""
+    doing = asyncio.create_task(work)
+    try:
+        await word
+    except BaseException:
+        doing.cancel()
+        raise
+    return await doing
+
+
 class TooManyError(QuestionError):
     """One question too many, for now."""
 
@@ -26,10 +76,10 @@ class TooManyError(QuestionError):
 class Pace:
     """How many questions a person, and a server, may ask a minute."""
 
-    def __init__(self, settings: Discord) -> None:
-        """Start counting."""
-        self._person = _counter(settings.questions_per_minute)
-        self._server = _counter(settings.server_questions_per_minute)
+    def __init__(self, settings: Discord, times: int = 1) -> None:
+        """Start counting; `times` as many as the settings say for questions."""
+        self._person = _counter(times * settings.questions_per_minute)
+        self._server = _counter(times * settings.server_questions_per_minute)
 
     def take(self, person: int, server: int | None) -> None:
         """Count one question.
@@ -65,6 +115,15 @@ def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     return [
         words for name, words in _WRITING.items() if name in needed and not getattr(allowed, name)
     ]
+
+
+def missing_for_thread(interaction: discord.Interaction[Any]) -> str | None:
+    """What keeps the bot from beginning a thread where it was asked; None if nothing does."""
+    if not isinstance(interaction.channel, discord.TextChannel):
+        return "it needs a text channel of a server"
+    allowed = interaction.app_permissions
+    lacks = [words for name, words in _THREADING.items() if not getattr(allowed, name)]
+    return f"I need {' and '.join(lacks)}" if lacks else None
 
 
 def _counter(rate: int) -> commands.CooldownMapping[Any]:

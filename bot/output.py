@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.wording import speaker_line, story_line
-from index.article import Agreement, Answer, Article, Citation, CitedQuote, Notice
+from index.article import Agreement, Answer, Article, Citation, CitedQuote, News, Notice
 from index.evaluate import Figures
 from index.intake import Change, Report
 from index.retrieve import Ranking, explained
@@ -89,6 +89,7 @@ def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
         "citations": [_citation(citation) for citation in given.citations],
         "agreement": _agreement(given.agreement) if given.agreement else None,
         "independent": given.independent,
+        "news": _news(given.news) if given.news else None,
         "generation": given.generation,
     }
     if given.reason:
@@ -296,7 +297,12 @@ def _quote(cited: CitedQuote) -> dict[str, Any]:
         "speaker": cited.speaker,
         "act": cited.act,
         "also": list(cited.also),
+        "change": cited.change,
     }
+
+
+def _news(found: News) -> dict[str, Any]:
+    return {"since": found.since.isoformat(), "reports": found.reports}
 
 
 def _agreement(found: Agreement) -> dict[str, Any]:

@@ -1,49 +1,72 @@
-"""How many reports speak of a topic, by day and publisher: counted, in words, and drawn."""
+"""Which days the reports on a topic speak of: counted by publisher, in words, and drawn."""
 
 from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 from bot.render import escaped
+from bot.wording import day as in_words
 from index.archive import MAX_K, Archive
+from index.article import Article, Sentence
+from index.dates import date_ranges
 from index.terms import content_terms, terms
 
 _MOST_DAYS = 12  # in words; the picture has all
 _INCHES = (8.0, 3.6)
 _DPI = 130
-_MOST_BARS = 92  # days; a longer time is drawn by months
+_MOST_BARS = 92
 _MOST_TICKS = 8
 _MOST_PUBLISHERS = 7
+# What a bar may stand for, as its first day, and how that is written: the first that fits.
+_SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
+    (lambda day: day, lambda day: f"{day.day} {day:%b %Y}"),
+    (lambda day: day.replace(day=1), lambda day: f"{day:%b %Y}"),
+    (lambda day: day.replace(day=1, month=1), lambda day: f"{day:%Y}"),
+)
+_SHORT = timedelta(6)  # "in 1978" and "in May" are no day
 NO_MATPLOTLIB = "\n-# For a picture the operator installs onrecord[pictures]."
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """How many reports hold all words of a topic, by day and publisher.
+    """The days that reports with all words of a topic speak of, how many reports by publisher.
 
-    `undated` ones hold them too, and are on no day.
+    A report counts once for each day. `by_publication` of the `reports` name no day, so that the
+    day they were published stands for it; `undated` ones do not even have that.
     """
 
     topic: str
     days: Mapping[date, Mapping[str, int]]
-    undated: int
+    reports: int
+    by_publication: int = 0
+    undated: int = 0
 
     def words(self) -> str:
         """The same in words: what is read out in place of the picture."""
-        if not self.days and not self.undated:
+        if not self.reports:
             return f"No report holds all words of “{escaped(self.topic)}”."
-        total = sum(sum(by.values()) for by in self.days.values()) + self.undated
-        lines = [f"{total:,} report{'s' * (total != 1)} with all words of “{escaped(self.topic)}”:"]
+        lines = [self.caption()]
         for day in sorted(self.days, reverse=True)[:_MOST_DAYS]:
             by = ", ".join(f"{escaped(name)} {count}" for name, count in self.days[day].items())
-            lines.append(f"- {day.day} {day:%B %Y}: {by}")
+            lines.append(f"- {in_words(day)}: {by}")
         if len(self.days) > _MOST_DAYS:
             lines.append(f"- and {len(self.days) - _MOST_DAYS} earlier days")
         return "\n".join(lines + ([f"- without a date: {self.undated}"] if self.undated else []))
+
+    def caption(self) -> str:
+        """What the days are: those spoken of, or those of publication."""
+        reports = f"{self.reports:,} report{'s' * (self.reports != 1)}"
+        named = f"{reports} with all words of “{escaped(self.topic)}”"
+        if self.by_publication + self.undated == self.reports:
+            return f"{named}, by the day of publication: none names a day."
+        if not self.by_publication:
+            return f"{named}, by the days that they speak of."
+        none = f"{self.by_publication:,} that name{'s' * (self.by_publication == 1)} none"
+        return f"{named}, by the days that they speak of; for {none}, the day of publication."
 
 
 def counted(archive: Archive, topic: str) -> Timeline:
@@ -54,17 +77,36 @@ def counted(archive: Archive, topic: str) -> Timeline:
     """
     ranking = archive.search(topic, MAX_K)
     wanted = set(content_terms(topic))
+    said: dict[str, list[Sentence]] = {}
+    for sentence in ranking.sentences:
+        said.setdefault(sentence.article_id, []).append(sentence)
     days: dict[date, Counter[str]] = {}
-    undated = 0
-    for article, _ in ranking.by_article():
+    reports = by_publication = undated = 0
+    for article_id, sentences in said.items():
+        article = ranking.articles[article_id]
         if not wanted.issubset(terms(f"{article.title}\n{article.text}")):
             continue
-        if article.published is None:
-            undated += 1
-            continue
-        day = days.setdefault(article.published.date(), Counter())
-        day[article.publisher or "no publisher"] += 1
-    return Timeline(topic, days, undated)
+        reports += 1
+        spoken_of = _spoken_of(article, sentences, wanted)
+        if not spoken_of and article.published:
+            by_publication += 1
+            spoken_of = {article.published.date()}
+        undated += not spoken_of
+        for day in spoken_of:
+            days.setdefault(day, Counter())[article.publisher or "no publisher"] += 1
+    return Timeline(topic, days, reports, by_publication, undated)
+
+
+def _spoken_of(article: Article, sentences: Iterable[Sentence], wanted: set[str]) -> set[date]:
+    """The first days of the ranges in sentences that have a word of the topic."""
+    published = article.published.date() if article.published else None
+    ranges = (
+        one
+        for sentence in sentences
+        if wanted.intersection(terms(sentence.text))
+        for one in date_ranges(sentence.text, published)
+    )
+    return {one.start for one in ranges if one.start and one.end - one.start <= _SHORT}
 
 
 def draw(found: Timeline) -> bytes | None:
@@ -74,10 +116,14 @@ def draw(found: Timeline) -> bytes | None:
     except ImportError:
         return None
     first, last = min(found.days), max(found.days)
-    by_month = (last - first).days > _MOST_BARS
-    every = (first + timedelta(days=i) for i in range((last - first).days + 1))
-    span = list(dict.fromkeys(day.replace(day=1) if by_month else day for day in every))
-    bars = _stacked(found, span, by_month=by_month)
+    of, label = next(
+        (one for one in _SCALES if len({*map(one[0], found.days)}) <= _MOST_BARS), _SCALES[-1]
+    )
+    span = sorted({*map(of, found.days)})
+    whole = (last - first).days <= _MOST_BARS
+    if whole:  # else one day long ago would press all the others together
+        span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
+    bars = _stacked(found, span, of)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     below = [0] * len(span)
@@ -85,10 +131,10 @@ def draw(found: Timeline) -> bytes | None:
         axes.bar(range(len(span)), heights, bottom=below, label=publisher, width=0.8)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     step = -(-len(span) // _MOST_TICKS)
-    ticks = [f"{day:%b %Y}" if by_month else f"{day.day} {day:%b %Y}" for day in span]
-    axes.set_xticks(range(0, len(span), step), ticks[::step])
+    axes.set_xticks(range(0, len(span), step), [label(day) for day in span[::step]])
     axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("reports")
+    axes.set_xlabel("" if whole else "times that no report speaks of are left out")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize="small")
     figure.autofmt_xdate()
@@ -97,7 +143,7 @@ def draw(found: Timeline) -> bytes | None:
     return made.getvalue()
 
 
-def _stacked(found: Timeline, span: list[date], *, by_month: bool) -> dict[str, list[int]]:
+def _stacked(found: Timeline, span: list[date], of: Callable[[date], date]) -> dict[str, list[int]]:
     """How many reports each publisher has in each bar; the small publishers together."""
     totals: Counter[str] = Counter()
     for by in found.days.values():
@@ -108,5 +154,5 @@ def _stacked(found: Timeline, span: list[date], *, by_month: bool) -> dict[str, 
     for day, by in found.days.items():
         for name, count in by.items():
             heights = bars[name if name in named else "others"]
-            heights[place[day.replace(day=1) if by_month else day]] += count
+            heights[place[of(day)]] += count
     return bars

@@ -15,6 +15,7 @@ from discord.ext import commands
 
 from bot.ask import Choices, Interaction, choices
 from bot.library import Headline, Library
+from bot.manners import begin, tell
 from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
 from bot.render import Row, citation_line, escaped, notice_view, restriction
 from index.archive import Archive
@@ -46,13 +47,13 @@ class Records(commands.Cog):
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
         """Replay an answer from its id."""
-        await interaction.response.defer(ephemeral=True)
+        await begin(interaction, ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
         said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
         text = explanation(found, said, now)
-        await interaction.followup.send(view=notice_view(text))
+        await tell(interaction, notice_view(text))
 
     @reports.command(name="list", description="The reports, newest first")
     @app_commands.describe(search="Words of the title, or the publisher")
@@ -62,15 +63,15 @@ class Records(commands.Cog):
         search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None,
     ) -> None:
         """List reports in pages."""
-        await interaction.response.defer(ephemeral=True)
+        await begin(interaction, ephemeral=True)
         view = await list_view(self._library, interaction.guild_id, search or "", 0)
-        await interaction.followup.send(view=view)
+        await tell(interaction, view)
 
     @reports.command(name="show", description="One report, and the questions it answered")
     @app_commands.describe(report="Its title")
     async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
         """Show one report."""
-        await interaction.response.defer(ephemeral=True)
+        await begin(interaction, ephemeral=True)
         known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
         matching = [one for one in known if report in {one.article_id, one.title}]
         chosen = (matching or matches(known, report))[:1]
@@ -78,7 +79,7 @@ class Records(commands.Cog):
             raise NotFoundError("There is no such report here: choose one from the list.")
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
-        await interaction.followup.send(view=notice_view(text))
+        await tell(interaction, notice_view(text))
 
     @show.autocomplete("report")
     async def _titles(self, interaction: Interaction, typed: str) -> Choices:
@@ -90,19 +91,19 @@ class Records(commands.Cog):
             row.name = titles[row.value][:100] or row.value
         return rows
 
-    @reports.command(name="timeline", description="How many reports speak of something, by day")
+    @reports.command(name="timeline", description="Which days the reports on something speak of")
     @app_commands.describe(topic="In a few words: Hallow Dam gate")
     async def timeline(
         self, interaction: Interaction, topic: app_commands.Range[str, 1, 200]
     ) -> None:
-        """Draw how many reports touch a topic by day and publisher."""
-        await interaction.response.defer()
+        """Draw which days the reports on a topic speak of, by publisher."""
+        await begin(interaction)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         found = await asyncio.to_thread(counted, archive, topic)
         picture = await asyncio.to_thread(draw, found) if found.days else None
         if picture is None or not interaction.app_permissions.attach_files:
             lacks = "" if not found.days else NO_MATPLOTLIB if picture is None else _NO_FILES
-            await interaction.followup.send(view=notice_view(found.words() + lacks))
+            await tell(interaction, notice_view(found.words() + lacks))
             return
         file = discord.File(io.BytesIO(picture), "timeline.png", description=found.words()[:1000])
         await interaction.followup.send(view=_pictured(found), file=file)
@@ -235,6 +236,8 @@ def _shown(archive: Archive, article_id: str) -> str:
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
+    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.same_origin(article_id)]
+    lines += [f"Same origin as: {', '.join(same)}"] if same else []
     answers = archive.memory.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
     lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
@@ -243,7 +246,7 @@ def _shown(archive: Archive, article_id: str) -> str:
 
 def _pictured(found: Timeline) -> ui.LayoutView:
     view = ui.LayoutView(timeout=None)
-    view.add_item(ui.TextDisplay[Any](f"### Reports that speak of “{escaped(found.topic)}”"))
+    view.add_item(ui.TextDisplay[Any](f"### “{escaped(found.topic)}”\n{found.caption()}"))
     item = discord.MediaGalleryItem("attachment://timeline.png", description=found.words()[:1000])
     view.add_item(ui.MediaGallery[Any](item))
     return view

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
@@ -48,7 +49,8 @@ def escaped(text: str, bold: Iterable[Span] = ()) -> str:
     for span in bold:
         at[span.start] = at.get(span.start, "") + "**"
         at[span.end] = "**" + at.get(span.end, "")
-    return "".join(at.get(i, "") + text[i : i + 1] for i in range(len(text) + 1))
+    places = [0, *sorted(at)]
+    return "".join(text[a:b] + at[b] for a, b in pairwise(places)) + text[places[-1] :]
 
 
 def answer_view(
@@ -84,6 +86,8 @@ def quotes_view(
     groups: list[tuple[str, ...]] = []
     left = MAX_TEXT - len(head) - len(footer) - _RESERVED
     for cited in quotes[:_MAX_SHOWN]:
+        if len(cited.quote.text) > left:
+            continue  # a shorter one may still fit
         said = speaker_line(cited)
         also = [citation_line(sources[number]) for number in cited.also]
         group = (
@@ -92,7 +96,7 @@ def quotes_view(
             "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
         )
         if sum(map(len, group)) > left:
-            continue  # a shorter one may still fit
+            continue
         left -= sum(map(len, group))
         groups.append(group)
     missing = len(quotes) - len(groups)

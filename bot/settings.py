@@ -31,15 +31,17 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = PACKAGED
+    reranker: str = ""
     threads: int = Field(default=1, ge=1, le=256)
 
 
 class Answers(BaseModel):
-    """When to answer."""
+    """When to answer, and how long to remember."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(default=THRESHOLD, ge=0, le=1)
+    keep_days: int = Field(default=180, ge=1, le=36_500)
 
 
 class Discord(BaseModel):

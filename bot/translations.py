@@ -1,4 +1,4 @@
-"""Names and descriptions of the commands in German and Spanish; answers quote what reports say."""
+"""Commands and their options in German and Spanish; answers quote what reports say."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ _WORDS = {
         "Ein Bericht und die Fragen, auf die er geantwortet hat",
         "Una noticia y las preguntas que respondió",
     ),
-    "How many reports speak of something, by day": (
-        "Wie viele Berichte von etwas sprechen, nach Tagen",
-        "Cuántas noticias hablan de algo, por día",
+    "Which days the reports on something speak of": (
+        "Von welchen Tagen die Berichte über etwas sprechen",
+        "De qué días hablan las noticias sobre algo",
     ),
     "Questions I look out for here; you can end yours": (
         "Fragen, nach denen ich Ausschau halte; eigene lassen sich beenden",
@@ -155,6 +155,50 @@ _WORDS = {
     "Only reports by this publisher": (
         "Nur Berichte dieses Mediums",
         "Solo noticias de este medio",
+    ),
+    "question": ("frage", "pregunta"),
+    "publisher": ("medium", "medio"),
+    "since": ("seit", "desde"),
+    "until": ("bis", "hasta"),
+    "private": ("privat", "privado"),
+    "thread": ("thread", "hilo"),
+    "answer": ("antwort", "respuesta"),
+    "search": ("suche", "busqueda"),
+    "report": ("bericht", "noticia"),
+    "topic": ("thema", "tema"),
+    "rebuild": ("neu-einbetten", "reconstruir"),
+    "Only reports from then on: 9 March, last week …": (
+        "Nur Berichte ab dann: 9 March, last week …",
+        "Solo noticias desde entonces: 9 March, last week …",
+    ),
+    "Only reports until then: yesterday, March 2026 …": (
+        "Nur Berichte bis dann: yesterday, March 2026 …",
+        "Solo noticias hasta entonces: yesterday, March 2026 …",
+    ),
+    "Answer where a thread begins, to ask on there": (
+        "Mit der Antwort einen Thread beginnen, um dort weiterzufragen",
+        "Abrir un hilo con la respuesta para seguir preguntando allí",
+    ),
+    "The id under the answer": (
+        "Die Kennung unter der Antwort",
+        "El identificador bajo la respuesta",
+    ),
+    "Words of the title, or the publisher": (
+        "Wörter des Titels oder das Medium",
+        "Palabras del título, o el medio",
+    ),
+    "Its title": ("Sein Titel", "Su título"),
+    "In a few words: Hallow Dam gate": (
+        "In wenigen Worten: Hallow Dam gate",
+        "En pocas palabras: Hallow Dam gate",
+    ),
+    "Takes in what the sources of this server's reports have new": (
+        "Liest ein, was die Quellen der Berichte dieses Servers Neues haben",
+        "Incorpora lo nuevo de las fuentes de las noticias de este servidor",
+    ),
+    "Embed every sentence again (after a change of the model)": (
+        "Jeden Satz neu einbetten (nach einem Wechsel des Modells)",
+        "Volver a codificar cada frase (tras cambiar de modelo)",
     ),
     "Only you see the answer": ("Nur du siehst die Antwort", "Solo tú ves la respuesta"),
 }

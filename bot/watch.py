@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
@@ -12,9 +13,9 @@ from discord.ext import commands, tasks
 
 from bot.buttons import answer_rows, stop_row
 from bot.library import Library
-from bot.manners import moderates
+from bot.manners import begin, moderates, tell
 from bot.render import answer_view, escaped, notice_view
-from bot.settings import Discord
+from bot.settings import Settings
 from index.archive import Archive
 from index.log import Watch
 
@@ -26,7 +27,7 @@ _SHORT = 200
 class Watching(commands.Cog):
     """Looks once a minute whether a commit made a new generation, and only then asks."""
 
-    def __init__(self, bot: commands.AutoShardedBot, library: Library, settings: Discord) -> None:
+    def __init__(self, bot: commands.AutoShardedBot, library: Library, settings: Settings) -> None:
         """Look into this library's collections."""
         self.bot = bot
         self._library = library
@@ -35,26 +36,41 @@ class Watching(commands.Cog):
     async def cog_load(self) -> None:
         """Begin to look."""
         self.look.start()
+        self.forget.start()
 
     async def cog_unload(self) -> None:
         """Stop looking."""
         self.look.cancel()
+        self.forget.cancel()
 
     @tasks.loop(minutes=1)
     async def look(self) -> None:
         """Ask every watch of a collection that has changed since it was last asked."""
+        await self._each(self._look_at)
+
+    @tasks.loop(hours=24)
+    async def forget(self) -> None:
+        """Forget old answers, once a day."""
+        days = self._settings.answers.keep_days
+        await self._each(lambda archive: asyncio.to_thread(archive.memory.prune, days))
+
+    @look.before_loop
+    @forget.before_loop
+    async def _ready(self) -> None:
+        await self.bot.wait_until_ready()
+
+    async def _each(self, work: Callable[[Archive], Awaitable[None]]) -> None:
+        """Do something for each collection that there is; one that fails stops no other."""
         servers = [guild.id for guild in self.bot.guilds]
         for server in await asyncio.to_thread(self._library.existing, servers):
             try:
-                archive = await asyncio.to_thread(self._library.archive, server)
-                for watch in await asyncio.to_thread(_due, archive):
-                    await self._ask_again(archive, watch)
+                await work(await asyncio.to_thread(self._library.archive, server))
             except Exception:  # a raising loop would end for good, and for all collections
-                log.exception("the watches of %s could not be looked after", server)
+                log.exception("the collection of %s could not be looked after", server)
 
-    @look.before_loop
-    async def _ready(self) -> None:
-        await self.bot.wait_until_ready()
+    async def _look_at(self, archive: Archive) -> None:
+        for watch in await asyncio.to_thread(_due, archive):
+            await self._ask_again(archive, watch)
 
     async def _ask_again(self, archive: Archive, watch: Watch) -> None:
         answer = await asyncio.to_thread(archive.ask, watch.question, watch.filters)
@@ -78,9 +94,9 @@ class Watching(commands.Cog):
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
-        await interaction.response.defer(ephemeral=True)
+        await begin(interaction, ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
-        guild = interaction.guild if moderates(interaction, self._settings) else None
+        guild = interaction.guild if moderates(interaction, self._settings.discord) else None
         mine = interaction.user.id
         found = [
             one
@@ -89,7 +105,7 @@ class Watching(commands.Cog):
         ]
         if not found:
             text = "There is no question that I look out for. Where an answer declines, ask me to."
-            await interaction.followup.send(view=notice_view(text))
+            await tell(interaction, notice_view(text))
             return
         view = discord.ui.LayoutView(timeout=None)
         for one in found[:_LISTED]:
@@ -100,7 +116,7 @@ class Watching(commands.Cog):
         if len(found) > _LISTED:
             more = f"-# … and {len(found) - _LISTED} more, once these have ended"
             view.add_item(discord.ui.TextDisplay[Any](more))
-        await interaction.followup.send(view=view)
+        await tell(interaction, view)
 
 
 def _due(archive: Archive) -> list[Watch]:

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from index.article import Act, Answer, CitedQuote
+from datetime import date
+
+from index.article import Act, Answer, CitedQuote, News
 
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
 
 
 def speaker_line(cited: CitedQuote) -> str | None:
-    """Who says a quote, as the report names them; None where that is unknown."""
+    """Who says a quote, as the report names them, and whether it is news; None without either."""
+    change = cited.change.capitalize() if cited.change else None
     if cited.speaker is None:
-        return None
+        return change and f"{change}:"
     named = " ".join(cited.speaker.split())
-    return named[0].upper() + named[1:] + _MANNER.get(cited.act, ":")
+    line = named[0].upper() + named[1:] + _MANNER.get(cited.act, ":")
+    return f"{change} · {line}" if change else line
 
 
 def story_line(answer: Answer) -> str | None:
     """How many reports stand behind an answer, and whether they agree; None if there is one."""
-    parts = []
+    parts = [_news(answer.news, len(answer.citations))] if answer.news and answer.quotes else []
     if len(answer.citations) > 1:
-        parts.append(f"{len(answer.citations)} reports, {answer.independent} independent.")
+        quoted = " quoted" if answer.news else ""
+        parts.append(f"{len(answer.citations)} reports{quoted}, {answer.independent} independent.")
     if answer.agreement:
         sides = [
             {answer.quotes[n].citation for n in side.quotes} for side in answer.agreement.sides
@@ -29,7 +34,28 @@ def story_line(answer: Answer) -> str | None:
             {
                 "agree": "Independent reports say the same.",
                 "disagree": "Those quoted disagree." if within else "The reports disagree.",
-                "updated": "Earlier and later reports.",
+                "updated": _latest(answer),
             }[answer.agreement.kind]
         )
     return " ".join(parts) or None
+
+
+def _news(news: News, shown: int) -> str:
+    reports = f"{news.reports:,} report{'s' * (news.reports != 1)}"
+    newest = ", of which the newest are quoted" if news.reports > shown else ""
+    return f"New or changed since {day(news.since)}: {reports}{newest}."
+
+
+def _latest(answer: Answer) -> str:
+    """Since when what leads a developing story holds."""
+    articles = {citation.number: citation.article for citation in answer.citations}
+    published = articles[answer.quotes[0].citation].published
+    leads = answer.agreement is not None and 0 in answer.agreement.sides[1].quotes
+    if published is None or not leads:
+        return "Earlier and later reports."
+    return f"The first quote is the latest, of {day(published)}; an earlier report said otherwise."
+
+
+def day(moment: date) -> str:
+    """A day in words."""
+    return f"{moment.day} {moment:%B %Y}"

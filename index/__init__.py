@@ -2,7 +2,7 @@
 
 Read it from top to bottom: errors, sentences, article, log, terms, address, fetch, sandbox,
 portable, markup, packed, plain, formats, sources, encoder, store, memory, catalogue, commit,
-vectors, embedded, query, features, retrieve, decline, phrases, attribution, dates, origins,
-compare, agreement, selection, answer, intake, archive, evaluate. Each module imports only from
-those before it.
+vectors, embedded, query, features, retrieve, rerank, decline, phrases, attribution, dates, origins,
+compare, agreement, selection, answer, news, intake, archive, evaluate. Each module imports only
+from those before it.
 """

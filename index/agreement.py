@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import numpy as np
 
 from index.article import Agreement, Article, Passage, Sentence, Side
 from index.attribution import LONGEST, Attribution, attribute
 from index.compare import Said, Verdict, compare
+from index.encoder import Vectors
 from index.origins import independence, read, same_event
 
 _KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes first
@@ -15,10 +19,11 @@ _KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A sentence and the report that it stands in."""
+    """A sentence, the report that it stands in, and its embedding (d,) where it is known."""
 
     article: Article
     sentence: Sentence
+    vector: Vectors | None = field(default=None, compare=False, repr=False)
 
     @property
     def said(self) -> Said:
@@ -46,9 +51,12 @@ class _Pair:
     verdict: Verdict
 
 
-def told(passage: Passage) -> list[Told]:
-    """The sentences of a passage, in order."""
-    return [Told(passage.article, sentence) for sentence in passage.sentences]
+def told(passage: Passage, vectors: Mapping[int, Vectors] = MappingProxyType({})) -> list[Told]:
+    """The sentences of a passage, in order, with their embeddings by sentence id."""
+    return [
+        Told(passage.article, sentence, vectors.get(sentence.sentence_id))
+        for sentence in passage.sentences
+    ]
 
 
 def voice(passage: Passage) -> Attribution:
@@ -74,11 +82,12 @@ def relation(question: str, a: Told, b: Told) -> Verdict | None:
     Within one report only two speakers can disagree. Reports of different events cannot; and
     only independent reports agree, and not where both pass on one speaker.
     """
-    found = compare(question, a.said, b.said)
+    near = 0.0 if a.vector is None or b.vector is None else float(np.dot(a.vector, b.vector))
+    found = compare(question, a.said, b.said, near)
     if found is None:
         return None
-    known = a.attribution.speaker and b.attribution.speaker
-    one_voice = known and same_speaker(a.attribution.speaker, b.attribution.speaker)
+    speakers = a.attribution.speaker, b.attribution.speaker
+    one_voice = None not in speakers and same_speaker(*speakers)
     if a.article.article_id == b.article.article_id:
         return found if found.reason in {"denial", "negation"} and not one_voice else None
     if found.kind == "agree":
@@ -89,15 +98,17 @@ def relation(question: str, a: Told, b: Told) -> Verdict | None:
 
 
 def agreement(
-    question: str, passages: Sequence[Passage]
+    question: str,
+    passages: Sequence[Passage],
+    vectors: Mapping[int, Vectors] = MappingProxyType({}),
 ) -> tuple[Agreement | None, frozenset[int]]:
     """What matters most among the passages, and which of them (indices) deny what another says."""
     pairs = [
         _Pair((i, j), (one, other), found)
         for j in range(len(passages))
         for i in range(j)
-        for one in told(passages[i])
-        for other in told(passages[j])
+        for one in told(passages[i], vectors)
+        for other in told(passages[j], vectors)
         if (found := relation(question, one, other))
     ]
     for kind in _KINDS:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from index import decline
 from index.agreement import agreement, voice
-from index.article import Answer, Article, Citation, CitedQuote, Filters, Passage
+from index.article import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.origins import independence
 from index.retrieve import Ranking, weights
 from index.selection import asks_of_the_past, passages
@@ -27,24 +27,32 @@ class Judgement:
 
 
 def compose(
-    ranking: Ranking, *, filters: Filters, generation: int, model: str, threshold: float
+    ranking: Ranking,
+    *,
+    filters: Filters,
+    generation: int,
+    model: str,
+    threshold: float,
+    after: FollowUp | None = None,
 ) -> Answer:
     """Answer from a ranking, or decline where confidence is under the threshold."""
     question = ranking.query.question
     judged = judge(ranking, threshold, filters)
     answered = judged.reason is None
-    found = passages(ranking, filters)[: None if answered else 1]
-    made, denying = agreement(question, found)
+    found = passages(ranking, filters, after)[: None if answered else 1]
+    made, denying = agreement(question, found, ranking.vectors)
     updated = made is not None and made.kind == "updated"
     if made and updated and not asks_of_the_past(ranking, filters):  # what holds now leads
         found = _led_by(found, made.sides[1].quotes)
-        made, denying = agreement(question, found)
-    citations = _citations(found, ranking)
+        made, denying = agreement(question, found, ranking.vectors)
+    sources = citations(found, ranking.articles)
     quotes = tuple(
-        _cited(passage, citations, denies=number in denying) for number, passage in enumerate(found)
+        cited(passage, sources, denies=number in denying) for number, passage in enumerate(found)
     )
     return Answer(
-        answer_id=answer_id(question, filters, generation, f"{model} {weights()} {threshold}"),
+        answer_id=answer_id(
+            question, filters, generation, f"{model} {weights()} {threshold}", after
+        ),
         question=question,
         filters=filters,
         generation=generation,
@@ -52,7 +60,7 @@ def compose(
         status="answered" if answered else "declined",
         confidence=judged.confidence,
         quotes=quotes if answered else (),
-        citations=citations,
+        citations=sources,
         agreement=made,
         reason=judged.reason,
         closest=quotes[0] if quotes and not answered else None,
@@ -71,10 +79,13 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     return Judgement(confidence, decline.reason(ranking))
 
 
-def answer_id(question: str, filters: Filters, generation: int, model: str) -> str:
-    """Twelve hex digits that name question, filters, generation and all that judges."""
+def answer_id(
+    question: str, filters: Filters, generation: int, model: str, after: FollowUp | None = None
+) -> str:
+    """Twelve hex digits that name question, filters, generation, what judges and came before."""
     parts = [question, sorted(filters.publishers), generation, model]
     parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+    parts += [after.words, repr(after.told)] if after else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
@@ -84,9 +95,9 @@ def _led_by(found: Sequence[Passage], first: Sequence[int]) -> list[Passage]:
     return [*(found[number] for number in first), *rest]
 
 
-def _cited(passage: Passage, citations: Sequence[Citation], *, denies: bool) -> CitedQuote:
+def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False) -> CitedQuote:
     """A passage as a quote; who negates what another quote says denies it, whatever the verb."""
-    numbers = {citation.article.article_id: citation.number for citation in citations}
+    numbers = {citation.article.article_id: citation.number for citation in sources}
     said = voice(passage)
     return CitedQuote(
         quote=passage.quote(),
@@ -97,14 +108,14 @@ def _cited(passage: Passage, citations: Sequence[Citation], *, denies: bool) -> 
     )
 
 
-def _citations(found: Sequence[Passage], ranking: Ranking) -> tuple[Citation, ...]:
+def citations(found: Sequence[Passage], articles: Mapping[str, Article]) -> tuple[Citation, ...]:
     """The reports quoted, then those that have the same sentences, with their independence."""
     ids = [passage.article.article_id for passage in found]
     ids += [article_id for passage in found for article_id in passage.also]
-    articles: list[Article] = [ranking.articles[article_id] for article_id in dict.fromkeys(ids)]
+    listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
     return tuple(
         Citation(number, article, tuple(sorted(other + 1 for other in others)))
         for number, (article, others) in enumerate(
-            zip(articles, independence(articles), strict=True), 1
+            zip(listed, independence(listed), strict=True), 1
         )
     )

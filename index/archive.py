@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import re
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -16,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
-from index import decline, sources
+from index import decline, news, sources
 from index.answer import compose
-from index.article import Answer, Article, Filters, Notice, Sentence, Standing
+from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
 from index.commit import mismatch
 from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
@@ -33,13 +32,17 @@ from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.log import Recalled
 from index.memory import Disturbed, Memory
-from index.query import parse
+from index.origins import same_origin
+from index.query import parse, publishers_named
+from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
 from index.sources import Failure, Item, Known, Page
 from index.store import Changes, Event, Origin, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
+_SAMPLED = 8  # sentences of a report by which others of its origin are looked for
+_NEAR_SENTENCES = 10  # to each of them
 MAX_EVERY = 43_200  # minutes: a month
 MAX_NOTE_CHARS = 1_000
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
@@ -56,6 +59,7 @@ class Archive:
         *,
         threshold: float = THRESHOLD,
         fetcher: Fetcher | None = None,
+        reranker: Reranker | None = None,
     ) -> None:
         """Wire the parts.
 
@@ -64,8 +68,10 @@ class Archive:
             encoder: must be the one that the collection was embedded with.
             threshold: confidence under which a question is declined, 0..1.
             fetcher: reads addresses; one with the usual limits unless given.
+            reranker: looks at the best sentences again, and judges how sure they are.
         """
         self._store = store
+        self._reranker = reranker
         self.memory = Memory(store)
         self._encoder = encoder
         self._threshold = threshold
@@ -80,6 +86,7 @@ class Archive:
         *,
         threshold: float = THRESHOLD,
         make: bool = True,
+        reranker: Reranker | None = None,
     ) -> Archive:
         """The embedded collection of that name below a data folder; made there unless `make` is no.
 
@@ -97,7 +104,8 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        return cls(EmbeddedStore(data / collection), encoder, threshold=threshold)
+        store = EmbeddedStore(data / collection)
+        return cls(store, encoder, threshold=threshold, reranker=reranker)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -106,30 +114,53 @@ class Archive:
 
     # Asking
 
-    def ask(self, question: str, filters: Filters = Filters()) -> Answer:  # noqa: B008 - frozen
+    def ask(
+        self,
+        question: str,
+        filters: Filters = Filters(),  # noqa: B008 - frozen
+        after: FollowUp | None = None,
+    ) -> Answer:
         """Answer a question on one generation, with quotes checked against it.
+
+        Args:
+            question: that stands by itself, also where it was asked after another.
+            filters: which reports may answer.
+            after: what came before it, if anything.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
-            answer = compose(
-                ranking,
-                filters=filters,
-                generation=snapshot.generation,
-                model=self._encoder.model,
-                threshold=self._threshold,
-            )
-            if answer.status == "declined" and filters:
-                free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
-                if free.confidence >= self._threshold:
-                    best = free.articles[free.sentences[0].article_id]
-                    left_out = decline.excluded(filters, best)
-                    answer = replace(answer, reason=f"{answer.reason} {left_out}")
+            wanted = news.asked(question, snapshot, filters)
+            if wanted is None:
+                answer = self._answered(snapshot, question, filters, after)
+            else:
+                known = publishers_named(filters.publishers, snapshot.publishers())
+                filters = replace(filters, publishers=known)
+                answer = news.told(question, wanted, snapshot, filters, model=self._judges)
             _check_quotes(snapshot, answer)
             return answer
+
+    def _answered(
+        self, snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None
+    ) -> Answer:
+        ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
+        answer = compose(
+            ranking,
+            filters=filters,
+            generation=snapshot.generation,
+            model=self._judges,
+            threshold=self._threshold,
+            after=after,
+        )
+        if answer.status == "declined" and filters:
+            free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+            if free.confidence >= self._threshold:
+                best = free.articles[free.sentences[0].article_id]
+                left_out = decline.excluded(filters, best)
+                answer = replace(answer, reason=f"{answer.reason} {left_out}")
+        return answer
 
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text again, just before it is sent.
@@ -161,10 +192,17 @@ class Archive:
     ) -> tuple[Ranking, Filters]:
         publishers = snapshot.publishers()
         query = parse(question, publishers)
-        filters = replace(filters, publishers=_resolved(filters.publishers, publishers))
+        filters = replace(filters, publishers=publishers_named(filters.publishers, publishers))
         if snapshot.model is not None and snapshot.model != self._encoder.model:
             raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
-        return rank(snapshot, self._encoder, query, filters, depth), filters
+        ranking = rank(snapshot, self._encoder, query, filters, depth)
+        return (reranked(ranking, self._reranker) if self._reranker else ranking), filters
+
+    @property
+    def _judges(self) -> str:
+        """All models that an answer depends on."""
+        again = f" + {self._reranker.model}" if self._reranker else ""
+        return self._encoder.model + again
 
     # Changing
 
@@ -181,9 +219,8 @@ class Archive:
         """Add reports from files, folders or a stream; what fails is listed, the rest goes in.
 
         Args:
-            names: paths, or "-" for JSON lines on `stream`.
+            names: paths, or "-" for JSON lines on `stream` (bytes).
             actor: who is written into the audit log.
-            stream: bytes for "-".
             files: handed in, which no reindex looks for again.
             dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
@@ -200,8 +237,8 @@ class Archive:
             watch=watch,
         )
         try:
-            items = self._items(names, read, stream)
-            return run.take(itertools.chain(items, sources.uploaded(files)))
+            found = itertools.chain(self._items(names, read, stream), sources.uploaded(files))
+            return run.take(found)
         finally:
             for name, error in read.items() if not dry_run else ():
                 if error is None and name != "-":
@@ -477,6 +514,21 @@ class Archive:
         with self._store.snapshot() as snapshot:
             return snapshot.generation
 
+    def same_origin(self, article_id: str) -> list[Article]:
+        """The other live reports that copy or rewrite an article, or what it was made from.
+
+        Only those are compared that have a sentence near one of its own, so it costs the same
+        however large the collection is.
+        """
+        with self._store.snapshot() as snapshot:
+            article = snapshot.article(article_id)
+            vectors = [*snapshot.embedded(article_id).values()]
+            step = max(1, len(vectors) // _SAMPLED)
+            near = [snapshot.dense(vector, _NEAR_SENTENCES).ids for vector in vectors[::step]]
+            found = snapshot.rows({int(one) for ids in near for one in ids}).articles
+        others = (one for one in found.values() if one.article_id != article_id)
+        return [one for one in others if same_origin(article.text, one.text)]
+
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
@@ -541,21 +593,6 @@ def _origin(name: str) -> Origin:
 def _total(names: Iterable[str]) -> int | None:
     counts = [sources.count(name) if name != "-" else None for name in names]
     return None if None in counts else sum(count or 0 for count in counts)
-
-
-def _resolved(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:
-    """Publishers as the collection spells them: that name, else all that hold it as whole words."""
-    found = []
-    known = [*publishers]
-    for name in wanted:
-        words = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
-        exact = [one for one in known if one.casefold() == name.strip().casefold()]
-        near = exact or [one for one in known if name.strip() and words.search(one)]
-        if not near:
-            have = ", ".join(known[:10]) or "none"
-            raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")
-        found += near
-    return tuple(dict.fromkeys(found))
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:

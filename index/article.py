@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
 
 Act = Literal["claim", "denial", "confirmation", "report"]
+Change = Literal["new", "changed"]
 Standing = Literal["corrected", "retracted"]
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
@@ -221,6 +222,7 @@ class CitedQuote:
         speaker: who says it, in the words of the report; None if unknown or only the report.
         act: how it is said.
         also: numbers of the citations that have the same sentence and the same origin.
+        change: in an answer on what is new, whether its report is, or was changed there.
     """
 
     quote: Quote
@@ -228,6 +230,15 @@ class CitedQuote:
     speaker: str | None = None
     act: Act = "report"
     also: tuple[int, ...] = ()
+    change: Change | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is new or changed since a day: so many reports, of which the newest are quoted."""
+
+    since: date
+    reports: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,6 +286,19 @@ class Filters:
         return bool(self.publishers or self.since or self.until or self.as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What makes a question one that is asked after an answer.
+
+    Attributes:
+        words: those that are new in it: they weigh more than what it takes over.
+        told: what was quoted before; it comes again only where nothing else answers as well.
+    """
+
+    words: str
+    told: tuple[Quote, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the reports say on a question, or a reasoned decline.
@@ -295,6 +319,7 @@ class Answer:
     agreement: Agreement | None = None
     reason: str | None = None
     closest: CitedQuote | None = None
+    news: News | None = None
     scores: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:

@@ -22,12 +22,12 @@ from itertools import pairwise
 
 from index.article import Act
 from index.phrases import (
-    AUXILIARIES,
+    PEOPLE,
     PRONOUNS,
     Token,
-    adverb,
     after_time,
     before_time,
+    before_verb,
     mask,
     phrase_ending,
     phrase_starting,
@@ -81,12 +81,23 @@ _BEFORE_NOUN = frozenset(
 )
 _BEHIND_VERB = frozenset("that the a an it he she they there his her no many in".split())
 _REPORTED_AS = frozenset("missing dead stolen injured".split())
-_BE = frozenset("is are was were be been being".split())
 _WHEN = frozenset("before after when until since once".split())
 _MESSAGES = frozenset(", statement letter release tweet post message speech interview".split())
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“](¤+)")
 _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")
+_MAN = frozenset("mr spokesman chairman father brother son husband king prince man".split())
+_WOMAN = frozenset("mrs ms spokeswoman mother sister daughter wife queen princess woman".split())
+_OFFICE = frozenset(
+    "minister president chief director leader head mayor governor secretary senator judge dr"
+    " professor captain general officer spokesperson commander coach manager lawyer".split()
+)
+_BODY = frozenset(
+    "ministry authority police union company agency government office department committee council"
+    " court army navy media association party group bank university team service commission board"
+    " administration parliament news organisation organization statement report".split()
+)
+_WHO = re.compile(r"\b(?!(?:the|of|for|and|in|at)\b)[a-z]{3,}(?: [A-Z][\w.’'-]+){2,3}(?: of\b.*)?$")
 _SENTENCE_END = re.compile(
     r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])"
 )
@@ -146,7 +157,7 @@ def _closes(words: Sequence[Token], n: int) -> bool:
     rest = [word for word in words[n + 1 :] if word.text not in {".", '"', "”"}]
     if after_time(rest, len(rest) - 1) >= 0 or words[n].text not in {"said", "says"}:
         return False
-    found = phrase_ending(words, _skip_back(words, n)[0])
+    found = phrase_ending(words, before_verb(words, n)[0])
     return found is not None and any(
         word.text == "," and word.end + 1 == found.start for word in words
     )
@@ -181,7 +192,7 @@ def _is_verb(words: Sequence[Token], n: int) -> bool:
 
 def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
     """The subject of verb n: behind it when turned round, else before it."""
-    end, passive = _skip_back(words, n)
+    end, passive = before_verb(words, n)
     previous = words[n - 1].text if n else ""
     if passive:
         by = n + 1 < len(words) and words[n + 1].text == "by" and words[n].text != "found"
@@ -209,26 +220,11 @@ def _turned_round(words: Sequence[Token], n: int, end: int) -> bool:
     return before_time(words, rest) or words[rest].text in {",", ".", ";"}
 
 
-def _skip_back(words: Sequence[Token], n: int) -> tuple[int, bool]:
-    """Index of the last word before verb n that is no adverb, auxiliary or time; and passive?"""
-    i, passive = n - 1, False
-    while i >= 0:
-        text = words[i].text
-        if text in AUXILIARIES or adverb(text):
-            passive = passive or text in _BE
-            i -= 1
-        elif (skipped := after_time(words, i)) < i:
-            i = skipped
-        else:
-            break
-    return i, passive
-
-
 def _participle_of(words: Sequence[Token], n: int) -> Span | None:
     """Whose participle word n is: its own subject after "with", else the sentence's."""
     previous = words[n - 1].text
     if n > 1 and previous == "as" and words[n - 2].text == "quoted":
-        return phrase_ending(words, _skip_back(words, n - 2)[0])
+        return phrase_ending(words, before_verb(words, n - 2)[0])
     own = phrase_ending(words, n - 1) if previous[-1].isalnum() else None
     if own and any(word.text == "with" and word.end + 1 == own.start for word in words):
         return own
@@ -243,23 +239,43 @@ def _resolved(found: Attribution, before: str) -> Attribution:
     """Replace a pronoun by the phrase it stands for, or by None."""
     if found.speaker is None or not _is_pronoun(found.speaker):
         return found
-    told = found.speaker.lower() in {"i", "we", "you"}
-    return replace(found, speaker=None if told else _antecedent(before))
+    pronoun = found.speaker.lower()
+    told = pronoun in {"i", "we", "you"}
+    return replace(found, speaker=None if told else _antecedent(pronoun, before))
 
 
-def _antecedent(before: str) -> str | None:
-    """The speaker, else the named subject, of the nearest sentence before that has one."""
+def _antecedent(pronoun: str, before: str) -> str | None:
+    """The speaker, else the named subject, of the nearest sentence before that has one.
+
+    Only where it fits. A name tells nothing of who bears it, an office or a body does: "she" is
+    no spokesman and no ministry, "it" no minister.
+    """
     for sentence in reversed(_sentences(before)[-_BACK:]):
         found = next(_attributions(sentence), None)
         if found is not None:
             if not _is_pronoun(found.speaker):
-                return found.speaker
+                return found.speaker if _fits(pronoun, found.speaker or "") else None
             continue
         span = subject(tokens(mask(sentence)))
         name = sentence[span.start : span.end] if span else ""
         if _NAME.search(name) and not _is_pronoun(name):
-            return name
+            return name if _fits(pronoun, name) else None
     return None
+
+
+def _fits(pronoun: str, phrase: str) -> bool:
+    """Whether a pronoun can stand for a phrase, as far as its words tell."""
+    words = set(re.findall(r"[a-z]+", phrase.lower()))
+    if pronoun == "it":
+        return not words & (_MAN | _WOMAN | _OFFICE)
+    if pronoun == "they":
+        return True
+    if words & (_WOMAN if pronoun == "he" else _MAN):
+        return False
+    last = phrase.rsplit(maxsplit=1)[-1]
+    several = last.endswith("s") and (last.islower() or last.lower() in PEOPLE)
+    somebody = words & (_MAN | _WOMAN | _OFFICE) or _WHO.search(phrase)
+    return bool(somebody) or not (words & _BODY or several)
 
 
 def _from_neighbours(masked: str, before: str, after: str) -> Attribution:

@@ -27,7 +27,7 @@ from index.errors import NotFoundError, StoreBusyError, StoreError, StoreVersion
 from index.log import SCHEMA as LOG_SCHEMA
 from index.log import SqliteLog
 from index.plain import Page
-from index.store import Event, Ids, Known, Origin, Ranked, Rows, Size, keys
+from index.store import Event, Fresh, Ids, Known, Origin, Ranked, Rows, Size, keys
 
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
@@ -336,6 +336,31 @@ class Reader:
         )
         return [self._noted(_article(row)) for row in rows]
 
+    def published(self) -> tuple[datetime, datetime] | None:
+        first, last = self._db.execute(
+            "SELECT min(r.published), max(r.published) "
+            "FROM article a JOIN revision r ON r.revision = a.live"
+        ).fetchone()
+        return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
+
+    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
+        where, values = _article_filter(replace(filters, since=None))
+        rows = self._db.execute(
+            "WITH revised AS (SELECT c.article, min(c.before) AS before FROM change c "
+            "JOIN generation g ON g.number = c.generation "
+            "WHERE c.outcome = 'updated' AND g.at >= ? GROUP BY c.article) "
+            f"SELECT {_ARTICLE_COLUMNS}, b.number FROM article a "
+            "JOIN revision r ON r.revision = a.live LEFT JOIN revised ON revised.article = "
+            "a.article LEFT JOIN revision b ON b.revision = revised.before "
+            f"WHERE (r.published >= ? OR b.number IS NOT NULL){where} "
+            "ORDER BY r.published DESC, a.article LIMIT ?",
+            (utc_text(since), utc_text(since), *values, limit),
+        ).fetchall()
+        return [
+            Fresh(self._noted(_article(row)), self.article(row[0], row[-1]) if row[-1] else None)
+            for row in rows
+        ]
+
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)
         rows = self._db.execute(
@@ -475,6 +500,13 @@ def live_filter(filters: Filters) -> tuple[str, list[object]]:
         "SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live "
         "JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL"
     )
+    where, values = _article_filter(filters)
+    return sql + where, values
+
+
+def _article_filter(filters: Filters) -> tuple[str, list[object]]:
+    """Conditions on revision r that the filters make, and their parameters."""
+    sql = ""
     values: list[object] = []
     if filters.publishers:
         sql += f" AND r.publisher_key IN ({','.join('?' * len(filters.publishers))})"

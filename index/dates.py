@@ -41,6 +41,11 @@ class DateRange:
         return (self.start is None or self.start <= day) and day <= self.end
 
 
+def as_written(typed: str) -> str:
+    """What people type, with capitals on the days and months, as `date_ranges` reads them."""
+    return _TYPED.sub(lambda name: name.group().capitalize(), typed)
+
+
 def date_ranges(text: str, base: date | None) -> list[DateRange]:
     """The ranges of days named in `text`, in order, not overlapping.
 
@@ -70,9 +75,11 @@ _MONTHS = (
 ).split()
 _MONTH_NUMBER = {name[:3].lower(): number for number, name in enumerate(_MONTHS, 1)}
 _WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_TYPED = re.compile(
+    rf"\b(?:{'|'.join([*_WEEKDAYS, *(name[:3] for name in _MONTHS)])})", re.IGNORECASE
+)
 _COUNTS = "one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = {word: number for number, word in enumerate(_COUNTS, 1)} | {"a": 1, "an": 1}
-_SEASON = {"spring": 3, "summer": 6, "autumn": 9, "fall": 9}
 _PART = {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2}
 _AWAY = {"last": -1, "past": -1, "this": 0, "next": 1, "coming": 1}
 _UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25, "decade": 3652.5}
@@ -88,6 +95,10 @@ _P = (
     r"(?:in )?"
 )
 _WHICH = r"(?P<which>[Ll]ast|[Tt]his(?! past)|[Nn]ext|(?:[Tt]his )?[Pp]ast|[Cc]oming)"
+_DAY_WORD = (
+    r"[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow"
+    r"|[Tt]his (?:morning|afternoon|evening)"
+)
 _UNIT = r"(?P<unit>day|week|month|year|decade)"
 _LEAD = r"(?:(?<=[Ii]n )|(?<=[Ss]ince )|(?<=[Uu]ntil )|(?<=[Bb]y )|(?<=[Dd]uring )|(?<=[Ff]rom ))"
 # "in 2,019 homes", "2019%", "2000 people" are counts.
@@ -138,9 +149,13 @@ def _month_of(m: _Match) -> int:
 
 
 def _full(m: _Match, _base: date, _ahead: bool) -> _Days:
-    month = int(m["mm"]) if "mm" in m.re.groupindex else _month_of(m)
-    day = date(int(m["year"]), month, int(m["day"]))
+    day = date(int(m["year"]), _month_of(m), int(m["day"]))
     return day, day
+
+
+def _iso(m: _Match, _base: date, _ahead: bool) -> _Days:
+    year, month = int(m["year"]), int(m["mm"])
+    return (date(year, month, int(m["day"])),) * 2 if m["day"] else _month(year, month)
 
 
 def _day_of_month(m: _Match, base: date, ahead: bool) -> _Days:
@@ -176,11 +191,6 @@ def _bare_year(m: _Match, base: date, _ahead: bool) -> _Days | None:
 def _decade(m: _Match, _base: date, _ahead: bool) -> _Days:
     first = int(m["decade"])
     return _part((date(first, 1, 1), date(first + 9, 12, 31)), m["part"])
-
-
-def _season(m: _Match, _base: date, _ahead: bool) -> _Days:
-    year, month = int(m["year"]), _SEASON[m["season"].lower()]
-    return date(year, month, 1), _month(year, month + 2)[1]
 
 
 def _weekday(m: _Match, base: date, ahead: bool) -> _Days:
@@ -244,7 +254,7 @@ _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
     for hint, pattern, reader in (
         (_MONTH_NAMED, rf"\b{_M} {_D},? {_Y}\b", _full),
         (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),
-        (_YEAR_NAMED, rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])-{_D}\b", _full),
+        (_YEAR_NAMED, rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])(?:-{_D})?(?![\w-])", _iso),
         (
             _MONTH_NAMED,
             rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)",
@@ -255,19 +265,9 @@ _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
         (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
         (_MONTH_NAMED, rf"\b{_M} of {_WHICH} year\b", _month_of_which),
         (_YEAR_NAMED, rf"\b(?:{_P}|the )(?:the )?(?P<decade>(?:1[89]|20)\d0)s\b", _decade),
-        (
-            _YEAR_NAMED,
-            rf"\b(?P<season>[Ss]pring|[Ss]ummer|[Aa]utumn|[Ff]all) (?:of )?{_Y}\b",
-            _season,
-        ),
         (_YEAR_NAMED, rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
         (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
-        (
-            _UNIT_NAMED,
-            r"\b(?:[Tt]oday|[Tt]onight|[Yy]esterday|[Ll]ast night|[Tt]omorrow)\b",
-            _day_word,
-        ),
-        (_UNIT_NAMED, r"\b[Tt]his (?:morning|afternoon|evening)\b", _day_word),
+        (_UNIT_NAMED, rf"\b(?:{_DAY_WORD})\b", _day_word),
         (_UNIT_NAMED, rf"(?i:\b{_N} {_UNIT}s? ago\b)", _ago),
         (_UNIT_NAMED, rf"\b{_WHICH} (?P<unit>week|month|year)\b", _unit_away),
         (_UNIT_NAMED, rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),

@@ -84,7 +84,7 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     """Questions of a split, with their evidence found in the stored articles.
 
     Raises:
-        SourceError: the folder is not in this layout.
+        SourceError: the folder is not in this layout, or has nothing to ask.
     """
     needed = [folder / "queries.jsonl", folder / "qrels" / f"{split}.tsv"]
     if missing := [path.name for path in needed if not path.is_file()]:
@@ -92,38 +92,60 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
             f"{folder} lacks {', '.join(missing)}: it needs corpus.jsonl, queries.jsonl and "
             "qrels/SPLIT.tsv; name the split with --split."
         )
-    qrels: dict[str, dict[str, int]] = {}
-    for line in needed[1].read_text(encoding="utf-8").splitlines()[1:]:
-        query_id, article_id, grade = line.split("\t")
-        if int(grade) > 0:  # some sets also list what was judged to be of no use
-            qrels.setdefault(query_id, {})[article_id] = int(grade)
+    qrels = _judgements(needed[1])
     evidence: dict[str, list[Evidence]] = {}
     if (folder / "evidence.jsonl").is_file():
-        for row in _rows(folder / "evidence.jsonl"):
+        for row in _rows(folder / "evidence.jsonl", "query_id", "article_id", "text"):
             article = articles.get(row["article_id"])
             start = article.text.find(row["text"].strip()) if article else -1
             if article is not None and start >= 0:
                 found = Evidence(article.article_id, start, start + len(row["text"].strip()))
                 evidence.setdefault(row["query_id"], []).append(found)
-    return [
+    questions = [
         Question(
             query_id=row["_id"],
             text=row["text"],
             articles=qrels.get(row["_id"], {}),
             evidence=tuple(evidence.get(row["_id"], ())),
-            answerable=(row.get("metadata") or {}).get("answerable"),
+            answerable=_answerable(row),
         )
-        for row in _rows(needed[0])
-        if row["_id"] in qrels or (row.get("metadata") or {}).get("answerable") is False
+        for row in _rows(needed[0], "_id", "text")
+        if row["_id"] in qrels or _answerable(row) is False
     ]
+    if not questions:
+        raise SourceError(f"{needed[1]} judges none of the questions in {needed[0].name}.")
+    return questions
 
 
-def collection_name(folder: Path) -> str:
-    """Where a set is indexed: a collection named after the folder and its corpus' content."""
+def _judgements(path: Path) -> dict[str, dict[str, int]]:
+    """Grades over 0 by query and article: some sets also list what was judged to be of no use."""
+    found: dict[str, dict[str, int]] = {}
+    for number, line in _lines(path):
+        try:
+            query_id, article_id, grade = line.split("\t")
+            if int(grade) > 0:
+                found.setdefault(query_id, {})[article_id] = int(grade)
+        except ValueError as error:
+            if number > 1:  # the first line names the columns
+                raise SourceError(
+                    f"{path}, line {number}: a query, an article and a whole number are needed, "
+                    "with tabs between them."
+                ) from error
+    return found
+
+
+def _answerable(row: Mapping[str, Any]) -> bool | None:
+    metadata = row.get("metadata")
+    return metadata.get("answerable") if isinstance(metadata, dict) else None
+
+
+def collection_name(folder: Path, model: str) -> str:
+    """Where a set is indexed: named after the folder, its corpus' content and the encoder."""
     with _corpus(folder).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(model.encode())
     plain = re.sub(r"[^\w-]+", "-", folder.resolve().name)
-    return f"evaluate-{plain}-{digest[:8]}"
+    return f"evaluate-{plain}-{digest.hexdigest()[:8]}"
 
 
 def _corpus(folder: Path) -> Path:
@@ -149,9 +171,15 @@ def evaluate(
         split: which qrels.
         run: file to write the ranked articles to, in TREC's format.
         watch: called with the progress of indexing.
+
+    Raises:
+        SourceError: the folder is not in this layout, or has nothing to ask.
     """
     report = archive.add([str(_corpus(folder))], actor="evaluate", watch=watch)
     articles = {article.article_id: article for article in archive.articles()}
+    if not articles:
+        why = f" ({report.failed[0].error})" if report.failed else ""
+        raise SourceError(f"{_corpus(folder)} holds no article that can be read{why}.")
     questions = load(folder, split, articles)
     archive.prepare()
     started = time.perf_counter()
@@ -259,6 +287,22 @@ def _is_gold(sentence: Sentence, gold: Evidence) -> bool:
     return shared >= _GOLD_OVERLAP * min(lengths)
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as file:
-        yield from (json.loads(line) for line in file if line.strip())
+def _rows(path: Path, *fields: str) -> Iterator[dict[str, Any]]:
+    """The objects of a file of JSON lines, in all of which some fields must be texts."""
+    for number, line in _lines(path):
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise SourceError(f"{path}, line {number}: this is not JSON ({error}).") from error
+        if not isinstance(row, dict) or not all(isinstance(row.get(f), str) for f in fields):
+            raise SourceError(f"{path}, line {number}: {', '.join(fields)} are needed, as texts.")
+        yield row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Lines that are not blank, by number."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path} cannot be read as text in UTF-8 ({error}).") from error
+    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())

@@ -7,8 +7,9 @@ z-scored among the candidates of the question, the others are taken as they are.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,13 @@ class Measured:
         dense: float32 (n,), inner product of sentence and question.
         names: share (0 to 1, by idf) of the question's names in the sentence, its neighbours
             and its title: (n,).
+        near: the same share of all its terms.
     """
 
     columns: dict[str, Column]
     dense: Column
     names: Column
+    near: Column
 
 
 def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
@@ -54,14 +57,11 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
     """
     own, articles = _ownership(rows)
     counts, sizes = _term_counts(query, rows.terms)
-    titles = [terms(articles[i].title) for i in range(len(articles))]
-    title_counts, title_sizes = _term_counts(query, titles)
-    window, window_sizes = counts + title_counts[own], sizes + title_sizes[own]
-    for step in (-1, 1):
-        beside = _beside(rows, step)
-        there = (beside >= 0).astype(np.float32)
-        window += counts[beside] * there[:, None]
-        window_sizes += sizes[beside] * there
+    title_counts, title_sizes = _term_counts(query, [_analysed(a.title) for a in articles])
+    positions = np.array([sentence.position for sentence in rows.sentences])
+    follows = (own[1:] == own[:-1]) & (positions[1:] == positions[:-1] + 1)
+    window = _with_neighbours(counts, follows) + title_counts[own]
+    window_sizes = _with_neighbours(sizes, follows) + title_sizes[own]
     weights = _without_sources(query, idf)
     dense = rows.vectors @ vectors[0]
     publisher = np.array([query.publishers.get(a.publisher or "", 0.0) for a in articles])
@@ -82,7 +82,7 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
         "publisher": publisher[own],
         "day": day[own],
         "gives": _gives(query, texts),
-        "first": np.array([1 / (1 + sentence.position) for sentence in rows.sentences]),
+        "first": 1 / (1 + positions),
         "length": np.log1p(sizes),
         "asks": _each(texts, lambda text: _last(text) == "?"),
         "unfinished": _each(texts, lambda text: _last(text) not in _FULL_STOPS),
@@ -91,6 +91,7 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
         columns={name: np.asarray(column, dtype=np.float32) for name, column in columns.items()},
         dense=np.asarray(dense, dtype=np.float32),
         names=_share(window, idf * np.array([term in query.names for term in query.terms])),
+        near=_share(window, weights),
     )
 
 
@@ -106,6 +107,11 @@ def article_bm25(query: Query, articles: Sequence[Article]) -> Column:
     frequency = (counts > 0).sum(0)
     idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5))
     return _scaled(_saturated(counts, sizes) @ idf)
+
+
+@lru_cache(maxsize=10_000)
+def _analysed(title: str) -> list[str]:
+    return terms(title)
 
 
 # Arithmetic
@@ -128,9 +134,8 @@ def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Grid, Co
     column = {term: i for i, term in enumerate(query.terms)}
     counts = np.zeros((len(texts), len(column)), dtype=np.float32)
     for row, text in enumerate(texts):
-        for term in text:
-            if term in column:
-                counts[row, column[term]] += 1
+        for term in column.keys() & text:
+            counts[row, column[term]] = text.count(term)
     return counts, np.array([len(text) for text in texts], dtype=np.float32)
 
 
@@ -169,11 +174,12 @@ def _shrunken_mean(dense: Column, own: npt.NDArray[np.int64]) -> Column:
     return np.asarray(means[own], dtype=np.float32)
 
 
-def _beside(rows: Rows, step: int) -> npt.NDArray[np.int64]:
-    """The row of the sentence `step` further in the same article (n,); -1 where there is none."""
-    place = {(s.article_id, s.position): i for i, s in enumerate(rows.sentences)}
-    where = (place.get((s.article_id, s.position + step), -1) for s in rows.sentences)
-    return np.fromiter(where, dtype=np.int64)
+def _with_neighbours(values: Grid, follows: npt.NDArray[np.bool_]) -> Grid:
+    """Each row with those of the sentences before and after it: `follows` (n - 1,) tells which."""
+    total = values.copy()
+    total[1:][follows] += values[:-1][follows]
+    total[:-1][follows] += values[1:][follows]
+    return total
 
 
 # Reading
@@ -188,12 +194,13 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
     "person": _NAME,
     "name": _NAME,
     "date": re.compile(
-        rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|today|yesterday)\b"
+        rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|today|yesterday|midnight|noon)\b"
+        r"|\b\d{1,2}(?:[.:]\d\d)? ?(?:[ap]m\b|[ap]\.m\.)|\b\d{1,2}:\d\d\b"
     ),
     "amount": re.compile(
         r"[$£€]\s?\d[\d.,]*(?: ?(?:thousand|million|billion|trillion|[kmb]n?\b))?"
         r"|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
-        r"|seconds?|miles?|kilomet\w+|met(?:re|er)s?|feet|foot|inch(?:es)?|pounds?|dollars?|tons?|kg|km"
+        r"|seconds?|miles?|\w*met(?:re|er)s?|feet|foot|inch(?:es)?|pounds?|dollars?|tons?|kg|km"
         r"|degrees|million|billion|trillion)"
         rf"|\b(?:several|{_NUMBER_WORDS}) (?:years|months|weeks|days|hours|minutes|times)"
     ),
@@ -219,13 +226,16 @@ def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
 
 def given(query: Query, text: str) -> list[Span]:
     """Where a text holds something of the kind asked for that the question does not name."""
-    if query.answer_type is None:
-        return []
-    known = set(terms(query.question))
-    found = _GIVEN[query.answer_type].finditer(text)
-    return [Span(*at.span()) for at in found if not known.issuperset(terms(at.group()))]
+    return [*_given(query.answer_type, set(terms(query.question)), text)]
+
+
+def _given(kind: AnswerType | None, known: set[str], text: str) -> Iterator[Span]:
+    for found in _GIVEN[kind].finditer(text) if kind else ():
+        if not known.issuperset(terms(found.group())):
+            yield Span(*found.span())
 
 
 def _gives(query: Query, texts: Sequence[str]) -> Column:
     """1 where a sentence holds something of the kind asked for that the question does not: (n,)."""
-    return _each(texts, lambda text: any(True for _ in given(query, text)))
+    kind, known = query.answer_type, set(terms(query.question))
+    return _each(texts, lambda text: any(True for _ in _given(kind, known, text)))

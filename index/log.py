@@ -6,14 +6,26 @@ and what was quoted, never who asked; a watch names whom to tell, and is deleted
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 import sqlite3
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime
 from typing import Any, Literal
 
-from index.article import Act, Answer, Article, Citation, CitedQuote, Filters, Quote
+from index.article import (
+    Agreement,
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    Filters,
+    News,
+    Quote,
+    Side,
+)
 
 SCHEMA = """
 CREATE TABLE answer (
@@ -32,43 +44,15 @@ CREATE TABLE watch (
 """
 
 Verdict = Literal["useful", "wrong"]
+Lookup = Callable[[str, int | None], Article]
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """Where a quote was cut: enough to cut it again, letter for letter."""
-
-    article_id: str
-    revision: int
-    start: int
-    end: int
-    citation: int
-    score: float
-    speaker: str | None = None
-    act: Act = "report"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """An answer as it is kept.
-
-    Attributes:
-        cuts: of its quotes; that of the closest one where it declines.
-        channel, message: where all could read it; None for an answer that only its reader saw.
-    """
+class Asked:
+    """A question and the id of the answer it got."""
 
     answer_id: str
-    at: datetime
     question: str
-    filters: Filters
-    generation: int
-    model: str
-    status: Literal["answered", "declined"]
-    confidence: float
-    cuts: tuple[Cut, ...]
-    reason: str | None
-    channel: int | None
-    message: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,50 +105,78 @@ class SqliteLog:
         """Read, or in a write transaction also write."""
         self._db = db
 
-    def record(self, entry: Entry) -> None:
+    def record(self, answer: Answer, *, channel: int | None, message: int | None) -> None:
         """Keep an answer; the same one given again is kept once, with where it was read last."""
-        values = (entry.generation, entry.model, entry.status, entry.confidence)
-        cuts = json.dumps([list(_values(cut)) for cut in entry.cuts])
+        filters, now = _packed(answer.filters), datetime.now(UTC).isoformat()
         self._db.execute(
             "INSERT INTO answer VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
             "at = excluded.at, channel = coalesce(excluded.channel, channel), "
             "message = coalesce(excluded.message, message)",
             (
-                *(entry.answer_id, entry.at.isoformat(), entry.question, _packed(entry.filters)),
-                *(*values, cuts, entry.reason, entry.channel, entry.message),
+                *(answer.answer_id, now, answer.question, filters, answer.generation),
+                *(answer.model, answer.status, answer.confidence, _parts(answer)),
+                *(answer.reason, channel, message),
             ),
         )
 
-    def entry(self, answer_id: str) -> Entry | None:
-        """The answer of that id."""
+    def recall(self, answer_id: str, article: Lookup) -> Recalled | None:
+        """The answer of that id, its quotes cut again.
+
+        Args:
+            answer_id: as it was given.
+            article: looks up one article, in a revision or (None) in its latest.
+        """
         found = self._db.execute("SELECT * FROM answer WHERE answer_id = ?", (answer_id,))
         row = found.fetchone()
-        return _entry(row) if row else None
+        return _recalled(row, article) if row else None
 
-    def quoting(self, article_id: str, limit: int) -> list[Entry]:
+    def quoting(self, article_id: str, limit: int) -> list[Asked]:
         """Answers for all to read that quote an article, newest first."""
         rows = self._db.execute(
-            "SELECT * FROM answer WHERE message IS NOT NULL AND status = 'answered' AND EXISTS "
-            "(SELECT 1 FROM json_each(cuts) WHERE json_extract(value, '$[0]') = ?) "
-            "ORDER BY at DESC LIMIT ?",
+            "SELECT answer_id, question FROM answer "
+            "WHERE message IS NOT NULL AND status = 'answered' AND EXISTS "
+            "(SELECT 1 FROM json_each(coalesce(json_extract(cuts, '$.cuts'), cuts)) "
+            "WHERE json_extract(value, '$[0]') = ?) ORDER BY at DESC LIMIT ?",
             (article_id, limit),
         )
-        return [_entry(row) for row in rows]
+        return [Asked(*row) for row in rows]
 
-    def judge(self, answer_id: str, verdict: Verdict, note: str) -> None:
-        """Keep what a reader said of an answer."""
+    def judge(self, answer_id: str, verdict: Verdict, note: str, reader: int) -> None:
+        """Keep what a reader said of an answer; a reader's last word counts."""
         self._db.execute(
-            "INSERT INTO feedback (answer_id, at, verdict, note) VALUES (?,?,?,?)",
-            (answer_id, datetime.now(UTC).isoformat(), verdict, note),
+            "INSERT OR REPLACE INTO feedback VALUES (?,?,?,?,?)",
+            (
+                *(self._alias(answer_id, reader), answer_id, datetime.now(UTC).isoformat()),
+                *(verdict, note),
+            ),
         )
+
+    def _alias(self, answer_id: str, reader: int) -> int:
+        """A number for a reader of one answer: a hash, keyed by a secret of the collection.
+
+        It tells one reader's words from another's, and not who they are nor what else they said.
+        """
+        self._db.execute(
+            "INSERT OR IGNORE INTO meta VALUES ('readers', ?)", (secrets.token_hex(32),)
+        )
+        key = self._db.execute("SELECT value FROM meta WHERE key = 'readers'").fetchone()[0]
+        told = f"{answer_id} {reader}".encode()
+        digest = hashlib.blake2b(told, key=bytes.fromhex(key), digest_size=8).digest()
+        return int.from_bytes(digest, signed=True)
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """What readers said of an answer, oldest first."""
         rows = self._db.execute(
-            "SELECT verdict, note, at FROM feedback WHERE answer_id = ? ORDER BY number",
+            "SELECT verdict, note, at FROM feedback WHERE answer_id = ? ORDER BY at",
             (answer_id,),
         )
         return [Feedback(verdict, note, datetime.fromisoformat(at)) for verdict, note, at in rows]
+
+    def prune(self, before: datetime) -> None:
+        """Forget answers, and what was said of them, from before a moment."""
+        for name in ("answer", "feedback"):
+            self._db.execute(f"DELETE FROM {name} WHERE at < ?", (before.isoformat(),))
+        self._db.execute("DELETE FROM told WHERE answer_id NOT IN (SELECT answer_id FROM answer)")
 
     def watch(self, watch: Watch) -> int:
         """Keep a watch, unless it is there already; its number (the given one counts nothing)."""
@@ -214,101 +226,79 @@ class SqliteLog:
         )
 
 
-def entry_of(answer: Answer, *, channel: int | None, message: int | None) -> Entry:
-    """An answer as it is kept."""
+def _parts(answer: Answer) -> str:
+    """What an answer is made of, as JSON: where its quotes were cut, and how they agree."""
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     scores = answer.scores or (0.0,) * len(quotes)
-    return Entry(
-        answer_id=answer.answer_id,
-        at=datetime.now(UTC),
-        question=answer.question,
-        filters=answer.filters,
-        generation=answer.generation,
-        model=answer.model,
-        status=answer.status,
-        confidence=answer.confidence,
-        cuts=tuple(
-            Cut(
-                q.quote.article_id,
-                q.quote.revision,
-                q.quote.start,
-                q.quote.end,
-                q.citation,
-                score,
-                q.speaker,
-                q.act,
-            )
-            for q, score in zip(quotes, scores, strict=False)
-        ),
-        reason=answer.reason,
-        channel=channel,
-        message=message,
-    )
+    return json.dumps({
+        "cuts": [
+            [
+                *(one.quote.article_id, one.quote.revision, one.quote.start, one.quote.end),
+                *(one.citation, score, one.speaker, one.act, one.also, one.change),
+            ]
+            for one, score in zip(quotes, scores, strict=False)
+        ],
+        "sources": [
+            [one.article.article_id, one.article.revision, one.number, one.independent_of]
+            for one in answer.citations
+        ],
+        "agreement": asdict(answer.agreement) if answer.agreement else None,
+        "news": [answer.news.since.isoformat(), answer.news.reports] if answer.news else None,
+    })  # fmt: skip
 
 
-def recalled(entry: Entry, article: Callable[[str, int | None], Article]) -> Recalled:
-    """Make an answer again from what was kept.
-
-    Args:
-        entry: from the log.
-        article: looks up one article, in a revision or (None) in its latest.
-    """
-    cited = {cut.citation: article(cut.article_id, cut.revision) for cut in entry.cuts}
-    quotes = tuple(
-        CitedQuote(
-            Quote.cut(cited[cut.citation], cut.start, cut.end),
-            cut.citation,
-            speaker=cut.speaker,
-            act=cut.act,
-        )
-        for cut in entry.cuts
-    )
-    answered = entry.status == "answered"
+def _recalled(row: tuple[Any, ...], article: Lookup) -> Recalled:
+    parts = json.loads(row[8])
+    if isinstance(parts, list):  # as earlier versions kept it: the cuts alone
+        parts = {"cuts": parts, "sources": [(*cut[:2], cut[4], ()) for cut in parts]}
+    sources = {
+        number: Citation(number, article(article_id, revision), tuple(independent))
+        for article_id, revision, number, independent in parts["sources"]
+    }
+    quotes = tuple(_cut(sources, cut) for cut in parts["cuts"])
+    answered = row[6] == "answered"
     answer = Answer(
-        answer_id=entry.answer_id,
-        question=entry.question,
-        filters=entry.filters,
-        generation=entry.generation,
-        model=entry.model,
-        status=entry.status,
-        confidence=entry.confidence,
-        quotes=quotes if answered else (),
-        citations=tuple(Citation(number, cited[number]) for number in sorted(cited)),
-        reason=entry.reason,
-        closest=quotes[0] if quotes and not answered else None,
-        scores=tuple(cut.score for cut in entry.cuts),
-    )
-    now = [(old, article(old.article_id, None)) for old in cited.values()]
-    return Recalled(
-        answer=answer,
-        at=entry.at,
-        channel=entry.channel,
-        message=entry.message,
-        updated=tuple(new for old, new in now if new.revision != old.revision and not new.retired),
-        removed=tuple(new for _, new in now if new.retired),
-    )
-
-
-def _values(cut: Cut) -> tuple[Any, ...]:
-    place = (cut.article_id, cut.revision, cut.start, cut.end)
-    return (*place, cut.citation, cut.score, cut.speaker, cut.act)
-
-
-def _entry(row: tuple[Any, ...]) -> Entry:
-    return Entry(
         answer_id=row[0],
-        at=datetime.fromisoformat(row[1]),
         question=row[2],
         filters=_unpacked(row[3]),
         generation=row[4],
         model=row[5],
         status=row[6],
         confidence=row[7],
-        cuts=tuple(Cut(*values) for values in json.loads(row[8])),
+        quotes=quotes if answered else (),
+        citations=tuple(sources[number] for number in sorted(sources)),
+        agreement=_agreement(parts.get("agreement")),
+        news=News(date.fromisoformat(told[0]), told[1]) if (told := parts.get("news")) else None,
         reason=row[9],
+        closest=quotes[0] if quotes and not answered else None,
+        scores=tuple(cut[5] for cut in parts["cuts"]),
+    )
+    old = {one.article.article_id: one.article for one in sources.values()}
+    now = [article(article_id, None) for article_id in old]
+    return Recalled(
+        answer=answer,
+        at=datetime.fromisoformat(row[1]),
         channel=row[10],
         message=row[11],
+        updated=tuple(
+            one for one in now if one.revision != old[one.article_id].revision and not one.retired
+        ),
+        removed=tuple(one for one in now if one.retired),
     )
+
+
+def _cut(sources: Mapping[int, Citation], kept: Sequence[Any]) -> CitedQuote:
+    later: tuple[Any, ...] = (None, "report", (), None)  # what earlier versions did not keep
+    start, end, number, _, speaker, act, also, change = (*kept[2:], *later[len(kept) - 6 :])
+    quote = Quote.cut(sources[number].article, start, end)
+    return CitedQuote(quote, number, speaker, act, tuple(also), change)
+
+
+def _agreement(kept: dict[str, Any] | None) -> Agreement | None:
+    if kept is None:
+        return None
+    sides = (Side(tuple(side["quotes"]), side["speaker"]) for side in kept["sides"])
+    return Agreement(kept["kind"], tuple(sides))
 
 
 def _packed(filters: Filters) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from index.article import Answer, Article
 from index.errors import NotFoundError
-from index.log import Entry, Feedback, Recalled, Verdict, Watch, entry_of, recalled
+from index.log import Asked, Feedback, Recalled, Verdict, Watch
 from index.store import Snapshot, Store
 
 
@@ -39,24 +39,28 @@ class Memory:
 
     def log(self, answer: Answer, *, channel: int | None, message: int | None) -> None:
         """Keep an answer that was sent."""
-        entry = entry_of(answer, channel=channel, message=message)
         with self._store.logging() as log:
-            log.record(entry)
+            log.record(answer, channel=channel, message=message)
 
     def recall(self, answer_id: str) -> Recalled:
         """An answer that was sent. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             return _recalled(snapshot, answer_id)
 
-    def quoting(self, article_id: str, limit: int = 5) -> list[Entry]:
+    def quoting(self, article_id: str, limit: int = 5) -> list[Asked]:
         """Answers for all to read that quote an article, newest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.log.quoting(article_id, limit)
 
-    def judge(self, answer_id: str, verdict: Verdict, note: str = "") -> None:
-        """Keep what a reader said of an answer."""
+    def judge(self, answer_id: str, verdict: Verdict, note: str = "", *, reader: int) -> None:
+        """Keep what a reader said of an answer, in the place of what they said before."""
         with self._store.logging() as log:
-            log.judge(answer_id, verdict, note)
+            log.judge(answer_id, verdict, note, reader)
+
+    def prune(self, days: int) -> None:
+        """Forget answers that were given more than so many days ago."""
+        with self._store.logging() as log:
+            log.prune(datetime.now(UTC) - timedelta(days=days))
 
     def feedback(self, answer_id: str) -> list[Feedback]:
         """What readers said of an answer, oldest first."""
@@ -109,12 +113,13 @@ class Memory:
 
 
 def _recalled(snapshot: Snapshot, answer_id: str) -> Recalled:
-    entry = snapshot.log.entry(answer_id.strip().lower())
-    if entry is None:
+    found = snapshot.log.recall(answer_id.strip().lower(), snapshot.article)
+    if found is None:
         raise NotFoundError(
-            f"No answer “{answer_id}” was given here: copy the id from under an answer."
+            f"No answer “{answer_id}” is kept here: copy the id from under an answer; those "
+            "given long ago are forgotten."
         )
-    return recalled(entry, snapshot.article)
+    return found
 
 
 def _disturbed(snapshot: Snapshot, entry: Recalled, article_id: str) -> Disturbed | None:

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, pairwise
-from typing import Literal
 
 from index.article import Article
 from index.terms import STOP_TERMS, terms
@@ -24,9 +23,9 @@ from index.terms import STOP_TERMS, terms
 LONGEST = 20_000  # code points of a report that are compared
 _LEAST_WORDS = 5  # a shorter sentence ("She won the prize.") has no wording to lift
 _REWRITE = 0.22  # of the shorter report's words: independent reports of one event mostly have less
+_SHINGLES = 0.1  # of the runs of three words as they stand: no rewrite measured had less than 0.13
 _LEAST_LIFTED = 13  # words: reports of a few lines share as much by chance
 _WHOLLY = 0.9
-_EXACT = 0.85  # share of words in common of a sentence taken over as it stands
 _LEAD = 5  # sentences whose names tell what a report is about
 
 Three = tuple[str, str, str]
@@ -45,55 +44,44 @@ class Wording:
 
 
 @dataclass(frozen=True, slots=True)
-class Relation:
-    """How two reports relate; `lifted` is the part of the shorter one's words they share in runs.
-
-    A copy has nearly all sentences of the other word for word, and no figure or name changed.
-    """
-
-    kind: Literal["copy", "rewrite", "independent"]
-    lifted: float
-
-
-@dataclass(frozen=True, slots=True)
 class _Report:
-    """A report, read: its sentences with enough words, its trigrams, the names in its lead."""
+    """A report, read: its sentences with enough words, and its trigrams."""
 
     sentences: tuple[Wording, ...]
     threes: frozenset[Three]
     size: int
-    names: frozenset[str]
 
 
-@lru_cache(maxsize=1024)
-def relate(a: str, b: str) -> Relation:
-    """Compare the texts of two reports.
+@lru_cache(maxsize=4096)
+def lifted(a: str, b: str) -> float:
+    """The part of the shorter report's words that stand in runs of three shared with the other.
 
-    A rewrite: `_REWRITE` of the shorter one's words stand in runs of three that aligned sentences
-    share, names and figures not counted, and `_LEAST_LIFTED` from two sentences on both sides at
-    least, unless it is there nearly whole.
+    Only aligned sentences count, names and figures do not; 0 where it is too little to tell.
     """
     if a == b:
-        return Relation("copy", 1.0)
+        return 1.0
+    one, other = _shingles(a[:LONGEST]), _shingles(b[:LONGEST])
+    if len(one & other) < _SHINGLES * min(len(one), len(other)):
+        return 0.0
     left, right = _report(a[:LONGEST]), _report(b[:LONGEST])
-    if not left.size or not right.size:
-        return Relation("independent", 0.0)
-    if 3 * len(left.threes & right.threes) < _REWRITE * min(left.size, right.size):
-        return Relation("independent", 0.0)  # no alignment could lift as much
-    aligned, changed = _align(left.sentences, right.sentences)
-    back = [(j, i) for i, j in aligned]
-    lifted = max(_lifted(left, right, aligned), _lifted(right, left, back))
-    sides = len({i for i, _ in aligned}), len({j for _, j in aligned})
-    if not changed and min(_taken(left, right, aligned), _taken(right, left, back)) >= _WHOLLY:
-        return Relation("copy", lifted)
     least = min(left.size, right.size)
-    several = lifted >= _WHOLLY or (min(sides) > 1 and lifted * least >= _LEAST_LIFTED)
-    return Relation("rewrite" if several and lifted >= _REWRITE else "independent", lifted)
+    if 3 * len(left.threes & right.threes) < max(1, _REWRITE * least):
+        return 0.0  # no alignment could lift as much
+    aligned = _align(left.sentences, right.sentences)
+    part = max(_covered(left, right, aligned), _covered(right, left, [(j, i) for i, j in aligned]))
+    sides = len({i for i, _ in aligned}), len({j for _, j in aligned})
+    several = min(sides) > 1 and part * least >= _LEAST_LIFTED
+    return part if several or part >= _WHOLLY else 0.0
+
+
+def same_origin(a: str, b: str) -> bool:
+    """Whether one of two reports copies or rewrites the other, or both the same text."""
+    return lifted(a, b) >= _REWRITE
 
 
 def same_event(a: str, b: str) -> bool:
     """Whether two reports' leads tell of one event: they share names (a gate, not a claim)."""
-    left, right = _report(a[:LONGEST]).names, _report(b[:LONGEST]).names
+    left, right = _lead_names(a[:LONGEST]), _lead_names(b[:LONGEST])
     shared = len(left & right)
     return shared > 1 and shared >= _REWRITE * min(len(left), len(right))
 
@@ -107,7 +95,7 @@ def independence(articles: Sequence[Article]) -> list[frozenset[int]]:
     group = list(range(len(articles)))
     tied = set()
     for (i, one), (j, other) in combinations(enumerate(articles), 2):
-        if group[i] != group[j] and relate(one.text, other.text).kind != "independent":
+        if group[i] != group[j] and same_origin(one.text, other.text):
             group = [group[i] if g == group[j] else g for g in group]
         if _same_house(one, other) or _leans_on(one, other) or _leans_on(other, one):
             tied |= {(i, j), (j, i)}
@@ -140,7 +128,7 @@ def _leans_on(report: Article, source: Article) -> bool:
 # Reading
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
-_QUOTED = re.compile(r"“[^”]*”?|\"[^\"]*\"?")
+_QUOTED = re.compile(r"“[^”“]*[”“]?|\"[^\"]*\"?")
 _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
 _TIME = re.compile(r"\b(\d{1,2})[.:](\d\d) ?(?=[ap]\.?m\b)")
 _ENDS = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])|\n+")
@@ -191,18 +179,35 @@ def _stem(word: str) -> str:
 
 @lru_cache(maxsize=256)
 def _report(text: str) -> _Report:
-    plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
-    read_all = [read(sentence) for sentence in _ENDS.split(plain) if sentence]
+    read_all = map(read, _sentences(text))
     told = tuple(one for one in read_all if len(one.bag) >= _LEAST_WORDS)
-    names: set[str] = set()
-    for one in read_all[:_LEAD]:
-        names |= {*one.names, *one.stems[:1]}  # the first word is mostly the subject
     return _Report(
         told,
         frozenset(three for one in told for three in one.threes if three),
         sum(len(one.stems) for one in told),
-        frozenset(names),
     )
+
+
+@lru_cache(maxsize=512)
+def _shingles(text: str) -> frozenset[int]:
+    """Runs of three words as they stand, hashed: what tells most pairs apart at little cost."""
+    words = text.lower().split()
+    return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
+
+
+@lru_cache(maxsize=512)
+def _lead_names(text: str) -> frozenset[str]:
+    names: set[str] = set()
+    for sentence in _sentences(text)[:_LEAD]:
+        one = read(sentence)
+        names |= {*one.names, *one.stems[:1]}  # the first word is mostly the subject
+    return frozenset(names)
+
+
+def _sentences(text: str) -> list[str]:
+    """Its sentences without what they quote."""
+    plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
+    return [sentence for sentence in _ENDS.split(plain) if sentence]
 
 
 # Aligning
@@ -210,24 +215,21 @@ def _report(text: str) -> _Report:
 _Pairs = list[tuple[int, int]]
 
 
-def _align(left: Sequence[Wording], right: Sequence[Wording]) -> tuple[_Pairs, bool]:
-    """Aligned pairs, and whether a sentence is there only with other figures or names.
-
-    A rewrite may split a sentence in two, so one sentence may be aligned with several.
-    """
+def _align(left: Sequence[Wording], right: Sequence[Wording]) -> _Pairs:
+    """Sentences of one wording; a rewrite may split one, so one may be aligned with several."""
     has: dict[tuple[str, str], list[int]] = {}
     for j, other in enumerate(right):
         for pair in other.pairs:
             has.setdefault(pair, []).append(j)
-    aligned: _Pairs = []
-    changed: _Pairs = []
+    found: _Pairs = []
     for i, one in enumerate(left):
         shared = Counter(j for pair in one.pairs for j in has.get(pair, ()))
-        for j, count in shared.items():
-            if count > 1 and _alike(one, right[j]):
-                (changed if facts_differ(one, right[j]) else aligned).append((i, j))
-    settled = {i for i, _ in aligned}, {j for _, j in aligned}
-    return aligned, any(i not in settled[0] and j not in settled[1] for i, j in changed)
+        found += [(i, j) for j, count in shared.items() if count > 1 and _same(one, right[j])]
+    return found
+
+
+def _same(a: Wording, b: Wording) -> bool:
+    return _alike(a, b) and not facts_differ(a, b)
 
 
 def _alike(a: Wording, b: Wording) -> bool:
@@ -241,8 +243,7 @@ def _alike(a: Wording, b: Wording) -> bool:
 
 def same_sentence(a: str, b: str) -> bool:
     """Whether two sentences have one wording and the same figures and names."""
-    one, other = read(a), read(b)
-    return _alike(one, other) and not facts_differ(one, other)
+    return _same(read(a), read(b))
 
 
 def facts_differ(a: Wording, b: Wording) -> bool:
@@ -252,7 +253,7 @@ def facts_differ(a: Wording, b: Wording) -> bool:
     return bool(a.names - b.bag and b.names - a.bag) and not a.names & b.names
 
 
-def _lifted(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
+def _covered(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
     """The part of a report's words that stand in trigrams shared with aligned sentences."""
     covered = set()
     for i, j in pairs:
@@ -261,13 +262,3 @@ def _lifted(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
             if three and three in known:
                 covered |= {(i, n), (i, n + 1), (i, n + 2)}
     return len(covered) / mine.size
-
-
-def _taken(mine: _Report, theirs: _Report, pairs: _Pairs) -> float:
-    """The part of a report's words in sentences that the other has nearly word for word."""
-    exact = set()
-    for i, j in pairs:
-        a, b = mine.sentences[i].bag, theirs.sentences[j].bag
-        if len(a & b) >= _EXACT * len(a | b):
-            exact.add(i)
-    return sum(len(mine.sentences[i].stems) for i in exact) / mine.size

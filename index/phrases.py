@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from index.sentences import Span
 
@@ -29,8 +30,11 @@ _TOKEN = re.compile(
 )
 _LONGEST_PHRASE = 16
 _LONGEST_ASIDE = 8
+_OFFICES = frozenset("the a an director head president chief".split())
+_LED_TO = frozenset("ambassador envoy adviser delegate aide".split())
 
 PRONOUNS = frozenset("he she it they i we you".split())
+_BE = frozenset("is are was were be been being".split())
 AUXILIARIES = frozenset(
     "has have had is are was were be been being will would could should may might can did does do"
     " not never also later earlier then further again once both all still now just first went on"
@@ -49,7 +53,7 @@ _DETERMINERS = frozenset(
     "the a an his her its their one two three some several many other another both state local"
     " senior former government police prosecutors".split()
 )
-_PEOPLE = frozenset(
+PEOPLE = frozenset(
     "officials authorities police reports researchers residents activists witnesses doctors"
     " experts sources scientists astronomers insurgents rebels gunmen prosecutors lawyers critics"
     " locals analysts investigators organizers organisers countries protesters reporters news"
@@ -66,8 +70,6 @@ _FINITE = frozenset(
     " made took gave ran held led won lost met went came saw got became began left put set cut"
     " found spoke called received released sent argues".split()
 )
-_LED_TO = frozenset("ambassador envoy adviser delegate aide".split())
-_OFFICES = frozenset("the a an director head president chief".split())
 
 
 def mask(text: str) -> str:
@@ -116,28 +118,33 @@ def after_time(words: Sequence[Token], i: int) -> int:
 
 def before_time(words: Sequence[Token], n: int) -> bool:
     """Whether an expression of time, a place or a manner begins at word n, or nothing does."""
-    if n >= len(words):
-        return True
-    return _timely(words[n]) or words[n].text.lower() in {
-        "on",
-        "in",
-        "at",
-        "during",
-        "via",
-        "after",
-    }
+    leads = {"on", "in", "at", "during", "via", "after"}
+    return n >= len(words) or _timely(words[n]) or words[n].text.lower() in leads
 
 
 def subject(words: Sequence[Token]) -> Span | None:
     """The subject of a sentence: the phrase before its first verb outside leading clauses."""
     for n, word in enumerate(words):
         if n and _is_finite(word.text):
-            i = n - 1
-            while i >= 0 and (words[i].text in AUXILIARIES or adverb(words[i].text)):
-                i -= 1
-            if found := phrase_ending(words, after_time(words, i)):
-                return found
+            span = phrase_ending(words, before_verb(words, n)[0])
+            if span:
+                return span
     return None
+
+
+def before_verb(words: Sequence[Token], n: int) -> tuple[int, bool]:
+    """Index of the last word before verb n that is no adverb, auxiliary or time; and passive?"""
+    i, passive = n - 1, False
+    while i >= 0:
+        text = words[i].text
+        if text in AUXILIARIES or adverb(text):
+            passive = passive or text in _BE
+            i -= 1
+        elif (skipped := after_time(words, i)) < i:
+            i = skipped
+        else:
+            break
+    return i, passive
 
 
 def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
@@ -150,7 +157,10 @@ def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
         return _with_apposition(words, end)
     if words[end].text in {"who", "which"}:
         last = end - 1 - (end > 1 and words[end - 1].text == ",")
-        return _name_ending(words, last)
+        first = last + 1
+        while first and (words[first - 1].text[0].isupper() or words[first - 1].text == "of"):
+            first -= 1
+        return _checked(words, first, last)
     first = _start(words, end)
     leading = first > 2 and words[first - 1].text in _PREPOSITIONS  # noqa: PLR2004
     if leading and words[first - 2].text.endswith("ing"):
@@ -172,28 +182,25 @@ def _ends_phrase(words: Sequence[Token], n: int, i: int) -> bool:
     text = words[i].text
     if not text[0].isalnum() or text in _BOUNDARIES:
         return True
-    if i == n:
-        return False
-    if _is_finite(text) or text.lower() in PRONOUNS or text in {"there", "about", "to"}:
-        return True
-    if text in {"the", "a", "an"} and words[i - 1].text not in _PREPOSITIONS | {"and"}:
-        return True  # "told the Wire | the tunnel was shut"
-    if not before_time(words, i) or text.lower() not in _TIME | _TIME_LEAD:
-        return False
-    beside = [word for word in words[i + 1 : i + 3] if word.text != "the"][:1]
-    return text != "in" or not beside or _timely(beside[0]) or not beside[0].text[0].isupper()
+    if text in {"the", "a", "an"} and i > n:  # "told the Wire | the tunnel was shut"
+        return words[i - 1].text not in _PREPOSITIONS | {"and"}
+    if text == "in" and i + 1 < len(words) and words[i + 1].text[0].isupper():
+        return _timely(words[i + 1])  # "the embassy in Ostby", "the Wire in May"
+    ends = _TIME | PRONOUNS | {"on", "at", "in", "about", "to"}
+    return i > n and (_is_finite(text) or text.lower() in ends)
 
 
 def _with_following(words: Sequence[Token], i: int, span: Span) -> Span:
     """Take in ", director of the Youth Forum" and, after an office, ", Wolfgang Voss"."""
-    if i + 1 >= len(words) or words[i].text != ",":
-        return span
     stops = (j for j in range(i + 1, len(words)) if words[j].text in {",", ".", '"', "“"})
     inner = words[i + 1 : next(stops, 0)]
-    if not inner or len(inner) > _LONGEST_ASIDE or any(_is_finite(word.text) for word in inner):
+    if not inner or words[i].text != "," or len(inner) > _LONGEST_ASIDE:
         return span
     named = words[i - 1].text.islower() and all(word.text[0].isupper() for word in inner)
-    return Span(span.start, inner[-1].end) if inner[0].text in _OFFICES or named else span
+    plain = not any(_is_finite(word.text) for word in inner)
+    return (
+        Span(span.start, inner[-1].end) if plain and (named or inner[0].text in _OFFICES) else span
+    )
 
 
 def _with_apposition(words: Sequence[Token], comma: int) -> Span | None:
@@ -229,22 +236,13 @@ def _start(words: Sequence[Token], end: int) -> int:
             break
         if i < end and (text.lower() in PRONOUNS | {"not", "being"} or _is_finite(text)):
             break
-        if text in {"and", "to"} and _joins_clauses(words, i):
+        clause = takewhile(lambda word: word.text not in {",", ";", ":"}, reversed(words[:i]))
+        if text == "and" and any(_is_finite(word.text) for word in clause):
+            break
+        if text == "to" and words[i - 1].text not in _LED_TO:
             break
         i -= 1
     return i + 1
-
-
-def _joins_clauses(words: Sequence[Token], i: int) -> bool:
-    """Whether "and" at i joins clauses: a verb stands somewhere before it in this clause."""
-    if words[i].text == "to":
-        return words[i - 1].text not in _LED_TO
-    for word in reversed(words[:i]):
-        if word.text in {",", ";", ":"}:
-            return False
-        if _is_finite(word.text):
-            return True
-    return False
 
 
 def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
@@ -261,25 +259,11 @@ def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
     head, tail = words[first].text, words[last].text
     if last == first and head.lower().endswith("ing") and head != "Beijing":
         return None
-    if tail.lower() in _PREPOSITIONS | _DETERMINERS - _PEOPLE or tail == "and":
+    if tail.lower() in _PREPOSITIONS | _DETERMINERS - PEOPLE or tail == "and":
         return None
     named = any(word.text[0].isupper() for word in words[first : last + 1])
     somebody = named or head.lower() in PRONOUNS or (head in _DETERMINERS and last > first)
-    return Span(words[first].start, words[last].end) if somebody or tail in _PEOPLE else None
-
-
-def _name_ending(words: Sequence[Token], end: int) -> Span | None:
-    """The name that ends at word ``end``, its lower-case office in front of it included."""
-    i = end
-    while i >= 0 and (words[i].text[0].isupper() or words[i].text in {"of", "the", "de", "al"}):
-        i -= 1
-    if i == end or _timely(words[end]):
-        return None
-    while i >= 0 and words[i].text.islower() and words[i].text.isalpha():
-        if words[i].text in _PREPOSITIONS | _BOUNDARIES or _is_finite(words[i].text):
-            break
-        i -= 1
-    return Span(words[i + 1].start, words[end].end)
+    return Span(words[first].start, words[last].end) if somebody or tail in PEOPLE else None
 
 
 def _timely(word: Token) -> bool:

@@ -97,7 +97,7 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
         clauses=_clauses(folded),
         publishers=named,
         dates=tuple(_dates(folded)),
-        answer_type=_answer_type(folded),
+        answer_type=answer_type(folded),
         names_a_source=bool(_SOURCE.search(folded)),
     )
 
@@ -139,7 +139,7 @@ _TYPES = {
 }
 
 
-def _answer_type(question: str) -> AnswerType | None:
+def answer_type(question: str) -> AnswerType | None:
     """The first kind of answer that the question's words name."""
     found = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
     return min(found)[1] if found else None
@@ -254,3 +254,22 @@ def _names(question: str) -> Iterable[str]:
     """Terms of capitalised words, that of the first word only if it is no stop word."""
     for found in _CAPITALISED.finditer(question):
         yield from (term for term in terms(found.group()) if term not in STOP_TERMS)
+
+
+def publishers_named(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:
+    """Publishers as the collection spells them: that name, else all that hold it as whole words.
+
+    Raises:
+        QuestionError: there is none of that name.
+    """
+    found = []
+    known = [*publishers]
+    for name in wanted:
+        words = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
+        exact = [one for one in known if one.casefold() == name.strip().casefold()]
+        near = exact or [one for one in known if name.strip() and words.search(one)]
+        if not near:
+            have = ", ".join(known[:10]) or "none"
+            raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")
+        found += near
+    return tuple(dict.fromkeys(found))

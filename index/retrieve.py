@@ -19,12 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
-from index.encoder import Encoder
+from index.encoder import Encoder, Vectors
 from index.features import Column, Measured, article_bm25, scaled, table
 from index.query import Query
 from index.store import Rows, Snapshot
 
-DEPTH = 50
+DEPTH = 70
 _TOP = 5  # sentences that confidence looks at
 _NOTHING = np.empty(0, dtype=np.float32)
 
@@ -56,6 +56,7 @@ class Ranking:
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
         frequencies: in how many sentences of the collection each term of the question stands.
+        vectors: embeddings (d,) by sentence id.
     """
 
     query: Query
@@ -65,6 +66,7 @@ class Ranking:
     articles: Mapping[str, Article]
     confidence: float
     frequencies: Mapping[str, int] = field(default_factory=dict)
+    vectors: Mapping[int, Vectors] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
         """Articles by the score of their best sentence and, where one thing is asked, their BM25.
@@ -145,9 +147,9 @@ def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
     for name, weight in learned.ranking.items():
         total += weight * scaled(name, measured.columns[name])
     order, scores = _ordered(found, total, learned.same_article)
-    columns = {"dense": measured.dense, "names": measured.names} | measured.columns
-    features = {name: column[order] for name, column in columns.items()}
-    evidence = signs(found.query, features)
+    judging = {"dense": measured.dense, "names": measured.names, "near": measured.near}
+    features = {name: column[order] for name, column in (judging | measured.columns).items()}
+    evidence = signs(found.query, features, float(scores[0]))
     return Ranking(
         query=found.query,
         sentences=tuple(rows.sentences[i] for i in order),
@@ -156,6 +158,10 @@ def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
         articles=rows.articles,
         confidence=_logistic(sum(w * evidence[n] for n, w in learned.confidence.items())),
         frequencies=found.frequencies,
+        vectors={
+            one.sentence_id: vector
+            for one, vector in zip(rows.sentences, rows.vectors, strict=True)
+        },
     )
 
 
@@ -178,27 +184,36 @@ def _ordered(
 
 
 def explained(ranking: Ranking) -> dict[str, Column]:
-    """What each feature adds to each score: (n,) by name, which sum up to the scores."""
+    """What each feature adds to each score: (n,) by name, which sum up to the scores.
+
+    What a repeated article costs is `same_article`; with what a reranker moved, `reranker`.
+    """
     added = {
         name: np.asarray(weight * scaled(name, ranking.features[name]), dtype=np.float32)
         for name, weight in model().ranking.items()
     }
     rest = ranking.scores - np.sum([*added.values()], axis=0)
-    return added | {"same_article": np.asarray(rest, dtype=np.float32)}
+    name = "reranker" if "reranker" in ranking.features else "same_article"
+    return added | {name: np.asarray(rest, dtype=np.float32)}
 
 
-def signs(query: Query, features: Mapping[str, Column]) -> dict[str, float]:
-    """What speaks for and against that the best sentences answer: features (n,), best first."""
+def signs(query: Query, features: Mapping[str, Column], best: float) -> dict[str, float]:
+    """What speaks for and against that the best sentences answer.
+
+    Args:
+        query: what is asked.
+        features: (n,) by name, best first.
+        best: the highest score.
+    """
     top = slice(_TOP)
-    known = bool(features["publisher"].max() > 0)
     return {
         "bias": 1.0,
         "dense": float(features["dense"].max()),
-        "cover": float(features["cover"][0]),
+        "near": float(features["near"][top].max()),
         "names": float(features["names"][top].max()) if query.names else 1.0,
         "publisher": float(features["publisher"][top].max()),
-        "unknown_source": float(query.names_a_source and not known),
-        "gives": float(features["gives"][0]) if query.answer_type else 0.5,
+        "score": best,
+        "terms": math.log1p(len(query.terms)),  # the fewer, the lower any cosine
     }
 
 

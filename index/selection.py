@@ -8,11 +8,11 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 from index.agreement import Told, relation, same_speaker
-from index.article import Filters, Passage
-from index.dates import DateRange, date_ranges
+from index.article import Act, Filters, FollowUp, Passage
+from index.dates import DateRange, as_written, date_ranges
 from index.origins import facts_differ, independence, read, same_sentence
 from index.retrieve import Ranking
-from index.terms import content_terms
+from index.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUOTES = 4
 CANDIDATES = 12  # sentences looked at for quotes
@@ -22,6 +22,11 @@ _FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence g
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 _TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
 
+_ASKED_ACT = 1.5  # added to a sentence of the act that is asked about: who denied, who confirmed
+_NEW_WORDS = 3.0  # added to a sentence that has all the new words of a follow-up
+_TOLD = 4.0  # taken off a sentence that was quoted in the answer before it
+_BARE = 3  # words of a follow-up without one of its own, at most
+
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # what nobody denies: a denial strays
 
 # A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
@@ -30,7 +35,16 @@ _REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|reb
 _AGAINST = re.compile(
     rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
 )
+_ACTS: dict[Act, re.Pattern[str]] = {
+    "denial": re.compile(rf"\bwho\b.*?{_REBUTS.pattern}\w*", re.IGNORECASE),
+    "claim": re.compile(r"\bwho\b.*?\b(?:claim|said|says|alleg|accus)\w*", re.IGNORECASE),
+    "confirmation": re.compile(r"\bwho\b.*?\b(?:confirm|admit|acknowledg)\w*", re.IGNORECASE),
+}
+_VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
 _CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
+_SUPERSEDED = re.compile(
+    r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
+)
 _NEWEST = re.compile(
     r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
     re.IGNORECASE,
@@ -71,6 +85,7 @@ class _Candidate:
 def passages(
     ranking: Ranking,
     filters: Filters = Filters(),  # noqa: B008 - frozen
+    after: FollowUp | None = None,
     most: int = MAX_QUOTES,
 ) -> list[Passage]:
     """The best sentences, neighbours merged, what one origin says once, best first.
@@ -78,7 +93,7 @@ def passages(
     What denies a quoted claim, is denied by a quote or corrects one stands beside it; asked for
     the latest (or first) news, the newest (or oldest) of them leads.
     """
-    ranked = _candidates(ranking, filters)
+    ranked = _candidates(ranking, filters, after)
     if not ranked:
         return []
     question = ranking.query.question
@@ -87,6 +102,7 @@ def passages(
     if ranking.query.answer_type not in _FIGURES:
         _rebut(question, groups, ranked, most)
     _correct(question, groups, ranked, most)
+    _continue(groups, ranking)
     return [group.passage() for group in groups]
 
 
@@ -149,18 +165,56 @@ def _negative(text: str) -> bool:
     return bool(_AGAINST.search(text))
 
 
-# Time
+# What is asked for besides words
 
 
-def _candidates(ranking: Ranking, filters: Filters) -> list[_Candidate]:
-    """The best sentences; those that speak of the time asked for are moved up."""
+def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> list[_Candidate]:
+    """The best sentences; those of the time and act asked for, and what is new, are moved up."""
     asked = _days_asked(ranking, filters)
+    acts = {act for act, words in _ACTS.items() if words.search(ranking.query.question)}
     found = []
     scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
-    for sentence, score in scored:
-        told = Told(ranking.articles[sentence.article_id], sentence)
-        found.append(_Candidate(told, score + _TIMELY * bool(asked and _speaks_of(told, asked))))
+    for sentence, fused in scored:
+        vector = ranking.vectors.get(sentence.sentence_id)
+        told = Told(ranking.articles[sentence.article_id], sentence, vector)
+        score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
+        act: Act | None = told.attribution.act if acts else None
+        if act == "claim" and _negative(sentence.text):
+            act = "denial"  # whoever says that it is not so
+        score += _ASKED_ACT * (act in acts)
+        if after is not None:
+            score += _novelty(told, after)
+        found.append(_Candidate(told, score))
     return sorted(found, key=lambda one: -one.score)
+
+
+def _novelty(told: Told, after: FollowUp) -> float:
+    """What a sentence gains by the new words of a follow-up, and loses by having been quoted.
+
+    It loses nothing where the follow-up is all about what was quoted ("Why?"), and little where
+    it has many of the new words.
+    """
+    said = after.words
+    for words in _ACTS.values():
+        said = words.sub(" ", said)  # a denial need not have the word
+    new = set(content_terms(said)) - STOP_TERMS
+    share = len(new.intersection(terms(told.sentence.text))) / max(1, len(new))
+    view = _VIEW.search(said)
+    score = _ASKED_ACT * bool(view and new.intersection(terms(told.attribution.speaker or "")))
+    if not _quoted(told, after):
+        return score + _NEW_WORDS * share
+    if not new and len(after.words.split()) <= _BARE:
+        return score
+    answers = not view and 2 * share >= 1
+    return score + (_NEW_WORDS * share - _TOLD / 2 if answers else -_TOLD)
+
+
+def _quoted(told: Told, after: FollowUp) -> bool:
+    one = told.sentence
+    return any(
+        quote.article_id == one.article_id and quote.start < one.end and one.start < quote.end
+        for quote in after.told
+    )
 
 
 def asks_of_the_past(ranking: Ranking, filters: Filters) -> bool:
@@ -176,7 +230,7 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
     """
     known = [one.published for one in ranking.articles.values() if one.published]
     newest = filters.as_of or max(known, default=None)
-    return date_ranges(ranking.query.question, newest.date() if newest else None)
+    return date_ranges(as_written(ranking.query.question), newest.date() if newest else None)
 
 
 def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
@@ -246,6 +300,17 @@ def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most
             elif already > place:
                 groups.insert(place, groups.pop(already))
             return
+
+
+def _continue(groups: list[_Group], ranking: Ranking) -> None:
+    """Take in what follows "had said ...": mostly what is said now instead."""
+    for group in groups:
+        best = group.best.sentence
+        if len(group.tolds) > 1 or not _SUPERSEDED.search(best.text):
+            continue
+        place = best.article_id, best.position + 1
+        after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
+        group.tolds += [Told(group.best.article, one) for one in after]
 
 
 def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:

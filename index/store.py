@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.address import canonical
-from index.article import Article, Filters, Notice, Sentence
+from index.article import Answer, Article, Filters, Notice, Sentence
 from index.encoder import Vectors
-from index.log import Entry, Feedback, Verdict, Watch
+from index.log import Asked, Feedback, Lookup, Recalled, Verdict, Watch
 from index.plain import Page
 from index.sentences import Span
 
@@ -145,6 +145,14 @@ def keys(article: Article) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Fresh:
+    """A live article that is new since some moment, or changed: then `before` is what it was."""
+
+    article: Article
+    before: Article | None
+
+
+@dataclass(frozen=True, slots=True)
 class Ranked:
     """Sentence ids with scores, best first; equal scores by ascending id.
 
@@ -184,10 +192,11 @@ class Size:
 class Log(Protocol):
     """The answer log of a collection; see index/log.py for what its methods promise."""
 
-    def record(self, entry: Entry) -> None: ...
-    def entry(self, answer_id: str) -> Entry | None: ...
-    def quoting(self, article_id: str, limit: int) -> list[Entry]: ...
-    def judge(self, answer_id: str, verdict: Verdict, note: str) -> None: ...
+    def record(self, answer: Answer, *, channel: int | None, message: int | None) -> None: ...
+    def recall(self, answer_id: str, article: Lookup) -> Recalled | None: ...
+    def quoting(self, article_id: str, limit: int) -> list[Asked]: ...
+    def judge(self, answer_id: str, verdict: Verdict, note: str, reader: int) -> None: ...
+    def prune(self, before: datetime) -> None: ...
     def feedback(self, answer_id: str) -> list[Feedback]: ...
     def watch(self, watch: Watch) -> int: ...
     def looked(self, number: int, generation: int) -> None: ...
@@ -237,6 +246,15 @@ class Snapshot(Protocol):
 
     def articles(self, *, retired: bool = False) -> list[Article]:
         """All live articles (or all retired ones), by id."""
+
+    def published(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last live article that tells was published."""
+
+    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
+        """Live articles published or revised since then, the newest first.
+
+        Of the filters `since` does not count.
+        """
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order."""

@@ -2,8 +2,8 @@
 
 The same function prepares what is stored and what is asked, so spellings meet: case, accents,
 possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators, short units of
-money and share ("$1.2bn", "7%"), British and American spelling and word forms (Snowball's English
-stemmer, Porter 2001) do not matter.
+money and share ("$1.2bn", "7%"), British and American spelling and word forms (irregular ones by a
+table, the rest by Snowball's English stemmer, Porter 2001) do not matter.
 """
 
 from __future__ import annotations
@@ -31,15 +31,46 @@ _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}
 _AFTER_MONEY = {"b": "billion", "m": "million", "k": "thousand"}
 _MONEY = re.compile(r"[$£€]\d")
-# British -> American. Applied to what is stored and asked alike, so that a word of another kind
-# which fits a pattern ("resource", "promise") is changed on both sides and still meets itself.
-_AMERICAN = (
+# One spelling of the British and the American one. Applied to what is stored and asked alike, so
+# that a word of another kind which fits ("resource", "capsize") still meets itself. It is "-ise",
+# since "revise" has to meet "revision".
+_SPELLINGS = (
     (re.compile(r"(?<=[a-z]{3})our"), "or"),
     (re.compile(r"(?<=[a-z]{2})tre(s?)$"), r"ter\1"),
-    (re.compile(r"(?<=[a-z]{3})(i|y)s(e[ds]?|ing|ers?|ations?)$"), r"\1z\2"),
+    (re.compile(r"(?<=[a-z]{3})(i|y)z(e[ds]?|ing|ers?|ations?)$"), r"\1s\2"),
     (re.compile(r"^(def|off|lic|pret)ence"), r"\1ense"),
     (re.compile(r"^(program)me|^(kilogram)me"), r"\1\2"),
+    (re.compile(r"a(?=em)|(?<=p)a(?=ed)|^o(?=est|esoph|edem)|(?<=f)o(?=et)"), ""),  # Greek ae, oe
 )
+# Irregular forms behind the word they are forms of. Those that mostly mean something else are
+# left out: "fed", "born", "wound", "ground", "bit", "lay", "leaves".
+_FORMS = """
+arise arose arisen, awake awoke awoken, beat beaten, become became, begin began begun, bend bent,
+bite bitten, bleed bled, blow blew blown, break broke broken, breed bred, bring brought,
+build built, burn burnt, buy bought, catch caught, choose chose chosen, cling clung, come came,
+creep crept, deal dealt, dig dug, do done, draw drew drawn, dream dreamt, drink drank drunk,
+drive drove driven, dwell dwelt, eat ate eaten, fall fell fallen, feel felt, fight fought,
+find found, flee fled, fling flung, fly flew flown, forbid forbade forbidden,
+foresee foresaw foreseen, forget forgot forgotten, forgive forgave forgiven, freeze froze frozen,
+get got gotten, give gave given, go went gone, grow grew grown, hang hung, hear heard,
+hide hid hidden, hold held, keep kept, kneel knelt, know knew known, lay laid, lead led,
+leap leapt, learn learnt, leave left, lend lent, light lit, lose lost, make made, mean meant,
+meet met, mislead misled, mistake mistook mistaken, overcome overcame, overtake overtook overtaken,
+overthrow overthrew overthrown, pay paid, rebuild rebuilt, ride rode ridden, ring rang rung,
+rise rose risen, run ran, say said, see saw seen, seek sought, sell sold, send sent,
+shake shook shaken, shine shone, shoot shot, show shown, shrink shrank shrunk, sing sang sung,
+sink sank sunk, sit sat, sleep slept, slide slid, speak spoke spoken, spend spent, spill spilt,
+spin spun, spring sprang sprung, stand stood, steal stole stolen, stick stuck, sting stung,
+strike struck, strive strove striven, swear swore sworn, sweep swept, swell swollen,
+swim swam swum, swing swung, take took taken, teach taught, tear tore torn, tell told,
+think thought, throw threw thrown, undergo underwent undergone, understand understood,
+undertake undertook undertaken, uphold upheld, wake woke woken, wear wore worn, weave wove woven,
+weep wept, win won, withdraw withdrew withdrawn, withhold withheld, write wrote written,
+man men, woman women, child children, foot feet, tooth teeth, goose geese, mouse mice, wife wives,
+knife knives, wolf wolves, half halves, shelf shelves, thief thieves, loaf loaves, crisis crises,
+criterion criteria, phenomenon phenomena, index indices
+"""
+_BASE = {form: base for base, *forms in map(str.split, _FORMS.split(",")) for form in forms}
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
 _STEMMER = snowballstemmer.stemmer("english")
@@ -83,8 +114,9 @@ def _term(word: str) -> str:
     word = head if tail in _CLITICS else head + tail
     if not word.isascii():
         return word
-    for british, american in _AMERICAN:
-        word = british.sub(american, word)
+    word = _BASE.get(word, word)
+    for pattern, spelling in _SPELLINGS:
+        word = pattern.sub(spelling, word)
     with _STEMMING:
         return str(_STEMMER.stemWord(word))
 

@@ -559,3 +559,19 @@ def test_a_rebuild_replaces_what_the_index_holds(archive: Archive, reports: Path
     report = archive.rebuild()
     assert report.embedded == archive.size().sentences
     assert archive.search("Who won the cup?").features["dense"].max() > 0
+
+
+def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> None:
+    """A rewrite that comes in later is found from either side, and nothing else is."""
+    wire = [
+        "A freight train carrying timber left the rails near the harbour of Ostby on Tuesday.",
+        "The driver was taken to a clinic with light injuries, the railway company said.",
+        "Engineers expect the line between Ostby and Vik to stay closed until the weekend.",
+    ]
+    rewrite = [wire[2], wire[0].replace("carrying", "with"), "Buses stood in for trains."]
+    archive.add([str(reports)])
+    archive.add(["-"], stream=stream({"_id": "wire", "text": " ".join(wire)}))
+    assert archive.same_origin("wire") == []
+    archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
+    assert [one.article_id for one in archive.same_origin("wire")] == ["paper"]
+    assert [one.article_id for one in archive.same_origin("paper")] == ["wire"]

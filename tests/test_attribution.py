@@ -82,6 +82,28 @@ def test_a_pronoun_is_who_spoke_before() -> None:
     assert attribute("It added that nobody was hurt.", before).speaker == "The Norland Observatory"
 
 
+@pytest.mark.parametrize(
+    ("before", "pronoun", "speaker"),
+    [
+        ("The ministry said the road was shut.", "She", None),
+        ("Officials said the road was shut.", "He", None),
+        ("A spokeswoman for the port said the road was shut.", "He", None),
+        ("Fire chief Ada Brun said the road was shut.", "It", None),
+        ("Fire chief Ada Brun said the road was shut.", "She", "Fire chief Ada Brun"),
+        (
+            "Roads department official Ada Brun said so.",
+            "She",
+            "Roads department official Ada Brun",
+        ),
+        ("The ministry said the road was shut.", "It", "The ministry"),
+        ("The ministry said the road was shut.", "They", "The ministry"),
+    ],
+)
+def test_a_pronoun_must_fit(before: str, pronoun: str, speaker: str | None) -> None:
+    """Nobody is named where the words tell that the pronoun means somebody else."""
+    assert attribute(f"{pronoun} added that nobody was hurt.", before).speaker == speaker
+
+
 def test_an_unresolved_pronoun_is_nobody() -> None:
     """Without a sentence before there is no one to name."""
     assert attribute("She said the road was open.").speaker is None

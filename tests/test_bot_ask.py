@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,8 @@ from newsroom import ASKED, CUP, DAM, Newsroom, labels, report, said
 
 from bot.client import OnRecord
 from bot.library import Library
-from bot.manners import Pace, TooManyError
+from bot.manners import Pace, TooManyError, begin, explained, meanwhile
+from bot.render import notice_view
 from bot.settings import Discord, Settings
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -260,6 +262,74 @@ async def test_question_deleted_meanwhile_is_answered_in_the_channel(room: Newsr
     assert room.channel.last_message.reference is None
 
 
+async def test_answer_to_a_mention_cannot_come_twice(room: Newsroom) -> None:
+    """The question's id is the answer's nonce, so that Discord takes a repeated request once."""
+    asked = await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    sent = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
+    assert (sent.json["nonce"], sent.json["enforce_nonce"]) == (str(asked.id), True)
+
+
+async def test_failing_typing_costs_no_answer(room: Newsroom) -> None:
+    """Where Discord refuses the typing indicator, the answer comes all the same."""
+    room.env.inject_error("POST", "/channels/*/typing", status=403)
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    assert "4:40" in said(room.channel.last_message)
+
+
+class FakeInteraction:
+    """An interaction that Discord says was acknowledged already, or not at all."""
+
+    def __init__(self, code: int) -> None:
+        self.told: list[object] = []
+        gone: Any = type("Response", (), {"status": 400, "reason": ""})()
+        self._error = discord.HTTPException(gone, {"code": code, "message": "No"})
+        self.response = self.followup = self
+
+    async def defer(self, **_: bool) -> None:
+        raise self._error
+
+    async def send_message(self, **_: object) -> None:
+        raise self._error
+
+    async def send(self, *, view: object, ephemeral: bool) -> None:
+        assert ephemeral
+        self.told.append(view)
+
+    def is_done(self) -> bool:
+        return False
+
+
+async def test_first_word_that_arrived_twice_is_no_failure() -> None:
+    """When Discord had heard us before the error, the answer or the reason still follows."""
+    known: Any = FakeInteraction(40060)
+    await begin(known)
+    await explained(known, notice_view("Not now."))
+    assert len(known.told) == 1
+    unknown: Any = FakeInteraction(10062)
+    with pytest.raises(discord.HTTPException):
+        await begin(unknown)
+    with pytest.raises(discord.HTTPException):
+        await explained(unknown, notice_view("Not now."))
+
+
+async def test_work_stops_when_there_is_nobody_to_answer() -> None:
+    """If the first word cannot be said, the answer that is being made is given up."""
+    made: list[str] = []
+
+    async def word() -> None:
+        await asyncio.sleep(0)
+        raise LookupError("gone")
+
+    async def work() -> None:
+        await asyncio.sleep(60)
+        made.append("answer")
+
+    with pytest.raises(LookupError):
+        await meanwhile(word(), work())
+    assert made == []
+    assert len(asyncio.all_tasks()) <= 2
+
+
 def test_server_has_a_pace_of_its_own() -> None:
     """Many people together are slowed down too, each server for itself."""
     pace = Pace(Discord(questions_per_minute=5, server_questions_per_minute=2))
@@ -271,14 +341,50 @@ def test_server_has_a_pace_of_its_own() -> None:
 
 
 async def test_commands_speak_german_and_spanish(room: Newsroom) -> None:
-    """Discord is told names and descriptions in both languages."""
+    """Discord is told every name and description in both languages, in the form it takes."""
     put = next(r for r in room.env.http_requests if r.path.endswith("/commands"))
+
+    def check(told: dict[str, Any]) -> None:
+        for part, form in (("name", r"[-_\w]{1,32}"), ("description", r".{1,100}")):
+            words = told.get(f"{part}_localizations") or {}
+            if told.get(part):
+                assert {"de", "es-ES"} <= words.keys(), told[part]
+            menu = told.get("type", 1) != 1 and "options" not in told and part == "name"
+            assert all(menu or re.fullmatch(form, word) for word in words.values())
+            assert all(menu or part != "name" or word.islower() for word in words.values())
+        for inner in (*told.get("options", ()), *told.get("choices", ())):
+            check(inner)
+
+    for command in put.json:
+        check(command)
     ask = next(c for c in put.json if c["name"] == "ask")
-    assert ask["name_localizations"]["de"] == "fragen"
-    assert ask["name_localizations"]["es-ES"] == "preguntar"
-    assert ask["description_localizations"]["de"].startswith("Antwortet aus den Berichten")
-    untranslated = [c["name"] for c in put.json if not c["name_localizations"]]
-    assert untranslated == []
+    assert ask["options"][0]["name_localizations"]["de"] == "frage"
+
+
+async def test_thread_begins_at_the_answer(room: Newsroom) -> None:
+    """On request a thread begins at the answer, and what is asked there leans on it."""
+    result = await room.reader.slash(room.channel, "ask", question=ASKED, thread=True)
+    (thread,) = room.channel.threads
+    assert thread.id == result.response.id
+    assert "Ask on here" in said(thread.last_message)
+    await room.reader.send(thread, f"{room.env.bot.user.mention} And who died?")
+    assert "Understood as: who died gate Hallow Dam" in said(thread.last_message)
+    refused = await room.reader.slash(
+        room.channel, "ask", question=ASKED, thread=True, private=True
+    )
+    assert "A thread is for all to read" in said(refused.response)
+    assert room.env.errors
+
+
+async def test_thread_that_may_not_be_is_explained(room: Newsroom) -> None:
+    """Without the permission the answer stands, and who asked is told what is missing."""
+    bare = discord.PermissionOverwrite(create_public_threads=False)
+    plain = room.guild.create_text_channel("plain", overwrites={room.env.bot.user: bare})
+    result = await room.reader.slash(plain, "ask", question=ASKED, thread=True)
+    assert "4:40" in said(result.response)
+    told = said(result.followups[-1])
+    assert told == "I cannot begin a thread here: I need Create Public Threads."
+    assert plain.threads == []
 
 
 def answer_id(message: Any) -> str:

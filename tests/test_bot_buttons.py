@@ -119,7 +119,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     """Useful counts at once; a wrong quote asks for a reason, and both show in /why."""
     message = await ask(room)
-    result = await room.reader.click(message.message, label="Useful")
+    result = await room.editor.click(message.message, label="Useful")
     assert "without your name" in said(result.response)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
@@ -180,6 +180,19 @@ async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     result = await room.reader.click(message.message, label="Sentences around")
     assert "is not inside article" in said(result.response)
     assert "4:40" not in said(result.response)
+
+
+async def test_buttons_have_a_pace(room: Newsroom) -> None:
+    """Five buttons may be pressed for each question; the next one waits, and is told so."""
+    message = await ask(room)
+    for _ in range(30):
+        await room.reader.click(message.message, label="Useful")
+    refused = await room.reader.click(message.message, label="Useful")
+    assert refused.ephemeral
+    assert "asked a lot within a minute" in said(refused.response)
+    await room.env.advance_time(61)
+    again = await room.reader.click(message.message, label="Useful")
+    assert "noted" in said(again.response)
 
 
 async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -83,7 +84,7 @@ def test_logging_makes_no_generation(archive: Archive) -> None:
     """The same question gives the same answer id before and after the log was written."""
     sent = archive.ask("When did the gate fail?")
     archive.log(sent)
-    archive.memory.judge(sent.answer_id, "useful")
+    archive.memory.judge(sent.answer_id, "useful", reader=1)
     assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
 
 
@@ -112,14 +113,56 @@ def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
 
 def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
     """What readers said comes back in order, with the reason they gave."""
-    archive.memory.judge("0123456789ab", "useful")
-    archive.memory.judge("0123456789ab", "wrong", "It is about another gate.")
+    archive.memory.judge("0123456789ab", "useful", reader=1)
+    archive.memory.judge("0123456789ab", "wrong", "It is about another gate.", reader=2)
     kept = archive.memory.feedback("0123456789ab")
     assert [(one.verdict, one.note) for one in kept] == [
         ("useful", ""),
         ("wrong", "It is about another gate."),
     ]
     assert archive.memory.feedback("ffffffffffff") == []
+
+
+def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
+    """Pressed again, a button counts once; and the file holds nothing of who pressed it."""
+    for reader in (123456789012345678, 2, 123456789012345678):
+        archive.memory.judge("0123456789ab", "useful", reader=reader)
+    archive.memory.judge("0123456789ab", "wrong", "Another gate.", reader=123456789012345678)
+    archive.memory.judge("ffffffffffff", "useful", reader=2)
+    kept = archive.memory.feedback("0123456789ab")
+    assert [one.verdict for one in kept] == ["useful", "wrong"]
+    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
+        rows = db.execute("SELECT * FROM feedback").fetchall()
+    db.close()
+    assert len({row[0] for row in rows}) == 3
+    assert "123456789012345678" not in str(rows)
+
+
+def test_old_answers_are_forgotten(archive: Archive) -> None:
+    """Pruning drops what was answered and judged before the days that are kept, and no more."""
+    sent = archive.ask("When did the gate fail?")
+    archive.log(sent)
+    archive.memory.judge(sent.answer_id, "useful", reader=1)
+    archive.memory.prune(1)
+    assert archive.recall(sent.answer_id).answer == sent
+    archive.memory.prune(0)
+    with pytest.raises(NotFoundError, match="long ago"):
+        archive.recall(sent.answer_id)
+    assert archive.memory.feedback(sent.answer_id) == []
+
+
+def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
+    """A log that has only the cuts of quotes still gives the quotes and their sources."""
+    sent = archive.ask("When did the gate fail?")
+    archive.log(sent, channel=1, message=2)
+    cut = sent.quotes[0].quote
+    old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
+    with archive._store.logging() as log:
+        log._db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))  # type: ignore[attr-defined]
+    found = archive.recall(sent.answer_id).answer
+    assert found.quotes[0].quote == cut
+    assert [one.article.article_id for one in found.citations] == [cut.article_id]
+    assert len(archive.memory.quoting(cut.article_id)) == 1
 
 
 def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:

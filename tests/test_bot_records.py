@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import builtins
+import io
+import json
 import math
 import re
+from contextlib import closing
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
+from fakes import FakeEncoder, write_rows
 from newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
-from bot.pictures import Timeline, draw
+from bot.pictures import Timeline, counted, draw
 from bot.records import relative, strength
 from bot.settings import Settings
+from index.archive import Archive
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
@@ -123,7 +128,7 @@ async def test_timeline_is_a_picture_with_words(harbour: Newsroom) -> None:
     assert (await picture.read()).startswith(b"\x89PNG")
     gallery = next(p for p in parts(result.response) if p["type"] == _GALLERY)
     told = gallery["items"][0]["description"]
-    assert told.startswith("20 reports with all words of “harbour crane”:")
+    assert told.startswith("20 reports with all words of “harbour crane”, by the day")
     assert "20 December 2025: Trade Post 1" in told
     assert len(told) <= 1024
 
@@ -161,10 +166,45 @@ def test_long_timelines_are_drawn_by_month() -> None:
         date(1990 + n // 12, n % 12 + 1, 17): {f"Outlet {n % 40}": 2, "Northwire": 1}
         for n in range(360)
     }
-    picture = draw(Timeline("harbour", days, 0))
+    picture = draw(Timeline("harbour", days, 360))
     assert picture
     assert picture.startswith(b"\x89PNG")
     assert len(picture) < 500_000
+
+
+async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
+    """A report that another publisher took over says so."""
+    rows = (
+        {"_id": name, "title": f"By {name}", "text": DAM, "publisher": name}
+        for name in ("Northwire", "Valley Courier")
+    )
+    lines = "\n".join(map(json.dumps, rows))
+    room.archive().add(["-"], stream=io.BytesIO(lines.encode()))
+    result = await room.reader.slash(room.channel, "reports show", report="By Valley Courier")
+    assert "Northwire" in said(result.response).split("Same origin as: ")[1]
+
+
+def test_days_are_those_spoken_of(tmp_path: Path) -> None:
+    """A report stands on the days that it names; only without any on that of its publication."""
+    texts = {
+        "a": "The gate of the dam failed on Monday. Hearings on the gate open on 16 March.",
+        "b": "The gate of the dam broke on 9 March and the gate was replaced in 2003.",
+        "c": "The gate of the dam is being repaired.",
+    }
+    rows = [
+        {"_id": name, "text": text, "publisher": "Wire", "published": "2026-03-12T09:00:00Z"}
+        for name, text in texts.items()
+    ]
+    with closing(Archive.open(tmp_path / "data", "days", FakeEncoder())) as archive:
+        archive.add([str(write_rows(tmp_path / "rows.jsonl", rows))])
+        found = counted(archive, "gate of the dam")
+    assert {day.isoformat(): by["Wire"] for day, by in found.days.items()} == {
+        "2026-03-09": 2,
+        "2026-03-12": 1,
+        "2026-03-16": 1,
+    }
+    assert "for 1 that names none, the day of publication" in found.caption()
+    assert "- 16 March 2026: Wire 1" in found.words()
 
 
 async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import discord
@@ -116,6 +117,19 @@ async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     refused = await other.click(shown, label="Stop")
     assert "Only who asked for it, or a moderator" in said(refused.followups[-1])
     assert len(room.archive().memory.watches()) == 1
+
+
+async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: Settings) -> None:
+    """What is older than the days in the settings is gone once the bot has started."""
+    result = await room.reader.slash(room.channel, "ask", question=FERRY)
+    for days in (179, 181):
+        at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
+        with room.archive()._store.logging() as log:
+            log._db.execute("UPDATE answer SET at = ?", (at,))  # type: ignore[attr-defined]
+        await room.env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
+        await room.env.advance_time(1)
+        shown = await room.reader.click(result.response.message, label="More passages")
+        assert ("is kept here" in said(shown.response)) == (days > settings.answers.keep_days)
 
 
 async def test_one_broken_collection_does_not_stop_the_others(

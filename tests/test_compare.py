@@ -48,6 +48,21 @@ def kind(question: str, a: str | Said, b: str | Said) -> str | None:
             "A sea monster swims in the bay of Ostby.",
             "The sea monster of Ostby is a hoax.",
         ),
+        (
+            "What did the bridge cost?",
+            "The bridge over the Vik cost 12 million crowns to build in the end.",
+            "The bridge over the Vik cost 19 million crowns to build in the end.",
+        ),
+        (
+            "When did the Ostby bridge open?",
+            "The Ostby bridge opened on 3 May 1962.",
+            "The Ostby bridge was opened on 9 June 1964.",
+        ),
+        (
+            "Where will the Ostby inquiry be held?",
+            "The inquiry into the Ostby fire will be held in the old customs house of Vik.",
+            "The inquiry into the Ostby fire will be held in the old customs house of Lund.",
+        ),
     ],
 )
 def test_contradictions(question: str, a: str, b: str) -> None:
@@ -94,17 +109,49 @@ def test_contradictions(question: str, a: str, b: str) -> None:
         (ENTERED, "No rebels entered Ostby.", DENIAL),
         # purpose, not statement
         (ENTERED, "Guards shut the gate so rebels would not enter Ostby.", "Rebels entered Ostby."),
-        # like wording about the same, with another figure
+        # like wording about the same, with another figure that nobody asked for
         (
-            "What did the bridge cost?",
+            "Where is the bridge?",
             "The bridge over the Vik cost 12 million crowns to build in the end.",
             "The bridge over the Vik cost 19 million crowns to build in the end.",
+        ),
+        # of two years
+        (
+            "What does the Ostby fair cost the town?",
+            "The Ostby fair cost the town 12 million crowns in 2022.",
+            "The Ostby fair cost the town 19 million crowns in 2023.",
+        ),
+        # two who were there, not one in the other's place
+        (
+            "Who spoke at the Ostby meeting?",
+            "Ada Brun spoke first at the Ostby meeting and asked for a new pump.",
+            "Ines Holt spoke for an hour at the Ostby meeting before the vote was taken.",
         ),
     ],
 )
 def test_no_false_alarm(question: str, a: str, b: str) -> None:
     """What is not proved to be a contradiction, or to be the same, is called neither."""
     assert kind(question, a, b) is None
+
+
+def test_a_negation_in_other_words() -> None:
+    """Where the verbs differ, the embeddings prove that both sentences are on one point."""
+    question = "Was the harbour office told of the crack in the Ostby lock?"
+    told = Said("Divers told the harbour office of the crack in the Ostby lock in May.")
+    never = Said("The harbour office was never informed of a crack in the Ostby lock.")
+    found = compare(question, told, never, 0.8)
+    assert found is not None
+    assert (found.kind, found.reason, found.against) == ("disagree", "negation", 1)
+    assert compare(question, told, never, 0.5) is None
+
+
+def test_a_later_figure_is_an_update() -> None:
+    """Another cost on a later day is newer, not contradicted; on the same day it is."""
+    question = "How much will the Vik bridge cost?"
+    first = Said("The Vik bridge will cost 12 million crowns.", "Wire", date(2024, 5, 1))
+    text = "The Vik bridge will cost 19 million crowns."
+    assert kind(question, first, Said(text, "Courier", date(2024, 5, 3))) == "updated"
+    assert kind(question, first, Said(text, "Courier", date(2024, 5, 1))) == "disagree"
 
 
 FEW = Said("The fire in Ostby killed 12 people.", "Courier", date(2024, 5, 1))
@@ -190,7 +237,10 @@ def test_claim_and_denial_are_two_sides_with_speakers() -> None:
     claim = passage("The rebels said they had entered the city of Ostby. Norland burns.", "Wire")
     denial = passage(f"{DENIAL} Norland is calm.", "Courier")
     sides = (Side((1,), "The rebels"), Side((0,), "State media"))
-    assert agreement(ENTERED, [denial, claim]) == (Agreement("disagree", sides), {0})
+    assert agreement(ENTERED, [denial, claim]) == (
+        Agreement("disagree", sides),
+        frozenset({0}),
+    )
 
 
 def test_one_speaker_does_not_contradict_himself() -> None:

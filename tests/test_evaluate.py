@@ -166,10 +166,36 @@ def test_what_a_set_lacks_is_told(folder: Path, archive: Archive) -> None:
         evaluate(archive, folder)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1 dam 1\n", r"line 2: a query"),
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\tdam\tmuch\n", r"line 2: a query"),
+        ("qrels/test.tsv", b"\xff\xfe", r"test\.tsv cannot be read as text in UTF-8"),
+        ("queries.jsonl", b"\n{broken", r"queries\.jsonl, line 2: this is not JSON"),
+        ("queries.jsonl", b'{"_id": "q1"}', r"line 1: _id, text are needed, as texts"),
+        ("queries.jsonl", b'["q1"]', r"line 1: _id, text are needed"),
+        ("queries.jsonl", b'{"_id": "q9", "text": "?", "metadata": "no"}', r"judges none"),
+        ("queries.jsonl", b"", r"judges none"),
+        ("evidence.jsonl", b'{"query_id": "q1"}', r"line 1: query_id, article_id, text"),
+        ("corpus.jsonl", b"", r"holds no article"),
+        ("corpus.jsonl", b'{"_id": "dam"}', r"holds no article"),
+    ],
+)
+def test_a_broken_set_is_told(
+    folder: Path, archive: Archive, name: str, content: bytes, says: str
+) -> None:
+    """What cannot be read is named with its file and line, in one sentence."""
+    (folder / name).write_bytes(content)
+    with pytest.raises(SourceError, match=says):
+        evaluate(archive, folder)
+
+
 def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) -> None:
-    """Another corpus is another collection, and the name can name one."""
-    name = collection_name(folder)
-    assert name == collection_name(folder)
+    """Another corpus or encoder is another collection, and the name can name one."""
+    name = collection_name(folder, "one")
+    assert name == collection_name(folder, "one")
+    assert name != collection_name(folder, "other")
     write_rows(folder / "corpus.jsonl", CORPUS[:2])
-    assert collection_name(folder) != name
+    assert collection_name(folder, "one") != name
     Archive.open(tmp_path, name, FakeEncoder()).close()

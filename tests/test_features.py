@@ -77,6 +77,9 @@ def test_neighbours_and_title_lend_their_words() -> None:
     bm25 = dict(zip(texts, found.columns["clause_bm25"].tolist(), strict=True))
     assert bm25["Nobody was hurt."] > bm25["Who had been warned?"] > 0
     assert bm25["Bruno Asante scored twice for Carrowmere."] == 0
+    near = dict(zip(texts, found.near.tolist(), strict=True))
+    assert near["Nobody was hurt."] == 1  # the sentence before has all words
+    assert near["Bruno Asante scored twice for Carrowmere."] == 0
 
 
 def test_publisher_and_day_mark_the_whole_report() -> None:
@@ -116,6 +119,8 @@ def test_form_is_read_from_the_last_mark() -> None:
         ),
         ("How much was paid?", "They paid $1.2 billion.", ["$1.2 billion"]),
         ("When was it?", "It began on Monday in 2011.", ["Monday", "2011"]),
+        ("When did it fail?", "It failed at 4:40 a.m., not at 16:40.", ["4:40 a.m.", "16:40"]),
+        ("How much rain fell?", "It rained 187 millimeters.", ["187 millimeters"]),
         ("How many died?", "Six died; 1,200 fled.", ["Six", "1,200"]),
         ("Was it warned?", "It was, in 2011.", []),
     ],

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import Article
-from index.origins import independence, relate, same_event, same_sentence
+from index.origins import independence, lifted, same_event, same_origin, same_sentence
 
 REPORT = """\
 A freight train carrying timber left the rails near the harbour of Ostby early on Tuesday.
@@ -33,23 +33,12 @@ def article(name: str, text: str, publisher: str | None = None) -> Article:
 
 def test_reordered_cut_and_reworded_is_a_rewrite() -> None:
     """Sentences in another order, some left out, respelled, words exchanged: one origin."""
-    assert relate(REPORT, REWRITE).kind == "rewrite"
+    assert same_origin(REPORT, REWRITE)
 
 
 def test_another_report_of_the_event_is_independent() -> None:
     """Shared names and facts in other words are no rewrite."""
-    assert relate(REPORT, OTHER).kind == "independent"
-
-
-def test_a_changed_figure_is_no_copy() -> None:
-    """The same text with another figure is a rewrite with a change, not a copy."""
-    assert relate(REPORT, REPORT.replace("64", "95")).kind == "rewrite"
-
-
-def test_a_changed_name_is_no_copy() -> None:
-    """The same text about another place is not a copy either."""
-    elsewhere = REPORT.replace("Ostby", "Lund").replace("Vik", "Moss")
-    assert relate(REPORT, elsewhere).kind != "copy"
+    assert not same_origin(REPORT, OTHER)
 
 
 def test_what_both_quote_is_not_lifted() -> None:
@@ -57,7 +46,7 @@ def test_what_both_quote_is_not_lifted() -> None:
     speech = "“We will rebuild every house on the eastern shore before the first snow falls,”"
     long = " ".join([f"{speech} she said.", f"{speech} she said again."])
     other = "Rain fell over the hills of Vik all night long, and nobody slept."
-    assert relate(f"{OTHER}\n{long}", f"{long}\n{other}").kind == "independent"
+    assert not same_origin(f"{OTHER}\n{long}", f"{long}\n{other}")
 
 
 def test_a_few_common_words_are_no_origin() -> None:
@@ -70,34 +59,34 @@ def test_a_few_common_words_are_no_origin() -> None:
         "The city's favourite singer is to host the harbour prize again after long talks.\n"
         "Tickets are gone, and divers who saved a life will eat first, the mayor promised."
     )
-    assert relate(one, two).lifted < relate(REPORT, REWRITE).lifted
-    assert relate(one, two).kind == "independent"
+    assert lifted(one, two) < lifted(REPORT, REWRITE)
+    assert not same_origin(one, two)
 
 
 def test_spelling_makes_no_difference() -> None:
     """British and American spelling of one report are alike."""
-    british = "The labour organisation criticised the colour of the theatre centre again.\n"
-    american = "The labor organization criticized the color of the theater center again.\n"
-    assert relate(british * 2, american * 2).kind == "copy"
+    british = "The labour organisation criticised the colour of the theatre centre again."
+    american = "The labor organization criticized the color of the theater center again."
+    assert same_sentence(british, american)
 
 
 @given(st.lists(SENTENCE, min_size=1, max_size=8).map("\n".join))
 def test_identical_texts_are_copies(text: str) -> None:
     """Any report is a copy of itself."""
-    assert relate(text, text).kind == "copy"
+    assert same_origin(text, text)
 
 
 @given(st.lists(SENTENCE, max_size=8).map("\n".join), st.lists(SENTENCE, max_size=8).map("\n".join))
 def test_the_relation_is_symmetric(a: str, b: str) -> None:
     """Neither report comes first."""
-    assert relate(a, b) == relate(b, a)
+    assert lifted(a, b) == lifted(b, a)
     assert same_event(a, b) == same_event(b, a)
 
 
 @given(st.text(max_size=500), st.text(max_size=500))
 def test_hostile_text_does_no_harm(a: str, b: str) -> None:
     """Any two strings can be compared, the same both ways."""
-    assert relate(a, b) == relate(b, a)
+    assert lifted(a, b) == lifted(b, a)
     assert same_sentence(a, b) == same_sentence(b, a)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -184,6 +185,9 @@ def test_kind_asked_for_is_bold() -> None:
     said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
     who = replace(answer_of([said]), question="Who spoke?")
     assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
+    numbered = "On February 3 nobody looked at Gate 3 of the old dam in the hills."
+    gate = replace(answer_of([numbered]), question="Was Gate 3 tested?")
+    assert [numbered[s.start : s.end] for s in answering(gate, numbered)] == ["Gate 3"]
     why = replace(answer_of([text]), question="Why did the gate fail?")
     assert [text[s.start : s.end] for s in answering(why, text)] == ["gate", "failed"]
 
@@ -208,6 +212,45 @@ def test_whole_message_is_within_limits(
     assert all(content)
     assert view.total_children_count <= 40
     assert view.content_length() <= MAX_TEXT
+
+
+NASTY = (
+    "@everyone <@1> ``` ``` ` ** __ ~~ || > >>> - # ## 1. [x](http://y.example) <t:1:D> \\ :/ "
+    "שלום مرحبا \u202e \u2066 \u200d 👩‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿 e\u0301\u0302\u0303 \u200b \ufeff ﷽ 漢字かな "
+    "https://a.example/?q=1&r=(2) word Gate 3 died Monday 4:40 a.m. said Mara Voss \n \n\n \t"
+).split(" ")
+
+
+def test_two_thousand_articles_fit() -> None:
+    """Whatever articles hold, their answers are within Discord's limits and quote to the letter."""
+    choose = random.Random(11)  # noqa: S311 - no secret
+    for number in range(500):
+        texts = [
+            " ".join(choose.choices(NASTY, k=choose.choice([1, 9, 60, 400]))).strip() or "x"
+            for _ in range(4)
+        ]
+        url = choose.choice([None, "https://a.example/" + choose.choice(["ü", "(x)", "y" * 1_990])])
+        title = " ".join(choose.choices(NASTY, k=choose.choice([0, 3, 90])))
+        answer = answer_of(
+            [text * choose.choice([1, 1, 3]) for text in texts], url=url, title=title
+        )
+        answer = replace(
+            answer, question=f"Who said {title[:1_900]}?", filters=Filters(("@" * 99,))
+        )
+        private = bool(number % 2)
+        view = answer_view(answer, answer_rows(answer, private=private), asked=title or None)
+        shown_blocks = [
+            i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)
+        ]
+        assert all(shown_blocks)
+        assert view.content_length() <= MAX_TEXT
+        assert view.total_children_count <= 40
+        quotes = [text for text in shown_blocks if text.startswith("> ")]
+        plain = {cited.quote.text for cited in answer.quotes}
+        for quote in quotes:
+            unmarked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", quote)
+            lines = [line.removeprefix("> ") for line in unmarked.split("\n")]
+            assert shown("\n".join(lines)) in plain
 
 
 def test_each_quote_has_its_source_with_both_dates_and_the_link() -> None:

@@ -103,6 +103,14 @@ def test_an_explanation_adds_up(archive: Archive, question: str) -> None:
     assert added["same_article"].min() < -0.5 or len(ranking.query.clauses) == 1
 
 
+def test_confidence_falls_with_what_is_missing(archive: Archive) -> None:
+    """The fewer of a question's words the reports have together, the less sure they answer."""
+    asked = ["Had crews warned of a hoist?", "Had crews warned of a flood?", "Had bees fled a zoo?"]
+    sure = [archive.search(question).confidence for question in asked]
+    assert sure[0] > 2 * sure[1]
+    assert sure[1] > 2 * sure[2]
+
+
 def test_weights_and_features_are_the_same_set() -> None:
     """Every weight has a feature, and every feature is weighed."""
     doc = Measured.__doc__ or ""
@@ -159,6 +167,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     [
         ("How far is the dam from Ostermoor?", "stands 14 kilometers upstream"),
         ("How many children were on the gymnasium roof?", "She counted 31 children"),
+        ("When did Gate 3 fail?", "failed at 4:40 a.m."),
         ("Had dam crews warned about the gate?", "warned managers seven weeks"),
         ("Who will lead the inquiry into the dam failure?", "led by civil engineer Samuel Orde"),
         ("What happened at Fennick in 1978?", "19 people drowned"),

@@ -33,6 +33,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
         ("Who leads the offensive?", "Hayat Tahrir al-Sham"),
         ("How far is Hama from Damascus?", "200 kilomet"),
         ("When did the offensive begin?", "November 27"),
+        ("When did the offensive start?", "November 27"),
         ("What happened in 1982?", "1982"),
     ],
 )

@@ -346,7 +346,7 @@ def test_adding_revives(store: Store) -> None:
     }
     with store.snapshot() as snapshot:
         assert seen(snapshot) == {"dam", "cup"}
-        assert snapshot.document_frequencies(["won", "lost"]) == {"lost": 1}
+        assert snapshot.document_frequencies(["win", "lose"]) == {"lose": 1}
 
 
 # Filters

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from bot import output
+from bot.pictures import counted
 from bot.render import answer_view
 from bot.wording import speaker_line, story_line
 from index.archive import Archive
@@ -136,6 +137,59 @@ def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: 
     assert words in archive.ask(question).quotes[0].quote.text
 
 
+def test_since_when_it_holds(archive: Archive) -> None:
+    """A developing story leads with the latest count and says of which day it is."""
+    line = story_line(archive.ask("How many people are missing now?")) or ""
+    assert "The first quote is the latest, of 13 March 2026" in line
+
+
+def test_what_was_said_before_does_not_stand_alone(archive: Archive) -> None:
+    """What a ministry "had said" is quoted with what it says now."""
+    text = archive.ask("When will the inquiry report?").quotes[0].quote.text
+    assert "had said on Friday that the inquiry would report within six months" in text
+    assert "no date had been set for the final one" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "reports"),
+    [
+        ("What has changed since Wednesday?", "Correction:", 6),
+        ("What is new about the dam since 12 March?", "Correction:", 3),
+        ("How has the death toll changed since Monday?", "OSTERMOOR", 1),
+        ("Any news about Athletic since yesterday?", None, 0),
+    ],
+)
+def test_what_changed_since(
+    archive: Archive, question: str, first: str | None, reports: int
+) -> None:
+    """News since a day, on a topic or not, the newest first; without any a decline says so."""
+    answer = archive.ask(question)
+    assert answer.news is not None
+    assert answer.news.reports == reports
+    assert {cited.change for cited in answer.quotes} <= {"new"}
+    if first is None:
+        assert "about “Athletic” since 13 March 2026" in (answer.reason or "")
+    else:
+        assert answer.quotes[0].quote.text.startswith(first)
+
+
+def test_the_timeline_is_of_events(archive: Archive) -> None:
+    """The gate failed on 9 March and was serviced on 3 February, whenever that was reported."""
+    found = counted(archive, "Gate 3")
+    assert sum(found.days[date(2026, 3, 9)].values()) == 3
+    assert date(2026, 2, 3) in found.days
+    assert date(2026, 3, 10) not in found.days
+
+
+def test_rewrites_know_one_another(archive: Archive) -> None:
+    """Of the ten reports the agency's first one and the Courier's have one origin."""
+    same = {
+        one.article_id[:2]: [other.article_id[:2] for other in archive.same_origin(one.article_id)]
+        for one in archive.articles()
+    }
+    assert {name: others for name, others in same.items() if others} == {"01": ["02"], "02": ["01"]}
+
+
 def test_asking_again_gives_the_same(archive: Archive) -> None:
     """Nothing of it depends on a clock or on what was asked before."""
     first = archive.ask(WARNED)
@@ -150,6 +204,16 @@ def test_json_has_sides_and_speakers(archive: Archive) -> None:
     assert {n for side in made["agreement"]["sides"] for n in side["quotes"]} == {0, 1, 2}
     assert {quote["act"] for quote in made["quotes"]} == {"claim", "denial"}
     assert [citation["independent_of"] for citation in made["citations"]] == [[2], [1]]
+
+
+def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
+    """From the log come also who else has it, who is independent of whom, and who disagrees."""
+    for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
+        answer = archive.ask(question)
+        archive.log(answer)
+        again = archive.recall(answer.answer_id).answer
+        assert again == answer
+        assert story_line(again) == story_line(answer)
 
 
 def test_the_message_says_it_in_words(archive: Archive) -> None:

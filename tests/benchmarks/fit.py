@@ -6,8 +6,7 @@ Ranking: a listwise conditional logit (each gold sentence against all wrong ones
 over the product's own features, every set with the same weight, each weight kept to its sensible
 sign. Printed are folds of every set at once ("folds") and each set with weights fitted on the
 others only ("left out"). Confidence: a logistic model of "answerable" over the evidence of
-`index.retrieve.signs`, on rankings made with weights that left the set out. Nothing is written
-without --write.
+`index.retrieve.signs`, each class and set with the same weight. Nothing is written without --write.
 """
 
 from __future__ import annotations
@@ -33,6 +32,7 @@ NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias
 SIGNS = {"length": 0, "asks": -1, "unfinished": -1}  # all others +1
 FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
+BINS = 5  # of confidence
 Grid = npt.NDArray[np.float64]
 Weights = Mapping[str, float]
 
@@ -210,9 +210,10 @@ def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Gri
 
 def evidence(items: Sequence[Item], names: Sequence[str], weights: Grid) -> Grid:
     """Signs of sufficiency (questions, signs), the bias left out."""
-    model = Model(dict(zip(names, weights.tolist(), strict=True)), 0.6, {})
-    runs = [ranked(item.found, model) for item in items]
-    found = [signs(run.query, run.features) for run in runs]
+    found = [
+        signs(run.query, run.features, float(run.scores[0]))
+        for run in rankings(items, names, weights)
+    ]
     return np.array([[v for k, v in one.items() if k != "bias"] for one in found])
 
 
@@ -232,35 +233,54 @@ def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
 
 
 def confidence(
-    sets: Sequence[QuestionSet], names: Sequence[str], outside: Mapping[str, Grid]
+    sets: Sequence[QuestionSet], names: Sequence[str], weights: Grid, outside: Mapping[str, Grid]
 ) -> dict[str, float]:
-    """Fit it, print how it carries over and what each threshold does."""
-    parts = {}
-    for one in sets:
-        answerable = np.array([float(item.answerable) for item in one.test])
-        if 0 < answerable.mean() < 0.9:
-            grid = evidence(one.test, names, outside[one.name])
-            parts[one.name] = (NEWS_WEIGHT.get(one.name, 1.0), grid, answerable)
+    """Fit it on rankings by `weights`; print how it carries over and what each threshold does.
+
+    For "left out", both the rankings and the model are made without the set.
+    """
+    truth = {one.name: np.array([float(item.answerable) for item in one.test]) for one in sets}
+    judging = [one for one in sets if 0 < truth[one.name].mean() < 0.9]
+
+    def parts(ranking: Grid) -> dict[str, tuple[float, Grid, Grid]]:
+        return {
+            one.name: (
+                NEWS_WEIGHT.get(one.name, 1.0), evidence(one.test, names, ranking), truth[one.name]
+            )
+            for one in judging
+        }  # fmt: skip
+
+    inside = parts(weights)
+    folds = {name: _in_folds(name, inside) for name in inside}
     print("\nconfidence: AUROC, answerable answered where 5 % of unanswerable are")
-    for name, (_, grid, answerable) in parts.items():
-        weights, bias = logistic([part for other, part in parts.items() if other != name])
-        outside_scores = grid @ weights + bias
-        scores = np.zeros(len(grid))
-        for fold in range(FOLDS):
-            held = np.random.default_rng(0).permutation(len(grid))[fold::FOLDS]
-            kept = np.setdiff1d(np.arange(len(grid)), held)
-            own = (parts[name][0], grid[kept], answerable[kept])
-            weights, bias = logistic([own, *(p for other, p in parts.items() if other != name)])
-            scores[held] = grid[held] @ weights + bias
-        shown = [_separation(one, answerable) for one in (scores, outside_scores)]
-        print(f"  {name:9s} n {len(grid):4d}  folds {shown[0]}  left out {shown[1]}")
-    weights, bias = logistic([*parts.values()])
-    some = ranked(sets[0].test[0].found)
-    labels = [name for name in signs(some.query, some.features) if name != "bias"]
-    _curve(parts, weights, bias)
+    for name in inside:
+        apart = parts(outside[name])
+        own = apart.pop(name)[1]
+        fitted, bias = logistic([*apart.values()])
+        shown = [_separation(one, truth[name]) for one in (folds[name], own @ fitted + bias)]
+        print(f"  {name:9s} n {len(own):4d}  folds {shown[0]}  left out {shown[1]}")
+    chances = {name: 1 / (1 + np.exp(-scores)) for name, scores in folds.items()}
+    _reliability(chances, truth)
+    _curve(chances, truth)
+    fitted, bias = logistic([*inside.values()])
+    (some,) = rankings(sets[0].test[:1], names, weights)
+    labels = [name for name in signs(some.query, some.features, 0.0) if name != "bias"]
     return {"bias": round(bias, 3)} | {
-        n: round(w, 3) for n, w in zip(labels, weights.tolist(), strict=True)
+        n: round(w, 3) for n, w in zip(labels, fitted.tolist(), strict=True)
     }
+
+
+def _in_folds(name: str, parts: Mapping[str, tuple[float, Grid, Grid]]) -> Grid:
+    """Log-odds of a set's questions by models fitted without them, on all other questions."""
+    share, grid, answerable = parts[name]
+    others = [part for other, part in parts.items() if other != name]
+    scores = np.zeros(len(grid))
+    for fold in range(FOLDS):
+        held = np.random.default_rng(0).permutation(len(grid))[fold::FOLDS]
+        kept = np.setdiff1d(np.arange(len(grid)), held)
+        weights, bias = logistic([(share, grid[kept], answerable[kept]), *others])
+        scores[held] = grid[held] @ weights + bias
+    return scores
 
 
 def _separation(scores: Grid, answerable: Grid) -> str:
@@ -268,15 +288,30 @@ def _separation(scores: Grid, answerable: Grid) -> str:
     return f"{auroc(positives, negatives):.3f} {answered_at(positives, negatives):.2f}"
 
 
-def _curve(parts: Mapping[str, tuple[float, Grid, Grid]], weights: Grid, bias: float) -> None:
-    print("share of answerable / unanswerable questions answered, by threshold")
-    for threshold in (0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7):
+def _reliability(chances: Mapping[str, Grid], truth: Mapping[str, Grid]) -> None:
+    """Print the share of answerable questions by confidence, and the expected calibration error.
+
+    (Naeini et al. 2015: the mean gap between the two, over bins by their size.)
+    """
+    print("\nreliability in folds: share answerable (questions) by confidence; calibration error")
+    for name, chance in chances.items():
+        places, shown, error = np.minimum(chance * BINS, BINS - 1).astype(int), [], 0.0
+        for place in range(BINS):
+            own = places == place
+            if own.any():
+                error += own.mean() * abs(float(chance[own].mean() - truth[name][own].mean()))
+            shown.append(f"{truth[name][own].mean():.2f} ({own.sum()})" if own.any() else "-")
+        print(f"  {name:9s} " + "  ".join(shown) + f"  error {error:.3f}")
+
+
+def _curve(chances: Mapping[str, Grid], truth: Mapping[str, Grid]) -> None:
+    print("\nshare of answerable / unanswerable questions answered in folds, by threshold")
+    for threshold in (0.1, 0.12, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7):
         shown = []
-        for name, (_, grid, answerable) in parts.items():
-            over = 1 / (1 + np.exp(-(grid @ weights + bias))) >= threshold
-            shown.append(
-                f"{name} {over[answerable == 1].mean():.2f}/{over[answerable == 0].mean():.2f}"
-            )
+        for name, chance in chances.items():
+            over = chance >= threshold
+            yes, no = over[truth[name] == 1].mean(), over[truth[name] == 0].mean()
+            shown.append(f"{name} {yes:.2f}/{no:.2f}")
         print(f"  {threshold:.2f}  " + "  ".join(shown))
 
 
@@ -306,7 +341,7 @@ def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) 
     made = {
         "ranking": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
         "same_article": 0.6,
-        "confidence": confidence(sets, names, outside),
+        "confidence": confidence(sets, names, weights, outside),
     }
     print("\n" + json.dumps(made, indent=2))
     if write:

@@ -14,6 +14,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -216,7 +217,9 @@ def _archive(
     data: Path, name: str, rows: list[dict[str, Any]], encoder: RememberingEncoder
 ) -> Archive:
     """The collection of a set; it is made again where splitting or analysis have changed."""
-    code = [Path(f"index/{module}.py").read_bytes() for module in ("sentences", "terms", "sources")]
+    code = [
+        (files("index") / f"{one}.py").read_bytes() for one in ("sentences", "terms", "sources")
+    ]
     digest = hashlib.sha256(b"".join(code)).hexdigest()[:8]
     archive = Archive.open(data, f"{name}-{digest}", encoder)
     if not archive.size().articles:
@@ -264,7 +267,7 @@ def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
     columns = dict(found.measured.columns)
     articles = {key: lent.get(key, one) for key, one in found.rows.articles.items()}
     query, rows = found.query, found.rows
-    publisher, day = np.zeros(len(rows.sentences)), np.zeros(len(rows.sentences))
+    publisher, day = np.zeros((2, len(rows.sentences)), dtype=np.float32)
     for row, sentence in enumerate(rows.sentences):
         article = articles[sentence.article_id]
         publisher[row] = query.publishers.get(article.publisher or "", 0.0)
@@ -288,7 +291,7 @@ def _trecqa(folder: Path, _: Path, encoder: RememberingEncoder) -> QuestionSet:
 def _wikiqa(folder: Path, _: Path, encoder: RememberingEncoder) -> QuestionSet:
     """Candidates are consecutive sentences of one page."""
     train = [*_rows(folder / "wikiqa" / "train_tokenized.jsonl.gz")]
-    parts = ([], [])
+    parts: tuple[list[dict[str, Any]], ...] = ([], [])
     for row in train:
         parts[not any(one["label"] for one in row["candidates"])].append(row)
     chosen = [row for part, n in zip(parts, WIKIQA_QUESTIONS, strict=True) for row in part[:n]]
