@@ -28,6 +28,7 @@ from index.log import SCHEMA as LOG_SCHEMA
 from index.log import SqliteLog
 from index.plain import Page
 from index.store import Event, Fresh, Ids, Known, Origin, Ranked, Rows, Size, keys
+from index.terms import terms
 
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
@@ -91,9 +92,19 @@ INSERT OR IGNORE INTO alike
     SELECT k.value, r.article FROM revision r, json_each(alike_keys(title, text, publisher, url)) k
     ORDER BY r.revision;
 """
+_TERMS_AGAIN = """
+UPDATE sentence SET terms = terms_of(
+    (SELECT text FROM revision r WHERE r.revision = sentence.revision), start, stop);
+INSERT INTO live_text (live_text) VALUES ('delete-all');
+INSERT INTO live_text (rowid, terms)
+    SELECT s.sentence_id, s.terms FROM article a JOIN sentence s ON s.revision = a.live;
+UPDATE meta SET value = (
+    SELECT coalesce(sum(length(s.terms) - length(replace(s.terms, ' ', '')) + (s.terms <> '')), 0)
+    FROM article a JOIN sentence s ON s.revision = a.live) WHERE key = 'live_term_count';
+"""
 # Each makes the next version from the one before it. What a release has had is never changed:
-# more comes at the end.
-_VERSIONS = (_SCHEMA + LOG_SCHEMA, _SOURCES_AND_NOTICES)
+# more comes at the end, and `_TERMS_AGAIN` once more whenever `index.terms` changes.
+_VERSIONS = (_SCHEMA + LOG_SCHEMA, _SOURCES_AND_NOTICES, _TERMS_AGAIN)
 SCHEMA_VERSION = len(_VERSIONS)
 
 _ARTICLE_COLUMNS = """
@@ -189,6 +200,7 @@ def _version(connection: sqlite3.Connection, path: Path) -> int:
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     """Make the schema, or bring an older one up to date, whole or not at all."""
     connection.create_function("alike_keys", 4, _alike_keys, deterministic=True)
+    connection.create_function("terms_of", 3, _terms_of, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     try:
         for statements in _VERSIONS[_version(connection, path) :]:  # others may have been faster
@@ -206,6 +218,10 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
 def _alike_keys(title: str, text: str, publisher: str | None, url: str | None) -> str:
     article = Article(article_id="-", title=title, text=text, publisher=publisher, url=url)
     return json.dumps(keys(article))
+
+
+def _terms_of(text: str, start: int, stop: int) -> str:
+    return " ".join(terms(text[start:stop]))
 
 
 def utc_text(moment: datetime | None) -> str | None:

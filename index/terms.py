@@ -14,7 +14,7 @@ import unicodedata
 from functools import lru_cache
 from itertools import chain
 
-import snowballstemmer
+import Stemmer
 
 STOP_WORDS = frozenset(
     "a about after again against all also am an and any are as at be because been before being"
@@ -73,7 +73,7 @@ criterion criteria, phenomenon phenomena, index indices
 _BASE = {form: base for base, *forms in map(str.split, _FORMS.split(",")) for form in forms}
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
-_STEMMER = snowballstemmer.stemmer("english")
+_STEMMER = Stemmer.Stemmer("english")
 _STEMMING = threading.Lock()  # it keeps the word in hand on itself
 
 

@@ -24,6 +24,7 @@ from index.embedded import EmbeddedStore
 from index.errors import StoreBusyError, StoreError, StoreVersionError
 from index.plain import Page
 from index.store import Changes, Origin, Snapshot, keys
+from index.terms import terms
 from index.vectors import VectorIndex
 
 DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
@@ -349,7 +350,11 @@ def first_version(folder: Path) -> None:
         ours = {_bare(row[0]) for row in made if "live_" not in row[0]}
         first = {_bare(one) for one in catalogue._VERSIONS[0].split(";\n") if "live_" not in one}
         assert ours - {_bare("CREATE TABLE sqlite_sequence(name,seq)")} == first - {""}
+        db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
+        db.execute("UPDATE sentence SET terms = 'another analysis'")
+        db.execute("UPDATE meta SET value = '0' WHERE key = 'live_term_count'")
         db.execute("PRAGMA user_version = 1")
+        db.commit()
 
 
 def _bare(sql: str) -> str:
@@ -357,7 +362,7 @@ def _bare(sql: str) -> str:
 
 
 def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """All that was in it is there, and articles are known by page and words as if new."""
+    """All that was in it is there and is found, by page, words and terms as if it were new."""
     first_version(tmp_path)
     with opened(tmp_path) as store:
         with store.snapshot() as snapshot:
@@ -366,6 +371,10 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path)
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
             own = [*keys(replace(DAM, url="http://northwire.example/dam")), *keys(CUP)]
             assert snapshot.alike(own) == dict(zip(own, ["dam", "dam", "cup"], strict=True))
+            assert snapshot.document_frequencies(["another", "cup", "won"]) == {"cup": 1}
+            texts = [one.text for name in ("dam", "cup") for one in snapshot.sentences(name)]
+            average = sum(len(terms(text)) for text in texts) / len(texts)
+            assert snapshot.size().average_terms == average
         put(store, BANK)
         assert dump(tmp_path)["alike"]
 
@@ -390,7 +399,9 @@ def test_a_fault_while_upgrading_leaves_the_first_version(tmp_path: Path) -> Non
             else:
                 whole += 1
         with closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA user_version").fetchone() == (1 + min(whole, 1),)
+            assert db.execute("PRAGMA user_version").fetchone() == (
+                catalogue.SCHEMA_VERSION if whole else 1,
+            )
         if whole == 2:
             break
         with opened(folder) as store, store.snapshot() as snapshot:

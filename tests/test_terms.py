@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.terms import STOP_WORDS, _terms_of, content_terms, terms
+from index.catalogue import SCHEMA_VERSION
+from index.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, terms
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,17 @@ def test_threads_make_the_same_terms() -> None:
     with ThreadPoolExecutor(4) as pool:
         made = [*pool.map(lambda _: [terms(word) for word in words], range(4))]
     assert all(one == expected for one in made)
+
+
+def test_collections_follow_the_analysis() -> None:
+    """A change of the analysis comes with a schema version that makes stored terms again.
+
+    When this fails, append `_TERMS_AGAIN` to the catalogue's versions and note the new digest.
+    """
+    words = (
+        f"{_FORMS} {' '.join(sorted(STOP_WORDS))} revised supervision colour theatre programme "
+        "haemorrhage foetus offences $1.2bn £5k 7% 1,000.5 U.S. Müller's Abdul-Ghani o’clock 3mn "
+        "generously cities relational hopefulness knightly conditional electricity dying skies"
+    )
+    made = hashlib.sha256(" ".join(terms(words)).encode()).hexdigest()[:12]
+    assert (SCHEMA_VERSION, made) == (3, "4ceeca356a32")
