@@ -6,12 +6,12 @@ line) needs nothing else.
 
 from __future__ import annotations
 
-import itertools
 import json
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -219,8 +219,9 @@ class Archive:
         """Add reports from files, folders or a stream; what fails is listed, the rest goes in.
 
         Args:
-            names: paths, or "-" for JSON lines on `stream` (bytes).
+            names: paths, or "-" for JSON lines on `stream`.
             actor: who is written into the audit log.
+            stream: bytes for "-".
             files: handed in, which no reindex looks for again.
             dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
@@ -237,8 +238,7 @@ class Archive:
             watch=watch,
         )
         try:
-            found = itertools.chain(self._items(names, read, stream), sources.uploaded(files))
-            return run.take(found)
+            return run.take(chain(self._items(names, read, stream), sources.uploaded(files)))
         finally:
             for name, error in read.items() if not dry_run else ():
                 if error is None and name != "-":
