@@ -47,15 +47,21 @@ I answer from the reports of this server, in their own words: every quote stands
 - `/why` and an answer's id: how it came about, and what has changed since
 - `/reports list`, `/reports show`, `/reports timeline`: what there is to ask about
 - `/watching`: the questions that I look out for
-When the reports do not say, I say so. I keep questions and answers, never who asked."""
+- moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
+`sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
+When the reports do not say, I say so. I keep questions and answers, never who asked. Where I am
+removed, the reports and answers of that server are erased, after {keep_days} days at the most."""
 
 
 class Asking(commands.Cog):
     """What everybody may do."""
 
-    def __init__(self, bot: commands.AutoShardedBot, library: Library, pace: Pace) -> None:
-        """Answer from this library, at this pace."""
+    def __init__(
+        self, bot: commands.AutoShardedBot, library: Library, pace: Pace, keep_days: int
+    ) -> None:
+        """Answer from this library, at this pace; data are kept so long after a server is left."""
         self.bot = bot
+        self._help = HELP.format(keep_days=keep_days)
         self._library = library
         self._pace = pace
         self._menu = app_commands.ContextMenu(
@@ -115,7 +121,7 @@ class Asking(commands.Cog):
     @app_commands.command(description="What I can do here")
     async def help(self, interaction: Interaction) -> None:
         """Say what the bot does."""
-        await interaction.response.send_message(view=notice_view(HELP), ephemeral=True)
+        await interaction.response.send_message(view=notice_view(self._help), ephemeral=True)
 
     async def check_claim(self, interaction: Interaction, message: discord.Message) -> None:
         """What the reports say on the claim of a message."""
@@ -178,7 +184,7 @@ class Asking(commands.Cog):
     ) -> tuple[discord.ui.LayoutView, Answer | None]:
         server = _server(message)
         if not question:
-            return notice_view(HELP), None
+            return notice_view(self._help), None
         await asyncio.to_thread(self._library.archive, server)  # may decline direct messages
         self._pace.take(message.author.id, server)
         typing = asyncio.create_task(_typing(message.channel))

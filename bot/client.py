@@ -16,14 +16,18 @@ from discord.ext import commands
 
 from bot.ask import Asking
 from bot.buttons import Press
+from bot.desk import Leaf
 from bot.library import Library
 from bot.manners import Pace, explained, moderates
 from bot.moderate import Moderation
+from bot.notes import Notes
 from bot.records import Records, Turn
 from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
+from bot.upkeep import Upkeep
 from bot.watch import Watching
+from bot.work import Stop, Works
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
@@ -46,17 +50,22 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
+        self.works = Works(settings.discord)
         self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        self.add_dynamic_items(Press, Turn)
+        self.add_dynamic_items(Press, Turn, Leaf, Stop)
         await self.tree.set_translator(Translations())
-        await self.add_cog(Asking(self, self.library, Pace(self.settings.discord)))
+        manners = self.settings.discord
+        await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
         await self.add_cog(Records(self.library))
         await self.add_cog(Watching(self, self.library, self.settings))
-        await self.add_cog(Moderation(self.library, self.settings))
+        await self.add_cog(Moderation(self, self.library, self.settings, self.works))
+        await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
+        if manners.notes:
+            await self.add_cog(Notes(self, self.library))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
         digest = self._tree_digest()
@@ -68,6 +77,7 @@ class OnRecord(commands.AutoShardedBot):
         """Take no text commands: what mentions the bot is a question, and Asking's."""
 
     async def close(self) -> None:
+        await self.works.close()
         await super().close()
         await asyncio.to_thread(self.library.close)
 

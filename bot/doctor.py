@@ -76,6 +76,8 @@ def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
                 f"run `onrecord --collection {name} reindex --rebuild`"
             )
         archive.prepare()
-        return f"{size.articles:,} articles, {size.sentences:,} sentences"
+        failing = [f"{one.uri}: {one.error}" for one in archive.sources() if one.failures]
+        fails = f"; {len(failing)} sources fail, as {failing[0]}" if failing else ""
+        return f"{size.articles:,} articles, {size.sentences:,} sentences{fails}"
     finally:
         archive.close()

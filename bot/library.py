@@ -9,7 +9,9 @@ from datetime import UTC, datetime
 
 from bot.settings import Settings
 from index.archive import Archive
+from index.article import Article
 from index.encoder import Encoder
+from index.errors import InputError
 from index.rerank import CrossEncoderReranker
 
 CATALOGUE = "catalogue.sqlite3"
@@ -65,15 +67,38 @@ class Library:
             server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
         ]
 
+    def erase(self, server: int) -> None:
+        """Delete a server's collection for good, its answers and log too.
+
+        Raises:
+            InputError: the settings let others ask it as well.
+        """
+        settings = self._settings.discord
+        name = settings.collection_of(server)
+        if name in {settings.direct_messages, *settings.collections.values()}:
+            raise InputError(
+                "This server shares its reports with others: the operator can erase them with "
+                "`onrecord erase-all`."
+            )
+        archive = self.archive(server)
+        with self._lock:
+            self._open.pop(name, None)
+            self._headlines.pop(archive, None)
+        archive.erase()
+
     def headlines(self, server: int | None) -> tuple[Headline, ...]:
         """What reports a server has, newest first; read once a generation."""
         archive = self.archive(server)
         generation = archive.generation
         known = self._headlines.get(archive)
         if known is None or known[0] != generation:
-            known = generation, _headlines(archive)
+            known = generation, _headlines(archive.articles())
             self._headlines[archive] = known
         return known[1]
+
+    def retired(self, server: int | None) -> tuple[Headline, ...]:
+        """What reports were removed from a server, newest first."""
+        return _headlines(self.archive(server).articles(retired=True))
 
     def close(self) -> None:
         """Let go of all collections."""
@@ -84,10 +109,7 @@ class Library:
             self._headlines.clear()
 
 
-def _headlines(archive: Archive) -> tuple[Headline, ...]:
+def _headlines(articles: Iterable[Article]) -> tuple[Headline, ...]:
     oldest = datetime.min.replace(tzinfo=UTC)
-    made = [
-        Headline(one.article_id, one.title, one.publisher, one.published)
-        for one in archive.articles()
-    ]
+    made = [Headline(one.article_id, one.title, one.publisher, one.published) for one in articles]
     return tuple(sorted(made, key=lambda one: one.published or oldest, reverse=True))

@@ -1,95 +1,79 @@
-"""Moderating: keeping a server's collection right."""
+"""Moderating beside `/reports`: `/reindex`, and adding what a message holds."""
 
 from __future__ import annotations
-
-import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
+from bot.ask import Interaction
+from bot.desk import Desk
+from bot.incoming import addresses, bring_in
 from bot.library import Library
 from bot.manners import moderates
-from bot.render import escaped, notice_view
 from bot.settings import Settings
-from index.errors import InputError
-from index.intake import Report
-
-_LISTED = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """A reindex under way."""
-
-    by: str
-    since: datetime
+from bot.work import Works
+from index.errors import InputError, NotFoundError
+from index.intake import Report, Watcher
 
 
 class Moderation(commands.Cog):
     """What moderators may do; Discord hides it from others, and the bot checks again."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(
+        self, bot: commands.AutoShardedBot, library: Library, settings: Settings, works: Works
+    ) -> None:
         """Change the collections of this library."""
+        self.bot = bot
         self._library = library
         self._settings = settings.discord
-        self._running: dict[str, Running] = {}  # by collection: servers may share one
+        self._works = works
+        self._menu = app_commands.ContextMenu(name="Add to the reports", callback=self.add_message)
+        self._menu.add_check(self.interaction_check)
 
-    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+    async def cog_load(self) -> None:
+        """Add the message menu, and the desk's commands to the group that everybody sees."""
+        self.bot.tree.add_command(self._menu)
+        reports = self.bot.tree.get_command("reports")
+        if isinstance(reports, app_commands.Group):
+            for command in Desk().commands:
+                reports.add_command(command)
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
         return moderates(interaction, self._settings)
 
     @app_commands.command(description="Takes in what the sources of this server's reports have new")
-    @app_commands.describe(rebuild="Embed every sentence again (after a change of the model)")
+    @app_commands.describe(
+        rebuild="Embed every sentence again (after a change of the model)",
+        dry_run="Only tell what would be done",
+    )
+    @app_commands.rename(dry_run="dry-run")
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_messages=True)
-    async def reindex(self, interaction: discord.Interaction[Any], rebuild: bool = False) -> None:
+    async def reindex(
+        self, interaction: Interaction, rebuild: bool = False, dry_run: bool = False
+    ) -> None:
         """Reindex the server's collection; one at a time."""
-        server = interaction.guild_id or 0
-        with self._alone(server, interaction.user.display_name):
-            await interaction.response.defer(ephemeral=True)
-            archive = await asyncio.to_thread(self._library.archive, server)
-            actor = f"discord:{interaction.user.id}"
-            work = archive.rebuild if rebuild else archive.reindex
-            report = await asyncio.to_thread(work, actor=actor)
-            view = notice_view(report_text(report))
-            try:
-                await interaction.followup.send(view=view, ephemeral=True)
-            except discord.HTTPException:  # it took longer than an interaction lives: 15 minutes
-                await interaction.user.send(view=view)
+        if rebuild and dry_run:
+            raise InputError("A rebuild takes nothing in: there is nothing to tell beforehand.")
+        server, actor = interaction.guild_id, f"discord:{interaction.user.id}"
 
-    @contextmanager
-    def _alone(self, server: int, name: str) -> Iterator[None]:
-        collection = self._settings.collection_of(server)
-        if running := self._running.get(collection):
-            since = int(running.since.timestamp())
-            raise InputError(
-                f"{escaped(running.by)} started a reindex <t:{since}:R>: wait until it has ended."
-            )
-        self._running[collection] = Running(name, datetime.now(UTC))
-        try:
-            yield
-        finally:
-            del self._running[collection]
+        def job(watch: Watcher) -> Report:
+            archive = self._library.archive(server)
+            if rebuild:
+                return archive.rebuild(actor=actor, watch=watch)
+            if not archive.sources():
+                raise NotFoundError("No sources are known yet: add one with /reports sources add.")
+            return archive.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
+        what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"
+        await self._works.show(interaction, what, job, alone=True)
 
-def report_text(report: Report) -> str:
-    """What a reindex did, in a few lines."""
-    lines = []
-    for word, changes in (("Added", report.added), ("Updated", report.updated)):
-        if changes:
-            titles = [f"- {escaped(change.title)}" for change in changes[:_LISTED]]
-            more = [f"- … and {len(changes) - _LISTED:,} more"] if len(changes) > _LISTED else []
-            lines += [f"**{word} {len(changes):,}**", *titles, *more]
-    lines += [f"**Unchanged {report.unchanged:,}**"] if report.unchanged else []
-    for failure in report.failed[:_LISTED]:
-        lines.append(f"**Failed** {escaped(failure.source)}: {escaped(failure.error)}")
-    if report.embedded:
-        lines.append(f"**Embedded {report.embedded:,} sentences again**")
-    if not lines:
-        lines = ["There is nothing to reindex: no sources are known yet."]
-    return "\n".join([*lines, f"-# {report.seconds:.1f} s"])
+    @app_commands.guild_only()
+    @app_commands.default_permissions(manage_messages=True)
+    async def add_message(self, interaction: Interaction, message: discord.Message) -> None:
+        """Add what a message links to and what is attached to it."""
+        found = addresses(message.content)
+        if not found and not message.attachments:
+            raise InputError("This message has neither a link nor a file to add.")
+        await bring_in(interaction, found, message.attachments)

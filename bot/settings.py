@@ -54,6 +54,10 @@ class Discord(BaseModel):
     moderator_roles: tuple[int, ...] = ()
     questions_per_minute: int = Field(default=6, ge=1, le=1_000)
     server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
+    attachment_mb: int = Field(default=20, ge=1, le=500)
+    moderator_channels: dict[str, int] = Field(default_factory=dict)
+    notes: bool = True
+    keep_days: int = Field(default=30, ge=0, le=3_650)
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: its own, unless the settings map it (or "*") to another.

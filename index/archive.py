@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
@@ -211,6 +212,7 @@ class Archive:
         *,
         actor: str = "operator",
         stream: IO[bytes] | None = None,
+        files: Iterable[sources.Upload | Failure] = (),
         dry_run: bool = False,
         watch: Watcher | None = None,
     ) -> Report:
@@ -220,6 +222,7 @@ class Archive:
             names: paths, or "-" for JSON lines on `stream`.
             actor: who is written into the audit log.
             stream: bytes for "-".
+            files: handed in, which no reindex looks for again.
             dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
@@ -235,7 +238,7 @@ class Archive:
             watch=watch,
         )
         try:
-            return run.take(self._items(names, read, stream))
+            return run.take(chain(self._items(names, read, stream), sources.uploaded(files)))
         finally:
             for name, error in read.items() if not dry_run else ():
                 if error is None and name != "-":
@@ -391,6 +394,7 @@ class Archive:
         only: Iterable[str] | None = None,
         *,
         actor: str = "operator",
+        dry_run: bool = False,
         watch: Watcher | None = None,
     ) -> Report:
         """Take in what the sources have new, paused ones left out; removed articles stay removed.
@@ -398,13 +402,14 @@ class Archive:
         Args:
             only: of these sources, paused or not. Raises NotFoundError where one is none.
             actor: who is written into the audit log.
+            dry_run: tell what would be done, and do nothing.
             watch: called with the progress; may raise CancelledError to stop after a commit.
         """
         if only is None:
             chosen = [one for one in self.sources() if not one.paused]
         else:
             chosen = [self._source(uri) for uri in only]
-        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch)
+        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch, dry_run=dry_run)
 
     def refresh(
         self,
@@ -419,7 +424,14 @@ class Archive:
         return self._refresh(chosen, now, actor, "refresh", watch)
 
     def _refresh(
-        self, chosen: list[Origin], now: datetime, actor: str, action: str, watch: Watcher | None
+        self,
+        chosen: list[Origin],
+        now: datetime,
+        actor: str,
+        action: str,
+        watch: Watcher | None,
+        *,
+        dry_run: bool = False,
     ) -> Report:
         names = [origin.uri for origin in chosen]
         read: dict[str, str | None] = {}
@@ -429,6 +441,7 @@ class Archive:
             actor=actor,
             action=action,
             revive=False,
+            dry_run=dry_run,
             total=_total(names) if watch else None,
             watch=watch,
         )
@@ -436,7 +449,7 @@ class Archive:
             return run.take(self._items(names, read, known=self._page))
         finally:
             for origin in chosen:
-                if origin.uri in read:
+                if origin.uri in read and not dry_run:
                     after = origin.after(now, read[origin.uri])
                     self._store.amend(after, *_STATUS)
 

@@ -176,7 +176,13 @@ def _packed(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
         if "data" not in record:
             yield _article(record, place)
         elif suffix_of(record["name"]) in SUFFIXES:
-            inner = Place(f"{place.name}/{record['name']}", limit=place.limit, inside=True)
+            path = f"/{record['name']}"
+            inner = replace(
+                place,
+                name=place.name + path,
+                inside=True,
+                origin=place.origin and place.origin + path,
+            )
             try:
                 yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
             except InputError as error:

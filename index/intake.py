@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -195,6 +196,7 @@ class Intake:
             elif isinstance(item, Page):
                 self._note(item)
             else:
+                self._tell(item.title)
                 batch.pop(item.article_id, None)
                 batch[item.article_id] = item
                 size += len(item.text) // 120  # about a sentence
@@ -294,10 +296,16 @@ class Intake:
             tally.note(commit.outcomes[article.article_id], change)
             tally.articles += 1
             tally.sentences += len(spans)
-        if self._watch and ready:
-            done = tally.articles + len(self._unchanged)
-            self._watch(Progress(done, tally.sentences, self._total, ready[-1][0].title))
+        if ready:
+            self._tell(ready[-1][0].title)
         return commit.generation
+
+    def _tell(self, title: str, embedded: int = 0) -> None:
+        """Say how far it is, with the article in hand and what is embedded and not yet stored."""
+        if self._watch:
+            done = self._tally.articles + len(self._unchanged)
+            sentences = self._tally.sentences + embedded
+            self._watch(Progress(done, sentences, self._total, title))
 
     def _embed(self, ready: list[_Ready]) -> list[Vectors]:
         """One (sentences, d) array an article; unchanged sentences of a revision are reused."""
@@ -316,7 +324,10 @@ class Intake:
                 if text not in known
             )
         )
-        made = dict(zip(new, self._encoder.encode(new), strict=True)) if new else {}
+        made = {}
+        if new:
+            each = partial(self._tell, ready[-1][0].title)
+            made = dict(zip(new, self._encoder.encode(new, each=each), strict=True))
         return [
             np.stack([known[text] if text in known else made[text] for text in own])
             for known, own in zip(stored, texts, strict=True)

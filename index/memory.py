@@ -126,7 +126,7 @@ def _disturbed(snapshot: Snapshot, entry: Recalled, article_id: str) -> Disturbe
     now = snapshot.article(article_id)
     quoted = [one.quote for one in entry.answer.quotes if one.quote.article_id == article_id]
     lost = tuple(quote.text for quote in quoted if now.retired or quote.text not in now.text)
-    if now.notice and now.notice.at > entry.at:
+    if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
         return Disturbed(entry, now, now.notice.kind, lost)
     if lost:
         return Disturbed(entry, now, "removed" if now.retired else "changed", lost)

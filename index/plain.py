@@ -90,6 +90,7 @@ class Place:
         url: where they were fetched; None for a file.
         limit: bytes of one article.
         inside: they were packed in a zip archive, which must not hold another.
+        origin: what stands for a file without a lasting place, in ids and as the source.
     """
 
     name: str
@@ -98,6 +99,7 @@ class Place:
     charset: str | None = None
     limit: int = MAX_BYTES
     inside: bool = False
+    origin: str | None = None
 
 
 def decode(data: bytes, name: str) -> str:
@@ -211,10 +213,10 @@ def from_file(fields: Mapping[str, Any], place: Place) -> Article:
         address = fields.get("url") or place.url
         made = {"url": address, "_id": fields.get("id") or _digest(str(address))[:12]}
         return from_fields({**fields, **made}, place.url)
-    path = Path(place.name).resolve()
-    stem = re.sub(r"[^a-z0-9]+", "-", path.name.split(".")[0].lower()).strip("-")[:48]
-    made = {"_id": fields.get("id") or f"{stem or 'report'}-{_digest(str(path))[:12]}"}
-    return from_fields({**fields, **made}, str(path))
+    where = place.origin or str(Path(place.name).resolve())
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(place.name).name.split(".")[0].lower()).strip("-")[:48]
+    made = {"_id": fields.get("id") or f"{stem or 'report'}-{_digest(where)[:12]}"}
+    return from_fields({**fields, **made}, where)
 
 
 def derived(article_id: str) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import io
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
 
@@ -28,6 +29,7 @@ __all__ = [
     "Failure",
     "Item",
     "Page",
+    "Upload",
     "clean",
     "count",
     "decode",
@@ -36,6 +38,7 @@ __all__ = [
     "is_address",
     "read",
     "stamps",
+    "uploaded",
 ]
 
 
@@ -86,6 +89,31 @@ def read(
             yield from _read_file(file, known)
     else:
         yield from _read_file(path, known)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that somebody handed in: where it lies for now, and what it was called."""
+
+    path: Path
+    name: str
+
+
+def uploaded(files: Iterable[Upload | Failure]) -> Iterator[Item]:
+    """Read files that were handed in; the same content under the same name is one article."""
+    for one in files:
+        if isinstance(one, Failure):
+            yield one
+            continue
+        try:
+            with one.path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+                file.seek(0)
+                place = Place(one.name, limit=MAX_BYTES, origin=f"upload:{digest[:16]}/{one.name}")
+                for item in formats.read(file, place):
+                    yield _unread(item) if isinstance(item, Link) else item
+        except (InputError, OSError) as error:
+            yield Failure(one.name, str(error))
 
 
 def is_address(source: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from bot.client import OnRecord
 from bot.library import Library
 from bot.settings import Answers, Settings
 from index.archive import Archive
+from index.fetch import Fetcher
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 CUP = "Carrowmere Athletic reached the cup final on Saturday. @everyone cheered, <@1> did not."
@@ -65,6 +68,55 @@ def room(simcord_env: Any, settings: Settings, tmp_path: Path) -> Newsroom:
     made = Newsroom(simcord_env)
     made.stock(settings, tmp_path / "reports", dam=DAM, cup=CUP)
     return made
+
+
+class Site:
+    """A web server on loopback with pages that a test writes; what it lacks answers 404."""
+
+    def __init__(self) -> None:
+        pages = self.pages = dict[str, str]()
+
+        class Answering(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = pages.get(self.path)
+                self.send_response(200 if body is not None else 404)
+                self.end_headers()
+                self.wfile.write((body or "").encode())
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.port = self._server.server_port
+        self.feed = f"http://127.0.0.1:{self.port}/feed"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def publish(self, *texts: str) -> None:
+        """Put reports into the feed, whole."""
+        items = "".join(
+            f"<item><title>{text.split('.')[0]}</title><guid>{number}</guid>"
+            f"<content:encoded>{text}</content:encoded></item>"
+            for number, text in enumerate(texts)
+        )
+        space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+        channel = f"<channel><title>Harbour Post</title>{items}</channel>"
+        self.pages["/feed"] = f'<rss version="2.0" {space}>{channel}</rss>'
+
+    def reach(self, archive: Archive) -> None:
+        """Let a collection fetch from here, although it is no public place."""
+        archive._fetcher = Fetcher(allow=frozenset({("127.0.0.1", self.port)}))
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.close()
 
 
 def report(title: str, text: str, publisher: str, published: str) -> str:

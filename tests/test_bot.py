@@ -129,15 +129,6 @@ async def test_reindex_is_refused_by_the_bot_too(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_second_reindex_is_refused_while_one_runs(room: Newsroom) -> None:
-    """A second reindex names who started the first, instead of waiting for it."""
-    cog = room.env.bot.get_cog("Moderation")
-    with cog._alone(room.guild.id, "Ada"):
-        result = await room.editor.slash(room.channel, "reindex")
-    assert "Ada started a reindex" in said(result.response)
-    assert room.env.errors
-
-
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error nobody foresaw is answered in one sentence, without its details."""
 

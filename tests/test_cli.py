@@ -366,6 +366,17 @@ def test_doctor_looks_at_everything(stocked: Shell) -> None:
     assert checks["collection default"]["says"] == "2 articles, 4 sentences"
 
 
+def test_doctor_names_failing_sources(stocked: Shell, tmp_path: Path) -> None:
+    """A source that cannot be read is told with its reason, and leaves the collection healthy."""
+    gone = tmp_path / "gone.txt"
+    gone.write_text("The ferry sank.", encoding="utf-8")
+    stocked("sources", "--add", str(gone))
+    gone.unlink()
+    stocked("reindex", status=1)
+    checks = {one["check"]: one for one in stocked.json("doctor")["checks"]}
+    assert f"1 sources fail, as {gone}: " in checks["collection default"]["says"]
+
+
 def test_token_is_never_printed(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token's value is in no output, whatever is asked for."""
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")

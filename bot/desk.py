@@ -1,0 +1,451 @@
+"""The moderators' half of `/reports`: bringing reports in, taking them out, putting things right.
+
+Everybody's half is in `records`; the commands here join its group when the bot starts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import hashlib
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import discord
+from discord import app_commands, ui
+from discord.app_commands import Choice
+
+from bot.ask import Choices, Interaction
+from bot.incoming import MAX_FILES, bring_in
+from bot.library import Headline, Library
+from bot.outcome import fitting, report_text
+from bot.records import matches
+from bot.render import Row, escaped, notice_view
+from index.archive import MAX_NOTE_CHARS, Archive
+from index.article import Article
+from index.errors import InputError, NotFoundError
+from index.intake import Report, Watcher
+from index.sources import is_address
+from index.store import Event, Origin
+
+Title = app_commands.Range[str, 1, 200]
+Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
+Source = app_commands.Range[str, 1, 2000]
+Every = Literal["quarter-hourly", "hourly", "six-hourly", "daily", "weekly", "manually"]
+_MINUTES: Mapping[Every, int | None] = {
+    "quarter-hourly": 15,
+    "hourly": 60,
+    "six-hourly": 360,
+    "daily": 1_440,
+    "weekly": 10_080,
+    "manually": None,
+}
+_FILES = ("file", *(f"file{number}" for number in range(2, MAX_FILES + 1)))
+_File = discord.Attachment | None
+_PAGE = 8  # lines of the audit log
+_TITLES, _SHORT = 3, 60  # of each, and their length
+_LOOK_BACK = 200  # changes to choose from
+_ROWS, _CHARS = 25, 100  # to choose from, and their length
+_WORDS = "erase everything"
+
+
+class Desk(app_commands.Group):
+    """Commands for moderators; they stand beside everybody's, so only the bot can refuse them."""
+
+    def __init__(self) -> None:
+        """Make the commands; they are not yet part of any tree."""
+        super().__init__(name="desk", description="For moderators")
+
+    async def interaction_check(self, interaction: Interaction, /) -> bool:
+        allowed: bool = interaction.client.moderates(interaction)
+        return allowed
+
+    @app_commands.command(description="Adds reports: a page or a feed by its address, or files")
+    @app_commands.describe(
+        address="Of a feed or a page",
+        dry_run="Only tell what would be done",
+        **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these"),
+    )
+    @app_commands.rename(dry_run="dry-run")
+    async def add(
+        self,
+        interaction: Interaction,
+        address: app_commands.Range[str, 1, 2000] | None = None,
+        file: _File = None,
+        file2: _File = None,
+        file3: _File = None,
+        file4: _File = None,
+        file5: _File = None,
+        file6: _File = None,
+        file7: _File = None,
+        file8: _File = None,
+        file9: _File = None,
+        file10: _File = None,
+        dry_run: bool = False,
+    ) -> None:
+        """Add an address, files, or both."""
+        given = (file, file2, file3, file4, file5, file6, file7, file8, file9, file10)
+        files = [one for one in given if one is not None]
+        if address is None and not files:
+            raise InputError("Give me the address of a page or a feed, or attach files.")
+        names = [_address(address)] if address is not None else []
+        await bring_in(interaction, names, files, dry_run=dry_run)
+
+    @app_commands.command(description="Takes a report out; old answers keep their quotes")
+    @app_commands.describe(report="Its title")
+    async def remove(self, interaction: Interaction, report: Title) -> None:
+        """Take one report out."""
+        await _change(interaction, report, Archive.remove)
+
+    @app_commands.command(description="Brings a removed report back")
+    @app_commands.describe(report="Its title")
+    async def restore(self, interaction: Interaction, report: Title) -> None:
+        """Bring one report back."""
+        await _change(interaction, report, Archive.restore, retired=True)
+
+    @app_commands.command(description="Marks a report as corrected; its quotes then say so")
+    @app_commands.describe(report="Its title", note="What is wrong, and what is right")
+    async def correct(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Attach a correction to a report."""
+        await _notify(interaction, report, note, Archive.correct)
+
+    @app_commands.command(description="Takes a report out and says why under answers that quote it")
+    @app_commands.describe(report="Its title", note="Why it is retracted")
+    async def retract(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Take a report out, with the reason."""
+        await _notify(interaction, report, note, Archive.retract)
+
+    @remove.autocomplete("report")
+    @correct.autocomplete("report")
+    @retract.autocomplete("report")
+    async def _live(self, interaction: Interaction, typed: str) -> Choices:
+        return await _titles(interaction, typed)
+
+    @restore.autocomplete("report")
+    async def _removed(self, interaction: Interaction, typed: str) -> Choices:
+        return await _titles(interaction, typed, retired=True)
+
+    @app_commands.command(description="Makes the reports what they were after an earlier change")
+    @app_commands.describe(change="The last change that is to stand")
+    async def undo(self, interaction: Interaction, change: int) -> None:
+        """Go back to a generation; that is a change as well, and can be undone."""
+        await interaction.response.defer(ephemeral=True)
+        archive = await _archive(interaction)
+        report = await asyncio.to_thread(archive.undo, change, actor=_by(interaction))
+        await interaction.followup.send(view=notice_view(report_text(report)))
+
+    @undo.autocomplete("change")
+    async def _changes(self, interaction: Interaction, typed: str) -> list[Choice[int]]:
+        archive = await _archive(interaction)
+        events = await asyncio.to_thread(archive.history, _LOOK_BACK)
+        rows = [Choice(name=event_label(one), value=one.generation) for one in events]
+        found = [row for row in rows[1:] if typed.casefold() in row.name.casefold()]
+        return found[:_ROWS]  # the newest is how it stands
+
+    @app_commands.command(description="All reports as a file that can be added elsewhere")
+    async def export(self, interaction: Interaction) -> None:
+        """Send the reports as JSON lines, packed where they are many."""
+        await interaction.response.defer(ephemeral=True)
+        if not interaction.app_permissions.attach_files:
+            raise InputError("For a file I need Attach Files here.")
+        archive = await _archive(interaction)
+        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
+            most = interaction.filesize_limit
+            path = await asyncio.to_thread(_exported, archive, Path(folder), most)
+            if path is None:
+                raise InputError(
+                    f"Even packed it is larger than the {most // 1_000_000} MB that Discord takes "
+                    "here: the operator can write it with `onrecord export`."
+                )
+            await interaction.followup.send(file=discord.File(path), ephemeral=True)
+
+    @app_commands.command(name="erase-all", description="Deletes all reports and answers for good")
+    async def erase_all(self, interaction: Interaction) -> None:
+        """Ask for the words that confirm it; only Manage Server may."""
+        if not interaction.permissions.manage_guild:
+            raise InputError("To erase everything you need Manage Server.")
+        await interaction.response.send_modal(Erase())
+
+    sources = app_commands.Group(name="sources", description="Where reports come from")
+
+    @sources.command(name="list", description="Where I look for reports, how often, and what fails")
+    async def list_sources(self, interaction: Interaction) -> None:
+        """List the sources; as a file too where they are many."""
+        await interaction.response.defer(ephemeral=True)
+        archive = await _archive(interaction)
+        lines = [source_lines(one) for one in await asyncio.to_thread(archive.sources)]
+        text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
+        view, file = fitting(text, "sources.md", interaction)
+        await interaction.followup.send(view=view, files=[file] if file else [])
+
+    @sources.command(name="add", description="Looks into a page or feed regularly from now on")
+    @app_commands.describe(
+        address="Of a feed or a page", every="How often; manually: only on /reindex"
+    )
+    async def add_source(
+        self,
+        interaction: Interaction,
+        address: app_commands.Range[str, 1, 2000],
+        every: Every = "hourly",
+    ) -> None:
+        """Remember a source, and look into it at once."""
+        uri, server, actor = _address(address), interaction.guild_id, _by(interaction)
+        client = interaction.client
+
+        def job(watch: Watcher) -> Report:
+            archive = client.library.archive(server)
+            archive.add_source(uri, _MINUTES[every])
+            found: Report = archive.reindex([uri], actor=actor, watch=watch)
+            return found
+
+        await client.works.show(interaction, "Adding a source", job)
+
+    @sources.command(description="Does not look into a source until it is resumed")
+    @app_commands.describe(source="Its address")
+    async def pause(self, interaction: Interaction, source: Source) -> None:
+        """Pause a source."""
+        await _settle(interaction, source, Archive.pause, "Paused: I no longer look there.")
+
+    @sources.command(description="Looks into a paused source again")
+    @app_commands.describe(source="Its address")
+    async def resume(self, interaction: Interaction, source: Source) -> None:
+        """Resume a source."""
+        await _settle(interaction, source, Archive.resume, "Resumed: I look there again.")
+
+    @sources.command(name="remove", description="Forgets a source; its reports stay")
+    @app_commands.describe(source="Its address")
+    async def forget(self, interaction: Interaction, source: Source) -> None:
+        """Forget a source."""
+        await _settle(interaction, source, Archive.forget, "Forgotten; its reports stay.")
+
+    @pause.autocomplete("source")
+    @resume.autocomplete("source")
+    @forget.autocomplete("source")
+    async def _sources(self, interaction: Interaction, typed: str) -> Choices:
+        archive = await _archive(interaction)
+        known = [one.uri for one in await asyncio.to_thread(archive.sources)]
+        found = [uri for uri in known if typed.casefold() in uri.casefold()]
+        return [Choice(name=uri[:_CHARS], value=_key(uri)) for uri in found[:_ROWS]]
+
+    @app_commands.command(description="Who changed what in the reports, and when")
+    async def history(self, interaction: Interaction) -> None:
+        """Show the audit log in pages."""
+        await interaction.response.defer(ephemeral=True)
+        await interaction.followup.send(view=await history_view(interaction, 0))
+
+
+class Erase(ui.Modal, title="Erase all reports and answers?"):
+    """Asks for the words that nobody types by mistake."""
+
+    words: ui.TextInput[Self] = ui.TextInput(
+        label=f"This cannot be undone. Type: {_WORDS}", placeholder=_WORDS, max_length=40
+    )
+
+    async def on_submit(self, interaction: Interaction, /) -> None:
+        client, server = interaction.client, interaction.guild_id
+        if self.words.value.strip().casefold() != _WORDS:
+            raise InputError(f"Nothing was erased: the words are “{_WORDS}”.")
+        if client.works.on(client.settings.discord.collection_of(server)):
+            raise InputError("Nothing was erased: reports are being added. Stop that first.")
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        await asyncio.to_thread(client.library.erase, server)
+        told = notice_view("All reports, answers, sources and the audit log are erased.")
+        await interaction.followup.send(view=told)
+
+    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
+        self, interaction: Interaction, error: Exception, /
+    ) -> None:
+        await interaction.client.explain(interaction, error)
+
+
+class Leaf(
+    ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"history:(?P<page>\d{1,6}):(?P<way>[bn])"
+):
+    """Another page of the audit log."""
+
+    def __init__(self, page: int, way: str, *, off: bool = False) -> None:
+        """Name the page to go to; `way` keeps two buttons to one page apart."""
+        label = "◀ Later" if way == "b" else "Earlier ▶"
+        super().__init__(ui.Button(label=label, custom_id=f"history:{page}:{way}", disabled=off))
+        self._page = page
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
+        item: ui.Item[Any],  # noqa: ARG003 - as above
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        return cls(int(match["page"]), match["way"])
+
+    async def callback(self, interaction: Interaction) -> None:
+        """Turn the page in place."""
+        client = interaction.client
+        try:
+            if not client.moderates(interaction):
+                raise app_commands.CheckFailure
+            view = await history_view(interaction, self._page)
+            await interaction.response.edit_message(view=view)
+        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
+            await client.explain(interaction, error)
+
+
+async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:
+    """One page of the audit log, newest first."""
+    archive = await _archive(interaction)
+    first, behind = page * _PAGE, (page + 1) * _PAGE
+    events = await asyncio.to_thread(archive.history, behind + 1)
+    row: Row = ui.ActionRow()
+    row.add_item(Leaf(max(0, page - 1), "b", off=page == 0))
+    row.add_item(Leaf(page + 1, "n", off=len(events) <= behind))
+    lines = [event_line(one) for one in events[first:behind]] or ["Nothing was changed here yet."]
+    rows = [row] if page or len(events) > behind else []
+    return notice_view("\n".join(["### What was changed", *lines]), rows)
+
+
+def event_line(event: Event) -> str:
+    """A line of the audit log."""
+    by = _actor(event.actor)
+    noted = f": {escaped(event.note[:_SHORT])}" if event.note else ""
+    titles = "".join(f"\n-# {escaped(title[:_SHORT])}" for title in event.titles[:_TITLES])
+    when = f"<t:{int(event.at.timestamp())}:f>"
+    return f"**{event.generation}** · {when} · {by} · {_what(event)}{noted}{titles}"
+
+
+def event_label(event: Event) -> str:
+    """The same in one row to choose, which shows plain text only."""
+    titles = ", ".join(event.titles)
+    label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_what(event)} · {titles}"
+    return label.removesuffix(" · ")[:_CHARS]
+
+
+def source_lines(one: Origin) -> str:
+    """A source: how often it is looked into, and how that went."""
+    often = _span(one.every) if one.every else "only on `/reindex`"
+    state = "**paused**" if one.paused else often
+    lines = [f"{escaped(one.uri[:300])}\n-# {state}"]
+    if one.succeeded:
+        lines.append(f"read <t:{int(one.succeeded.timestamp())}:R>")
+    if one.failures:
+        since = f" since <t:{int(one.failing_since.timestamp())}:R>" if one.failing_since else ""
+        lines.append(f"**fails**{since}: {escaped((one.error or '')[:300])}")
+    return " · ".join(lines)
+
+
+def _span(minutes: int) -> str:
+    named = {number: name for name, number in _MINUTES.items() if number}
+    return named.get(minutes, f"every {minutes} minutes")
+
+
+def _what(event: Event) -> str:
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
+    return f"{event.action}: {counts}" if counts else event.action
+
+
+def _actor(actor: str) -> str:
+    name, _, person = actor.partition(":")
+    return f"<@{person}>" if name == "discord" and person.isdecimal() else escaped(actor)
+
+
+def _by(interaction: Interaction) -> str:
+    return f"discord:{interaction.user.id}"
+
+
+def _address(typed: str) -> str:
+    """An address, and never a file of this machine."""
+    if not is_address(typed.strip()):
+        raise InputError("An address begins with https:// or http://: copy all of it.")
+    return typed.strip()
+
+
+def _key(name: str) -> str:
+    """What stands for an id or address in a row to choose, which holds 100 characters."""
+    return name if len(name) <= _CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
+    """The reports in a file of at most so many bytes; None where that cannot be."""
+    path = folder / "reports.jsonl"
+    with path.open("wb") as file:
+        archive.export(file)
+    if path.stat().st_size <= most:
+        return path
+    packed = folder / "reports.jsonl.gz"
+    with path.open("rb") as file, gzip.open(packed, "wb") as smaller:
+        shutil.copyfileobj(file, smaller)
+    return packed if packed.stat().st_size <= most else None
+
+
+async def _archive(interaction: Interaction) -> Archive:
+    library: Library = interaction.client.library
+    return await asyncio.to_thread(library.archive, interaction.guild_id)
+
+
+async def _change(
+    interaction: Interaction, title: str, change: Callable[..., Report], *, retired: bool = False
+) -> None:
+    """Do something with the one report of that id or title, and say what came of it."""
+    await interaction.response.defer(ephemeral=True)
+    archive = await _archive(interaction)
+    article_id = await _named(interaction, title, retired=retired)
+    report = await asyncio.to_thread(change, archive, [article_id], actor=_by(interaction))
+    await interaction.followup.send(view=notice_view(report_text(report)))
+
+
+async def _notify(
+    interaction: Interaction, title: str, note: str, make: Callable[..., Article]
+) -> None:
+    """Make something known of the one report of that id or title."""
+    await interaction.response.defer(ephemeral=True)
+    archive = await _archive(interaction)
+    article_id = await _named(interaction, title)
+    article = await asyncio.to_thread(make, archive, article_id, note, actor=_by(interaction))
+    became = article.notice.kind if article.notice else "unchanged"
+    text = f"“{escaped(article.title[:_CHARS])}” is now **{became}**."
+    if interaction.client.settings.discord.notes:
+        text += " Answers of the last 30 days that quote it will soon say so."
+    await interaction.followup.send(view=notice_view(text))
+
+
+async def _settle(
+    interaction: Interaction, source: str, change: Callable[[Archive, str], None], told: str
+) -> None:
+    """Do something with one source."""
+    await interaction.response.defer(ephemeral=True)
+    archive = await _archive(interaction)
+    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources)}
+    uri = known.get(source, source.strip())
+    if uri not in known.values():
+        raise NotFoundError("There is no such source: choose one from the list.")
+    await asyncio.to_thread(change, archive, uri)
+    await interaction.followup.send(view=notice_view(f"{escaped(uri[:300])}\n{told}"))
+
+
+async def _named(interaction: Interaction, title: str, *, retired: bool = False) -> str:
+    """The id of the one report of that id or title."""
+    known = await _known(interaction, retired=retired)
+    found = [one for one in known if _key(one.article_id) == title] or [
+        one for one in known if one.title.casefold() == title.strip().casefold()
+    ]
+    if len(found) != 1:
+        many = "Several reports have" if found else "No report has"
+        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
+    return found[0].article_id
+
+
+async def _titles(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
+    found = matches(await _known(interaction, retired=retired), typed)[:_ROWS]
+    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:_CHARS] for one in found]
+    keys = [_key(one.article_id) for one in found]
+    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
+
+
+async def _known(interaction: Interaction, *, retired: bool) -> Sequence[Headline]:
+    library: Library = interaction.client.library
+    server = interaction.guild_id
+    return await asyncio.to_thread(library.retired if retired else library.headlines, server)

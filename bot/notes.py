@@ -1,0 +1,150 @@
+"""Notes under posted answers whose quotes no longer stand.
+
+The note goes into the answer itself: who reads it later sees it, and nobody is called.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import discord
+from discord import ui
+from discord.ext import commands, tasks
+
+from bot.library import Library
+from bot.render import MAX_TEXT, escaped, notice_view
+from index.memory import Disturbed
+
+log = logging.getLogger(__name__)
+PAUSE_S = 2.0  # between two notes
+_AN_HOUR = 20  # notes a collection
+_LOOK_BACK = timedelta(days=30)
+_TITLE, _NOTE, _MOST = 100, 300, 4
+_HEAD = "**Since this answer:**"
+_TOO_MANY_EDITS = 30046  # Discord: of a message older than an hour; later it takes them again
+_BECAME = {
+    "changed": "was changed, and no longer says what is quoted here",
+    "removed": "was taken out",
+    "corrected": "was **corrected**",
+    "retracted": "was **retracted**",
+}
+
+
+class Notes(commands.Cog):
+    """Looks once a minute whether a commit disturbed an answer, and says so under it."""
+
+    def __init__(self, bot: commands.AutoShardedBot, library: Library) -> None:
+        """Look into this library's collections."""
+        self.bot = bot
+        self._library = library
+        self._seen: dict[int | None, int] = {}  # server -> generation that was looked at
+        self._sent: dict[int | None, deque[datetime]] = {}
+
+    async def cog_load(self) -> None:
+        """Begin to look."""
+        self.look.start()
+
+    async def cog_unload(self) -> None:
+        """Stop looking."""
+        self.look.cancel()
+
+    @tasks.loop(minutes=1)
+    async def look(self) -> None:
+        """Put notes under the answers of every collection that has changed."""
+        servers = [guild.id for guild in self.bot.guilds]
+        for server in await asyncio.to_thread(self._library.existing, servers):
+            try:
+                await self._look_at(server)
+            except Exception:  # a raising loop would end for good, and for all collections
+                log.exception("the answers of %s could not be looked after", server)
+
+    @look.before_loop
+    async def _ready(self) -> None:
+        await self.bot.wait_until_ready()
+
+    async def _look_at(self, server: int | None) -> None:
+        archive = await asyncio.to_thread(self._library.archive, server)
+        generation = await asyncio.to_thread(lambda: archive.generation)
+        if self._seen.get(server) == generation:
+            return
+        since = discord.utils.utcnow() - _LOOK_BACK
+        by_message: dict[tuple[int, int], list[Disturbed]] = {}
+        for one in await asyncio.to_thread(archive.disturbed, since):
+            place = (one.entry.channel or 0, one.entry.message or 0)
+            by_message.setdefault(place, []).append(one)
+        done = True
+        for number, (place, found) in enumerate(reversed(by_message.items())):
+            if not self._may(server):
+                return  # the rest within the hour: this generation is not done with
+            if number:
+                await asyncio.sleep(PAUSE_S)
+            if await self._tell(*place, found):
+                await asyncio.to_thread(archive.told, found)
+            else:
+                done = False
+        if done:
+            self._seen[server] = generation
+
+    def _may(self, server: int | None) -> bool:
+        """Count one note; whether it is within the hour's allowance."""
+        now = discord.utils.utcnow()
+        sent = self._sent.setdefault(server, deque())
+        while sent and sent[0] < now - timedelta(hours=1):
+            sent.popleft()
+        if len(sent) >= _AN_HOUR:
+            return False
+        sent.append(now)
+        return True
+
+    async def _tell(self, channel: int, message: int, found: Sequence[Disturbed]) -> bool:
+        """Put a note under an answer; False where it has to be tried again."""
+        place = self.bot.get_partial_messageable(channel)
+        try:
+            shown = await place.fetch_message(message)
+            view = noted(shown, note_lines(found))
+            if view is not None:
+                await shown.edit(view=view)
+            else:  # no room in it
+                note = "\n".join([_HEAD, *note_lines(found)])
+                await shown.reply(view=notice_view(note), mention_author=False)
+        except (discord.Forbidden, discord.NotFound):
+            log.warning("answer %s has no note: its message is out of reach", message)
+        except discord.HTTPException as error:
+            if error.code != _TOO_MANY_EDITS and error.status < 500:  # noqa: PLR2004
+                log.warning("answer %s has no note: %s", message, error)
+                return True
+            return False
+        return True
+
+
+def note_lines(found: Iterable[Disturbed]) -> list[str]:
+    """What became of the articles that an answer quotes."""
+    lines = []
+    for one in found:
+        notice = one.article.notice
+        reason = f": {escaped(notice.note[:_NOTE])}" if notice and one.kind == notice.kind else "."
+        lines.append(f"- “{escaped(one.article.title[:_TITLE])}” {_BECAME[one.kind]}{reason}")
+    return lines[:_MOST]
+
+
+def noted(message: discord.Message, lines: Sequence[str]) -> ui.LayoutView | None:
+    """An answer as it stands with a note in it; None where there is no room."""
+    view = ui.LayoutView.from_message(message, timeout=None)
+    view.stop()  # its buttons are answered by their ids, as before
+    box = next((item for item in view.children if isinstance(item, ui.Container)), None)
+    if box is None:
+        return None
+    texts = [item for item in box.children if isinstance(item, ui.TextDisplay)]
+    earlier: ui.TextDisplay[Any] | None = next(
+        (item for item in texts if item.content.startswith(_HEAD)), None
+    )
+    if earlier is not None:
+        earlier.content = "\n".join([earlier.content, *lines])
+    else:
+        box.add_item(ui.TextDisplay[Any]("\n".join([_HEAD, *lines])))
+    return view if view.content_length() <= MAX_TEXT else None

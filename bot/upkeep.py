@@ -1,0 +1,199 @@
+"""Upkeep by the clock: sources looked into again, and collections of servers that were left."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import discord
+from discord.ext import commands, tasks
+
+from bot.library import Library
+from bot.manners import missing_to_write
+from bot.render import escaped, notice_view
+from bot.settings import Settings
+from bot.work import Works
+from index.errors import InputError
+from index.intake import Report, Watcher
+from index.store import Origin
+
+log = logging.getLogger(__name__)
+_ROLL = "servers.json"
+_FAILING = timedelta(days=7)  # until moderators are told
+_LISTED = 10
+
+
+class Upkeep(commands.Cog):
+    """What happens by itself, every minute and every hour."""
+
+    def __init__(
+        self, bot: commands.AutoShardedBot, library: Library, settings: Settings, works: Works
+    ) -> None:
+        """Look after the collections of this library."""
+        self.bot = bot
+        self._library = library
+        self._settings = settings.discord
+        self._works = works
+        self._roll = Roll(settings.data / _ROLL, timedelta(days=settings.discord.keep_days))
+        self._rolling = asyncio.Lock()
+
+    async def cog_load(self) -> None:
+        """Begin."""
+        self.refresh.start()
+        self.call_roll.start()
+
+    async def cog_unload(self) -> None:
+        """End."""
+        self.refresh.cancel()
+        self.call_roll.cancel()
+
+    @tasks.loop(minutes=1)
+    async def refresh(self) -> None:
+        """Take in what sources that are due have new, one collection after the other."""
+        servers = [guild.id for guild in self.bot.guilds]
+        for server in await asyncio.to_thread(self._library.existing, servers):
+            try:
+                await self._refresh(server)
+            except Exception:  # a raising loop would end for good, and for all collections
+                log.exception("the sources of %s could not be looked into", server)
+
+    async def _refresh(self, server: int | None) -> None:
+        archive = await asyncio.to_thread(self._library.archive, server)
+        now = discord.utils.utcnow()
+        if not any(one.due(now) for one in await asyncio.to_thread(archive.sources)):
+            return
+
+        def job(watch: Watcher) -> Report:
+            return archive.refresh(now, watch=watch)
+
+        if not await self._works.quietly(server, "A scheduled refresh", job):
+            return  # a reindex is at it
+        failing = await asyncio.to_thread(archive.failing, 1)
+        long = [one for one in failing if one.failing_since and one.failing_since <= now - _FAILING]
+        if long and server is not None:
+            await self._warn(server, long)
+            for one in long:
+                await asyncio.to_thread(archive.told_failing, one.uri)
+
+    async def _warn(self, server: int, failing: list[Origin]) -> None:
+        """Tell moderators once, where they read, and else the owner; nobody is pinged."""
+        guild = self.bot.get_guild(server)
+        if guild is None:
+            return
+        view = notice_view(failing_text(failing))
+        for channel in self._channels(guild):
+            try:
+                await channel.send(view=view)
+                return
+            except discord.HTTPException:
+                continue
+        try:
+            owner = guild.owner or await self.bot.fetch_user(guild.owner_id or 0)
+            await owner.send(view=view)
+        except discord.HTTPException:
+            log.warning("nobody in server %s could be told that sources fail", server)
+
+    def _channels(self, guild: discord.Guild) -> list[discord.TextChannel]:
+        named = guild.get_channel(self._settings.moderator_channels.get(str(guild.id), 0))
+        known = (guild.public_updates_channel, guild.safety_alerts_channel, guild.system_channel)
+        return [
+            one
+            for one in (named, *known)
+            if isinstance(one, discord.TextChannel) and not missing_to_write(one, guild.me)
+        ]
+
+    @tasks.loop(hours=1)
+    async def call_roll(self) -> None:
+        """Note which servers were left, and erase the collections of those left long ago."""
+        async with self._rolling:
+            try:
+                here = [guild.id for guild in self.bot.guilds]  # also those in an outage
+                now = discord.utils.utcnow()
+                for server in await asyncio.to_thread(self._roll.call, here, now):
+                    if not await self._is_member(server):
+                        await asyncio.to_thread(self._erase, server)
+                        await asyncio.to_thread(self._roll.strike, server)
+            except Exception:
+                log.exception("the servers could not be gone through")
+
+    @refresh.before_loop
+    @call_roll.before_loop
+    async def _ready(self) -> None:
+        await self.bot.wait_until_ready()
+
+    def _erase(self, server: int) -> None:
+        if self._library.existing([server]):
+            with contextlib.suppress(InputError):  # others use it
+                self._library.erase(server)
+                log.warning("erased the collection of server %s, left long ago", server)
+
+    async def _is_member(self, server: int) -> bool:
+        """Ask Discord once more before anything is erased."""
+        try:
+            await self.bot.fetch_guild(server)
+        except (discord.NotFound, discord.Forbidden):
+            return False
+        return True
+
+    @commands.Cog.listener("on_guild_remove")
+    @commands.Cog.listener("on_guild_join")
+    async def _changed(self, _: discord.Guild) -> None:
+        if self.bot.is_ready():  # before that, not all servers are known
+            await self.call_roll()
+
+
+class Roll:
+    """The servers that the bot is in, and when it left others, in a small file."""
+
+    def __init__(self, path: Path, keep: timedelta) -> None:
+        """Keep it in this file, and collections of servers that were left for so long."""
+        self._path = path
+        self._keep = keep
+
+    def call(self, here: Iterable[int], now: datetime) -> list[int]:
+        """Note who is there; the servers that were left longer ago than their data are kept."""
+        known = self._read()
+        present = {str(server) for server in here}
+        left = {one: since or now.isoformat() for one, since in known.items() if one not in present}
+        found = left | dict.fromkeys(present, "")
+        if found != known:
+            self._write(found)
+        ends = {one: datetime.fromisoformat(since) + self._keep for one, since in left.items()}
+        return [int(one) for one, end in ends.items() if end <= now]
+
+    def strike(self, server: int) -> None:
+        """No longer know a server."""
+        known = self._read()
+        known.pop(str(server), None)
+        self._write(known)
+
+    def _read(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads(self._path.read_text("ascii"))
+        except FileNotFoundError:
+            return {}
+        return found
+
+    def _write(self, known: dict[str, str]) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self._path.with_suffix(".new")
+        fresh.write_text(json.dumps(known, indent=0, sort_keys=True), "ascii")
+        fresh.replace(self._path)
+
+
+def failing_text(failing: Iterable[Origin]) -> str:
+    """What moderators are told of sources that have failed for a week."""
+    lines = [
+        f"- {escaped(one.uri[:300])}\n  since <t:{int(one.failing_since.timestamp())}:D>: "
+        f"{escaped((one.error or '')[:300])}"
+        for one in failing
+        if one.failing_since
+    ]
+    head = "### Sources of reports that have failed for a week"
+    tail = "-# `/reports sources list` shows all; mend, pause or remove them there."
+    return "\n".join([head, *lines[:_LISTED], tail])
