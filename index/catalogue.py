@@ -12,6 +12,7 @@ import contextlib
 import json
 import os
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -146,7 +147,7 @@ def connect(path: Path) -> sqlite3.Connection:
                     "can be, to bring it up to date."
                 )
             if not read_only:
-                connection.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(connection)
                 connection.execute("PRAGMA synchronous = FULL")
             if version < SCHEMA_VERSION:
                 _upgrade(connection, path)
@@ -159,6 +160,20 @@ def connect(path: Path) -> sqlite3.Connection:
             ) from error
         undo.pop_all()
     return connection
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Keep a write-ahead log; SQLite does not wait for the lock that this needs."""
+    deadline = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+        else:
+            return
 
 
 def _read_only_uri(path: Path) -> str:

@@ -17,7 +17,6 @@ from index.article import Article
 from index.commit import mismatch
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, ModelMismatchError, StoreError
-from index.plain import derived
 from index.sentences import Span, split
 from index.sources import Failure, Item, Page
 from index.store import Changes, Known, Outcome, Prepared, Snapshot, Store, keys
@@ -251,7 +250,7 @@ class Intake:
         stored = snapshot.alike(key for own in new.values() for key in own)
         made = []
         for article in batch:
-            own = new.get(article.article_id, ()) if derived(article.article_id) else ()
+            own = () if article.named else new.get(article.article_id, ())
             twin = next((key for key in own if key in stored or key in self._same), None)
             if twin is None:
                 for key in new.get(article.article_id, ()):

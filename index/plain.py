@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -25,7 +25,6 @@ _CONTROL = {code: None for code in range(32) if chr(code) not in "\t\n"} | {0x7F
 _HIDDEN = _CONTROL | {code: None for code in range(0x80, 0xA0) if code != 0x85}  # noqa: PLR2004
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
-_DERIVED = re.compile(r"(?:[a-z0-9-]+-)?[0-9a-f]{12}")
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")
 _MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
 _MARKS = (
@@ -212,16 +211,11 @@ def from_file(fields: Mapping[str, Any], place: Place) -> Article:
     if place.url:
         address = fields.get("url") or place.url
         made = {"url": address, "_id": fields.get("id") or _digest(str(address))[:12]}
-        return from_fields({**fields, **made}, place.url)
+        return replace(from_fields({**fields, **made}, place.url), named=bool(fields.get("id")))
     where = place.origin or str(Path(place.name).resolve())
     stem = re.sub(r"[^a-z0-9]+", "-", Path(place.name).name.split(".")[0].lower()).strip("-")[:48]
     made = {"_id": fields.get("id") or f"{stem or 'report'}-{_digest(where)[:12]}"}
-    return from_fields({**fields, **made}, where)
-
-
-def derived(article_id: str) -> bool:
-    """Whether an id was made from an address, a path or a text, and is no name that was given."""
-    return _DERIVED.fullmatch(article_id) is not None
+    return replace(from_fields({**fields, **made}, where), named=bool(fields.get("id")))
 
 
 def json_lines(file: IO[bytes], place: Place) -> Iterator[Item]:
@@ -275,6 +269,7 @@ def from_fields(fields: Mapping[str, Any], source: str) -> Article:
         language=_string(fields, "language") or "en",
         source=source,
         guessed=_names(fields.get("guessed")),
+        named=given is not None,
     )
 
 
