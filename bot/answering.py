@@ -53,7 +53,7 @@ async def keep(
     try:
         archive = await asyncio.to_thread(library.archive, server)
         await asyncio.to_thread(
-            archive.log,
+            archive.memory.log,
             answer,
             channel=message.channel.id if message else None,
             message=message.id if message else None,

@@ -212,7 +212,7 @@ class Asking(commands.Cog):
             return None
         archive = await asyncio.to_thread(self._library.archive, _server(message))
         try:
-            return (await asyncio.to_thread(archive.recall, found)).answer
+            return (await asyncio.to_thread(archive.memory.recall, found)).answer
         except NotFoundError:
             return None
 

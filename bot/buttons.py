@@ -53,7 +53,7 @@ class Pressed:
     async def recalled(self) -> Recalled:
         """The answer it stands under, checked."""
         archive = await self.archive()
-        found = await asyncio.to_thread(archive.recall, self.key)
+        found = await asyncio.to_thread(archive.memory.recall, self.key)
         await asyncio.to_thread(archive.check, found.answer)
         return found
 

@@ -57,8 +57,14 @@ def reindex(
     threads = os.cpu_count()
     with run.archive(threads=threads) as archive, progress(run, "Reindexing") as watch:
         for source in forget or ():
-            archive.forget(source)
-        work = archive.rebuild if rebuild else archive.refresh if due else archive.reindex
+            archive.sources.forget(source)
+        work = (
+            archive.rebuild
+            if rebuild
+            else archive.sources.refresh
+            if due
+            else archive.sources.reindex
+        )
         made = work(watch=watch)
     finish(made, as_json=as_json)
 
@@ -80,15 +86,15 @@ def sources(
         raise typer.BadParameter("--every goes with --add.")
     with context.obj.archive(make=add is not None) as archive:
         if add is not None:
-            archive.add_source(add, every)
+            archive.sources.add(add, every)
         for uri, change in (
-            (pause, archive.pause),
-            (resume, archive.resume),
-            (forget, archive.forget),
+            (pause, archive.sources.pause),
+            (resume, archive.sources.resume),
+            (forget, archive.sources.forget),
         ):
             if uri is not None:
                 change(uri)
-        found = archive.sources()
+        found = archive.sources.all()
     if as_json:
         print(output.document({"sources": [output.source(one) for one in found]}))
     else:
@@ -112,12 +118,12 @@ def watch(
     before = signal.signal(signal.SIGINT, lambda *_: stop.set())
     try:
         with _opened(context.obj) as archive:
-            place = archive.add_source(str(folder)).uri
+            place = archive.sources.add(str(folder)).uri
             seen = taken = None
             while not stop.wait(seconds):
                 found = stamps(Path(place))
                 if found == seen and found not in {taken, ()}:  # nobody writes at the moment
-                    made = archive.reindex([place], actor="watch", watch=end_soon)
+                    made = archive.sources.reindex([place], actor="watch", watch=end_soon)
                     if made.added or made.updated or made.failed:
                         show(made, as_json=as_json)
                     taken = found

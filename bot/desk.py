@@ -25,12 +25,14 @@ from bot.library import Headline, Library
 from bot.outcome import fitting, report_text
 from bot.records import matches
 from bot.render import Row, escaped, notice_view
+from index import store
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
 from index.errors import InputError, NotFoundError
 from index.intake import Report, Watcher
+from index.refresh import Sources
 from index.sources import is_address
-from index.store import Event, Origin
+from index.store import Event
 
 Title = app_commands.Range[str, 1, 200]
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
@@ -177,7 +179,7 @@ class Desk(app_commands.Group):
         """List the sources; as a file too where they are many."""
         await interaction.response.defer(ephemeral=True)
         archive = await _archive(interaction)
-        lines = [source_lines(one) for one in await asyncio.to_thread(archive.sources)]
+        lines = [source_lines(one) for one in await asyncio.to_thread(archive.sources.all)]
         text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
         view, file = fitting(text, "sources.md", interaction)
         await interaction.followup.send(view=view, files=[file] if file else [])
@@ -198,8 +200,8 @@ class Desk(app_commands.Group):
 
         def job(watch: Watcher) -> Report:
             archive = client.library.archive(server)
-            archive.add_source(uri, _MINUTES[every])
-            found: Report = archive.reindex([uri], actor=actor, watch=watch)
+            archive.sources.add(uri, _MINUTES[every])
+            found: Report = archive.sources.reindex([uri], actor=actor, watch=watch)
             return found
 
         await client.works.show(interaction, "Adding a source", job)
@@ -208,26 +210,26 @@ class Desk(app_commands.Group):
     @app_commands.describe(source="Its address")
     async def pause(self, interaction: Interaction, source: Source) -> None:
         """Pause a source."""
-        await _settle(interaction, source, Archive.pause, "Paused: I no longer look there.")
+        await _settle(interaction, source, Sources.pause, "Paused: I no longer look there.")
 
     @sources.command(description="Looks into a paused source again")
     @app_commands.describe(source="Its address")
     async def resume(self, interaction: Interaction, source: Source) -> None:
         """Resume a source."""
-        await _settle(interaction, source, Archive.resume, "Resumed: I look there again.")
+        await _settle(interaction, source, Sources.resume, "Resumed: I look there again.")
 
     @sources.command(name="remove", description="Forgets a source; its reports stay")
     @app_commands.describe(source="Its address")
     async def forget(self, interaction: Interaction, source: Source) -> None:
         """Forget a source."""
-        await _settle(interaction, source, Archive.forget, "Forgotten; its reports stay.")
+        await _settle(interaction, source, Sources.forget, "Forgotten; its reports stay.")
 
     @pause.autocomplete("source")
     @resume.autocomplete("source")
     @forget.autocomplete("source")
     async def _sources(self, interaction: Interaction, typed: str) -> Choices:
         archive = await _archive(interaction)
-        known = [one.uri for one in await asyncio.to_thread(archive.sources)]
+        known = [one.uri for one in await asyncio.to_thread(archive.sources.all)]
         found = [uri for uri in known if typed.casefold() in uri.casefold()]
         return [Choice(name=uri[:_CHARS], value=_key(uri)) for uri in found[:_ROWS]]
 
@@ -324,7 +326,7 @@ def event_label(event: Event) -> str:
     return label.removesuffix(" · ")[:_CHARS]
 
 
-def source_lines(one: Origin) -> str:
+def source_lines(one: store.Source) -> str:
     """A source: how often it is looked into, and how that went."""
     often = _span(one.every) if one.every else "only on `/reindex`"
     state = "**paused**" if one.paused else often
@@ -413,16 +415,16 @@ async def _notify(
 
 
 async def _settle(
-    interaction: Interaction, source: str, change: Callable[[Archive, str], None], told: str
+    interaction: Interaction, source: str, change: Callable[[Sources, str], None], told: str
 ) -> None:
     """Do something with one source."""
     await interaction.response.defer(ephemeral=True)
     archive = await _archive(interaction)
-    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources)}
+    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources.all)}
     uri = known.get(source, source.strip())
     if uri not in known.values():
         raise NotFoundError("There is no such source: choose one from the list.")
-    await asyncio.to_thread(change, archive, uri)
+    await asyncio.to_thread(change, archive.sources, uri)
     await interaction.followup.send(view=notice_view(f"{escaped(uri[:300])}\n{told}"))
 
 

@@ -76,7 +76,7 @@ def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
                 f"run `onrecord --collection {name} reindex --rebuild`"
             )
         archive.prepare()
-        failing = [f"{one.uri}: {one.error}" for one in archive.sources() if one.failures]
+        failing = [f"{one.uri}: {one.error}" for one in archive.sources.all() if one.failures]
         fails = f"; {len(failing)} sources fail, as {failing[0]}" if failing else ""
         return f"{size.articles:,} articles, {size.sentences:,} sentences{fails}"
     finally:

@@ -62,9 +62,9 @@ class Moderation(commands.Cog):
             archive = self._library.archive(server)
             if rebuild:
                 return archive.rebuild(actor=actor, watch=watch)
-            if not archive.sources():
+            if not archive.sources.all():
                 raise NotFoundError("No sources are known yet: add one with /reports sources add.")
-            return archive.reindex(actor=actor, dry_run=dry_run, watch=watch)
+            return archive.sources.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
         what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"
         await self._works.show(interaction, what, job, alone=True)

@@ -74,7 +74,7 @@ class Notes(commands.Cog):
             return
         since = discord.utils.utcnow() - _LOOK_BACK
         by_message: dict[tuple[int, int], list[Disturbed]] = {}
-        for one in await asyncio.to_thread(archive.disturbed, since):
+        for one in await asyncio.to_thread(archive.memory.disturbed, since):
             place = (one.entry.channel or 0, one.entry.message or 0)
             by_message.setdefault(place, []).append(one)
         done = True
@@ -84,7 +84,7 @@ class Notes(commands.Cog):
             if number:
                 await asyncio.sleep(PAUSE_S)
             if await self._tell(*place, found):
-                await asyncio.to_thread(archive.told, found)
+                await asyncio.to_thread(archive.memory.told, found)
             else:
                 done = False
         if done:

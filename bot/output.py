@@ -16,7 +16,7 @@ from index.article import Agreement, Answer, Article, Citation, CitedQuote, News
 from index.evaluate import Figures
 from index.intake import Change, Report
 from index.retrieve import Ranking, explained
-from index.store import Event, Origin
+from index.store import Event, Source
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -119,18 +119,18 @@ def article(found: Article, *, with_text: bool = True) -> dict[str, Any]:
     }
 
 
-def source(origin: Origin) -> dict[str, Any]:
+def source(one: Source) -> dict[str, Any]:
     """A source, and how reading it went."""
     return {
-        "source": origin.uri,
-        "kind": origin.kind,
-        "every": origin.every,
-        "paused": origin.paused,
-        "checked": _moment(origin.checked),
-        "succeeded": _moment(origin.succeeded),
-        "failures": origin.failures,
-        "failing_since": _moment(origin.failing_since),
-        "error": origin.error,
+        "source": one.uri,
+        "kind": one.kind,
+        "every": one.every,
+        "paused": one.paused,
+        "checked": _moment(one.checked),
+        "succeeded": _moment(one.succeeded),
+        "failures": one.failures,
+        "failing_since": _moment(one.failing_since),
+        "error": one.error,
     }
 
 
@@ -258,7 +258,7 @@ def notice_line(found: Article) -> str:
     return f"{notice.kind} {_day(notice.at)}: {notice.note}" if notice else ""
 
 
-def print_sources(console: Console, found: list[Origin]) -> None:
+def print_sources(console: Console, found: list[Source]) -> None:
     """Where articles come from, for a person."""
     for one in found:
         every = f"every {one.every:,} minutes" if one.every else "on reindex"

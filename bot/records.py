@@ -49,7 +49,7 @@ class Records(commands.Cog):
         """Replay an answer from its id."""
         await begin(interaction, ephemeral=True)
         archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
-        found = await asyncio.to_thread(archive.recall, answer.strip(" `#"))
+        found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
         said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
         text = explanation(found, said, now)

@@ -20,7 +20,7 @@ from bot.settings import Settings
 from bot.work import Works
 from index.errors import InputError
 from index.intake import Report, Watcher
-from index.store import Origin
+from index.store import Source
 
 log = logging.getLogger(__name__)
 _ROLL = "servers.json"
@@ -65,22 +65,22 @@ class Upkeep(commands.Cog):
     async def _refresh(self, server: int | None) -> None:
         archive = await asyncio.to_thread(self._library.archive, server)
         now = discord.utils.utcnow()
-        if not any(one.due(now) for one in await asyncio.to_thread(archive.sources)):
+        if not any(one.due(now) for one in await asyncio.to_thread(archive.sources.all)):
             return
 
         def job(watch: Watcher) -> Report:
-            return archive.refresh(now, watch=watch)
+            return archive.sources.refresh(now, watch=watch)
 
         if not await self._works.quietly(server, "A scheduled refresh", job):
             return  # a reindex is at it
-        failing = await asyncio.to_thread(archive.failing, 1)
+        failing = await asyncio.to_thread(archive.sources.failing, 1)
         long = [one for one in failing if one.failing_since and one.failing_since <= now - _FAILING]
         if long and server is not None:
             await self._warn(server, long)
             for one in long:
-                await asyncio.to_thread(archive.told_failing, one.uri)
+                await asyncio.to_thread(archive.sources.told, one.uri)
 
-    async def _warn(self, server: int, failing: list[Origin]) -> None:
+    async def _warn(self, server: int, failing: list[Source]) -> None:
         """Tell moderators once, where they read, and else the owner; nobody is pinged."""
         guild = self.bot.get_guild(server)
         if guild is None:
@@ -186,7 +186,7 @@ class Roll:
         fresh.replace(self._path)
 
 
-def failing_text(failing: Iterable[Origin]) -> str:
+def failing_text(failing: Iterable[Source]) -> str:
     """What moderators are told of sources that have failed for a week."""
     lines = [
         f"- {escaped(one.uri[:300])}\n  since <t:{int(one.failing_since.timestamp())}:D>: "

@@ -88,7 +88,9 @@ class Watching(commands.Cog):
         except (discord.Forbidden, discord.NotFound):
             log.warning("watch %s ends: its channel cannot be written to", watch.number)
         else:
-            await asyncio.to_thread(archive.log, answer, channel=watch.channel, message=sent.id)
+            await asyncio.to_thread(
+                archive.memory.log, answer, channel=watch.channel, message=sent.id
+            )
         await asyncio.to_thread(archive.memory.unwatch, watch.number)
 
     @app_commands.command(description="Questions I look out for here; you can end yours")

@@ -3,6 +3,6 @@
 Read it from top to bottom: errors, sentences, article, log, terms, address, fetch, sandbox,
 portable, markup, packed, plain, formats, sources, encoder, store, memory, catalogue, commit,
 vectors, embedded, query, features, retrieve, rerank, decline, phrases, attribution, dates, origins,
-compare, agreement, selection, answer, news, intake, archive, evaluate. Each module imports only
-from those before it.
+compare, agreement, selection, answer, news, intake, refresh, archive, evaluate. Each module imports
+only from those before it.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -26,27 +26,24 @@ from index.errors import (
     ModelMismatchError,
     NotFoundError,
     QuestionError,
-    SourceError,
 )
 from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
-from index.log import Recalled
-from index.memory import Disturbed, Memory
+from index.memory import Memory
 from index.origins import same_origin
 from index.query import parse, publishers_named
+from index.refresh import Sources
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
-from index.sources import Failure, Item, Known, Page
-from index.store import Changes, Event, Origin, Size, Snapshot, Store
+from index.sources import Failure
+from index.store import Changes, Event, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
 _SAMPLED = 8  # sentences of a report by which others of its origin are looked for
 _NEAR_SENTENCES = 10  # to each of them
-MAX_EVERY = 43_200  # minutes: a month
 MAX_NOTE_CHARS = 1_000
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
-_STATUS = ("checked", "succeeded", "failures", "failing_since", "error", "told")
 
 
 class Archive:
@@ -72,10 +69,10 @@ class Archive:
         """
         self._store = store
         self._reranker = reranker
-        self.memory = Memory(store)
         self._encoder = encoder
+        self.memory = Memory(store)
+        self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
-        self._fetcher = fetcher or Fetcher()
 
     @classmethod
     def open(
@@ -234,15 +231,16 @@ class Archive:
             actor=actor,
             action="add",
             dry_run=dry_run,
-            total=_total(names) if watch else None,
+            total=sources.total(names) if watch else None,
             watch=watch,
         )
         try:
-            return run.take(chain(self._items(names, read, stream), sources.uploaded(files)))
+            found = self.sources.read(names, read, stream)
+            return run.take(chain(found, sources.uploaded(files)))
         finally:
-            for name, error in read.items() if not dry_run else ():
-                if error is None and name != "-":
-                    self._store.remember(_origin(name))
+            if not dry_run:
+                told = (name for name, error in read.items() if error is None and name != "-")
+                self.sources.remember(told)
 
     def rebuild(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
         """Embed every sentence again, for a new encoder; questions are answered meanwhile.
@@ -338,174 +336,6 @@ class Archive:
         """Delete the collection for good, its log and sources too; the archive is closed."""
         self._store.erase()
 
-    # Sources
-
-    def sources(self) -> list[Origin]:
-        """Where articles come from, and how reading it went, in the order they were named."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.origins()
-
-    def add_source(self, uri: str, every: int | None = None) -> Origin:
-        """Look into a source from now on; nothing is read yet.
-
-        Args:
-            uri: an address, a file or a folder; who lets others name one should pass addresses
-                only, since files are read with this program's rights.
-            every: minutes between two looks; None: only when a reindex is asked for.
-
-        Raises:
-            SourceError: there is nothing of that name.
-            InputError: the interval is none.
-        """
-        if every is not None and not 1 <= every <= MAX_EVERY:
-            raise InputError(f"A source is looked into every 1 to {MAX_EVERY:,} minutes.")
-        if sources.is_address(uri):
-            self._fetcher.check(uri)
-        elif sources.existing(uri) is None:
-            raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
-        origin = replace(_origin(uri), every=every)
-        self._store.remember(origin)
-        self._store.amend(origin, "every")
-        return self._source(uri)
-
-    def pause(self, uri: str) -> None:
-        """Look into a source no longer until it is resumed. Raises NotFoundError."""
-        self._store.amend(replace(self._source(uri), paused=True), "paused")
-
-    def resume(self, uri: str) -> None:
-        """Look into a source again, and soon if it is looked into at all. Raises NotFoundError."""
-        fresh = replace(self._source(uri), paused=False, failures=0, checked=None)
-        self._store.amend(fresh, "paused", "failures", "checked")
-
-    def forget(self, uri: str) -> None:
-        """Drop a source; its articles stay. Raises NotFoundError."""
-        self._store.forget(self._source(uri).uri)
-
-    def failing(self, times: int = 3) -> list[Origin]:
-        """Sources that failed so often in a row, and of which moderators do not know yet."""
-        return [one for one in self.sources() if one.failures >= times and not one.told]
-
-    def told_failing(self, uri: str) -> None:
-        """Note that moderators know that a source fails, until it succeeds again."""
-        self._store.amend(replace(self._source(uri), told=True), "told")
-
-    def reindex(
-        self,
-        only: Iterable[str] | None = None,
-        *,
-        actor: str = "operator",
-        dry_run: bool = False,
-        watch: Watcher | None = None,
-    ) -> Report:
-        """Take in what the sources have new, paused ones left out; removed articles stay removed.
-
-        Args:
-            only: of these sources, paused or not. Raises NotFoundError where one is none.
-            actor: who is written into the audit log.
-            dry_run: tell what would be done, and do nothing.
-            watch: called with the progress; may raise CancelledError to stop after a commit.
-        """
-        if only is None:
-            chosen = [one for one in self.sources() if not one.paused]
-        else:
-            chosen = [self._source(uri) for uri in only]
-        return self._refresh(chosen, datetime.now(UTC), actor, "reindex", watch, dry_run=dry_run)
-
-    def refresh(
-        self,
-        now: datetime | None = None,
-        *,
-        actor: str = "clock",
-        watch: Watcher | None = None,
-    ) -> Report:
-        """Take in what the sources that are due have new (see `Origin.due`)."""
-        now = now or datetime.now(UTC)
-        chosen = [one for one in self.sources() if one.due(now)]
-        return self._refresh(chosen, now, actor, "refresh", watch)
-
-    def _refresh(
-        self,
-        chosen: list[Origin],
-        now: datetime,
-        actor: str,
-        action: str,
-        watch: Watcher | None,
-        *,
-        dry_run: bool = False,
-    ) -> Report:
-        names = [origin.uri for origin in chosen]
-        read: dict[str, str | None] = {}
-        run = Intake(
-            self._store,
-            self._encoder,
-            actor=actor,
-            action=action,
-            revive=False,
-            dry_run=dry_run,
-            total=_total(names) if watch else None,
-            watch=watch,
-        )
-        try:
-            return run.take(self._items(names, read, known=self._page))
-        finally:
-            for origin in chosen:
-                if origin.uri in read and not dry_run:
-                    after = origin.after(now, read[origin.uri])
-                    self._store.amend(after, *_STATUS)
-
-    def _items(
-        self,
-        names: Iterable[str],
-        read: dict[str, str | None],
-        stream: IO[bytes] | None = None,
-        known: Known = lambda _: None,
-    ) -> Iterator[Item]:
-        """What sources hold; each goes into `read`, with its error where it gave nothing."""
-        for name in names:
-            error = "It holds no report."
-            try:
-                for item in sources.read(name, stream, self._fetcher, known):
-                    if isinstance(item, Failure):
-                        error = item.error
-                    else:
-                        read[name] = None
-                    yield item
-            except SourceError as failure:
-                error = str(failure)
-                yield Failure(name, error)
-            read.setdefault(name, error)
-
-    def _page(self, address: str) -> Page | None:
-        with self._store.snapshot() as snapshot:
-            return snapshot.page(address)
-
-    def _source(self, uri: str) -> Origin:
-        known = {origin.uri: origin for origin in self.sources()}
-        for place in (uri, _origin(uri).uri):
-            if place in known:
-                return known[place]
-        raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
-
-    # Remembering
-
-    def log(
-        self, answer: Answer, *, channel: int | None = None, message: int | None = None
-    ) -> None:
-        """Keep an answer that was sent, and where all can read it; without that it is private."""
-        self.memory.log(answer, channel=channel, message=message)
-
-    def recall(self, answer_id: str) -> Recalled:
-        """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
-        return self.memory.recall(answer_id)
-
-    def disturbed(self, since: datetime) -> list[Disturbed]:
-        """Public answers posted since whose quotes no longer stand, until they are told of."""
-        return self.memory.disturbed(since)
-
-    def told(self, disturbed: Iterable[Disturbed]) -> None:
-        """Note that readers of these answers know."""
-        self.memory.told(disturbed)
-
     # Looking
 
     @property
@@ -581,18 +411,6 @@ class Archive:
     def close(self) -> None:
         """Let go of files."""
         self._store.close()
-
-
-def _origin(name: str) -> Origin:
-    if sources.is_address(name):
-        return Origin(name, "url")
-    path = Path(name).expanduser().resolve()
-    return Origin(str(path), "folder" if path.is_dir() else "file")
-
-
-def _total(names: Iterable[str]) -> int | None:
-    counts = [sources.count(name) if name != "-" else None for name in names]
-    return None if None in counts else sum(count or 0 for count in counts)
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:

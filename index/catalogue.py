@@ -28,7 +28,7 @@ from index.errors import NotFoundError, StoreBusyError, StoreError, StoreVersion
 from index.log import SCHEMA as LOG_SCHEMA
 from index.log import SqliteLog
 from index.plain import Page
-from index.store import Event, Fresh, Ids, Known, Origin, Ranked, Rows, Size, keys
+from index.store import Event, Fresh, Ids, Known, Ranked, Rows, Size, Source, keys
 from index.terms import terms
 
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
@@ -112,7 +112,7 @@ _ARTICLE_COLUMNS = """
     a.article_id, r.title, r.text, r.publisher, r.author, r.published, r.url, r.language,
     r.source, r.number, a.live IS NULL, r.revision, r.guessed
 """
-_ORIGIN_COLUMNS = (
+_SOURCE_COLUMNS = (
     "uri, kind, every, paused, checked, succeeded, failures, failing_since, error, told"
 )
 
@@ -477,9 +477,9 @@ class Reader:
             for number, at, actor, action, note in rows
         ]
 
-    def origins(self) -> list[Origin]:
-        rows = self._db.execute(f"SELECT {_ORIGIN_COLUMNS} FROM origin ORDER BY number")
-        return [_origin(row) for row in rows]
+    def sources(self) -> list[Source]:
+        rows = self._db.execute(f"SELECT {_SOURCE_COLUMNS} FROM origin ORDER BY number")
+        return [_source(row) for row in rows]
 
     @cached_property
     def _notices(self) -> dict[str, Notice]:
@@ -569,11 +569,11 @@ def _article(row: Sequence[Any]) -> Article:
     )
 
 
-def _origin(row: Sequence[Any]) -> Origin:
+def _source(row: Sequence[Any]) -> Source:
     checked, succeeded, failing_since = (
         datetime.fromisoformat(row[at]) if row[at] else None for at in (4, 5, 7)
     )
-    return Origin(
+    return Source(
         uri=row[0],
         kind=row[1],
         every=row[2],

@@ -28,7 +28,7 @@ from index.commit import Writer
 from index.encoder import Vectors
 from index.errors import StoreError
 from index.log import SqliteLog
-from index.store import Changes, Commit, Origin, Ranked
+from index.store import Changes, Commit, Ranked, Source
 from index.vectors import EXACT_UP_TO, VectorIndex
 
 CATALOGUE = "catalogue.sqlite3"
@@ -123,21 +123,21 @@ class EmbeddedStore:
                 writer.page(page)
             return writer.finish(actor, action, note, always=changes.undo is not None)
 
-    def remember(self, origin: Origin) -> None:
+    def remember(self, source: Source) -> None:
         with self._writing() as writer:
             writer.db.execute(
                 "INSERT INTO origin (uri, kind, every) VALUES (?, ?, ?) "
                 "ON CONFLICT (uri) DO NOTHING",
-                (origin.uri, origin.kind, origin.every),
+                (source.uri, source.kind, source.every),
             )
 
-    def amend(self, origin: Origin, *names: str) -> None:
-        chosen = [field.name for field in fields(Origin) if field.name in names]
-        values = [getattr(origin, name) for name in chosen]
+    def amend(self, source: Source, *names: str) -> None:
+        chosen = [field.name for field in fields(Source) if field.name in names]
+        values = [getattr(source, name) for name in chosen]
         stored = [utc_text(one) if isinstance(one, datetime) else one for one in values]
         settings = ", ".join(f"{name} = ?" for name in chosen)
         with self._writing() as writer:
-            writer.db.execute(f"UPDATE origin SET {settings} WHERE uri = ?", (*stored, origin.uri))
+            writer.db.execute(f"UPDATE origin SET {settings} WHERE uri = ?", (*stored, source.uri))
 
     def forget(self, uri: str) -> None:
         with self._writing() as writer:

@@ -37,13 +37,15 @@ class Memory:
         """Remember in this store."""
         self._store = store
 
-    def log(self, answer: Answer, *, channel: int | None, message: int | None) -> None:
-        """Keep an answer that was sent."""
+    def log(
+        self, answer: Answer, *, channel: int | None = None, message: int | None = None
+    ) -> None:
+        """Keep an answer that was sent, and where all can read it; without that it is private."""
         with self._store.logging() as log:
             log.record(answer, channel=channel, message=message)
 
     def recall(self, answer_id: str) -> Recalled:
-        """An answer that was sent. Raises NotFoundError."""
+        """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             return _recalled(snapshot, answer_id)
 

@@ -38,6 +38,7 @@ __all__ = [
     "is_address",
     "read",
     "stamps",
+    "total",
     "uploaded",
 ]
 
@@ -162,6 +163,12 @@ def count(source: str) -> int | None:
     return sum(
         _lines(file) if SUFFIXES.get(suffix_of(file.name)) == "json lines" else 1 for file in files
     )
+
+
+def total(names: Iterable[str]) -> int | None:
+    """How many articles all of them hold at the most; None: unknown, as of standard input."""
+    counts = [count(name) if name != "-" else None for name in names]
+    return None if None in counts else sum(one or 0 for one in counts)
 
 
 def _read_file(path: Path, known: Known) -> Iterator[Item]:

@@ -89,7 +89,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class Source:
     """A source: a place that articles come from, and how reading it went.
 
     Attributes:
@@ -118,7 +118,7 @@ class Origin:
         wait = min(wait, max(self.every, _DAY))
         return self.checked + timedelta(minutes=wait) <= now
 
-    def after(self, now: datetime, error: str | None) -> Origin:
+    def after(self, now: datetime, error: str | None) -> Source:
         """The source after it was read, or failed to be."""
         if error is None:
             fine = replace(self, checked=now, succeeded=now, failures=0, failing_since=None)
@@ -277,7 +277,7 @@ class Snapshot(Protocol):
     def history(self, limit: int | None = None) -> list[Event]:
         """The audit log, newest first."""
 
-    def origins(self) -> list[Origin]:
+    def sources(self) -> list[Source]:
         """Where articles come from, in the order they were named."""
 
 
@@ -311,10 +311,10 @@ class Store(Protocol):
             StoreError: it cannot be written.
         """
 
-    def remember(self, origin: Origin) -> None:
+    def remember(self, source: Source) -> None:
         """Name a place that a reindex fetches again; naming it twice is one."""
 
-    def amend(self, origin: Origin, *names: str) -> None:
+    def amend(self, source: Source, *names: str) -> None:
         """Write these fields of a place; the others may be changed by somebody else meanwhile."""
 
     def forget(self, uri: str) -> None:

@@ -104,7 +104,7 @@ class Site:
 
     def reach(self, archive: Archive) -> None:
         """Let a collection fetch from here, although it is no public place."""
-        archive._fetcher = Fetcher(allow=frozenset({("127.0.0.1", self.port)}))
+        archive.sources._fetcher = Fetcher(allow=frozenset({("127.0.0.1", self.port)}))
 
     def close(self) -> None:
         """Stop."""

@@ -105,8 +105,8 @@ def test_added_reports_are_in(archive: Archive, reports: Path, encoder: FakeEnco
     assert archive.history()[0].action == "add"
     assert archive.model == "fake-256"
     assert archive.publishers() == {"Northwire": 1, "Evening Gazette": 1}
-    (origin,) = archive.sources()
-    assert (origin.uri, origin.kind) == (str(reports.resolve()), "folder")
+    (source,) = archive.sources.all()
+    assert (source.uri, source.kind) == (str(reports.resolve()), "folder")
 
 
 def test_adding_again_embeds_nothing(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
@@ -116,7 +116,7 @@ def test_adding_again_embeds_nothing(archive: Archive, reports: Path, encoder: F
     again = archive.add([str(reports)])
     assert encoder.texts == []
     assert (again.generation, again.unchanged, again.added) == (first.generation, 4, ())
-    assert len(archive.sources()) == 1
+    assert len(archive.sources.all()) == 1
 
 
 def test_an_update_embeds_what_is_new(archive: Archive, encoder: FakeEncoder) -> None:
@@ -163,7 +163,7 @@ def test_dry_run_changes_nothing(archive: Archive, reports: Path, encoder: FakeE
     assert (len(report.added), report.unchanged) == (2, 1)
     assert encoder.texts == []
     assert live(archive) == {"dam", "bank"}
-    assert archive.sources() == []
+    assert archive.sources.all() == []
     assert len(archive.history()) == 1
 
 
@@ -177,7 +177,7 @@ def test_failures_are_listed_and_the_rest_goes_in(archive: Archive, tmp_path: Pa
     assert live(archive) == {"dam", "cup"}
     assert len(report.failed) == 6
     assert all(failure.error and failure.source for failure in report.failed)
-    assert [origin.uri for origin in archive.sources()] == [str(folder.resolve())]
+    assert [source.uri for source in archive.sources.all()] == [str(folder.resolve())]
 
 
 def test_an_encoder_that_fails_loses_nothing_committed(
@@ -285,13 +285,13 @@ def test_reindex_takes_in_what_is_new(
     write_rows(reports / "a.jsonl", [DAM, changed, cup])
     (reports / "new.txt").write_text("Rain fell on Adell all night.", encoding="utf-8")
     encoder.texts.clear()
-    report = archive.reindex(actor="clock")
+    report = archive.sources.reindex(actor="clock")
     assert sorted(encoder.texts) == ["It was insured.", "Rain fell on Adell all night."]
     assert [change.article_id for change in report.updated] == ["bank"]
     assert len(report.added) == 1
     assert "cup" not in live(archive)
     assert archive.history()[0].action == "reindex"
-    assert archive.reindex().generation == report.generation
+    assert archive.sources.reindex().generation == report.generation
 
 
 def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_path: Path) -> None:
@@ -300,7 +300,7 @@ def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_pat
     lone.write_text("The mill in Adell closed.", encoding="utf-8")
     archive.add([str(lone), str(reports)])
     lone.unlink()
-    report = archive.reindex()
+    report = archive.sources.reindex()
     assert [failure.source for failure in report.failed] == [str(lone.resolve())]
     assert report.unchanged == 4
     assert archive.size().articles == 5
@@ -308,7 +308,7 @@ def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_pat
 
 def test_reindex_of_nothing(archive: Archive) -> None:
     """Without sources there is nothing to do and nothing is made."""
-    assert archive.reindex().generation == 0
+    assert archive.sources.reindex().generation == 0
 
 
 def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path) -> None:
@@ -545,11 +545,11 @@ def test_every_error_is_of_the_tree(archive: Archive) -> None:
 def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Path) -> None:
     """A source is remembered once it held an article, and a reindex looks there until told off."""
     archive.add([str(reports), "/nowhere.txt"])
-    assert [origin.uri for origin in archive.sources()] == [str(reports)]
-    archive.forget(str(reports))
-    assert archive.sources() == []
+    assert [source.uri for source in archive.sources.all()] == [str(reports)]
+    archive.sources.forget(str(reports))
+    assert archive.sources.all() == []
     with pytest.raises(NotFoundError):
-        archive.forget(str(reports))
+        archive.sources.forget(str(reports))
 
 
 def test_a_rebuild_replaces_what_the_index_holds(archive: Archive, reports: Path) -> None:

@@ -73,13 +73,13 @@ async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
     assert result.ephemeral
     assert "Show to all" in labels(result.response)
     assert room.channel.history(viewer=room.editor) == []
-    assert room.archive().recall(answer_id(result.response)).message is None
+    assert room.archive().memory.recall(answer_id(result.response)).message is None
 
 
 async def test_public_answer_is_logged_where_it_stands(room: Newsroom) -> None:
     """After a reply was sent, the log knows the answer with its channel and message."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
-    kept = room.archive().recall(answer_id(result.response))
+    kept = room.archive().memory.recall(answer_id(result.response))
     assert (kept.channel, kept.message) == (room.channel.id, result.response.id)
     assert kept.answer.question == ASKED
 
@@ -90,7 +90,7 @@ async def test_failing_log_loses_no_answer(room: Newsroom, monkeypatch: pytest.M
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk gone")
 
-    monkeypatch.setattr("index.archive.Archive.log", broken)
+    monkeypatch.setattr("index.memory.Memory.log", broken)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert not result.followups

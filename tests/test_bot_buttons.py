@@ -113,7 +113,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     assert "Show to all" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
-    assert room.archive().recall(found[1]).message == result.response.id
+    assert room.archive().memory.recall(found[1]).message == result.response.id
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
@@ -166,7 +166,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
         raise RuntimeError("secret detail")
 
     message = await ask(room)
-    monkeypatch.setattr("index.archive.Archive.recall", broken)
+    monkeypatch.setattr("index.memory.Memory.recall", broken)
     result = await room.reader.click(message.message, label="Sources")
     assert "Something went wrong on my side" in said(result.response)
     assert "secret" not in said(result.response)

@@ -112,9 +112,9 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
     archive = room.archive()
     assert archive.size().articles == 0
     assert archive.history() == []
-    assert archive.sources() == []
+    assert archive.sources.all() == []
     with pytest.raises(NotFoundError):
-        archive.recall(answer_id)
+        archive.memory.recall(answer_id)
 
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:
@@ -138,7 +138,7 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
         listed = await room.editor.slash(room.channel, "reports sources list")
         assert word in said(listed.response)
     await room.editor.slash(room.channel, "reports sources remove", source=site.feed)
-    assert [one.kind for one in room.archive().sources()] == ["folder"]
+    assert [one.kind for one in room.archive().sources.all()] == ["folder"]
     assert room.archive().size().articles == 4
 
 
@@ -155,11 +155,11 @@ async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Si
 async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
     """An address longer than a row to choose from is found again by what stands for it."""
     address = "https://news.example/" + "a" * 200
-    room.archive().add_source(address)
+    room.archive().sources.add(address)
     source = await chosen(room, "sources pause", "source", "news.example")
     assert len(source) <= 100
     await room.editor.slash(room.channel, "reports sources pause", source=source)
-    assert [one.paused for one in room.archive().sources()] == [False, True]
+    assert [one.paused for one in room.archive().sources.all()] == [False, True]
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1/feed", "http://192.168.0.1/feed"])

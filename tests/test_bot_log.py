@@ -38,21 +38,21 @@ def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> No
     """Question, filters, generation, quotes and citations come back as they were."""
     filters = Filters(until=datetime(2036, 3, 9, 12, tzinfo=UTC))
     sent = archive.ask("When did the dam gate fail?")
-    archive.log(sent, channel=7, message=8)
-    found = archive.recall(sent.answer_id)
+    archive.memory.log(sent, channel=7, message=8)
+    found = archive.memory.recall(sent.answer_id)
     assert found.answer == sent
     assert (found.channel, found.message) == (7, 8)
     assert found.answer.scores == sent.scores
     assert not found.updated
     assert not found.removed
     declined = archive.ask("Who?", filters)
-    archive.log(declined)
-    assert archive.recall(declined.answer_id).answer == declined
+    archive.memory.log(declined)
+    assert archive.memory.recall(declined.answer_id).answer == declined
 
 
 def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
     """No column of the answer log or of the feedback is about a person."""
-    archive.log(archive.ask("When did the gate fail?"), channel=1, message=2)
+    archive.memory.log(archive.ask("When did the gate fail?"), channel=1, message=2)
     with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
         columns = {row[1] for row in db.execute("PRAGMA table_info(answer)")}
         said = {row[1] for row in db.execute("PRAGMA table_info(feedback)")}
@@ -67,15 +67,15 @@ def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
 def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
     """After an update the old words are recalled, and the article is named as changed."""
     sent = archive.ask("When did the dam gate fail?")
-    archive.log(sent)
+    archive.memory.log(sent)
     (folder / "dam.txt").write_text(DAM.replace("4:40", "5:10"), encoding="utf-8")
-    archive.reindex()
-    found = archive.recall(sent.answer_id)
+    archive.sources.reindex()
+    found = archive.memory.recall(sent.answer_id)
     assert found.answer.quotes == sent.quotes
     assert "4:40" in found.answer.quotes[0].quote.text
     assert [article.revision for article in found.updated] == [2]
     archive.remove([found.updated[0].article_id])
-    found = archive.recall(sent.answer_id)
+    found = archive.memory.recall(sent.answer_id)
     assert not found.updated
     assert len(found.removed) == 1
 
@@ -83,7 +83,7 @@ def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None
 def test_logging_makes_no_generation(archive: Archive) -> None:
     """The same question gives the same answer id before and after the log was written."""
     sent = archive.ask("When did the gate fail?")
-    archive.log(sent)
+    archive.memory.log(sent)
     archive.memory.judge(sent.answer_id, "useful", reader=1)
     assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
 
@@ -91,9 +91,9 @@ def test_logging_makes_no_generation(archive: Archive) -> None:
 def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
     """Given again in private, an answer keeps the place where all can read it."""
     sent = archive.ask("When did the gate fail?")
-    archive.log(sent, channel=1, message=2)
-    archive.log(sent)
-    assert archive.recall(sent.answer_id).message == 2
+    archive.memory.log(sent, channel=1, message=2)
+    archive.memory.log(sent)
+    assert archive.memory.recall(sent.answer_id).message == 2
     article_id = sent.quotes[0].quote.article_id
     assert [entry.answer_id for entry in archive.memory.quoting(article_id)] == [sent.answer_id]
 
@@ -101,14 +101,14 @@ def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
 def test_private_answers_are_not_listed_with_their_articles(archive: Archive) -> None:
     """What was answered in private does not show among an article's questions."""
     sent = archive.ask("When did the gate fail?")
-    archive.log(sent)
+    archive.memory.log(sent)
     assert archive.memory.quoting(sent.quotes[0].quote.article_id) == []
 
 
 def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
     """An id that was never given is refused with what to do."""
     with pytest.raises(NotFoundError, match="copy the id"):
-        archive.recall("0123456789ab")
+        archive.memory.recall("0123456789ab")
 
 
 def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
@@ -141,25 +141,25 @@ def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
 def test_old_answers_are_forgotten(archive: Archive) -> None:
     """Pruning drops what was answered and judged before the days that are kept, and no more."""
     sent = archive.ask("When did the gate fail?")
-    archive.log(sent)
+    archive.memory.log(sent)
     archive.memory.judge(sent.answer_id, "useful", reader=1)
     archive.memory.prune(1)
-    assert archive.recall(sent.answer_id).answer == sent
+    assert archive.memory.recall(sent.answer_id).answer == sent
     archive.memory.prune(0)
     with pytest.raises(NotFoundError, match="long ago"):
-        archive.recall(sent.answer_id)
+        archive.memory.recall(sent.answer_id)
     assert archive.memory.feedback(sent.answer_id) == []
 
 
 def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
     """A log that has only the cuts of quotes still gives the quotes and their sources."""
     sent = archive.ask("When did the gate fail?")
-    archive.log(sent, channel=1, message=2)
+    archive.memory.log(sent, channel=1, message=2)
     cut = sent.quotes[0].quote
     old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
     with archive._store.logging() as log:
         log._db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))  # type: ignore[attr-defined]
-    found = archive.recall(sent.answer_id).answer
+    found = archive.memory.recall(sent.answer_id).answer
     assert found.quotes[0].quote == cut
     assert [one.article.article_id for one in found.citations] == [cut.article_id]
     assert len(archive.memory.quoting(cut.article_id)) == 1

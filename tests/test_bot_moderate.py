@@ -62,7 +62,7 @@ async def test_files_are_added(room: Newsroom) -> None:
     assert not result.ephemeral
     answer = await room.reader.slash(room.channel, "ask", question="What flew over the harbour?")
     assert "grey gull" in said(answer.response)
-    assert [one.kind for one in room.archive().sources()] == ["folder"]
+    assert [one.kind for one in room.archive().sources.all()] == ["folder"]
 
 
 async def test_same_file_again_is_the_same_report(room: Newsroom) -> None:
@@ -175,7 +175,7 @@ async def test_private_addresses_are_refused(room: Newsroom) -> None:
     address = "http://127.0.0.1:9/feed"
     result = await room.editor.slash(room.channel, "reports add", address=address)
     assert "**Failed 1**" in said(result.response)
-    assert [one.kind for one in room.archive().sources()] == ["folder"]
+    assert [one.kind for one in room.archive().sources.all()] == ["folder"]
 
 
 def test_addresses_are_found_in_a_message() -> None:
@@ -325,12 +325,12 @@ async def test_reindex_without_sources_says_where_to_add_one(room: Newsroom) -> 
 async def test_reindex_dry_run_changes_nothing(room: Newsroom, tmp_path: Path) -> None:
     """A dry run of a reindex tells what the sources have new, and stores nothing."""
     (tmp_path / "reports" / "ferry.txt").write_text("A ferry ran aground at noon.", "utf-8")
-    before = room.archive().sources()
+    before = room.archive().sources.all()
     result = await room.editor.slash(room.channel, "reindex", **{"dry-run": True})
     assert "dry run" in said(result.response)
     assert "**Added 1**" in said(result.response)
     assert room.archive().size().articles == 2
-    assert room.archive().sources() == before
+    assert room.archive().sources.all() == before
 
 
 async def test_work_outlives_its_interaction(room: Newsroom, held: Held) -> None:

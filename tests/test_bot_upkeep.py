@@ -46,7 +46,7 @@ def fed(room: Newsroom, site: Site) -> Newsroom:
     """The newsroom with a feed that is due every quarter of an hour."""
     site.publish("The tide rose at dawn. Boats left the quay.")
     site.reach(room.archive())
-    room.archive().add_source(site.feed, 15)
+    room.archive().sources.add(site.feed, 15)
     return room
 
 
@@ -67,7 +67,7 @@ async def test_due_sources_are_read(fed: Newsroom, site: Site) -> None:
 
 async def test_paused_sources_are_left_alone(fed: Newsroom, site: Site) -> None:
     """A paused feed is not read by the schedule."""
-    fed.archive().pause(site.feed)
+    fed.archive().sources.pause(site.feed)
     await fed.env.advance_time(3600)
     assert fed.archive().size().articles == 2
 
@@ -84,7 +84,7 @@ async def test_schedule_waits_while_a_reindex_runs(
 
 async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> None:
     """After a week moderators are told where they read, once, and nobody is pinged."""
-    weeks.archive().add_source(site.feed, 15)
+    weeks.archive().sources.add(site.feed, 15)
     guild = weeks.env.bot.get_guild(weeks.guild.id)
     await guild.edit(system_channel=guild.get_channel(weeks.channel.id))
     await weeks.env.advance_time(6 * DAY)
@@ -106,14 +106,14 @@ async def test_moderators_may_have_a_channel_of_their_own(
     desk = weeks.guild.create_text_channel("desk")
     named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
     monkeypatch.setattr(weeks.env.bot.get_cog("Upkeep"), "_settings", named)
-    weeks.archive().add_source(site.feed, 15)
+    weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
     assert "have failed for a week" in said(desk.last_message)
 
 
 async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site) -> None:
     """Without a channel to write in, the server's owner gets the message."""
-    weeks.archive().add_source(site.feed, 15)
+    weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
     assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
 

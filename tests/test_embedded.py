@@ -23,7 +23,7 @@ from index.catalogue import connect
 from index.embedded import EmbeddedStore
 from index.errors import StoreBusyError, StoreError, StoreVersionError
 from index.plain import Page
-from index.store import Changes, Origin, Snapshot, keys
+from index.store import Changes, Snapshot, Source, keys
 from index.terms import terms
 from index.vectors import VectorIndex
 
@@ -339,7 +339,7 @@ def first_version(folder: Path) -> None:
     with opened(folder) as store:
         put(store, replace(DAM, url="https://www.northwire.example/dam/"), CUP)
         put(store, replace(CUP, text="Athletic lost the cup."))
-        store.remember(Origin("/reports", "folder"))
+        store.remember(Source("/reports", "folder"))
     with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
         for name in ("page", "notice", "told", "alike"):
             db.execute(f"DROP TABLE {name}")
@@ -366,7 +366,7 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path)
     first_version(tmp_path)
     with opened(tmp_path) as store:
         with store.snapshot() as snapshot:
-            assert snapshot.origins() == [Origin("/reports", "folder")]
+            assert snapshot.sources() == [Source("/reports", "folder")]
             assert snapshot.article("cup", 1) == CUP
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
             own = [*keys(replace(DAM, url="http://northwire.example/dam")), *keys(CUP)]

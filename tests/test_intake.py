@@ -127,7 +127,7 @@ def test_an_unchanged_feed_and_its_pages_are_not_read(
         encoder.texts.clear()
         news.asked.clear()
         monkeypatch.setattr(formats, "read", never)
-        report = here.reindex()
+        report = here.sources.reindex()
         assert (report.unchanged, report.failed, report.generation) == (2, (), 1)
         assert news.asked == ["/feed", "/dam", "/cup"]
         assert encoder.texts == []
@@ -147,16 +147,16 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
         here.add([news.url("/feed")])
         news.pages["/dam"] = page("dam", DAM + " Crews searched the valley all night.")
         monkeypatch.setattr(formats, "read", noting)
-        report = here.reindex()
+        report = here.sources.reindex()
         assert [change.title for change in report.updated] == ["dam"]
         assert (report.unchanged, read) == (1, ["dam"])
         news.pages["/bank"] = page(
             "bank",
             "Thieves took data from a bank in Kessel last night. The bank blamed a supplier.",
         )
-        assert [change.title for change in here.reindex().added] == ["bank"]
+        assert [change.title for change in here.sources.reindex().added] == ["bank"]
         assert read == ["dam", "feed", "bank"]
-        assert here.reindex().unchanged == 3
+        assert here.sources.reindex().unchanged == 3
 
 
 def test_without_validators_all_is_read_and_nothing_embedded(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_without_validators_all_is_read_and_nothing_embedded(tmp_path: Path) -> 
         news.validators = False
         here.add([news.url("/feed")])
         encoder.texts.clear()
-        assert here.reindex().unchanged == 1
+        assert here.sources.reindex().unchanged == 1
         assert encoder.texts == []
 
 
@@ -181,11 +181,11 @@ def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.Monk
         here.add([str(folder)])
         here.remove(["r1"])
         (folder / "b.txt").write_text(CUP)
-        assert here.reindex().unchanged == 3
+        assert here.sources.reindex().unchanged == 3
         settle(folder)
-        assert here.reindex().unchanged == 4
+        assert here.sources.reindex().unchanged == 4
         monkeypatch.setattr(formats, "read", never)
-        report = here.reindex()
+        report = here.sources.reindex()
         assert (report.unchanged, report.failed) == (4, ())
         assert here.article("r1").retired
 
@@ -199,7 +199,7 @@ def test_a_file_that_was_just_saved_is_read_again(tmp_path: Path) -> None:
         state = file.stat()
         file.write_text(DAM.replace("dawn", "noon"))
         os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
-        assert len(here.reindex().updated) == 1
+        assert len(here.sources.reindex().updated) == 1
 
 
 def test_what_failed_is_tried_again(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_what_failed_is_tried_again(tmp_path: Path) -> None:
     write_rows(folder / "a.jsonl", [{"id": "dam", "text": DAM}, {"id": "no text"}])
     settle(folder)
     with archive(tmp_path / "data", FakeEncoder()) as here:
-        for report in (here.add([str(folder)]), here.reindex(), here.reindex()):
+        for report in (here.add([str(folder)]), here.sources.reindex(), here.sources.reindex()):
             assert len(report.failed) == 1
 
 
@@ -224,7 +224,7 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
     for stop in range(8):
         encoder = FakeEncoder()
         with archive(tmp_path / str(stop), encoder) as here:
-            here.add_source(str(folder / "."))
+            here.sources.add(str(folder / "."))
             for time, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
                 texts = [f"Report number {n} tells of the {word}." for n in range(7)]
                 for number, text in enumerate(texts):
@@ -232,11 +232,11 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
                     os.utime(folder / f"{number}.txt", (time, time))
                 encoder.fail_after = len(encoder.texts) + stop
                 with suppress(EncoderError):
-                    here.reindex()
+                    here.sources.reindex()
                 encoder.fail_after = None
-                here.reindex()
+                here.sources.reindex()
                 assert sorted(article.text for article in here.articles()) == texts
-                assert here.reindex().unchanged == 7
+                assert here.sources.reindex().unchanged == 7
 
 
 def test_a_dry_run_with_another_model_is_told(tmp_path: Path) -> None:
@@ -301,7 +301,7 @@ def test_a_file_that_was_renamed_is_known(tmp_path: Path) -> None:
         (folder / "a.txt").rename(folder / "b.txt")
         settle(folder)
         for _ in range(2):
-            report = here.reindex()
+            report = here.sources.reindex()
             assert (report.added, report.updated, report.unchanged) == ((), (), 1)
 
 
@@ -313,7 +313,7 @@ def test_two_sources_of_one_id_do_not_fight(tmp_path: Path) -> None:
     with archive(tmp_path / "data", FakeEncoder()) as here:
         here.add([str(one), str(two)])
         for _ in range(3):
-            assert here.reindex().updated == ()
+            assert here.sources.reindex().updated == ()
             assert here.article("dam").text == CUP
             settle(tmp_path)
 
@@ -326,26 +326,30 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
     report = tmp_path / "a.txt"
     with archive(tmp_path / "data", FakeEncoder()) as here:
         with pytest.raises(SourceError, match="check the name"):
-            here.add_source(str(report), 30)
+            here.sources.add(str(report), 30)
         report.write_text(DAM)
-        made = here.add_source(str(report), 30)
+        made = here.sources.add(str(report), 30)
         assert (made.uri, made.kind, made.every) == (str(report), "file", 30)
-        assert len(here.refresh(NOON, actor="clock").added) == 1
-        assert here.refresh(NOON + timedelta(minutes=29)).unchanged == 0
-        assert here.refresh(NOON + timedelta(minutes=30)).unchanged == 1
+        assert len(here.sources.refresh(NOON, actor="clock").added) == 1
+        assert here.sources.refresh(NOON + timedelta(minutes=29)).unchanged == 0
+        assert here.sources.refresh(NOON + timedelta(minutes=30)).unchanged == 1
         report.unlink()
-        asked = [n for n in range(1, 700) if here.refresh(NOON + timedelta(minutes=30 + n)).failed]
+        asked = [
+            n
+            for n in range(1, 700)
+            if here.sources.refresh(NOON + timedelta(minutes=30 + n)).failed
+        ]
         assert asked == [30, 90, 210, 450]
-        (failing,) = here.failing(4)
+        (failing,) = here.sources.failing(4)
         assert failing.failing_since == NOON + timedelta(minutes=60)
         assert failing.succeeded == NOON + timedelta(minutes=30)
         assert "neither a file" in (failing.error or "")
-        here.told_failing(failing.uri)
-        assert (here.failing(), here.failing(5)) == ([], [])
+        here.sources.told(failing.uri)
+        assert (here.sources.failing(), here.sources.failing(5)) == ([], [])
         report.write_text(CUP)
-        here.resume(str(report))
-        assert here.refresh(NOON + timedelta(days=1)).updated
-        (fine,) = here.sources()
+        here.sources.resume(str(report))
+        assert here.sources.refresh(NOON + timedelta(days=1)).updated
+        (fine,) = here.sources.all()
         assert (fine.failures, fine.error, fine.told) == (0, None, False)
         assert here.history()[0].actor == "clock"
 
@@ -355,13 +359,18 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
     report = tmp_path / "a.txt"
     report.write_text(DAM)
     with archive(tmp_path / "data", FakeEncoder()) as here:
-        here.add_source(str(report), 30)
-        here.pause(str(report))
-        assert here.reindex().added == here.refresh().added == ()
-        assert len(here.reindex([str(report)]).added) == 1
-        here.resume(str(report))
-        assert here.refresh().unchanged == 1
-        for change in (here.pause, here.resume, here.forget, here.told_failing):
+        here.sources.add(str(report), 30)
+        here.sources.pause(str(report))
+        assert here.sources.reindex().added == here.sources.refresh().added == ()
+        assert len(here.sources.reindex([str(report)]).added) == 1
+        here.sources.resume(str(report))
+        assert here.sources.refresh().unchanged == 1
+        for change in (
+            here.sources.pause,
+            here.sources.resume,
+            here.sources.forget,
+            here.sources.told,
+        ):
             with pytest.raises(NotFoundError, match="onrecord sources"):
                 change("elsewhere")
 
@@ -373,10 +382,10 @@ def test_an_address_that_cannot_be_asked_is_no_source(tmp_path: Path, uri: str) 
     """What could never be fetched is refused when it is named, not when it is due."""
     with archive(tmp_path, FakeEncoder()) as here:
         with pytest.raises(SourceError):
-            here.add_source(uri, 60)
+            here.sources.add(uri, 60)
         with pytest.raises(InputError, match="every 1 to"):
-            here.add_source("https://news.example/feed", 0)
-        assert here.sources() == []
+            here.sources.add("https://news.example/feed", 0)
+        assert here.sources.all() == []
 
 
 # Answers that changed
@@ -413,21 +422,21 @@ def test_an_answer_is_disturbed_once(
         answer = here.ask("Was anybody in Tessen warned of the dam?")
         private = here.ask("Who in Tessen was warned?")
         assert {cited.quote.article_id for cited in answer.quotes} == {"dam"}
-        here.log(answer, channel=1, message=2)
-        here.log(private)
+        here.memory.log(answer, channel=1, message=2)
+        here.memory.log(private)
         long_ago = datetime.now(UTC) - timedelta(days=1)
-        assert here.disturbed(long_ago) == []
+        assert here.memory.disturbed(long_ago) == []
         change(here)
-        found = here.disturbed(long_ago)
+        found = here.memory.disturbed(long_ago)
         assert [one.kind for one in found] == ([kind] if kind else [])
-        assert here.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
+        assert here.memory.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
         for one in found:
             assert (one.entry.channel, one.entry.message) == (1, 2)
             assert one.article == here.article("dam")
             stands = kind == "corrected"
             assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
-        here.told(found)
-        assert here.disturbed(long_ago) == []
+        here.memory.told(found)
+        assert here.memory.disturbed(long_ago) == []
 
 
 # Export

@@ -173,5 +173,5 @@ def test_it_is_said_in_words_and_in_json(archive: Archive) -> None:
 def test_the_log_keeps_the_marks(archive: Archive) -> None:
     """An answer recalled from its id still says which quotes were new."""
     answer = archive.ask("What is new since Thursday?")
-    archive.log(answer, channel=1, message=2)
-    assert quoted(archive.recall(answer.answer_id).answer) == quoted(answer)
+    archive.memory.log(answer, channel=1, message=2)
+    assert quoted(archive.memory.recall(answer.answer_id).answer) == quoted(answer)

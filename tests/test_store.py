@@ -21,7 +21,7 @@ from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.plain import Page
 from index.sentences import Span
 from index.sources import clean
-from index.store import Changes, Commit, Origin, Prepared, Snapshot, Store, keys
+from index.store import Changes, Commit, Prepared, Snapshot, Source, Store, keys
 from index.terms import terms
 
 Open = Callable[[], Store]
@@ -100,7 +100,7 @@ def state(snapshot: Snapshot) -> object:
         [snapshot.sentences(article.article_id) for article in listed],
         snapshot.publishers(),
         snapshot.history(),
-        snapshot.origins(),
+        snapshot.sources(),
         (dense.ids.tolist(), dense.scores.tolist()),
         snapshot.lexical(["dam", "crew"], 100).ids.tolist(),
         snapshot.document_frequencies(["dam", "bank", "crew"]),
@@ -121,7 +121,7 @@ def test_an_empty_collection(store: Store) -> None:
         assert snapshot.rows([1, 2], radius=2).sentences == ()
         assert snapshot.known(["dam"]) == {}
         assert snapshot.embedded("dam") == {}
-        assert snapshot.articles() == snapshot.history() == snapshot.origins() == []
+        assert (snapshot.articles(), snapshot.history(), snapshot.sources()) == ([], [], [])
         with pytest.raises(NotFoundError):
             snapshot.article("dam")
     store.prepare()
@@ -406,7 +406,7 @@ def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
         assert state(other) == before
         put(elsewhere, replace(DAM, text="The dam held."), BANK)
         remove(here, "cup")
-        here.remember(Origin("/reports", "folder"))
+        here.remember(Source("/reports", "folder"))
         with here.snapshot() as newer:
             assert seen(newer) == {"dam", "bank"}
             assert newer.generation == 3
@@ -447,7 +447,7 @@ def test_reopened_it_is_the_same(open_store: Open) -> None:
     with closing(open_store()) as first:
         put(first, DAM, BANK)
         remove(first, "bank")
-        first.remember(Origin("/reports", "folder"))
+        first.remember(Source("/reports", "folder"))
         first.prepare()
         with first.snapshot() as snapshot:
             before = state(snapshot)
@@ -596,15 +596,15 @@ def test_history_tells_who_did_what(store: Store) -> None:
 def test_origins_are_remembered_and_forgotten(store: Store) -> None:
     """Places are kept in the order they were named, once each; forgetting keeps the articles."""
     put(store, DAM)
-    store.remember(Origin("/b", "folder"))
-    store.remember(Origin("/a.txt", "file"))
-    store.remember(Origin("/b", "folder"))
+    store.remember(Source("/b", "folder"))
+    store.remember(Source("/a.txt", "file"))
+    store.remember(Source("/b", "folder"))
     with store.snapshot() as snapshot:
-        assert snapshot.origins() == [Origin("/b", "folder"), Origin("/a.txt", "file")]
+        assert snapshot.sources() == [Source("/b", "folder"), Source("/a.txt", "file")]
     store.forget("/b")
     store.forget("/nowhere")
     with store.snapshot() as snapshot:
-        assert snapshot.origins() == [Origin("/a.txt", "file")]
+        assert snapshot.sources() == [Source("/a.txt", "file")]
         assert seen(snapshot) == {"dam"}
 
 
@@ -624,27 +624,27 @@ def test_known_and_embedded_spare_the_encoder(store: Store) -> None:
 
 def test_a_place_is_amended_field_by_field(store: Store) -> None:
     """Only the named fields are written, so that two who change different ones both count."""
-    store.remember(Origin("https://a.example/feed", "url", every=30))
-    (here,) = origins(store)
+    store.remember(Source("https://a.example/feed", "url", every=30))
+    (here,) = sources(store)
     failed = here.after(MARCH, "It answers 500.")
     store.amend(replace(here, paused=True), "paused")
     store.amend(failed, "checked", "failures", "failing_since", "error")
     store.amend(replace(failed, uri="https://nobody.example/"), "error")
-    assert origins(store) == [replace(failed, paused=True)]
+    assert sources(store) == [replace(failed, paused=True)]
     store.amend(failed.after(MARCH + timedelta(hours=1), None), "failures", "error", "succeeded")
-    (fine,) = origins(store)
+    (fine,) = sources(store)
     assert (fine.failures, fine.error, fine.succeeded) == (0, None, MARCH + timedelta(hours=1))
 
 
-def origins(store: Store) -> list[Origin]:
+def sources(store: Store) -> list[Source]:
     """The places that a store knows."""
     with store.snapshot() as snapshot:
-        return snapshot.origins()
+        return snapshot.sources()
 
 
 def test_waiting_doubles_up_to_a_day() -> None:
     """A place is due after its interval; failures in a row double it, up to a day."""
-    here = Origin("x", "url", every=60)
+    here = Source("x", "url", every=60)
     assert here.due(MARCH)
     assert not replace(here, paused=True).due(MARCH)
     assert not replace(here, every=None).due(MARCH)
@@ -655,7 +655,7 @@ def test_waiting_doubles_up_to_a_day() -> None:
         waits.append(next(hours))
     assert waits == [2, 4, 8, 16, 24, 24, 24, 24]
     assert here.after(MARCH, None).due(MARCH + timedelta(hours=1))
-    rare = Origin("x", "url", every=3 * 24 * 60).after(MARCH, "no")
+    rare = Source("x", "url", every=3 * 24 * 60).after(MARCH, "no")
     assert not rare.due(MARCH + timedelta(days=2))
 
 
@@ -825,14 +825,14 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
     """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
     store, other = open_store(), open_store()
     put(store, DAM, CUP)
-    store.remember(Origin("/b", "folder"))
+    store.remember(Source("/b", "folder"))
     with other.snapshot() as snapshot:
         assert seen(snapshot) == {"dam", "cup"}
     store.prepare()
     store.erase()
     assert [*tmp_path.iterdir()] == []
     with other.snapshot() as snapshot:
-        assert (seen(snapshot), snapshot.generation, snapshot.origins()) == (set(), 0, [])
+        assert (seen(snapshot), snapshot.generation, snapshot.sources()) == (set(), 0, [])
         assert snapshot.articles(retired=True) == []
     put(other, BANK)
     for opened in (other, open_store()):

@@ -210,8 +210,8 @@ def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
     """From the log come also who else has it, who is independent of whom, and who disagrees."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
         answer = archive.ask(question)
-        archive.log(answer)
-        again = archive.recall(answer.answer_id).answer
+        archive.memory.log(answer)
+        again = archive.memory.recall(answer.answer_id).answer
         assert again == answer
         assert story_line(again) == story_line(answer)
 

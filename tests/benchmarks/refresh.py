@@ -81,7 +81,7 @@ def main() -> None:
         for name, source in (("feed", feed), ("folder", str(pages))):
             encoder = SentenceTransformerEncoder(threads=os.cpu_count() or 1)
             archive = Archive(EmbeddedStore(Path(folder, name)), encoder, fetcher=fetcher)
-            for word, take in (("add", archive.add), ("refresh", archive.reindex)):
+            for word, take in (("add", archive.add), ("refresh", archive.sources.reindex)):
                 made = take([source])
                 print(
                     f"{word} a {name}: {made.seconds:.2f} s, {len(made.added)} added, "
