@@ -23,11 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from index.article import Article, Filters
-from index.catalogue import Reader, connect, explained, utc_text
+from index.catalogue import Reader, utc_text
 from index.commit import Writer
 from index.encoder import Vectors
 from index.errors import StoreError
 from index.log import SqliteLog
+from index.schema import connect, explained
 from index.store import Changes, Commit, Ranked, Source
 from index.vectors import EXACT_UP_TO, VectorIndex
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from index.article import Article
-from index.catalogue import connect
 from index.encoder import Vectors
 from index.errors import EncoderError
+from index.schema import connect
 from index.sentences import Span, split
 from index.store import Changes, Commit, Prepared, Store
 from index.terms import content_terms

@@ -17,12 +17,12 @@ from pathlib import Path
 import pytest
 from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
-from index import catalogue, embedded
+from index import catalogue, embedded, schema
 from index.article import Article, Notice
-from index.catalogue import connect
 from index.embedded import EmbeddedStore
 from index.errors import StoreBusyError, StoreError, StoreVersionError
 from index.plain import Page
+from index.schema import connect
 from index.store import Changes, Snapshot, Source, keys
 from index.terms import terms
 from index.vectors import VectorIndex
@@ -294,7 +294,7 @@ def test_another_writer_is_told(tmp_path: Path) -> None:
 
 def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another process that is just making the collection is told as busy, not as damage."""
-    monkeypatch.setattr(catalogue, "_BUSY_S", 0.02)
+    monkeypatch.setattr(schema, "_BUSY_S", 0.02)
     with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreBusyError):
@@ -331,7 +331,7 @@ def test_many_make_one_collection(tmp_path: Path) -> None:
 def newer(path: Path) -> None:
     """Make a catalogue one version newer than this program knows."""
     with closing(connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {catalogue.SCHEMA_VERSION + 1}")
+        db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
 
 
 def first_version(folder: Path) -> None:
@@ -348,7 +348,7 @@ def first_version(folder: Path) -> None:
             db.execute(f"ALTER TABLE origin DROP COLUMN {name}")
         made = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
         ours = {_bare(row[0]) for row in made if "live_" not in row[0]}
-        first = {_bare(one) for one in catalogue._VERSIONS[0].split(";\n") if "live_" not in one}
+        first = {_bare(one) for one in schema._VERSIONS[0].split(";\n") if "live_" not in one}
         assert ours - {_bare("CREATE TABLE sqlite_sequence(name,seq)")} == first - {""}
         db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
         db.execute("UPDATE sentence SET terms = 'another analysis'")
@@ -393,14 +393,14 @@ def test_a_fault_while_upgrading_leaves_the_first_version(tmp_path: Path) -> Non
             left = iter(range(steps))
             db.set_progress_handler(lambda left=left: int(next(left, None) is None), 4)  # type: ignore[misc]
             try:
-                catalogue._upgrade(db, path)
+                schema._upgrade(db, path)
             except sqlite3.OperationalError:
                 pass
             else:
                 whole += 1
         with closing(sqlite3.connect(path)) as db:
             assert db.execute("PRAGMA user_version").fetchone() == (
-                catalogue.SCHEMA_VERSION if whole else 1,
+                schema.SCHEMA_VERSION if whole else 1,
             )
         if whole == 2:
             break
@@ -419,7 +419,7 @@ def test_what_is_read_only_can_be_asked(
         if log == "settled":
             writer.close()
         before = sorted(tmp_path.iterdir())
-        monkeypatch.setattr(catalogue.os, "access", lambda *_: False)
+        monkeypatch.setattr(schema.os, "access", lambda *_: False)
         with opened(tmp_path) as store:
             with store.snapshot() as snapshot:
                 assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
@@ -432,7 +432,7 @@ def test_what_is_read_only_can_be_asked(
 def test_what_is_read_only_and_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An older collection that cannot be brought up to date says so and stays."""
     first_version(tmp_path)
-    monkeypatch.setattr(catalogue.os, "access", lambda *_: False)
+    monkeypatch.setattr(schema.os, "access", lambda *_: False)
     with pytest.raises(StoreError, match="older version"):
         EmbeddedStore(tmp_path)
 

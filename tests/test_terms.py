@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.catalogue import SCHEMA_VERSION
+from index.schema import SCHEMA_VERSION
 from index.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, terms
 
 
