@@ -14,9 +14,6 @@ from index.origins import independence
 from index.retrieve import Ranking, weights
 from index.selection import asks_of_the_past, passages
 
-_HIGHLIGHTS = 4  # of a quote
-_RAREST = 2  # question words that are shown where nothing of the kind asked for is
-
 
 @dataclass(frozen=True, slots=True)
 class Judgement:

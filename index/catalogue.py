@@ -66,9 +66,7 @@ class Reader:
 
     def size(self) -> Size:
         count = self._db.execute("SELECT count(*) FROM article WHERE live IS NOT NULL")
-        sentences = int(self.meta("live_sentences") or 0)
-        total = int(self.meta("live_term_count") or 0)
-        return Size(int(count.fetchone()[0]), sentences, total / sentences if sentences else 0.0)
+        return Size(int(count.fetchone()[0]), int(self.meta("live_sentences") or 0))
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
         if not terms or k < 1:

@@ -239,10 +239,9 @@ class Writer:
         )
 
     def _count(self, revision: int | None, sign: int) -> None:
-        rows = self.db.execute("SELECT terms FROM sentence WHERE revision = ?", (revision,))
-        lengths = [row[0].count(" ") + 1 if row[0] else 0 for row in rows]
-        for key, amount in (("live_sentences", len(lengths)), ("live_term_count", sum(lengths))):
-            self.set_meta(key, str(int(self._reader.meta(key) or 0) + sign * amount))
+        counted = self.db.execute("SELECT count(*) FROM sentence WHERE revision = ?", (revision,))
+        before = int(self._reader.meta("live_sentences") or 0)
+        self.set_meta("live_sentences", str(before + sign * int(counted.fetchone()[0])))
 
 
 def mismatch(stored: str, model: str) -> str:

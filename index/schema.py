@@ -86,9 +86,6 @@ UPDATE sentence SET terms = terms_of(
 INSERT INTO live_text (live_text) VALUES ('delete-all');
 INSERT INTO live_text (rowid, terms)
     SELECT s.sentence_id, s.terms FROM article a JOIN sentence s ON s.revision = a.live;
-UPDATE meta SET value = (
-    SELECT coalesce(sum(length(s.terms) - length(replace(s.terms, ' ', '')) + (s.terms <> '')), 0)
-    FROM article a JOIN sentence s ON s.revision = a.live) WHERE key = 'live_term_count';
 """
 # Each makes the next version from the one before it. What a release has had is never changed:
 # more comes at the end, and `_TERMS_AGAIN` once more whenever `index.terms` changes.

@@ -182,11 +182,10 @@ class Rows:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is live: articles, sentences and the average number of terms a sentence."""
+    """How many articles and sentences are live."""
 
     articles: int
     sentences: int
-    average_terms: float
 
 
 class Log(Protocol):

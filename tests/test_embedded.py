@@ -24,7 +24,6 @@ from index.errors import StoreBusyError, StoreError, StoreVersionError
 from index.plain import Page
 from index.schema import connect
 from index.store import Changes, Snapshot, Source, keys
-from index.terms import terms
 from index.vectors import VectorIndex
 
 DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
@@ -69,7 +68,6 @@ def consistent(folder: Path) -> None:
         live = "FROM sentence s JOIN article a ON a.live = s.revision"
         lengths = [len(row[0].split()) for row in db.execute(f"SELECT s.terms {live}")]
         assert value("SELECT value FROM meta WHERE key = 'live_sentences'") == len(lengths)
-        assert value("SELECT value FROM meta WHERE key = 'live_term_count'") == sum(lengths)
         assert value("SELECT coalesce(sum(cnt), 0) FROM live_terms") == sum(lengths)
         assert value("SELECT count(*) FROM sentence") == value("SELECT count(*) FROM embedding")
         told = "SELECT number FROM generation"
@@ -352,7 +350,6 @@ def first_version(folder: Path) -> None:
         assert ours - {_bare("CREATE TABLE sqlite_sequence(name,seq)")} == first - {""}
         db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
         db.execute("UPDATE sentence SET terms = 'another analysis'")
-        db.execute("UPDATE meta SET value = '0' WHERE key = 'live_term_count'")
         db.execute("PRAGMA user_version = 1")
         db.commit()
 
@@ -372,9 +369,6 @@ def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path)
             own = [*keys(replace(DAM, url="http://northwire.example/dam")), *keys(CUP)]
             assert snapshot.alike(own) == dict(zip(own, ["dam", "dam", "cup"], strict=True))
             assert snapshot.document_frequencies(["another", "cup", "won"]) == {"cup": 1}
-            texts = [one.text for name in ("dam", "cup") for one in snapshot.sentences(name)]
-            average = sum(len(terms(text)) for text in texts) / len(texts)
-            assert snapshot.size().average_terms == average
         put(store, BANK)
         assert dump(tmp_path)["alike"]
 

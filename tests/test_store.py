@@ -117,7 +117,6 @@ def test_an_empty_collection(store: Store) -> None:
         assert (snapshot.generation, snapshot.model) == (0, None)
         assert seen(snapshot) == set()
         assert snapshot.size().articles == snapshot.size().sentences == 0
-        assert snapshot.size().average_terms == 0
         assert snapshot.rows([1, 2], radius=2).sentences == ()
         assert snapshot.known(["dam"]) == {}
         assert snapshot.embedded("dam") == {}
@@ -140,9 +139,6 @@ def test_added_articles_are_there(store: Store) -> None:
         assert snapshot.articles() == [BANK, CUP, DAM]
         assert snapshot.publishers() == {"Northwire": 1, "Gazette": 1}
         assert (snapshot.size().articles, snapshot.size().sentences) == (3, 7)
-        assert snapshot.size().average_terms == pytest.approx(
-            sum(len(terms(a.text)) for a in (DAM, BANK, CUP)) / 7
-        )
         assert seen(snapshot) == {"dam", "bank", "cup"}
         cup = [sentence.text for sentence in snapshot.sentences("cup")]
         assert cup == ["Athletic won the cup.", "The crowd sang."]
