@@ -10,11 +10,10 @@ from datetime import UTC, datetime
 from bot.settings import Settings
 from index.archive import Archive
 from index.article import Article
+from index.embedded import CATALOGUE
 from index.encoder import Encoder
 from index.errors import InputError
 from index.rerank import CrossEncoderReranker
-
-CATALOGUE = "catalogue.sqlite3"
 
 
 @dataclass(frozen=True, slots=True)

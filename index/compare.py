@@ -20,7 +20,7 @@ from datetime import date, timedelta
 from functools import cached_property, lru_cache
 from typing import Literal
 
-from index.dates import DateRange, date_ranges
+from index.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
 from index.origins import Wording, read
 from index.query import AnswerType, answer_type
 
@@ -180,11 +180,7 @@ _NUMBER = re.compile(
     re.IGNORECASE,
 )
 _TOLL = re.compile(r"\btoll\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed) (?:\w+ ){0,2}$")
-_NO_COUNT_AFTER = re.compile(
-    r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december"
-    r"|since|in|aged?) $",
-    re.IGNORECASE,
-)
+_NO_COUNT_AFTER = re.compile(rf"\b(?:{'|'.join(MONTHS)}|since|in|aged?) $", re.IGNORECASE)
 _HEDGES: tuple[tuple[Hedge, re.Pattern[str]], ...] = (
     ("at least", re.compile(r"(?:at least|more than|over|no fewer than) $", re.IGNORECASE)),
     (
@@ -286,10 +282,7 @@ _REVISED = re.compile(
     r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far)\b", re.IGNORECASE
 )
 _CUES = read("deny denied denial story claim hoax fake false rumor rejected").bag
-_DAY_NAMES = read(
-    "Monday Tuesday Wednesday Thursday Friday Saturday Sunday January February March April May"
-    " June July August September October November December"
-).bag
+_DAY_NAMES = read(" ".join(WEEKDAYS + MONTHS)).bag
 
 
 # Rules
@@ -300,10 +293,10 @@ def _by_correction(x: _Read, y: _Read) -> Verdict | None:
         if not _CORRECTION.match(one.said.text) or _CORRECTION.match(other.said.text):
             continue
         mine, theirs = one.said, other.said
-        house = mine.publisher is not None and mine.publisher == theirs.publisher
         later = mine.published and theirs.published and mine.published >= theirs.published
-        shared = one.words.bag & other.words.bag
-        if house and later and len(shared) > 3 and len(shared) >= 0.3 * len(other.words.bag):  # noqa: PLR2004
+        shared = len(one.words.bag & other.words.bag)
+        alike = shared > 3 and shared >= 0.3 * len(other.words.bag)  # noqa: PLR2004
+        if _one_house(mine, theirs) and later and alike:
             return Verdict("updated", "correction", against)
     return None
 
@@ -331,10 +324,14 @@ def _counts(x: _Read, y: _Read, one: Figure, other: Figure, near: float) -> Verd
         return Verdict("updated", "figure", grown)
     if not likely or _consistent(one, other):
         return None
-    house = x.said.publisher is not None and x.said.publisher == y.said.publisher
-    if house or _REVISED.search(x.said.text) or _REVISED.search(y.said.text):
+    revised = _REVISED.search(x.said.text) or _REVISED.search(y.said.text)
+    if revised or _one_house(x.said, y.said):
         return Verdict("updated", "figure", _later(x.said, y.said))
     return Verdict("disagree", "figure")
+
+
+def _one_house(a: Said, b: Said) -> bool:
+    return a.publisher is not None and a.publisher == b.publisher
 
 
 def _later(a: Said, b: Said) -> int | None:
@@ -404,7 +401,8 @@ def _by_fact(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | None:
     odd = any(one.unsure or one.denied is not None for one in (x, y)) or x.negative != y.negative
     if odd or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
         return None
-    one, other, like = _plain(a), _plain(b), 0.3 if near >= _VERY_NEAR else 0.6
+    one, other = _plain(a) - _DAY_NAMES, _plain(b) - _DAY_NAMES
+    like = 0.3 if near >= _VERY_NEAR else 0.6
     if asked.kind == "date":
         differ = _apart(x, y, timedelta(0))
     elif _apart(x, y, timedelta(0)):
@@ -418,8 +416,8 @@ def _by_fact(asked: _Asked, x: _Read, y: _Read, near: float) -> Verdict | None:
     if not differ or shared < 2 or shared < like * len(one | other):  # noqa: PLR2004
         return None
     later = _later(x.said, y.said)
-    house = x.said.publisher is not None and x.said.publisher == y.said.publisher
-    if later is not None and (house or asked.kind in {"number", "amount"}):
+    counted = asked.kind in {"number", "amount"}
+    if later is not None and (counted or _one_house(x.said, y.said)):
         return Verdict("updated", "fact", later)
     return Verdict("disagree", "fact")
 
@@ -449,14 +447,13 @@ def _apart(x: _Read, y: _Read, by: timedelta) -> bool:
 
 
 def _plain(words: Wording) -> frozenset[str]:
-    """Its words without figures and the names of days."""
-    return frozenset(stem for stem in words.bag if not stem[0].isdigit()) - _DAY_NAMES
+    """Its words without figures."""
+    return frozenset(stem for stem in words.bag if not stem[0].isdigit())
 
 
 def _shared(a: Wording, b: Wording) -> float:
     """The part of the shorter one's words that the other has, figures left out."""
-    one = {stem for stem in a.bag if not stem[0].isdigit()} - _CUES
-    other = {stem for stem in b.bag if not stem[0].isdigit()} - _CUES
+    one, other = _plain(a) - _CUES, _plain(b) - _CUES
     return len(one & other) / max(1, min(len(one), len(other)))
 
 

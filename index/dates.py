@@ -14,6 +14,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 LONGEST = 1_500  # code points of a text that are read
+MONTHS = (
+    "January February March April May June July August September October November December"
+).split()
+WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _UNKNOWN = date(2200, 1, 1)  # every year that is named lies before it
 _NEAR = 80  # code points before a date that are looked at
 
@@ -70,13 +74,9 @@ def date_ranges(text: str, base: date | None) -> list[DateRange]:
 
 _Days = tuple[date, date]
 _Match = re.Match[str]
-_MONTHS = (
-    "January February March April May June July August September October November December"
-).split()
-_MONTH_NUMBER = {name[:3].lower(): number for number, name in enumerate(_MONTHS, 1)}
-_WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTH_NUMBER = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
 _TYPED = re.compile(
-    rf"\b(?:{'|'.join([*_WEEKDAYS, *(name[:3] for name in _MONTHS)])})", re.IGNORECASE
+    rf"\b(?:{'|'.join([*WEEKDAYS, *(name[:3] for name in MONTHS)])})", re.IGNORECASE
 )
 _COUNTS = "one two three four five six seven eight nine ten eleven twelve".split()
 _COUNT = {word: number for number, word in enumerate(_COUNTS, 1)} | {"a": 1, "an": 1}
@@ -85,10 +85,10 @@ _AWAY = {"last": -1, "past": -1, "this": 0, "next": 1, "coming": 1}
 _UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25, "decade": 3652.5}
 _DAY_WORDS = {"yesterday": -1, "last night": -1, "tomorrow": 1}
 
-_M = rf"(?P<month>{'|'.join(_MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
+_M = rf"(?P<month>{'|'.join(MONTHS)}|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)"
 _D = r"(?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 _Y = r"(?P<year>1[0-9]\d\d|20\d\d)"
-_W = rf"(?P<weekday>{'|'.join(_WEEKDAYS)})"
+_W = rf"(?P<weekday>{'|'.join(WEEKDAYS)})"
 _N = rf"(?P<number>\d{{1,3}}|{'|'.join(sorted(_COUNT, key=len, reverse=True))})"
 _P = (
     r"(?:the )?(?P<part>[Ee]arly|[Mm]id|[Ll]ate|(?:beginning|start|middle|end)(?= of))(?: of)?[ -]"
@@ -195,7 +195,7 @@ def _decade(m: _Match, _base: date, _ahead: bool) -> _Days:
 
 def _weekday(m: _Match, base: date, ahead: bool) -> _Days:
     which = _which(m)
-    back = (base.weekday() - _WEEKDAYS.index(m["weekday"])) % 7
+    back = (base.weekday() - WEEKDAYS.index(m["weekday"])) % 7
     if which == 1 or (ahead and back and which is None):
         day = base + timedelta(7 - back)
     else:

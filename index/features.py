@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from index.article import Article
+from index.dates import MONTHS, WEEKDAYS
 from index.encoder import Vectors
 from index.query import AnswerType, Query
 from index.sentences import Span
@@ -184,10 +185,7 @@ def _with_neighbours(values: Grid, follows: npt.NDArray[np.bool_]) -> Grid:
 
 # Reading
 
-_MONTHS_AND_DAYS = (
-    "January|February|March|April|May|June|July|August|September|October|November|December"
-    "|Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday"
-)
+_MONTHS_AND_DAYS = "|".join([*MONTHS, *WEEKDAYS])
 _NUMBER_WORDS = "two|three|four|five|six|seven|eight|nine|ten"
 _NAME = re.compile(r"\b[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)+|(?<!^)(?<![.!?\"“] )\b[A-Z][\w’'-]+")
 _GIVEN: dict[AnswerType, re.Pattern[str]] = {

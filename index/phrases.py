@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from index.dates import MONTHS, WEEKDAYS
 from index.sentences import Span
 
 
@@ -40,10 +41,9 @@ AUXILIARIES = frozenset(
     " not never also later earlier then further again once both all still now just first went on"
     " to".split()
 )
-_TIME = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may"
-    " june july august september october november december yesterday today tonight tomorrow night"
-    " morning afternoon evening week month year subsequently".split()
+_TIME = frozenset(map(str.lower, WEEKDAYS + MONTHS)) | frozenset(
+    "yesterday today tonight tomorrow night morning afternoon evening week month year"
+    " subsequently".split()
 )
 _TIME_LEAD = frozenset(
     "on in last this late early at since the next of earlier past following".split()

@@ -9,6 +9,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Literal
 
+from index.dates import MONTHS
 from index.errors import QuestionError
 from index.sentences import Span
 from index.terms import STOP_TERMS, content_terms, terms
@@ -147,12 +148,9 @@ def answer_type(question: str) -> AnswerType | None:
 
 # Dates
 
-_MONTHS = (
-    "january february march april may june july august september october november december"
-).split()
 _MONTH_NUMBERS = {
     form: number
-    for number, name in enumerate(_MONTHS, 1)
+    for number, name in enumerate(map(str.lower, MONTHS), 1)
     for form in (name, name[:3], *(["sept"] if name == "september" else []))
 }
 _MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
