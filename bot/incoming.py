@@ -12,7 +12,8 @@ import discord
 from bot.ask import Interaction
 from bot.library import Library
 from index.intake import Report, Watcher
-from index.sources import Failure, Upload
+from index.plain import Failure
+from index.sources import Upload
 
 MAX_FILES = 10
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)

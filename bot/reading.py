@@ -13,10 +13,10 @@ from rich.console import Console
 
 from bot import output
 from bot.command import FAILED, Json
-from index import sources
 from index.archive import Archive
 from index.article import Filters
 from index.errors import InputError, OnRecordError, QuestionError
+from index.plain import clean
 
 app = typer.Typer()
 
@@ -193,7 +193,7 @@ def _query(line: str) -> tuple[str | None, str | None]:
         return None, None
     fields = query if isinstance(query, dict) else {}
     key, text = fields.get("_id"), fields.get("text")
-    shown = None if key is None else sources.clean(str(key))
+    shown = None if key is None else clean(str(key))
     return shown, text if isinstance(text, str) else None
 
 

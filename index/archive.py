@@ -31,11 +31,11 @@ from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
 from index.memory import Memory
 from index.origins import same_origin
+from index.plain import Failure, clean
 from index.query import parse, publishers_named
 from index.refresh import Sources
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
-from index.sources import Failure
 from index.store import Changes, Event, Size, Snapshot, Store
 
 THRESHOLD = 0.12
@@ -304,7 +304,7 @@ class Archive:
         return self._notice("retracted", article_id, note, actor)
 
     def _notice(self, kind: Standing, article_id: str, note: str, actor: str) -> Article:
-        note = " ".join(sources.clean(note).split())
+        note = " ".join(clean(note).split())
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
         notice = Notice(kind, note, datetime.now(UTC), actor)

@@ -24,8 +24,8 @@ from index.archive import Archive
 from index.article import Article, Sentence
 from index.errors import SourceError
 from index.intake import Watcher
+from index.plain import Failure
 from index.retrieve import Ranking
-from index.sources import Failure
 
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences
 _K = 10

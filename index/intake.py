@@ -17,8 +17,8 @@ from index.article import Article
 from index.commit import mismatch
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, ModelMismatchError, StoreError
+from index.plain import Failure, Item, Page
 from index.sentences import Span, split
-from index.sources import Failure, Item, Page
 from index.store import Changes, Known, Outcome, Prepared, Snapshot, Store, keys
 
 BATCH_SENTENCES = 1_000  # a commit about this often

@@ -13,7 +13,8 @@ from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, SourceError
 from index.fetch import Fetcher
 from index.intake import Intake, Report, Watcher
-from index.sources import Failure, Item, Known, Page
+from index.plain import Failure, Item, Page
+from index.sources import Known
 from index.store import Source, Store
 
 MAX_EVERY = 43_200  # minutes: a month

@@ -23,25 +23,7 @@ from index.article import Article
 from index.errors import InputError, SourceError
 from index.fetch import Fetcher
 from index.formats import SUFFIXES, suffix_of
-from index.plain import MAX_BYTES, Failure, Item, Link, Page, Place, clean, decode, json_lines
-
-__all__ = [
-    "Failure",
-    "Item",
-    "Page",
-    "Upload",
-    "clean",
-    "count",
-    "decode",
-    "existing",
-    "files_in",
-    "is_address",
-    "read",
-    "stamps",
-    "total",
-    "uploaded",
-]
-
+from index.plain import MAX_BYTES, Failure, Item, Link, Page, Place, json_lines
 
 Known = Callable[[str], Page | None]
 _SETTLED_NS = 2_000_000_000  # a file may change twice within what its clock can tell apart

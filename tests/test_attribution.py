@@ -25,6 +25,7 @@ KELD = "Mara Keld, head of the harbour union"
         ("Mara Keld, head of the harbour union, said work would stop.", KELD, "claim"),
         ("The death was confirmed by his son, Olaf Brun.", "his son, Olaf Brun", "confirmation"),
         ("On Monday, the Norland Red Cross reported 14 cases.", "the Norland Red Cross", "report"),
+        ("The envoy to Ostby said the talks failed.", "The envoy to Ostby", "claim"),
         (
             "Crews warned managers that the hoist was unsafe, the head of their union said.",
             "the head of their union",

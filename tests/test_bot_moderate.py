@@ -20,7 +20,7 @@ from bot.outcome import result_view
 from bot.settings import Discord
 from bot.work import Work, Works, progress_text, progress_view
 from index.intake import Change, Progress, Report
-from index.sources import Failure
+from index.plain import Failure
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 GULL = b"A grey gull flew over the harbour at noon."

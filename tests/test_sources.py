@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from index import sources
 from index.article import Article
 from index.errors import SourceError
-from index.sources import Failure, clean, decode, read
+from index.plain import Failure, clean, decode
+from index.sources import read
 
 BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 

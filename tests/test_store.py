@@ -18,9 +18,8 @@ from hypothesis import strategies as st
 from index.article import Article, Filters, Notice, Quote, Standing
 from index.embedded import EmbeddedStore
 from index.errors import ModelMismatchError, NotFoundError, StoreError
-from index.plain import Page
+from index.plain import Page, clean
 from index.sentences import Span
-from index.sources import clean
 from index.store import Changes, Commit, Prepared, Snapshot, Source, Store, keys
 from index.terms import terms
 
