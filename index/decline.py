@@ -70,7 +70,7 @@ def _what_the_closest_lacks(ranking: Ranking, counted: list[str]) -> str:
         return f"The closest passage does not mention {_listed(query, missing)}."
     if query.answer_type and not ranking.features["gives"][0]:
         return f"The closest passage {_KINDS[query.answer_type]}."
-    return "The closest passage is about something near it."
+    return "The closest passage has the words of the question, but it is not sure to answer it."
 
 
 def _seems_foreign(query: Query, unheard: list[str]) -> bool:

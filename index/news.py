@@ -37,6 +37,8 @@ _SINCE = re.compile(
 )
 _LONGEST = 300  # code points of a question that are looked at
 _FURTHEST = timedelta(366)
+# Stands for the dates of reports that have none: a weekday is near it, a year that is named is not.
+_UNDATED = (datetime(9000, 1, 1, tzinfo=UTC),) * 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +56,9 @@ def asked(question: str, snapshot: Snapshot, filters: Filters) -> Asked | None:
     they say of that time, and not what is new.
     """
     written = as_written(" ".join(question.split())[:_LONGEST])
-    likely = _SINCE.search(written) and _NEWS.search(written)
-    published = snapshot.published() if likely else None
-    if published is None:
+    if not (_SINCE.search(written) and _NEWS.search(written)):
         return None
-    first, last = (moment.date() for moment in published)
+    first, last = (moment.date() for moment in snapshot.published() or _UNDATED)
     for one in date_ranges(written, filters.as_of.date() if filters.as_of else last):
         since, after = _SINCE.match(written[: one.text_end]), written[one.text_end :].strip(" ,?!.")
         if one.start is None or one.start < first - _FURTHEST or not since:
@@ -105,7 +105,7 @@ def told(
         quotes=quotes,
         citations=sources,
         reason=None if quotes else _nothing(wanted, snapshot, filters),
-        news=News(wanted.since, reports),
+        news=News(wanted.since, reports) if snapshot.published() else None,
         scores=(0.0,) * len(quotes),
     )
 
@@ -145,11 +145,11 @@ def _one_origin(a: Article, b: Article) -> bool:
 
 
 def _nothing(wanted: Asked, snapshot: Snapshot, filters: Filters) -> str:
+    published = snapshot.published()
+    if published is None:
+        return "The reports here have no dates, so it cannot be told what is new in them."
     day = f"{wanted.since.day} {wanted.since:%B %Y}"
     about = f" about “{wanted.topic}”" if wanted.topic else ""
     among = " that passes the filters" if filters else ""
-    published = snapshot.published()
-    newest = (
-        f" The newest report is of {published[1].day} {published[1]:%B %Y}." if published else ""
-    )
-    return f"No report{among} has anything new or changed{about} since {day}.{newest}"
+    newest = f"The newest report is of {published[1].day} {published[1]:%B %Y}."
+    return f"No report{among} has anything new or changed{about} since {day}. {newest}"

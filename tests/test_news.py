@@ -146,6 +146,18 @@ def test_without_news_it_says_since_when(archive: Archive, question: str, words:
     assert "The newest report is of 14 March 2026." in (answer.reason or "")
 
 
+def test_without_dates_it_says_so(tmp_path: Path) -> None:
+    """Reports without dates cannot be new; a year that is named asks for that time."""
+    row = json.dumps({name: CUP[name] for name in ("_id", "title", "text")}).encode()
+    with closing(Archive.open(tmp_path, "undated", FakeEncoder())) as archive:
+        archive.add(["-"], stream=io.BytesIO(row))
+        answer = archive.ask("What has changed since Tuesday?")
+        assert (answer.status, answer.news) == ("declined", None)
+        assert "have no dates" in (answer.reason or "")
+        old = archive.ask("What has changed since 1982?")
+        assert "have no dates" not in (old.reason or "")
+
+
 def test_filters_narrow_it_down(archive: Archive) -> None:
     """Publisher and `as_of` hold for news, and days are understood as of then."""
     only = Filters(publishers=("gazette",))
