@@ -58,14 +58,8 @@ def reindex(
     with run.archive(threads=threads) as archive, progress(run, "Reindexing") as watch:
         for source in forget or ():
             archive.sources.forget(source)
-        work = (
-            archive.rebuild
-            if rebuild
-            else archive.sources.refresh
-            if due
-            else archive.sources.reindex
-        )
-        made = work(watch=watch)
+        look = archive.sources.refresh if due else archive.sources.reindex
+        made = (archive.rebuild if rebuild else look)(watch=watch)
     finish(made, as_json=as_json)
 
 

@@ -119,18 +119,18 @@ def article(found: Article, *, with_text: bool = True) -> dict[str, Any]:
     }
 
 
-def source(one: Source) -> dict[str, Any]:
+def source(origin: Source) -> dict[str, Any]:
     """A source, and how reading it went."""
     return {
-        "source": one.uri,
-        "kind": one.kind,
-        "every": one.every,
-        "paused": one.paused,
-        "checked": _moment(one.checked),
-        "succeeded": _moment(one.succeeded),
-        "failures": one.failures,
-        "failing_since": _moment(one.failing_since),
-        "error": one.error,
+        "source": origin.uri,
+        "kind": origin.kind,
+        "every": origin.every,
+        "paused": origin.paused,
+        "checked": _moment(origin.checked),
+        "succeeded": _moment(origin.succeeded),
+        "failures": origin.failures,
+        "failing_since": _moment(origin.failing_since),
+        "error": origin.error,
     }
 
 
