@@ -213,6 +213,11 @@ class Writer:
             )
         if before is None and after is not None:  # back in the corpus, it stands again
             self._stands_again(key, "kind != 'retracted'")
+            self.db.execute(  # what its page said meanwhile was not taken in: read it again
+                "DELETE FROM page WHERE (SELECT article_id FROM article WHERE article = ?) "
+                "IN (SELECT value FROM json_each(articles))",
+                (key,),
+            )
         if after is not None:
             self.db.execute(
                 "INSERT INTO live_text (rowid, terms) "
