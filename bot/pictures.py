@@ -136,7 +136,8 @@ def draw(found: Timeline) -> bytes | None:
     axes.set_ylabel("reports")
     axes.set_xlabel("" if whole else "times that no report speaks of are left out")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    for text in axes.legend(frameon=False, fontsize="small").get_texts():
+        text.set_parse_math(False)  # names are no formulas
     figure.autofmt_xdate()
     made = io.BytesIO()
     figure.savefig(made, format="png")
