@@ -593,3 +593,22 @@ def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, b
         archive.restore([added.article_id]) if back == "restore" else archive.undo(1)
         assert archive.reindex().updated
         assert archive.article(added.article_id).text == "The dam failed at noon."
+
+
+def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    """A source that still says what was undone changes nothing; one that says more does."""
+    file = tmp_path / "dam.txt"
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+
+        def reread(text: str) -> bool:
+            file.write_text(text, encoding="utf-8")  # so lately that it cannot be known again
+            return bool(archive.reindex().updated)
+
+        file.touch()
+        archive.add_source(str(file))
+        reread("The dam failed at dawn.")
+        assert reread("The dam failed at noon.")
+        archive.undo(1)
+        assert not reread("The dam failed at noon.")
+        assert reread("The dam failed at dusk.")
+        assert reread("The dam failed at noon.")
