@@ -111,9 +111,9 @@ def quotes_view(
 
 
 def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
-    """What the bot itself has to say."""
+    """What the bot itself has to say; no name in it can turn the reading direction of the rest."""
     view = ui.LayoutView(timeout=None)
-    view.add_item(ui.TextDisplay(text[:MAX_TEXT]))
+    view.add_item(ui.TextDisplay(_DIRECTION.sub("", text)[:MAX_TEXT]))
     for row in rows:
         view.add_item(row)
     return view

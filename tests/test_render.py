@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from bot.buttons import answer_rows
 from bot.emphasis import answering
-from bot.render import MAX_TEXT, answer_view, block_quote, coded, escaped, text_fragment
+from bot.render import (
+    MAX_TEXT,
+    answer_view,
+    block_quote,
+    coded,
+    escaped,
+    notice_view,
+    text_fragment,
+)
 from index.article import (
     Answer,
     Article,
@@ -297,3 +305,10 @@ def test_ids_stay_code(text: str) -> None:
     """Whatever an id holds, nothing of it stands outside the code that it is shown as."""
     assert coded(text).count("`") == 2
     assert "\n" not in coded(text)
+
+
+def test_names_cannot_turn_the_reading_direction() -> None:
+    """Overrides of the direction in a title do not reach what the bot itself says."""
+    (shown,) = notice_view("\u202eDam\u2066 fails").children
+    assert isinstance(shown, discord.ui.TextDisplay)
+    assert shown.content == "Dam fails"
