@@ -14,7 +14,7 @@ from discord import ui
 from bot.answering import keep
 from bot.library import Library
 from bot.manners import begin, tell
-from bot.render import Row, answer_view, citation_line, coded, escaped, notice_view, quotes_view
+from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.archive import Archive
 from index.article import Answer, Citation, CitedQuote, Quote
 from index.errors import InputError
@@ -243,7 +243,7 @@ async def _sources(pressed: Pressed) -> None:
             state = "**changed since this answer**"
         elif article.article_id in removed:
             state = "**removed since this answer**"
-        lines.append(f"-# {byline}{coded(article.article_id)} · {state}")
+        lines.append(f"-# {byline}`{escaped(article.article_id[:80])}` · {state}")
     await pressed.reply(notice_view("\n".join(lines)))
 
 
