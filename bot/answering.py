@@ -46,10 +46,11 @@ async def answered(
 async def keep(
     library: Library, server: int | None, answer: Answer, message: discord.Message | None
 ) -> None:
-    """Log an answer after it was sent; `message` is where all can read it.
+    """Log an answer after it was sent; `message` is where all can read it, no direct message.
 
     An answer that cannot be logged was given all the same: only the log file tells of it.
     """
+    message = message if server is not None else None
     try:
         archive = await asyncio.to_thread(library.archive, server)
         await asyncio.to_thread(

@@ -53,6 +53,8 @@ _TITLES, _SHORT = 3, 60  # of each, and their length
 _LOOK_BACK = 200  # changes to choose from
 _ROWS, _CHARS = 25, 100  # to choose from, and their length
 _WORDS = "erase everything"
+# Rows to choose from are asked for before the command is, and without its check.
+_FOR_MODERATORS = app_commands.check(lambda interaction: interaction.client.moderates(interaction))
 
 
 class Desk(app_commands.Group):
@@ -128,6 +130,7 @@ class Desk(app_commands.Group):
         return await _titles(interaction, typed)
 
     @restore.autocomplete("report")
+    @_FOR_MODERATORS
     async def _removed(self, interaction: Interaction, typed: str) -> Choices:
         return await _titles(interaction, typed, retired=True)
 
@@ -141,6 +144,7 @@ class Desk(app_commands.Group):
         await interaction.followup.send(view=notice_view(report_text(report)))
 
     @undo.autocomplete("change")
+    @_FOR_MODERATORS
     async def _changes(self, interaction: Interaction, typed: str) -> list[Choice[int]]:
         archive = await _archive(interaction)
         events = await asyncio.to_thread(archive.history, _LOOK_BACK)
@@ -227,6 +231,7 @@ class Desk(app_commands.Group):
     @pause.autocomplete("source")
     @resume.autocomplete("source")
     @forget.autocomplete("source")
+    @_FOR_MODERATORS
     async def _sources(self, interaction: Interaction, typed: str) -> Choices:
         archive = await _archive(interaction)
         known = [one.uri for one in await asyncio.to_thread(archive.sources.all)]

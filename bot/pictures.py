@@ -21,6 +21,7 @@ _DPI = 130
 _MOST_BARS = 92
 _MOST_TICKS = 8
 _MOST_PUBLISHERS = 7
+_LETTERS = 40  # of a publisher, so that the bars keep their room
 # What a bar may stand for, as its first day, and how that is written: the first that fits.
 _SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
     (lambda day: day, lambda day: f"{day.day} {day:%b %Y}"),
@@ -128,7 +129,7 @@ def draw(found: Timeline) -> bytes | None:
     axes = figure.add_subplot()
     below = [0] * len(span)
     for publisher, heights in bars.items():
-        axes.bar(range(len(span)), heights, bottom=below, label=publisher, width=0.8)
+        axes.bar(range(len(span)), heights, bottom=below, label=publisher[:_LETTERS], width=0.8)
         below = [low + height for low, height in zip(below, heights, strict=True)]
     step = -(-len(span) // _MOST_TICKS)
     axes.set_xticks(range(0, len(span), step), [label(day) for day in span[::step]])
@@ -136,7 +137,8 @@ def draw(found: Timeline) -> bytes | None:
     axes.set_ylabel("reports")
     axes.set_xlabel("" if whole else "times that no report speaks of are left out")
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize="small")
+    for text in axes.legend(frameon=False, fontsize="small").get_texts():
+        text.set_parse_math(False)  # names are no formulas
     figure.autofmt_xdate()
     made = io.BytesIO()
     figure.savefig(made, format="png")

@@ -17,7 +17,7 @@ from bot.ask import Choices, Interaction, choices
 from bot.library import Headline, Library
 from bot.manners import begin, tell
 from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
-from bot.render import Row, citation_line, escaped, notice_view, restriction
+from bot.render import Row, citation_line, coded, escaped, notice_view, restriction
 from index.archive import Archive
 from index.article import Article, Citation
 from index.errors import NotFoundError
@@ -134,9 +134,12 @@ class Turn(
 
     async def callback(self, interaction: Interaction) -> None:
         """Turn the page in place."""
-        library: Library = interaction.client.library
-        view = await list_view(library, interaction.guild_id, self._search, self._page)
-        await interaction.response.edit_message(view=view)
+        client = interaction.client
+        try:
+            view = await list_view(client.library, interaction.guild_id, self._search, self._page)
+            await interaction.response.edit_message(view=view)
+        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
+            await client.explain(interaction, error)
 
 
 def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
@@ -224,7 +227,7 @@ def _changes(found: Recalled) -> str:
 def _line(one: Headline) -> str:
     date = f" · <t:{int(one.published.timestamp())}:D>" if one.published else ""
     by = escaped(one.publisher or "no publisher")
-    return f"**{escaped(one.title[:_TITLE])}**\n-# {by}{date} · `{one.article_id[:80]}`"
+    return f"**{escaped(one.title[:_TITLE])}**\n-# {by}{date} · {coded(one.article_id)}"
 
 
 def _shown(archive: Archive, article_id: str) -> str:

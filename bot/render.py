@@ -27,6 +27,7 @@ _MAX_SHOWN = 5  # quotes, which with speakers and citations stay under 40 compon
 _QUESTION_CHARS = 300
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
+_NOTE_CHARS = 300
 _URL_CHARS = 500
 _FRAGMENT_WORDS = 5
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
@@ -51,6 +52,11 @@ def escaped(text: str, bold: Iterable[Span] = ()) -> str:
         at[span.end] = "**" + at.get(span.end, "")
     places = [0, *sorted(at)]
     return "".join(text[a:b] + at[b] for a, b in pairwise(places)) + text[places[-1] :]
+
+
+def coded(text: str) -> str:
+    """An id as code, which ends at no backtick of its own; they look alike."""
+    return f"`{_short(text, _NAME_CHARS).replace('`', 'ˋ')}`"
 
 
 def answer_view(
@@ -105,9 +111,9 @@ def quotes_view(
 
 
 def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
-    """What the bot itself has to say."""
+    """What the bot itself has to say; no name in it can turn the reading direction of the rest."""
     view = ui.LayoutView(timeout=None)
-    view.add_item(ui.TextDisplay(text[:MAX_TEXT]))
+    view.add_item(ui.TextDisplay(_DIRECTION.sub("", text)[:MAX_TEXT]))
     for row in rows:
         view.add_item(row)
     return view
@@ -126,7 +132,7 @@ def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
         moment = int(article.published.timestamp())
         parts.append(f"<t:{moment}:D>, <t:{moment}:R>")
     parts.append(_linked_title(article, cited.quote.text if cited else None))
-    return f"**[{citation.number}]** " + " · ".join(parts)
+    return f"**[{citation.number}]** " + " · ".join(parts) + _notice(article)
 
 
 def restriction(filters: Filters) -> str:
@@ -178,6 +184,14 @@ def _short(text: str, most: int) -> str:
     """A name or title on one line, which cannot turn the reading direction of what follows it."""
     folded = " ".join(_DIRECTION.sub("", text).split())
     return folded if len(folded) <= most else folded[:most].rstrip() + "…"
+
+
+def _notice(article: Article) -> str:
+    """What moderators made known of an article, on a line of its own; empty where nothing."""
+    if article.notice is None:
+        return ""
+    note = escaped(_short(article.notice.note, _NOTE_CHARS))
+    return f"\n-# **{article.notice.kind.capitalize()}**: {note}"
 
 
 def _linked_title(article: Article, quote: str | None) -> str:

@@ -114,12 +114,17 @@ class Upkeep(commands.Cog):
             try:
                 here = [guild.id for guild in self.bot.guilds]  # also those in an outage
                 now = discord.utils.utcnow()
-                for server in await asyncio.to_thread(self._roll.call, here, now):
+                left = await asyncio.to_thread(self._roll.call, here, now)
+            except Exception:
+                log.exception("the servers could not be gone through")
+                return
+            for server in left:
+                try:
                     if not await self._is_member(server):
                         await asyncio.to_thread(self._erase, server)
                         await asyncio.to_thread(self._roll.strike, server)
-            except Exception:
-                log.exception("the servers could not be gone through")
+                except Exception:  # a damaged collection keeps no other one from its end
+                    log.exception("what server %s left could not be erased", server)
 
     @refresh.before_loop
     @call_roll.before_loop

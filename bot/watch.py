@@ -21,7 +21,7 @@ from index.log import Watch
 
 log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components
-_SHORT = 200
+_SHORT = 150  # of a question, so that all fit into a message even where each letter is escaped
 
 
 class Watching(commands.Cog):
@@ -70,7 +70,10 @@ class Watching(commands.Cog):
 
     async def _look_at(self, archive: Archive) -> None:
         for watch in await asyncio.to_thread(_due, archive):
-            await self._ask_again(archive, watch)
+            try:
+                await self._ask_again(archive, watch)
+            except Exception:  # such as a publisher that is gone: the next ones still wait
+                log.exception("watch %s could not be looked at", watch.number)
 
     async def _ask_again(self, archive: Archive, watch: Watch) -> None:
         answer = await asyncio.to_thread(archive.ask, watch.question, watch.filters)

@@ -53,9 +53,10 @@ class Writer:
         """Add an article, make a new revision of it, or find that nothing changed."""
         article = prepared.article
         row = self.db.execute(
-            "SELECT a.article, a.latest, a.live, r.text_hash FROM article a "
-            "JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?",
-            (article.article_id,),
+            "SELECT a.article, a.latest, a.live, r.text_hash, EXISTS (SELECT 1 FROM revision u "
+            "WHERE u.article = a.article AND u.revision > a.latest AND u.text_hash = ?) "
+            "FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?",
+            (article.text_hash, article.article_id),
         ).fetchone()
         if row is None:
             cursor = self.db.execute(
@@ -63,8 +64,8 @@ class Writer:
             )
             self._revise(int(cursor.lastrowid or 0), 1, None, prepared, "added")
             return
-        key, latest, live, text_hash = row
-        if live is None and not revive:
+        key, latest, live, text_hash, undone = row
+        if (live is None or undone) and not revive:  # until its source says something else
             self._outcomes.setdefault(article.article_id, "unchanged")
         elif text_hash != article.text_hash:
             again = self._outcomes.get(article.article_id) == "added"  # in this very commit
@@ -213,6 +214,11 @@ class Writer:
             )
         if before is None and after is not None:  # back in the corpus, it stands again
             self._stands_again(key, "kind != 'retracted'")
+            self.db.execute(  # what its page said meanwhile was not taken in: read it again
+                "DELETE FROM page WHERE (SELECT article_id FROM article WHERE article = ?) "
+                "IN (SELECT value FROM json_each(articles))",
+                (key,),
+            )
         if after is not None:
             self.db.execute(
                 "INSERT INTO live_text (rowid, terms) "

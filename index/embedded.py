@@ -81,6 +81,8 @@ class EmbeddedStore:
         self._cache_path = folder / "vectors.faiss"
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._articles: dict[int, Article] = {}
+        self._articles_of = (0, "")  # the generation that was last cached from, and its token
+        self._articles_lock = threading.Lock()
         self._index: VectorIndex | None = None
         self._saved_base: object = None  # the FAISS part that the file on disk holds
         self._index_lock = threading.Lock()
@@ -93,7 +95,7 @@ class EmbeddedStore:
         with self._connection() as connection:
             connection.execute("BEGIN")
             try:
-                yield EmbeddedSnapshot(connection, self._articles, self._index_at)
+                yield EmbeddedSnapshot(connection, self._cached(connection), self._index_at)
             finally:
                 if connection.in_transaction:  # some errors end it themselves
                     connection.execute("ROLLBACK")
@@ -213,7 +215,6 @@ class EmbeddedStore:
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
                 source.backup(connection)
-        self._articles.clear()
 
     def erase(self) -> None:
         with self._writing() as writer:  # who still has it open reads nothing any more
@@ -259,7 +260,6 @@ class EmbeddedStore:
     def _connection(self) -> Iterator[sqlite3.Connection]:
         if _inode(self._path) != self._file:
             self._release()
-            self._articles.clear()
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:
@@ -286,6 +286,19 @@ class EmbeddedStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _cached(self, connection: sqlite3.Connection) -> dict[int, Article]:
+        """Articles by revision row, anew where a recovered copy may use the rows for others.
+
+        Replaced and not cleared: a snapshot of the state before it may still fill the old one.
+        """
+        reader = Reader(connection, {})
+        with self._articles_lock:
+            number, token = self._articles_of
+            if (reader.token(number) or "") != token:
+                self._articles = {}
+            self._articles_of = reader.generation, reader.token(reader.generation) or ""
+            return self._articles
 
     def _index_at(self, reader: Reader) -> VectorIndex:
         """The vector index of exactly the reader's generation."""

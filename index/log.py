@@ -118,6 +118,8 @@ class SqliteLog:
                 *(answer.reason, channel, message),
             ),
         )
+        if message is not None:  # whoever reads it there has not been told of anything
+            self._db.execute("DELETE FROM told WHERE answer_id = ?", (answer.answer_id,))
 
     def recall(self, answer_id: str, article: Lookup) -> Recalled | None:
         """The answer of that id, its quotes cut again.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from index.article import Answer, Article
-from index.errors import NotFoundError
+from index.errors import NotFoundError, QuoteError
 from index.log import Asked, Feedback, Recalled, Verdict, Watch
 from index.store import Snapshot, Store
 
@@ -98,10 +99,9 @@ class Memory:
         """
         with self._store.snapshot() as snapshot:
             told = snapshot.log.told()
-            posted = [_recalled(snapshot, answer_id) for answer_id in snapshot.log.posted(since)]
             return [
                 found
-                for entry in posted
+                for entry in _posted(snapshot, since)
                 for article_id in dict.fromkeys(q.quote.article_id for q in entry.answer.quotes)
                 if (found := _disturbed(snapshot, entry, article_id))
                 and (entry.answer.answer_id, article_id, found.kind) not in told
@@ -122,6 +122,13 @@ def _recalled(snapshot: Snapshot, answer_id: str) -> Recalled:
             "given long ago are forgotten."
         )
     return found
+
+
+def _posted(snapshot: Snapshot, since: datetime) -> Iterator[Recalled]:
+    """Public answers; one that was sent while a copy was recovered may quote what is not there."""
+    for answer_id in snapshot.log.posted(since):
+        with contextlib.suppress(NotFoundError, QuoteError):
+            yield _recalled(snapshot, answer_id)
 
 
 def _disturbed(snapshot: Snapshot, entry: Recalled, article_id: str) -> Disturbed | None:

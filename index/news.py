@@ -61,7 +61,7 @@ def asked(question: str, snapshot: Snapshot, filters: Filters) -> Asked | None:
     first, last = (moment.date() for moment in snapshot.published() or _UNDATED)
     for one in date_ranges(written, filters.as_of.date() if filters.as_of else last):
         since, after = _SINCE.match(written[: one.text_end]), written[one.text_end :].strip(" ,?!.")
-        if one.start is None or one.start < first - _FURTHEST or not since:
+        if one.start is None or first - one.start > _FURTHEST or not since:
             continue
         lead = since["lead"].rstrip(" ,")
         if found := _ASKS.match(lead or after):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -575,3 +576,39 @@ def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> Non
     archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
     assert [one.article_id for one in archive.same_origin("wire")] == ["paper"]
     assert [one.article_id for one in archive.same_origin("paper")] == ["wire"]
+
+
+@pytest.mark.parametrize("back", ["restore", "undo"])
+def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, back: str) -> None:
+    """A file that changed while its article was removed is not taken for one that is as it was."""
+    file = tmp_path / "dam.txt"
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+        for moment, text in enumerate(("The dam failed at dawn.", "The dam failed at noon.")):
+            file.write_text(text, encoding="utf-8")
+            os.utime(file, (1e9 + moment, 1e9 + moment))
+            if not moment:
+                (added,) = archive.add([str(file)]).added
+                archive.remove([added.article_id])
+            assert not archive.reindex().updated
+        archive.restore([added.article_id]) if back == "restore" else archive.undo(1)
+        assert archive.reindex().updated
+        assert archive.article(added.article_id).text == "The dam failed at noon."
+
+
+def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    """A source that still says what was undone changes nothing; one that says more does."""
+    file = tmp_path / "dam.txt"
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+
+        def reread(text: str) -> bool:
+            file.write_text(text, encoding="utf-8")  # so lately that it cannot be known again
+            return bool(archive.reindex().updated)
+
+        file.touch()
+        archive.add_source(str(file))
+        reread("The dam failed at dawn.")
+        assert reread("The dam failed at noon.")
+        archive.undo(1)
+        assert not reread("The dam failed at noon.")
+        assert reread("The dam failed at dusk.")
+        assert reread("The dam failed at noon.")

@@ -157,7 +157,7 @@ async def test_direct_messages_are_declined_politely(room: Newsroom) -> None:
 async def test_direct_messages_are_answered_where_the_operator_says_from_what(
     tmp_path: Path,
 ) -> None:
-    """With a collection for direct messages, a plain message there is a question."""
+    """With a collection for direct messages, a plain message there is a question, and private."""
     settings = Settings(
         data=tmp_path, discord=Discord(collections={"*": "desk"}, direct_messages="desk")
     )
@@ -167,6 +167,8 @@ async def test_direct_messages_are_answered_where_the_operator_says_from_what(
         room.stock(settings, tmp_path / "reports", dam=DAM, cup=CUP)
         await room.reader.user.send_dm(ASKED)
         assert "4:40" in said(room.reader.user.dm_channel.last_message)
+        quoted = next(one.article_id for one in room.archive().articles() if one.text == DAM)
+        assert room.archive().memory.quoting(quoted) == []  # nobody else reads what was asked
     library.close()
 
 

@@ -167,3 +167,17 @@ async def test_private_places_are_not_read(room: Newsroom, address: str) -> None
     """An address of a private network is refused as a failure of its source."""
     result = await room.editor.slash(room.channel, "reports sources add", address=address)
     assert "not a public web server" in said(result.response)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [("restore", "report"), ("undo", "change"), ("sources pause", "source")],
+)
+async def test_rows_to_choose_from_are_for_moderators(
+    room: Newsroom, command: str, option: str
+) -> None:
+    """What was removed, changed or is looked into is not offered to readers as they type."""
+    archive = room.archive()
+    archive.remove([archive.articles()[0].article_id])
+    assert await room.editor.autocomplete(room.channel, f"reports {command}", option, "")
+    assert not await room.reader.autocomplete(room.channel, f"reports {command}", option, "")

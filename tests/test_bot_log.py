@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -176,3 +176,32 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
     archive.memory.unwatch(number)
     assert [watch.person for watch in archive.memory.watches()] == [3]
+
+
+def test_an_answer_of_what_is_no_longer_there_is_no_trouble(
+    archive: Archive, folder: Path, tmp_path: Path
+) -> None:
+    """An answer logged just after an older copy was recovered keeps no other from its note."""
+    archive.backup(tmp_path / "copy")
+    (folder / "gull.txt").write_text("A gull flew over the harbour.", encoding="utf-8")
+    archive.reindex()
+    lost, kept = archive.ask("What flew over the harbour?"), archive.ask("When did the gate fail?")
+    archive.recover(tmp_path / "copy")
+    archive.log(lost, channel=1, message=2)
+    archive.log(kept, channel=1, message=3)
+    archive.remove([kept.quotes[0].quote.article_id])
+    found = archive.disturbed(datetime.now(UTC) - timedelta(days=1))
+    assert [one.entry.answer.answer_id for one in found] == [kept.answer_id]
+
+
+def test_an_answer_shown_again_gets_its_note_again(archive: Archive) -> None:
+    """Who reads an old answer where it is shown anew has not seen the note under the first."""
+    sent, since = archive.ask("When did the gate fail?"), datetime.now(UTC) - timedelta(days=1)
+    archive.log(sent, channel=1, message=2)
+    archive.remove([sent.quotes[0].quote.article_id])
+    archive.told(archive.disturbed(since))
+    assert archive.disturbed(since) == []
+    archive.log(sent)
+    assert archive.disturbed(since) == []
+    archive.log(sent, channel=1, message=3)
+    assert [one.entry.message for one in archive.disturbed(since)] == [3]

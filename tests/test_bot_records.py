@@ -17,10 +17,12 @@ import pytest
 from fakes import FakeEncoder, write_rows
 from newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
+from bot.library import Library
 from bot.pictures import Timeline, counted, draw
 from bot.records import relative, strength
 from bot.settings import Settings
 from index.archive import Archive
+from index.errors import StoreError
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
@@ -214,3 +216,24 @@ async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:
 
 
 _GALLERY = discord.ComponentType.media_gallery.value
+
+
+def test_names_in_a_picture_are_no_formulas() -> None:
+    """A publisher whose name looks like broken mathematics is drawn like any other."""
+    pytest.importorskip("matplotlib")
+    for name in (r"$\frac{$ News", "Northwire " * 30):  # the latter would leave bars no room
+        assert draw(Timeline("dam", {date(2026, 3, 9): {name: 1}}, 1))
+
+
+async def test_page_that_cannot_be_turned_says_so(
+    harbour: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list whose collection cannot be read any more answers who turns its page."""
+    result = await harbour.reader.slash(harbour.channel, "reports list")
+
+    def broken(*_: object) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(Library, "headlines", broken)
+    shown = await harbour.reader.click(result.response.message, label="Next ▶")
+    assert "The disk is full" in said(shown.response)

@@ -181,3 +181,17 @@ def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
     library.erase(8)
     assert {path.name for path in tmp_path.iterdir()} == {"desk"}
     library.close()
+
+
+async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
+    """A damaged collection of a server that was left is logged, and the next one is erased."""
+    library = Library(settings, FakeEncoder())
+    library.archive(77).prepare()
+    (settings.data / "server-66").mkdir()
+    (settings.data / "server-66" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    here = [weeks.guild.id, 66, 77]
+    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
+    await weeks.env.restart_bot(OnRecord(library, settings))
+    await weeks.env.advance_time(31 * DAY)
+    assert not (settings.data / "server-77").exists()
+    library.close()

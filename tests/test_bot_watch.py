@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +14,9 @@ from newsroom import Newsroom, labels, said
 from bot.buttons import stop_row
 from bot.client import OnRecord
 from bot.library import Library
-from bot.render import notice_view
+from bot.render import MAX_TEXT, notice_view
 from bot.settings import Answers, Settings
+from index.article import Filters
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
@@ -144,3 +146,25 @@ async def test_one_broken_collection_does_not_stop_the_others(
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     assert "The reports now answer" in said(room.channel.last_message)
+
+
+async def test_one_broken_watch_does_not_stop_the_others(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """A watch by a publisher of whom no report is left is logged, and the next ones go on."""
+    gone = replace(room.archive().ask(FERRY), filters=Filters(publishers=("Nobody",)))
+    room.archive().memory.watch(gone, channel=room.channel.id, person=room.reader.id)
+    await watch(room)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(120)
+    assert "The reports now answer" in said(room.channel.last_message)
+
+
+async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
+    """Ten long questions of nothing but signs that have to be escaped still can be listed."""
+    for number in range(12):
+        asked = replace(room.archive().ask(FERRY), question=f"{number}" + "*_" * 200)
+        room.archive().memory.watch(asked, channel=room.channel.id, person=room.reader.id)
+    result = await room.reader.slash(room.channel, "watching")
+    assert "and 2 more" in said(result.response)
+    assert len(said(result.response)) < MAX_TEXT

@@ -758,3 +758,21 @@ def test_a_cache_of_another_catalogue_is_not_used(tmp_path: Path) -> None:
         put(store, CUP)
         with store.snapshot() as snapshot:
             assert {name for name, _ in found(snapshot)} == {CUP.article_id}
+
+
+def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> None:
+    """Rows that another process recovered and filled anew are not taken for what they held."""
+    first, second = (replace(BANK, publisher=name) for name in ("Gazette", "Harbour Post"))
+    with opened(tmp_path) as mine, opened(tmp_path) as other:
+
+        def publishers() -> set[str | None]:
+            with mine.snapshot() as snapshot:
+                return {one.publisher for one in snapshot.rows(range(9)).articles.values()}
+
+        put(other, DAM)
+        other.backup(tmp_path / "copy")
+        put(other, first)
+        assert publishers() == {None, "Gazette"}
+        other.recover(tmp_path / "copy")
+        put(other, second)
+        assert publishers() == {None, "Harbour Post"}

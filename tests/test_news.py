@@ -97,6 +97,12 @@ def test_other_questions_are_no_call_for_news(archive: Archive, question: str) -
     assert archive.ask(question).news is None
 
 
+def test_a_report_of_the_first_year_is_no_trouble(archive: Archive) -> None:
+    """A date that no calendar goes far behind does not keep others from being asked for."""
+    add(archive, {"_id": "old", "text": "The temple burnt down.", "published": "0001-01-01"})
+    assert archive.ask("What has changed since Monday?").news
+
+
 def test_a_topic_narrows_it_down(archive: Archive) -> None:
     """Of the new reports only those on the topic are quoted, with their sentence on it."""
     answer = archive.ask("What is new about the dam since Monday?")

@@ -8,13 +8,31 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import discord
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.buttons import answer_rows
 from bot.emphasis import answering
-from bot.render import MAX_TEXT, answer_view, block_quote, escaped, text_fragment
-from index.article import Answer, Article, Citation, CitedQuote, Filters, Quote
+from bot.render import (
+    MAX_TEXT,
+    answer_view,
+    block_quote,
+    coded,
+    escaped,
+    notice_view,
+    text_fragment,
+)
+from index.article import (
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    Filters,
+    Notice,
+    Quote,
+    Standing,
+)
 
 HOSTILE = st.text(
     st.one_of(
@@ -268,3 +286,29 @@ def test_filters_are_said_in_words() -> None:
     only = Filters(publishers=("North_wire",), since=datetime(2026, 3, 9, tzinfo=UTC))
     head = blocks(replace(answer_of(["Yes."]), filters=only))[0]
     assert "-# From only reports by North\\_wire, since <t:1773014400:D>" in head
+
+
+@pytest.mark.parametrize("kind", ["corrected", "retracted"])
+def test_notice_stands_with_the_quote(kind: Standing) -> None:
+    """What moderators made known of a report is told with each quote of it, as plain text."""
+    notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
+    answer = answer_of(["The dam failed."])
+    cited = replace(
+        answer.citations[0], article=replace(answer.citations[0].article, notice=notice)
+    )
+    text = "\n".join(blocks(replace(answer, citations=(cited,))))
+    assert f"\n-# **{kind.capitalize()}**: It was \\*noon\\*. \\# So" in text
+
+
+@given(text=st.text())
+def test_ids_stay_code(text: str) -> None:
+    """Whatever an id holds, nothing of it stands outside the code that it is shown as."""
+    assert coded(text).count("`") == 2
+    assert "\n" not in coded(text)
+
+
+def test_names_cannot_turn_the_reading_direction() -> None:
+    """Overrides of the direction in a title do not reach what the bot itself says."""
+    (shown,) = notice_view("\u202eDam\u2066 fails").children
+    assert isinstance(shown, discord.ui.TextDisplay)
+    assert shown.content == "Dam fails"
