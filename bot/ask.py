@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering import answered, keep
+from bot.answering import answered, archive_of, keep
 from bot.buttons import answer_rows
 from bot.dates import period, suggestions
 from bot.follow import answer_id_of, leans
@@ -21,18 +21,19 @@ from bot.manners import (
     Pace,
     TooManyError,
     begin,
+    explained,
     meanwhile,
     missing_for_thread,
     missing_to_write,
     tell,
 )
+from bot.press import Interaction
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, OnRecordError, QuestionError
 from index.query import MAX_QUESTION_CHARS
 
 log = logging.getLogger(__name__)
-Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
 _ROWS, _ROW_CHARS = 25, 100
@@ -107,7 +108,7 @@ class Asking(commands.Cog):
 
     @ask.autocomplete("publisher")
     async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        archive = await archive_of(interaction)
         names = await asyncio.to_thread(archive.publishers)
         return choices(name for name in names if typed.casefold() in name.casefold())
 
@@ -121,7 +122,7 @@ class Asking(commands.Cog):
     @app_commands.command(description="What I can do here")
     async def help(self, interaction: Interaction) -> None:
         """Say what the bot does."""
-        await interaction.response.send_message(view=notice_view(self._help), ephemeral=True)
+        await explained(interaction, notice_view(self._help))
 
     async def check_claim(self, interaction: Interaction, message: discord.Message) -> None:
         """What the reports say on the claim of a message."""
@@ -250,7 +251,7 @@ async def _begin_thread(interaction: Interaction, answer: Answer, sent: discord.
     missing = missing_for_thread(interaction)
     if missing:
         text = f"I cannot begin a thread here: {missing}."
-        await interaction.followup.send(view=notice_view(text), ephemeral=True)
+        await explained(interaction, notice_view(text))
         return
     name = answer.question[:_THREAD_NAME_CHARS]
     channel: Any = interaction.channel

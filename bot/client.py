@@ -15,19 +15,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.ask import Asking
-from bot.buttons import Press
-from bot.desk import Leaf
 from bot.library import Library
 from bot.manners import Pace, explained, moderates
 from bot.moderate import Moderation
 from bot.notes import Notes
-from bot.records import Records, Turn
+from bot.press import Press
+from bot.records import Records
 from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
 from bot.upkeep import Upkeep
 from bot.watch import Watching
-from bot.work import Stop, Works
+from bot.work import Works
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
@@ -56,7 +55,7 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        self.add_dynamic_items(Press, Turn, Leaf, Stop)
+        self.add_dynamic_items(Press)
         await self.tree.set_translator(Translations())
         manners = self.settings.discord
         await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))

@@ -6,11 +6,12 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ask import Interaction
+from bot.answering import actor_of
 from bot.desk import Desk
 from bot.incoming import addresses, bring_in
 from bot.library import Library
 from bot.manners import moderates
+from bot.press import Interaction
 from bot.settings import Settings
 from bot.work import Works
 from index.errors import InputError, NotFoundError
@@ -56,7 +57,7 @@ class Moderation(commands.Cog):
         """Reindex the server's collection; one at a time."""
         if rebuild and dry_run:
             raise InputError("A rebuild takes nothing in: there is nothing to tell beforehand.")
-        server, actor = interaction.guild_id, f"discord:{interaction.user.id}"
+        server, actor = interaction.guild_id, actor_of(interaction)
 
         def job(watch: Watcher) -> Report:
             archive = self._library.archive(server)

@@ -19,7 +19,7 @@ _NO_FILES = "-# The rest would come as a file: for that I need Attach Files here
 
 def result_view(
     what: str, report: Report, interaction: discord.Interaction[Any]
-) -> tuple[ui.LayoutView, discord.File | None]:
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with everything in a file where the message holds not all."""
     text = f"### {what}\n{report_text(report)}"
     more = report_lines(report) if _is_long(report) else ""
@@ -28,13 +28,13 @@ def result_view(
 
 def fitting(
     text: str, name: str, interaction: discord.Interaction[Any], more: str = ""
-) -> tuple[ui.LayoutView, discord.File | None]:
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A text as a message; with a file of that name where it does not fit, or there is `more`."""
     if len(text) <= MAX_TEXT and not more:
-        return notice_view(text), None
+        return (notice_view(text),)
     start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
     if not interaction.app_permissions.attach_files:
-        return notice_view(f"{start}\n{_NO_FILES}"), None
+        return (notice_view(f"{start}\n{_NO_FILES}"),)
     view = notice_view(start)
     view.add_item(ui.File[Any](f"attachment://{name}"))
     return view, discord.File(io.BytesIO((more or text).encode()), name)

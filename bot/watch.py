@@ -11,9 +11,10 @@ import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
+from bot.answering import begun
 from bot.buttons import answer_rows, stop_row
 from bot.library import Library
-from bot.manners import begin, moderates, tell
+from bot.manners import moderates, tell
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Settings
 from index.archive import Archive
@@ -94,8 +95,7 @@ class Watching(commands.Cog):
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
-        await begin(interaction, ephemeral=True)
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        archive = await begun(interaction)
         guild = interaction.guild if moderates(interaction, self._settings.discord) else None
         mine = interaction.user.id
         found = [
