@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,6 +38,21 @@ async def begun(interaction: discord.Interaction[Any], *, private: bool = True) 
 def actor_of(interaction: discord.Interaction[Any]) -> str:
     """Who did this, as the audit log has it."""
     return f"discord:{interaction.user.id}"
+
+
+async def each_collection(
+    bot: discord.Client, library: Library, look: Callable[[int | None, Archive], Awaitable[object]]
+) -> None:
+    """Do something for each server's collection that there is; one that fails stops no other.
+
+    A loop by the clock would end for good, and for all collections, if it raised.
+    """
+    servers = [guild.id for guild in bot.guilds]
+    for server in await asyncio.to_thread(library.existing, servers):
+        try:
+            await look(server, await asyncio.to_thread(library.archive, server))
+        except Exception:
+            log.exception("the collection of %s could not be looked after", server)
 
 
 async def answered(

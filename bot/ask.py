@@ -36,7 +36,7 @@ from index.query import MAX_QUESTION_CHARS
 log = logging.getLogger(__name__)
 Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
-_ROWS, _ROW_CHARS = 25, 100
+ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
 _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
 HELP = """### What I do
@@ -87,9 +87,9 @@ class Asking(commands.Cog):
         self,
         interaction: Interaction,
         question: app_commands.Range[str, 1, MAX_QUESTION_CHARS],
-        publisher: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
-        since: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
-        until: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
+        publisher: app_commands.Range[str, 1, ROW_CHARS] | None = None,
+        since: app_commands.Range[str, 1, ROW_CHARS] | None = None,
+        until: app_commands.Range[str, 1, ROW_CHARS] | None = None,
         private: bool = False,
         thread: bool = False,
     ) -> None:
@@ -229,8 +229,8 @@ class Asking(commands.Cog):
 
 def choices(values: Any) -> Choices:
     """Autocomplete rows, as many and as long as Discord takes."""
-    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= _ROW_CHARS]
-    return [app_commands.Choice(name=value, value=value) for value in fitting[:_ROWS]]
+    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= ROW_CHARS]
+    return [app_commands.Choice(name=value, value=value) for value in fitting[:ROWS]]
 
 
 async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 
@@ -19,13 +18,12 @@ from discord import app_commands, ui
 from discord.app_commands import Choice
 
 from bot.answering import actor_of, archive_of, begun
-from bot.ask import Choices
+from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.incoming import MAX_FILES, bring_in
-from bot.library import Headline, Library
 from bot.manners import begin, tell
 from bot.outcome import fitting, report_text
 from bot.press import IN_PLACE, PRIVATE, Interaction, Pressed, button, page_row
-from bot.records import matches
+from bot.records import key_of, known, title_choices
 from bot.render import escaped, notice_view
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -51,7 +49,6 @@ _File = discord.Attachment | None
 _PAGE = 8  # lines of the audit log
 _TITLES, _SHORT = 3, 60  # of each, and their length
 _LOOK_BACK = 200  # changes to choose from
-_ROWS, _CHARS = 25, 100  # to choose from, and their length
 _WORDS = "erase everything"
 
 
@@ -125,11 +122,11 @@ class Desk(app_commands.Group):
     @correct.autocomplete("report")
     @retract.autocomplete("report")
     async def _live(self, interaction: Interaction, typed: str) -> Choices:
-        return await _titles(interaction, typed)
+        return await title_choices(interaction, typed)
 
     @restore.autocomplete("report")
     async def _removed(self, interaction: Interaction, typed: str) -> Choices:
-        return await _titles(interaction, typed, retired=True)
+        return await title_choices(interaction, typed, retired=True)
 
     @app_commands.command(description="Makes the reports what they were after an earlier change")
     @app_commands.describe(change="The last change that is to stand")
@@ -145,7 +142,7 @@ class Desk(app_commands.Group):
         events = await asyncio.to_thread(archive.history, _LOOK_BACK)
         rows = [Choice(name=event_label(one), value=one.generation) for one in events]
         found = [row for row in rows[1:] if typed.casefold() in row.name.casefold()]
-        return found[:_ROWS]  # the newest is how it stands
+        return found[:ROWS]  # the newest is how it stands
 
     @app_commands.command(description="All reports as a file that can be added elsewhere")
     async def export(self, interaction: Interaction) -> None:
@@ -227,7 +224,7 @@ class Desk(app_commands.Group):
         archive = await archive_of(interaction)
         known = [one.uri for one in await asyncio.to_thread(archive.sources)]
         found = [uri for uri in known if typed.casefold() in uri.casefold()]
-        return [Choice(name=uri[:_CHARS], value=_key(uri)) for uri in found[:_ROWS]]
+        return [Choice(name=uri[:ROW_CHARS], value=key_of(uri)) for uri in found[:ROWS]]
 
     @app_commands.command(description="Who changed what in the reports, and when")
     async def history(self, interaction: Interaction) -> None:
@@ -288,7 +285,7 @@ def event_label(event: Event) -> str:
     """The same in one row to choose, which shows plain text only."""
     titles = ", ".join(event.titles)
     label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_what(event)} · {titles}"
-    return label.removesuffix(" · ")[:_CHARS]
+    return label.removesuffix(" · ")[:ROW_CHARS]
 
 
 def source_lines(one: Origin) -> str:
@@ -326,11 +323,6 @@ def _address(typed: str) -> str:
     return typed.strip()
 
 
-def _key(name: str) -> str:
-    """What stands for an id or address in a row to choose, which holds 100 characters."""
-    return name if len(name) <= _CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
-
-
 def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
     """The reports in a file of at most so many bytes; None where that cannot be."""
     path = folder / "reports.jsonl"
@@ -362,7 +354,7 @@ async def _notify(
     article_id = await _named(interaction, title)
     article = await asyncio.to_thread(make, archive, article_id, note, actor=actor_of(interaction))
     became = article.notice.kind if article.notice else "unchanged"
-    text = f"“{escaped(article.title[:_CHARS])}” is now **{became}**."
+    text = f"“{escaped(article.title[:ROW_CHARS])}” is now **{became}**."
     if interaction.client.settings.discord.notes:
         text += " Answers of the last 30 days that quote it will soon say so."
     await tell(interaction, notice_view(text))
@@ -373,7 +365,7 @@ async def _settle(
 ) -> None:
     """Do something with one source."""
     archive = await begun(interaction)
-    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources)}
+    known = {key_of(one.uri): one.uri for one in await asyncio.to_thread(archive.sources)}
     uri = known.get(source, source.strip())
     if uri not in known.values():
         raise NotFoundError("There is no such source: choose one from the list.")
@@ -383,24 +375,11 @@ async def _settle(
 
 async def _named(interaction: Interaction, title: str, *, retired: bool = False) -> str:
     """The id of the one report of that id or title."""
-    known = await _known(interaction, retired=retired)
-    found = [one for one in known if _key(one.article_id) == title] or [
-        one for one in known if one.title.casefold() == title.strip().casefold()
+    stored = await known(interaction, retired=retired)
+    found = [one for one in stored if key_of(one.article_id) == title] or [
+        one for one in stored if one.title.casefold() == title.strip().casefold()
     ]
     if len(found) != 1:
         many = "Several reports have" if found else "No report has"
         raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
     return found[0].article_id
-
-
-async def _titles(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
-    found = matches(await _known(interaction, retired=retired), typed)[:_ROWS]
-    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:_CHARS] for one in found]
-    keys = [_key(one.article_id) for one in found]
-    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
-
-
-async def _known(interaction: Interaction, *, retired: bool) -> Sequence[Headline]:
-    library: Library = interaction.client.library
-    server = interaction.guild_id
-    return await asyncio.to_thread(library.retired if retired else library.headlines, server)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import math
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from typing import Any
 
 import discord
 from discord import app_commands, ui
+from discord.app_commands import Choice
 from discord.ext import commands
 
 from bot.answering import begun
-from bot.ask import Choices, choices
+from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline, Library
 from bot.manners import begin, tell
 from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
@@ -71,9 +73,9 @@ class Records(commands.Cog):
     async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
         """Show one report."""
         archive = await begun(interaction)
-        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
-        matching = [one for one in known if report in {one.article_id, one.title}]
-        chosen = (matching or matches(known, report))[:1]
+        stored = await known(interaction)
+        named = [one for one in stored if report in {key_of(one.article_id), one.title}]
+        chosen = (named or matches(stored, report))[:1]
         if not chosen:
             raise NotFoundError("There is no such report here: choose one from the list.")
         text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
@@ -81,13 +83,7 @@ class Records(commands.Cog):
 
     @show.autocomplete("report")
     async def _titles(self, interaction: Interaction, typed: str) -> Choices:
-        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
-        found = matches(known, typed)
-        rows = choices(one.article_id for one in found)
-        titles = {one.article_id: one.title for one in found}
-        for row in rows:
-            row.name = titles[row.value][:100] or row.value
-        return rows
+        return await title_choices(interaction, typed)
 
     @reports.command(name="timeline", description="Which days the reports on something speak of")
     @app_commands.describe(topic="In a few words: Hallow Dam gate")
@@ -106,6 +102,26 @@ class Records(commands.Cog):
         await tell(interaction, _pictured(found), file)
 
 
+async def known(interaction: Interaction, *, retired: bool = False) -> Sequence[Headline]:
+    """The reports of a server, or those removed from it, newest first."""
+    library: Library = interaction.client.library
+    listed = library.retired if retired else library.headlines
+    return await asyncio.to_thread(listed, interaction.guild_id)
+
+
+async def title_choices(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
+    """Reports to choose from while their title is typed; chosen is a `key_of` their id."""
+    found = matches(await known(interaction, retired=retired), typed)[:ROWS]
+    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:ROW_CHARS] for one in found]
+    keys = [key_of(one.article_id) for one in found]
+    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
+
+
+def key_of(name: str) -> str:
+    """What stands for an id or address in a row to choose, which holds 100 characters."""
+    return name if len(name) <= ROW_CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
 def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
     """Reports whose title or publisher holds every word typed, in the order given."""
     words = typed.casefold().split()
@@ -120,9 +136,8 @@ def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
 @button("older", "Next ▶", IN_PLACE)
 async def _list(pressed: Pressed) -> None:
     """One page of the reports that hold the words of a search."""
-    library, search = pressed.interaction.client.library, pressed.key
-    known = await asyncio.to_thread(library.headlines, pressed.interaction.guild_id)
-    found = matches(known, search)
+    search = pressed.key
+    found = matches(await known(pressed.interaction), search)
     pages = max(1, math.ceil(len(found) / _PAGE))
     page = min(pressed.page, pages - 1)
     heading = f"### {len(found):,} report{'s' * (len(found) != 1)}"
