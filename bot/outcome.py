@@ -9,11 +9,12 @@ import discord
 from discord import ui
 
 from bot.render import MAX_TEXT, escaped, notice_view
+from bot.wording import KINDS
 from index.intake import Report
 
 _LISTED = 10  # of each kind
 _CHARS = 120  # of a title or a name
-_KINDS = ("added", "updated", "restored", "removed")
+
 _NO_FILES = "-# The rest would come as a file: for that I need Attach Files here."
 
 
@@ -43,7 +44,7 @@ def fitting(
 def report_text(report: Report) -> str:
     """What it did: counts, the first titles, and what failed with its reason."""
     lines = []
-    for kind in _KINDS:
+    for kind in KINDS:
         changes = getattr(report, kind)
         if changes:
             lines.append(f"**{kind.capitalize()} {len(changes):,}**")
@@ -64,7 +65,7 @@ def report_lines(report: Report) -> str:
     """Everything it did, a line each: what became of it, its title or source, its id or reason."""
     lines = [
         f"{kind}\t{one.title}\t{one.sentences} sentences\t{one.article_id}"
-        for kind in _KINDS
+        for kind in KINDS
         for one in getattr(report, kind)
     ]
     lines += [f"unchanged\t{report.unchanged} articles"] if report.unchanged else []
@@ -73,7 +74,7 @@ def report_lines(report: Report) -> str:
 
 
 def _is_long(report: Report) -> bool:
-    return max(len(report.failed), *(len(getattr(report, kind)) for kind in _KINDS)) > _LISTED
+    return max(len(report.failed), *(len(getattr(report, kind)) for kind in KINDS)) > _LISTED
 
 
 def _more(count: int) -> list[str]:
