@@ -16,7 +16,7 @@ from discord.ext import commands
 
 from bot.ask import Asking
 from bot.library import Library
-from bot.manners import Pace, explained, moderates
+from bot.manners import Pace, explained
 from bot.moderate import Moderation
 from bot.notes import Notes
 from bot.press import Press
@@ -59,9 +59,9 @@ class OnRecord(commands.AutoShardedBot):
         await self.tree.set_translator(Translations())
         manners = self.settings.discord
         await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
-        await self.add_cog(Records(self.library))
+        await self.add_cog(Records())
         await self.add_cog(Watching(self, self.library, self.settings))
-        await self.add_cog(Moderation(self, self.library, self.settings, self.works))
+        await self.add_cog(Moderation(self))
         await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
         if manners.notes:
             await self.add_cog(Notes(self, self.library))
@@ -81,8 +81,11 @@ class OnRecord(commands.AutoShardedBot):
         await asyncio.to_thread(self.library.close)
 
     def moderates(self, interaction: discord.Interaction[Any]) -> bool:
-        """Whether who did this may moderate."""
-        return moderates(interaction, self.settings.discord)
+        """Manage Server, Manage Messages, or a role from the settings."""
+        allowed = interaction.permissions
+        roles = {role.id for role in getattr(interaction.user, "roles", ())}
+        named = bool(roles & set(self.settings.discord.moderator_roles))
+        return allowed.manage_guild or allowed.manage_messages or named
 
     async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """Answer every failed command or button with one sentence.

@@ -100,14 +100,6 @@ class Pace:
                 )
 
 
-def moderates(interaction: discord.Interaction[Any], settings: Discord) -> bool:
-    """Manage Server, Manage Messages, or a role from the settings."""
-    allowed = interaction.permissions
-    roles = {role.id for role in getattr(interaction.user, "roles", ())}
-    named = bool(roles & set(settings.moderator_roles))
-    return allowed.manage_guild or allowed.manage_messages or named
-
-
 def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     """What the bot must be given to write in a channel or thread, in Discord's words."""
     allowed = channel.permissions_for(me)

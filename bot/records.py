@@ -41,10 +41,6 @@ class Records(commands.Cog):
         name="reports", description="What reports there are to ask about", guild_only=True
     )
 
-    def __init__(self, library: Library) -> None:
-        """Look into this library."""
-        self._library = library
-
     @app_commands.command(description="How an answer came about, and what has changed since")
     @app_commands.describe(answer="The id under the answer")
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)

@@ -13,7 +13,7 @@ from discord.ext import commands, tasks
 from bot.answering import begun, each_collection
 from bot.buttons import answer_rows, stop_row
 from bot.library import Library
-from bot.manners import moderates, tell
+from bot.manners import tell
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Settings
 from index.archive import Archive
@@ -90,7 +90,7 @@ class Watching(commands.Cog):
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
         archive = await begun(interaction)
-        guild = interaction.guild if moderates(interaction, self._settings.discord) else None
+        guild = interaction.guild if interaction.client.moderates(interaction) else None
         mine = interaction.user.id
         found = [
             one
