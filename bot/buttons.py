@@ -15,6 +15,7 @@ from bot.press import (
     IN_PLACE,
     PRIVATE,
     PUBLIC,
+    Form,
     Interaction,
     Press,
     Pressed,
@@ -192,7 +193,7 @@ async def _wrong(pressed: Pressed) -> None:
     await pressed.interaction.response.send_modal(Reason(pressed.key))
 
 
-class Reason(ui.Modal, title="What is wrong with the quote?"):
+class Reason(Form, title="What is wrong with the quote?"):
     """Asks for the reason; what is kept is the reason and the answer, not the person."""
 
     reason: ui.TextInput[Self] = ui.TextInput(
@@ -212,11 +213,6 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
         pressed = Pressed(interaction, self._answer_id, 0)
         await _judge(pressed, "wrong", self.reason.value)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
-
-    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
-    ) -> None:
-        await interaction.client.explain(interaction, error)
 
 
 @button("watch", "Tell me when they do", PRIVATE, _PLAIN)

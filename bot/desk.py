@@ -22,7 +22,7 @@ from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.incoming import MAX_FILES, bring_in
 from bot.manners import begin, tell
 from bot.outcome import fitting, report_text
-from bot.press import IN_PLACE, PRIVATE, Interaction, Pressed, button, page_row
+from bot.press import IN_PLACE, PRIVATE, Form, Interaction, Pressed, button, page_row
 from bot.records import key_of, known, title_choices
 from bot.render import escaped, notice_view
 from index.archive import MAX_NOTE_CHARS, Archive
@@ -233,7 +233,7 @@ class Desk(app_commands.Group):
         await _history(Pressed(interaction, "", 0))
 
 
-class Erase(ui.Modal, title="Erase all reports and answers?"):
+class Erase(Form, title="Erase all reports and answers?"):
     """Asks for the words that nobody types by mistake."""
 
     words: ui.TextInput[Self] = ui.TextInput(
@@ -250,11 +250,6 @@ class Erase(ui.Modal, title="Erase all reports and answers?"):
         await asyncio.to_thread(client.library.erase, server)
         told = "All reports, answers, sources and the audit log are erased."
         await tell(interaction, notice_view(told))
-
-    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
-    ) -> None:
-        await interaction.client.explain(interaction, error)
 
 
 @button("later", "◀ Later", IN_PLACE)

@@ -1,4 +1,4 @@
-"""Every button of the bot. What it needs stands in its custom id, so it outlives restarts.
+"""Every button and form of the bot. What a button needs stands in its id: it outlives restarts.
 
 A module that has buttons gives each a name, a label and what to do, with `button`.
 """
@@ -111,6 +111,15 @@ class Press(
             await action.run(Pressed(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
             await interaction.client.explain(interaction, error)
+
+
+class Form(ui.Modal):
+    """Asks for something typed; whatever fails is explained to who typed it."""
+
+    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
+        self, interaction: Interaction, error: Exception, /
+    ) -> None:
+        await interaction.client.explain(interaction, error)
 
 
 def row_of(buttons: Iterable[Press]) -> Row:
