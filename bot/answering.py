@@ -5,18 +5,54 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import discord
 
 from bot.follow import follow
 from bot.library import Library
+from bot.manners import begin
+from index.archive import Archive
 from index.article import Answer, Filters
 
 log = logging.getLogger(__name__)
 # Answering is all computing: more threads than cores would only keep each other, and the event
 # loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
 _ASKING = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="asking")
+
+
+async def archive_of(interaction: discord.Interaction[Any]) -> Archive:
+    """The collection that somebody's server asks."""
+    library: Library = interaction.client.library
+    return await asyncio.to_thread(library.archive, interaction.guild_id)
+
+
+async def begun(interaction: discord.Interaction[Any], *, private: bool = True) -> Archive:
+    """Tell Discord that an answer comes; the collection that it comes from."""
+    await begin(interaction, ephemeral=private)
+    return await archive_of(interaction)
+
+
+def actor_of(interaction: discord.Interaction[Any]) -> str:
+    """Who did this, as the audit log has it."""
+    return f"discord:{interaction.user.id}"
+
+
+async def each_collection(
+    bot: discord.Client, library: Library, look: Callable[[int | None, Archive], Awaitable[object]]
+) -> None:
+    """Do something for each server's collection that there is; one that fails stops no other.
+
+    A loop by the clock would end for good, and for all collections, if it raised.
+    """
+    servers = [guild.id for guild in bot.guilds]
+    for server in await asyncio.to_thread(library.existing, servers):
+        try:
+            await look(server, await asyncio.to_thread(library.archive, server))
+        except Exception:
+            log.exception("the collection of %s could not be looked after", server)
 
 
 async def answered(

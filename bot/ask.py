@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.answering import answered, keep
+from bot.answering import answered, archive_of, keep
 from bot.buttons import answer_rows
 from bot.dates import period, suggestions
 from bot.follow import answer_id_of, leans
@@ -21,21 +21,22 @@ from bot.manners import (
     Pace,
     TooManyError,
     begin,
+    explained,
     meanwhile,
     missing_for_thread,
     missing_to_write,
     tell,
 )
+from bot.press import Interaction
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, OnRecordError, QuestionError
 from index.query import MAX_QUESTION_CHARS
 
 log = logging.getLogger(__name__)
-Interaction = discord.Interaction[Any]
 Choices = list[app_commands.Choice[str]]
 _MENTION = re.compile(r"<@[!&]?\d+>")
-_ROWS, _ROW_CHARS = 25, 100
+ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
 _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
 HELP = """### What I do
@@ -86,9 +87,9 @@ class Asking(commands.Cog):
         self,
         interaction: Interaction,
         question: app_commands.Range[str, 1, MAX_QUESTION_CHARS],
-        publisher: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
-        since: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
-        until: app_commands.Range[str, 1, _ROW_CHARS] | None = None,
+        publisher: app_commands.Range[str, 1, ROW_CHARS] | None = None,
+        since: app_commands.Range[str, 1, ROW_CHARS] | None = None,
+        until: app_commands.Range[str, 1, ROW_CHARS] | None = None,
         private: bool = False,
         thread: bool = False,
     ) -> None:
@@ -107,7 +108,7 @@ class Asking(commands.Cog):
 
     @ask.autocomplete("publisher")
     async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        archive = await archive_of(interaction)
         names = await asyncio.to_thread(archive.publishers)
         return choices(name for name in names if typed.casefold() in name.casefold())
 
@@ -121,7 +122,7 @@ class Asking(commands.Cog):
     @app_commands.command(description="What I can do here")
     async def help(self, interaction: Interaction) -> None:
         """Say what the bot does."""
-        await interaction.response.send_message(view=notice_view(self._help), ephemeral=True)
+        await explained(interaction, notice_view(self._help))
 
     async def check_claim(self, interaction: Interaction, message: discord.Message) -> None:
         """What the reports say on the claim of a message."""
@@ -228,8 +229,8 @@ class Asking(commands.Cog):
 
 def choices(values: Any) -> Choices:
     """Autocomplete rows, as many and as long as Discord takes."""
-    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= _ROW_CHARS]
-    return [app_commands.Choice(name=value, value=value) for value in fitting[:_ROWS]]
+    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= ROW_CHARS]
+    return [app_commands.Choice(name=value, value=value) for value in fitting[:ROWS]]
 
 
 async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
@@ -250,7 +251,7 @@ async def _begin_thread(interaction: Interaction, answer: Answer, sent: discord.
     missing = missing_for_thread(interaction)
     if missing:
         text = f"I cannot begin a thread here: {missing}."
-        await interaction.followup.send(view=notice_view(text), ephemeral=True)
+        await explained(interaction, notice_view(text))
         return
     name = answer.question[:_THREAD_NAME_CHARS]
     channel: Any = interaction.channel

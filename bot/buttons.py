@@ -1,19 +1,28 @@
-"""Buttons under answers. What they need stands in their custom id, so they outlive restarts."""
+"""What the buttons under answers do."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Self
 
 import discord
 from discord import ui
 
 from bot.answering import keep
-from bot.library import Library
-from bot.manners import begin, tell
+from bot.manners import begin
+from bot.press import (
+    IN_PLACE,
+    PRIVATE,
+    PUBLIC,
+    Form,
+    Interaction,
+    Press,
+    Pressed,
+    button,
+    page_row,
+    row_of,
+)
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.archive import Archive
 from index.article import Answer, Citation, CitedQuote, Quote
@@ -21,97 +30,19 @@ from index.errors import InputError
 from index.log import Recalled, Verdict
 from index.sentences import Span, split
 
-Interaction = discord.Interaction[Any]
 _PAGE = 4  # passages a page
 _MOST_PASSAGES = 40
 _AROUND = 2  # sentences on each side of a quote
 _REASON_CHARS = 300
-_PRIVATE = {"ephemeral": True, "thinking": True}
-_PUBLIC = {"thinking": True}
-_IN_PLACE: dict[str, bool] = {}
-_QUIET, _PLAIN = discord.ButtonStyle.secondary, discord.ButtonStyle.primary
+_PLAIN = discord.ButtonStyle.primary
 
 
-@dataclass(frozen=True, slots=True)
-class Pressed:
-    """A button that was pressed: by which interaction, for what (an id), and which page."""
-
-    interaction: Interaction
-    key: str
-    page: int
-
-    @property
-    def library(self) -> Library:
-        """Where the collections are."""
-        library: Library = self.interaction.client.library
-        return library
-
-    async def archive(self) -> Archive:
-        """The collection of the server it was pressed in."""
-        return await asyncio.to_thread(self.library.archive, self.interaction.guild_id)
-
-    async def recalled(self) -> Recalled:
-        """The answer it stands under, checked."""
-        archive = await self.archive()
-        found = await asyncio.to_thread(archive.memory.recall, self.key)
-        await asyncio.to_thread(archive.check, found.answer)
-        return found
-
-    async def reply(self, view: ui.LayoutView) -> discord.Message:
-        """Answer in the way that was begun."""
-        sent: discord.Message = await tell(self.interaction, view)
-        return sent
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a button says and does.
-
-    `begin` says how Discord is told at once that an answer comes, since three seconds may not do
-    while another process writes; None for a modal, which must be the first thing said.
-    """
-
-    label: str
-    style: discord.ButtonStyle
-    run: Callable[[Pressed], Awaitable[object]]
-    begin: Mapping[str, bool] | None
-
-
-class Press(
-    ui.DynamicItem[ui.Button[ui.LayoutView]],
-    template=r"onrecord:(?P<action>[a-z]+):(?P<key>[0-9a-f]{1,16}):(?P<page>\d{1,9})",
-):
-    """Any button of the bot."""
-
-    def __init__(self, action: str, key: str, page: int = 0, *, off: bool = False) -> None:
-        """Name an action of `ACTIONS`, an answer or watch, and a page."""
-        look = ACTIONS[action]
-        name = f"onrecord:{action}:{key}:{page}"
-        super().__init__(
-            ui.Button(label=look.label, style=look.style, custom_id=name, disabled=off)
-        )
-        self._action, self._key, self._page = action, key, page
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
-        item: ui.Item[Any],  # noqa: ARG003 - as above
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        return cls(match["action"], match["key"], int(match["page"]))
-
-    async def callback(self, interaction: Interaction) -> None:
-        """Do what the button says; whatever fails is explained to who pressed it."""
-        action = ACTIONS[self._action]
-        try:
-            interaction.client.presses.take(interaction.user.id, interaction.guild_id)
-            if action.begin is not None:
-                await begin(interaction, **action.begin)
-            await action.run(Pressed(interaction, self._key, self._page))
-        except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
-            await interaction.client.explain(interaction, error)
+async def _recalled(pressed: Pressed) -> Recalled:
+    """The answer that a button stands under, checked."""
+    archive = await pressed.archive()
+    found = await asyncio.to_thread(archive.memory.recall, pressed.key)
+    await asyncio.to_thread(archive.check, found.answer)
+    return found
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
@@ -119,49 +50,35 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     names = ["more", "around", "sources", "useful", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
-    rows = [_row(Press(name, answer.answer_id) for name in names)]
-    return [*rows, _row([Press("share", answer.answer_id)])] if private else rows
+    rows = [row_of(Press(name, answer.answer_id) for name in names)]
+    return [*rows, row_of([Press("share", answer.answer_id)])] if private else rows
 
 
 def stop_row(number: int) -> Row:
     """The button that ends a watch."""
-    return _row([Press("stop", f"{number:x}")])
+    return row_of([Press("stop", f"{number:x}")])
 
 
-def _row(buttons: Iterable[Press]) -> Row:
-    row: Row = ui.ActionRow()
-    for button in buttons:
-        row.add_item(button)
-    return row
-
-
+@button("more", "More passages", PRIVATE)
+@button("back", "◀ Back", IN_PLACE)
+@button("next", "Next ▶", IN_PLACE)
 async def _more(pressed: Pressed) -> None:
-    """Further passages, in a message of the presser's own."""
-    await pressed.reply(await _page(pressed))
-
-
-async def _turn(pressed: Pressed) -> None:
-    """Another page, in place."""
-    await pressed.reply(await _page(pressed))
-
-
-async def _page(pressed: Pressed) -> ui.LayoutView:
-    found = await pressed.recalled()
+    """A page of further passages: at first in a message of the presser's own, then in place."""
+    found = await _recalled(pressed)
     archive = await pressed.archive()
     pages = await asyncio.to_thread(_further, archive, found.answer)
     if not pages:
-        return notice_view("There are no further passages: the reports have no more on this.")
+        told = "There are no further passages: the reports have no more on this."
+        await pressed.reply(notice_view(told))
+        return
     number = min(pressed.page, len(pages) - 1)
     shown = pages[number]
     await asyncio.to_thread(archive.check, shown)
     head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, best first. "
     head += "They may be beside the question."
     footer = f"-# Page {number + 1} of {len(pages)} · of answer `{found.answer.answer_id}`"
-    buttons = [
-        Press("back", pressed.key, max(0, number - 1), off=number == 0),
-        Press("next", pressed.key, number + 1, off=number + 1 == len(pages)),
-    ]
-    return quotes_view(head, shown.quotes, shown, footer, [_row(buttons)])
+    row = page_row("back", "next", number, last=number + 1 == len(pages), key=pressed.key)
+    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, [row]))
 
 
 def _further(archive: Archive, answer: Answer) -> list[Answer]:
@@ -201,9 +118,10 @@ def _with_quotes(
     )
 
 
+@button("around", "Sentences around", PRIVATE)
 async def _around(pressed: Pressed) -> None:
     """The quotes with the sentences around them."""
-    found = await pressed.recalled()
+    found = await _recalled(pressed)
     articles = {one.number: one.article for one in found.answer.citations}
     wider = []
     for cited in found.answer.quotes:
@@ -228,9 +146,10 @@ def _near(spans: list[Span], quote: Quote) -> Span:
     return Span(min(quote.start, spans[first].start), max(quote.end, spans[last].end))
 
 
+@button("sources", "Sources", PRIVATE)
 async def _sources(pressed: Pressed) -> None:
     """The reports behind an answer, and what has become of them."""
-    found = await pressed.recalled()
+    found = await _recalled(pressed)
     updated = {article.article_id for article in found.updated}
     removed = {article.article_id for article in found.removed}
     lines = ["### Sources"]
@@ -247,15 +166,18 @@ async def _sources(pressed: Pressed) -> None:
     await pressed.reply(notice_view("\n".join(lines)))
 
 
+@button("share", "Show to all", PUBLIC, _PLAIN)
 async def _share(pressed: Pressed) -> None:
     """A private answer, shown to all."""
-    found = await pressed.recalled()
-    by = escaped(pressed.interaction.user.display_name)
+    found = await _recalled(pressed)
+    interaction = pressed.interaction
+    by = escaped(interaction.user.display_name)
     rows = answer_rows(found.answer, private=False)
     message = await pressed.reply(answer_view(found.answer, rows, note=f"-# Shared by {by}"))
-    await keep(pressed.library, pressed.interaction.guild_id, found.answer, message)
+    await keep(interaction.client.library, interaction.guild_id, found.answer, message)
 
 
+@button("useful", "Useful", PRIVATE)
 async def _useful(pressed: Pressed) -> None:
     await _judge(pressed, "useful")
     await pressed.reply(notice_view("Thank you: noted, without your name."))
@@ -266,11 +188,12 @@ async def _judge(pressed: Pressed, verdict: Verdict, note: str = "") -> None:
     await asyncio.to_thread(memory.judge, pressed.key, verdict, note, reader=reader)
 
 
+@button("wrong", "Wrong quote", None)
 async def _wrong(pressed: Pressed) -> None:
     await pressed.interaction.response.send_modal(Reason(pressed.key))
 
 
-class Reason(ui.Modal, title="What is wrong with the quote?"):
+class Reason(Form, title="What is wrong with the quote?"):
     """Asks for the reason; what is kept is the reason and the answer, not the person."""
 
     reason: ui.TextInput[Self] = ui.TextInput(
@@ -286,20 +209,16 @@ class Reason(ui.Modal, title="What is wrong with the quote?"):
         self._answer_id = answer_id
 
     async def on_submit(self, interaction: Interaction, /) -> None:
-        await begin(interaction, **_PRIVATE)
+        await begin(interaction, **PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
         await _judge(pressed, "wrong", self.reason.value)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
 
-    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
-    ) -> None:
-        await interaction.client.explain(interaction, error)
 
-
+@button("watch", "Tell me when they do", PRIVATE, _PLAIN)
 async def _watch(pressed: Pressed) -> None:
     """Tell here when the reports answer this."""
-    found = await pressed.recalled()
+    found = await _recalled(pressed)
     archive = await pressed.archive()
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
     number = await asyncio.to_thread(archive.memory.watch, found.answer, channel=where, person=who)
@@ -307,6 +226,7 @@ async def _watch(pressed: Pressed) -> None:
     await pressed.reply(notice_view(told, [stop_row(number)]))
 
 
+@button("stop", "Stop", IN_PLACE)
 async def _stop(pressed: Pressed) -> None:
     """End a watch: one's own, or as a moderator anybody's."""
     archive = await pressed.archive()
@@ -317,17 +237,3 @@ async def _stop(pressed: Pressed) -> None:
             raise InputError("Only who asked for it, or a moderator, can end this.")
     await asyncio.to_thread(archive.memory.unwatch, number)
     await pressed.reply(notice_view("Ended: I no longer look."))
-
-
-ACTIONS = {
-    "more": Action("More passages", _QUIET, _more, _PRIVATE),
-    "back": Action("◀ Back", _QUIET, _turn, _IN_PLACE),
-    "next": Action("Next ▶", _QUIET, _turn, _IN_PLACE),
-    "around": Action("Sentences around", _QUIET, _around, _PRIVATE),
-    "sources": Action("Sources", _QUIET, _sources, _PRIVATE),
-    "share": Action("Show to all", _PLAIN, _share, _PUBLIC),
-    "useful": Action("Useful", _QUIET, _useful, _PRIVATE),
-    "wrong": Action("Wrong quote", _QUIET, _wrong, None),
-    "watch": Action("Tell me when they do", _PLAIN, _watch, _PRIVATE),
-    "stop": Action("Stop", _QUIET, _stop, _IN_PLACE),
-}

@@ -15,19 +15,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.ask import Asking
-from bot.buttons import Press
-from bot.desk import Leaf
 from bot.library import Library
-from bot.manners import Pace, explained, moderates
+from bot.manners import Pace, explained
 from bot.moderate import Moderation
 from bot.notes import Notes
-from bot.records import Records, Turn
+from bot.press import Press
+from bot.records import Records
 from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
 from bot.upkeep import Upkeep
 from bot.watch import Watching
-from bot.work import Stop, Works
+from bot.work import Works
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
 
@@ -56,13 +55,13 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        self.add_dynamic_items(Press, Turn, Leaf, Stop)
+        self.add_dynamic_items(Press)
         await self.tree.set_translator(Translations())
         manners = self.settings.discord
         await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
-        await self.add_cog(Records(self.library))
+        await self.add_cog(Records())
         await self.add_cog(Watching(self, self.library, self.settings))
-        await self.add_cog(Moderation(self, self.library, self.settings, self.works))
+        await self.add_cog(Moderation(self))
         await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
         if manners.notes:
             await self.add_cog(Notes(self, self.library))
@@ -82,8 +81,11 @@ class OnRecord(commands.AutoShardedBot):
         await asyncio.to_thread(self.library.close)
 
     def moderates(self, interaction: discord.Interaction[Any]) -> bool:
-        """Whether who did this may moderate."""
-        return moderates(interaction, self.settings.discord)
+        """Manage Server, Manage Messages, or a role from the settings."""
+        allowed = interaction.permissions
+        roles = {role.id for role in getattr(interaction.user, "roles", ())}
+        named = bool(roles & set(self.settings.discord.moderator_roles))
+        return allowed.manage_guild or allowed.manage_messages or named
 
     async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
         """Answer every failed command or button with one sentence.

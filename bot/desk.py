@@ -7,24 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import hashlib
-import re
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import discord
 from discord import app_commands, ui
 from discord.app_commands import Choice
 
-from bot.ask import Choices, Interaction
+from bot.answering import actor_of, archive_of, begun
+from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.incoming import MAX_FILES, bring_in
-from bot.library import Headline, Library
+from bot.manners import begin, tell
 from bot.outcome import fitting, report_text
-from bot.records import matches
-from bot.render import Row, escaped, notice_view
+from bot.press import IN_PLACE, PRIVATE, Form, Interaction, Pressed, button, page_row
+from bot.records import key_of, known, title_choices
+from bot.render import escaped, notice_view
 from index import store
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -51,7 +51,6 @@ _File = discord.Attachment | None
 _PAGE = 8  # lines of the audit log
 _TITLES, _SHORT = 3, 60  # of each, and their length
 _LOOK_BACK = 200  # changes to choose from
-_ROWS, _CHARS = 25, 100  # to choose from, and their length
 _WORDS = "erase everything"
 # Rows to choose from are asked for before the command is, and without its check.
 _FOR_MODERATORS = app_commands.check(lambda interaction: interaction.client.moderates(interaction))
@@ -127,38 +126,36 @@ class Desk(app_commands.Group):
     @correct.autocomplete("report")
     @retract.autocomplete("report")
     async def _live(self, interaction: Interaction, typed: str) -> Choices:
-        return await _titles(interaction, typed)
+        return await title_choices(interaction, typed)
 
     @restore.autocomplete("report")
     @_FOR_MODERATORS
     async def _removed(self, interaction: Interaction, typed: str) -> Choices:
-        return await _titles(interaction, typed, retired=True)
+        return await title_choices(interaction, typed, retired=True)
 
     @app_commands.command(description="Makes the reports what they were after an earlier change")
     @app_commands.describe(change="The last change that is to stand")
     async def undo(self, interaction: Interaction, change: int) -> None:
         """Go back to a generation; that is a change as well, and can be undone."""
-        await interaction.response.defer(ephemeral=True)
-        archive = await _archive(interaction)
-        report = await asyncio.to_thread(archive.undo, change, actor=_by(interaction))
-        await interaction.followup.send(view=notice_view(report_text(report)))
+        archive = await begun(interaction)
+        report = await asyncio.to_thread(archive.undo, change, actor=actor_of(interaction))
+        await tell(interaction, notice_view(report_text(report)))
 
     @undo.autocomplete("change")
     @_FOR_MODERATORS
     async def _changes(self, interaction: Interaction, typed: str) -> list[Choice[int]]:
-        archive = await _archive(interaction)
+        archive = await archive_of(interaction)
         events = await asyncio.to_thread(archive.history, _LOOK_BACK)
         rows = [Choice(name=event_label(one), value=one.generation) for one in events]
         found = [row for row in rows[1:] if typed.casefold() in row.name.casefold()]
-        return found[:_ROWS]  # the newest is how it stands
+        return found[:ROWS]  # the newest is how it stands
 
     @app_commands.command(description="All reports as a file that can be added elsewhere")
     async def export(self, interaction: Interaction) -> None:
         """Send the reports as JSON lines, packed where they are many."""
-        await interaction.response.defer(ephemeral=True)
+        archive = await begun(interaction)
         if not interaction.app_permissions.attach_files:
             raise InputError("For a file I need Attach Files here.")
-        archive = await _archive(interaction)
         with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
             most = interaction.filesize_limit
             path = await asyncio.to_thread(_exported, archive, Path(folder), most)
@@ -181,12 +178,10 @@ class Desk(app_commands.Group):
     @sources.command(name="list", description="Where I look for reports, how often, and what fails")
     async def list_sources(self, interaction: Interaction) -> None:
         """List the sources; as a file too where they are many."""
-        await interaction.response.defer(ephemeral=True)
-        archive = await _archive(interaction)
+        archive = await begun(interaction)
         lines = [source_lines(one) for one in await asyncio.to_thread(archive.sources.all)]
         text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
-        view, file = fitting(text, "sources.md", interaction)
-        await interaction.followup.send(view=view, files=[file] if file else [])
+        await tell(interaction, *fitting(text, "sources.md", interaction))
 
     @sources.command(name="add", description="Looks into a page or feed regularly from now on")
     @app_commands.describe(
@@ -199,7 +194,7 @@ class Desk(app_commands.Group):
         every: Every = "hourly",
     ) -> None:
         """Remember a source, and look into it at once."""
-        uri, server, actor = _address(address), interaction.guild_id, _by(interaction)
+        uri, server, actor = _address(address), interaction.guild_id, actor_of(interaction)
         client = interaction.client
 
         def job(watch: Watcher) -> Report:
@@ -233,19 +228,19 @@ class Desk(app_commands.Group):
     @forget.autocomplete("source")
     @_FOR_MODERATORS
     async def _sources(self, interaction: Interaction, typed: str) -> Choices:
-        archive = await _archive(interaction)
+        archive = await archive_of(interaction)
         known = [one.uri for one in await asyncio.to_thread(archive.sources.all)]
         found = [uri for uri in known if typed.casefold() in uri.casefold()]
-        return [Choice(name=uri[:_CHARS], value=_key(uri)) for uri in found[:_ROWS]]
+        return [Choice(name=uri[:ROW_CHARS], value=key_of(uri)) for uri in found[:ROWS]]
 
     @app_commands.command(description="Who changed what in the reports, and when")
     async def history(self, interaction: Interaction) -> None:
         """Show the audit log in pages."""
-        await interaction.response.defer(ephemeral=True)
-        await interaction.followup.send(view=await history_view(interaction, 0))
+        await begin(interaction, ephemeral=True)
+        await _history(Pressed(interaction, "", 0))
 
 
-class Erase(ui.Modal, title="Erase all reports and answers?"):
+class Erase(Form, title="Erase all reports and answers?"):
     """Asks for the words that nobody types by mistake."""
 
     words: ui.TextInput[Self] = ui.TextInput(
@@ -258,61 +253,25 @@ class Erase(ui.Modal, title="Erase all reports and answers?"):
             raise InputError(f"Nothing was erased: the words are “{_WORDS}”.")
         if client.works.on(client.settings.discord.collection_of(server)):
             raise InputError("Nothing was erased: reports are being added. Stop that first.")
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        await begin(interaction, **PRIVATE)
         await asyncio.to_thread(client.library.erase, server)
-        told = notice_view("All reports, answers, sources and the audit log are erased.")
-        await interaction.followup.send(view=told)
-
-    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
-    ) -> None:
-        await interaction.client.explain(interaction, error)
+        told = "All reports, answers, sources and the audit log are erased."
+        await tell(interaction, notice_view(told))
 
 
-class Leaf(
-    ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"history:(?P<page>\d{1,6}):(?P<way>[bn])"
-):
-    """Another page of the audit log."""
-
-    def __init__(self, page: int, way: str, *, off: bool = False) -> None:
-        """Name the page to go to; `way` keeps two buttons to one page apart."""
-        label = "◀ Later" if way == "b" else "Earlier ▶"
-        super().__init__(ui.Button(label=label, custom_id=f"history:{page}:{way}", disabled=off))
-        self._page = page
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
-        item: ui.Item[Any],  # noqa: ARG003 - as above
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        return cls(int(match["page"]), match["way"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        """Turn the page in place."""
-        client = interaction.client
-        try:
-            if not client.moderates(interaction):
-                raise app_commands.CheckFailure
-            view = await history_view(interaction, self._page)
-            await interaction.response.edit_message(view=view)
-        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
-            await client.explain(interaction, error)
-
-
-async def history_view(interaction: Interaction, page: int) -> ui.LayoutView:
+@button("later", "◀ Later", IN_PLACE)
+@button("earlier", "Earlier ▶", IN_PLACE)
+async def _history(pressed: Pressed) -> None:
     """One page of the audit log, newest first."""
-    archive = await _archive(interaction)
+    if not pressed.interaction.client.moderates(pressed.interaction):
+        raise app_commands.CheckFailure
+    archive, page = await pressed.archive(), pressed.page
     first, behind = page * _PAGE, (page + 1) * _PAGE
     events = await asyncio.to_thread(archive.history, behind + 1)
-    row: Row = ui.ActionRow()
-    row.add_item(Leaf(max(0, page - 1), "b", off=page == 0))
-    row.add_item(Leaf(page + 1, "n", off=len(events) <= behind))
+    row = page_row("later", "earlier", page, last=len(events) <= behind)
     lines = [event_line(one) for one in events[first:behind]] or ["Nothing was changed here yet."]
     rows = [row] if page or len(events) > behind else []
-    return notice_view("\n".join(["### What was changed", *lines]), rows)
+    await pressed.reply(notice_view("\n".join(["### What was changed", *lines]), rows))
 
 
 def event_line(event: Event) -> str:
@@ -328,7 +287,7 @@ def event_label(event: Event) -> str:
     """The same in one row to choose, which shows plain text only."""
     titles = ", ".join(event.titles)
     label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_what(event)} · {titles}"
-    return label.removesuffix(" · ")[:_CHARS]
+    return label.removesuffix(" · ")[:ROW_CHARS]
 
 
 def source_lines(one: store.Source) -> str:
@@ -359,20 +318,11 @@ def _actor(actor: str) -> str:
     return f"<@{person}>" if name == "discord" and person.isdecimal() else escaped(actor)
 
 
-def _by(interaction: Interaction) -> str:
-    return f"discord:{interaction.user.id}"
-
-
 def _address(typed: str) -> str:
     """An address, and never a file of this machine."""
     if not is_address(typed.strip()):
         raise InputError("An address begins with https:// or http://: copy all of it.")
     return typed.strip()
-
-
-def _key(name: str) -> str:
-    """What stands for an id or address in a row to choose, which holds 100 characters."""
-    return name if len(name) <= _CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
@@ -388,71 +338,50 @@ def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
     return packed if packed.stat().st_size <= most else None
 
 
-async def _archive(interaction: Interaction) -> Archive:
-    library: Library = interaction.client.library
-    return await asyncio.to_thread(library.archive, interaction.guild_id)
-
-
 async def _change(
     interaction: Interaction, title: str, change: Callable[..., Report], *, retired: bool = False
 ) -> None:
     """Do something with the one report of that id or title, and say what came of it."""
-    await interaction.response.defer(ephemeral=True)
-    archive = await _archive(interaction)
+    archive = await begun(interaction)
     article_id = await _named(interaction, title, retired=retired)
-    report = await asyncio.to_thread(change, archive, [article_id], actor=_by(interaction))
-    await interaction.followup.send(view=notice_view(report_text(report)))
+    report = await asyncio.to_thread(change, archive, [article_id], actor=actor_of(interaction))
+    await tell(interaction, notice_view(report_text(report)))
 
 
 async def _notify(
     interaction: Interaction, title: str, note: str, make: Callable[..., Article]
 ) -> None:
     """Make something known of the one report of that id or title."""
-    await interaction.response.defer(ephemeral=True)
-    archive = await _archive(interaction)
+    archive = await begun(interaction)
     article_id = await _named(interaction, title)
-    article = await asyncio.to_thread(make, archive, article_id, note, actor=_by(interaction))
+    article = await asyncio.to_thread(make, archive, article_id, note, actor=actor_of(interaction))
     became = article.notice.kind if article.notice else "unchanged"
-    text = f"“{escaped(article.title[:_CHARS])}” is now **{became}**."
+    text = f"“{escaped(article.title[:ROW_CHARS])}” is now **{became}**."
     if interaction.client.settings.discord.notes:
         text += " Answers of the last 30 days that quote it will soon say so."
-    await interaction.followup.send(view=notice_view(text))
+    await tell(interaction, notice_view(text))
 
 
 async def _settle(
     interaction: Interaction, source: str, change: Callable[[Sources, str], None], told: str
 ) -> None:
     """Do something with one source."""
-    await interaction.response.defer(ephemeral=True)
-    archive = await _archive(interaction)
-    known = {_key(one.uri): one.uri for one in await asyncio.to_thread(archive.sources.all)}
+    archive = await begun(interaction)
+    known = {key_of(one.uri): one.uri for one in await asyncio.to_thread(archive.sources.all)}
     uri = known.get(source, source.strip())
     if uri not in known.values():
         raise NotFoundError("There is no such source: choose one from the list.")
     await asyncio.to_thread(change, archive.sources, uri)
-    await interaction.followup.send(view=notice_view(f"{escaped(uri[:300])}\n{told}"))
+    await tell(interaction, notice_view(f"{escaped(uri[:300])}\n{told}"))
 
 
 async def _named(interaction: Interaction, title: str, *, retired: bool = False) -> str:
     """The id of the one report of that id or title."""
-    known = await _known(interaction, retired=retired)
-    found = [one for one in known if _key(one.article_id) == title] or [
-        one for one in known if one.title.casefold() == title.strip().casefold()
+    stored = await known(interaction, retired=retired)
+    found = [one for one in stored if key_of(one.article_id) == title] or [
+        one for one in stored if one.title.casefold() == title.strip().casefold()
     ]
     if len(found) != 1:
         many = "Several reports have" if found else "No report has"
         raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
     return found[0].article_id
-
-
-async def _titles(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
-    found = matches(await _known(interaction, retired=retired), typed)[:_ROWS]
-    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:_CHARS] for one in found]
-    keys = [_key(one.article_id) for one in found]
-    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
-
-
-async def _known(interaction: Interaction, *, retired: bool) -> Sequence[Headline]:
-    library: Library = interaction.client.library
-    server = interaction.guild_id
-    return await asyncio.to_thread(library.retired if retired else library.headlines, server)

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import discord
 
-from bot.ask import Interaction
+from bot.answering import actor_of
 from bot.library import Library
+from bot.manners import begin
+from bot.press import Interaction
 from index.intake import Report, Watcher
 from index.plain import Failure
 from index.sources import Upload
@@ -35,11 +37,11 @@ async def bring_in(
     dry_run: bool = False,
 ) -> None:
     """Add what addresses and attachments hold to the server's collection, shown as it goes."""
-    await interaction.response.defer()  # downloads may take longer than a first answer may
+    await begin(interaction)  # downloads may take longer than a first answer may
     client = interaction.client
     library: Library = client.library
     most = client.settings.discord.attachment_mb * 1_000_000
-    actor = f"discord:{interaction.user.id}"
+    actor = actor_of(interaction)
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
         files = await saved(attachments, Path(folder), most)
 

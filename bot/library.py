@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from bot.settings import Settings
 from index.archive import Archive
 from index.article import Article
-from index.embedded import CATALOGUE
 from index.encoder import Encoder
 from index.errors import InputError
 from index.rerank import CrossEncoderReranker
@@ -62,9 +61,8 @@ class Library:
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         asked = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        return [
-            server for name, server in asked.items() if (settings.data / name / CATALOGUE).is_file()
-        ]
+        made = Archive.names(settings.data)
+        return [server for name, server in asked.items() if name in made]
 
     def erase(self, server: int) -> None:
         """Delete a server's collection for good, its answers and log too.

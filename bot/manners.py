@@ -19,8 +19,6 @@ _WRITING = {
     "send_messages": "Send Messages",
     "send_messages_in_threads": "Send Messages in Threads",
 }
-
-
 _THREADING = {
     "create_public_threads": "Create Public Threads",
     "send_messages_in_threads": "Send Messages in Threads",
@@ -41,9 +39,12 @@ async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
             raise
 
 
-async def tell(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> Any:
+async def tell(
+    interaction: discord.Interaction[Any], view: discord.ui.LayoutView, *files: discord.File
+) -> discord.Message:
     """Answer what was begun, by filling its message: done twice, it is still one answer."""
-    return await interaction.edit_original_response(view=view)
+    sent: discord.Message = await interaction.edit_original_response(view=view, attachments=files)
+    return sent
 
 
 async def explained(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
@@ -97,14 +98,6 @@ class Pace:
                 raise TooManyError(
                     f"{whose} asked a lot within a minute: ask again <t:{int(now + wait) + 1}:R>."
                 )
-
-
-def moderates(interaction: discord.Interaction[Any], settings: Discord) -> bool:
-    """Manage Server, Manage Messages, or a role from the settings."""
-    allowed = interaction.permissions
-    roles = {role.id for role in getattr(interaction.user, "roles", ())}
-    named = bool(roles & set(settings.moderator_roles))
-    return allowed.manage_guild or allowed.manage_messages or named
 
 
 def missing_to_write(channel: Any, me: discord.Member) -> list[str]:

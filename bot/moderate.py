@@ -6,13 +6,11 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ask import Interaction
+from bot.answering import actor_of
 from bot.desk import Desk
 from bot.incoming import addresses, bring_in
 from bot.library import Library
-from bot.manners import moderates
-from bot.settings import Settings
-from bot.work import Works
+from bot.press import Interaction
 from index.errors import InputError, NotFoundError
 from index.intake import Report, Watcher
 
@@ -20,14 +18,9 @@ from index.intake import Report, Watcher
 class Moderation(commands.Cog):
     """What moderators may do; Discord hides it from others, and the bot checks again."""
 
-    def __init__(
-        self, bot: commands.AutoShardedBot, library: Library, settings: Settings, works: Works
-    ) -> None:
-        """Change the collections of this library."""
+    def __init__(self, bot: commands.AutoShardedBot) -> None:
+        """Make the message menu, which no decorator can in a class."""
         self.bot = bot
-        self._library = library
-        self._settings = settings.discord
-        self._works = works
         self._menu = app_commands.ContextMenu(name="Add to the reports", callback=self.add_message)
         self._menu.add_check(self.interaction_check)
 
@@ -40,7 +33,8 @@ class Moderation(commands.Cog):
                 reports.add_command(command)
 
     async def interaction_check(self, interaction: Interaction, /) -> bool:
-        return moderates(interaction, self._settings)
+        allowed: bool = interaction.client.moderates(interaction)
+        return allowed
 
     @app_commands.command(description="Takes in what the sources of this server's reports have new")
     @app_commands.describe(
@@ -56,10 +50,11 @@ class Moderation(commands.Cog):
         """Reindex the server's collection; one at a time."""
         if rebuild and dry_run:
             raise InputError("A rebuild takes nothing in: there is nothing to tell beforehand.")
-        server, actor = interaction.guild_id, f"discord:{interaction.user.id}"
+        library: Library = interaction.client.library
+        server, actor = interaction.guild_id, actor_of(interaction)
 
         def job(watch: Watcher) -> Report:
-            archive = self._library.archive(server)
+            archive = library.archive(server)
             if rebuild:
                 return archive.rebuild(actor=actor, watch=watch)
             if not archive.sources.all():
@@ -67,7 +62,7 @@ class Moderation(commands.Cog):
             return archive.sources.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
         what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"
-        await self._works.show(interaction, what, job, alone=True)
+        await interaction.client.works.show(interaction, what, job, alone=True)
 
     @app_commands.guild_only()
     @app_commands.default_permissions(manage_messages=True)

@@ -16,8 +16,10 @@ import discord
 from discord import ui
 from discord.ext import commands, tasks
 
+from bot.answering import each_collection
 from bot.library import Library
 from bot.render import MAX_TEXT, escaped, notice_view
+from index.archive import Archive
 from index.memory import Disturbed
 
 log = logging.getLogger(__name__)
@@ -56,19 +58,13 @@ class Notes(commands.Cog):
     @tasks.loop(minutes=1)
     async def look(self) -> None:
         """Put notes under the answers of every collection that has changed."""
-        servers = [guild.id for guild in self.bot.guilds]
-        for server in await asyncio.to_thread(self._library.existing, servers):
-            try:
-                await self._look_at(server)
-            except Exception:  # a raising loop would end for good, and for all collections
-                log.exception("the answers of %s could not be looked after", server)
+        await each_collection(self.bot, self._library, self._look_at)
 
     @look.before_loop
     async def _ready(self) -> None:
         await self.bot.wait_until_ready()
 
-    async def _look_at(self, server: int | None) -> None:
-        archive = await asyncio.to_thread(self._library.archive, server)
+    async def _look_at(self, server: int | None, archive: Archive) -> None:
         generation = await asyncio.to_thread(lambda: archive.generation)
         if self._seen.get(server) == generation:
             return

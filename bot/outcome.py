@@ -9,17 +9,18 @@ import discord
 from discord import ui
 
 from bot.render import MAX_TEXT, escaped, notice_view
+from bot.wording import KINDS
 from index.intake import Report
 
 _LISTED = 10  # of each kind
 _CHARS = 120  # of a title or a name
-_KINDS = ("added", "updated", "restored", "removed")
+
 _NO_FILES = "-# The rest would come as a file: for that I need Attach Files here."
 
 
 def result_view(
     what: str, report: Report, interaction: discord.Interaction[Any]
-) -> tuple[ui.LayoutView, discord.File | None]:
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with everything in a file where the message holds not all."""
     text = f"### {what}\n{report_text(report)}"
     more = report_lines(report) if _is_long(report) else ""
@@ -28,13 +29,13 @@ def result_view(
 
 def fitting(
     text: str, name: str, interaction: discord.Interaction[Any], more: str = ""
-) -> tuple[ui.LayoutView, discord.File | None]:
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A text as a message; with a file of that name where it does not fit, or there is `more`."""
     if len(text) <= MAX_TEXT and not more:
-        return notice_view(text), None
+        return (notice_view(text),)
     start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
     if not interaction.app_permissions.attach_files:
-        return notice_view(f"{start}\n{_NO_FILES}"), None
+        return (notice_view(f"{start}\n{_NO_FILES}"),)
     view = notice_view(start)
     view.add_item(ui.File[Any](f"attachment://{name}"))
     return view, discord.File(io.BytesIO((more or text).encode()), name)
@@ -43,7 +44,7 @@ def fitting(
 def report_text(report: Report) -> str:
     """What it did: counts, the first titles, and what failed with its reason."""
     lines = []
-    for kind in _KINDS:
+    for kind in KINDS:
         changes = getattr(report, kind)
         if changes:
             lines.append(f"**{kind.capitalize()} {len(changes):,}**")
@@ -64,7 +65,7 @@ def report_lines(report: Report) -> str:
     """Everything it did, a line each: what became of it, its title or source, its id or reason."""
     lines = [
         f"{kind}\t{one.title}\t{one.sentences} sentences\t{one.article_id}"
-        for kind in _KINDS
+        for kind in KINDS
         for one in getattr(report, kind)
     ]
     lines += [f"unchanged\t{report.unchanged} articles"] if report.unchanged else []
@@ -73,7 +74,7 @@ def report_lines(report: Report) -> str:
 
 
 def _is_long(report: Report) -> bool:
-    return max(len(report.failed), *(len(getattr(report, kind)) for kind in _KINDS)) > _LISTED
+    return max(len(report.failed), *(len(getattr(report, kind)) for kind in KINDS)) > _LISTED
 
 
 def _more(count: int) -> list[str]:

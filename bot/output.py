@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bot.wording import speaker_line, story_line
-from index.article import Agreement, Answer, Article, Citation, CitedQuote, News, Notice
+from bot.wording import KINDS, day, speaker_line, story_line
+from index.article import Agreement, Answer, Article, Citation, CitedQuote, Sentence
 from index.evaluate import Figures
 from index.intake import Change, Report
 from index.retrieve import Ranking, explained
 from index.store import Event, Source
+
+_LISTED = 20
+# The fields that scripts rely on, in order.
+_CHANGE = "article_id title sentences"
+_SENTENCE = "article_id sentence_id start end text"
+_ARTICLE = "publisher author published url language source revision retired guessed"
+_ORIGIN = "kind every paused checked succeeded failures failing_since error"
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -33,13 +40,9 @@ def report(made: Report) -> dict[str, Any]:
     """What `add`, `reindex`, `remove` and `restore` did."""
     return {
         "generation": made.generation,
-        "added": [_change(change) for change in made.added],
-        "updated": [_change(change) for change in made.updated],
-        "restored": [_change(change) for change in made.restored],
-        "removed": [_change(change) for change in made.removed],
-        "unchanged": made.unchanged,
-        "embedded": made.embedded,
-        "failed": [{"source": one.source, "error": one.error} for one in made.failed],
+        **{kind: [_fields(one, _CHANGE) for one in getattr(made, kind)] for kind in KINDS},
+        **_fields(made, "unchanged embedded"),
+        "failed": [_fields(one, "source error") for one in made.failed],
         "seconds": round(made.seconds, 3),
     }
 
@@ -48,28 +51,19 @@ def ranking(
     ranked: Ranking, k: int, *, by_article: bool, query_id: str | None, explain: bool = False
 ) -> dict[str, Any]:
     """A ranking of sentences or articles; `explain` adds what each feature adds to a score."""
-    results: list[dict[str, Any]]
-    if by_article:
-        results = [
-            {"rank": rank, "score": round(score, 6), "article_id": found.article_id}
-            for rank, (found, score) in enumerate(ranked.by_article()[:k], 1)
-        ]
-    else:
-        pairs = zip(ranked.sentences[:k], ranked.scores[:k].tolist(), strict=True)
-        results = [
-            {
-                "rank": rank,
-                "score": round(score, 6),
-                "article_id": sentence.article_id,
-                "sentence_id": sentence.sentence_id,
-                "start": sentence.start,
-                "end": sentence.end,
-                "text": sentence.text,
-            }
-            for rank, (sentence, score) in enumerate(pairs, 1)
-        ]
-        added = explained(ranked) if explain else {}
-        for row, result in enumerate(results if explain else []):
+    scored: list[tuple[Article | Sentence, float]] = (
+        [*ranked.by_article()]
+        if by_article
+        else [*zip(ranked.sentences, ranked.scores.tolist(), strict=True)]
+    )
+    names = "article_id" if by_article else _SENTENCE
+    results = [
+        {"rank": rank, "score": round(score, 6), **_fields(one, names)}
+        for rank, (one, score) in enumerate(scored[:k], 1)
+    ]
+    if explain and not by_article:
+        added = explained(ranked)
+        for row, result in enumerate(results):
             result["features"] = {
                 name: round(float(own[row]), 4) + 0.0  # no minus zero
                 for name, own in added.items()
@@ -81,15 +75,13 @@ def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
     """An answer or a decline."""
     made: dict[str, Any] = {} if query_id is None else {"id": query_id}
     made |= {
-        "answer_id": given.answer_id,
-        "question": given.question,
-        "status": given.status,
+        **_fields(given, "answer_id question status"),
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [_citation(citation) for citation in given.citations],
         "agreement": _agreement(given.agreement) if given.agreement else None,
         "independent": given.independent,
-        "news": _news(given.news) if given.news else None,
+        "news": _fields(given.news, "since reports") if given.news else None,
         "generation": given.generation,
     }
     if given.reason:
@@ -101,50 +93,21 @@ def answer(given: Answer, query_id: str | None = None) -> dict[str, Any]:
 
 def article(found: Article, *, with_text: bool = True) -> dict[str, Any]:
     """A stored article."""
-    made = {"article_id": found.article_id, "title": found.title}
-    if with_text:
-        made["text"] = found.text
     return {
-        **made,
-        "publisher": found.publisher,
-        "author": found.author,
-        "published": _moment(found.published),
-        "url": found.url,
-        "language": found.language,
-        "source": found.source,
-        "revision": found.revision,
-        "retired": found.retired,
-        "guessed": list(found.guessed),
-        "notice": _notice(found.notice) if found.notice else None,
+        **_fields(found, "article_id title text" if with_text else "article_id title"),
+        **_fields(found, _ARTICLE),
+        "notice": _fields(found.notice, "kind note at actor") if found.notice else None,
     }
 
 
 def source(origin: Source) -> dict[str, Any]:
     """A source, and how reading it went."""
-    return {
-        "source": origin.uri,
-        "kind": origin.kind,
-        "every": origin.every,
-        "paused": origin.paused,
-        "checked": _moment(origin.checked),
-        "succeeded": _moment(origin.succeeded),
-        "failures": origin.failures,
-        "failing_since": _moment(origin.failing_since),
-        "error": origin.error,
-    }
+    return {"source": origin.uri, **_fields(origin, _ORIGIN)}
 
 
 def event(logged: Event) -> dict[str, Any]:
     """A line of the audit log."""
-    return {
-        "generation": logged.generation,
-        "at": _moment(logged.at),
-        "actor": logged.actor,
-        "action": logged.action,
-        "note": logged.note,
-        "articles": dict(logged.articles),
-        "titles": list(logged.titles),
-    }
+    return _fields(logged, "generation at actor action note articles titles")
 
 
 def figures(measured: Figures) -> dict[str, Any]:
@@ -158,15 +121,11 @@ def figures(measured: Figures) -> dict[str, Any]:
 
 def print_report(console: Console, made: Report) -> None:
     """What was done, for a person."""
-    for word, changes in (
-        ("Added", made.added),
-        ("Updated", made.updated),
-        ("Restored", made.restored),
-        ("Removed", made.removed),
-    ):
+    for kind in KINDS:
+        changes: tuple[Change, ...] = getattr(made, kind)
         if changes:
             sentences = sum(change.sentences for change in changes)
-            console.print(f"{word} {len(changes):,} ({sentences:,} sentences)")
+            console.print(f"{kind.capitalize()} {len(changes):,} ({sentences:,} sentences)")
             for change in changes[:_LISTED]:
                 console.print(f"  {escape(change.article_id)}  {escape(change.title)}")
             if len(changes) > _LISTED:
@@ -177,7 +136,7 @@ def print_report(console: Console, made: Report) -> None:
         console.print(f"[red]Failed[/red] {escape(failure.source)}: {escape(failure.error)}")
     if made.embedded:
         console.print(f"Embedded {made.embedded:,} sentences again")
-    elif not any((made.added, made.updated, made.restored, made.removed, made.failed)):
+    elif not made.failed and not any(getattr(made, kind) for kind in KINDS):
         console.print("Nothing new.")
 
 
@@ -248,14 +207,14 @@ def _in_words(parts: Mapping[str, float]) -> str:
 
 def source_line(found: Article) -> str:
     """Publisher, date and title on one line."""
-    date = _day(found.published) if found.published else None
+    date = day(found.published) if found.published else None
     return ", ".join(part for part in (found.publisher, date, found.title) if part)
 
 
 def notice_line(found: Article) -> str:
     """What is wrong with an article, and since when that is known."""
     notice = found.notice
-    return f"{notice.kind} {_day(notice.at)}: {notice.note}" if notice else ""
+    return f"{notice.kind} {day(notice.at)}: {notice.note}" if notice else ""
 
 
 def print_sources(console: Console, found: list[Source]) -> None:
@@ -263,7 +222,7 @@ def print_sources(console: Console, found: list[Source]) -> None:
     for one in found:
         every = f"every {one.every:,} minutes" if one.every else "on reindex"
         state = "paused" if one.paused else every
-        good = f", last read {_day(one.succeeded)}" if one.succeeded else ""
+        good = f", last read {day(one.succeeded)}" if one.succeeded else ""
         console.print(f"{escape(one.uri)}  ({one.kind}, {state}{good})")
         if one.failures:
             console.print(f"  [red]failed {one.failures:,} times[/red]: {escape(one.error or '')}")
@@ -271,38 +230,9 @@ def print_sources(console: Console, found: list[Source]) -> None:
         console.print("No sources yet: `onrecord add` and `onrecord sources --add` name some.")
 
 
-def _day(moment: datetime) -> str:
-    return moment.strftime("%-d %B %Y")
-
-
-_LISTED = 20
-
-
-def _change(change: Change) -> dict[str, Any]:
-    return {
-        "article_id": change.article_id,
-        "title": change.title,
-        "sentences": change.sentences,
-    }
-
-
 def _quote(cited: CitedQuote) -> dict[str, Any]:
-    quote = cited.quote
-    return {
-        "text": quote.text,
-        "article_id": quote.article_id,
-        "start": quote.start,
-        "end": quote.end,
-        "citation": cited.citation,
-        "speaker": cited.speaker,
-        "act": cited.act,
-        "also": list(cited.also),
-        "change": cited.change,
-    }
-
-
-def _news(found: News) -> dict[str, Any]:
-    return {"since": found.since.isoformat(), "reports": found.reports}
+    of = _fields(cited.quote, "text article_id start end")
+    return of | _fields(cited, "citation speaker act also change")
 
 
 def _agreement(found: Agreement) -> dict[str, Any]:
@@ -322,14 +252,14 @@ def _citation(citation: Citation) -> dict[str, Any]:
     }
 
 
-def _notice(notice: Notice) -> dict[str, Any]:
-    return {
-        "kind": notice.kind,
-        "note": notice.note,
-        "at": _moment(notice.at),
-        "actor": notice.actor,
-    }
+def _fields(of: object, names: str) -> dict[str, Any]:
+    """Some fields of an object, by their names, as JSON has them: times in ISO 8601, lists."""
+    return {name: _plain(getattr(of, name)) for name in names.split()}
 
 
-def _moment(value: datetime | None) -> str | None:
-    return value.isoformat() if value else None
+def _plain(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Mapping):
+        return dict(value)
+    return list(value) if isinstance(value, tuple) else value

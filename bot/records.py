@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import math
-import re
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Any
 
 import discord
 from discord import app_commands, ui
+from discord.app_commands import Choice
 from discord.ext import commands
 
-from bot.ask import Choices, Interaction, choices
+from bot.answering import begun
+from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline, Library
 from bot.manners import begin, tell
 from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
-from bot.render import Row, citation_line, coded, escaped, notice_view, restriction
+from bot.press import IN_PLACE, Interaction, Pressed, button, page_row
+from bot.render import citation_line, coded, escaped, notice_view, restriction
 from index.archive import Archive
 from index.article import Article, Citation
 from index.errors import NotFoundError
@@ -38,17 +41,12 @@ class Records(commands.Cog):
         name="reports", description="What reports there are to ask about", guild_only=True
     )
 
-    def __init__(self, library: Library) -> None:
-        """Look into this library."""
-        self._library = library
-
     @app_commands.command(description="How an answer came about, and what has changed since")
     @app_commands.describe(answer="The id under the answer")
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
     async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
         """Replay an answer from its id."""
-        await begin(interaction, ephemeral=True)
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        archive = await begun(interaction)
         found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
         said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
         now = await asyncio.to_thread(lambda: archive.generation)
@@ -64,32 +62,24 @@ class Records(commands.Cog):
     ) -> None:
         """List reports in pages."""
         await begin(interaction, ephemeral=True)
-        view = await list_view(self._library, interaction.guild_id, search or "", 0)
-        await tell(interaction, view)
+        await _list(Pressed(interaction, search or "", 0))
 
     @reports.command(name="show", description="One report, and the questions it answered")
     @app_commands.describe(report="Its title")
     async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
         """Show one report."""
-        await begin(interaction, ephemeral=True)
-        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
-        matching = [one for one in known if report in {one.article_id, one.title}]
-        chosen = (matching or matches(known, report))[:1]
+        archive = await begun(interaction)
+        stored = await known(interaction)
+        named = [one for one in stored if report in {key_of(one.article_id), one.title}]
+        chosen = (named or matches(stored, report))[:1]
         if not chosen:
             raise NotFoundError("There is no such report here: choose one from the list.")
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
         text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
         await tell(interaction, notice_view(text))
 
     @show.autocomplete("report")
     async def _titles(self, interaction: Interaction, typed: str) -> Choices:
-        known = await asyncio.to_thread(self._library.headlines, interaction.guild_id)
-        found = matches(known, typed)
-        rows = choices(one.article_id for one in found)
-        titles = {one.article_id: one.title for one in found}
-        for row in rows:
-            row.name = titles[row.value][:100] or row.value
-        return rows
+        return await title_choices(interaction, typed)
 
     @reports.command(name="timeline", description="Which days the reports on something speak of")
     @app_commands.describe(topic="In a few words: Hallow Dam gate")
@@ -97,8 +87,7 @@ class Records(commands.Cog):
         self, interaction: Interaction, topic: app_commands.Range[str, 1, 200]
     ) -> None:
         """Draw which days the reports on a topic speak of, by publisher."""
-        await begin(interaction)
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
+        archive = await begun(interaction, private=False)
         found = await asyncio.to_thread(counted, archive, topic)
         picture = await asyncio.to_thread(draw, found) if found.days else None
         if picture is None or not interaction.app_permissions.attach_files:
@@ -106,40 +95,27 @@ class Records(commands.Cog):
             await tell(interaction, notice_view(found.words() + lacks))
             return
         file = discord.File(io.BytesIO(picture), "timeline.png", description=found.words()[:1000])
-        await interaction.followup.send(view=_pictured(found), file=file)
+        await tell(interaction, _pictured(found), file)
 
 
-class Turn(
-    ui.DynamicItem[ui.Button[ui.LayoutView]],
-    template=r"reports:(?P<page>\d{1,6}):(?P<way>[bn]):(?P<search>.{0,60})",
-):
-    """Another page of the list of reports."""
+async def known(interaction: Interaction, *, retired: bool = False) -> Sequence[Headline]:
+    """The reports of a server, or those removed from it, newest first."""
+    library: Library = interaction.client.library
+    listed = library.retired if retired else library.headlines
+    return await asyncio.to_thread(listed, interaction.guild_id)
 
-    def __init__(self, page: int, way: str, search: str, *, off: bool = False) -> None:
-        """Name the page to go to; `way` keeps two buttons to one page apart."""
-        label = "◀ Back" if way == "b" else "Next ▶"
-        name = f"reports:{page}:{way}:{search}"
-        super().__init__(ui.Button(label=label, custom_id=name, disabled=off))
-        self._page, self._search = page, search
 
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
-        item: ui.Item[Any],  # noqa: ARG003 - as above
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        return cls(int(match["page"]), match["way"], match["search"])
+async def title_choices(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
+    """Reports to choose from while their title is typed; chosen is a `key_of` their id."""
+    found = matches(await known(interaction, retired=retired), typed)[:ROWS]
+    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:ROW_CHARS] for one in found]
+    keys = [key_of(one.article_id) for one in found]
+    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
 
-    async def callback(self, interaction: Interaction) -> None:
-        """Turn the page in place."""
-        client = interaction.client
-        try:
-            view = await list_view(client.library, interaction.guild_id, self._search, self._page)
-            await interaction.response.edit_message(view=view)
-        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
-            await client.explain(interaction, error)
+
+def key_of(name: str) -> str:
+    """What stands for an id or address in a row to choose, which holds 100 characters."""
+    return name if len(name) <= ROW_CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
@@ -152,20 +128,23 @@ def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
     ]
 
 
-async def list_view(library: Library, server: int | None, search: str, page: int) -> ui.LayoutView:
-    """One page of the reports."""
-    found = matches(await asyncio.to_thread(library.headlines, server), search)
+@button("newer", "◀ Back", IN_PLACE)
+@button("older", "Next ▶", IN_PLACE)
+async def _list(pressed: Pressed) -> None:
+    """One page of the reports that hold the words of a search."""
+    search = pressed.key
+    found = matches(await known(pressed.interaction), search)
     pages = max(1, math.ceil(len(found) / _PAGE))
-    page = min(page, pages - 1)
+    page = min(pressed.page, pages - 1)
     heading = f"### {len(found):,} report{'s' * (len(found) != 1)}"
     heading += f" with “{escaped(search)}”" if search else ""
     lines = [heading, *(_line(one) for one in found[page * _PAGE : (page + 1) * _PAGE])]
     if pages == 1:
-        return notice_view("\n".join(lines))
-    row: Row = ui.ActionRow()
-    row.add_item(Turn(max(0, page - 1), "b", search, off=page == 0))
-    row.add_item(Turn(page + 1, "n", search, off=page + 1 == pages))
-    return notice_view("\n".join([*lines, f"-# Page {page + 1} of {pages}"]), [row])
+        await pressed.reply(notice_view("\n".join(lines)))
+        return
+    row = page_row("newer", "older", page, last=page + 1 == pages, key=search)
+    lines.append(f"-# Page {page + 1} of {pages}")
+    await pressed.reply(notice_view("\n".join(lines), [row]))
 
 
 def explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:

@@ -13,11 +13,13 @@ from pathlib import Path
 import discord
 from discord.ext import commands, tasks
 
+from bot.answering import each_collection
 from bot.library import Library
 from bot.manners import missing_to_write
 from bot.render import escaped, notice_view
 from bot.settings import Settings
 from bot.work import Works
+from index.archive import Archive
 from index.errors import InputError
 from index.intake import Report, Watcher
 from index.store import Source
@@ -55,15 +57,9 @@ class Upkeep(commands.Cog):
     @tasks.loop(minutes=1)
     async def refresh(self) -> None:
         """Take in what sources that are due have new, one collection after the other."""
-        servers = [guild.id for guild in self.bot.guilds]
-        for server in await asyncio.to_thread(self._library.existing, servers):
-            try:
-                await self._refresh(server)
-            except Exception:  # a raising loop would end for good, and for all collections
-                log.exception("the sources of %s could not be looked into", server)
+        await each_collection(self.bot, self._library, self._refresh)
 
-    async def _refresh(self, server: int | None) -> None:
-        archive = await asyncio.to_thread(self._library.archive, server)
+    async def _refresh(self, server: int | None, archive: Archive) -> None:
         now = discord.utils.utcnow()
         if not any(one.due(now) for one in await asyncio.to_thread(archive.sources.all)):
             return

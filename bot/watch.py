@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands, tasks
 
+from bot.answering import begun, each_collection
 from bot.buttons import answer_rows, stop_row
 from bot.library import Library
-from bot.manners import begin, moderates, tell
+from bot.manners import tell
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Settings
 from index.archive import Archive
@@ -46,29 +46,24 @@ class Watching(commands.Cog):
     @tasks.loop(minutes=1)
     async def look(self) -> None:
         """Ask every watch of a collection that has changed since it was last asked."""
-        await self._each(self._look_at)
+        await each_collection(self.bot, self._library, self._look_at)
 
     @tasks.loop(hours=24)
     async def forget(self) -> None:
         """Forget old answers, once a day."""
         days = self._settings.answers.keep_days
-        await self._each(lambda archive: asyncio.to_thread(archive.memory.prune, days))
+
+        async def prune(_: int | None, archive: Archive) -> None:
+            await asyncio.to_thread(archive.memory.prune, days)
+
+        await each_collection(self.bot, self._library, prune)
 
     @look.before_loop
     @forget.before_loop
     async def _ready(self) -> None:
         await self.bot.wait_until_ready()
 
-    async def _each(self, work: Callable[[Archive], Awaitable[None]]) -> None:
-        """Do something for each collection that there is; one that fails stops no other."""
-        servers = [guild.id for guild in self.bot.guilds]
-        for server in await asyncio.to_thread(self._library.existing, servers):
-            try:
-                await work(await asyncio.to_thread(self._library.archive, server))
-            except Exception:  # a raising loop would end for good, and for all collections
-                log.exception("the collection of %s could not be looked after", server)
-
-    async def _look_at(self, archive: Archive) -> None:
+    async def _look_at(self, _: int | None, archive: Archive) -> None:
         for watch in await asyncio.to_thread(_due, archive):
             try:
                 await self._ask_again(archive, watch)
@@ -99,9 +94,8 @@ class Watching(commands.Cog):
     @app_commands.command(description="Questions I look out for here; you can end yours")
     async def watching(self, interaction: discord.Interaction[Any]) -> None:
         """List one's own watches; to a moderator all of the server."""
-        await begin(interaction, ephemeral=True)
-        archive = await asyncio.to_thread(self._library.archive, interaction.guild_id)
-        guild = interaction.guild if moderates(interaction, self._settings.discord) else None
+        archive = await begun(interaction)
+        guild = interaction.guild if interaction.client.moderates(interaction) else None
         mine = interaction.user.id
         found = [
             one

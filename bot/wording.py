@@ -1,4 +1,4 @@
-"""The few words of the bot's own that stand around quotes: who says them, how reports relate."""
+"""The few words of the bot's own that stand around quotes and results."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from datetime import date
 
 from index.article import Act, Answer, CitedQuote, News
 
+KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
 
 

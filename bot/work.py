@@ -5,25 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import re
 import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self
+from typing import Any
 
 import discord
 from discord import ui
 
+from bot.manners import begin
 from bot.outcome import result_view
-from bot.render import Row, escaped, notice_view
+from bot.press import IN_PLACE, Interaction, Press, Pressed, button, row_of
+from bot.render import escaped, notice_view
 from bot.settings import Discord
 from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
 from index.intake import Progress, Report, Watcher
 
 log = logging.getLogger(__name__)
-Interaction = discord.Interaction[Any]
 Job = Callable[[Watcher], Report]
 EVERY_S = 2.0  # between two edits
 _AT_ONCE = 2  # of all servers; more would make questions wait for the processor
@@ -91,20 +91,21 @@ class Works:
         shown = _Shown(interaction)
         with self._listed(work):
             if not interaction.response.is_done():
-                await interaction.response.defer()
+                await begin(interaction)
             task = asyncio.ensure_future(self.run(job, work))
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
             try:
-                view, file = result_view(what, task.result(), interaction)
+                view, *files = result_view(what, task.result(), interaction)
             except CancelledError as error:
-                view, file = notice_view(f"### {what}\n{error} before anything was changed."), None
+                said = f"### {what}\n{error} before anything was changed."
+                view, files = notice_view(said), []
             except OnRecordError as error:
-                view, file = notice_view(f"### {what}\n{escaped(str(error))}"), None
+                view, files = notice_view(f"### {what}\n{escaped(str(error))}"), []
             except Exception:
                 await shown.drop()
                 raise  # the error handler answers
-            await shown.end(view, file)
+            await shown.end(view, files)
 
     async def quietly(self, server: int | None, what: str, job: Job) -> bool:
         """Do a job of the bot's own; no where the collection is another's."""
@@ -179,9 +180,8 @@ class _Shown:
         server, channel = self._interaction.guild_id, self._interaction.channel_id
         return f"https://discord.com/channels/{server}/{channel}/{self._message.id}"
 
-    async def end(self, view: ui.LayoutView, file: discord.File | None) -> None:
+    async def end(self, view: ui.LayoutView, files: list[discord.File]) -> None:
         """Show what came of it: in the message, else as a new one, else to who asked."""
-        files = [file] if file else []
         for way in (self._write, self._post, self._tell):
             try:
                 await way(view, files)
@@ -216,45 +216,25 @@ class _Shown:
         await self._interaction.user.send(view=view, files=files)
 
 
-class Stop(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"work:(?P<key>[0-9a-f]{8})"):
-    """Ends a work: for who began it, and for moderators."""
-
-    def __init__(self, key: str, *, off: bool = False) -> None:
-        """Name the work."""
-        label = "Stopping …" if off else "Stop"
-        super().__init__(ui.Button(label=label, custom_id=f"work:{key}", disabled=off))
-        self._key = key
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
-        item: ui.Item[Any],  # noqa: ARG003 - as above
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        return cls(match["key"])
-
-    async def callback(self, interaction: Interaction) -> None:
-        """Ask the work to end after the article in hand."""
-        client = interaction.client
-        work: Work | None = client.works.running.get(self._key)
-        try:
-            if work is None:
-                raise NotFoundError("This has ended already; what is in stays in.")
-            if interaction.user.id != work.by and not client.moderates(interaction):
-                raise InputError("Only who began it, or a moderator, can stop it.")
-            work.stopped_by = escaped(interaction.user.display_name)
-            await interaction.response.edit_message(view=progress_view(work))
-        except Exception as error:  # noqa: BLE001 - `explain` logs it; the presser gets a sentence
-            await client.explain(interaction, error)
+@button("halt", "Stop", IN_PLACE)
+@button("halting", "Stopping …", IN_PLACE)
+async def _halt(pressed: Pressed) -> None:
+    """Ask a work to end after the article in hand: for who began it, and for moderators."""
+    interaction = pressed.interaction
+    work: Work | None = interaction.client.works.running.get(pressed.key)
+    if work is None:
+        raise NotFoundError("This has ended already; what is in stays in.")
+    if interaction.user.id != work.by and not interaction.client.moderates(interaction):
+        raise InputError("Only who began it, or a moderator, can stop it.")
+    work.stopped_by = escaped(interaction.user.display_name)
+    await pressed.reply(progress_view(work))
 
 
 def progress_view(work: Work) -> ui.LayoutView:
     """How far a work is, with the button that ends it."""
-    row: Row = ui.ActionRow()
-    row.add_item(Stop(work.key, off=work.stopped_by is not None))
-    return notice_view(progress_text(work), [row])
+    stopping = work.stopped_by is not None
+    stop = Press("halting" if stopping else "halt", work.key, off=stopping)
+    return notice_view(progress_text(work), [row_of([stop])])
 
 
 def progress_text(work: Work) -> str:

@@ -589,9 +589,9 @@ def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, b
             if not moment:
                 (added,) = archive.add([str(file)]).added
                 archive.remove([added.article_id])
-            assert not archive.reindex().updated
+            assert not archive.sources.reindex().updated
         archive.restore([added.article_id]) if back == "restore" else archive.undo(1)
-        assert archive.reindex().updated
+        assert archive.sources.reindex().updated
         assert archive.article(added.article_id).text == "The dam failed at noon."
 
 
@@ -602,10 +602,10 @@ def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
 
         def reread(text: str) -> bool:
             file.write_text(text, encoding="utf-8")  # so lately that it cannot be known again
-            return bool(archive.reindex().updated)
+            return bool(archive.sources.reindex().updated)
 
         file.touch()
-        archive.add_source(str(file))
+        archive.sources.add(str(file))
         reread("The dam failed at dawn.")
         assert reread("The dam failed at noon.")
         archive.undo(1)

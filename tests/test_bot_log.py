@@ -184,24 +184,24 @@ def test_an_answer_of_what_is_no_longer_there_is_no_trouble(
     """An answer logged just after an older copy was recovered keeps no other from its note."""
     archive.backup(tmp_path / "copy")
     (folder / "gull.txt").write_text("A gull flew over the harbour.", encoding="utf-8")
-    archive.reindex()
+    archive.sources.reindex()
     lost, kept = archive.ask("What flew over the harbour?"), archive.ask("When did the gate fail?")
     archive.recover(tmp_path / "copy")
-    archive.log(lost, channel=1, message=2)
-    archive.log(kept, channel=1, message=3)
+    archive.memory.log(lost, channel=1, message=2)
+    archive.memory.log(kept, channel=1, message=3)
     archive.remove([kept.quotes[0].quote.article_id])
-    found = archive.disturbed(datetime.now(UTC) - timedelta(days=1))
+    found = archive.memory.disturbed(datetime.now(UTC) - timedelta(days=1))
     assert [one.entry.answer.answer_id for one in found] == [kept.answer_id]
 
 
 def test_an_answer_shown_again_gets_its_note_again(archive: Archive) -> None:
     """Who reads an old answer where it is shown anew has not seen the note under the first."""
     sent, since = archive.ask("When did the gate fail?"), datetime.now(UTC) - timedelta(days=1)
-    archive.log(sent, channel=1, message=2)
+    archive.memory.log(sent, channel=1, message=2)
     archive.remove([sent.quotes[0].quote.article_id])
-    archive.told(archive.disturbed(since))
-    assert archive.disturbed(since) == []
-    archive.log(sent)
-    assert archive.disturbed(since) == []
-    archive.log(sent, channel=1, message=3)
-    assert [one.entry.message for one in archive.disturbed(since)] == [3]
+    archive.memory.told(archive.memory.disturbed(since))
+    assert archive.memory.disturbed(since) == []
+    archive.memory.log(sent)
+    assert archive.memory.disturbed(since) == []
+    archive.memory.log(sent, channel=1, message=3)
+    assert [one.entry.message for one in archive.memory.disturbed(since)] == [3]

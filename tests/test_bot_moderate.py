@@ -247,7 +247,7 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
     assert labels(shown) == ["◀ Later", "(Earlier ▶)"]
     room.env.bot.moderates = lambda _: False
     refused = await room.editor.click(shown, label="◀ Later")
-    assert "for moderators" in said(refused.response)
+    assert "for moderators" in said(refused.followups[-1])
 
 
 async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: Held) -> None:
@@ -262,7 +262,7 @@ async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: H
     assert "A gull over the harbour" in said(shown)
     assert "left" in said(shown)
     refused = await room.reader.click(shown, label="Stop")
-    assert "Only who began it, or a moderator" in said(refused.response)
+    assert "Only who began it, or a moderator" in said(refused.followups[-1])
     await room.editor.click(shown, label="Stop")
     assert labels(room.channel.last_message) == ["(Stopping …)"]
     held.go.set()
@@ -276,7 +276,7 @@ async def test_stop_button_of_ended_work_says_so(room: Newsroom) -> None:
     channel = room.env.bot.get_channel(room.channel.id)
     shown = await channel.send(view=progress_view(Work("desk", "Reindexing", 1, "Ada")))
     late = await room.editor.click(shown, label="Stop")
-    assert "ended already" in said(late.response)
+    assert "ended already" in said(late.followups[-1])
 
 
 async def test_edits_are_two_seconds_apart(room: Newsroom, held: Held) -> None:
@@ -377,10 +377,10 @@ def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
     added = tuple(Change(f"id{n}", f"Title {n}", 3) for n in range(40))
     failed = tuple(Failure(f"source {n}", f"It is broken {n}.") for n in range(40))
     asked: Any = Asked(attach=attach)
-    view, file = result_view("Adding", Report(7, added=added, failed=failed), asked)
+    view, *files = result_view("Adding", Report(7, added=added, failed=failed), asked)
     assert view.content_length() <= 4000
-    assert (file is not None) == attach
-    if file:
+    assert bool(files) == attach
+    for file in files:
         content = file.fp.read().decode()
         assert all(f"Title {n}\t" in content for n in range(40))
         assert content.count("It is broken") == 40

@@ -236,4 +236,4 @@ async def test_page_that_cannot_be_turned_says_so(
 
     monkeypatch.setattr(Library, "headlines", broken)
     shown = await harbour.reader.click(result.response.message, label="Next ▶")
-    assert "The disk is full" in said(shown.response)
+    assert "The disk is full" in said(shown.followups[0])
