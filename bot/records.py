@@ -165,7 +165,7 @@ def explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> s
         short = text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS].rstrip() + " …"
         words = strength(relative(answer.confidence, score, max(answer.scores)))
         lines.append(f"- **[{cited.citation}]** {words}: {escaped(short)}")
-    lines += [citation_line(citation) for citation in answer.citations]
+    lines += ["", *(citation_line(citation) for citation in answer.citations)]  # ends the list
     lines.append(_changes(found))
     useful = sum(one.verdict == "useful" for one in said)
     wrong = [one for one in said if one.verdict == "wrong"]

@@ -169,6 +169,9 @@ class Sources:
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
+            except Exception as fault:  # noqa: BLE001 - one source must not starve those behind it
+                error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
+                yield Failure(name, error)
             read.setdefault(name, error)
 
     def remember(self, names: Iterable[str]) -> None:

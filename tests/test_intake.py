@@ -375,6 +375,28 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
                 change("elsewhere")
 
 
+def test_a_reader_that_breaks_starves_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source whose reading ends in a fault is told as failed, and those behind it are read."""
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for name, text in (("a", DAM), ("b", "The cup was won by Athletic.")):
+            (tmp_path / f"{name}.txt").write_text(text)
+            here.sources.add(str(tmp_path / f"{name}.txt"), 30)
+        real = formats.read
+
+        def breaking(file: io.BytesIO, place: Place) -> Iterator[object]:
+            if place.name.endswith("a.txt"):
+                raise LookupError("nobody foresaw this")
+            yield from real(file, place)
+
+        monkeypatch.setattr(formats, "read", breaking)
+        report = here.sources.refresh()
+        assert len(report.added) == 1
+        assert "nobody foresaw this" in report.failed[0].error
+        assert [one.failures for one in here.sources.all()] == [1, 0]
+
+
 @pytest.mark.parametrize(
     "uri", ["http://[x", "https://user@news.example/", "http://news.example:99"]
 )
