@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 import discord
@@ -24,8 +24,9 @@ from bot.press import (
     row_of,
 )
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
+from index.answer import citations, cited
 from index.archive import Archive
-from index.article import Answer, Citation, CitedQuote, Quote
+from index.article import Answer, Citation, CitedQuote, Passage, Quote
 from index.errors import InputError
 from index.log import Recalled, Verdict
 from index.sentences import Span, split
@@ -72,7 +73,7 @@ async def _more(pressed: Pressed) -> None:
         await pressed.reply(notice_view(told))
         return
     number = min(pressed.page, len(pages) - 1)
-    shown = pages[number]
+    shown = await asyncio.to_thread(_page, found.answer, pages[number])
     await asyncio.to_thread(archive.check, shown)
     head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, best first. "
     head += "They may be beside the question."
@@ -81,29 +82,27 @@ async def _more(pressed: Pressed) -> None:
     await pressed.reply(quotes_view(head, shown.quotes, shown, footer, [row]))
 
 
-def _further(archive: Archive, answer: Answer) -> list[Answer]:
-    """Pages of the best sentences that the answer does not quote, as answers to be checked."""
+def _further(archive: Archive, answer: Answer) -> list[list[Passage]]:
+    """Pages of the best sentences that the answer does not quote."""
     ranking = archive.search(answer.question, _MOST_PASSAGES, answer.filters)
-    told = [cited.quote for cited in (*answer.quotes, *filter(None, [answer.closest]))]
+    told = [one.quote for one in (*answer.quotes, *filter(None, [answer.closest]))]
     sentences = [
         one
         for one in ranking.sentences[:_MOST_PASSAGES]
         if not any(q.article_id == one.article_id and q.start <= one.start < q.end for q in told)
     ]
-    pages = []
-    for first in range(0, len(sentences), _PAGE):
-        quotes = []
-        sources: dict[str, Citation] = {}
-        for one in sentences[first : first + _PAGE]:
-            article = ranking.articles[one.article_id]
-            source = sources.setdefault(one.article_id, Citation(len(sources) + 1, article))
-            quotes.append(CitedQuote(Quote.cut(article, one.start, one.end), source.number))
-        pages.append(_with_quotes(answer, quotes, sources.values()))
-    return pages
+    further = [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
+    return [further[first : first + _PAGE] for first in range(0, len(further), _PAGE)]
+
+
+def _page(answer: Answer, further: Sequence[Passage]) -> Answer:
+    """A page of passages, each with who says it, as an answer to be checked."""
+    sources = citations(further, {one.article.article_id: one.article for one in further})
+    return _with_quotes(answer, [cited(one, sources) for one in further], sources)
 
 
 def _with_quotes(
-    answer: Answer, quotes: Iterable[CitedQuote], citations: Iterable[Citation]
+    answer: Answer, quotes: Iterable[CitedQuote], sources: Iterable[Citation]
 ) -> Answer:
     return Answer(
         answer_id=answer.answer_id,
@@ -114,7 +113,7 @@ def _with_quotes(
         status="answered",
         confidence=answer.confidence,
         quotes=tuple(quotes),
-        citations=tuple(citations),
+        citations=tuple(sources),
     )
 
 
@@ -124,12 +123,12 @@ async def _around(pressed: Pressed) -> None:
     found = await _recalled(pressed)
     articles = {one.number: one.article for one in found.answer.citations}
     wider = []
-    for cited in found.answer.quotes:
-        article = articles[cited.citation]
+    for quoted in found.answer.quotes:
+        article = articles[quoted.citation]
         spans = split(article.text, article.language)
-        near = _near(spans, cited.quote)
+        near = _near(spans, quoted.quote)
         quote = Quote.cut(article, near.start, near.end)
-        wider.append(CitedQuote(quote, cited.citation))
+        wider.append(CitedQuote(quote, quoted.citation))
     shown = _with_quotes(found.answer, wider, found.answer.citations)
     await asyncio.to_thread((await pressed.archive()).check, shown)
     head = f"### {escaped(found.answer.question[:200])}\n-# With the sentences around each quote"

@@ -150,7 +150,7 @@ def _one_voice(a: Told, b: Told) -> bool:
 def _repeats(told: Told, chosen: Told) -> bool:
     """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
     mine, theirs = told.sentence.text, chosen.sentence.text
-    if _negative(mine) != _negative(theirs):
+    if _negative(mine) != _negative(theirs) or _rebutting(mine) != _rebutting(theirs):
         return False
     a, b = set(content_terms(mine)), set(content_terms(theirs))
     near = len(a & b) > NEAR_COPY * len(a | b) and not facts_differ(read(mine), read(theirs))
@@ -163,6 +163,10 @@ def _repeats(told: Told, chosen: Told) -> bool:
 @lru_cache(maxsize=2048)
 def _negative(text: str) -> bool:
     return bool(_AGAINST.search(text))
+
+
+def _rebutting(text: str) -> bool:
+    return bool(_REBUTS.search(text))
 
 
 # What is asked for besides words

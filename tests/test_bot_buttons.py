@@ -19,7 +19,9 @@ from index.archive import Archive
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
-LONG = " ".join(f"Paragraph {n} of the tunnel chronicle is told here." for n in range(12))
+LONG = " ".join(
+    f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
+)
 
 
 async def ask(room: Newsroom, question: str = ASKED, **options: Any) -> Any:
@@ -55,13 +57,14 @@ def test_every_button_has_an_id_that_is_found_again() -> None:
 async def test_more_passages_turn_in_place(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Further passages come in a message of one's own, and its pages turn in that message."""
+    """Further passages, each with its speaker, come in one's own message; pages turn in it."""
     room.stock(settings, tmp_path / "long", tunnel=LONG)
     message = await ask(room, "What does the tunnel chronicle tell?")
     result = await room.editor.click(message.message, label="More passages")
     assert result.ephemeral
     first = said(result.response)
     assert "Page 1 of" in first
+    assert "Mara Voss:" in first
     assert labels(result.response) == ["(◀ Back)", "Next ▶"]
     before = len(room.channel.history())
     await room.editor.click(result.response.message, label="Next ▶")
