@@ -229,8 +229,8 @@ class Desk(app_commands.Group):
     @_FOR_MODERATORS
     async def _sources(self, interaction: Interaction, typed: str) -> Choices:
         archive = await archive_of(interaction)
-        known = [one.uri for one in await asyncio.to_thread(archive.sources.all)]
-        found = [uri for uri in known if typed.casefold() in uri.casefold()]
+        every = [one.uri for one in await asyncio.to_thread(archive.sources.all)]
+        found = [uri for uri in every if typed.casefold() in uri.casefold()]
         return [Choice(name=uri[:ROW_CHARS], value=key_of(uri)) for uri in found[:ROWS]]
 
     @app_commands.command(description="Who changed what in the reports, and when")
@@ -367,9 +367,9 @@ async def _settle(
 ) -> None:
     """Do something with one source."""
     archive = await begun(interaction)
-    known = {key_of(one.uri): one.uri for one in await asyncio.to_thread(archive.sources.all)}
-    uri = known.get(source, source.strip())
-    if uri not in known.values():
+    uris = {key_of(one.uri): one.uri for one in await asyncio.to_thread(archive.sources.all)}
+    uri = uris.get(source, source.strip())
+    if uri not in uris.values():
         raise NotFoundError("There is no such source: choose one from the list.")
     await asyncio.to_thread(change, archive.sources, uri)
     await tell(interaction, notice_view(f"{escaped(uri[:300])}\n{told}"))

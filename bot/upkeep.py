@@ -69,11 +69,10 @@ class Upkeep(commands.Cog):
 
         if not await self._works.quietly(server, "A scheduled refresh", job):
             return  # a reindex is at it
-        failing = await asyncio.to_thread(archive.sources.failing, 1)
-        long = [one for one in failing if one.failing_since and one.failing_since <= now - _FAILING]
-        if long and server is not None:
-            await self._warn(server, long)
-            for one in long:
+        failing = await asyncio.to_thread(archive.sources.failing, now - _FAILING)
+        if failing and server is not None:
+            await self._warn(server, failing)
+            for one in failing:
                 await asyncio.to_thread(archive.sources.told, one.uri)
 
     async def _warn(self, server: int, failing: list[Source]) -> None:

@@ -71,9 +71,13 @@ class Sources:
         """Drop a source; its articles stay. Raises NotFoundError."""
         self._store.forget(self._known(uri).uri)
 
-    def failing(self, times: int = 3) -> list[Source]:
-        """Those that failed so often in a row, and of which moderators do not know yet."""
-        return [one for one in self.all() if one.failures >= times and not one.told]
+    def failing(self, since: datetime) -> list[Source]:
+        """Those that have failed since that moment or longer, while moderators do not know yet."""
+        return [
+            one
+            for one in self.all()
+            if one.failing_since and one.failing_since <= since and not one.told
+        ]
 
     def told(self, uri: str) -> None:
         """Note that moderators know that a source fails, until it succeeds again."""

@@ -340,12 +340,13 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
             if here.sources.refresh(NOON + timedelta(minutes=30 + n)).failed
         ]
         assert asked == [30, 90, 210, 450]
-        (failing,) = here.sources.failing(4)
+        assert here.sources.failing(NOON + timedelta(minutes=59)) == []
+        (failing,) = here.sources.failing(NOON + timedelta(minutes=60))
         assert failing.failing_since == NOON + timedelta(minutes=60)
         assert failing.succeeded == NOON + timedelta(minutes=30)
         assert "neither a file" in (failing.error or "")
         here.sources.told(failing.uri)
-        assert (here.sources.failing(), here.sources.failing(5)) == ([], [])
+        assert here.sources.failing(NOON + timedelta(days=9)) == []
         report.write_text(CUP)
         here.sources.resume(str(report))
         assert here.sources.refresh(NOON + timedelta(days=1)).updated
