@@ -10,9 +10,10 @@ import numpy as np
 
 from index.article import Agreement, Article, Passage, Sentence, Side
 from index.attribution import LONGEST, Attribution, attribute
-from index.compare import Said, Verdict, compare
+from index.claims import Said
+from index.compare import Verdict, compare
 from index.encoder import Vectors
-from index.origins import independence, read, same_event
+from index.origins import independence, read, same_event, same_subject
 
 _KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes first
 
@@ -94,6 +95,8 @@ def relation(question: str, a: Told, b: Told) -> Verdict | None:
         witnesses = bool(independence((a.article, b.article))[0])
         return found if witnesses and not one_voice else None
     related = found.reason == "correction" or same_event(a.article.text, b.article.text)
+    if found.reason == "fact":
+        related = related and same_subject(question, a.article, b.article)
     return found if related else None
 
 

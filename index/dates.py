@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from index.numbers import NUMBERS
+
 LONGEST = 1_500  # code points of a text that are read
 MONTHS = (
     "January February March April May June July August September October November December"
@@ -78,8 +80,7 @@ _MONTH_NUMBER = {name[:3].lower(): number for number, name in enumerate(MONTHS, 
 _TYPED = re.compile(
     rf"\b(?:{'|'.join([*WEEKDAYS, *(name[:3] for name in MONTHS)])})", re.IGNORECASE
 )
-_COUNTS = "one two three four five six seven eight nine ten eleven twelve".split()
-_COUNT = {word: number for number, word in enumerate(_COUNTS, 1)} | {"a": 1, "an": 1}
+_COUNT = {word: number for word, number in NUMBERS.items() if 0 < number <= 12} | {"a": 1, "an": 1}  # noqa: PLR2004
 _PART = {"early": 0, "beginning": 0, "start": 0, "mid": 1, "middle": 1, "late": 2, "end": 2}
 _AWAY = {"last": -1, "past": -1, "this": 0, "next": 1, "coming": 1}
 _UNIT_DAYS = {"day": 1.0, "week": 7.0, "month": 30.44, "year": 365.25, "decade": 3652.5}

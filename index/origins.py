@@ -14,10 +14,12 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache
 from itertools import combinations, pairwise
 
 from index.article import Article
+from index.numbers import NUMBERS
 from index.terms import STOP_TERMS, terms
 
 LONGEST = 20_000  # code points of a report that are compared
@@ -26,6 +28,8 @@ _REWRITE = 0.22  # of the shorter report's words: independent reports of one eve
 _SHINGLES = 0.1  # of the runs of three words as they stand: no rewrite measured had less than 0.13
 _LEAST_LIFTED = 13  # words: reports of a few lines share as much by chance
 _WHOLLY = 0.9
+_MOSTLY = 0.6
+_SAME_NEWS = timedelta(14)
 _LEAD = 5  # sentences whose names tell what a report is about
 
 Three = tuple[str, str, str]
@@ -86,6 +90,22 @@ def same_event(a: str, b: str) -> bool:
     return shared > 1 and shared >= _REWRITE * min(len(left), len(right))
 
 
+def same_subject(question: str, a: Article, b: Article) -> bool:
+    """Whether two reports speak of the one bearer of a name, and not of namesakes.
+
+    News of one thing appears within days. Reports further apart or of unknown day have to name
+    what the question names, and beside it mostly the same in their leads.
+    """
+    if a.published and b.published and abs(a.published - b.published) <= _SAME_NEWS:
+        return True
+    asked = read(question)
+    left, right = (_lead_names(one.text[:LONGEST]) | read(one.title).names for one in (a, b))
+    if asked.names and not (asked.names & left and asked.names & right):
+        return False
+    left, right = left - asked.bag, right - asked.bag
+    return len(left & right) >= _MOSTLY * max(len(left), len(right))
+
+
 def independence(articles: Sequence[Article]) -> list[frozenset[int]]:
     """For each article the indices of those that it is independent of.
 
@@ -132,8 +152,7 @@ _QUOTED = re.compile(r"“[^”“]*[”“]?|\"[^\"]*\"?")
 _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
 _TIME = re.compile(r"\b(\d{1,2})[.:](\d\d) ?(?=[ap]\.?m\b)")
 _ENDS = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])|\n+")
-_NUMBERS = "two three four five six seven eight nine ten eleven twelve".split()
-_NUMBER = {word: str(number) for number, word in enumerate(_NUMBERS, 2)}
+_NUMBER = {word: str(number) for word, number in NUMBERS.items() if number > 1}
 _BRITISH = re.compile(
     r"(?<=[a-z]{3})(?P<or>our)(?=$|s$|ed$|ing$|hood)|(?<=[a-z])(?P<iz>is)(?=(?:e[sdr]?|ing|ation)$)"
     r"|(?<=[a-z])(?P<ter>tre)(?=s?$)|(?P<og>ogue)(?=s?$)"

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from index.agreement import Told, agreement, relation, same_speaker, voice
 from index.article import Agreement, Article, Passage, Sentence, Side
-from index.compare import LONGEST, Said, compare
+from index.claims import LONGEST, Said
+from index.compare import compare
 from index.sentences import split
 
 ENTERED = "Did the rebels enter Ostby?"
