@@ -138,7 +138,8 @@ _NOT = re.compile(
 _NO = re.compile(r"\W*no (?P<verb>[a-z]+) (?!of\b)", re.IGNORECASE)
 _NEGATIVE = re.compile(
     r"\b(?:not?|never|neither|nor|none|nothing|nobody|without|cannot|refus\w+"
-    r"|declin\w+ (?:to|comment)|(?:do|does|did|is|are|was|were|has|have|had|wo|would|ca|could|should)n['’]?t"
+    r"|declin\w+ (?:to|comment)"
+    r"|(?:do|does|did|is|are|was|were|has|have|had|wo|would|ca|could|should)n['’]?t"
     r"|den(?:y|ied|ies|ying)|fail\w+|unable|yet to|no longer|only)\b",
     re.IGNORECASE,
 )

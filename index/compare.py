@@ -161,7 +161,10 @@ def _by_denial(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None
     denial, plain = (x, y) if x.denied is not None else (y, x)
     if plain.unsure or plain.negative or "?" in denial.said.text:
         return None
-    shared = _shared(read(denial.denied or ""), plain.words)
+    denied = read(denial.denied or "")
+    if denied.figures and plain.words.figures and not denied.figures & plain.words.figures:
+        return None  # it denies another figure
+    shared = _shared(denied, plain.words)
     on_it = _takes_up(asked, denial, 0.3) and _takes_up(asked, plain, 0.4)
     if not on_it and len(asked.words.bag) > _LONG:  # nobody takes up so many words
         on_it = near >= 0.5 and shared >= 0.6  # noqa: PLR2004
