@@ -71,10 +71,8 @@ def voice(passage: Passage) -> Attribution:
 
 def same_speaker(one: str | None, other: str | None) -> bool:
     """Whether two phrases name one speaker: the words of one are among those of the other."""
-    if one is None or other is None:
-        return one == other
-    a, b = read(one).bag, read(other).bag
-    return a <= b or b <= a
+    a, b = (read(phrase or "").bag for phrase in (one, other))
+    return a <= b or b <= a if a and b else one == other
 
 
 def relation(question: str, a: Told, b: Told) -> Verdict | None:

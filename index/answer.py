@@ -12,7 +12,7 @@ from index.agreement import agreement, voice
 from index.article import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.origins import independence
 from index.retrieve import Ranking, weights
-from index.selection import asks_of_the_past, passages
+from index.selection import asks_of_the_past, passages, voiced
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,10 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
         where = "that pass the filters" if filters else "in this collection yet"
         return Judgement(0.0, f"There are no reports {where}.")
     confidence = ranking.confidence
+    if confidence < threshold and voiced(ranking):
+        confidence = threshold
     if confidence >= threshold:
-        return Judgement(confidence, None)
+        return Judgement(confidence, decline.uncounted(ranking))
     return Judgement(confidence, decline.reason(ranking))
 
 

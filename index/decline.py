@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from index.article import Article, Filters
+from index.figures import units
 from index.query import AnswerType, Query, words
 from index.retrieve import Ranking
 from index.terms import STOP_TERMS, terms
 
 _CLOSE = 3  # sentences that count as the closest passages
+_COUNTING = 12  # sentences looked through for a count
 _NAMED = 3  # words named in a reason
 _FOREIGN = 3  # words from which on a question without one English word is worth a remark
 _KINDS: dict[AnswerType, str] = {
@@ -37,6 +39,20 @@ def reason(ranking: Ranking) -> str:
     if unheard:
         return f"No report mentions {_listed(query, unheard)}."
     return _what_the_closest_lacks(ranking, counted)
+
+
+def uncounted(ranking: Ranking) -> str | None:
+    """Says that of whom a question wants counted no close sentence speaks, if so.
+
+    Asked for the dead, a report that counts the displaced is near in every other word.
+    """
+    counted = units(ranking.query.question)
+    if ranking.query.answer_type != "number" or not counted:
+        return None
+    if any(counted & units(sentence.text) for sentence in ranking.sentences[:_COUNTING]):
+        return None
+    asked = [term for term in ranking.query.terms if units(_written(ranking.query, term))]
+    return f"The closest passages give no number of {_listed(ranking.query, asked)}."
 
 
 def excluded(filters: Filters, article: Article) -> str:
@@ -94,13 +110,13 @@ def _close_terms(ranking: Ranking) -> set[str]:
 
 def _listed(query: Query, missing: Iterable[str]) -> str:
     """Words of the question that have these terms, as they were written."""
-    wanted = [*missing][:_NAMED]
-    spoken = {
-        term: query.question[span.start : span.end]
-        for span in words(query.question)
-        for term in terms(query.question[span.start : span.end])
-    }
-    return _joined([f"“{spoken.get(term, term)}”" for term in wanted], " or ")
+    return _joined([f"“{_written(query, term)}”" for term in [*missing][:_NAMED]], " or ")
+
+
+def _written(query: Query, term: str) -> str:
+    """The word of the question that has a term; the term where none has."""
+    spoken = (query.question[span.start : span.end] for span in words(query.question))
+    return next((word for word in spoken if term in terms(word)), term)
 
 
 def _joined(parts: list[str], last: str = " and ") -> str:

@@ -17,6 +17,8 @@ import numpy.typing as npt
 from index.article import Article
 from index.dates import MONTHS, WEEKDAYS
 from index.encoder import Vectors
+from index.figures import figures, units
+from index.numbers import COUNTING
 from index.query import AnswerType, Query
 from index.sentences import Span
 from index.store import Rows
@@ -186,7 +188,6 @@ def _with_neighbours(values: Grid, follows: npt.NDArray[np.bool_]) -> Grid:
 # Reading
 
 _MONTHS_AND_DAYS = "|".join([*MONTHS, *WEEKDAYS])
-_NUMBER_WORDS = "two|three|four|five|six|seven|eight|nine|ten"
 _NAME = re.compile(r"\b[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)+|(?<!^)(?<![.!?\"“] )\b[A-Z][\w’'-]+")
 _GIVEN: dict[AnswerType, re.Pattern[str]] = {
     "person": _NAME,
@@ -200,10 +201,10 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
         r"|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
         r"|seconds?|miles?|\w*met(?:re|er)s?|feet|foot|inch(?:es)?|pounds?|dollars?|tons?|kg|km"
         r"|degrees|million|billion|trillion)"
-        rf"|\b(?:several|{_NUMBER_WORDS}) (?:years|months|weeks|days|hours|minutes|times)"
+        rf"|\b(?:several|{COUNTING}) (?:years|months|weeks|days|hours|minutes|times)"
     ),
     "number": re.compile(
-        rf"\d[\d.,]*\b|\b(?:{_NUMBER_WORDS}|eleven|twelve|dozens?|hundreds?|thousands?|millions?|once|twice"
+        rf"\d[\d.,]*\b|\b(?:{COUNTING}|dozens?|hundreds?|thousands?|millions?|once|twice"
         r"|both|half)\b",
         re.IGNORECASE,
     ),
@@ -224,10 +225,14 @@ def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
 
 def given(query: Query, text: str) -> list[Span]:
     """Where a text holds something of the kind asked for that the question does not name."""
-    return [*_given(query.answer_type, set(terms(query.question)), text)]
+    return [*_given(query, set(terms(query.question)), text)]
 
 
-def _given(kind: AnswerType | None, known: set[str], text: str) -> Iterator[Span]:
+def _given(query: Query, known: set[str], text: str) -> Iterator[Span]:
+    kind, counted = query.answer_type, units(query.question)
+    if kind == "number" and counted:  # asked for the dead, the displaced are no answer
+        yield from (Span(one.start, one.end) for one in figures(text) if one.unit in counted)
+        return
     for found in _GIVEN[kind].finditer(text) if kind else ():
         if not known.issuperset(terms(found.group())):
             yield Span(*found.span())
@@ -235,5 +240,5 @@ def _given(kind: AnswerType | None, known: set[str], text: str) -> Iterator[Span
 
 def _gives(query: Query, texts: Sequence[str]) -> Column:
     """1 where a sentence holds something of the kind asked for that the question does not: (n,)."""
-    kind, known = query.answer_type, set(terms(query.question))
-    return _each(texts, lambda text: any(True for _ in _given(kind, known, text)))
+    known = set(terms(query.question))
+    return _each(texts, lambda text: any(True for _ in _given(query, known, text)))

@@ -17,12 +17,14 @@ from index.terms import STOP_TERMS, content_terms, terms
 MAX_QUOTES = 4
 CANDIDATES = 12  # sentences looked at for quotes
 _DEEP = 30  # of them looked through for a denial or a correction of what is quoted
+_CLOSE = 5  # of them, whose speaker may be who is asked about
 _SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
 _FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 _TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
 
 _ASKED_ACT = 1.5  # added to a sentence of the act that is asked about: who denied, who confirmed
+_OWN_WORDS = 5.0  # added to what is said by whom a question asks what they said
 _NEW_WORDS = 3.0  # added to a sentence that has all the new words of a follow-up
 _TOLD = 4.0  # taken off a sentence that was quoted in the answer before it
 _BARE = 3  # words of a follow-up without one of its own, at most
@@ -40,6 +42,11 @@ _ACTS: dict[Act, re.Pattern[str]] = {
     "claim": re.compile(r"\bwho\b.*?\b(?:claim|said|says|alleg|accus)\w*", re.IGNORECASE),
     "confirmation": re.compile(r"\bwho\b.*?\b(?:confirm|admit|acknowledg)\w*", re.IGNORECASE),
 }
+_WHAT = re.compile(
+    r"\bwhat (?:did|do|does|has|have|had|else did) (?P<who>[^?]+?) (?P<verb>say|said|den(?:y|ied)"
+    r"|claim|confirm|announce|report|promise|warn|tell|told)\w*\b(?P<about>[^?]*)",
+    re.IGNORECASE,
+)
 _VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
 _CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
 _SUPERSEDED = re.compile(
@@ -176,12 +183,12 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
     """The best sentences; those of the time and act asked for, and what is new, are moved up."""
     asked = _days_asked(ranking, filters)
     acts = {act for act, words in _ACTS.items() if words.search(ranking.query.question)}
-    found = []
-    scored = zip(ranking.sentences[:_DEEP], ranking.scores.tolist(), strict=False)
-    for sentence, fused in scored:
-        vector = ranking.vectors.get(sentence.sentence_id)
-        told = Told(ranking.articles[sentence.article_id], sentence, vector)
+    question, found = ranking.query.question, []
+    says = _WHAT.search(question)
+    for told, fused in zip(_tolds(ranking), ranking.scores.tolist(), strict=False):
+        sentence = told.sentence
         score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
+        score += _OWN_WORDS * bool(says and _theirs(question, told))
         act: Act | None = told.attribution.act if acts else None
         if act == "claim" and _negative(sentence.text):
             act = "denial"  # whoever says that it is not so
@@ -190,6 +197,14 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
             score += _novelty(told, after)
         found.append(_Candidate(told, score))
     return sorted(found, key=lambda one: -one.score)
+
+
+def _tolds(ranking: Ranking) -> list[Told]:
+    """The best sentences with the reports that they stand in."""
+    return [
+        Told(ranking.articles[one.article_id], one, ranking.vectors.get(one.sentence_id))
+        for one in ranking.sentences[:_DEEP]
+    ]
 
 
 def _novelty(told: Told, after: FollowUp) -> float:
@@ -219,6 +234,28 @@ def _quoted(told: Told, after: FollowUp) -> bool:
         quote.article_id == one.article_id and quote.start < one.end and one.start < quote.end
         for quote in after.told
     )
+
+
+def voiced(ranking: Ranking) -> bool:
+    """Whether a question asks what somebody said, and a close sentence is theirs.
+
+    Such a question has few words for a sentence to be near to; whose words they are is proof.
+    """
+    return any(_theirs(ranking.query.question, told) for told in _tolds(ranking)[:_CLOSE])
+
+
+def _theirs(question: str, told: Told) -> bool:
+    """Whether a sentence is what is asked for by "What did ... say about ...?"."""
+    asked = _WHAT.search(question)
+    if asked is None or not told.attribution.speaker:
+        return False
+    if not same_speaker(asked["who"], told.attribution.speaker):
+        return False
+    if asked["verb"].lower().startswith("den") and told.attribution.act != "denial":
+        return False
+    about = set(content_terms(asked["about"])) - STOP_TERMS
+    held = set(terms(f"{told.article.title} {told.sentence.text}"))
+    return 2 * len(about & held) >= len(about)
 
 
 def asks_of_the_past(ranking: Ranking, filters: Filters) -> bool:

@@ -406,6 +406,16 @@ def test_unusable_questions_are_told(archive: Archive, question: str) -> None:
         archive.ask(question)
 
 
+def test_another_count_is_no_answer(archive: Archive) -> None:
+    """Asked for the dead, a report that counts only those who fled is a decline that says so."""
+    text = "The fire in Ostby forced 300 people from their homes. It burned for a day."
+    archive.add(["-"], stream=stream({"_id": "fire", "text": text}))
+    assert archive.ask("How many people had to flee the fire in Ostby?").status == "answered"
+    answer = archive.ask("How many people died in the fire in Ostby?")
+    assert answer.status == "declined"
+    assert answer.reason == "The closest passages give no number of “died”."
+
+
 def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) -> None:
     """Where nothing is stored, or nothing passes the filters, the answer is a decline."""
     empty = archive.ask("Who was warned?")

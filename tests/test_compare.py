@@ -80,6 +80,18 @@ def test_contradictions(question: str, a: str, b: str) -> None:
             "The fire in Ostby killed at least 12 people.",
             "In Ostby 39 people were killed by the fire.",
         ),
+        # another figure is denied than the one that is given
+        (
+            "How many people will the Ostby dam scheme move?",
+            "The council says that the Ostby dam scheme will move 110,000 people.",
+            "The builders of the Ostby dam scheme denied that it will move 240,000 people.",
+        ),
+        # a decline is no negation
+        (
+            "Was the mill in Ostby built in Vik stone?",
+            "The mill in Ostby was built of Vik stone in a time of decline.",
+            "The mill in Ostby was built of Vik stone.",
+        ),
         # other days, other points
         (
             DEAD,

@@ -121,7 +121,9 @@ def test_form_is_read_from_the_last_mark() -> None:
         ("When was it?", "It began on Monday in 2011.", ["Monday", "2011"]),
         ("When did it fail?", "It failed at 4:40 a.m., not at 16:40.", ["4:40 a.m.", "16:40"]),
         ("How much rain fell?", "It rained 187 millimeters.", ["187 millimeters"]),
-        ("How many died?", "Six died; 1,200 fled.", ["Six", "1,200"]),
+        ("How many gates are there?", "Six; 1,200 like it stand abroad.", ["Six", "1,200"]),
+        ("How many died?", "Six died; 1,200 fled.", ["Six"]),
+        ("How many were hurt?", "Nobody was hurt, and two dozen fled.", ["Nobody"]),
         ("Was it warned?", "It was, in 2011.", []),
     ],
 )

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import Article
-from index.origins import independence, lifted, same_event, same_origin, same_sentence
+from index.origins import (
+    independence,
+    lifted,
+    same_event,
+    same_origin,
+    same_sentence,
+    same_subject,
+)
 
 REPORT = """\
 A freight train carrying timber left the rails near the harbour of Ostby early on Tuesday.
@@ -94,6 +104,19 @@ def test_one_event_shares_names() -> None:
     """Reports of one accident share its places; a fire elsewhere does not."""
     assert same_event(REPORT, OTHER)
     assert not same_event(REPORT, "A theatre burned down in Lund.\nThe Royal Players lost all.")
+
+
+def test_namesakes_are_two_subjects() -> None:
+    """Reports of unknown day are of one subject only where their leads name mostly the same."""
+    born = "Mara Voss was born in Ostby. She swam for Norland at the games in Lund."
+    other = "Mara Voss was born in Vik. She wrote plays for the Kessel theatre in Adell."
+    asked = "When was Mara Voss born?"
+    one, two, again = article("a", born), article("b", other), article("c", f"{born} She won.")
+    assert not same_subject(asked, one, two)
+    assert same_subject(asked, one, again)
+    days = [datetime(2024, 5, day, tzinfo=UTC) for day in (1, 3)]
+    one, two = (replace(made, published=day) for made, day in zip((one, two), days, strict=True))
+    assert same_subject(asked, one, two)  # news of the same days
 
 
 def test_a_clock_in_two_styles_is_one_time() -> None:

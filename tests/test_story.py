@@ -69,6 +69,22 @@ def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
     assert "The leader of their union:" in lines
 
 
+@pytest.mark.parametrize(
+    ("question", "speaker"),
+    [
+        ("What did Karim Boland say?", "Boland"),
+        ("What did the union leader claim?", "union"),
+        ("What did the mayor say?", "Elise Kornath"),
+    ],
+)
+def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str) -> None:
+    """Asked what somebody said, their own words answer, however few words the question has."""
+    answer = archive.ask(question)
+    assert answer.status == "answered"
+    assert speaker in (answer.quotes[0].speaker or "")
+    assert archive.ask(f"{question[:-1]} about football?").status == "declined"
+
+
 def test_union_and_ministry_are_independent(archive: Archive) -> None:
     """Two houses with reporting of their own are two witnesses."""
     answer = archive.ask(WARNED)
