@@ -82,7 +82,11 @@ def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str)
     answer = archive.ask(question)
     assert answer.status == "answered"
     assert speaker in (answer.quotes[0].speaker or "")
-    assert archive.ask(f"{question[:-1]} about football?").status == "declined"
+
+
+def test_what_somebody_said_of_something_else_is_no_answer(archive: Archive) -> None:
+    """Their words on another matter than the one asked about are not quoted for it."""
+    assert archive.ask("What did Karim Boland say about football?").status == "declined"
 
 
 def test_union_and_ministry_are_independent(archive: Archive) -> None:
