@@ -88,7 +88,8 @@ def relation(question: str, a: Told, b: Told) -> Verdict | None:
     speakers = a.attribution.speaker, b.attribution.speaker
     one_voice = None not in speakers and same_speaker(*speakers)
     if a.article.article_id == b.article.article_id:
-        return found if found.reason in {"denial", "negation"} and not one_voice else None
+        against = found.reason in {"denial", "negation"} and None not in speakers
+        return found if against and not one_voice else None
     if found.kind == "agree":
         witnesses = bool(independence((a.article, b.article))[0])
         return found if witnesses and not one_voice else None

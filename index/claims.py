@@ -26,6 +26,15 @@ class Said:
     published: date | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Negation:
+    """The verb or noun that is negated, what follows it in its clause, and the whole clause."""
+
+    verb: Wording
+    rest: Wording
+    clause: Wording
+
+
 @dataclass(frozen=True)
 class Claim:
     """A sentence as the rules of `compare` see it."""
@@ -61,13 +70,19 @@ class Claim:
         return self.plain[verb.end() :] if verb else _FALSE.sub(" ", self.plain, count=1)
 
     @cached_property
-    def negated(self) -> str | None:
-        """The verb or noun that it negates."""
-        negation = _NOT.search(self.plain)
-        if negation and _SUBORDINATE.search(self.plain, 0, negation.start()):
-            negation = None  # "..., so he would not turn": no statement of the main clause
-        negation = negation or _NO.match(self.plain)
-        return negation["verb"] if negation else None
+    def negation(self) -> Negation | None:
+        """What it negates in its main clause."""
+        found = _NOT.search(self.plain)
+        if found and _SUBORDINATE.search(self.plain, 0, found.start()):
+            found = None  # "..., so he would not turn"
+        found = found or _NO.match(self.plain)
+        if found is None:
+            return None
+        begins = [at.end() for at in _CLAUSE.finditer(self.plain, 0, found.start())]
+        end = _CLAUSE.search(self.plain, found.end())
+        rest = self.plain[found.end() : end.start() if end else None]
+        whole = self.plain[max(begins, default=0) : found.end()] + rest
+        return Negation(read(found["verb"]), read(rest), read(whole))
 
     @cached_property
     def negative(self) -> bool:
@@ -130,11 +145,12 @@ _NO_DENIAL = re.compile(
 _NOT = re.compile(
     r"\b(?:(?:did|does|do|has|have|had|was|were|is|are|will|would|ca|could|should|wo)"
     r"(?:n['’]t| not| never)|never|no longer)"
-    r"(?! (?:only|just|necessarily|yet|immediately|known|clear|available|be reached|return|respond"
-    r"|comment))"
-    r" (?:actually |really |been |be |even |exactly )*(?P<verb>[a-z]+)",
+    r"(?! (?:only|just|without|necessarily|yet|immediately|known|clear|available|be reached|return"
+    r"|respond|comment))"
+    r" (?:actually |really |been |be |even |exactly |\w+ly )*(?P<verb>[a-z]+)",
     re.IGNORECASE,
 )
+_CLAUSE = re.compile(r"[,;:()—–]| (?:and|but|or|while|although|because|after|before|when|where) ")
 _NO = re.compile(r"\W*no (?P<verb>[a-z]+) (?!of\b)", re.IGNORECASE)
 _NEGATIVE = re.compile(
     r"\b(?:not?|never|neither|nor|none|nothing|nobody|without|cannot|refus\w+"

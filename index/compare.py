@@ -14,6 +14,7 @@ of contradiction in de Marneffe, Rafferty, Manning 2008 ("Finding Contradictions
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -164,6 +165,8 @@ def _by_denial(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None
     denied = read(denial.denied or "")
     if denied.figures and plain.words.figures and not denied.figures & plain.words.figures:
         return None  # it denies another figure
+    if _held(denied.stems[:3], plain) < 0.6:  # noqa: PLR2004
+        return None  # "denied arson after the fire" does not deny the fire
     shared = _shared(denied, plain.words)
     on_it = _takes_up(asked, denial, 0.3) and _takes_up(asked, plain, 0.4)
     if not on_it and len(asked.words.bag) > _LONG:  # nobody takes up so many words
@@ -178,10 +181,12 @@ def _by_negation(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | No
         one.unsure or one.denied is not None or not _takes_up(asked, one, 0.3) for one in (x, y)
     ):
         return None
-    negated, plain = (x, y) if x.negated else (y, x)
-    if not negated.negated or plain.negative:
+    negated, plain = (x, y) if x.negation else (y, x)
+    if not negated.negation or plain.negative:
         return None
-    verb = read(negated.negated).bag
+    verb, rest, clause = negated.negation.verb.bag, negated.negation.rest, negated.negation.clause
+    if _held(rest.stems or clause.stems, plain) < 0.5:  # noqa: PLR2004
+        return None  # "..., but the court has not approved it" says nothing of what came before
     shared = _shared(x.words, y.words)
     if verb and verb <= plain.words.bag:
         both = verb <= asked.words.bag and all(_takes_up(asked, one, 0.6) for one in (x, y))
@@ -262,6 +267,12 @@ def _shared(a: Wording, b: Wording) -> float:
     """The part of the shorter one's words that the other has, figures left out."""
     one, other = _plain(a) - _CUES, _plain(b) - _CUES
     return len(one & other) / max(1, min(len(one), len(other)))
+
+
+def _held(stems: Sequence[str], plain: Claim) -> float:
+    """The part of some words, cues of denial left out, that a claim has; 1 of none."""
+    said = [stem for stem in stems if stem not in _CUES]
+    return sum(stem in plain.words.bag for stem in said) / len(said) if said else 1.0
 
 
 def _takes_up(asked: _Asked, one: Claim, part: float) -> bool:
