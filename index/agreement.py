@@ -93,7 +93,7 @@ def relation(question: str, a: Told, b: Told) -> Verdict | None:
     if found.kind == "agree":
         witnesses = bool(independence((a.article, b.article))[0])
         return found if witnesses and not one_voice else None
-    related = found.reason == "correction" or same_event(a.article.text, b.article.text)
+    related = found.reason == "correction" or same_event(a.article.text, b.article.text, question)
     if found.reason == "fact":
         related = related and same_subject(question, a.article, b.article)
     return found if related else None

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
 from index.dates import DateRange, date_ranges
-from index.figures import Figure, figures
+from index.figures import PLANNED, Figure, figures, measures
 from index.origins import Wording, read
 
 LONGEST = 1_200  # code points of a sentence that are read
+_BESIDE = 40  # code points between a figure and the period that it is of
+_DAYS = timedelta(5)  # a weekend or a few days are points in time, longer is a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,36 @@ class Claim:
         """The days it names."""
         return date_ranges(self.said.text[:LONGEST], self.said.published)
 
+    def period(self, figure: Figure) -> frozenset[tuple[date | None, date]]:
+        """The periods of weeks and more beside a figure, which is of them only."""
+        return frozenset(
+            (day.start, day.end)
+            for day in self.days
+            if day.start is not None
+            and day.end - day.start > _DAYS
+            and day.text_start - figure.end < _BESIDE
+            and figure.start - day.text_end < _BESIDE
+        )
+
     @cached_property
     def figures(self) -> list[Figure]:
         """The counts of people it gives."""
         return figures(self.plain)
+
+    @cached_property
+    def measures(self) -> list[Figure]:
+        """The amounts and measures it gives."""
+        return measures(self.plain)
+
+    @cached_property
+    def places(self) -> frozenset[str]:
+        """Stems of the names behind a preposition of place."""
+        return read(" in ".join(["", *(at[1] for at in _PLACE.finditer(self.plain))])).names
+
+    @cached_property
+    def planned(self) -> bool:
+        """Whether it tells what is to be, or was thought of, and not what is."""
+        return bool(PLANNED.search(self.plain))
 
     @cached_property
     def denied(self) -> str | None:
@@ -67,7 +95,9 @@ class Claim:
         verb, false = _DENIES.search(self.plain), _FALSE.search(self.plain)
         if not (verb or false) or _NO_DENIAL.search(self.plain):
             return None
-        return self.plain[verb.end() :] if verb else _FALSE.sub(" ", self.plain, count=1)
+        if verb:
+            return _STOPS.split(self.plain[verb.end() :], maxsplit=1)[0]
+        return _FALSE.sub(" ", self.plain, count=1)
 
     @cached_property
     def negation(self) -> Negation | None:
@@ -111,6 +141,10 @@ def claim(said: Said) -> Claim:
     return Claim(said)
 
 
+_STOPS = re.compile(r"[:;—]")
+_PLACE = re.compile(
+    r"\b(?:in|at|on|near|outside|inside|off|from) (?:the )?([A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*)"
+)
 _STORY = r"story|stories|claims?|reports?|rumou?rs?|news"
 _UNTRUE = (
     r"false|untrue|not true|incorrect|baseless|unfounded|a lie|lies|fabricated|debunked|staged"
@@ -160,7 +194,8 @@ _NEGATIVE = re.compile(
     re.IGNORECASE,
 )
 _SUBORDINATE = re.compile(
-    r"\b(?:so|who|which|because|if|when|after|where|although|while|as|unless|until|since)\b",
+    r"\b(?:so|who|which|because|if|when|after|where|although|while|as|unless|until|since|sure"
+    r"|ensur\w+)\b",
     re.IGNORECASE,
 )
 _UNSURE = re.compile(
@@ -175,5 +210,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _REVISED = re.compile(
-    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far)\b", re.IGNORECASE
+    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far|now|raised|lowered|risen|climbed"
+    r"|rose to|grew to|cut (?:its|the) figure|overtook)\b",
+    re.IGNORECASE,
 )

@@ -5,16 +5,18 @@ it looks at what they say about it, and what is not proved stays None. The rules
 of contradiction in de Marneffe, Rafferty, Manning 2008 ("Finding Contradictions in Text"):
 
 1. correction: a report corrects an earlier one of its publisher;
-2. figures: the people counted are the same and the counts are not: later and larger is an update;
+2. figures: the people counted, the things asked for or what is measured are the same and the
+   figures are not: the same house's, or a later and larger one of the dead, is an update;
 3. denial: one denies, refutes or calls false what the other says;
 4. negation: one negates what the other affirms;
-5. fact: asked for a date, a number, a place or a name, like sentences give another one;
+5. fact: asked for a day, a number, a place or a name, like sentences give another one;
 6. wording: both say the same in like words, nothing against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import lru_cache
@@ -22,14 +24,21 @@ from typing import Literal
 
 from index.claims import LONGEST, Claim, Said, claim
 from index.dates import MONTHS, WEEKDAYS
-from index.figures import GROWING, Figure, units
+from index.figures import GROWING, Figure, counts, units
 from index.origins import Wording, read
 from index.query import AnswerType, answer_type
+from index.terms import terms
 
 _SAME_STORY = timedelta(14)  # what is said of days further apart is said of two events
+_LONGEST_STORY = timedelta(60)  # further on it is another year's
 _NEAR = 0.75  # cosine of two sentences on one point, whatever their words
 _VERY_NEAR = 0.85
+_ON_POINT = 0.45
+_ON_MEASURE = 0.55
 _LONG = 7  # words of a question, stop words left out
+
+
+Reason = Literal["correction", "figure", "denial", "negation", "fact", "wording"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +49,17 @@ class Verdict:
     """
 
     kind: Literal["agree", "disagree", "updated"]
-    reason: Literal["correction", "figure", "denial", "negation", "fact", "wording"]
+    reason: Reason
     against: int | None = None
 
 
 def compare(question: str, a: Said, b: Said, near: float = 0.0) -> Verdict | None:
     """How two sentences relate on the question; None when in doubt. `near` is their cosine."""
     asked, x, y = _asked(question[:LONGEST]), claim(a), claim(b)
-    if a.text == b.text or len(x.words.bag & y.words.bag) < 2:  # noqa: PLR2004
+    shared = len(x.words.bag & y.words.bag)
+    if a.text == b.text or (shared < 2 and near < _ON_POINT):  # noqa: PLR2004
         return None
-    if found := _by_correction(x, y) or _by_fact(asked, x, y, near):
+    if found := _by_correction(x, y) or _by_date(asked, x, y, near) or _by_fact(asked, x, y, near):
         return found
     found = (
         _by_figure(asked, x, y, near)
@@ -70,11 +80,27 @@ class _Asked:
     words: Wording
     units: frozenset[str]
     kind: AnswerType | None
+    open: bool
+    noun: str | None
 
 
 @lru_cache(maxsize=64)
 def _asked(question: str) -> _Asked:
-    return _Asked(read(question), units(question), answer_type(question))
+    words, kind = read(question), answer_type(question)
+    short = kind is None and len(words.bag) <= _LONG and not _YES_NO.match(question)
+    wants_figure = not words.figures and (short or kind in {"amount", "number"})
+    counted = _HOW_MANY.search(question)
+    noun = terms(counted[1])[0] if counted and counted[1].lower() != "people" else None
+    return _Asked(words, units(question), kind, wants_figure, noun)
+
+
+_HOW_MANY = re.compile(
+    r"\bhow many (?:(?:of )?the |other |more )?(?!were|was|are|have|did)(\w+)", re.IGNORECASE
+)
+_YES_NO = re.compile(
+    r"\W*(?:did|do|does|is|are|was|were|has|have|had|can|could|will|would|who|where|why|when)\b",
+    re.IGNORECASE,
+)
 
 
 _CUES = read("deny denied denial story claim hoax fake false rumor rejected").bag
@@ -98,18 +124,44 @@ def _by_correction(x: Claim, y: Claim) -> Verdict | None:
 
 
 def _by_figure(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None:
-    """Counts of people only: prices and shares change by the hour and by what they are of."""
-    for unit in sorted(asked.units):
-        ours = [figure for figure in x.figures if figure.unit == unit]
-        theirs = [figure for figure in y.figures if figure.unit == unit]
-        if len(ours) == len(theirs) == 1 and (found := _counts(x, y, ours[0], theirs[0], near)):
-            return found
+    """One figure of a kind in each: of the people asked for, of the noun, of what is measured."""
+    if x.denied is not None or y.denied is not None:
+        return None
+    for ours, theirs, least in _figures(asked, x, y):
+        for unit in sorted({one.unit for one in ours}):
+            mine, yours = (_whole([f for f in given if f.unit == unit]) for given in (ours, theirs))
+            if len(mine) != 1 or len(yours) != 1 or mine[0].narrowed != yours[0].narrowed:
+                continue
+            if x.period(mine[0]) != y.period(yours[0]):
+                continue
+            alike = near >= least or _shared(x.words, y.words) >= 0.3  # noqa: PLR2004
+            likely = alike and not _places_clash(x, y)
+            if found := _counts(x, y, mine[0], yours[0], likely=likely):
+                return found
     return None
 
 
-def _counts(x: Claim, y: Claim, one: Figure, other: Figure, near: float) -> Verdict | None:
-    alike = near >= _NEAR or _shared(x.words, y.words) >= 0.3  # noqa: PLR2004
-    likely = alike and not _names_clash(x, y)
+def _whole(given: list[Figure]) -> list[Figure]:
+    """Those that are not of a part or a rate; all, where there is none."""
+    return [one for one in given if not one.narrowed] or given
+
+
+def _figures(
+    asked: _Asked, x: Claim, y: Claim
+) -> Iterator[tuple[list[Figure], list[Figure], float]]:
+    """The figures of both that a question may ask for, with how near the sentences must be."""
+    if asked.units:
+        mine, yours = ([f for f in one.figures if f.unit in asked.units] for one in (x, y))
+        yield mine, yours, _ON_POINT
+    elif asked.open:
+        if asked.noun:
+            yield counts(x.plain, asked.noun), counts(y.plain, asked.noun), _ON_POINT
+        shares = asked.kind is not None  # a share of what, a question without a verb does not say
+        mine, yours = ([f for f in one.measures if shares or f.unit != "percent"] for one in (x, y))
+        yield mine, yours, _ON_MEASURE
+
+
+def _counts(x: Claim, y: Claim, one: Figure, other: Figure, *, likely: bool) -> Verdict | None:
     if one.value == other.value:
         return Verdict("agree", "figure") if likely else None
     if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
@@ -118,11 +170,19 @@ def _counts(x: Claim, y: Claim, one: Figure, other: Figure, near: float) -> Verd
     same_story = len((x.words.names & y.words.names) - _DAY_NAMES) > 1
     if grown is not None and (same_story or likely):
         return Verdict("updated", "figure", grown)
-    if not likely or _consistent(one, other):
+    if not likely or _consistent(one, other) or x.unsure or y.unsure:
+        return None
+    return _newer(x, y, "figure") or Verdict("disagree", "figure")
+
+
+def _newer(x: Claim, y: Claim, reason: Reason) -> Verdict | None:
+    """An update: of the same house, or one of them says that it is not the first word."""
+    days = x.said.published, y.said.published
+    if days[0] and days[1] and abs(days[0] - days[1]) > _LONGEST_STORY:
         return None
     if x.revised or y.revised or _one_house(x.said, y.said):
-        return Verdict("updated", "figure", _later(x.said, y.said))
-    return Verdict("disagree", "figure")
+        return Verdict("updated", reason, _later(x.said, y.said))
+    return None
 
 
 def _one_house(a: Said, b: Said) -> bool:
@@ -171,6 +231,9 @@ def _by_denial(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None
     on_it = _takes_up(asked, denial, 0.3) and _takes_up(asked, plain, 0.4)
     if not on_it and len(asked.words.bag) > _LONG:  # nobody takes up so many words
         on_it = near >= 0.5 and shared >= 0.6  # noqa: PLR2004
+    head = frozenset(denied.stems[:3]) - _CUES
+    if len(asked.words.bag) <= _LONG and near >= _ON_POINT and _takes_up(asked, plain, 0.3):
+        on_it = on_it or bool(head & asked.words.bag & plain.words.bag)
     if not on_it or shared < 0.5:  # noqa: PLR2004
         return None
     return Verdict("disagree", "denial", int(denial is y))
@@ -189,41 +252,49 @@ def _by_negation(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | No
         return None  # "..., but the court has not approved it" says nothing of what came before
     shared = _shared(x.words, y.words)
     if verb and verb <= plain.words.bag:
-        both = verb <= asked.words.bag and all(_takes_up(asked, one, 0.6) for one in (x, y))
-        proved = shared >= 0.5 or both  # noqa: PLR2004
+        on_it = near >= _ON_POINT or all(_takes_up(asked, one, 0.6) for one in (x, y))
+        proved = shared >= 0.5 or (verb <= asked.words.bag and on_it)  # noqa: PLR2004
     else:  # in other words
         like = x.words.figures == y.words.figures and not _names_clash(x, y)
         proved = near >= _NEAR and shared >= 0.3 and like  # noqa: PLR2004
     return Verdict("disagree", "negation", int(negated is y)) if proved else None
 
 
+def _by_date(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None:
+    """Asked when it was, each names another day."""
+    if asked.kind != "date" or _at_odds(x, y) or not _other_days(x, y) or _places_clash(x, y):
+        return None
+    verbs = asked.words.bag - asked.words.names  # "born", not only whose birth it was
+    same = all(not verbs or verbs & one.words.bag for one in (x, y))
+    on_it = near >= _ON_MEASURE and same and all(_takes_up(asked, one, 0.4) for one in (x, y))
+    if not on_it and _overlap(_plain(x.words), _plain(y.words)) < 0.6:  # noqa: PLR2004
+        return None
+    return _newer(x, y, "fact") or Verdict("disagree", "fact")
+
+
 def _by_fact(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None:
     """One thing differs in two like sentences, and it is what the question asks for."""
-    if asked.kind is None or asked.units:
+    if asked.kind in {None, "date"} or asked.units or _apart(x, y, timedelta(0)):
         return None
     a, b = x.words, y.words
-    odd = any(one.unsure or one.denied is not None for one in (x, y)) or x.negative != y.negative
-    if odd or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
+    if _at_odds(x, y) or not all(_takes_up(asked, one, 0.5) for one in (x, y)):
         return None
     one, other = _plain(a) - _DAY_NAMES, _plain(b) - _DAY_NAMES
     like = 0.3 if near >= _VERY_NEAR else 0.6
-    if asked.kind == "date":
-        differ = _other_days(x, y)
-    elif _apart(x, y, timedelta(0)):
-        differ = False
-    elif asked.kind in {"number", "amount"}:
+    if asked.kind in {"number", "amount"}:
         differ = len(a.figures - b.figures) == len(b.figures - a.figures) == 1
     else:
         differ = a.figures == b.figures and _names_clash(x, y)
         one, other, like = one - (a.names - b.bag), other - (b.names - a.bag), 0.8
-    shared = len(one & other)
-    if not differ or shared < 2 or shared < like * len(one | other):  # noqa: PLR2004
+    if not differ or _overlap(one, other) < like:
         return None
-    later = _later(x.said, y.said)
-    counted = asked.kind in {"number", "amount"}
-    if later is not None and (counted or _one_house(x.said, y.said)):
-        return Verdict("updated", "fact", later)
-    return Verdict("disagree", "fact")
+    return _newer(x, y, "fact") or Verdict("disagree", "fact")
+
+
+def _at_odds(x: Claim, y: Claim) -> bool:
+    """Whether one is unsure, denies, or negates what the other does not."""
+    unsure = any(one.unsure or one.planned or one.denied is not None for one in (x, y))
+    return unsure or (x.negation is None) != (y.negation is None)
 
 
 def _by_wording(x: Claim, y: Claim) -> Verdict | None:
@@ -263,6 +334,12 @@ def _plain(words: Wording) -> frozenset[str]:
     return frozenset(stem for stem in words.bag if not stem[0].isdigit())
 
 
+def _overlap(a: frozenset[str], b: frozenset[str]) -> float:
+    """The part of all their words that both have (Jaccard); 0 for fewer than two."""
+    shared = len(a & b)
+    return shared / len(a | b) if shared > 1 else 0.0
+
+
 def _shared(a: Wording, b: Wording) -> float:
     """The part of the shorter one's words that the other has, figures left out."""
     one, other = _plain(a) - _CUES, _plain(b) - _CUES
@@ -284,6 +361,12 @@ def _replaced(a: Wording, b: Wording) -> bool:
     """Whether a word stands in the place of another, between the same two neighbours."""
     places = {(one[0], one[2]): one[1] for one in b.threes if one}
     return any(one and places.get((one[0], one[2]), one[1]) != one[1] for one in a.threes)
+
+
+def _places_clash(x: Claim, y: Claim) -> bool:
+    """Whether each names a place that the other does not."""
+    mine, theirs = x.places - y.words.bag - _DAY_NAMES, y.places - x.words.bag - _DAY_NAMES
+    return bool(mine and theirs)
 
 
 def _names_clash(x: Claim, y: Claim) -> bool:

@@ -83,11 +83,15 @@ def same_origin(a: str, b: str) -> bool:
     return lifted(a, b) >= _REWRITE
 
 
-def same_event(a: str, b: str) -> bool:
-    """Whether two reports' leads tell of one event: they share names (a gate, not a claim)."""
+def same_event(a: str, b: str, question: str = "") -> bool:
+    """Whether two reports' leads tell of one event: they share names (a gate, not a claim).
+
+    One name at least that the question does not have: namesakes share what was asked for.
+    """
     left, right = _lead_names(a[:LONGEST]), _lead_names(b[:LONGEST])
-    shared = len(left & right)
-    return shared > 1 and shared >= _REWRITE * min(len(left), len(right))
+    shared = left & right
+    least = max(2, _REWRITE * min(len(left), len(right)))
+    return len(shared) >= least and not shared <= read(question).bag
 
 
 def same_subject(question: str, a: Article, b: Article) -> bool:
