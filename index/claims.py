@@ -16,7 +16,7 @@ from index.origins import Wording, read
 
 LONGEST = 1_200  # code points of a sentence that are read
 _BESIDE = 40  # code points between a figure and the period that it is of
-_DAYS = timedelta(5)  # a weekend or a few days are points in time, longer is a period
+_DAYS = timedelta(1)  # a weekend is a point in time, what is longer is a period
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Claim:
         return date_ranges(self.said.text[:LONGEST], self.said.published)
 
     def period(self, figure: Figure) -> frozenset[tuple[date | None, date]]:
-        """The periods of weeks and more beside a figure, which is of them only."""
+        """The periods beside a figure, which is of them only."""
         return frozenset(
             (day.start, day.end)
             for day in self.days
@@ -82,7 +82,11 @@ class Claim:
     @cached_property
     def places(self) -> frozenset[str]:
         """Stems of the names behind a preposition of place."""
-        return read(" in ".join(["", *(at[1] for at in _PLACE.finditer(self.plain))])).names
+        return _places(self.plain)
+
+    def place(self, figure: Figure) -> frozenset[str]:
+        """Those of its places that stand beside a figure, which is of them only."""
+        return _places(self.plain[max(0, figure.start - _BESIDE) : figure.end + _BESIDE])
 
     @cached_property
     def planned(self) -> bool:
@@ -133,6 +137,10 @@ class Claim:
     def revised(self) -> bool:
         """Whether it says that it is not the first word on the matter."""
         return bool(_REVISED.search(self.said.text))
+
+
+def _places(text: str) -> frozenset[str]:
+    return read(" in ".join(["", *(at[1] for at in _PLACE.finditer(text))])).names
 
 
 @lru_cache(maxsize=1024)

@@ -130,15 +130,23 @@ def _by_figure(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None
     for ours, theirs, least in _figures(asked, x, y):
         for unit in sorted({one.unit for one in ours}):
             mine, yours = (_whole([f for f in given if f.unit == unit]) for given in (ours, theirs))
-            if len(mine) != 1 or len(yours) != 1 or mine[0].narrowed != yours[0].narrowed:
+            if len(mine) != 1 or len(yours) != 1:
                 continue
-            if x.period(mine[0]) != y.period(yours[0]):
+            if not _of_one(asked, x, y, mine[0], yours[0]):
                 continue
             alike = near >= least or _shared(x.words, y.words) >= 0.3  # noqa: PLR2004
             likely = alike and not _places_clash(x, y)
             if found := _counts(x, y, mine[0], yours[0], likely=likely):
                 return found
     return None
+
+
+def _of_one(asked: _Asked, x: Claim, y: Claim, one: Figure, other: Figure) -> bool:
+    """Whether two figures are of the same part, time and place, as far as is said beside them."""
+    if one.narrowed != other.narrowed or x.period(one) != y.period(other):
+        return False
+    known = asked.words.bag | _DAY_NAMES | (x.words.bag & y.words.bag)
+    return not (x.place(one) | y.place(other)) - known
 
 
 def _whole(given: list[Figure]) -> list[Figure]:

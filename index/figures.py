@@ -58,7 +58,7 @@ _MEASURES = (
 )
 _BY_WORD = "|".join(f"(?P<u{n}>{words})" for n, (_, _, words) in enumerate(_MEASURES))
 _MEASURE = re.compile(
-    rf"(?<![\w.,$£€-])(?<!\d, )(?<!\d\. )(?P<sign>[$£€] ?)?(?P<scale_of>magnitude (?:of )?)?"
+    rf"(?<![\w.,$£€-])(?<!\d, )(?<!\d\. )(?P<sign>[$£€] ?)?(?P<lead>magnitude (?:of )?)?"
     rf"(?P<number>\d[\d,]*(?:\.\d+)?|{COUNTING})"
     rf"(?P<scale> (?:{'|'.join(SCALES)}))?(?:[ -]?(?:{_BY_WORD})|(?<=\w)(?P<bare>))(?!\w)",
     re.IGNORECASE,
@@ -156,10 +156,8 @@ def measures(text: str) -> list[Figure]:
     for match in _MEASURE.finditer(text):
         counted = value(match["number"] + (match["scale"] or ""))
         known = (m for n, m in enumerate(_MEASURES) if match[f"u{n}"] is not None)
-        sign = (match["sign"] or "").strip()
-        unit, worth, _ = next(
-            known, ("" if not sign else "money" if sign in "$£€" else "magnitude", 1, "")
-        )
+        before = "magnitude" if match["lead"] else "money" if match["sign"] else ""
+        unit, worth, _ = next(known, (before, 1, ""))
         if counted is not None and unit:
             found.append(_figure(text, counted * worth, unit, match.span()))
     return found

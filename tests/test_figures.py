@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.figures import figures, units
+from index.figures import counts, figures, measures, units
 from index.numbers import value
 
 
@@ -47,6 +47,41 @@ def test_numbers_in_words(words: str, expected: float | None) -> None:
 def test_counts_of_people(text: str, expected: list[tuple[float, str]]) -> None:
     """What is counted is told by the words around; ages, years, times and money are no counts."""
     assert sorted((one.value, one.unit) for one in figures(text)) == sorted(expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("A fine of 150 million euros, not $1.2 billion.", [(150e6, "money"), (1.2e9, "money")]),
+        ("Half a tonne? 430 kilos, later 1.2 tonnes.", [(430, "mass"), (1200, "mass")]),
+        ("It grew by 4.5 per cent or 4%.", [(4.5, "percent"), (4, "percent")]),
+        ("The seven-year-old and a man 40 years old.", [(7, "age"), (40, "age")]),
+        (
+            "A magnitude 7.1 quake, 6.1 on the Richter scale.",
+            [(7.1, "magnitude"), (6.1, "magnitude")],
+        ),
+        ("In 2019 some 12 people came.", []),
+    ],
+)
+def test_measures(text: str, expected: list[tuple[float, str]]) -> None:
+    """Amounts are read in one base for each unit; a bare number is none."""
+    assert [(round(one.value, 3), one.unit) for one in measures(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("At least 17 of the hijacked ships are held.", [(17, set())]),
+        ("Pirates hold about a dozen ships.", [(12, set())]),
+        ("Of the crew, 17 left; the ships stayed.", []),
+        ("Another 3 ships came.", [(3, {"another"})]),
+        ("They plan to build 9 ships.", [(9, {"planned"})]),
+        ("It sells 4 ships a year.", [(4, {"a year"})]),
+    ],
+)
+def test_counts_of_a_noun(text: str, expected: list[tuple[float, set[str]]]) -> None:
+    """A number counts a noun of its clause; what makes it a part or a plan is kept with it."""
+    assert [(one.value, set(one.narrowed)) for one in counts(text, "ship")] == expected
 
 
 @pytest.mark.parametrize(
