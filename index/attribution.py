@@ -79,9 +79,12 @@ _BEFORE_NOUN = frozenset(
     " a an by of in from to all any more no such his her their its amid despite after on with for"
     " contrary conflicting".split()
 )
+_THAT_FOLLOWS = frozenset("found reporting adds adding added maintains maintained".split())
+_CLAUSE_BEGINS = frozenset('that no it he she they there this in on , . : ; " “ ” ¤'.split())
 _BEHIND_VERB = frozenset("that the a an it he she they there his her no many in".split())
 _REPORTED_AS = frozenset("missing dead stolen injured".split())
-_WHEN = frozenset("before after when until since once".split())
+_WHEN = frozenset("before after when until since once if whether".split())
+_DETERMINED = frozenset("the a an his her its their".split())
 _MESSAGES = frozenset(", statement letter release tweet post message speech interview".split())
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“](¤+)")
@@ -102,6 +105,7 @@ _SENTENCE_END = re.compile(
     r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])"
 )
 _LEAST_QUOTED = 4  # spaces in a quotation that stands for a sentence
+_NEAR = 6  # words before a verb in which "if" leaves open what it says
 _BACK = 4  # sentences looked back for the speaker
 
 
@@ -173,6 +177,8 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
     act = _ACT_OF.get(text)
     if act is None or (text in _NOUNS_TOO and not _is_verb(words, n)):
         return None
+    if text in _THAT_FOLLOWS and n + 1 < len(words) and words[n + 1].text not in _CLAUSE_BEGINS:
+        return None  # "found its way", "adds volleyball to the mix", "reporting to the board"
     if n + 1 < len(words) and words[n + 1].text in _REPORTED_AS:
         return None
     # "did not confirm" and "could not say" leave the matter open; "did not deny" too.
@@ -196,7 +202,8 @@ def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
     previous = words[n - 1].text if n else ""
     if passive:
         by = n + 1 < len(words) and words[n + 1].text == "by" and words[n].text != "found"
-        return phrase_starting(words, n + 2) if by else None
+        open_ = any(word.text in _WHEN for word in words[max(0, n - _NEAR) : n])
+        return phrase_starting(words, n + 2) if by and not open_ else None
     if previous in {",", '"', "”"} and words[n].text not in {"told", "tells"}:
         turned = phrase_starting(words, n + 1)
         if turned and (previous != "," or _turned_round(words, n, turned.end)):
@@ -214,7 +221,7 @@ def _turned_round(words: Sequence[Token], n: int, end: int) -> bool:
 
     "Roscosmos, the space agency, announced the death of ..." has an object there instead.
     """
-    if words[n].text not in {"said", "says"} and words[n + 1].text in {"the", "a", "an", "his"}:
+    if words[n].text not in {"said", "says"} and words[n + 1].text in _DETERMINED:
         return False
     rest = next((k for k, word in enumerate(words) if word.start >= end), len(words))
     return before_time(words, rest) or words[rest].text in {",", ".", ";"}
@@ -272,6 +279,8 @@ def _fits(pronoun: str, phrase: str) -> bool:
         return True
     if words & (_WOMAN if pronoun == "he" else _MAN):
         return False
+    if phrase.islower() and not words & (_MAN | _WOMAN | _OFFICE):
+        return False  # "another drug"
     last = phrase.rsplit(maxsplit=1)[-1]
     several = last.endswith("s") and (last.islower() or last.lower() in PEOPLE)
     somebody = words & (_MAN | _WOMAN | _OFFICE) or _WHO.search(phrase)

@@ -32,6 +32,8 @@ _TOKEN = re.compile(
 _LONGEST_PHRASE = 16
 _LONGEST_ASIDE = 8
 _OFFICES = frozenset("the a an director head president chief".split())
+_PREPOSITIONS = frozenset("in on at by for from to of with during under over into about".split())
+_LED_BY = _PREPOSITIONS | {"and", "or", "both", "as", "all", "than", "like"}
 _LED_TO = frozenset("ambassador envoy adviser delegate aide".split())
 
 PRONOUNS = frozenset("he she it they i we you".split())
@@ -64,11 +66,11 @@ _BOUNDARIES = frozenset(
     "that while but as when after because although though if who whom whose which where whereas"
     " before since until than so or saying with however meanwhile indeed yet nor".split()
 )
-_PREPOSITIONS = frozenset("in on at by for from to of with during under over into about".split())
+_NOBODY = frozenset("there everything anything nothing something what only".split())
 _FINITE = frozenset(
     "has have had is are was were will would could should may might does did said says told wrote"
     " made took gave ran held led won lost met went came saw got became began left put set cut"
-    " found spoke called received released sent argues".split()
+    " found spoke called received released sent argues say expects thinks".split()
 )
 
 
@@ -232,14 +234,19 @@ def _start(words: Sequence[Token], end: int) -> int:
         if text == ")":  # "the Royal Guard (RG)"
             i = next((j for j in range(i, -1, -1) if words[j].text == "("), 0) - 1
             continue
-        if not (text[0].isalnum() or text in {"@", "#"}) or text.lower() in _BOUNDARIES:
+        familiar = text == "with" and words[i - 1].text == "familiar"
+        if not (text[0].isalnum() or text in {"@", "#"} or familiar):
+            break
+        if text.lower() in _BOUNDARIES and not familiar:
             break
         if i < end and (text.lower() in PRONOUNS | {"not", "being"} or _is_finite(text)):
             break
+        if i < end and text in {"a", "an", "the"} and words[i - 1].text.lower() not in _LED_BY:
+            return i or 0  # "to review the deal | the Commission confirmed"
         clause = takewhile(lambda word: word.text not in {",", ";", ":"}, reversed(words[:i]))
         if text == "and" and any(_is_finite(word.text) for word in clause):
             break
-        if text == "to" and words[i - 1].text not in _LED_TO:
+        if text == "to" and words[i - 1].text.lower() not in _LED_TO:
             break
         i -= 1
     return i + 1
@@ -256,7 +263,15 @@ def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
         first += first <= last and words[first].text.isdigit()
     if first > last or last - first > _LONGEST_PHRASE:
         return None
+    while last > first and (adverb(words[last].text) or words[last].text in {"alone", "itself"}):
+        last -= 1  # "the club directly"
     head, tail = words[first].text, words[last].text
+    if (
+        head.lower() in _NOBODY
+        or re.match(r"(?:you|i|we|they)['’]", head.lower())
+        or (last > first and tail.lower() in PRONOUNS | {"there"})
+    ):
+        return None
     if last == first and head.lower().endswith("ing") and head != "Beijing":
         return None
     if tail.lower() in _PREPOSITIONS | _DETERMINERS - PEOPLE or tail == "and":

@@ -49,9 +49,30 @@ KELD = "Mara Keld, head of the harbour union"
         ("The port closed, with officials saying ice was to blame.", "officials", "claim"),
         ('Ines Holt took the stage: "We will rebuild every single house."', "Ines Holt", "claim"),
         ("The police have been quoted as saying nobody was hurt.", "The police", "claim"),
+        ("At a briefing to review the deal the ministry said it holds.", "the ministry", "claim"),
+        ("It can be seen whether the council confirmed it.", None, "report"),
+        (
+            "A man familiar with the talks told the Wire so.",
+            "A man familiar with the talks",
+            "claim",
+        ),
+        ("The envoy to Norland Ada Brun said so.", "The envoy to Norland Ada Brun", "claim"),
+        (
+            "The flood was confirmed by the harbour office directly.",
+            "the harbour office",
+            "confirmation",
+        ),
+        # no saying, or nobody who says it
+        ("Mara Keld and Olaf Brun have found their way home.", None, "report"),
+        ("Mara Keld takes over, reporting to the board of the port.", None, "report"),
+        ("The new line adds two stations to the map.", None, "report"),
+        ("The broker maintains a rating of hold.", None, "report"),
+        ("There said to be nobody left.", None, "report"),
+        ("Mara Keld, who runs the port, expressed her grief.", "Mara Keld", "claim"),
+        ("He asked if she had ever been told by Olaf Brun of the debt.", None, "report"),
     ],
 )
-def test_names_the_speaker_and_the_act(sentence: str, speaker: str, act: str) -> None:
+def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: str) -> None:
     """Each common wording yields the phrase as it stands and the kind of saying."""
     found = attribute(sentence)
     assert (found.speaker, found.act) == (speaker, act)
