@@ -18,8 +18,7 @@ MAX_QUOTES = 4
 CANDIDATES = 12  # sentences looked at for quotes
 _DEEP = 30  # of them looked through for a denial or a correction of what is quoted
 _CLOSE = 5  # of them, whose speaker may be who is asked about
-_SPREAD = 0.5  # of the best score's lead over the mean, that a further quote may lie under it
-_FACT_SPREAD = 0.3  # the same where one fact is asked for, which one sentence gives
+_SPREAD = 0.35  # of the best score's lead over the mean, that a further quote may lie under it
 NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
 _TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
 
@@ -75,6 +74,12 @@ class _Group:
     def best(self) -> Told:
         return self.tolds[0]
 
+    def lead_by(self, told: Told) -> None:
+        """Of what one origin says, quote that wording: the plainer one."""
+        if self.also.pop(told.article.article_id, None):
+            self.also[self.best.article.article_id] = self.best
+            self.tolds = [told]
+
     def passage(self) -> Passage:
         ordered = sorted((one.sentence for one in self.tolds), key=lambda one: one.position)
         best = self.best
@@ -104,7 +109,7 @@ def passages(
     if not ranked:
         return []
     question = ranking.query.question
-    floor = ranked[0].score - _spread(ranking)
+    floor = ranked[0].score - _SPREAD * float(ranking.scores[0] - ranking.scores.mean())
     groups = _in_time(question, _grouped(ranked, floor, most))
     if ranking.query.answer_type not in _FIGURES:
         _rebut(question, groups, ranked, most)
@@ -134,12 +139,6 @@ def _grouped(ranked: list[_Candidate], floor: float, most: int) -> list[_Group]:
         elif same is not None and same.best.article is not told.article:
             same.also.setdefault(told.article.article_id, told)
     return groups
-
-
-def _spread(ranking: Ranking) -> float:
-    """How far under the best score a sentence still adds to the answer."""
-    share = _FACT_SPREAD if ranking.query.answer_type else _SPREAD
-    return share * float(ranking.scores[0] - ranking.scores.mean())
 
 
 def _adjoins(group: _Group, told: Told) -> bool:
@@ -302,18 +301,19 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
         return
     for number, candidate in enumerate(ranked):
         told = candidate.told
-        denies = _negative(told.sentence.text)
-        if told in tolds or (number >= CANDIDATES and not denies):
+        if told in tolds or (number >= CANDIDATES and not _negative(told.sentence.text)):
             continue
-        if any(_disagree(question, group.best, told) for group in groups):
-            same = next((group for group in groups if told in group.also.values()), None)
-            if same is not None:  # of what one origin says this is the plainer wording
-                del same.also[told.article.article_id]
-                same.also[same.best.article.article_id] = same.best
-                same.tolds = [told]
-                return
-            place = next(n for n, one in enumerate(groups) if _disagree(question, one.best, told))
-            _insert(groups, place + 1, candidate, most)
+        for place, group in enumerate(groups):
+            said = (group.best, *group.also.values())
+            against = next((one for one in said if _disagree(question, one, told)), None)
+            if against is None:
+                continue
+            group.lead_by(against)
+            own = next((other for other in groups if told in other.also.values()), None)
+            if own is None:
+                _insert(groups, place + 1, candidate, most)
+            else:
+                own.lead_by(told)
             return
 
 
