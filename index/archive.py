@@ -29,7 +29,6 @@ from index.errors import (
 )
 from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Tally, Watcher
-from index.memory import Memory
 from index.origins import same_origin
 from index.plain import Failure, clean
 from index.query import parse, publishers_named
@@ -70,7 +69,7 @@ class Archive:
         self._store = store
         self._reranker = reranker
         self._encoder = encoder
-        self.memory = Memory(store)
+        self.memory = store.memory
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 

@@ -161,7 +161,7 @@ class Intake:
             told = str(error) or "It was stopped"
             tally.failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
         if tally.changes and not self._dry_run:
-            self._store.prepare(load=False)
+            self._store.prepare()
         tally.unchanged += len(self._unchanged)
         return tally.report(generation, time.monotonic() - started)
 

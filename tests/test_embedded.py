@@ -20,7 +20,7 @@ from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 from index import catalogue, embedded, schema
 from index.article import Article, Notice
 from index.embedded import EmbeddedStore
-from index.errors import StoreBusyError, StoreError, StoreVersionError
+from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
 from index.plain import Page
 from index.schema import connect
 from index.store import Changes, Snapshot, Source, keys
@@ -43,6 +43,12 @@ def opened(folder: Path, **options: object) -> Iterator[EmbeddedStore]:
     """A store that is closed at the end."""
     with closing(EmbeddedStore(folder, **options)) as store:
         yield store
+
+
+def look_into(folder: Path) -> None:
+    """Open a store and read from it."""
+    with opened(folder) as store, store.snapshot():
+        pass
 
 
 def dump(folder: Path) -> dict[str, list[object]]:
@@ -296,7 +302,7 @@ def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreBusyError):
-            EmbeddedStore(tmp_path)
+            look_into(tmp_path)
     with opened(tmp_path) as store:
         assert put(store, DAM).generation == 1
 
@@ -428,7 +434,7 @@ def test_what_is_read_only_and_old_is_told(tmp_path: Path, monkeypatch: pytest.M
     first_version(tmp_path)
     monkeypatch.setattr(schema.os, "access", lambda *_: False)
     with pytest.raises(StoreError, match="older version"):
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -476,7 +482,7 @@ def not_a_database(path: Path) -> None:
         (foreign(0), StoreError, "another program"),
         (foreign(1), StoreError, "another program"),
         (foreign(9), StoreError, "another program"),
-        (not_a_database, StoreError, "not a database"),
+        (not_a_database, StoreDamagedError, "not a database"),
     ],
 )
 def test_what_is_not_ours_is_left_alone(
@@ -487,7 +493,7 @@ def test_what_is_not_ours_is_left_alone(
     make(path)
     before = path.read_bytes()
     with pytest.raises(kind, match=message) as raised:
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
     assert type(raised.value) is kind
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
@@ -497,12 +503,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A file where the folder should be, or a folder where the file should be, is told."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be made"):
-        EmbeddedStore(tmp_path / "file")
+        look_into(tmp_path / "file")
     with pytest.raises(StoreError, match="cannot be made"):
-        EmbeddedStore(tmp_path / "file" / "below")
+        look_into(tmp_path / "file" / "below")
     (tmp_path / "catalogue.sqlite3").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
 
 
 def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
@@ -534,7 +540,7 @@ def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.Monke
             before = found(snapshot)
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert (loaded.generation, loaded.model, len(loaded)) == (1, "fake-256", 4)
+    assert (loaded.stamp.generation, loaded.stamp.model, len(loaded)) == (1, "fake-256", 4)
 
     def never(*_: object, **__: object) -> VectorIndex:
         raise AssertionError("built again")
@@ -636,7 +642,7 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
         store.prepare()
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert loaded.model.startswith("other")
+    assert loaded.stamp.model.startswith("other")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
@@ -670,7 +676,7 @@ def test_a_long_delta_is_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             assert store._index.stale_rows <= 4
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert loaded.generation > 8
+    assert loaded.stamp.generation > 8
     assert not [*tmp_path.glob(".vectors-*")]
 
 
@@ -720,7 +726,7 @@ def test_an_old_snapshot_disturbs_nobody(tmp_path: Path) -> None:
             assert store._index is index
         loaded = VectorIndex.load(cache(tmp_path))
         assert loaded is not None
-        assert loaded.generation == 2
+        assert loaded.stamp.generation == 2
 
 
 def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
