@@ -28,20 +28,21 @@ from index.errors import (
     QuestionError,
 )
 from index.fetch import Fetcher
-from index.intake import Change, Intake, Progress, Report, Tally, Watcher
+from index.intake import Change, Intake, Progress, Report, Watcher, reported
 from index.origins import same_origin
 from index.plain import Failure, clean
 from index.query import parse, publishers_named
 from index.refresh import Sources
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
-from index.store import Changes, Event, Size, Snapshot, Store
+from index.store import Changes, Event, Outcome, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
 _SAMPLED = 8  # sentences of a report by which others of its origin are looked for
 _NEAR_SENTENCES = 10  # to each of them
 MAX_NOTE_CHARS = 1_000
+_EXPORTED = "title text publisher author published url language guessed".split()
 _REBUILD_SENTENCES = 1_000  # embedded again between two commits
 
 
@@ -225,8 +226,8 @@ class Archive:
         names = [*names]
         read: dict[str, str | None] = {}
         run = Intake(
-            self._store,
-            self._encoder,
+            store=self._store,
+            encoder=self._encoder,
             actor=actor,
             action="add",
             dry_run=dry_run,
@@ -282,17 +283,18 @@ class Archive:
     def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> Report:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
-        tally = Tally()
+        made: list[tuple[Outcome, Change]] = []
+        failed = []
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
                 if outcome == "absent":
                     error = "There is no such article: `onrecord articles` lists all."
-                    tally.failed.append(Failure(article_id, error))
-                    continue
-                article = snapshot.article(article_id)
-                count = len(snapshot.sentences(article_id))
-                tally.note(outcome, Change(article_id, article.title, count))
-        return tally.report(commit.generation, time.monotonic() - started)
+                    failed.append(Failure(article_id, error))
+                else:
+                    title = snapshot.article(article_id).title
+                    count = len(snapshot.sentences(article_id))
+                    made.append((outcome, Change(article_id, title, count)))
+        return reported(made, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction to an article; answers that cite it show it. Raises NotFoundError."""
@@ -316,17 +318,8 @@ class Archive:
         """Write the articles that questions see as JSON lines that `add` reads; how many."""
         found = self.articles()
         for one in found:
-            row = {
-                "id": one.article_id,
-                "title": one.title,
-                "text": one.text,
-                "publisher": one.publisher,
-                "author": one.author,
-                "published": one.published.isoformat() if one.published else None,
-                "url": one.url,
-                "language": one.language,
-                "guessed": list(one.guessed),
-            }
+            row = {"id": one.article_id, **{name: getattr(one, name) for name in _EXPORTED}}
+            row["published"] = one.published.isoformat() if one.published else None
             told = {name: value for name, value in row.items() if value}
             stream.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
         return len(found)

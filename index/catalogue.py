@@ -21,9 +21,9 @@ from index.vectors import VectorIndex
 
 _CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
-_ARTICLE = """
-    a.article_id, r.title, r.text, r.publisher, r.author, r.published, r.url, r.language,
-    r.source, r.number, a.live IS NULL, r.guessed, r.revision
+_FIELDS = "article_id title text publisher author published url language source guessed".split()
+_ARTICLE = f"""
+    r.revision, r.number, a.live IS NULL, {", ".join(_FIELDS)}
     FROM article a JOIN revision r USING (article)
 """
 _LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
@@ -262,7 +262,9 @@ class Reader:
             (_TITLES, -1 if limit is None else limit),
         )
         return [
-            Event(number, datetime.fromisoformat(at), *told, json.loads(n), tuple(json.loads(names)))
+            Event(
+                number, datetime.fromisoformat(at), *told, json.loads(n), tuple(json.loads(names))
+            )
             for number, at, *told, n, names in rows
         ]
 
@@ -287,7 +289,7 @@ class Reader:
 
     def _found(self, condition: str, values: Sequence[object] = ()) -> list[Article]:
         rows = self.db.execute(f"SELECT {_ARTICLE} {condition}", values).fetchall()
-        return [_article(row, self._notices.get(row[0])) for row in rows]
+        return [_article(row, self._notices.get(row[3])) for row in rows]
 
     def _articles_of(self, revisions: set[int]) -> dict[int, Article]:
         # Another thread may clear the cache at any time: each entry is looked up once.
@@ -296,7 +298,7 @@ class Reader:
             f"SELECT {_ARTICLE} WHERE r.revision IN {_LIST}",
             (json.dumps([*(revisions - cached.keys())]),),
         )
-        loaded = {row[-1]: _article(row, self._notices.get(row[0])) for row in rows}
+        loaded = {row[0]: _article(row, self._notices.get(row[3])) for row in rows}
         if len(self._articles) + len(loaded) > _CACHED_ARTICLES:
             self._articles.clear()
         self._articles.update(loaded)
@@ -320,27 +322,18 @@ def _moment(text: str | None) -> datetime | None:
 
 
 def _article(row: Sequence[Any], notice: Notice | None) -> Article:
-    return Article(
-        article_id=row[0],
-        title=row[1],
-        text=row[2],
-        publisher=row[3],
-        author=row[4],
-        published=_moment(row[5]),
-        url=row[6],
-        language=row[7],
-        source=row[8],
-        revision=row[9],
-        retired=bool(row[10]),
-        guessed=tuple(row[11].split()),
-        notice=notice,
-    )
+    _, number, retired, *values = row
+    told = dict(zip(_FIELDS, values, strict=True))
+    told |= {"published": _moment(told["published"]), "guessed": tuple(told["guessed"].split())}
+    return Article(**told, revision=number, retired=bool(retired), notice=notice)
 
 
 def _source(row: Sequence[Any]) -> Source:
     uri, kind, every, paused, checked, succeeded, failures, since, error, told = row
     read = _moment(checked), _moment(succeeded)
-    return Source(uri, kind, every, bool(paused), *read, failures, _moment(since), error, bool(told))
+    return Source(
+        uri, kind, every, bool(paused), *read, failures, _moment(since), error, bool(told)
+    )
 
 
 def _sentence(row: Sequence[Any], article: Article) -> Sentence:

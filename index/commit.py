@@ -96,31 +96,29 @@ class Writer:
 
     def _bring(self, article_id: str, *, live: bool) -> None:
         """Take an article out of the corpus, or bring its latest revision back."""
-        row = self._db.execute(
-            "SELECT article, live, latest FROM article WHERE article_id = ?", (article_id,)
-        ).fetchone()
-        if row is None:
-            self._outcomes[article_id] = "absent"
-        else:
-            key, before, latest = row
-            self._show(article_id, key, before, (before or latest) if live else None)
+        if stored := self._stored(article_id):
+            key, before, latest = stored
+            self._show(article_id, key, before, latest if live else None)
 
     def _notice(self, article_id: str, notice: Notice) -> None:
         """Attach a notice to an article; a retraction takes it out of the corpus."""
-        row = self._db.execute(
-            "SELECT article, live FROM article WHERE article_id = ?", (article_id,)
-        ).fetchone()
+        if stored := self._stored(article_id):
+            key, live, _ = stored
+            after = None if notice.kind == "retracted" else live
+            self._set_live(article_id, key, live, after, notice.kind)
+            at = notice.at.astimezone(UTC).isoformat()
+            self._db.execute(
+                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
+                (self.generation, key, notice.kind, notice.note, at, notice.actor),
+            )
+
+    def _stored(self, article_id: str) -> tuple[int, int | None, int] | None:
+        """Its key, its live revision and its latest; where there is none, that is the outcome."""
+        sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
+        row: tuple[int, int | None, int] | None = self._db.execute(sql, (article_id,)).fetchone()
         if row is None:
             self._outcomes[article_id] = "absent"
-            return
-        key, live = row
-        after = None if notice.kind == "retracted" else live
-        self._set_live(article_id, key, live, after, notice.kind)
-        at = notice.at.astimezone(UTC).isoformat()
-        self._db.execute(
-            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
-            (self.generation, key, notice.kind, notice.note, at, notice.actor),
-        )
+        return row
 
     def _undo(self, generation: int) -> None:
         """Make each article what it was at a generation, notices included.

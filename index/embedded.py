@@ -20,8 +20,6 @@ from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
 from index.article import Article
 from index.catalogue import Reader, meta, newest, utc_text
 from index.commit import Writer, set_meta
@@ -82,13 +80,7 @@ class EmbeddedStore:
                 db.rollback()
 
     def commit(
-        self,
-        changes: Changes,
-        *,
-        model: str | None = None,
-        actor: str,
-        action: str,
-        note: str = "",
+        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
         with self._writing() as db:
             writer = Writer(db)
@@ -264,7 +256,8 @@ class EmbeddedStore:
             if index is None or not reader.descends_from(index.stamp):
                 index = self._built(reader)
             elif index.stamp != reader.stamp:
-                index = _advanced(index, reader)
+                changed, live = reader.changed_since(index.stamp.generation)
+                index = index.advanced(reader.stamp, changed, live, reader.live_vectors(live))
             self._use(index)
             long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
             unmerged = index.base is not self._saved_base or index.stale_rows > long
@@ -306,10 +299,3 @@ def _inode(path: Path) -> int | None:
         return path.stat().st_ino
     except OSError:
         return None
-
-
-def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
-    every, live = reader.changed_since(index.stamp.generation)
-    drop = np.setdiff1d(every, live, assume_unique=True)
-    add = live[~index.held(live)]
-    return index.advanced(reader.stamp, drop, add, reader.live_vectors(add))

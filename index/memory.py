@@ -348,7 +348,9 @@ def _unparted(parts: Any, status: str, reading: Reading) -> dict[str, Any]:
     }
     quotes = tuple(_cut(sources, cut) for cut in parts["cuts"])
     agreed, news = parts.get("agreement"), parts.get("news")
-    sides = [Side(tuple(one["quotes"]), one["speaker"]) for one in agreed["sides"]] if agreed else []
+    sides = (
+        [Side(tuple(one["quotes"]), one["speaker"]) for one in agreed["sides"]] if agreed else []
+    )
     return {
         "quotes": quotes if status == "answered" else (),
         "closest": quotes[0] if quotes and status != "answered" else None,

@@ -288,13 +288,7 @@ class Store(Protocol):
         """
 
     def commit(
-        self,
-        changes: Changes,
-        *,
-        model: str | None = None,
-        actor: str,
-        action: str,
-        note: str = "",
+        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 

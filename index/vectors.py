@@ -81,28 +81,22 @@ class VectorIndex:
         """Rows that a merge would tidy up."""
         return int(self.dropped.sum()) + len(self.delta_ids)
 
-    def held(self, ids: Ids) -> Mask:
-        """Which of `ids` (n,) are live here: bool (n,)."""
-        where, found = _find(self.base_ids, ids)
-        live: Mask = found & ~self.dropped[where] if len(self.base_ids) else found
-        return live | _find(self.delta_ids, ids)[1]
+    def advanced(self, stamp: Stamp, changed: Ids, live: Ids, vectors: Vectors) -> VectorIndex:
+        """The index of a later generation.
 
-    def advanced(self, stamp: Stamp, drop: Ids, add: Ids, vectors: Vectors) -> VectorIndex:
-        """The index of a later generation: without `drop`, with `add` and its vectors (m, d)."""
-        dropped = self.dropped.copy()
-        where, found = _find(self.base_ids, drop)
-        dropped[where[found]] = True
-        where, found = _find(self.base_ids, add)
-        dropped[where[found]] = False
-        keep = ~np.isin(self.delta_ids, np.concatenate([drop, add[~found]]))
-        ids = np.concatenate([self.delta_ids[keep], add[~found]])
-        delta = self.delta[keep]
-        if not found.all():  # what is empty may not know its dimension yet
-            delta = np.concatenate([delta.reshape(len(delta), vectors.shape[1]), vectors[~found]])
+        Args:
+            stamp: of that generation.
+            changed: ids of whatever may not be as it was.
+            live: those of them that are live then, ascending, with their `vectors` (m, d).
+        """
+        dropped = self.dropped | np.isin(self.base_ids, changed)
+        keep = ~np.isin(self.delta_ids, changed)
+        ids, delta = self.delta_ids[keep], self.delta[keep]
+        if len(live):  # what is empty may not know its dimension yet
+            ids = np.concatenate([ids, live])
+            delta = np.concatenate([delta.reshape(len(delta), vectors.shape[1]), vectors])
         order = np.argsort(ids)
-        return replace(
-            self, stamp=stamp, dropped=dropped, delta_ids=ids[order], delta=delta[order]
-        )
+        return replace(self, stamp=stamp, dropped=dropped, delta_ids=ids[order], delta=delta[order])
 
     def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
         """The k highest inner products with `vector` (d,), among `allowed` ids if given."""
@@ -200,11 +194,3 @@ def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
         faiss.omp_set_num_threads(1)
     index.add(vectors)
     return index
-
-
-def _find(sorted_ids: Ids, ids: Ids) -> tuple[Ids, Mask]:
-    """Positions of `ids` in `sorted_ids`, and which are really there."""
-    if not len(sorted_ids):
-        return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=bool)
-    where = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
-    return where, sorted_ids[where] == ids
