@@ -258,14 +258,16 @@ class Reader:
             "(SELECT json_group_array(title) FROM (SELECT r.title FROM change c "
             "JOIN article a USING (article) JOIN revision r "
             "ON r.revision = coalesce(c.after, c.before, a.latest) "
-            "WHERE c.generation = g.number LIMIT ?)) FROM generation g ORDER BY number DESC LIMIT ?",
+            "WHERE c.generation = g.number LIMIT ?)) "
+            "FROM generation g ORDER BY number DESC LIMIT ?",
             (_TITLES, -1 if limit is None else limit),
         )
         return [
             Event(
-                number, datetime.fromisoformat(at), *told, json.loads(n), tuple(json.loads(names))
+                *(number, datetime.fromisoformat(at), actor, action, note),
+                *(json.loads(counts), tuple(json.loads(titles))),
             )
-            for number, at, *told, n, names in rows
+            for number, at, actor, action, note, counts, titles in rows
         ]
 
     def sources(self) -> list[Source]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -182,22 +183,22 @@ class EmbeddedStore:
                 source.backup(db)
 
     def erase(self) -> None:
-        with contextlib.suppress(StoreDamagedError), self._writing() as db:
-            for (name,) in db.execute(  # who still has it open reads nothing any more
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'live\\_%' "
-                "ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-            ).fetchall():
-                db.execute(f"DELETE FROM {name}")
-            db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
+        with contextlib.suppress(StoreDamagedError), self._writing():
+            pass  # it is ours, or nobody's, and nobody is writing
         self.close()
-        ours = [self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm")]
+        grave = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
+        ours = [CATALOGUE + end for end in ("", "-wal", "-shm", "-journal")]
         try:
-            for file in (*ours, self._cache_path, *self._folder.glob(".vectors-*")):
+            self._folder.rename(grave)  # at once: who opens it now must not meet half of its files
+            found = [grave / name for name in (*ours, self._cache_path.name)]
+            for file in (*found, *grave.glob(".vectors-*")):
                 file.unlink(missing_ok=True)
+            if any(grave.iterdir()):  # of somebody else
+                grave.rename(self._folder)
+            else:
+                grave.rmdir()
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
-        with contextlib.suppress(OSError):  # it stays where there is something else in it
-            self._folder.rmdir()
 
     def close(self) -> None:
         self._wait_for_merge()

@@ -300,7 +300,7 @@ class Intake:
         """One (sentences, d) array an article; what a revision keeps is not embedded again."""
         known: dict[str, Vectors] = {}
         with self.store.snapshot() as snapshot:
-            for article, _ in ready if snapshot.model == self.encoder.model else ():
+            for article, _ in ready:
                 known |= snapshot.embedded(article.article_id)
         texts = [[article.text[s.start : s.end] for s in spans] for article, spans in ready]
         new = [text for text in dict.fromkeys(chain(*texts)) if text not in known]

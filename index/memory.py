@@ -297,7 +297,7 @@ def _recalled(reading: Reading, answer_id: str) -> Recalled:
             f"No answer “{answer_id}” is kept here: copy the id from under an answer; those "
             "given long ago are forgotten."
         )
-    (_, at, question, filters, generation, model, status, confidence, parts, reason, *place) = row
+    _, at, question, filters, generation, model, status, confidence, parts, reason, *_ = row
     made = _unparted(json.loads(parts), status, reading)
     answer = Answer(
         answer_id=key,
@@ -314,7 +314,8 @@ def _recalled(reading: Reading, answer_id: str) -> Recalled:
     now = [reading.article(article_id) for article_id in was]
     updated = (one for one in now if not one.retired and one.revision != was[one.article_id])
     removed = (one for one in now if one.retired)
-    return Recalled(answer, datetime.fromisoformat(at), *place, tuple(updated), tuple(removed))
+    told_at = datetime.fromisoformat(at)
+    return Recalled(answer, told_at, row[-2], row[-1], tuple(updated), tuple(removed))
 
 
 def _parts(answer: Answer) -> str:

@@ -8,10 +8,10 @@ Sentences of one revision are written in one go and so have consecutive ids.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
-import time
 from pathlib import Path
 
 from index.article import Article
@@ -101,9 +101,8 @@ def connect(path: Path) -> sqlite3.Connection:
         StoreDamagedError: it is damaged, or no database.
         StoreError: it cannot be opened, or is another program's.
     """
-    read_only = path.is_file() and not all(
-        os.access(place, os.W_OK) for place in (path, path.parent)
-    )
+    places = (path, path.parent)
+    read_only = path.is_file() and not all(os.access(place, os.W_OK) for place in places)
     try:
         connection = sqlite3.connect(
             _read_only_uri(path) if read_only else path,
@@ -123,32 +122,18 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _make_ready(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    connection.execute("BEGIN")
-    version = _version(connection, path)  # a look, before anything is written
-    connection.execute("COMMIT")
-    if not read_only:
-        _write_ahead(connection)
-        connection.execute("PRAGMA synchronous = FULL")
-        if version < SCHEMA_VERSION:
-            _upgrade(connection, path)
-    elif version < SCHEMA_VERSION:
+    old = _version(connection, path) < SCHEMA_VERSION  # a look, before anything is written
+    if read_only and old:
         raise StoreError(
             f"{path} is of an older version and cannot be written: open it once where it can be, "
             "to bring it up to date."
         )
-
-
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Keep a write-ahead log; SQLite does not wait for the lock that this needs."""
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
+    if not read_only:
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody is at it: the next one then
             connection.execute("PRAGMA journal_mode = WAL")
-            return
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
+        connection.execute("PRAGMA synchronous = FULL")
+    if old:
+        _upgrade(connection, path)
 
 
 def _read_only_uri(path: Path) -> str:
@@ -175,8 +160,8 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
             )
         case _:
             return StoreError(
-                f"The collection cannot be opened or used ({error}): if it was erased just now, try "
-                "again; else check its folder, permissions and disk."
+                f"The collection cannot be opened or used ({error}): if it was erased just now, "
+                "try again; else check its folder, permissions and disk."
             )
 
 

@@ -87,7 +87,8 @@ class VectorIndex:
         Args:
             stamp: of that generation.
             changed: ids of whatever may not be as it was.
-            live: those of them that are live then, ascending, with their `vectors` (m, d).
+            live: those of them that are live then, ascending (m,).
+            vectors: theirs (m, d).
         """
         dropped = self.dropped | np.isin(self.base_ids, changed)
         keep = ~np.isin(self.delta_ids, changed)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -449,6 +450,91 @@ def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
         store.erase()
     assert [*folder.iterdir()] == [folder / "notes.txt"]
     assert treasure.read_text(encoding="utf-8") == "x"
+
+
+def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
+    """Who asks just then is answered from what was or what is, or told what happened."""
+    errors: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with opened(tmp_path / "collection") as store:
+            while not done.is_set():
+                try:
+                    with store.snapshot() as snapshot:
+                        live = {article.article_id for article in snapshot.articles()}
+                        assert {name for name, _ in found(snapshot)} == live
+                except StoreError as error:
+                    errors.append(str(error))
+
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask) for _ in range(3)]
+        for _ in range(30):
+            with opened(tmp_path / "collection") as store:
+                put(store, DAM, CUP)
+                store.erase()
+        done.set()
+        for one in asking:
+            one.result()
+    assert all("if it was erased just now, try again" in error for error in errors)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN])
+def test_a_file_that_vanishes_is_told_plainly(tmp_path: Path, code: int) -> None:
+    """What SQLite says of a file that goes while it is opened becomes a sentence to act on."""
+
+    def vanishing(_: Path) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise schema.explained(error)
+
+    with opened(tmp_path, opener=vanishing) as store, pytest.raises(StoreError, match="try again"):
+        put(store, DAM)
+
+
+def zeroed(path: Path) -> None:
+    """Make a collection whose pages behind the first are lost."""
+    with opened(path.parent) as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+
+
+def cut_short(path: Path) -> None:
+    """Make a collection of which half a page is left."""
+    with opened(path.parent) as store:
+        put(store, DAM)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("damage", ["not_a_database", "zeroed", "cut_short"])
+def test_a_damaged_collection_can_be_erased(tmp_path: Path, damage: str, *, used: bool) -> None:
+    """Whatever became of its file, erasing leaves nothing, and a new collection can be made."""
+    folder = tmp_path / "collection"
+    folder.mkdir()
+    {"not_a_database": not_a_database, "zeroed": zeroed, "cut_short": cut_short}[damage](
+        folder / "catalogue.sqlite3"
+    )
+    with opened(folder) as store:
+        if used:
+            with pytest.raises(StoreError):
+                put(store, DAM)
+        store.erase()
+    assert [*tmp_path.iterdir()] == []
+    with opened(folder) as store:
+        assert put(store, DAM).generation == 1
+
+
+@pytest.mark.parametrize("kind", ["newer", "foreign"])
+def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
+    """Another program's database, and one of a newer version, are refused and stay."""
+    path = tmp_path / "catalogue.sqlite3"
+    (newer if kind == "newer" else foreign(1))(path)
+    before = path.read_bytes()
+    with opened(tmp_path) as store, pytest.raises(StoreError):
+        store.erase()
+    assert path.read_bytes() == before
 
 
 def newer_rollback(path: Path) -> None:
