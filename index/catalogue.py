@@ -99,7 +99,8 @@ class Reader:
         condition, values = _passing(filters)
         found = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
-            + (f" AND rowid IN ({_LIVE}{condition})" if filters else "")
+            # "+": else SQLite looks every single one of them up in the full text
+            + (f" AND +rowid IN ({_LIVE}{condition})" if filters else "")
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match or '""', *values, max(k, 0)),
         ).fetchall()

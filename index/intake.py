@@ -110,10 +110,11 @@ class Intake:
     # Changed articles wait until all is read, pages until all of their articles are stored.
     _held: dict[str, Article] = field(init=False, default_factory=dict)
     _pages: list[Page] = field(init=False, default_factory=list)
-    # Of this run: id and address by key, the id that is stored by the id that was read, and what
-    # a dry run, which stores nothing, has seen.
+    # Of this run: id and address by key, the id that is stored by the id that was read, what
+    # should become of each article, and what a dry run, which stores nothing, has seen.
     _same: dict[str, tuple[str, str | None]] = field(init=False, default_factory=dict)
     _renamed: dict[str, str] = field(init=False, default_factory=dict)
+    _expected: dict[str, Outcome] = field(init=False, default_factory=dict)
     _seen: dict[str, Known] = field(init=False, default_factory=dict)
 
     def take(self, items: Iterator[Item]) -> Report:
@@ -146,7 +147,8 @@ class Intake:
         ready = [made for article in batch if (made := self._split(article))]
         pages = [*self._ripe()]
         if self.dry_run:
-            commit = self._predicted(ready)
+            commit = Commit(0, self._expected)
+            self._seen |= {one.article_id: Known(one.text_hash, retired=False) for one, _ in ready}
         elif ready or pages:
             commit = self._committed(ready, pages)
         else:
@@ -223,9 +225,12 @@ class Intake:
             stored = known.get(article.article_id)
             self._held.pop(article.article_id, None)
             self._unchanged.discard(article.article_id)
+            same = stored is not None and stored.text_hash == article.text_hash
+            self._expected[article.article_id] = "restored" if same else "updated"
             if stored is None:
+                self._expected[article.article_id] = "added"
                 new[article.article_id] = article
-            elif self.revive if stored.retired else stored.text_hash != article.text_hash:
+            elif self.revive if stored.retired else not same:
                 self._held[article.article_id] = article
             else:
                 self._unchanged.add(article.article_id)
@@ -281,20 +286,6 @@ class Intake:
             actor=self.actor,
             action=self.action,
         )
-
-    def _predicted(self, ready: list[_Ready]) -> Commit:
-        """What storing a batch would do."""
-        with self.store.snapshot() as snapshot:
-            known = snapshot.known([article.article_id for article, _ in ready]) | self._seen
-        outcomes: dict[str, Outcome] = {}
-        for article, _ in ready:
-            stored = known.get(article.article_id)
-            same = stored is not None and stored.text_hash == article.text_hash
-            outcomes[article.article_id] = (
-                "added" if stored is None else "restored" if same else "updated"
-            )
-            self._seen[article.article_id] = Known(article.text_hash, retired=False)
-        return Commit(0, outcomes)
 
     def _embed(self, ready: list[_Ready]) -> list[Vectors]:
         """One (sentences, d) array an article; what a revision keeps is not embedded again."""
