@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,20 +18,15 @@ from typing import IO
 from index import decline, news, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
-from index.commit import mismatch
+from index.commit import check_model
 from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
-from index.errors import (
-    InputError,
-    ModelMismatchError,
-    NotFoundError,
-    QuestionError,
-)
+from index.errors import InputError, NotFoundError, QuestionError
 from index.fetch import Fetcher
 from index.intake import Change, Intake, Progress, Report, Watcher, reported
 from index.origins import same_origin
 from index.plain import Failure, clean
-from index.query import parse, publishers_named
+from index.query import Query, parse, publishers_named
 from index.refresh import Sources
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
@@ -129,22 +124,20 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            wanted = news.asked(question, snapshot, filters)
-            if wanted is None:
-                answer = self._answered(snapshot, question, filters, after)
-            else:
-                known = publishers_named(filters.publishers, snapshot.publishers())
-                filters = replace(filters, publishers=known)
+            publishers = snapshot.publishers()
+            filters = _known(filters, publishers)
+            if wanted := news.asked(question, snapshot, filters):
                 answer = news.told(question, wanted, snapshot, filters, model=self._judges)
+            else:
+                answer = self._answered(snapshot, parse(question, publishers), filters, after)
             _check_quotes(snapshot, answer)
             return answer
 
     def _answered(
-        self, snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None
+        self, snapshot: Snapshot, query: Query, filters: Filters, after: FollowUp | None
     ) -> Answer:
-        ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
         answer = compose(
-            ranking,
+            self._ranked(snapshot, query, filters, DEPTH),
             filters=filters,
             generation=snapshot.generation,
             model=self._judges,
@@ -152,7 +145,7 @@ class Archive:
             after=after,
         )
         if answer.status == "declined" and filters:
-            free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+            free = self._ranked(snapshot, query, Filters(), DEPTH)
             if free.confidence >= self._threshold:
                 best = free.articles[free.sentences[0].article_id]
                 left_out = decline.excluded(filters, best)
@@ -182,18 +175,14 @@ class Archive:
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
         with self._store.snapshot() as snapshot:
-            return self._ranked(snapshot, question, filters, max(DEPTH, k))[0]
+            publishers = snapshot.publishers()
+            query, filters = parse(question, publishers), _known(filters, publishers)
+            return self._ranked(snapshot, query, filters, max(DEPTH, k))
 
-    def _ranked(
-        self, snapshot: Snapshot, question: str, filters: Filters, depth: int
-    ) -> tuple[Ranking, Filters]:
-        publishers = snapshot.publishers()
-        query = parse(question, publishers)
-        filters = replace(filters, publishers=publishers_named(filters.publishers, publishers))
-        if snapshot.model is not None and snapshot.model != self._encoder.model:
-            raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
+    def _ranked(self, snapshot: Snapshot, query: Query, filters: Filters, depth: int) -> Ranking:
+        check_model(snapshot.model, self._encoder.model)
         ranking = rank(snapshot, self._encoder, query, filters, depth)
-        return (reranked(ranking, self._reranker) if self._reranker else ranking), filters
+        return reranked(ranking, self._reranker) if self._reranker else ranking
 
     @property
     def _judges(self) -> str:
@@ -403,6 +392,11 @@ class Archive:
     def close(self) -> None:
         """Let go of files."""
         self._store.close()
+
+
+def _known(filters: Filters, publishers: Mapping[str, int]) -> Filters:
+    """The filters with publishers by the names that the collection knows."""
+    return replace(filters, publishers=publishers_named(filters.publishers, publishers))
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:

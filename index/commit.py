@@ -38,7 +38,8 @@ class Writer:
     def apply(self, changes: Changes, model: str | None) -> None:
         """Do all of it; see `Store.commit` for what it raises."""
         if changes.put:
-            self._use_model(model or "")
+            check_model(meta(self._db, "model"), model or "")
+            set_meta(self._db, "model", model or "")
         for prepared in changes.put:
             self._put(prepared, revive=changes.revive)
         for article_id in changes.remove:
@@ -62,13 +63,6 @@ class Writer:
             (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
         return Commit(self.generation, self._outcomes)
-
-    def _use_model(self, model: str) -> None:
-        stored = meta(self._db, "model")
-        if stored is None:
-            set_meta(self._db, "model", model)
-        elif stored != model:
-            raise ModelMismatchError(mismatch(stored, model))
 
     def _put(self, prepared: Prepared, *, revive: bool) -> None:
         """Add an article, make a new revision of it, or find that nothing changed."""
@@ -236,9 +230,10 @@ class Writer:
         )
 
 
-def mismatch(stored: str, model: str) -> str:
-    """What to say when a collection was embedded by another model."""
-    return (
-        f"This collection was embedded with {stored}, and the settings name {model}: "
-        "set the model back, or run `onrecord reindex --rebuild` to embed everything again."
-    )
+def check_model(stored: str | None, model: str) -> None:
+    """Raise ModelMismatchError where a collection was embedded by another model."""
+    if stored not in {None, model}:
+        raise ModelMismatchError(
+            f"This collection was embedded with {stored}, and the settings name {model}: "
+            "set the model back, or run `onrecord reindex --rebuild` to embed everything again."
+        )

@@ -14,9 +14,9 @@ from itertools import chain, islice
 import numpy as np
 
 from index.article import Article
-from index.commit import mismatch
+from index.commit import check_model
 from index.encoder import Encoder, Vectors
-from index.errors import CancelledError, EncoderError, ModelMismatchError, StoreError
+from index.errors import CancelledError, EncoderError, StoreError
 from index.plain import Failure, Item, Page
 from index.sentences import Span, split
 from index.store import Changes, Commit, Known, Outcome, Prepared, Snapshot, Store, keys
@@ -127,8 +127,7 @@ class Intake:
         started = time.monotonic()
         with self.store.snapshot() as snapshot:
             generation = snapshot.generation
-            if snapshot.model not in {None, self.encoder.model}:
-                raise ModelMismatchError(mismatch(snapshot.model or "", self.encoder.model))
+            check_model(snapshot.model, self.encoder.model)
         try:
             for batch in self._batches(items):
                 generation = max(generation, self._take(batch))
