@@ -199,8 +199,10 @@ class Reader:
             f"{_LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
             (utc_text(since), json.dumps([*revised]), *values, limit),
         )
-        before = {key: self.article(key, number) for key, number in revised.items()}
-        return [Fresh(one, before.get(one.article_id)) for one in found]
+        return [
+            Fresh(one, self.article(one.article_id, before) if before else None)
+            for one, before in ((one, revised.get(one.article_id)) for one in found)
+        ]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)

@@ -193,7 +193,7 @@ class EmbeddedStore:
             found = [grave / name for name in (*ours, self._cache_path.name)]
             for file in (*found, *grave.glob(".vectors-*")):
                 file.unlink(missing_ok=True)
-            if any(grave.iterdir()):  # of somebody else
+            if grave.is_symlink() or any(grave.iterdir()):  # somebody else's
                 grave.rename(self._folder)
             else:
                 grave.rmdir()
@@ -252,8 +252,9 @@ class EmbeddedStore:
         """The vector index of exactly the reader's generation."""
         with self._index_lock:
             index = self._index
-            if index is None and (index := VectorIndex.load(self._cache_path)):
-                self._saved_base = index.base
+            if index is None:
+                index = VectorIndex.load(self._cache_path)
+                self._saved_base = index.base if index is not None else None
             if index is None or not reader.descends_from(index.stamp):
                 index = self._built(reader)
             elif index.stamp != reader.stamp:
@@ -269,7 +270,9 @@ class EmbeddedStore:
 
     def _use(self, index: VectorIndex) -> None:
         """Keep it for the next question, unless that has a newer one; the lock must be held."""
-        if self._index is None or self._index.stamp.generation <= index.stamp.generation:
+        kept = self._index
+        newer = kept is None or kept.stamp.generation <= index.stamp.generation
+        if newer or index.stamp == self._articles[0]:  # of a recovered copy, which counts anew
             self._index = index
 
     def _built(self, reader: Reader) -> VectorIndex:

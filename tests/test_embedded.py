@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
@@ -868,3 +869,28 @@ def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> No
         other.recover(tmp_path / "copy")
         put(other, second)
         assert publishers() == {None, "Harbour Post"}
+
+
+def test_after_a_recovery_the_index_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a lower generation has its index kept like any other."""
+    with opened(tmp_path / "collection") as store:
+        put(store, DAM)
+        store.backup(tmp_path / "copy")
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 4
+        store.recover(tmp_path / "copy")
+        built: list[object] = []
+        build = VectorIndex.build
+
+        def counting(*given: Any) -> VectorIndex:
+            built.append(given)
+            return build(*given)
+
+        monkeypatch.setattr(VectorIndex, "build", counting)
+        for _ in range(3):
+            with store.snapshot() as snapshot:
+                assert len(found(snapshot)) == 2
+        assert len(built) == 1
