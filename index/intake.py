@@ -244,23 +244,22 @@ class Intake:
         known = snapshot.known([article.article_id for article in batch])
         new = {one.article_id: keys(one) for one in batch if one.article_id not in known}
         stored = snapshot.alike(key for own in new.values() for key in own)
+        for key, article_id in stored.items():
+            self._same.setdefault(key, (article_id, snapshot.article(article_id).url))
         made = []
         for article in batch:
-            own = () if article.named else new.get(article.article_id, ())
-            twin = next((key for key in own if key in stored or key in self._same), None)
-            if twin is None:
-                for key in new.get(article.article_id, ()):
-                    self._same.setdefault(key, (article.article_id, article.url))
+            own = new.get(article.article_id, ())
+            twin = next((key for key in own if key in self._same), None)
+            if twin is None or article.named:
                 made.append(article)
+                for key in own:
+                    self._same.setdefault(key, (article.article_id, article.url))
                 continue
-            if twin in stored:
-                other = snapshot.article(stored[twin])
-                name, url = other.article_id, other.url
-                made += [other] if own[-1] in stored else []
-            else:
-                name, url = self._same[twin]
+            name, url = self._same[twin]
             self._renamed[article.article_id] = name
-            if own[-1] not in stored and own[-1] not in self._same:  # the page has another text
+            if own[-1] in stored:
+                made.append(snapshot.article(name))
+            elif own[-1] not in self._same:  # the page has another text
                 made.append(replace(article, article_id=name, url=url))
         return made
 
