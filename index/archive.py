@@ -38,7 +38,6 @@ _SAMPLED = 8  # sentences of a report by which others of its origin are looked f
 _NEAR_SENTENCES = 10  # to each of them
 MAX_NOTE_CHARS = 1_000
 _EXPORTED = "title text publisher author published url language guessed".split()
-_REBUILD_SENTENCES = 1_000  # embedded again between two commits
 
 
 class Archive:
@@ -237,20 +236,19 @@ class Archive:
         What was embedded is kept when it is interrupted, and the next call goes on from there.
         """
         started = time.monotonic()
-        model, done = self._encoder.model, 0
-        self._encoder.encode([""])
-        while True:
-            while missing := self._store.unstaged(model, _REBUILD_SENTENCES):
-                vectors = self._encoder.encode([text for _, text in missing])
-                self._store.stage(model, [sentence_id for sentence_id, _ in missing], vectors)
-                done += len(missing)
-                if watch:
-                    watch(Progress(0, done, None, f"{done:,} sentences embedded again"))
-            commit = self._store.switch(model=model, actor=actor)
-            if commit is not None:
-                self._store.prepare()
-                seconds = time.monotonic() - started
-                return Report(commit.generation, embedded=done, seconds=seconds)
+        embedded = 0
+
+        def told(done: int) -> None:
+            nonlocal embedded
+            embedded = done
+            if watch:
+                watch(Progress(0, done, None, f"{done:,} sentences embedded again"))
+
+        self._encoder.encode([""])  # a model that cannot be loaded is not put in force
+        commit = self._store.rebuild(self._encoder, actor=actor, each=told)
+        self._store.prepare()
+        seconds = time.monotonic() - started
+        return Report(commit.generation, embedded=embedded, seconds=seconds)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
         """Take articles out; their text stays, so that old quotes still resolve."""

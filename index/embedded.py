@@ -15,7 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
@@ -24,7 +24,7 @@ from pathlib import Path
 from index.article import Article
 from index.catalogue import Reader, meta, newest, utc_text
 from index.commit import Writer, set_meta
-from index.encoder import Vectors
+from index.encoder import Encoder
 from index.errors import StoreDamagedError, StoreError
 from index.memory import Memory
 from index.schema import connect, explained
@@ -34,6 +34,11 @@ from index.vectors import EXACT_UP_TO, VectorIndex
 CATALOGUE = "catalogue.sqlite3"
 _MERGE_ROWS = 5_000  # a delta this long, or a fifth of the base, is worth merging
 _MERGE_SHARE = 5
+_REBUILT = 1_000  # sentences embedded again between two commits
+_UNSTAGED = """
+    SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
+    WHERE s.sentence_id NOT IN (SELECT sentence_id FROM staged) LIMIT ?
+"""
 
 
 class EmbeddedStore:
@@ -110,36 +115,25 @@ class EmbeddedStore:
         with self._writing() as db:
             db.execute("DELETE FROM origin WHERE uri = ?", (uri,))
 
-    # Rebuilding
+    # The whole
 
-    def unstaged(self, model: str, limit: int) -> list[tuple[int, str]]:
-        with self._staging(model) as db:
-            rows = db.execute(
-                "SELECT s.sentence_id, r.text, s.start, s.stop "
-                "FROM sentence s JOIN revision r USING (revision) "
-                "WHERE s.sentence_id NOT IN (SELECT sentence_id FROM staged) LIMIT ?",
-                (limit,),
-            )  # cut here and not in SQL, which takes a NUL for the end of a text
-            return [(sentence_id, text[start:stop]) for sentence_id, text, start, stop in rows]
-
-    def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
-        with self._staging(model) as db:
-            rows = zip(ids, (vector.tobytes() for vector in vectors), strict=True)
-            db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", rows)
-
-    def switch(self, *, model: str, actor: str) -> Commit | None:
-        with self._staging(model) as db:
-            staged = "SELECT sentence_id FROM staged"
-            missing = f"SELECT 1 FROM sentence WHERE sentence_id NOT IN ({staged})"
-            if db.execute(missing).fetchone():
-                return None
-            writer = Writer(db)
-            db.execute("DELETE FROM embedding")
-            db.execute("INSERT INTO embedding SELECT * FROM staged")
-            db.execute("DELETE FROM staged")
-            set_meta(db, "model", model)
-            set_meta(db, "rebuilt", str(writer.generation))
-            return writer.finish(actor, "rebuild", always=True)
+    def rebuild(
+        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+    ) -> Commit:
+        done = 0
+        while True:
+            with self._staging(encoder.model) as db:
+                rows = db.execute(_UNSTAGED, (_REBUILT,)).fetchall()
+                if not rows:
+                    return _switch(db, encoder.model, actor)
+            # Cut here and not in SQL, which takes a NUL for the end of a text.
+            vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
+            staged = [(row[0], one.tobytes()) for row, one in zip(rows, vectors, strict=True)]
+            with self._staging(encoder.model) as db:
+                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
+            done += len(rows)
+            if each is not None:
+                each(done)
 
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
@@ -149,8 +143,6 @@ class EmbeddedStore:
                 db.execute("DELETE FROM staged")
                 set_meta(db, "staged_model", model)
             yield db
-
-    # The whole
 
     def prepare(self) -> None:
         with self.snapshot() as snapshot:
@@ -296,6 +288,17 @@ class EmbeddedStore:
             merger = self._merger
         if merger is not None:
             merger.join()
+
+
+def _switch(db: sqlite3.Connection, model: str, actor: str) -> Commit:
+    """Put what is staged in force."""
+    writer = Writer(db)
+    db.execute("DELETE FROM embedding")
+    db.execute("INSERT INTO embedding SELECT * FROM staged")
+    db.execute("DELETE FROM staged")
+    set_meta(db, "model", model)
+    set_meta(db, "rebuilt", str(writer.generation))
+    return writer.finish(actor, "rebuild", always=True)
 
 
 def _inode(path: Path) -> int | None:

@@ -7,7 +7,7 @@ change together or not at all. A snapshot sees exactly one generation from begin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from index.address import canonical
 from index.article import Article, Filters, Notice, Sentence
-from index.encoder import Vectors
+from index.encoder import Encoder, Vectors
 from index.memory import Memory
 from index.plain import Page
 from index.sentences import Span
@@ -310,14 +310,19 @@ class Store(Protocol):
     def forget(self, uri: str) -> None:
         """Drop a place; its articles stay."""
 
-    def unstaged(self, model: str, limit: int) -> list[tuple[int, str]]:
-        """Sentences (id, text) that `model` has not embedded yet for a rebuild."""
+    def rebuild(
+        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+    ) -> Commit:
+        """Embed every sentence again and, once all are, put that in force at once.
 
-    def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
-        """Keep embeddings (n, d) for a rebuild; questions do not see them yet."""
+        Until then questions see what was there before, and articles may come in. What was embedded
+        is kept when it ends early; the next call for the same model goes on from there.
 
-    def switch(self, *, model: str, actor: str) -> Commit | None:
-        """Put the staged embeddings in force; None if sentences came in meanwhile."""
+        Args:
+            encoder: makes the vectors.
+            actor: who is written into the audit log.
+            each: called now and then with how many sentences are done; may raise to stop.
+        """
 
     def prepare(self) -> None:
         """Bring derived files up to date, so that the next question does not wait for it."""

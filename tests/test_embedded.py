@@ -22,7 +22,13 @@ from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 from index import catalogue, embedded, schema
 from index.article import Article, Notice
 from index.embedded import EmbeddedStore
-from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
+from index.errors import (
+    CancelledError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
 from index.plain import Page
 from index.schema import connect
 from index.store import Changes, Snapshot, Source, keys
@@ -123,7 +129,12 @@ def only_a_page(store: EmbeddedStore) -> None:
 
 def switch(store: EmbeddedStore) -> None:
     """The end of a rebuild."""
-    assert store.switch(model="other", actor="tester") is not None
+    store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
+
+
+def stop(_: int) -> None:
+    """All is embedded, and the rebuild ends before it is put in force."""
+    raise CancelledError("Enough.")
 
 
 @pytest.mark.parametrize("change", [add_update_remove, undo, only_a_page, switch])
@@ -137,9 +148,8 @@ def test_a_fault_anywhere_leaves_the_old_or_the_new(
         put(store, replace(DAM, text="The dam held at first."))
         store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
         remove(store, "gone")
-        missing = store.unstaged("other", 99)
-        vectors = FakeEncoder("other").encode([text for _, text in missing])
-        store.stage("other", [sentence_id for sentence_id, _ in missing], vectors)
+        with pytest.raises(CancelledError):
+            store.rebuild(FakeEncoder("other"), actor="tester", each=stop)
 
     with opened(tmp_path / "smooth") as store:
         fill(store)
@@ -718,10 +728,8 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         put(store, DAM)
         store.prepare()
-        missing = store.unstaged("other", 99)
         other = FakeEncoder("other")
-        store.stage("other", [i for i, _ in missing], other.encode([text for _, text in missing]))
-        store.switch(model="other", actor="tester")
+        store.rebuild(other, actor="tester")
     with opened(tmp_path) as store:
         with store.snapshot() as snapshot:
             vector = other.vector("The dam failed.")
