@@ -95,14 +95,14 @@ class Reader:
         return self._vectors(self).search(vector, k, self.live_ids(filters) if filters else None)
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
-        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
+        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         condition, values = _passing(filters)
         found = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
             # "+": else SQLite looks every single one of them up in the full text
             + (f" AND +rowid IN ({_LIVE}{condition})" if filters else "")
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
-            (match or '""', *values, max(k, 0)),
+            (match, *values, max(k, 0)),
         ).fetchall()
         ids = np.array([row[0] for row in found], dtype=np.int64)
         return Ranked(ids, np.array([row[1] for row in found], dtype=np.float32))
@@ -119,10 +119,9 @@ class Reader:
             (radius, radius, json.dumps([*ids])),
         ).fetchall()
         articles = self._articles_of({row[1] for row in found})
-        vectors = np.frombuffer(b"".join(row[6] for row in found), dtype=np.float32)
         return Rows(
             sentences=tuple(_sentence(row, articles[row[1]]) for row in found),
-            vectors=vectors.reshape(len(found), -1) if found else vectors.reshape(0, 0),
+            vectors=_matrix([row[6] for row in found]),
             terms=tuple(tuple(row[5].split()) for row in found),
             articles={article.article_id: article for article in articles.values()},
         )
@@ -138,9 +137,7 @@ class Reader:
     def live_vectors(self, ids: Ids) -> Vectors:
         """Embeddings of live sentences: float32 (n, d), in the order of ascending `ids`."""
         sql = f"SELECT vector FROM embedding WHERE sentence_id IN {_LIST} ORDER BY sentence_id"
-        rows = self.db.execute(sql, (json.dumps(ids.tolist()),))
-        vectors = np.frombuffer(b"".join(row[0] for row in rows), dtype=np.float32)
-        return vectors.reshape(len(ids), -1) if len(ids) else vectors.reshape(0, 0)
+        return _matrix([row[0] for row in self.db.execute(sql, (json.dumps(ids.tolist()),))])
 
     def descends_from(self, stamp: Stamp) -> bool:
         """Whether this generation is the one of that stamp, or came after it."""
@@ -320,6 +317,12 @@ def _passing(filters: Filters) -> tuple[str, list[object]]:
     ]
     used = [(condition, value) for condition, value in made if value]
     return "".join(f" AND {condition}" for condition, _ in used), [value for _, value in used]
+
+
+def _matrix(blobs: list[bytes]) -> Vectors:
+    """Stored vectors as float32 (n, d)."""
+    vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
+    return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
 
 
 def _moment(text: str | None) -> datetime | None:

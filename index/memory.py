@@ -146,17 +146,20 @@ class Memory:
 
         The same one given again is kept once, with where it was read last.
         """
-        a, now = answer, datetime.now(UTC).isoformat()
-        kept = (a.question, _packed(a.filters), a.generation, a.model, a.status, a.confidence)
+        kept = (
+            *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
+            *(_packed(answer.filters), answer.generation, answer.model, answer.status),
+            *(answer.confidence, _parts(answer), answer.reason, channel, message),
+        )
         with self._writing() as db:
             db.execute(
                 "INSERT INTO answer VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
                 "at = excluded.at, channel = coalesce(excluded.channel, channel), "
                 "message = coalesce(excluded.message, message)",
-                (a.answer_id, now, *kept, _parts(a), a.reason, channel, message),
+                kept,
             )
             if message is not None:  # whoever reads it there has not been told of anything
-                db.execute("DELETE FROM told WHERE answer_id = ?", (a.answer_id,))
+                db.execute("DELETE FROM told WHERE answer_id = ?", (answer.answer_id,))
 
     def recall(self, answer_id: str) -> Recalled:
         """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
@@ -203,15 +206,14 @@ class Memory:
 
         The same wish is one watch.
         """
-        key = (answer.question, _packed(answer.filters), channel, person)
+        wish = (answer.question, _packed(answer.filters), answer.generation, channel, person)
         with self._writing() as db:
-            db.execute(
-                "INSERT INTO watch (question, filters, channel, person, generation) "
-                "VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
-                (*key, answer.generation),
-            )
-            same = "question = ? AND filters = ? AND channel = ? AND person = ?"
-            return int(db.execute(f"SELECT number FROM watch WHERE {same}", key).fetchone()[0])
+            made = db.execute(
+                "INSERT INTO watch (question, filters, generation, channel, person) "
+                "VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET person = person RETURNING number",
+                wish,
+            ).fetchall()
+        return int(made[0][0])
 
     def looked(self, number: int, generation: int) -> None:
         """Note that a generation was looked at for a watch."""
