@@ -81,10 +81,11 @@ class Archive:
     ) -> Archive:
         """The embedded collection of that name below a data folder; made there unless `make` is no.
 
+        Its files are opened at first use.
+
         Raises:
             InputError: the name is no folder name.
             NotFoundError: there is no such collection, and it is not to be made.
-            StoreError: it cannot be opened.
         """
         if not collection or not all(char.isalnum() or char in "-_" for char in collection):
             raise InputError(
@@ -312,7 +313,11 @@ class Archive:
         return len(found)
 
     def erase(self) -> None:
-        """Delete the collection for good, its log and sources too; the archive is closed."""
+        """Delete the collection for good, damaged or not, with its answers and sources, and close.
+
+        Raises:
+            StoreError: its file is another program's or a newer version's, or cannot be deleted.
+        """
         self._store.erase()
 
     # Looking
