@@ -28,7 +28,7 @@ from index.answer import citations, cited
 from index.archive import Archive
 from index.article import Answer, Citation, CitedQuote, Passage, Quote
 from index.errors import InputError
-from index.log import Recalled, Verdict
+from index.memory import Recalled, Verdict
 from index.sentences import Span, split
 
 _PAGE = 4  # passages a page

@@ -17,7 +17,7 @@ from bot.command import Json, Run, finish, progress, show
 from index import intake
 from index.archive import Archive
 from index.article import Article
-from index.errors import CancelledError, InputError
+from index.errors import CancelledError, InputError, StoreDamagedError
 from index.sources import stamps
 
 app = typer.Typer()
@@ -223,13 +223,19 @@ def erase_all(
     run: Run = context.obj
     name = run.settings.collection
     with run.archive() as archive:
-        size = archive.size().articles
-        asked = f"Type “{name}” to delete it with its {size:,} articles for good"
+        asked = f"Type “{name}” to delete it {_with(archive)} for good"
         typed = typer.prompt(asked, err=True) if yes is None else yes
         if typed != name:
             raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
         archive.erase()
     _done({"erased": name}, f"“{name}” is deleted.", as_json=as_json)
+
+
+def _with(archive: Archive) -> str:
+    try:
+        return f"with its {archive.size().articles:,} articles"
+    except StoreDamagedError:
+        return "with all that is left in it"
 
 
 def _opened(run: Run) -> AbstractContextManager[Archive]:

@@ -24,7 +24,7 @@ from bot.render import citation_line, coded, escaped, notice_view, restriction
 from index.archive import Archive
 from index.article import Article, Citation
 from index.errors import NotFoundError
-from index.log import Feedback, Recalled
+from index.memory import Feedback, Recalled
 
 _PAGE = 8  # reports a page
 _TITLE = 150

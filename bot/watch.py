@@ -17,7 +17,7 @@ from bot.manners import tell
 from bot.render import answer_view, escaped, notice_view
 from bot.settings import Settings
 from index.archive import Archive
-from index.log import Watch
+from index.memory import Watch
 
 log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components

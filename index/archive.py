@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,32 +18,26 @@ from typing import IO
 from index import decline, news, sources
 from index.answer import compose
 from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
-from index.commit import mismatch
+from index.commit import check_model
 from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
-from index.errors import (
-    InputError,
-    ModelMismatchError,
-    NotFoundError,
-    QuestionError,
-)
+from index.errors import InputError, NotFoundError, QuestionError
 from index.fetch import Fetcher
-from index.intake import Change, Intake, Progress, Report, Tally, Watcher
-from index.memory import Memory
+from index.intake import Change, Intake, Progress, Report, Watcher, reported
 from index.origins import same_origin
 from index.plain import Failure, clean
-from index.query import parse, publishers_named
+from index.query import Query, parse, publishers_named
 from index.refresh import Sources
 from index.rerank import Reranker, reranked
 from index.retrieve import DEPTH, Ranking, rank
-from index.store import Changes, Event, Size, Snapshot, Store
+from index.store import Changes, Event, Outcome, Size, Snapshot, Store
 
 THRESHOLD = 0.12
 MAX_K = 1_000
 _SAMPLED = 8  # sentences of a report by which others of its origin are looked for
 _NEAR_SENTENCES = 10  # to each of them
 MAX_NOTE_CHARS = 1_000
-_REBUILD_SENTENCES = 1_000  # embedded again between two commits
+_EXPORTED = "title text publisher author published url language guessed".split()
 
 
 class Archive:
@@ -70,7 +64,7 @@ class Archive:
         self._store = store
         self._reranker = reranker
         self._encoder = encoder
-        self.memory = Memory(store)
+        self.memory = store.memory
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 
@@ -87,10 +81,11 @@ class Archive:
     ) -> Archive:
         """The embedded collection of that name below a data folder; made there unless `make` is no.
 
+        Its files are opened at first use.
+
         Raises:
             InputError: the name is no folder name.
             NotFoundError: there is no such collection, and it is not to be made.
-            StoreError: it cannot be opened.
         """
         if not collection or not all(char.isalnum() or char in "-_" for char in collection):
             raise InputError(
@@ -129,22 +124,20 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            wanted = news.asked(question, snapshot, filters)
-            if wanted is None:
-                answer = self._answered(snapshot, question, filters, after)
-            else:
-                known = publishers_named(filters.publishers, snapshot.publishers())
-                filters = replace(filters, publishers=known)
+            publishers = snapshot.publishers()
+            filters = _known(filters, publishers)
+            if wanted := news.asked(question, snapshot, filters):
                 answer = news.told(question, wanted, snapshot, filters, model=self._judges)
+            else:
+                answer = self._answered(snapshot, parse(question, publishers), filters, after)
             _check_quotes(snapshot, answer)
             return answer
 
     def _answered(
-        self, snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None
+        self, snapshot: Snapshot, query: Query, filters: Filters, after: FollowUp | None
     ) -> Answer:
-        ranking, filters = self._ranked(snapshot, question, filters, DEPTH)
         answer = compose(
-            ranking,
+            self._ranked(snapshot, query, filters, DEPTH),
             filters=filters,
             generation=snapshot.generation,
             model=self._judges,
@@ -152,7 +145,7 @@ class Archive:
             after=after,
         )
         if answer.status == "declined" and filters:
-            free, _ = self._ranked(snapshot, question, Filters(), DEPTH)
+            free = self._ranked(snapshot, query, Filters(), DEPTH)
             if free.confidence >= self._threshold:
                 best = free.articles[free.sentences[0].article_id]
                 left_out = decline.excluded(filters, best)
@@ -182,18 +175,14 @@ class Archive:
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
         with self._store.snapshot() as snapshot:
-            return self._ranked(snapshot, question, filters, max(DEPTH, k))[0]
+            publishers = snapshot.publishers()
+            query, filters = parse(question, publishers), _known(filters, publishers)
+            return self._ranked(snapshot, query, filters, max(DEPTH, k))
 
-    def _ranked(
-        self, snapshot: Snapshot, question: str, filters: Filters, depth: int
-    ) -> tuple[Ranking, Filters]:
-        publishers = snapshot.publishers()
-        query = parse(question, publishers)
-        filters = replace(filters, publishers=publishers_named(filters.publishers, publishers))
-        if snapshot.model is not None and snapshot.model != self._encoder.model:
-            raise ModelMismatchError(mismatch(snapshot.model, self._encoder.model))
+    def _ranked(self, snapshot: Snapshot, query: Query, filters: Filters, depth: int) -> Ranking:
+        check_model(snapshot.model, self._encoder.model)
         ranking = rank(snapshot, self._encoder, query, filters, depth)
-        return (reranked(ranking, self._reranker) if self._reranker else ranking), filters
+        return reranked(ranking, self._reranker) if self._reranker else ranking
 
     @property
     def _judges(self) -> str:
@@ -226,8 +215,8 @@ class Archive:
         names = [*names]
         read: dict[str, str | None] = {}
         run = Intake(
-            self._store,
-            self._encoder,
+            store=self._store,
+            encoder=self._encoder,
             actor=actor,
             action="add",
             dry_run=dry_run,
@@ -248,20 +237,19 @@ class Archive:
         What was embedded is kept when it is interrupted, and the next call goes on from there.
         """
         started = time.monotonic()
-        model, done = self._encoder.model, 0
-        self._encoder.encode([""])
-        while True:
-            while missing := self._store.unstaged(model, _REBUILD_SENTENCES):
-                vectors = self._encoder.encode([text for _, text in missing])
-                self._store.stage(model, [sentence_id for sentence_id, _ in missing], vectors)
-                done += len(missing)
-                if watch:
-                    watch(Progress(0, done, None, f"{done:,} sentences embedded again"))
-            commit = self._store.switch(model=model, actor=actor)
-            if commit is not None:
-                self._store.prepare()
-                seconds = time.monotonic() - started
-                return Report(commit.generation, embedded=done, seconds=seconds)
+        embedded = 0
+
+        def told(done: int) -> None:
+            nonlocal embedded
+            embedded = done
+            if watch:
+                watch(Progress(0, done, None, f"{done:,} sentences embedded again"))
+
+        self._encoder.encode([""])  # a model that cannot be loaded is not put in force
+        commit = self._store.rebuild(self._encoder, actor=actor, each=told)
+        self._store.prepare()
+        seconds = time.monotonic() - started
+        return Report(commit.generation, embedded=embedded, seconds=seconds)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
         """Take articles out; their text stays, so that old quotes still resolve."""
@@ -283,17 +271,18 @@ class Archive:
     def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> Report:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
-        tally = Tally()
+        made: list[tuple[Outcome, Change]] = []
+        failed = []
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
                 if outcome == "absent":
                     error = "There is no such article: `onrecord articles` lists all."
-                    tally.failed.append(Failure(article_id, error))
-                    continue
-                article = snapshot.article(article_id)
-                count = len(snapshot.sentences(article_id))
-                tally.note(outcome, Change(article_id, article.title, count))
-        return tally.report(commit.generation, time.monotonic() - started)
+                    failed.append(Failure(article_id, error))
+                else:
+                    title = snapshot.article(article_id).title
+                    count = len(snapshot.sentences(article_id))
+                    made.append((outcome, Change(article_id, title, count)))
+        return reported(made, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction to an article; answers that cite it show it. Raises NotFoundError."""
@@ -317,23 +306,18 @@ class Archive:
         """Write the articles that questions see as JSON lines that `add` reads; how many."""
         found = self.articles()
         for one in found:
-            row = {
-                "id": one.article_id,
-                "title": one.title,
-                "text": one.text,
-                "publisher": one.publisher,
-                "author": one.author,
-                "published": one.published.isoformat() if one.published else None,
-                "url": one.url,
-                "language": one.language,
-                "guessed": list(one.guessed),
-            }
+            row = {"id": one.article_id, **{name: getattr(one, name) for name in _EXPORTED}}
+            row["published"] = one.published.isoformat() if one.published else None
             told = {name: value for name, value in row.items() if value}
             stream.write(json.dumps(told, ensure_ascii=False).encode() + b"\n")
         return len(found)
 
     def erase(self) -> None:
-        """Delete the collection for good, its log and sources too; the archive is closed."""
+        """Delete the collection for good, damaged or not, with its answers and sources, and close.
+
+        Raises:
+            StoreError: its file is another program's or a newer version's, or cannot be deleted.
+        """
         self._store.erase()
 
     # Looking
@@ -411,6 +395,11 @@ class Archive:
     def close(self) -> None:
         """Let go of files."""
         self._store.close()
+
+
+def _known(filters: Filters, publishers: Mapping[str, int]) -> Filters:
+    """The filters with publishers by the names that the collection knows."""
+    return replace(filters, publishers=publishers_named(filters.publishers, publishers))
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,20 +15,28 @@ import numpy as np
 from index.article import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
-from index.log import SqliteLog
 from index.plain import Page
-from index.store import Event, Fresh, Ids, Known, Ranked, Rows, Size, Source
+from index.store import Event, Fresh, Ids, Known, Ranked, Rows, Size, Source, Stamp
+from index.vectors import VectorIndex
 
 _CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
-_BATCH = 500  # parameters a statement; SQLite's own limit is far above
-_ARTICLE_COLUMNS = """
-    a.article_id, r.title, r.text, r.publisher, r.author, r.published, r.url, r.language,
-    r.source, r.number, a.live IS NULL, r.revision, r.guessed
+_FIELDS = "article_id title text publisher author published url language source guessed".split()
+_ARTICLE = f"""
+    r.revision, r.number, a.live IS NULL, {", ".join(_FIELDS)}
+    FROM article a JOIN revision r USING (article)
 """
-_SOURCE_COLUMNS = (
-    "uri, kind, every, paused, checked, succeeded, failures, failing_since, error, told"
-)
+_LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
+_LIVE = """
+    SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
+    JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
+"""
+# Sentences of a revision have consecutive ids, so neighbours are found by theirs.
+_NEAR = f"""
+    SELECT n.sentence_id FROM sentence s JOIN article a ON a.live = s.revision
+    JOIN sentence n ON n.revision = s.revision
+    AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {_LIST}
+"""
 
 
 def utc_text(moment: datetime | None) -> str | None:
@@ -36,155 +44,166 @@ def utc_text(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
-class Reader:
-    """What a snapshot reads from SQLite: all of it but the vector index."""
+def meta(db: sqlite3.Connection, key: str) -> str | None:
+    """One value of the `meta` table."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
 
-    def __init__(self, connection: sqlite3.Connection, cache: dict[int, Article]) -> None:
+
+def newest(db: sqlite3.Connection) -> Stamp:
+    """What was committed last."""
+    number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
+    made_by = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
+    return Stamp(number or 0, token or "", made_by)
+
+
+class Reader:
+    """One generation of a collection, to read."""
+
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        stamp: Stamp,
+        articles: dict[int, Article],
+        vectors: Callable[[Reader], VectorIndex],
+    ) -> None:
         """Read through a connection that is inside a transaction.
 
         Args:
-            connection: pinned to one generation.
-            cache: articles by revision row, which never change; shared between snapshots.
+            db: pinned to the generation.
+            stamp: the generation's.
+            articles: by revision row, as they are in this generation; filled here.
+            vectors: the index of this generation, when it is asked for.
         """
-        self._db = connection
-        self._cache = cache
-        newest = connection.execute("SELECT max(number) FROM generation").fetchone()[0]
-        self.generation: int = newest or 0
-        self.model = self.meta("model")
-        self.log = SqliteLog(connection)
+        self.db = db
+        self.stamp = stamp
+        self.model = meta(db, "model")
+        self._articles = articles
+        self._vectors = vectors
 
-    def token(self, generation: int) -> str | None:
-        """What tells a generation from another of the same number in a restored catalogue."""
-        row = self._db.execute("SELECT token FROM generation WHERE number = ?", (generation,))
-        found = row.fetchone()
-        return found[0] if found else None
-
-    def meta(self, key: str) -> str | None:
-        """One value of the `meta` table."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return row[0] if row else None
+    @property
+    def generation(self) -> int:
+        return self.stamp.generation
 
     def size(self) -> Size:
-        count = self._db.execute("SELECT count(*) FROM article WHERE live IS NOT NULL")
-        return Size(int(count.fetchone()[0]), int(self.meta("live_sentences") or 0))
+        count = self.db.execute("SELECT count(*) FROM article WHERE live IS NOT NULL")
+        return Size(int(count.fetchone()[0]), int(meta(self.db, "live_sentences") or 0))
+
+    # Searching
+
+    def dense(self, vector: Vectors, k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
+        return self._vectors(self).search(vector, k, self.live_ids(filters) if filters else None)
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
-        if not terms or k < 1:
-            return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms)
-        condition, values = live_filter(filters)
-        found = self._db.execute(
+        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
+        condition, values = _passing(filters)
+        found = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
-            + (f" AND rowid IN ({condition})" if filters else "")
+            # "+": else SQLite looks every single one of them up in the full text
+            + (f" AND +rowid IN ({_LIVE}{condition})" if filters else "")
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
-            (match, *values, k),
+            (match, *values, max(k, 0)),
         ).fetchall()
         ids = np.array([row[0] for row in found], dtype=np.int64)
         return Ranked(ids, np.array([row[1] for row in found], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        sql = "SELECT term, doc FROM live_terms WHERE term IN ({})"
-        return dict(self._in_batches(sql, list(dict.fromkeys(terms))))
-
-    def live_ids(self, filters: Filters = Filters()) -> Ids:  # noqa: B008
-        """All live sentence ids, ascending: int64 (n,)."""
-        condition, values = live_filter(filters)
-        rows = self._db.execute(f"{condition} ORDER BY s.sentence_id", values)
-        return np.fromiter((row[0] for row in rows), dtype=np.int64)
-
-    def live_vectors(self, ids: Ids) -> Vectors:
-        """Embeddings of live sentences: float32 (n, d), in the order of ascending `ids`."""
-        sql = "SELECT vector FROM embedding WHERE sentence_id IN ({}) ORDER BY sentence_id"
-        blobs = b"".join(row[0] for row in self._in_batches(sql, ids.tolist()))
-        if not len(ids):
-            return np.empty((0, 0), dtype=np.float32)
-        return np.frombuffer(blobs, dtype=np.float32).reshape(len(ids), -1)
-
-    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
-        """Sentence ids (all, live) of the articles that changed after a generation."""
-        changed = "SELECT DISTINCT article FROM change WHERE generation > ?"
-        every = self._db.execute(
-            "SELECT s.sentence_id, a.live IS r.revision FROM article a "
-            "JOIN revision r USING (article) JOIN sentence s USING (revision) "
-            f"WHERE a.article IN ({changed}) ORDER BY s.sentence_id",
-            (generation,),
-        ).fetchall()
-        ids = np.array([row[0] for row in every], dtype=np.int64)
-        live = np.array([row[1] for row in every], dtype=bool)
-        return ids, ids[live]
+        sql = f"SELECT term, doc FROM live_terms WHERE term IN {_LIST}"
+        return dict(self.db.execute(sql, (json.dumps([*terms]),)))
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
-        asked = set(ids)
-        wanted = sorted({near for i in asked for near in range(i - radius, i + radius + 1)})
-        sql = (
+        found = self.db.execute(
             "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.terms, e.vector "
-            "FROM sentence s JOIN article a ON a.live = s.revision "
-            "JOIN embedding e USING (sentence_id) WHERE s.sentence_id IN ({})"
-            " ORDER BY s.sentence_id"
-        )
-        found = list(self._in_batches(sql, wanted))
-        if radius:  # an id beside the asked one may belong to another article
-            at = {row[0]: row[1] for row in found}
-            found = [row for row in found if _near(row[0], row[1], asked, at, radius)]
-        articles = self._articles_by_revision({row[1] for row in found})
-        sentences = tuple(_sentence(row, articles[row[1]]) for row in found)
-        vectors = np.frombuffer(b"".join(row[6] for row in found), dtype=np.float32)
+            "FROM sentence s JOIN embedding e USING (sentence_id) "
+            f"WHERE s.sentence_id IN ({_NEAR}) ORDER BY s.sentence_id",
+            (radius, radius, json.dumps([*ids])),
+        ).fetchall()
+        articles = self._articles_of({row[1] for row in found})
         return Rows(
-            sentences=sentences,
-            vectors=vectors.reshape(len(found), -1) if found else vectors.reshape(0, 0),
+            sentences=tuple(_sentence(row, articles[row[1]]) for row in found),
+            vectors=_matrix([row[6] for row in found]),
             terms=tuple(tuple(row[5].split()) for row in found),
             articles={article.article_id: article for article in articles.values()},
         )
 
+    # What the vector index is made from
+
+    def live_ids(self, filters: Filters = Filters()) -> Ids:  # noqa: B008
+        """All live sentence ids, ascending: int64 (n,)."""
+        condition, values = _passing(filters)
+        rows = self.db.execute(f"{_LIVE}{condition} ORDER BY s.sentence_id", values)
+        return np.fromiter((row[0] for row in rows), dtype=np.int64)
+
+    def live_vectors(self, ids: Ids) -> Vectors:
+        """Embeddings of live sentences: float32 (n, d), in the order of ascending `ids`."""
+        sql = f"SELECT vector FROM embedding WHERE sentence_id IN {_LIST} ORDER BY sentence_id"
+        return _matrix([row[0] for row in self.db.execute(sql, (json.dumps(ids.tolist()),))])
+
+    def descends_from(self, stamp: Stamp) -> bool:
+        """Whether this generation is the one of that stamp, or came after it."""
+        sql = "SELECT token FROM generation WHERE number = ?"
+        row = self.db.execute(sql, (stamp.generation,)).fetchone()
+        return (row[0] if row else "", self.stamp.model) == (stamp.token, stamp.model)
+
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
+        """Sentence ids (all, live) of the articles that changed after a generation."""
+        rows = self.db.execute(
+            "SELECT s.sentence_id, a.live IS r.revision FROM article a "
+            "JOIN revision r USING (article) JOIN sentence s USING (revision) WHERE a.article IN "
+            "(SELECT article FROM change WHERE generation > ?) ORDER BY s.sentence_id",
+            (generation,),
+        ).fetchall()
+        ids, live = np.array(rows, dtype=np.int64).reshape(-1, 2).T
+        return ids, ids[live == 1]
+
+    # Articles
+
     def article(self, article_id: str, revision: int | None = None) -> Article:
-        row = self._db.execute(
-            f"SELECT {_ARTICLE_COLUMNS} FROM article a JOIN revision r USING (article) "
-            "WHERE a.article_id = ? AND "
-            + ("r.revision = a.latest" if revision is None else "r.number = ?"),
-            (article_id,) if revision is None else (article_id, revision),
-        ).fetchone()
-        if row is None:
-            which = f" in revision {revision}" if revision else ""
+        which = "r.revision = a.latest" if revision is None else "r.number = ?"
+        values = (article_id,) if revision is None else (article_id, revision)
+        found = self._found(f"WHERE a.article_id = ? AND {which}", values)
+        if not found:
+            where = f" in revision {revision}" if revision else ""
             raise NotFoundError(
-                f"There is no article “{article_id}”{which} here: `onrecord articles` lists all."
+                f"There is no article “{article_id}”{where} here: `onrecord articles` lists all."
             )
-        return self._noted(_article(row))
+        return found[0]
 
     def articles(self, *, retired: bool = False) -> list[Article]:
-        rows = self._db.execute(
-            f"SELECT {_ARTICLE_COLUMNS} FROM article a JOIN revision r ON r.revision = a.latest "
-            f"WHERE a.live IS {'NULL' if retired else 'NOT NULL'} ORDER BY a.article_id"
-        )
-        return [self._noted(_article(row)) for row in rows]
+        which = "r.revision = a.latest AND a.live IS NULL" if retired else "r.revision = a.live"
+        return self._found(f"WHERE {which} ORDER BY a.article_id")
 
     def published(self) -> tuple[datetime, datetime] | None:
-        first, last = self._db.execute(
+        first, last = self.db.execute(
             "SELECT min(r.published), max(r.published) "
             "FROM article a JOIN revision r ON r.revision = a.live"
         ).fetchone()
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
-        where, values = _article_filter(replace(filters, since=None))
-        rows = self._db.execute(
-            "WITH revised AS (SELECT c.article, min(c.before) AS before FROM change c "
-            "JOIN generation g ON g.number = c.generation "
-            "WHERE c.outcome = 'updated' AND g.at >= ? GROUP BY c.article) "
-            f"SELECT {_ARTICLE_COLUMNS}, b.number FROM article a "
-            "JOIN revision r ON r.revision = a.live LEFT JOIN revised ON revised.article = "
-            "a.article LEFT JOIN revision b ON b.revision = revised.before "
-            f"WHERE (r.published >= ? OR b.number IS NOT NULL){where} "
-            "ORDER BY r.published DESC, a.article LIMIT ?",
-            (utc_text(since), utc_text(since), *values, limit),
-        ).fetchall()
+        condition, values = _passing(replace(filters, since=None))
+        revised = dict(
+            self.db.execute(
+                "SELECT a.article_id, r.number FROM change c JOIN generation g "
+                "ON g.number = c.generation JOIN article a USING (article) JOIN revision r "
+                "ON r.revision = c.before WHERE c.outcome = 'updated' AND g.at >= ? "
+                "ORDER BY c.before DESC",  # so that what it was before them all stays
+                (utc_text(since),),
+            ).fetchall()
+        )
+        found = self._found(
+            "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
+            f"{_LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
+            (utc_text(since), json.dumps([*revised]), *values, limit),
+        )
         return [
-            Fresh(self._noted(_article(row)), self.article(row[0], row[-1]) if row[-1] else None)
-            for row in rows
+            Fresh(one, self.article(one.article_id, before) if before else None)
+            for one, before in ((one, revised.get(one.article_id)) for one in found)
         ]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop FROM sentence s "
             "JOIN article a ON a.latest = s.revision WHERE a.article_id = ? ORDER BY s.position",
             (article_id,),
@@ -192,26 +211,28 @@ class Reader:
         return [_sentence(row, article) for row in rows]
 
     def publishers(self) -> dict[str, int]:
-        rows = self._db.execute(
+        rows = self.db.execute(
             "SELECT r.publisher, count(*) FROM article a JOIN revision r ON r.revision = a.live "
             "WHERE r.publisher IS NOT NULL GROUP BY r.publisher_key ORDER BY 2 DESC, 1"
         )
         return dict(rows.fetchall())
 
+    # What taking in looks for
+
     def known(self, article_ids: Iterable[str]) -> dict[str, Known]:
-        sql = (
+        rows = self.db.execute(
             "SELECT a.article_id, r.text_hash, a.live IS NULL FROM article a "
-            "JOIN revision r ON r.revision = a.latest WHERE a.article_id IN ({})"
+            f"JOIN revision r ON r.revision = a.latest WHERE a.article_id IN {_LIST}",
+            (json.dumps([*article_ids]),),
         )
-        rows = self._in_batches(sql, list(article_ids))
         return {row[0]: Known(row[1], bool(row[2])) for row in rows}
 
     def alike(self, keys: Iterable[str]) -> dict[str, str]:
-        sql = "SELECT key, article_id FROM alike JOIN article USING (article) WHERE key IN ({})"
-        return dict(self._in_batches(sql, list(keys)))
+        sql = f"SELECT key, article_id FROM alike JOIN article USING (article) WHERE key IN {_LIST}"
+        return dict(self.db.execute(sql, (json.dumps([*keys]),)))
 
     def page(self, address: str) -> Page | None:
-        row = self._db.execute(
+        row = self.db.execute(
             "SELECT address, etag, modified, articles, links FROM page WHERE address = ? AND NOT "
             "EXISTS (SELECT 1 FROM json_each(articles) "
             "WHERE value NOT IN (SELECT article_id FROM article))",
@@ -220,171 +241,110 @@ class Reader:
         return Page(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
-        row = self._db.execute(
-            "SELECT r.text, r.revision FROM article a JOIN revision r ON r.revision = a.latest "
-            "WHERE a.article_id = ?",
+        rows = self.db.execute(
+            "SELECT r.text, s.start, s.stop, e.vector FROM article a "
+            "JOIN revision r ON r.revision = a.latest JOIN sentence s USING (revision) "
+            "JOIN embedding e USING (sentence_id) WHERE a.article_id = ?",
             (article_id,),
-        ).fetchone()
-        if row is None:
-            return {}
-        spans = self._db.execute(
-            "SELECT s.start, s.stop, e.vector FROM sentence s JOIN embedding e USING (sentence_id)"
-            " WHERE s.revision = ?",
-            (row[1],),
         )
-        return {row[0][a:b]: np.frombuffer(vector, dtype=np.float32) for a, b, vector in spans}
+        return {text[a:b]: np.frombuffer(vector, dtype=np.float32) for text, a, b, vector in rows}
+
+    # Records
 
     def history(self, limit: int | None = None) -> list[Event]:
-        rows = self._db.execute(
-            "SELECT number, at, actor, action, note FROM generation ORDER BY number DESC LIMIT ?",
-            (-1 if limit is None else limit,),
-        ).fetchall()
-        counts: dict[int, dict[str, int]] = {row[0]: {} for row in rows}
-        counted = self._db.execute(
-            "SELECT generation, outcome, count(*) FROM change WHERE generation >= ? GROUP BY 1, 2",
-            (min(counts, default=None),),
+        rows = self.db.execute(
+            "SELECT number, at, actor, action, note, (SELECT json_group_object(outcome, n) FROM "
+            "(SELECT outcome, count(*) AS n FROM change WHERE generation = number GROUP BY 1)), "
+            "(SELECT json_group_array(title) FROM (SELECT r.title FROM change c "
+            "JOIN article a USING (article) JOIN revision r "
+            "ON r.revision = coalesce(c.after, c.before, a.latest) "
+            "WHERE c.generation = g.number LIMIT ?)) "
+            "FROM generation g ORDER BY number DESC LIMIT ?",
+            (_TITLES, -1 if limit is None else limit),
         )
-        for generation, outcome, count in counted:
-            counts[generation][outcome] = count
-        titles: dict[int, list[str]] = {row[0]: [] for row in rows}
-        named = self._db.execute(
-            "SELECT generation, title FROM (SELECT generation, coalesce(after, before, a.latest) "
-            "AS revision, row_number() OVER (PARTITION BY generation) AS place FROM change "
-            "JOIN article a USING (article) WHERE generation >= ?) JOIN revision USING (revision) "
-            "WHERE place <= ?",
-            (min(titles, default=None), _TITLES),
-        )
-        for generation, title in named:
-            titles[generation].append(title)
         return [
             Event(
-                number,
-                datetime.fromisoformat(at),
-                *(actor, action, note),
-                counts[number],
-                tuple(titles[number]),
+                *(number, datetime.fromisoformat(at), actor, action, note),
+                *(json.loads(counts), tuple(json.loads(titles))),
             )
-            for number, at, actor, action, note in rows
+            for number, at, actor, action, note, counts, titles in rows
         ]
 
     def sources(self) -> list[Source]:
-        rows = self._db.execute(f"SELECT {_SOURCE_COLUMNS} FROM origin ORDER BY number")
+        rows = self.db.execute(
+            "SELECT uri, kind, every, paused, checked, succeeded, failures, failing_since, error, "
+            "told FROM origin ORDER BY number"
+        )
         return [_source(row) for row in rows]
 
     @cached_property
-    def _notices(self) -> dict[str, Notice]:
-        """The newest notice of each article; a revision may be cached, what became of it not."""
-        rows = self._db.execute(
+    def _notices(self) -> dict[str, Notice | None]:
+        """The newest notice of each article; one without a kind takes those before it back."""
+        rows = self.db.execute(
             "SELECT article_id, kind, note, at, actor FROM notice JOIN article USING (article) "
             "ORDER BY generation"
         )
         return {
-            row[0]: Notice(row[1], row[2], datetime.fromisoformat(row[3]), row[4])
-            for row in {row[0]: row for row in rows}.values()  # the newest of each stands
-            if row[1]  # one without a kind takes those before it back
+            article_id: Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
+            for article_id, kind, note, at, actor in rows
         }
 
-    def _noted(self, article: Article) -> Article:
-        notice = self._notices.get(article.article_id)
-        return replace(article, notice=notice) if notice else article
+    def _found(self, condition: str, values: Sequence[object] = ()) -> list[Article]:
+        rows = self.db.execute(f"SELECT {_ARTICLE} {condition}", values).fetchall()
+        return [_article(row, self._notices.get(row[3])) for row in rows]
 
-    def _articles_by_revision(self, revisions: set[int]) -> dict[int, Article]:
+    def _articles_of(self, revisions: set[int]) -> dict[int, Article]:
         # Another thread may clear the cache at any time: each entry is looked up once.
-        cached = {r: article for r in revisions if (article := self._cache.get(r)) is not None}
-        sql = (
-            f"SELECT {_ARTICLE_COLUMNS} FROM revision r JOIN article a USING (article) "
-            "WHERE r.revision IN ({})"
+        cached = {r: article for r in revisions if (article := self._articles.get(r)) is not None}
+        rows = self.db.execute(
+            f"SELECT {_ARTICLE} WHERE r.revision IN {_LIST}",
+            (json.dumps([*(revisions - cached.keys())]),),
         )
-        missing = [revision for revision in revisions if revision not in cached]
-        loaded = {row[11]: _article(row) for row in self._in_batches(sql, missing)}
-        if len(self._cache) + len(loaded) > _CACHED_ARTICLES:
-            self._cache.clear()
-        self._cache.update(loaded)
-        return {key: self._noted(article) for key, article in (cached | loaded).items()}
-
-    def _in_batches(self, sql: str, values: Sequence[object]) -> Iterator[tuple[Any, ...]]:
-        for first in range(0, len(values), _BATCH):
-            batch = values[first : first + _BATCH]
-            yield from self._db.execute(sql.format(",".join("?" * len(batch))), batch)
+        loaded = {row[0]: _article(row, self._notices.get(row[3])) for row in rows}
+        if len(self._articles) + len(loaded) > _CACHED_ARTICLES:
+            self._articles.clear()
+        self._articles.update(loaded)
+        return cached | loaded
 
 
-def _near(
-    sentence_id: int, revision: int, asked: set[int], revisions: dict[int, int], radius: int
-) -> bool:
-    near = range(sentence_id - radius, sentence_id + radius + 1)
-    return any(i in asked and revisions.get(i) == revision for i in near)
-
-
-def live_filter(filters: Filters) -> tuple[str, list[object]]:
-    """A SELECT of live sentence ids that pass the filters, and its parameters."""
-    sql = (
-        "SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live "
-        "JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL"
-    )
-    where, values = _article_filter(filters)
-    return sql + where, values
-
-
-def _article_filter(filters: Filters) -> tuple[str, list[object]]:
+def _passing(filters: Filters) -> tuple[str, list[object]]:
     """Conditions on revision r that the filters make, and their parameters."""
-    sql = ""
-    values: list[object] = []
-    if filters.publishers:
-        sql += f" AND r.publisher_key IN ({','.join('?' * len(filters.publishers))})"
-        values += [publisher.casefold() for publisher in filters.publishers]
-    if filters.since:
-        sql += " AND r.published >= ?"
-        values.append(utc_text(filters.since))
-    if filters.latest:
-        sql += " AND r.published <= ?"
-        values.append(utc_text(filters.latest))
-    return sql, values
+    publishers = [one.casefold() for one in filters.publishers]
+    made: list[tuple[str, object]] = [
+        (f"r.publisher_key IN {_LIST}", publishers and json.dumps(publishers)),
+        ("r.published >= ?", utc_text(filters.since)),
+        ("r.published <= ?", utc_text(filters.latest)),
+    ]
+    used = [(condition, value) for condition, value in made if value]
+    return "".join(f" AND {condition}" for condition, _ in used), [value for _, value in used]
 
 
-def _article(row: Sequence[Any]) -> Article:
-    published = row[5]
-    return Article(
-        article_id=row[0],
-        title=row[1],
-        text=row[2],
-        publisher=row[3],
-        author=row[4],
-        published=datetime.fromisoformat(published) if published else None,
-        url=row[6],
-        language=row[7],
-        source=row[8],
-        revision=row[9],
-        retired=bool(row[10]),
-        guessed=tuple(row[12].split()),
-    )
+def _matrix(blobs: list[bytes]) -> Vectors:
+    """Stored vectors as float32 (n, d)."""
+    vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
+    return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
+
+
+def _article(row: Sequence[Any], notice: Notice | None) -> Article:
+    _, number, retired, *values = row
+    told = dict(zip(_FIELDS, values, strict=True))
+    told |= {"published": _moment(told["published"]), "guessed": tuple(told["guessed"].split())}
+    return Article(**told, revision=number, retired=bool(retired), notice=notice)
 
 
 def _source(row: Sequence[Any]) -> Source:
-    checked, succeeded, failing_since = (
-        datetime.fromisoformat(row[at]) if row[at] else None for at in (4, 5, 7)
-    )
+    uri, kind, every, paused, checked, succeeded, failures, since, error, told = row
+    read = _moment(checked), _moment(succeeded)
     return Source(
-        uri=row[0],
-        kind=row[1],
-        every=row[2],
-        paused=bool(row[3]),
-        checked=checked,
-        succeeded=succeeded,
-        failures=row[6],
-        failing_since=failing_since,
-        error=row[8],
-        told=bool(row[9]),
+        uri, kind, every, bool(paused), *read, failures, _moment(since), error, bool(told)
     )
 
 
 def _sentence(row: Sequence[Any], article: Article) -> Sentence:
-    sentence_id, _, position, start, end = row[:5]
-    return Sentence(
-        sentence_id=sentence_id,
-        article_id=article.article_id,
-        revision=article.revision,
-        position=position,
-        start=start,
-        end=end,
-        text=article.text[start:end],
-    )
+    number, _, position, start, end = row[:5]
+    text = article.text[start:end]
+    return Sentence(number, article.article_id, article.revision, position, start, end, text)

@@ -10,49 +10,35 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import secrets
 import shutil
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 
-import numpy as np
-
-from index.article import Article, Filters
-from index.catalogue import Reader, utc_text
-from index.commit import Writer
-from index.encoder import Vectors
-from index.errors import StoreError
-from index.log import SqliteLog
+from index.article import Article
+from index.catalogue import Reader, meta, newest, utc_text
+from index.commit import Writer, set_meta
+from index.encoder import Encoder
+from index.errors import StoreDamagedError, StoreError
+from index.memory import Memory
 from index.schema import connect, explained
-from index.store import Changes, Commit, Ranked, Source
+from index.store import Changes, Commit, Source, Stamp
 from index.vectors import EXACT_UP_TO, VectorIndex
 
 CATALOGUE = "catalogue.sqlite3"
 _MERGE_ROWS = 5_000  # a delta this long, or a fifth of the base, is worth merging
 _MERGE_SHARE = 5
-
-
-class EmbeddedSnapshot(Reader):
-    """A Reader that also searches the vector index of its generation."""
-
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        cache: dict[int, Article],
-        index_for: Callable[[Reader], VectorIndex],
-    ) -> None:
-        """Pin the newest generation of a connection that is inside a transaction."""
-        super().__init__(connection, cache)
-        self._index_for = index_for
-
-    def dense(self, vector: Vectors, k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
-        allowed = self.live_ids(filters) if filters else None
-        return self._index_for(self).search(vector, k, allowed)
+_REBUILT = 1_000  # sentences embedded again between two commits
+_UNSTAGED = """
+    SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
+    WHERE s.sentence_id NOT IN (SELECT sentence_id FROM staged) LIMIT ?
+"""
 
 
 class EmbeddedStore:
@@ -65,70 +51,53 @@ class EmbeddedStore:
         exact_up_to: int = EXACT_UP_TO,
         opener: Callable[[Path], sqlite3.Connection] = connect,
     ) -> None:
-        """Open or make the collection.
+        """Name the collection; it is opened, or made, at first use.
 
         Args:
             folder: made if it is not there.
             exact_up_to: sentences above which the vector index is compact and approximate.
             opener: makes connections; tests hand in one that fails.
-
-        Raises:
-            StoreError: the folder cannot be used.
         """
-        self._exact_up_to = exact_up_to
-        self._opener = opener
+        self._folder = folder
         self._path = folder / CATALOGUE
         self._cache_path = folder / "vectors.faiss"
-        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
-        self._articles: dict[int, Article] = {}
-        self._articles_of = (0, "")  # the generation that was last cached from, and its token
-        self._articles_lock = threading.Lock()
+        self._exact_up_to = exact_up_to
+        self._opener = opener
+        self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
+        self._articles: tuple[Stamp | None, dict[int, Article]] = (None, {})
         self._index: VectorIndex | None = None
         self._saved_base: object = None  # the FAISS part that the file on disk holds
         self._index_lock = threading.Lock()
         self._merger: threading.Thread | None = None
-        self._file: int | None = None  # its inode, to see when another process erased it
-        self._idle.put(self._open())
+        self.memory = Memory(self.snapshot, self._writing)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[EmbeddedSnapshot]:
-        with self._connection() as connection:
-            connection.execute("BEGIN")
+    def snapshot(self) -> Iterator[Reader]:
+        with self._connection() as db:
+            db.execute("BEGIN")
             try:
-                yield EmbeddedSnapshot(connection, self._cached(connection), self._index_at)
+                stamp = newest(db)
+                kept, articles = self._articles
+                if kept != stamp:
+                    articles = {}  # and not cleared: a snapshot may still fill the old one
+                    self._articles = stamp, articles
+                yield Reader(db, stamp, articles, self._index_at)
             finally:
-                if connection.in_transaction:  # some errors end it themselves
-                    connection.execute("ROLLBACK")
+                db.rollback()
 
     def commit(
-        self,
-        changes: Changes,
-        *,
-        model: str | None = None,
-        actor: str,
-        action: str,
-        note: str = "",
+        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
-        with self._writing() as writer:
-            if changes.put:
-                writer.use_model(model or "")
-            for prepared in changes.put:
-                writer.put(prepared, revive=changes.revive)
-            for article_id in changes.remove:
-                writer.set_live(article_id, live=False)
-            for article_id in changes.restore:
-                writer.set_live(article_id, live=True)
-            for article_id, notice in changes.notices:
-                writer.notice(article_id, notice)
-            if changes.undo is not None:
-                writer.undo(changes.undo)
-            for page in changes.pages:
-                writer.page(page)
+        with self._writing() as db:
+            writer = Writer(db)
+            writer.apply(changes, model)
             return writer.finish(actor, action, note, always=changes.undo is not None)
 
+    # Sources
+
     def remember(self, source: Source) -> None:
-        with self._writing() as writer:
-            writer.db.execute(
+        with self._writing() as db:
+            db.execute(
                 "INSERT INTO origin (uri, kind, every) VALUES (?, ?, ?) "
                 "ON CONFLICT (uri) DO NOTHING",
                 (source.uri, source.kind, source.every),
@@ -139,55 +108,44 @@ class EmbeddedStore:
         values = [getattr(source, name) for name in chosen]
         stored = [utc_text(one) if isinstance(one, datetime) else one for one in values]
         settings = ", ".join(f"{name} = ?" for name in chosen)
-        with self._writing() as writer:
-            writer.db.execute(f"UPDATE origin SET {settings} WHERE uri = ?", (*stored, source.uri))
+        with self._writing() as db:
+            db.execute(f"UPDATE origin SET {settings} WHERE uri = ?", (*stored, source.uri))
 
     def forget(self, uri: str) -> None:
-        with self._writing() as writer:
-            writer.db.execute("DELETE FROM origin WHERE uri = ?", (uri,))
+        with self._writing() as db:
+            db.execute("DELETE FROM origin WHERE uri = ?", (uri,))
 
-    def unstaged(self, model: str, limit: int) -> list[tuple[int, str]]:
-        with self._writing() as writer:
-            writer.use_staging(model)
-            rows = writer.db.execute(
-                "SELECT s.sentence_id, r.text, s.start, s.stop "
-                "FROM sentence s JOIN revision r USING (revision) WHERE NOT EXISTS "
-                "(SELECT 1 FROM staged WHERE staged.sentence_id = s.sentence_id) LIMIT ?",
-                (limit,),
-            )  # cut here and not in SQL, which takes a NUL for the end of a text
-            return [(sentence_id, text[start:stop]) for sentence_id, text, start, stop in rows]
+    # The whole
 
-    def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
-        with self._writing() as writer:
-            writer.use_staging(model)
-            rows = zip(ids, (vector.tobytes() for vector in vectors), strict=True)
-            writer.db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", rows)
-
-    def switch(self, *, model: str, actor: str) -> Commit | None:
-        with self._writing() as writer:
-            writer.use_staging(model)
-            missing = writer.db.execute(
-                "SELECT 1 FROM sentence WHERE sentence_id NOT IN (SELECT sentence_id FROM staged)"
-            )
-            if missing.fetchone():
-                return None
-            writer.db.execute("DELETE FROM embedding")
-            writer.db.execute("INSERT INTO embedding SELECT * FROM staged")
-            writer.db.execute("DELETE FROM staged")
-            writer.set_meta("staged_model", "")
-            writer.set_meta("model", model)
-            writer.set_meta("rebuilt", str(writer.generation))
-            return writer.finish(actor, "rebuild", always=True)
+    def rebuild(
+        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+    ) -> Commit:
+        done = 0
+        while True:
+            with self._staging(encoder.model) as db:
+                rows = db.execute(_UNSTAGED, (_REBUILT,)).fetchall()
+                if not rows:
+                    return _switch(db, encoder.model, actor)
+            # Cut here and not in SQL, which takes a NUL for the end of a text.
+            vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
+            staged = [(row[0], one.tobytes()) for row, one in zip(rows, vectors, strict=True)]
+            with self._staging(encoder.model) as db:
+                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
+            done += len(rows)
+            if each is not None:
+                each(done)
 
     @contextlib.contextmanager
-    def logging(self) -> Iterator[SqliteLog]:
-        with self._writing() as writer:
-            yield SqliteLog(writer.db)
+    def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
+        """Write while only what this model embedded is staged."""
+        with self._writing() as db:
+            if meta(db, "staged_model") != model:
+                db.execute("DELETE FROM staged")
+                set_meta(db, "staged_model", model)
+            yield db
 
-    def prepare(self, *, load: bool = True) -> None:
+    def prepare(self) -> None:
         with self.snapshot() as snapshot:
-            if not load and self._index is None and self._nearly_saved(snapshot):
-                return
             self._wait_for_merge()  # one under way may be of an older generation
             self._index_at(snapshot)
         self._wait_for_merge()
@@ -195,13 +153,13 @@ class EmbeddedStore:
     def backup(self, file: Path) -> None:
         draft = file.with_name(f".{file.name}.draft")
         try:
-            with self._connection() as connection, closing(sqlite3.connect(draft)) as copy:
-                connection.backup(copy)
+            with self._connection() as db, closing(sqlite3.connect(draft)) as copy:
+                db.backup(copy)
             draft.replace(file)
         except (OSError, StoreError) as error:
             raise StoreError(
                 f"{file} cannot be written: name a file in a folder that is there."
-            ) from (error)
+            ) from error
         finally:
             draft.unlink(missing_ok=True)
 
@@ -210,140 +168,111 @@ class EmbeddedStore:
             raise StoreError(f"There is no file {file}: name one that `onrecord backup` made.")
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
-            with closing(self._opener(copy)) as source, self._connection() as connection:
+            with closing(self._opener(copy)) as source, self._connection() as db:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
-                source.backup(connection)
+                source.backup(db)
 
     def erase(self) -> None:
-        with self._writing() as writer:  # who still has it open reads nothing any more
-            for (name,) in writer.db.execute(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'live\\_%' "
-                "ESCAPE '\\' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-            ).fetchall():
-                writer.db.execute(f"DELETE FROM {name}")
-            writer.db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
+        with contextlib.suppress(StoreDamagedError), self._writing():
+            pass  # it is ours, or nobody's, and nobody is writing
         self.close()
-        ours = [self._cache_path, *self._path.parent.glob(".vectors-*")]
-        ours += [self._path.with_name(self._path.name + end) for end in ("", "-wal", "-shm")]
+        grave = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
+        ours = [CATALOGUE + end for end in ("", "-wal", "-shm", "-journal")]
         try:
-            for file in ours:
+            self._folder.rename(grave)  # at once: who opens it now must not meet half of its files
+            found = [grave / name for name in (*ours, self._cache_path.name)]
+            for file in (*found, *grave.glob(".vectors-*")):
                 file.unlink(missing_ok=True)
+            if grave.is_symlink() or any(grave.iterdir()):  # somebody else's
+                grave.rename(self._folder)
+            else:
+                grave.rmdir()
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
-        with contextlib.suppress(OSError):  # it stays where there is something else in it
-            self._path.parent.rmdir()
 
     def close(self) -> None:
         self._wait_for_merge()
-        self._release()
-
-    def _release(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
-                self._idle.get_nowait().close()
+                self._idle.get_nowait()[0].close()
 
-    def _open(self) -> sqlite3.Connection:
-        folder = self._path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{folder} cannot be made ({error.strerror}): name a folder that you may write to."
-            ) from error
-        connection = self._opener(self._path)
-        self._file = _inode(self._path)
-        return connection
+    # Connections
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with self._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            with db:  # which commits at its end, or rolls back
+                yield db
 
     @contextlib.contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
-        if _inode(self._path) != self._file:
-            self._release()
+        db, inode = self._borrowed()
         try:
-            connection = self._idle.get_nowait()
-        except queue.Empty:
-            connection = self._open()
-        try:
-            yield connection
+            yield db
         except sqlite3.DatabaseError as error:
-            connection.close()
+            db.close()
             raise explained(error) from error
         except BaseException:
-            self._idle.put(connection)
+            self._idle.put((db, inode))
             raise
         else:
-            self._idle.put(connection)
+            self._idle.put((db, inode))
 
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[Writer]:
-        with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield Writer(connection)
-                connection.execute("COMMIT")
-            except BaseException:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
-                raise
+    def _borrowed(self) -> tuple[sqlite3.Connection, int | None]:
+        """An idle connection, or a new one; those to a file that another process erased go."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                db, inode = self._idle.get_nowait()
+                if inode == _inode(self._path):
+                    return db, inode
+                db.close()
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"{self._folder} cannot be made ({error.strerror}): name a folder that you may "
+                "write to."
+            ) from error
+        return self._opener(self._path), _inode(self._path)
 
-    def _cached(self, connection: sqlite3.Connection) -> dict[int, Article]:
-        """Articles by revision row, anew where a recovered copy may use the rows for others.
-
-        Replaced and not cleared: a snapshot of the state before it may still fill the old one.
-        """
-        reader = Reader(connection, {})
-        with self._articles_lock:
-            number, token = self._articles_of
-            if (reader.token(number) or "") != token:
-                self._articles = {}
-            self._articles_of = reader.generation, reader.token(reader.generation) or ""
-            return self._articles
+    # The vector index
 
     def _index_at(self, reader: Reader) -> VectorIndex:
         """The vector index of exactly the reader's generation."""
         with self._index_lock:
             index = self._index
             if index is None:
-                index = VectorIndex.load(self._cache_path, self._exact_up_to)
-                self._saved_base = index.base if index else None
-            if index is None or not _descends(index, reader):
+                index = VectorIndex.load(self._cache_path)
+                self._saved_base = index.base if index is not None else None
+            if index is None or not reader.descends_from(index.stamp):
                 index = self._built(reader)
-            elif index.generation < reader.generation:
-                index = _advanced(index, reader)
-            if self._index is None or self._index.generation <= index.generation:
-                self._index = index
-                self._merge_behind(index)
+            elif index.stamp != reader.stamp:
+                changed, live = reader.changed_since(index.stamp.generation)
+                index = index.advanced(reader.stamp, changed, live, reader.live_vectors(live))
+            self._use(index)
+            long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
+            unmerged = index.base is not self._saved_base or index.stale_rows > long
+            if self._index is index and unmerged and not (self._merger and self._merger.is_alive()):
+                self._merger = threading.Thread(target=self._merge, args=(index,))
+                self._merger.start()
         return index
+
+    def _use(self, index: VectorIndex) -> None:
+        """Keep it for the next question, unless that has a newer one; the lock must be held."""
+        kept = self._index
+        newer = kept is None or kept.stamp.generation <= index.stamp.generation
+        if newer or index.stamp == self._articles[0]:  # of a recovered copy, which counts anew
+            self._index = index
 
     def _built(self, reader: Reader) -> VectorIndex:
         ids = reader.live_ids()
-        return VectorIndex.build(
-            ids,
-            reader.live_vectors(ids),
-            model=_embedded_by(reader),
-            generation=reader.generation,
-            token=reader.token(reader.generation) or "",
-            exact_up_to=self._exact_up_to,
-        )
-
-    def _nearly_saved(self, reader: Reader) -> bool:
-        """Whether the file, by its header alone, is so near that a question takes in the rest."""
-        saved = VectorIndex.saved_generation(self._cache_path)
-        return saved is not None and len(reader.changed_since(saved)[0]) <= _MERGE_ROWS
-
-    def _unmerged(self, index: VectorIndex) -> bool:
-        long = max(_MERGE_ROWS, len(index.base_ids) // _MERGE_SHARE)
-        return index.base is not self._saved_base or index.stale_rows > long
-
-    def _merge_behind(self, index: VectorIndex) -> None:
-        """Merge in a thread where that is worth it, one at a time; the lock must be held."""
-        if self._unmerged(index) and (self._merger is None or not self._merger.is_alive()):
-            self._merger = threading.Thread(target=self._merge, args=(index,), name="merge-vectors")
-            self._merger.start()
+        return VectorIndex.build(ids, reader.live_vectors(ids), reader.stamp, self._exact_up_to)
 
     def _merge(self, index: VectorIndex) -> None:
-        """Build one base of all that is live, use it and save it."""
+        """Build one base of all that is live, use it and save it, while others ask."""
         with contextlib.suppress(StoreError):  # the next question meets it, and tells
             if index.stale_rows:
                 with self.snapshot() as snapshot:
@@ -352,8 +281,7 @@ class EmbeddedStore:
                 index.save(self._cache_path)
             with self._index_lock:
                 self._saved_base = index.base
-                if self._index is None or self._index.generation <= index.generation:
-                    self._index = index
+                self._use(index)
 
     def _wait_for_merge(self) -> None:
         with self._index_lock:  # under it a merger is put in place and started
@@ -362,30 +290,19 @@ class EmbeddedStore:
             merger.join()
 
 
+def _switch(db: sqlite3.Connection, model: str, actor: str) -> Commit:
+    """Put what is staged in force."""
+    writer = Writer(db)
+    db.execute("DELETE FROM embedding")
+    db.execute("INSERT INTO embedding SELECT * FROM staged")
+    db.execute("DELETE FROM staged")
+    set_meta(db, "model", model)
+    set_meta(db, "rebuilt", str(writer.generation))
+    return writer.finish(actor, "rebuild", always=True)
+
+
 def _inode(path: Path) -> int | None:
     try:
         return path.stat().st_ino
     except OSError:
         return None
-
-
-def _embedded_by(reader: Reader) -> str:
-    """The model, and which of its rebuilds the embeddings come from."""
-    return f"{reader.model or ''} {reader.meta('rebuilt') or ''}".strip()
-
-
-def _descends(index: VectorIndex, reader: Reader) -> bool:
-    """Whether the reader's generation is that of the index, or came after it.
-
-    The number alone does not tell: a catalogue restored from a backup makes it again.
-    """
-    same = index.token == (reader.token(index.generation) or "")
-    return same and index.generation <= reader.generation and index.model == _embedded_by(reader)
-
-
-def _advanced(index: VectorIndex, reader: Reader) -> VectorIndex:
-    every, live = reader.changed_since(index.generation)
-    drop = np.setdiff1d(every, live, assume_unique=True)
-    add = live[~index.held(live)]
-    token = reader.token(reader.generation) or ""
-    return index.advanced(reader.generation, drop, add, reader.live_vectors(add), token)

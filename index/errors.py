@@ -12,7 +12,8 @@ OnRecordError
 │   └── ModelMismatchError  the collection was embedded by another model
 └── StoreError            the collection cannot be opened, read or written
     ├── StoreVersionError   it was made by a newer version
-    └── StoreBusyError      another process holds it for writing
+    ├── StoreBusyError      another process holds it for writing
+    └── StoreDamagedError   its file is damaged, or none of ours: recover or erase it
 
 Each message is one plain sentence that says what to do; it may be shown to anybody.
 """
@@ -70,3 +71,7 @@ class StoreVersionError(StoreError):
 
 class StoreBusyError(StoreError):
     """Another process holds the collection for writing."""
+
+
+class StoreDamagedError(StoreError):
+    """The collection's file is damaged, or no database at all."""

@@ -86,34 +86,23 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     Raises:
         SourceError: the folder is not in this layout, or has nothing to ask.
     """
-    needed = [folder / "queries.jsonl", folder / "qrels" / f"{split}.tsv"]
-    if missing := [path.name for path in needed if not path.is_file()]:
+    queries, qrels = folder / "queries.jsonl", folder / "qrels" / f"{split}.tsv"
+    if missing := [path.name for path in (queries, qrels) if not path.is_file()]:
         raise SourceError(
             f"{folder} lacks {', '.join(missing)}: it needs corpus.jsonl, queries.jsonl and "
             "qrels/SPLIT.tsv; name the split with --split."
         )
-    qrels = _judgements(needed[1])
-    evidence: dict[str, list[Evidence]] = {}
-    if (folder / "evidence.jsonl").is_file():
-        for row in _rows(folder / "evidence.jsonl", "query_id", "article_id", "text"):
-            article = articles.get(row["article_id"])
-            start = article.text.find(row["text"].strip()) if article else -1
-            if article is not None and start >= 0:
-                found = Evidence(article.article_id, start, start + len(row["text"].strip()))
-                evidence.setdefault(row["query_id"], []).append(found)
-    questions = [
-        Question(
-            query_id=row["_id"],
-            text=row["text"],
-            articles=qrels.get(row["_id"], {}),
-            evidence=tuple(evidence.get(row["_id"], ())),
-            answerable=_answerable(row),
-        )
-        for row in _rows(needed[0], "_id", "text")
-        if row["_id"] in qrels or _answerable(row) is False
-    ]
+    judged = _judgements(qrels)
+    evidence = _evidence(folder / "evidence.jsonl", articles)
+    questions = []
+    for row in _rows(queries, "_id", "text"):
+        metadata = row.get("metadata")
+        answerable = metadata.get("answerable") if isinstance(metadata, dict) else None
+        right, gold = judged.get(row["_id"], {}), tuple(evidence.get(row["_id"], ()))
+        if row["_id"] in judged or answerable is False:
+            questions.append(Question(row["_id"], row["text"], right, gold, answerable))
     if not questions:
-        raise SourceError(f"{needed[1]} judges none of the questions in {needed[0].name}.")
+        raise SourceError(f"{qrels} judges none of the questions in {queries.name}.")
     return questions
 
 
@@ -134,9 +123,16 @@ def _judgements(path: Path) -> dict[str, dict[str, int]]:
     return found
 
 
-def _answerable(row: Mapping[str, Any]) -> bool | None:
-    metadata = row.get("metadata")
-    return metadata.get("answerable") if isinstance(metadata, dict) else None
+def _evidence(path: Path, articles: Mapping[str, Article]) -> dict[str, list[Evidence]]:
+    """Gold sentences by query, where they stand in the stored articles."""
+    found: dict[str, list[Evidence]] = {}
+    for row in _rows(path, "query_id", "article_id", "text") if path.is_file() else ():
+        text, article = row["text"].strip(), articles.get(row["article_id"])
+        start = article.text.find(text) if article else -1
+        if start >= 0:
+            gold = Evidence(row["article_id"], start, start + len(text))
+            found.setdefault(row["query_id"], []).append(gold)
+    return found
 
 
 def collection_name(folder: Path, model: str) -> str:
@@ -269,22 +265,18 @@ def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: flo
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
     """The rank at which each gold sentence that was found first appears."""
-    ranks = []
-    for gold in question.evidence:
-        for rank, sentence in enumerate(sentences, 1):
-            if _is_gold(sentence, gold):
-                ranks.append(rank)
-                break
-    return ranks
+    found = (
+        next((rank for rank, one in enumerate(sentences, 1) if _is_gold(one, gold)), None)
+        for gold in question.evidence
+    )
+    return [rank for rank in found if rank is not None]
 
 
 def _is_gold(sentence: Sentence, gold: Evidence) -> bool:
     """They share most of the shorter one."""
-    if sentence.article_id != gold.article_id:
-        return False
     shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
-    lengths = (sentence.end - sentence.start, gold.end - gold.start)
-    return shared >= _GOLD_OVERLAP * min(lengths)
+    shorter = min(sentence.end - sentence.start, gold.end - gold.start)
+    return sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter
 
 
 def _rows(path: Path, *fields: str) -> Iterator[dict[str, Any]]:

@@ -6,23 +6,24 @@ A batch is a commit of its own, so a long run that ends early keeps what it did,
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
 from index.article import Article
-from index.commit import mismatch
+from index.commit import check_model
 from index.encoder import Encoder, Vectors
-from index.errors import CancelledError, EncoderError, ModelMismatchError, StoreError
+from index.errors import CancelledError, EncoderError, StoreError
 from index.plain import Failure, Item, Page
 from index.sentences import Span, split
-from index.store import Changes, Known, Outcome, Prepared, Snapshot, Store, keys
+from index.store import Changes, Commit, Known, Outcome, Prepared, Snapshot, Store, keys
 
 BATCH_SENTENCES = 1_000  # a commit about this often
 BATCH_ARTICLES = 200
+_MANY = 5_000  # sentences after which the vector index is brought up to date at once
 _HELD = 2_000  # changed articles that wait for a later text of the same id
 _Ready = tuple[Article, list[Span]]
 
@@ -61,83 +62,60 @@ class Progress:
     title: str
 
 
-@dataclass(slots=True)
-class Tally:
-    """A report in the making."""
-
-    changes: dict[Outcome, list[Change]] = field(default_factory=dict)
-    failed: list[Failure] = field(default_factory=list)
-    unchanged: int = 0
-    articles: int = 0
-    sentences: int = 0
-
-    def note(self, outcome: Outcome, change: Change) -> None:
-        """Count what became of one article."""
-        if outcome == "unchanged":
-            self.unchanged += 1
-        else:
-            self.changes.setdefault(outcome, []).append(change)
-
-    def report(self, generation: int, seconds: float) -> Report:
-        """The report as it stands."""
-        made = {name: tuple(changes) for name, changes in self.changes.items()}
-        return Report(
-            generation=generation,
-            added=made.get("added", ()),
-            updated=made.get("updated", ()),
-            restored=made.get("restored", ()),
-            removed=made.get("removed", ()),
-            unchanged=self.unchanged,
-            failed=tuple(self.failed),
-            seconds=seconds,
-        )
-
-
 Watcher = Callable[[Progress], None]
 
 
+def reported(
+    done: Sequence[tuple[Outcome, Change]], generation: int, started: float, failed: list[Failure]
+) -> Report:
+    """What became of articles, since a moment of `time.monotonic`."""
+
+    def those(outcome: Outcome) -> tuple[Change, ...]:
+        return tuple(change for became, change in done if became == outcome)
+
+    return Report(
+        generation,
+        *(those("added"), those("updated"), those("restored"), those("removed")),
+        unchanged=len(those("unchanged")),
+        failed=tuple(failed),
+        seconds=time.monotonic() - started,
+    )
+
+
+@dataclass(slots=True, kw_only=True)
 class Intake:
-    """One run of taking articles into a store."""
+    """One run of taking articles into a store.
 
-    def __init__(
-        self,
-        store: Store,
-        encoder: Encoder,
-        *,
-        actor: str,
-        action: str,
-        revive: bool = True,
-        dry_run: bool = False,
-        total: int | None = None,
-        watch: Watcher | None = None,
-    ) -> None:
-        """Say who does it, and how.
+    Attributes:
+        store, encoder: take the articles in, and embed their sentences.
+        actor, action: who is written into the audit log, and why.
+        revive: whether an article that had been removed comes back.
+        dry_run: tell what would be done, and do nothing.
+        total: articles, where that is known.
+        watch: called with the progress; may raise CancelledError to stop after a commit.
+    """
 
-        Args:
-            store: takes the articles in.
-            encoder: embeds their sentences.
-            actor: who is written into the audit log, and `action` why.
-            action: see `actor`.
-            revive: whether an article that had been removed comes back.
-            dry_run: tell what would be done, and do nothing.
-            total: articles, where that is known.
-            watch: called with the progress; may raise CancelledError to stop after a commit.
-        """
-        self._store = store
-        self._encoder = encoder
-        self._actor = actor
-        self._action = action
-        self._revive = revive
-        self._dry_run = dry_run
-        self._total = total
-        self._watch = watch
-        self._tally = Tally()
-        self._seen: dict[str, Known] = {}  # by a dry run, which stores nothing
-        self._held: dict[str, Article] = {}  # differ from what is stored, until the end
-        self._same: dict[str, tuple[str, str | None]] = {}  # key -> id and address, of this run
-        self._renamed: dict[str, str] = {}  # id as it was read -> id it is stored under
-        self._unchanged: set[str] = set()
-        self._pages: list[Page] = []  # read, and not yet stored
+    store: Store
+    encoder: Encoder
+    actor: str
+    action: str
+    revive: bool = True
+    dry_run: bool = False
+    total: int | None = None
+    watch: Watcher | None = None
+    _done: list[tuple[Outcome, Change]] = field(init=False, default_factory=list)
+    _failed: list[Failure] = field(init=False, default_factory=list)
+    _sentences: int = field(init=False, default=0)  # stored
+    _unchanged: set[str] = field(init=False, default_factory=set)
+    # Changed articles wait until all is read, pages until all of their articles are stored.
+    _held: dict[str, Article] = field(init=False, default_factory=dict)
+    _pages: list[Page] = field(init=False, default_factory=list)
+    # Of this run: id and address by key, the id that is stored by the id that was read, what
+    # should become of each article, and what a dry run, which stores nothing, has seen.
+    _same: dict[str, tuple[str, str | None]] = field(init=False, default_factory=dict)
+    _renamed: dict[str, str] = field(init=False, default_factory=dict)
+    _expected: dict[str, Outcome] = field(init=False, default_factory=dict)
+    _seen: dict[str, Known] = field(init=False, default_factory=dict)
 
     def take(self, items: Iterator[Item]) -> Report:
         """Take in what is new among the items.
@@ -147,39 +125,44 @@ class Intake:
                 are a failure in the report, beside what is kept.
         """
         started = time.monotonic()
-        tally = self._tally
-        with self._store.snapshot() as snapshot:
+        with self.store.snapshot() as snapshot:
             generation = snapshot.generation
-            if snapshot.model not in {None, self._encoder.model}:
-                raise ModelMismatchError(mismatch(snapshot.model or "", self._encoder.model))
+            check_model(snapshot.model, self.encoder.model)
         try:
             for batch in self._batches(items):
                 generation = max(generation, self._take(batch))
         except (StoreError, EncoderError, CancelledError, KeyboardInterrupt) as error:
-            if not tally.changes:
+            if not self._done:
                 raise
             told = str(error) or "It was stopped"
-            tally.failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
-        if tally.changes and not self._dry_run:
-            self._store.prepare(load=False)
-        tally.unchanged += len(self._unchanged)
-        return tally.report(generation, time.monotonic() - started)
+            self._failed.append(Failure("the rest", f"{told.rstrip('.')}; what is listed stays."))
+        if self._sentences > _MANY and not self.dry_run:  # less, the next question takes in
+            self.store.prepare()
+        report = reported(self._done, generation, started, self._failed)
+        return replace(report, unchanged=len(self._unchanged))
 
     def _take(self, batch: list[Article]) -> int:
         """Commit a batch with the pages whose articles are all in by then; the generation made."""
         ready = [made for article in batch if (made := self._split(article))]
-        if self._dry_run:
-            self._predict(ready)
+        pages = [*self._ripe()]
+        if self.dry_run:
+            commit = Commit(0, self._expected)
+            self._seen |= {one.article_id: Known(one.text_hash, retired=False) for one, _ in ready}
+        elif ready or pages:
+            commit = self._committed(ready, pages)
+        else:
             return 0
-        ripe, waiting = [], []
-        for page in self._pages:
-            ids = tuple(dict.fromkeys(self._renamed.get(one, one) for one in page.articles))
-            if self._held.keys().isdisjoint(ids):
-                ripe.append(replace(page, articles=ids))
+        for article, spans in ready:
+            outcome = commit.outcomes[article.article_id]
+            change = Change(article.article_id, article.title, len(spans))
+            if outcome == "unchanged":  # it was undone, and its source still says so
+                self._unchanged.add(article.article_id)
             else:
-                waiting.append(page)
-        self._pages = waiting
-        return self._commit(ready, ripe) if ready or ripe else 0
+                self._done.append((outcome, change))
+                self._sentences += len(spans)
+        if ready:
+            self._tell(ready[-1][0].title)
+        return commit.generation
 
     def _batches(self, items: Iterator[Item]) -> Iterator[list[Article]]:
         """What goes into one commit each: new articles at once, changed ones when all is read.
@@ -191,7 +174,7 @@ class Intake:
         size = 0
         for item in items:
             if isinstance(item, Failure):
-                self._tally.failed.append(item)
+                self._failed.append(item)
             elif isinstance(item, Page):
                 self._note(item)
             else:
@@ -221,19 +204,32 @@ class Intake:
         for article_id in page.articles:
             self._held.pop(article_id, None)
 
+    def _ripe(self) -> Iterator[Page]:
+        """Pages none of whose articles waits, with the ids that those are stored under."""
+        waiting, self._pages = self._pages, []
+        for page in waiting:
+            ids = tuple(dict.fromkeys(self._renamed.get(one, one) for one in page.articles))
+            if self._held.keys().isdisjoint(ids):
+                yield replace(page, articles=ids)
+            else:
+                self._pages.append(page)
+
     def _new(self, batch: list[Article]) -> list[Article]:
         """The articles of a batch that are new; changed ones are held back, equal ones counted."""
         new: dict[str, Article] = {}
-        with self._store.snapshot() as snapshot:
+        with self.store.snapshot() as snapshot:
             batch = self._identified(snapshot, batch)
             known = snapshot.known({article.article_id for article in batch}) | self._seen
         for article in batch:
             stored = known.get(article.article_id)
             self._held.pop(article.article_id, None)
             self._unchanged.discard(article.article_id)
+            same = stored is not None and stored.text_hash == article.text_hash
+            self._expected[article.article_id] = "restored" if same else "updated"
             if stored is None:
+                self._expected[article.article_id] = "added"
                 new[article.article_id] = article
-            elif self._revive if stored.retired else stored.text_hash != article.text_hash:
+            elif self.revive if stored.retired else not same:
                 self._held[article.article_id] = article
             else:
                 self._unchanged.add(article.article_id)
@@ -248,23 +244,22 @@ class Intake:
         known = snapshot.known([article.article_id for article in batch])
         new = {one.article_id: keys(one) for one in batch if one.article_id not in known}
         stored = snapshot.alike(key for own in new.values() for key in own)
+        for key, article_id in stored.items():
+            self._same.setdefault(key, (article_id, snapshot.article(article_id).url))
         made = []
         for article in batch:
-            own = () if article.named else new.get(article.article_id, ())
-            twin = next((key for key in own if key in stored or key in self._same), None)
-            if twin is None:
-                for key in new.get(article.article_id, ()):
-                    self._same.setdefault(key, (article.article_id, article.url))
+            own = new.get(article.article_id, ())
+            twin = next((key for key in own if key in self._same), None)
+            if twin is None or article.named:
                 made.append(article)
+                for key in own:
+                    self._same.setdefault(key, (article.article_id, article.url))
                 continue
-            if twin in stored:
-                other = snapshot.article(stored[twin])
-                name, url = other.article_id, other.url
-                made += [other] if own[-1] in stored else []
-            else:
-                name, url = self._same[twin]
+            name, url = self._same[twin]
             self._renamed[article.article_id] = name
-            if own[-1] not in stored and own[-1] not in self._same:  # the page has another text
+            if own[-1] in stored:
+                made.append(snapshot.article(name))
+            elif own[-1] not in self._same:  # the page has another text
                 made.append(replace(article, article_id=name, url=url))
         return made
 
@@ -273,72 +268,38 @@ class Intake:
         if spans and any(char.isalnum() for char in article.text):
             return article, spans
         where = article.source or article.article_id
-        self._tally.failed.append(Failure(where, "It has no sentences: give it a text."))
+        self._failed.append(Failure(where, "It has no sentences: give it a text."))
         return None
 
-    def _commit(self, ready: list[_Ready], pages: list[Page]) -> int:
-        """Embed and store a batch; the generation that it made."""
+    def _committed(self, ready: list[_Ready], pages: list[Page]) -> Commit:
+        """Embed and store a batch."""
         vectors = self._embed(ready)
         put = [
             Prepared(article, tuple(spans), own)
             for (article, spans), own in zip(ready, vectors, strict=True)
         ]
-        commit = self._store.commit(
-            Changes(put=put, revive=self._revive, pages=pages),
-            model=self._encoder.model,
-            actor=self._actor,
-            action=self._action,
+        return self.store.commit(
+            Changes(put=put, revive=self.revive, pages=pages),
+            model=self.encoder.model,
+            actor=self.actor,
+            action=self.action,
         )
-        tally = self._tally
-        for article, spans in ready:
-            change = Change(article.article_id, article.title, len(spans))
-            tally.note(commit.outcomes[article.article_id], change)
-            tally.articles += 1
-            tally.sentences += len(spans)
-        if ready:
-            self._tell(ready[-1][0].title)
-        return commit.generation
+
+    def _embed(self, ready: list[_Ready]) -> list[Vectors]:
+        """One (sentences, d) array an article; what a revision keeps is not embedded again."""
+        known: dict[str, Vectors] = {}
+        with self.store.snapshot() as snapshot:
+            for article, _ in ready:
+                known |= snapshot.embedded(article.article_id)
+        texts = [[article.text[s.start : s.end] for s in spans] for article, spans in ready]
+        new = [text for text in dict.fromkeys(chain(*texts)) if text not in known]
+        if new:
+            each = partial(self._tell, ready[-1][0].title)
+            known |= zip(new, self.encoder.encode(new, each=each), strict=True)
+        return [np.stack([known[text] for text in own]) for own in texts]
 
     def _tell(self, title: str, embedded: int = 0) -> None:
         """Say how far it is, with the article in hand and what is embedded and not yet stored."""
-        if self._watch:
-            done = self._tally.articles + len(self._unchanged)
-            sentences = self._tally.sentences + embedded
-            self._watch(Progress(done, sentences, self._total, title))
-
-    def _embed(self, ready: list[_Ready]) -> list[Vectors]:
-        """One (sentences, d) array an article; unchanged sentences of a revision are reused."""
-        with self._store.snapshot() as snapshot:
-            model_is_ours = snapshot.model == self._encoder.model
-            stored = [
-                snapshot.embedded(article.article_id) if model_is_ours else {}
-                for article, _ in ready
-            ]
-        texts = [[article.text[s.start : s.end] for s in spans] for article, spans in ready]
-        new = list(
-            dict.fromkeys(
-                text
-                for known, own in zip(stored, texts, strict=True)
-                for text in own
-                if text not in known
-            )
-        )
-        made = {}
-        if new:
-            each = partial(self._tell, ready[-1][0].title)
-            made = dict(zip(new, self._encoder.encode(new, each=each), strict=True))
-        return [
-            np.stack([known[text] if text in known else made[text] for text in own])
-            for known, own in zip(stored, texts, strict=True)
-        ]
-
-    def _predict(self, ready: list[_Ready]) -> None:
-        with self._store.snapshot() as snapshot:
-            known = snapshot.known([article.article_id for article, _ in ready]) | self._seen
-        for article, spans in ready:
-            stored = known.get(article.article_id)
-            outcome: Outcome = "added" if stored is None else "updated"
-            if stored and stored.retired and stored.text_hash == article.text_hash:
-                outcome = "restored"
-            self._seen[article.article_id] = Known(article.text_hash, retired=False)
-            self._tally.note(outcome, Change(article.article_id, article.title, len(spans)))
+        if self.watch:
+            done = len(self._done) + len(self._unchanged)
+            self.watch(Progress(done, self._sentences + embedded, self.total, title))

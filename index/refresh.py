@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ from index.sources import Known
 from index.store import Source, Store
 
 MAX_EVERY = 43_200  # minutes: a month
+MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn
 _STATUS = ("checked", "succeeded", "failures", "failing_since", "error", "told")
 
 
@@ -130,8 +133,8 @@ class Sources:
         names = [source.uri for source in chosen]
         read: dict[str, str | None] = {}
         run = Intake(
-            self._store,
-            self._encoder,
+            store=self._store,
+            encoder=self._encoder,
             actor=actor,
             action=action,
             revive=False,
@@ -140,7 +143,7 @@ class Sources:
             watch=watch,
         )
         try:
-            return run.take(self.read(names, read, known=self._page))
+            return run.take(self.read(names, read, known=self._page, seconds=MAX_SECONDS))
         finally:
             for source in chosen:
                 if source.uri in read and not dry_run:
@@ -152,6 +155,7 @@ class Sources:
         read: dict[str, str | None],
         stream: IO[bytes] | None = None,
         known: Known = lambda _: None,
+        seconds: float = math.inf,
     ) -> Iterator[Item]:
         """What stands there; each name goes into `read`, with its error where it gave nothing.
 
@@ -160,11 +164,13 @@ class Sources:
             read: name -> error, or None where there is an article.
             stream: bytes for "-".
             known: see `index.sources.read`.
+            seconds: that reading may take for each name; what is left then waits for the next time.
         """
         for name in names:
             error = "It holds no report."
             try:
-                for item in sources.read(name, stream, self._fetcher, known):
+                found = sources.read(name, stream, self._fetcher, known)
+                for item in _in_time(found, seconds):
                     if isinstance(item, Failure):
                         error = item.error
                     else:
@@ -193,6 +199,19 @@ class Sources:
             if place in known:
                 return known[place]
         raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
+
+
+def _in_time(items: Iterator[Item], seconds: float) -> Iterator[Item]:
+    """Items for as long as making them takes no longer; what is done with them does not count."""
+    while True:
+        started = time.monotonic()
+        item = next(items, None)
+        seconds -= time.monotonic() - started
+        if item is None:
+            return
+        yield item
+        if seconds < 0:
+            raise SourceError("It takes too long to read: the rest is read the next time.")
 
 
 def _named(uri: str) -> Source:

@@ -12,12 +12,11 @@ import contextlib
 import json
 import os
 import sqlite3
-import time
 from pathlib import Path
 
 from index.article import Article
-from index.errors import StoreBusyError, StoreError, StoreVersionError
-from index.log import SCHEMA as LOG_SCHEMA
+from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
+from index.memory import SCHEMA as MEMORY_SCHEMA
 from index.store import keys
 from index.terms import terms
 
@@ -89,7 +88,7 @@ INSERT INTO live_text (rowid, terms)
 """
 # Each makes the next version from the one before it. What a release has had is never changed:
 # more comes at the end, and `_TERMS_AGAIN` once more whenever `index.terms` changes.
-_VERSIONS = (_SCHEMA + LOG_SCHEMA, _SOURCES_AND_NOTICES, _TERMS_AGAIN)
+_VERSIONS = (_SCHEMA + MEMORY_SCHEMA, _SOURCES_AND_NOTICES, _TERMS_AGAIN)
 SCHEMA_VERSION = len(_VERSIONS)
 
 
@@ -99,57 +98,42 @@ def connect(path: Path) -> sqlite3.Connection:
     Raises:
         StoreVersionError: a newer version of On Record made it.
         StoreBusyError: another process holds it and does not come to an end.
-        StoreError: it cannot be opened, or is something else.
+        StoreDamagedError: it is damaged, or no database.
+        StoreError: it cannot be opened, or is another program's.
     """
-    with contextlib.ExitStack() as undo:
+    places = (path, path.parent)
+    read_only = path.is_file() and not all(os.access(place, os.W_OK) for place in places)
+    try:
+        connection = sqlite3.connect(
+            _read_only_uri(path) if read_only else path,
+            timeout=_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=read_only,
+        )
         try:
-            read_only = path.is_file() and not all(
-                os.access(place, os.W_OK) for place in (path, path.parent)
-            )
-            connection = sqlite3.connect(
-                _read_only_uri(path) if read_only else path,
-                timeout=_BUSY_S,
-                isolation_level=None,
-                check_same_thread=False,
-                uri=read_only,
-            )
-            undo.callback(connection.close)
-            connection.execute("BEGIN")
-            version = _version(connection, path)  # a look, before anything is written
-            connection.execute("COMMIT")
-            if read_only and version < SCHEMA_VERSION:
-                raise StoreError(
-                    f"{path} is of an older version and cannot be written: open it once where it "
-                    "can be, to bring it up to date."
-                )
-            if not read_only:
-                _write_ahead(connection)
-                connection.execute("PRAGMA synchronous = FULL")
-            if version < SCHEMA_VERSION:
-                _upgrade(connection, path)
-        except sqlite3.DatabaseError as error:
-            if isinstance(told := explained(error), StoreBusyError):
-                raise told from error
-            raise StoreError(
-                f"{path} cannot be opened as a collection ({error}): check the folder and its "
-                "permissions, or restore a backup."
-            ) from error
-        undo.pop_all()
+            _make_ready(connection, path, read_only=read_only)
+        except BaseException:
+            connection.close()
+            raise
+    except sqlite3.DatabaseError as error:
+        raise explained(error) from error
     return connection
 
 
-def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Keep a write-ahead log; SQLite does not wait for the lock that this needs."""
-    deadline = time.monotonic() + _BUSY_S
-    while True:
-        try:
+def _make_ready(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
+    old = _version(connection, path) < SCHEMA_VERSION  # a look, before anything is written
+    if read_only and old:
+        raise StoreError(
+            f"{path} is of an older version and cannot be written: open it once where it can be, "
+            "to bring it up to date."
+        )
+    if not read_only:
+        with contextlib.suppress(sqlite3.OperationalError):  # somebody is at it: the next one then
             connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if "locked" not in str(error) or time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)
-        else:
-            return
+        connection.execute("PRAGMA synchronous = FULL")
+    if old:
+        _upgrade(connection, path)
 
 
 def _read_only_uri(path: Path) -> str:
@@ -160,17 +144,25 @@ def _read_only_uri(path: Path) -> str:
 
 def explained(error: sqlite3.DatabaseError) -> StoreError:
     """What SQLite says, in a sentence that says what to do."""
-    text = str(error)
-    if "locked" in text or "busy" in text:
-        return StoreBusyError(
-            "Another process is writing to this collection: wait until it has finished, then "
-            "try again."
-        )
-    if "readonly" in text:
-        return StoreError("The collection's folder is read-only: allow writing to it.")
-    if "full" in text:
-        return StoreError("The disk is full: nothing was changed; make room and try again.")
-    return StoreError(f"The collection cannot be used ({text}): restore a backup of its folder.")
+    match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest of the code is detail
+        case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
+            return StoreBusyError(
+                "Another process is writing to this collection: wait until it has finished, then "
+                "try again."
+            )
+        case sqlite3.SQLITE_READONLY:
+            return StoreError("The collection's folder is read-only: allow writing to it.")
+        case sqlite3.SQLITE_FULL:
+            return StoreError("The disk is full: nothing was changed; make room and try again.")
+        case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
+            return StoreDamagedError(
+                f"The collection is damaged ({error}): restore a backup of its folder, or erase it."
+            )
+        case _:
+            return StoreError(
+                f"The collection cannot be opened or used ({error}): if it was erased just now, "
+                "try again; else check its folder, permissions and disk."
+            )
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -193,17 +185,12 @@ def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     connection.create_function("alike_keys", 4, _alike_keys, deterministic=True)
     connection.create_function("terms_of", 3, _terms_of, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
-    try:
+    with connection:  # which commits at its end, or rolls back
         for statements in _VERSIONS[_version(connection, path) :]:  # others may have been faster
             for statement in statements.split(";\n"):
                 connection.execute(statement)
         connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def _alike_keys(title: str, text: str, publisher: str | None, url: str | None) -> str:

@@ -7,7 +7,7 @@ change together or not at all. A snapshot sees exactly one generation from begin
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from index.address import canonical
-from index.article import Answer, Article, Filters, Notice, Sentence
-from index.encoder import Vectors
-from index.log import Asked, Feedback, Lookup, Recalled, Verdict, Watch
+from index.article import Article, Filters, Notice, Sentence
+from index.encoder import Encoder, Vectors
+from index.memory import Memory
 from index.plain import Page
 from index.sentences import Span
 
@@ -100,7 +100,7 @@ class Source:
     """
 
     uri: str
-    kind: Literal["file", "folder", "url", "feed"]
+    kind: Literal["file", "folder", "url"]
     every: int | None = None
     paused: bool = False
     checked: datetime | None = None
@@ -112,17 +112,16 @@ class Source:
 
     def due(self, now: datetime) -> bool:
         """Whether to look again; each failure in a row doubles the wait, up to a day."""
-        if self.every is None or self.paused or self.checked is None:
-            return self.every is not None and not self.paused
-        wait = self.every * 2 ** min(self.failures, 20)
-        wait = min(wait, max(self.every, _DAY))
-        return self.checked + timedelta(minutes=wait) <= now
+        if self.every is None or self.paused:
+            return False
+        wait = min(self.every * 2 ** min(self.failures, 20), max(self.every, _DAY))
+        return self.checked is None or self.checked + timedelta(minutes=wait) <= now
 
     def after(self, now: datetime, error: str | None) -> Source:
         """The source after it was read, or failed to be."""
         if error is None:
-            fine = replace(self, checked=now, succeeded=now, failures=0, failing_since=None)
-            return replace(fine, error=None, told=False)
+            fresh = Source(self.uri, self.kind, self.every, self.paused)
+            return replace(fresh, checked=now, succeeded=now)
         since = self.failing_since or now
         failures = self.failures + 1
         return replace(self, checked=now, failures=failures, failing_since=since, error=error)
@@ -150,6 +149,22 @@ class Fresh:
 
     article: Article
     before: Article | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Tells one state of the embeddings from every other.
+
+    The number of a generation alone does not: a copy that was recovered makes it again.
+
+    Attributes:
+        token: random, made with the generation; "" for generation 0.
+        model: which made the embeddings, and in which rebuild.
+    """
+
+    generation: int
+    token: str
+    model: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,24 +203,6 @@ class Size:
     sentences: int
 
 
-class Log(Protocol):
-    """The answer log of a collection; see index/log.py for what its methods promise."""
-
-    def record(self, answer: Answer, *, channel: int | None, message: int | None) -> None: ...
-    def recall(self, answer_id: str, article: Lookup) -> Recalled | None: ...
-    def quoting(self, article_id: str, limit: int) -> list[Asked]: ...
-    def judge(self, answer_id: str, verdict: Verdict, note: str, reader: int) -> None: ...
-    def prune(self, before: datetime) -> None: ...
-    def feedback(self, answer_id: str) -> list[Feedback]: ...
-    def watch(self, watch: Watch) -> int: ...
-    def looked(self, number: int, generation: int) -> None: ...
-    def unwatch(self, number: int) -> None: ...
-    def watches(self) -> list[Watch]: ...
-    def posted(self, since: datetime) -> list[str]: ...
-    def told(self) -> set[tuple[str, str, str]]: ...
-    def tell(self, answer_id: str, article_id: str, kind: str) -> None: ...
-
-
 class Snapshot(Protocol):
     """One generation of a collection, to read. Not to be used after its `with` block."""
 
@@ -216,10 +213,6 @@ class Snapshot(Protocol):
     @property
     def model(self) -> str | None:
         """The encoder's model; None while nothing is embedded."""
-
-    @property
-    def log(self) -> Log:
-        """The answer log, to read."""
 
     def size(self) -> Size:
         """How much is live."""
@@ -283,6 +276,10 @@ class Snapshot(Protocol):
 class Store(Protocol):
     """One collection."""
 
+    @property
+    def memory(self) -> Memory:
+        """What it remembers of its answers; that is no part of a generation."""
+
     def snapshot(self) -> AbstractContextManager[Snapshot]:
         """The newest generation, to read.
 
@@ -291,13 +288,7 @@ class Store(Protocol):
         """
 
     def commit(
-        self,
-        changes: Changes,
-        *,
-        model: str | None = None,
-        actor: str,
-        action: str,
-        note: str = "",
+        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
@@ -319,23 +310,22 @@ class Store(Protocol):
     def forget(self, uri: str) -> None:
         """Drop a place; its articles stay."""
 
-    def unstaged(self, model: str, limit: int) -> list[tuple[int, str]]:
-        """Sentences (id, text) that `model` has not embedded yet for a rebuild."""
+    def rebuild(
+        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+    ) -> Commit:
+        """Embed every sentence again and, once all are, put that in force at once.
 
-    def stage(self, model: str, ids: Sequence[int], vectors: Vectors) -> None:
-        """Keep embeddings (n, d) for a rebuild; questions do not see them yet."""
+        Until then questions see what was there before, and articles may come in. What was embedded
+        is kept when it ends early; the next call for the same model goes on from there.
 
-    def switch(self, *, model: str, actor: str) -> Commit | None:
-        """Put the staged embeddings in force; None if sentences came in meanwhile."""
-
-    def logging(self) -> AbstractContextManager[Log]:
-        """The answer log, to write: all of a block or nothing; it makes no generation."""
-
-    def prepare(self, *, load: bool = True) -> None:
-        """Bring derived files up to date, so that the next question does not wait for it.
-
-        With `load` false only where they are far behind: adding little costs little.
+        Args:
+            encoder: makes the vectors.
+            actor: who is written into the audit log.
+            each: called now and then with how many sentences are done; may raise to stop.
         """
+
+    def prepare(self) -> None:
+        """Bring derived files up to date, so that the next question does not wait for it."""
 
     def backup(self, file: Path) -> None:
         """Write a consistent copy of the newest generation to a file, whole or not at all.
@@ -352,7 +342,11 @@ class Store(Protocol):
         """
 
     def erase(self) -> None:
-        """Delete all that is stored, for good, and close."""
+        """Delete all that is stored, for good, damaged or not, and close.
+
+        Raises:
+            StoreError: it is not ours to delete, or not to be had now; nothing was deleted.
+        """
 
     def close(self) -> None:
         """Let go of files and connections; a closed store is not used again."""

@@ -15,7 +15,7 @@ import json
 import os
 import struct
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store import Ids, Ranked
+from index.store import Ids, Ranked, Stamp
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
@@ -35,6 +35,7 @@ _DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
 _TRAINING_ROWS = 65_536
 _SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
 Mask = npt.NDArray[np.bool_]
+_NONE: Ids = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,53 +43,34 @@ class VectorIndex:
     """Sentence vectors of one generation of one model.
 
     Attributes:
-        model, generation, token: what it was made from; compared before it is used.
-        dimension: d; 0 while it is empty.
+        stamp: the state it was made from; compared before it is used.
         base: a FAISS index of len(base_ids) vectors, row i being sentence base_ids[i].
         base_ids: int64 (n,), ascending.
         dropped: bool (n,), rows of the base that are no longer live.
-        delta_ids: int64 (m,), ascending, and delta: float32 (m, d).
+        delta_ids: int64 (m,), ascending, and delta: float32 (m, d); d is 0 while it is empty.
     """
 
-    model: str
-    generation: int
-    dimension: int
+    stamp: Stamp
     base: Any
     base_ids: Ids
     dropped: Mask
     delta_ids: Ids
     delta: Vectors
-    exact_up_to: int = field(default=EXACT_UP_TO, compare=False)
-    token: str = ""
 
     @classmethod
     def build(
-        cls,
-        ids: Ids,
-        vectors: Vectors,
-        *,
-        model: str,
-        generation: int,
-        token: str = "",
-        exact_up_to: int = EXACT_UP_TO,
+        cls, ids: Ids, vectors: Vectors, stamp: Stamp, exact_up_to: int = EXACT_UP_TO
     ) -> VectorIndex:
         """Index vectors (n, d), unit norm, under ascending, distinct ids (n,)."""
         if len(ids) != len(vectors) or (len(ids) > 1 and not (np.diff(ids) > 0).all()):
             raise StoreError("Vectors need one ascending, distinct id each.")
-        dimension = int(vectors.shape[1]) if len(vectors) else 0
         base = _faiss_index(np.ascontiguousarray(vectors), exact_up_to) if len(vectors) else None
-        return cls(
-            model=model,
-            generation=generation,
-            dimension=dimension,
-            base=base,
-            base_ids=ids,
-            dropped=np.zeros(len(ids), dtype=bool),
-            delta_ids=np.empty(0, dtype=np.int64),
-            delta=np.empty((0, dimension), dtype=np.float32),
-            exact_up_to=exact_up_to,
-            token=token,
-        )
+        return cls._merged(stamp, base, ids)
+
+    @classmethod
+    def _merged(cls, stamp: Stamp, base: Any, ids: Ids) -> VectorIndex:
+        delta = np.empty((0, 0 if base is None else base.d), dtype=np.float32)
+        return cls(stamp, base, ids, np.zeros(len(ids), dtype=bool), _NONE, delta)
 
     def __len__(self) -> int:
         """How many sentences are live."""
@@ -99,48 +81,32 @@ class VectorIndex:
         """Rows that a merge would tidy up."""
         return int(self.dropped.sum()) + len(self.delta_ids)
 
-    def held(self, ids: Ids) -> Mask:
-        """Which of `ids` (n,) are live here: bool (n,)."""
-        where, found = _find(self.base_ids, ids)
-        live: Mask = found & ~self.dropped[where] if len(self.base_ids) else found
-        return live | _find(self.delta_ids, ids)[1]
+    def advanced(self, stamp: Stamp, changed: Ids, live: Ids, vectors: Vectors) -> VectorIndex:
+        """The index of a later generation.
 
-    def advanced(
-        self, generation: int, drop: Ids, add: Ids, vectors: Vectors, token: str = ""
-    ) -> VectorIndex:
-        """The index of a later generation: without `drop`, with `add` and its vectors (m, d)."""
-        dropped = self.dropped.copy()
-        where, found = _find(self.base_ids, drop)
-        dropped[where[found]] = True
-        where, found = _find(self.base_ids, add)
-        dropped[where[found]] = False
-        keep = ~np.isin(self.delta_ids, np.concatenate([drop, add[~found]]))
-        dimension = vectors.shape[1] if len(vectors) else self.dimension
-        kept, new = self.delta[keep], vectors[~found]
-        delta_ids = np.concatenate([self.delta_ids[keep], add[~found]])
-        delta = np.concatenate([part.reshape(len(part), dimension) for part in (kept, new)])
-        order = np.argsort(delta_ids)
-        return VectorIndex(
-            model=self.model,
-            generation=generation,
-            dimension=dimension,
-            base=self.base,
-            base_ids=self.base_ids,
-            dropped=dropped,
-            delta_ids=delta_ids[order],
-            delta=np.ascontiguousarray(delta[order], dtype=np.float32),
-            exact_up_to=self.exact_up_to,
-            token=token,
-        )
+        Args:
+            stamp: of that generation.
+            changed: ids of whatever may not be as it was.
+            live: those of them that are live then, ascending (m,).
+            vectors: theirs (m, d).
+        """
+        dropped = self.dropped | np.isin(self.base_ids, changed)
+        keep = ~np.isin(self.delta_ids, changed)
+        ids, delta = self.delta_ids[keep], self.delta[keep]
+        if len(live):  # what is empty may not know its dimension yet
+            ids = np.concatenate([ids, live])
+            delta = np.concatenate([delta.reshape(len(delta), vectors.shape[1]), vectors])
+        order = np.argsort(ids)
+        return replace(self, stamp=stamp, dropped=dropped, delta_ids=ids[order], delta=delta[order])
 
     def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
         """The k highest inner products with `vector` (d,), among `allowed` ids if given."""
         if k < 1 or not len(self):
-            return Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-        if vector.shape != (self.dimension,):
+            return Ranked(_NONE, np.empty(0, dtype=np.float32))
+        if vector.shape != self.delta.shape[1:]:
             raise StoreError(
-                f"The question has {vector.shape[-1]} dimensions and the index {self.dimension}: "
-                "run `onrecord reindex --rebuild`."
+                f"The question has {vector.shape[-1]} dimensions and the index "
+                f"{self.delta.shape[1]}: run `onrecord reindex --rebuild`."
             )
         ids, scores = self._search_base(vector, k, allowed)
         delta_ids, delta = self.delta_ids, self.delta
@@ -159,7 +125,7 @@ class VectorIndex:
             live &= np.isin(self.base_ids, allowed, assume_unique=True)
         count = int(live.sum())
         if not count:
-            return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+            return _NONE, np.empty(0, dtype=np.float32)
         chosen = {}
         if not live.all():
             chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
@@ -182,14 +148,7 @@ class VectorIndex:
         """Write the base to `path`, whole or not at all. Only a merged index is saved."""
         if self.stale_rows:
             raise StoreError("Only a merged vector index is saved.")
-        head = {
-            "model": self.model,
-            "generation": self.generation,
-            "token": self.token,
-            "dimension": self.dimension,
-            "count": len(self.base_ids),
-        }
-        header = json.dumps(head).encode()
+        header = json.dumps({**asdict(self.stamp), "count": len(self.base_ids)}).encode()
         content = struct.pack("<I", len(header)) + header + self.base_ids.tobytes()
         if self.base is not None:
             content += faiss.serialize_index(self.base).tobytes()
@@ -203,48 +162,23 @@ class VectorIndex:
                 Path(file.name).unlink(missing_ok=True)
                 raise
 
-    @staticmethod
-    def saved_generation(path: Path) -> int | None:
-        """What the header of a saved index says, unchecked; None where there is none."""
-        try:
-            with path.open("rb") as file:
-                file.seek(len(_MAGIC) + _DIGEST_BYTES)
-                size = struct.unpack("<I", file.read(4))[0]
-                return int(json.loads(file.read(min(size, 10_000)))["generation"])
-        except (OSError, ValueError, KeyError, TypeError, struct.error):
-            return None
-
     @classmethod
-    def load(cls, path: Path, exact_up_to: int = EXACT_UP_TO) -> VectorIndex | None:
+    def load(cls, path: Path) -> VectorIndex | None:
         """Read a saved index; None if it is missing or damaged in any byte."""
         try:
             data = path.read_bytes()
-        except OSError:
-            return None
-        try:
             content = memoryview(data)[len(_MAGIC) + _DIGEST_BYTES :]
             if not data.startswith(_MAGIC + hashlib.sha256(content).digest()):
                 return None
             end = 4 + struct.unpack_from("<I", content)[0]
             head = json.loads(bytes(content[4:end]))
+            stamp = Stamp(head["generation"], head["token"], head["model"])
             # A copy: aligned, and the rest of the file need not stay in memory for it.
             ids = np.frombuffer(content[end:], dtype=np.int64, count=head["count"]).copy()
             rest = np.frombuffer(content[end:], dtype=np.uint8, offset=8 * len(ids))
-            base = faiss.deserialize_index(rest) if len(ids) else None
-        except (ValueError, KeyError, TypeError, struct.error, RuntimeError):
-            return None  # of another version, if its digest is right
-        return cls(
-            model=head["model"],
-            generation=head["generation"],
-            token=head["token"],
-            dimension=head["dimension"],
-            base=base,
-            base_ids=ids,
-            dropped=np.zeros(len(ids), dtype=bool),
-            delta_ids=np.empty(0, dtype=np.int64),
-            delta=np.empty((0, head["dimension"]), dtype=np.float32),
-            exact_up_to=exact_up_to,
-        )
+            return cls._merged(stamp, faiss.deserialize_index(rest) if len(ids) else None, ids)
+        except (OSError, ValueError, KeyError, struct.error, RuntimeError):
+            return None  # RuntimeError: FAISS cannot read what another version of it wrote
 
 
 def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
@@ -261,11 +195,3 @@ def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
         faiss.omp_set_num_threads(1)
     index.add(vectors)
     return index
-
-
-def _find(sorted_ids: Ids, ids: Ids) -> tuple[Ids, Mask]:
-    """Positions of `ids` in `sorted_ids`, and which are really there."""
-    if not len(sorted_ids):
-        return np.zeros(len(ids), dtype=np.int64), np.zeros(len(ids), dtype=bool)
-    where = np.minimum(np.searchsorted(sorted_ids, ids), len(sorted_ids) - 1)
-    return where, sorted_ids[where] == ids

@@ -156,8 +156,8 @@ async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settin
 async def test_button_of_an_unknown_answer_is_explained(room: Newsroom) -> None:
     """When the log has lost an answer, its buttons say so in private."""
     message = await ask(room)
-    with room.archive()._store.logging() as log:
-        log._db.execute("DELETE FROM answer")
+    with room.archive().memory._writing() as db:
+        db.execute("DELETE FROM answer")
     result = await room.reader.click(message.message, label="Sources")
     assert result.ephemeral
     assert "No answer" in said(result.response)
@@ -179,8 +179,8 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
 async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     """A logged span that lies outside the stored text is refused, not shown."""
     message = await ask(room)
-    with room.archive()._store.logging() as log:
-        log._db.execute("UPDATE answer SET cuts = replace(cuts, ', 51,', ', 999,')")
+    with room.archive().memory._writing() as db:
+        db.execute("UPDATE answer SET cuts = replace(cuts, ', 51,', ', 999,')")
     result = await room.reader.click(message.message, label="Sentences around")
     assert "is not inside article" in said(result.response)
     assert "4:40" not in said(result.response)

@@ -157,8 +157,8 @@ def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
     archive.memory.log(sent, channel=1, message=2)
     cut = sent.quotes[0].quote
     old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
-    with archive._store.logging() as log:
-        log._db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))  # type: ignore[attr-defined]
+    with archive.memory._writing() as db:
+        db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))
     found = archive.memory.recall(sent.answer_id).answer
     assert found.quotes[0].quote == cut
     assert [one.article.article_id for one in found.citations] == [cut.article_id]

@@ -126,8 +126,8 @@ async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: 
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     for days in (179, 181):
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
-        with room.archive()._store.logging() as log:
-            log._db.execute("UPDATE answer SET at = ?", (at,))  # type: ignore[attr-defined]
+        with room.archive().memory._writing() as db:
+            db.execute("UPDATE answer SET at = ?", (at,))
         await room.env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
         await room.env.advance_time(1)
         shown = await room.reader.click(result.response.message, label="More passages")

@@ -293,6 +293,16 @@ def test_erasing_asks_for_the_name(stocked: Shell, monkeypatch: pytest.MonkeyPat
     assert not (stocked.data / "default").exists()
 
 
+def test_a_damaged_collection_is_told_and_can_be_erased(stocked: Shell) -> None:
+    """Asking says that it is damaged and what to do; erasing it works all the same."""
+    folder = stocked.data / "default"
+    (folder / "catalogue.sqlite3").write_bytes(b"no database" * 1_000)
+    stocked("ask", "Who was warned?", status=1)
+    assert "is damaged" in stocked.err
+    assert stocked.json("erase-all", "--yes", "default") == {"erased": "default"}
+    assert not folder.exists()
+
+
 def test_watching_takes_in_what_is_saved(run: Shell, tmp_path: Path) -> None:
     """Files go in as they are saved and change, half-written ones too; Ctrl-C ends it well."""
     folder = tmp_path / "reports"

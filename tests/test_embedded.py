@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
@@ -20,7 +22,13 @@ from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 from index import catalogue, embedded, schema
 from index.article import Article, Notice
 from index.embedded import EmbeddedStore
-from index.errors import StoreBusyError, StoreError, StoreVersionError
+from index.errors import (
+    CancelledError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
 from index.plain import Page
 from index.schema import connect
 from index.store import Changes, Snapshot, Source, keys
@@ -43,6 +51,12 @@ def opened(folder: Path, **options: object) -> Iterator[EmbeddedStore]:
     """A store that is closed at the end."""
     with closing(EmbeddedStore(folder, **options)) as store:
         yield store
+
+
+def look_into(folder: Path) -> None:
+    """Open a store and read from it."""
+    with opened(folder) as store, store.snapshot():
+        pass
 
 
 def dump(folder: Path) -> dict[str, list[object]]:
@@ -115,7 +129,12 @@ def only_a_page(store: EmbeddedStore) -> None:
 
 def switch(store: EmbeddedStore) -> None:
     """The end of a rebuild."""
-    assert store.switch(model="other", actor="tester") is not None
+    store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
+
+
+def stop(_: int) -> None:
+    """All is embedded, and the rebuild ends before it is put in force."""
+    raise CancelledError("Enough.")
 
 
 @pytest.mark.parametrize("change", [add_update_remove, undo, only_a_page, switch])
@@ -129,9 +148,8 @@ def test_a_fault_anywhere_leaves_the_old_or_the_new(
         put(store, replace(DAM, text="The dam held at first."))
         store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
         remove(store, "gone")
-        missing = store.unstaged("other", 99)
-        vectors = FakeEncoder("other").encode([text for _, text in missing])
-        store.stage("other", [sentence_id for sentence_id, _ in missing], vectors)
+        with pytest.raises(CancelledError):
+            store.rebuild(FakeEncoder("other"), actor="tester", each=stop)
 
     with opened(tmp_path / "smooth") as store:
         fill(store)
@@ -296,7 +314,7 @@ def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreBusyError):
-            EmbeddedStore(tmp_path)
+            look_into(tmp_path)
     with opened(tmp_path) as store:
         assert put(store, DAM).generation == 1
 
@@ -428,7 +446,7 @@ def test_what_is_read_only_and_old_is_told(tmp_path: Path, monkeypatch: pytest.M
     first_version(tmp_path)
     monkeypatch.setattr(schema.os, "access", lambda *_: False)
     with pytest.raises(StoreError, match="older version"):
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -443,6 +461,91 @@ def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
         store.erase()
     assert [*folder.iterdir()] == [folder / "notes.txt"]
     assert treasure.read_text(encoding="utf-8") == "x"
+
+
+def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
+    """Who asks just then is answered from what was or what is, or told what happened."""
+    errors: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with opened(tmp_path / "collection") as store:
+            while not done.is_set():
+                try:
+                    with store.snapshot() as snapshot:
+                        live = {article.article_id for article in snapshot.articles()}
+                        assert {name for name, _ in found(snapshot)} == live
+                except StoreError as error:
+                    errors.append(str(error))
+
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask) for _ in range(3)]
+        for _ in range(30):
+            with opened(tmp_path / "collection") as store:
+                put(store, DAM, CUP)
+                store.erase()
+        done.set()
+        for one in asking:
+            one.result()
+    assert all("if it was erased just now, try again" in error for error in errors)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN])
+def test_a_file_that_vanishes_is_told_plainly(tmp_path: Path, code: int) -> None:
+    """What SQLite says of a file that goes while it is opened becomes a sentence to act on."""
+
+    def vanishing(_: Path) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise schema.explained(error)
+
+    with opened(tmp_path, opener=vanishing) as store, pytest.raises(StoreError, match="try again"):
+        put(store, DAM)
+
+
+def zeroed(path: Path) -> None:
+    """Make a collection whose pages behind the first are lost."""
+    with opened(path.parent) as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+
+
+def cut_short(path: Path) -> None:
+    """Make a collection of which half a page is left."""
+    with opened(path.parent) as store:
+        put(store, DAM)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("damage", ["not_a_database", "zeroed", "cut_short"])
+def test_a_damaged_collection_can_be_erased(tmp_path: Path, damage: str, *, used: bool) -> None:
+    """Whatever became of its file, erasing leaves nothing, and a new collection can be made."""
+    folder = tmp_path / "collection"
+    folder.mkdir()
+    {"not_a_database": not_a_database, "zeroed": zeroed, "cut_short": cut_short}[damage](
+        folder / "catalogue.sqlite3"
+    )
+    with opened(folder) as store:
+        if used:
+            with pytest.raises(StoreError):
+                put(store, DAM)
+        store.erase()
+    assert [*tmp_path.iterdir()] == []
+    with opened(folder) as store:
+        assert put(store, DAM).generation == 1
+
+
+@pytest.mark.parametrize("kind", ["newer", "foreign"])
+def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
+    """Another program's database, and one of a newer version, are refused and stay."""
+    path = tmp_path / "catalogue.sqlite3"
+    (newer if kind == "newer" else foreign(1))(path)
+    before = path.read_bytes()
+    with opened(tmp_path) as store, pytest.raises(StoreError):
+        store.erase()
+    assert path.read_bytes() == before
 
 
 def newer_rollback(path: Path) -> None:
@@ -476,7 +579,7 @@ def not_a_database(path: Path) -> None:
         (foreign(0), StoreError, "another program"),
         (foreign(1), StoreError, "another program"),
         (foreign(9), StoreError, "another program"),
-        (not_a_database, StoreError, "not a database"),
+        (not_a_database, StoreDamagedError, "not a database"),
     ],
 )
 def test_what_is_not_ours_is_left_alone(
@@ -487,7 +590,7 @@ def test_what_is_not_ours_is_left_alone(
     make(path)
     before = path.read_bytes()
     with pytest.raises(kind, match=message) as raised:
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
     assert type(raised.value) is kind
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
@@ -497,12 +600,12 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A file where the folder should be, or a folder where the file should be, is told."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be made"):
-        EmbeddedStore(tmp_path / "file")
+        look_into(tmp_path / "file")
     with pytest.raises(StoreError, match="cannot be made"):
-        EmbeddedStore(tmp_path / "file" / "below")
+        look_into(tmp_path / "file" / "below")
     (tmp_path / "catalogue.sqlite3").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
-        EmbeddedStore(tmp_path)
+        look_into(tmp_path)
 
 
 def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
@@ -534,7 +637,7 @@ def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.Monke
             before = found(snapshot)
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert (loaded.generation, loaded.model, len(loaded)) == (1, "fake-256", 4)
+    assert (loaded.stamp.generation, loaded.stamp.model, len(loaded)) == (1, "fake-256", 4)
 
     def never(*_: object, **__: object) -> VectorIndex:
         raise AssertionError("built again")
@@ -625,10 +728,8 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         put(store, DAM)
         store.prepare()
-        missing = store.unstaged("other", 99)
         other = FakeEncoder("other")
-        store.stage("other", [i for i, _ in missing], other.encode([text for _, text in missing]))
-        store.switch(model="other", actor="tester")
+        store.rebuild(other, actor="tester")
     with opened(tmp_path) as store:
         with store.snapshot() as snapshot:
             vector = other.vector("The dam failed.")
@@ -636,7 +737,7 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
         store.prepare()
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert loaded.model.startswith("other")
+    assert loaded.stamp.model.startswith("other")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
@@ -670,7 +771,7 @@ def test_a_long_delta_is_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             assert store._index.stale_rows <= 4
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
-    assert loaded.generation > 8
+    assert loaded.stamp.generation > 8
     assert not [*tmp_path.glob(".vectors-*")]
 
 
@@ -720,7 +821,7 @@ def test_an_old_snapshot_disturbs_nobody(tmp_path: Path) -> None:
             assert store._index is index
         loaded = VectorIndex.load(cache(tmp_path))
         assert loaded is not None
-        assert loaded.generation == 2
+        assert loaded.stamp.generation == 2
 
 
 def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -776,3 +877,28 @@ def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> No
         other.recover(tmp_path / "copy")
         put(other, second)
         assert publishers() == {None, "Harbour Post"}
+
+
+def test_after_a_recovery_the_index_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a lower generation has its index kept like any other."""
+    with opened(tmp_path / "collection") as store:
+        put(store, DAM)
+        store.backup(tmp_path / "copy")
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 4
+        store.recover(tmp_path / "copy")
+        built: list[object] = []
+        build = VectorIndex.build
+
+        def counting(*given: Any) -> VectorIndex:
+            built.append(given)
+            return build(*given)
+
+        monkeypatch.setattr(VectorIndex, "build", counting)
+        for _ in range(3):
+            with store.snapshot() as snapshot:
+                assert len(found(snapshot)) == 2
+        assert len(built) == 1

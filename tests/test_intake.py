@@ -6,6 +6,7 @@ import io
 import json
 import os
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_fetch import Server, fetcher, plain, reply, serving
 
-from index import formats, intake
+from index import formats, intake, refresh
 from index.archive import Archive
 from index.article import Article
 from index.embedded import EmbeddedStore
@@ -225,11 +226,11 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
         encoder = FakeEncoder()
         with archive(tmp_path / str(stop), encoder) as here:
             here.sources.add(str(folder / "."))
-            for time, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
+            for stamp, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
                 texts = [f"Report number {n} tells of the {word}." for n in range(7)]
                 for number, text in enumerate(texts):
                     (folder / f"{number}.txt").write_text(text)
-                    os.utime(folder / f"{number}.txt", (time, time))
+                    os.utime(folder / f"{number}.txt", (stamp, stamp))
                 encoder.fail_after = len(encoder.texts) + stop
                 with suppress(EncoderError):
                     here.sources.reindex()
@@ -396,6 +397,37 @@ def test_a_reader_that_breaks_starves_no_other(
         assert len(report.added) == 1
         assert "nobody foresaw this" in report.failed[0].error
         assert [one.failures for one in here.sources.all()] == [1, 0]
+
+
+def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads for too long is left where it is, told, and goes on the next time."""
+    monkeypatch.setattr(refresh, "MAX_SECONDS", 0.3)
+    slow, quick = tmp_path / "slow", tmp_path / "quick.txt"
+    slow.mkdir()
+    for number in range(6):
+        (slow / f"{number}.txt").write_text(f"Report number {number} tells of the flood.")
+    quick.write_text(CUP)
+    settle(tmp_path)
+    real = formats.read
+
+    def slowly(file: io.BytesIO, place: Place) -> Iterator[object]:
+        if place.name.startswith(str(slow)):
+            time.sleep(0.12)
+        yield from real(file, place)
+
+    monkeypatch.setattr(formats, "read", slowly)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for place in (slow, quick):
+            here.sources.add(str(place), 30)
+        report = here.sources.refresh(NOON)
+        assert [one.source for one in report.failed] == [str(slow)]
+        assert "the next time" in report.failed[0].error
+        assert 1 < len(report.added) < 7
+        assert CUP in {article.text for article in here.articles()}
+        assert [one.failures for one in here.sources.all()] == [0, 0]
+        for _ in range(4):
+            here.sources.reindex()
+        assert len(here.articles()) == 7
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,16 @@ from fakes import FakeEncoder, put, ready, remove, restore
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from index import embedded
 from index.article import Article, Filters, Notice, Quote, Standing
 from index.embedded import EmbeddedStore
-from index.errors import ModelMismatchError, NotFoundError, StoreError
+from index.errors import (
+    CancelledError,
+    EncoderError,
+    ModelMismatchError,
+    NotFoundError,
+    StoreError,
+)
 from index.plain import Page, clean
 from index.sentences import Span
 from index.store import Changes, Commit, Prepared, Snapshot, Source, Store, keys
@@ -539,8 +546,16 @@ def test_any_text_survives_the_store(open_store: Open, text: str, title: str) ->
             assert sentence.text == article.text[sentence.start : sentence.end]
             assert Quote.cut(stored, sentence.start, sentence.end).text == sentence.text
         assert snapshot.embedded("a").keys() == {s.text for s in sentences}
-    assert {text for _, text in store.unstaged("x", 10_000)} >= {s.text for s in sentences}
+    assert set(embedded_again(store)) >= {s.text for s in sentences}
     store.close()
+
+
+def embedded_again(store: Store) -> list[str]:
+    """What a rebuild would embed first; it does not come to an end."""
+    encoder = FakeEncoder("x", fail_after=0)
+    with pytest.raises(EncoderError):
+        store.rebuild(encoder, actor="tester")
+    return encoder.texts
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=3, max_size=80))
@@ -838,27 +853,28 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
 # Rebuilding
 
 
-def stage_all(store: Store, encoder: FakeEncoder) -> None:
-    """Embed for another model what is not embedded for it, a few at a time."""
-    while missing := store.unstaged(encoder.model, 2):
-        assert len(missing) <= 2
-        store.stage(encoder.model, [i for i, _ in missing], encoder.encode([t for _, t in missing]))
+def stop(_: int) -> None:
+    """Whoever rebuilds has had enough."""
+    raise CancelledError("Enough.")
 
 
-def test_a_rebuild_switches_at_once(store: Store) -> None:
+def test_a_rebuild_switches_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions see the old model until the switch, then the new one; ids stay."""
+    monkeypatch.setattr(embedded, "_REBUILT", 2)
     put(store, DAM, CUP, BANK)
     remove(store, "bank")
-    other = FakeEncoder("other")
+    other, counts = FakeEncoder("other"), []
     with store.snapshot() as snapshot:
         before = ids(snapshot, "dam", "cup")
         assert seen(snapshot) == {"dam", "cup"}
-    stage_all(store, other)
-    assert len(other.texts) == 7
-    with store.snapshot() as snapshot:
-        assert snapshot.model == "fake-256"
-    commit = store.switch(model="other", actor="tester")
-    assert commit is not None
+
+    def look(done: int) -> None:
+        counts.append(done)
+        with store.snapshot() as snapshot:
+            assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam", "cup"})
+
+    commit = store.rebuild(other, actor="tester", each=look)
+    assert (len(other.texts), counts) == (7, [2, 4, 6, 7])
     with store.snapshot() as snapshot:
         assert (snapshot.model, snapshot.generation) == ("other", commit.generation)
         assert snapshot.history(1)[0].action == "rebuild"
@@ -875,34 +891,42 @@ def test_a_rebuild_switches_at_once(store: Store) -> None:
 
 
 def test_a_rebuild_waits_for_what_came_in(store: Store) -> None:
-    """Sentences added while a rebuild ran hold the switch until they are embedded too."""
+    """Sentences added while a rebuild runs hold the switch until they are embedded too."""
     put(store, DAM)
     other = FakeEncoder("other")
-    stage_all(store, other)
-    put(store, CUP)
-    assert store.switch(model="other", actor="tester") is None
-    with store.snapshot() as snapshot:
-        assert snapshot.model == "fake-256"
-        assert seen(snapshot) == {"dam", "cup"}
-    stage_all(store, other)
+
+    def add(done: int) -> None:
+        if done == 3:
+            put(store, CUP)
+
+    store.rebuild(other, actor="tester", each=add)
     assert len(other.texts) == 5
-    assert store.switch(model="other", actor="tester") is not None
-
-
-def test_a_rebuild_for_another_model_starts_anew(store: Store) -> None:
-    """What was staged for one model is not put in force for another."""
-    put(store, DAM)
-    stage_all(store, FakeEncoder("other"))
-    assert len(store.unstaged("third", 99)) == 3
-    assert store.switch(model="third", actor="tester") is None
     with store.snapshot() as snapshot:
-        assert snapshot.model == "fake-256"
+        assert (snapshot.model, snapshot.generation) == ("other", 3)
+        vector = other.vector("Athletic won the cup.")
+        best = snapshot.rows(snapshot.dense(vector, 1).ids.tolist())
+        assert best.sentences[0].article_id == "cup"
+
+
+def test_a_rebuild_that_was_stopped_goes_on(store: Store) -> None:
+    """What one model embedded is not embedded again for it, nor put in force for another."""
+    put(store, DAM)
+    other, third = FakeEncoder("other"), FakeEncoder("third")
+    for encoder in (other, third):
+        with pytest.raises(CancelledError):
+            store.rebuild(encoder, actor="tester", each=stop)
+        assert len(encoder.texts) == 3
+        with store.snapshot() as snapshot:
+            assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam"})
+    store.rebuild(third, actor="tester")
+    assert len(third.texts) == 3
+    store.rebuild(other, actor="tester")
+    assert len(other.texts) == 6
 
 
 def test_a_rebuild_of_nothing(store: Store) -> None:
     """An empty collection can be given a model."""
-    assert store.unstaged("other", 9) == []
-    assert store.switch(model="other", actor="tester") is not None
+    store.rebuild(FakeEncoder("other"), actor="tester")
     with store.snapshot() as snapshot:
         assert (snapshot.model, snapshot.generation) == ("other", 1)
 
