@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import discord
 from discord import ui
 
-from bot.answering import keep
+from bot.library import Library
 from bot.manners import begin
 from bot.press import (
     IN_PLACE,
     PRIVATE,
     PUBLIC,
     Form,
-    Interaction,
     Press,
     Pressed,
     button,
@@ -31,11 +32,29 @@ from index.errors import InputError
 from index.log import Recalled, Verdict
 from index.sentences import Span, split
 
+log = logging.getLogger(__name__)
 _PAGE = 4  # passages a page
 _MOST_PASSAGES = 40
 _AROUND = 2  # sentences on each side of a quote
 _REASON_CHARS = 300
 _PLAIN = discord.ButtonStyle.primary
+
+
+async def keep(
+    library: Library, server: int | None, answer: Answer, message: discord.Message | None
+) -> None:
+    """Log an answer after it was sent; `message` is where all can read it, no direct message.
+
+    An answer that cannot be logged was given all the same: only the log file tells of it.
+    """
+    place: dict[str, int] = {}
+    if message and server is not None:
+        place = {"channel": message.channel.id, "message": message.id}
+    try:
+        archive = await asyncio.to_thread(library.archive, server)
+        await asyncio.to_thread(archive.memory.log, answer, **place)
+    except Exception:
+        log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
 async def _recalled(pressed: Pressed) -> Recalled:
@@ -104,16 +123,16 @@ def _page(answer: Answer, further: Sequence[Passage]) -> Answer:
 def _with_quotes(
     answer: Answer, quotes: Iterable[CitedQuote], sources: Iterable[Citation]
 ) -> Answer:
-    return Answer(
-        answer_id=answer.answer_id,
-        question=answer.question,
-        filters=answer.filters,
-        generation=answer.generation,
-        model=answer.model,
+    """The answer with other quotes, of which nothing further is said."""
+    return replace(
+        answer,
         status="answered",
-        confidence=answer.confidence,
         quotes=tuple(quotes),
         citations=tuple(sources),
+        agreement=None,
+        reason=None,
+        closest=None,
+        news=None,
     )
 
 
@@ -207,7 +226,7 @@ class Reason(Form, title="What is wrong with the quote?"):
         super().__init__()
         self._answer_id = answer_id
 
-    async def on_submit(self, interaction: Interaction, /) -> None:
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await begin(interaction, **PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
         await _judge(pressed, "wrong", self.reason.value)

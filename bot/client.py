@@ -14,18 +14,17 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ask import Asking
+from bot.ask import ask, check, hear, help_
+from bot.desk import add_message, reindex
 from bot.library import Library
-from bot.manners import Pace, explained
-from bot.moderate import Moderation
-from bot.notes import Notes
+from bot.manners import Interaction, Pace, explained
 from bot.press import Press
-from bot.records import Records
+from bot.records import reports, why
 from bot.render import notice_view
 from bot.settings import Settings
 from bot.translations import Translations, table
 from bot.upkeep import Upkeep
-from bot.watch import Watching
+from bot.watch import watching
 from bot.work import Works
 from index.encoder import Encoder
 from index.errors import OnRecordError, SettingsError
@@ -33,6 +32,7 @@ from index.errors import OnRecordError, SettingsError
 log = logging.getLogger(__name__)
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
+_COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -49,7 +49,8 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
-        self.works = Works(settings.discord)
+        self.works = Works(library, settings.discord)
+        self.pace = Pace(settings.discord)
         self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
@@ -57,14 +58,9 @@ class OnRecord(commands.AutoShardedBot):
         """Add the commands, and tell Discord when they differ from those last told."""
         self.add_dynamic_items(Press)
         await self.tree.set_translator(Translations())
-        manners = self.settings.discord
-        await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
-        await self.add_cog(Records())
-        await self.add_cog(Watching(self, self.library, self.settings))
-        await self.add_cog(Moderation(self))
-        await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
-        if manners.notes:
-            await self.add_cog(Notes(self, self.library))
+        for command in _COMMANDS:
+            self.tree.add_command(command)
+        await self.add_cog(Upkeep(self))
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(_read, path)
         digest = self._tree_digest()
@@ -73,21 +69,22 @@ class OnRecord(commands.AutoShardedBot):
             await asyncio.to_thread(_write, path, digest)
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Take no text commands: what mentions the bot is a question, and Asking's."""
+        """Take no text commands: what mentions the bot is a question."""
+        await hear(self, message)
 
     async def close(self) -> None:
         await self.works.close()
         await super().close()
         await asyncio.to_thread(self.library.close)
 
-    def moderates(self, interaction: discord.Interaction[Any]) -> bool:
+    def moderates(self, interaction: Interaction) -> bool:
         """Manage Server, Manage Messages, or a role from the settings."""
         allowed = interaction.permissions
         roles = {role.id for role in getattr(interaction.user, "roles", ())}
         named = bool(roles & set(self.settings.discord.moderator_roles))
         return allowed.manage_guild or allowed.manage_messages or named
 
-    async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+    async def explain(self, interaction: Interaction, error: Exception) -> None:
         """Answer every failed command or button with one sentence.
 
         Only its user sees it, unless the answer was begun for all to see.

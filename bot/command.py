@@ -1,23 +1,28 @@
-"""What the commands of `onrecord` share: their settings, their progress and how they end."""
+"""What the commands of `onrecord` share: their collection, progress, how they print and end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from datetime import UTC, date, datetime, time
+from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from bot import output
+from bot.library import Library
+from bot.output import Result
 from bot.settings import Settings
-from index import intake
 from index.archive import Archive
+from index.article import Filters
 from index.encoder import SentenceTransformerEncoder
-from index.intake import Report, Watcher
-from index.rerank import CrossEncoderReranker
+from index.errors import InputError, OnRecordError, QuestionError
+from index.intake import Progress, Watcher
+from index.plain import clean
 
 FAILED, USAGE = 1, 2
 _DEFAULT = Settings.model_fields["collection"].default
@@ -25,10 +30,10 @@ _DEFAULT = Settings.model_fields["collection"].default
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the command: its settings, and where messages for people go."""
+    """One run of the command: its settings, and in which form it prints."""
 
     settings: Settings
-    notes: Console
+    as_json: bool
 
     def encoder(self, threads: int | None = None) -> SentenceTransformerEncoder:
         """The encoder of the settings; loaded at first use."""
@@ -37,47 +42,30 @@ class Run:
 
     @contextmanager
     def archive(
-        self, collection: str | None = None, *, threads: int | None = None, make: bool = False
+        self, name: str | None = None, *, threads: int | None = None, make: bool = False
     ) -> Iterator[Archive]:
         """The collection of this run; a name that there is none of is made only where told to."""
-        name = collection or self.settings.collection
-        reranker = self.settings.model.reranker
-        opened = Archive.open(
-            self.settings.data,
-            name,
-            self.encoder(threads),
-            threshold=self.settings.answers.threshold,
-            make=make or name == _DEFAULT,
-            reranker=CrossEncoderReranker(reranker) if reranker else None,
-        )
-        try:
-            yield opened
-        finally:
-            opened.close()
+        name = name or self.settings.collection
+        with closing(Library(self.settings, self.encoder(threads))) as library:
+            yield library.open(name, make=make or name == _DEFAULT)
 
+    def show(self, made: Result) -> None:
+        """Print what a command came to; without colours where nobody looks at a terminal."""
+        text = json.dumps(made.document, ensure_ascii=False) if self.as_json else made.text
+        typer.echo(text)
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-def show(made: Report, *, as_json: bool) -> None:
-    """Print what was done."""
-    if as_json:
-        print(output.document(output.report(made)), flush=True)
-    else:
-        output.print_report(output.console(), made)
-
-
-def finish(made: Report, *, as_json: bool) -> None:
-    """Print what was done, and end with a status that tells whether something failed."""
-    show(made, as_json=as_json)
-    if made.failed:
-        raise typer.Exit(FAILED)
+    def end(self, made: Result) -> None:
+        """Print what a command came to; the exit status tells whether something failed."""
+        self.show(made)
+        if made.failed:
+            raise typer.Exit(FAILED)
 
 
 @contextmanager
-def progress(run: Run, word: str) -> Iterator[Watcher | None]:
+def progress(word: str) -> Iterator[Watcher | None]:
     """A bar on a terminal, nothing elsewhere."""
-    if not run.notes.is_terminal:
+    console = Console(stderr=True, emoji=False)
+    if not console.is_terminal:
         yield None
         return
     columns = (
@@ -87,11 +75,81 @@ def progress(run: Run, word: str) -> Iterator[Watcher | None]:
         TimeRemainingColumn(),
         TextColumn("{task.fields[title]}", markup=False),
     )
-    with Progress(*columns, console=run.notes, transient=True) as bar:
+    with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task(word, total=None, title="")
 
-        def watch(made: intake.Progress) -> None:
+        def watcher(made: Progress) -> None:
             done = made.articles or made.sentences
             bar.update(task, completed=done, total=made.total, title=made.title[:40])
 
-        yield watch
+        yield watcher
+
+
+def each(run: Run, question: str | None, queries: Path | None, made: Callable[..., Result]) -> None:
+    """Print what is made of a question, or of each in a file: one JSON line each, in order.
+
+    A query that fails says so in its own line.
+    """
+    if queries is None:
+        if question is None:
+            raise QuestionError("Ask a question, or name a file of them with --queries.")
+        run.end(made(question))
+        return
+    try:
+        lines = queries.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"{queries} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{queries} is no text in UTF-8: write JSON lines into it.") from error
+    failed = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        key, text = _query(line)
+        try:
+            if text is None:
+                raise QuestionError(f'Line {number} is not like {{"_id": …, "text": "…"}}.')
+            document = made(text, key).document
+        except OnRecordError as error:
+            document, failed = {"id": key, "error": str(error)}, True
+        print(json.dumps(document, ensure_ascii=False), flush=True)
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _query(line: str) -> tuple[str | None, str | None]:
+    """Id and text of a query's line; None for what it does not hold."""
+    try:
+        query = json.loads(line)
+    except (ValueError, RecursionError):
+        return None, None
+    fields = query if isinstance(query, dict) else {}
+    key, text = fields.get("_id"), fields.get("text")
+    shown = None if key is None else clean(str(key))
+    return shown, text if isinstance(text, str) else None
+
+
+def filters(
+    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
+) -> Filters:
+    """What options restrict a question to."""
+    return Filters(
+        publishers=tuple(publishers or ()),
+        since=_moment(since, time.min),
+        until=_moment(until, time.max),
+        as_of=_moment(as_of, time.max),
+    )
+
+
+def _moment(value: str | None, at: time) -> datetime | None:
+    """An ISO date or date and time; a date alone counts whole, in UTC where no zone is given."""
+    if value is None:
+        return None
+    try:
+        try:
+            moment = datetime.combine(date.fromisoformat(value), at)
+        except ValueError:
+            moment = datetime.fromisoformat(value)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise QuestionError(f"“{value}” is not a date: write it like 2026-03-14.") from None

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.settings import Discord
+from index.archive import Archive
 from index.errors import QuestionError
+
+if TYPE_CHECKING:
+    from bot.client import OnRecord
+
+Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 
 _WINDOW_S = 60.0
 _WRITING = {
@@ -27,7 +33,7 @@ _ALREADY_BEGUN = 40060  # Discord's code
 T = TypeVar("T")
 
 
-async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
+async def begin(interaction: Interaction, **how: bool) -> None:
     """Tell Discord that an answer comes.
 
     That it knows already is as good: then a request that seemed to fail had arrived.
@@ -40,14 +46,14 @@ async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
 
 
 async def tell(
-    interaction: discord.Interaction[Any], view: discord.ui.LayoutView, *files: discord.File
+    interaction: Interaction, view: discord.ui.LayoutView, *files: discord.File
 ) -> discord.Message:
     """Answer what was begun, by filling its message: done twice, it is still one answer."""
     sent: discord.Message = await interaction.edit_original_response(view=view, attachments=files)
     return sent
 
 
-async def explained(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
+async def explained(interaction: Interaction, view: discord.ui.LayoutView) -> None:
     """Say in private why there is no answer, begun or not."""
     if not interaction.response.is_done():
         try:
@@ -57,6 +63,22 @@ async def explained(interaction: discord.Interaction[Any], view: discord.ui.Layo
             if error.code != _ALREADY_BEGUN:
                 raise
     await interaction.followup.send(view=view, ephemeral=True)
+
+
+async def archive_of(interaction: Interaction) -> Archive:
+    """The collection that somebody's server asks."""
+    return await asyncio.to_thread(interaction.client.library.archive, interaction.guild_id)
+
+
+async def begun(interaction: Interaction, *, private: bool = True) -> Archive:
+    """Tell Discord that an answer comes; the collection that it comes from."""
+    await begin(interaction, ephemeral=private)
+    return await archive_of(interaction)
+
+
+def actor_of(interaction: Interaction) -> str:
+    """Who did this, as the audit log has it."""
+    return f"discord:{interaction.user.id}"
 
 
 async def meanwhile(word: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
@@ -110,7 +132,7 @@ def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     ]
 
 
-def missing_for_thread(interaction: discord.Interaction[Any]) -> str | None:
+def missing_for_thread(interaction: Interaction) -> str | None:
     """What keeps the bot from beginning a thread where it was asked; None if nothing does."""
     if not isinstance(interaction.channel, discord.TextChannel):
         return "it needs a text channel of a server"

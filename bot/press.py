@@ -13,12 +13,10 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bot.answering import archive_of
-from bot.manners import begin, tell
+from bot.manners import Interaction, archive_of, begin, tell
 from bot.render import Row
 from index.archive import Archive
 
-Interaction = discord.Interaction[Any]
 PRIVATE = {"ephemeral": True, "thinking": True}
 PUBLIC = {"thinking": True}
 IN_PLACE: dict[str, bool] = {}
@@ -94,14 +92,14 @@ class Press(
     @classmethod
     async def from_custom_id(
         cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py hands it in
         item: ui.Item[Any],  # noqa: ARG003 - as above
         match: re.Match[str],
         /,
     ) -> Self:
         return cls(match["action"], match["key"], int(match["page"]))
 
-    async def callback(self, interaction: Interaction) -> None:
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; whatever fails is explained to who pressed it."""
         action = ACTIONS[self._action]
         try:
@@ -117,7 +115,7 @@ class Form(ui.Modal):
     """Asks for something typed; whatever fails is explained to who typed it."""
 
     async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
+        self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         await interaction.client.explain(interaction, error)
 

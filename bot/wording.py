@@ -1,10 +1,12 @@
-"""The few words of the bot's own that stand around quotes and results."""
+"""The few words of the bot's own that stand around quotes and results, here and on a terminal."""
 
 from __future__ import annotations
 
 from datetime import date
+from pathlib import PurePath
 
 from index.article import Act, Answer, CitedQuote, News
+from index.plain import Failure
 
 KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
@@ -42,9 +44,8 @@ def story_line(answer: Answer) -> str | None:
 
 
 def _news(news: News, shown: int) -> str:
-    reports = f"{news.reports:,} report{'s' * (news.reports != 1)}"
     newest = ", of which the newest are quoted" if news.reports > shown else ""
-    return f"New or changed since {day(news.since)}: {reports}{newest}."
+    return f"New or changed since {day(news.since)}: {plural(news.reports, 'report')}{newest}."
 
 
 def _latest(answer: Answer) -> str:
@@ -60,3 +61,27 @@ def _latest(answer: Answer) -> str:
 def day(moment: date) -> str:
     """A day in words."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def plural(count: int, noun: str) -> str:
+    """So many of a thing: "1 report", "2,000 reports"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def place(source: str) -> str:
+    """A source as moderators see it: of a file or folder its name, not where it lies."""
+    return PurePath(source).name if PurePath(source).is_absolute() else source
+
+
+def without_folders(failure: Failure) -> Failure:
+    """A failure as moderators see it."""
+    name = place(failure.source)
+    return Failure(name, failure.error.replace(failure.source, name))
+
+
+def failure_line(failure: Failure) -> str:
+    """What failed and why; a reason that begins with its file's name does not say it again."""
+    for name in (failure.source, PurePath(failure.source).name):
+        if failure.error.startswith(f"{name} "):
+            return failure.source + failure.error.removeprefix(name)
+    return f"{failure.source}: {failure.error}"

@@ -1,35 +1,42 @@
-"""Long work on a collection: one message shows how far it is, and a button in it ends it."""
+"""Long work on a collection: one message shows how far it is, what came of it, and can end it."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import discord
 from discord import ui
 
-from bot.manners import begin
-from bot.outcome import result_view
-from bot.press import IN_PLACE, Interaction, Press, Pressed, button, row_of
-from bot.render import escaped, notice_view
+from bot.library import Library
+from bot.manners import Interaction, begin
+from bot.press import IN_PLACE, Press, Pressed, button, row_of
+from bot.render import MAX_TEXT, escaped, notice_view
 from bot.settings import Discord
+from bot.wording import KINDS, failure_line, plural, without_folders
+from index.archive import Archive
 from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
 from index.intake import Progress, Report, Watcher
 
 log = logging.getLogger(__name__)
-Job = Callable[[Watcher], Report]
+Job = Callable[[Archive, Watcher], Report]
 EVERY_S = 2.0  # between two edits
 _AT_ONCE = 2  # of all servers; more would make questions wait for the processor
 _LAST_WORDS_S = 5.0  # when the bot stops
 _CELLS = 20
 _TITLE = 80
+_LISTED = 10  # of each kind
+_CHARS = 120  # of a title
+_NO_FILES = "-# The rest would come as a file: for that I need Attach Files here."
 
 
 @dataclass(slots=True)
@@ -65,9 +72,10 @@ class Work:
 class Works:
     """All work under way in this process, in threads of its own, apart from those of questions."""
 
-    def __init__(self, settings: Discord) -> None:
+    def __init__(self, library: Library, settings: Discord) -> None:
         """Begin with none; the settings tell which servers share a collection."""
         self.running: dict[str, Work] = {}
+        self._library = library
         self._settings = settings
         self._threads = ThreadPoolExecutor(_AT_ONCE, "onrecord-work")
 
@@ -79,27 +87,27 @@ class Works:
         Args:
             interaction: a command, answered at most by a deferral.
             what: "Reindexing".
-            job: blocking; called with what it reports its progress to.
+            job: blocking; called with the server's collection and where to report progress.
             alone: whether no other such job may run in the same collection meanwhile.
 
         Raises:
             InputError: another job has the collection to itself; nothing was begun.
         """
-        by, name = interaction.user.id, interaction.user.display_name
-        collection = self._settings.collection_of(interaction.guild_id)
-        work = Work(collection, what, by, name, alone=alone)
+        user, server = interaction.user, interaction.guild_id
+        collection = self._settings.collection_of(server)
+        work = Work(collection, what, user.id, user.display_name, alone=alone)
         shown = _Shown(interaction)
         with self._listed(work):
             if not interaction.response.is_done():
                 await begin(interaction)
-            task = asyncio.ensure_future(self.run(job, work))
+            archive = await asyncio.to_thread(self._library.archive, server)
+            task = asyncio.ensure_future(self.run(partial(job, archive), work))
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
             try:
                 view, *files = result_view(what, task.result(), interaction)
             except CancelledError as error:
-                said = f"### {what}\n{error} before anything was changed."
-                view, files = notice_view(said), []
+                view, files = notice_view(f"### {what}\n{error} before anything was changed."), []
             except OnRecordError as error:
                 view, files = notice_view(f"### {what}\n{escaped(str(error))}"), []
             except Exception:
@@ -113,18 +121,18 @@ class Works:
         if self.at(work.collection):
             return False
         with self._listed(work):
-            await self.run(job, work)
+            archive = await asyncio.to_thread(self._library.archive, server)
+            await self.run(partial(job, archive), work)
         return True
 
     def at(self, collection: str) -> Work | None:
         """What has a collection to itself, if anything."""
-        return next(
-            (one for one in self.running.values() if one.alone and one.collection == collection),
-            None,
-        )
+        found = (one for one in self.running.values() if one.alone)
+        return next((one for one in found if one.collection == collection), None)
 
-    def on(self, collection: str) -> bool:
-        """Whether anything changes a collection."""
+    def busy(self, server: int | None) -> bool:
+        """Whether anything changes a server's collection."""
+        collection = self._settings.collection_of(server)
         return any(one.collection == collection for one in self.running.values())
 
     @contextlib.contextmanager
@@ -143,7 +151,7 @@ class Works:
             del self.running[work.key]
             work.over.set()
 
-    async def run(self, job: Job, work: Work) -> Report:
+    async def run(self, job: Callable[[Watcher], Report], work: Work) -> Report:
         """Do a job in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
 
@@ -169,22 +177,20 @@ class _Shown:
 
     def __init__(self, interaction: Interaction) -> None:
         self._interaction = interaction
+        self._channel: Any = interaction.channel
         self._message: discord.Message | None = None
 
     async def put(self, view: ui.LayoutView) -> str | None:
         """Show how far it is; what cannot be shown is left to the end. The message's address."""
         with contextlib.suppress(Exception):  # whatever the network does, the work goes on
-            await self._write(view, [])
-        if self._message is None:
-            return None
-        server, channel = self._interaction.guild_id, self._interaction.channel_id
-        return f"https://discord.com/channels/{server}/{channel}/{self._message.id}"
+            await self._write(view=view, files=[])
+        return self._message.jump_url if self._message else None
 
-    async def end(self, view: ui.LayoutView, files: list[discord.File]) -> None:
+    async def end(self, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
         """Show what came of it: in the message, else as a new one, else to who asked."""
-        for way in (self._write, self._post, self._tell):
+        for way in (self._write, self._channel.send, self._interaction.user.send):
             try:
-                await way(view, files)
+                await way(view=view, files=files)
             except Exception as error:  # noqa: BLE001 - the next way may do
                 log.warning("what came of a long work could not be shown: %s", error)
                 for one in files:
@@ -198,22 +204,14 @@ class _Shown:
             with contextlib.suppress(discord.HTTPException):
                 await self._message.delete()
 
-    async def _write(self, view: ui.LayoutView, files: list[discord.File]) -> None:
+    async def _write(self, *, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
         if self._message is None:
             self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
-        elif not self._interaction.is_expired():
-            await self._message.edit(view=view, attachments=files)
-        else:
-            channel: Any = self._interaction.channel
-            partial = channel.get_partial_message(self._message.id)
-            await partial.edit(view=view, attachments=files)
-
-    async def _post(self, view: ui.LayoutView, files: list[discord.File]) -> None:
-        channel: Any = self._interaction.channel
-        await channel.send(view=view, files=files)
-
-    async def _tell(self, view: ui.LayoutView, files: list[discord.File]) -> None:
-        await self._interaction.user.send(view=view, files=files)
+            return
+        shown = self._message
+        if self._interaction.is_expired():
+            shown = self._channel.get_partial_message(shown.id)
+        await shown.edit(view=view, attachments=files)
 
 
 @button("halt", "Stop", IN_PLACE)
@@ -221,7 +219,7 @@ class _Shown:
 async def _halt(pressed: Pressed) -> None:
     """Ask a work to end after the article in hand: for who began it, and for moderators."""
     interaction = pressed.interaction
-    work: Work | None = interaction.client.works.running.get(pressed.key)
+    work = interaction.client.works.running.get(pressed.key)
     if work is None:
         raise NotFoundError("This has ended already; what is in stays in.")
     if interaction.user.id != work.by and not interaction.client.moderates(interaction):
@@ -244,19 +242,16 @@ def progress_text(work: Work) -> str:
     if made is None:
         lines.append("Beginning …")
     else:
-        counts = f"{made.articles:,} article{'s' * (made.articles != 1)}"
+        counts = [plural(made.articles, "article")] if made.articles else []
         if made.total:
             share = min(made.articles / made.total, 1.0)
             full = round(share * _CELLS)
-            counts = f"{made.articles:,} of at most {made.total:,} articles"
+            counts = [f"{made.articles:,} of at most {plural(made.total, 'article')}"]
             lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
-        elif not made.articles:
-            counts = ""
-        lines.append(" · ".join(filter(None, [counts, f"{made.sentences:,} sentences embedded"])))
+        lines.append(" · ".join([*counts, f"{plural(made.sentences, 'sentence')} embedded"]))
         lines.append(f"-# {escaped(made.title[:_TITLE])}")
-    lines.append(
-        f"-# by {escaped(work.name)}, begun <t:{int(work.since.timestamp())}:R>{_left(work)}"
-    )
+    begun = f"<t:{int(work.since.timestamp())}:R>"
+    lines.append(f"-# by {escaped(work.name)}, begun {begun}{_left(work)}")
     return "\n".join(lines)
 
 
@@ -268,3 +263,54 @@ def _left(work: Work) -> str:
     seconds = passed * max(0, made.total - made.articles) / made.articles
     told = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"  # noqa: PLR2004
     return f" · about {told} left"
+
+
+def result_view(
+    what: str, report: Report, interaction: Interaction
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
+    """A result as a message, with everything in a file where the message holds not all."""
+    most = max(len(getattr(report, kind)) for kind in (*KINDS, "failed"))
+    more = _report_lines(report) if most > _LISTED else ""
+    return fitting(f"### {what}\n{report_text(report)}", "result.txt", interaction, more)
+
+
+def fitting(
+    text: str, name: str, interaction: Interaction, more: str = ""
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
+    """A text as a message; with a file of that name where it does not fit, or there is `more`."""
+    if len(text) <= MAX_TEXT and not more:
+        return (notice_view(text),)
+    start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
+    if not interaction.app_permissions.attach_files:
+        return (notice_view(f"{start}\n{_NO_FILES}"),)
+    view = notice_view(start)
+    view.add_item(ui.File[Any](f"attachment://{name}"))
+    return view, discord.File(io.BytesIO((more or text).encode()), name)
+
+
+def report_text(report: Report) -> str:
+    """What it did: counts, the first titles, and what failed with its reason."""
+    named = {kind: [one.title[:_CHARS] for one in getattr(report, kind)] for kind in KINDS}
+    named["failed"] = [failure_line(without_folders(one)) for one in report.failed]
+    lines = []
+    for kind, told in named.items():
+        lines += [f"**{kind.capitalize()} {len(told):,}**"] if told else []
+        lines += [f"- {escaped(one)}" for one in told[:_LISTED]]
+        lines += [f"- … and {len(told) - _LISTED:,} more"] * (len(told) > _LISTED)
+    lines += [f"**Unchanged {report.unchanged:,}**"] if report.unchanged else []
+    if report.embedded:
+        lines.append(f"**Embedded {plural(report.embedded, 'sentence')} again**")
+    return "\n".join([*(lines or ["There is nothing new."]), f"-# {report.seconds:.1f} s"])
+
+
+def _report_lines(report: Report) -> str:
+    """Everything it did, a line each: what became of it, its title or source, its id or reason."""
+    lines = [
+        f"{kind}\t{one.title}\t{plural(one.sentences, 'sentence')}\t{one.article_id}"
+        for kind in KINDS
+        for one in getattr(report, kind)
+    ]
+    lines += [f"unchanged\t{plural(report.unchanged, 'article')}"] if report.unchanged else []
+    failed = map(without_folders, report.failed)
+    lines += [f"failed\t{one.source}\t{one.error}" for one in failed]
+    return "\n".join([*lines, ""])
