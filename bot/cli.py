@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer import Argument, Context, Option
 
 from bot import output
 from bot.command import FAILED, USAGE, Run, each, filters, progress
@@ -50,14 +51,14 @@ command = partial(
 
 @app.callback()
 def _globals(
-    context: typer.Context,
-    data: Annotated[Path | None, typer.Option(help="Data folder [ONRECORD_DATA].")] = None,
+    context: Context,
+    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
     collection: Annotated[
-        str | None, typer.Option(help="Collection; a server's is server-ID [ONRECORD_COLLECTION].")
+        str | None, Option(help="Such as server-ID [ONRECORD_COLLECTION].")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file [ONRECORD_CONFIG].")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False,
+    config: Annotated[Path | None, Option(help="TOML file [ONRECORD_CONFIG].")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show tracebacks and logs.")] = False,
 ) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr)
@@ -69,13 +70,9 @@ def _globals(
 
 @command()
 def add(
-    context: typer.Context,
-    source: Annotated[
-        list[str], typer.Argument(help='Files, folders, URLs, feeds, or "-" for JSON lines.')
-    ],
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Tell what would be done; change nothing.")
-    ] = False,
+    context: Context,
+    source: Annotated[list[str], Argument(help='Files, folders, URLs, or "-" for JSON lines.')],
+    dry_run: Annotated[bool, Option("--dry-run", help="Only tell what would be done.")] = False,
 ) -> None:
     """Add reports."""
     run: Run = context.obj
@@ -87,9 +84,9 @@ def add(
 
 @command()
 def reindex(
-    context: typer.Context,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Embed everything again.")] = False,
-    due: Annotated[bool, typer.Option("--due", help="Only sources whose time has come.")] = False,
+    context: Context,
+    rebuild: Annotated[bool, Option("--rebuild", help="Embed everything again.")] = False,
+    due: Annotated[bool, Option("--due", help="Only sources whose time has come.")] = False,
 ) -> None:
     """Take in what the collection's sources have new; with --due, for a timer."""
     run: Run = context.obj
@@ -101,14 +98,12 @@ def reindex(
 
 @command()
 def sources(
-    context: typer.Context,
-    add: Annotated[str | None, typer.Option(help="Look into this file, folder or address.")] = None,
-    every: Annotated[
-        int | None, typer.Option(help="Minutes between two looks of `reindex --due`.")
-    ] = None,
-    pause: Annotated[str | None, typer.Option(help="Look there no longer for now.")] = None,
-    resume: Annotated[str | None, typer.Option(help="Look there again.")] = None,
-    forget: Annotated[str | None, typer.Option(help="Drop it; its articles stay.")] = None,
+    context: Context,
+    add: Annotated[str | None, Option(help="Look into this file, folder or address.")] = None,
+    every: Annotated[int | None, Option(help="Minutes between looks of `reindex --due`.")] = None,
+    pause: Annotated[str | None, Option(help="Look there no longer for now.")] = None,
+    resume: Annotated[str | None, Option(help="Look there again.")] = None,
+    forget: Annotated[str | None, Option(help="Drop it; its articles stay.")] = None,
 ) -> None:
     """List where articles come from and how that went; or add, pause, resume or drop one."""
     if every is not None and add is None:
@@ -131,9 +126,9 @@ def sources(
 
 @command()
 def watch(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A folder, or one file.")],
-    seconds: Annotated[float, typer.Option(help="Between two looks.", min=0.05)] = 1.0,
+    context: Context,
+    folder: Annotated[Path, Argument(help="A folder, or one file.")],
+    seconds: Annotated[float, Option(help="Between two looks.", min=0.05)] = 1.0,
 ) -> None:
     """Take in the files of a folder as they are saved, until Ctrl-C."""
     stop = threading.Event()
@@ -163,14 +158,14 @@ def watch(
 
 
 @command()
-def remove(context: typer.Context, article_id: list[str]) -> None:
+def remove(context: Context, article_id: list[str]) -> None:
     """Take articles out; `restore` brings them back."""
     with context.obj.archive() as archive:
         context.obj.end(output.report(archive.remove(article_id)))
 
 
 @command()
-def restore(context: typer.Context, article_id: list[str]) -> None:
+def restore(context: Context, article_id: list[str]) -> None:
     """Bring removed articles back."""
     with context.obj.archive() as archive:
         context.obj.end(output.report(archive.restore(article_id)))
@@ -178,9 +173,9 @@ def restore(context: typer.Context, article_id: list[str]) -> None:
 
 @command()
 def correct(
-    context: typer.Context,
+    context: Context,
     article_id: str,
-    note: Annotated[str, typer.Option(help="What is wrong with it; shown with its quotes.")],
+    note: Annotated[str, Option(help="What is wrong with it; shown with its quotes.")],
 ) -> None:
     """Attach a correction to an article."""
     with context.obj.archive() as archive:
@@ -189,9 +184,9 @@ def correct(
 
 @command()
 def retract(
-    context: typer.Context,
+    context: Context,
     article_id: str,
-    note: Annotated[str, typer.Option(help="Why; shown where it was quoted.")],
+    note: Annotated[str, Option(help="Why; shown where it was quoted.")],
 ) -> None:
     """Take an article out and say why."""
     with context.obj.archive() as archive:
@@ -200,8 +195,8 @@ def retract(
 
 @command()
 def undo(
-    context: typer.Context,
-    generation: Annotated[int, typer.Argument(help="The last good one; `history` lists them.")],
+    context: Context,
+    generation: Annotated[int, Argument(help="The last good one; `history` lists them.")],
 ) -> None:
     """Make every article what it was at a generation."""
     with context.obj.archive() as archive:
@@ -218,19 +213,17 @@ class Unit(StrEnum):
     article = "article"
 
 
-Publishers = Annotated[list[str] | None, typer.Option("--publisher", help="Only this publisher.")]
-Since = Annotated[str | None, typer.Option(help="Published on or after this date.")]
-Until = Annotated[str | None, typer.Option(help="Published on or before this date.")]
-AsOf = Annotated[str | None, typer.Option(help="Answer from what was published by then.")]
-Question = Annotated[str | None, typer.Argument(help="In your own words.")]
-Queries = Annotated[
-    Path | None, typer.Option(help='JSON lines {"_id", "text"}; one JSON line each.')
-]
+Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
+Since = Annotated[str | None, Option(help="Published on or after this date.")]
+Until = Annotated[str | None, Option(help="Published on or before this date.")]
+AsOf = Annotated[str | None, Option(help="Answer from what was published by then.")]
+Question = Annotated[str | None, Argument(help="In your own words.")]
+Queries = Annotated[Path | None, Option(help='JSON lines {"_id", "text"}; one JSON line each.')]
 
 
 @command()
 def ask(
-    context: typer.Context,
+    context: Context,
     question: Question = None,
     publisher: Publishers = None,
     since: Since = None,
@@ -252,18 +245,16 @@ def ask(
 
 @command()
 def search(
-    context: typer.Context,
+    context: Context,
     question: Question = None,
-    k: Annotated[int, typer.Option("-k", help="How many results.")] = 10,
-    by: Annotated[Unit, typer.Option(help="What to rank.")] = Unit.sentence,
+    k: Annotated[int, Option("-k", help="How many results.")] = 10,
+    by: Annotated[Unit, Option(help="What to rank.")] = Unit.sentence,
     publisher: Publishers = None,
     since: Since = None,
     until: Until = None,
     as_of: AsOf = None,
     queries: Queries = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="Say what made the score of each sentence.")
-    ] = False,
+    explain: Annotated[bool, Option("--explain", help="Say what made each score.")] = False,
 ) -> None:
     """Rank sentences or articles without answering."""
     only = filters(publisher, since, until, as_of)
@@ -278,8 +269,8 @@ def search(
 
 @command()
 def articles(
-    context: typer.Context,
-    removed: Annotated[bool, typer.Option("--removed", help="Those that were taken out.")] = False,
+    context: Context,
+    removed: Annotated[bool, Option("--removed", help="Those that were taken out.")] = False,
 ) -> None:
     """List the articles of the collection."""
     with context.obj.archive() as archive:
@@ -288,9 +279,9 @@ def articles(
 
 @command()
 def article(
-    context: typer.Context,
+    context: Context,
     article_id: str,
-    revision: Annotated[int | None, typer.Option(help="An earlier revision.")] = None,
+    revision: Annotated[int | None, Option(help="An earlier revision.")] = None,
 ) -> None:
     """Show one article with its stored text."""
     with context.obj.archive() as archive:
@@ -299,8 +290,8 @@ def article(
 
 @command()
 def history(
-    context: typer.Context,
-    limit: Annotated[int | None, typer.Option(help="Only the newest.")] = None,
+    context: Context,
+    limit: Annotated[int | None, Option(help="Only the newest.")] = None,
 ) -> None:
     """Show the audit log, newest first."""
     with context.obj.archive() as archive:
@@ -309,12 +300,10 @@ def history(
 
 @command()
 def evaluate(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A data set in BEIR's layout.")],
-    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv.")] = "test",
-    run_file: Annotated[
-        Path | None, typer.Option("--run", help="Write the ranked articles in TREC's format.")
-    ] = None,
+    context: Context,
+    folder: Annotated[Path, Argument(help="A data set in BEIR's layout.")],
+    split: Annotated[str, Option(help="Which qrels/SPLIT.tsv.")] = "test",
+    run_file: Annotated[Path | None, Option("--run", help="Write TREC's run format.")] = None,
 ) -> None:
     """Measure ranking and declining on a data set, in a collection of its own."""
     from index import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
@@ -323,9 +312,8 @@ def evaluate(
     name = evaluation.collection_name(folder, run.settings.model.name)
     opened = run.archive(name, threads=_CORES, make=True)
     with opened as archive, progress("Indexing") as watcher:
-        measured, failed = evaluation.evaluate(
-            archive, folder, split=split, run=run_file, watch=watcher
-        )
+        measure = evaluation.evaluate
+        measured, failed = measure(archive, folder, split=split, run=run_file, watch=watcher)
     for failure in failed:
         typer.echo(failure_line(failure), err=True)
     run.end(output.figures(measured, failed=bool(failed)))
@@ -334,13 +322,13 @@ def evaluate(
 # Copying
 
 
-Force = Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")]
+Force = Annotated[bool, Option("--force", help="Replace the file if it is there.")]
 
 
 @command()
 def export(
-    context: typer.Context,
-    file: Annotated[Path, typer.Argument(help='Where to write, or "-".')],
+    context: Context,
+    file: Annotated[Path, Argument(help='Where to write, or "-".')],
     force: Force = False,
 ) -> None:
     """Write the articles as JSON lines that `add` reads."""
@@ -361,7 +349,7 @@ def export(
 
 
 @command()
-def backup(context: typer.Context, file: Path, force: Force = False) -> None:
+def backup(context: Context, file: Path, force: Force = False) -> None:
     """Write a consistent copy of the collection to a file, while it is in use."""
     _spared(file, force=force)
     with context.obj.archive() as archive:
@@ -370,7 +358,7 @@ def backup(context: typer.Context, file: Path, force: Force = False) -> None:
 
 
 @command()
-def recover(context: typer.Context, file: Path) -> None:
+def recover(context: Context, file: Path) -> None:
     """Put a copy that `backup` made in the place of all that is stored."""
     with context.obj.archive(make=True) as archive:
         archive.recover(file)
@@ -379,8 +367,8 @@ def recover(context: typer.Context, file: Path) -> None:
 
 @command()
 def erase_all(
-    context: typer.Context,
-    yes: Annotated[str | None, typer.Option(help="The collection's name, not to be asked.")] = None,
+    context: Context,
+    yes: Annotated[str | None, Option(help="The collection's name, not to be asked.")] = None,
 ) -> None:
     """Delete the collection for good: articles, sources, log and all."""
     name = context.obj.settings.collection
@@ -398,7 +386,7 @@ def erase_all(
 
 
 @command()
-def bot(context: typer.Context) -> None:
+def bot(context: Context) -> None:
     """Connect to Discord with DISCORD_TOKEN."""
     from bot.client import run  # noqa: PLC0415 - discord.py takes a second to import
 
@@ -407,11 +395,9 @@ def bot(context: typer.Context) -> None:
 
 @command()
 def demo(
-    context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8765,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address.")
-    ] = False,
+    context: Context,
+    port: Annotated[int, Option(help="Port on loopback; 0 takes a free one.")] = 8765,
+    no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Serve the real bot on the sample reports in a page on this machine; needs no token."""
     from bot.demo import run  # noqa: PLC0415 - needs the extra `demo`
@@ -420,7 +406,7 @@ def demo(
 
 
 @command()
-def doctor(context: typer.Context) -> None:
+def doctor(context: Context) -> None:
     """Check settings, model, collections, disk and the token; say what to mend."""
     from bot.doctor import examine  # noqa: PLC0415 - not needed to answer
 

@@ -23,7 +23,7 @@ from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
 from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, page_row
 from bot.records import Title, key_of, known, reports, title_choices
 from bot.render import escaped, notice_view
-from bot.wording import place, without_folders
+from bot.wording import fault, place
 from bot.work import fitting, report_text
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -130,7 +130,7 @@ async def _bring_in(
         def job(archive: Archive, watch: Watcher) -> Report:
             return archive.add(names, actor=actor, files=files, dry_run=dry_run, watch=watch)
 
-        await client.works.show(interaction, "Adding, dry run" if dry_run else "Adding", job)
+        await client.works.show(interaction, "Adding", job, dry_run=dry_run)
 
 
 async def _saved(
@@ -185,8 +185,8 @@ async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool
             raise NotFoundError("No sources are known yet: add one with /reports sources add.")
         return archive.sources.reindex(actor=actor, dry_run=dry_run, watch=watch)
 
-    what = "Rebuilding" if rebuild else "Reindexing, dry run" if dry_run else "Reindexing"
-    await interaction.client.works.show(interaction, what, job, alone=True)
+    what = "Rebuilding" if rebuild else "Reindexing"
+    await interaction.client.works.show(interaction, what, job, alone=True, dry_run=dry_run)
 
 
 # Putting right
@@ -483,13 +483,12 @@ def _key(uri: str) -> str:
 def _source_lines(one: Source) -> str:
     """A source: how often it is looked into, and how that went."""
     often = _span(one.every) if one.every else "only on `/reindex`"
-    seen = without_folders(Failure(one.uri, one.error or ""))
-    lines = [f"{escaped(seen.source[:300])}\n-# {'**paused**' if one.paused else often}"]
+    lines = [f"{escaped(place(one.uri)[:300])}\n-# {'**paused**' if one.paused else often}"]
     if one.succeeded:
         lines.append(f"read <t:{int(one.succeeded.timestamp())}:R>")
     if one.failing_since:
         since = f"since <t:{int(one.failing_since.timestamp())}:R>"
-        lines.append(f"**fails** {since}: {escaped(seen.error[:300])}")
+        lines.append(f"**fails** {since}: {escaped(fault(one)[:300])}")
     return " · ".join(lines)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from typer import style
 
-from bot.wording import KINDS, day, failure_line, plural, speaker_line, story_line
+from bot.wording import KINDS, day, plural, speaker_line, story_line, told
 from index.article import Answer, Article, Citation, CitedQuote, Sentence
 from index.evaluate import Figures
 from index.formats import SUFFIXES
@@ -64,24 +64,16 @@ def report(made: Report, *, dry_run: bool = False, skipped: int | None = None) -
         "seconds": round(made.seconds, 3),
     }
     lines = []
-    for kind in KINDS:
-        if changes := getattr(made, kind):
-            head = f"Would be {kind}:" if dry_run else kind.capitalize()
-            sentences = plural(sum(one.sentences for one in changes), "sentence")
-            lines.append(f"{head} {len(changes):,} ({sentences})")
-            lines += [f"  {one.article_id}  {one.title}" for one in changes[:_LISTED]]
-            lines += [f"  … and {len(changes) - _LISTED:,} more"] * (len(changes) > _LISTED)
-    lines += [f"Unchanged {made.unchanged:,}"] if made.unchanged else []
-    lines += [f"{style('Failed', fg='red')} {failure_line(one)}" for one in made.failed]
-    lines += [f"Embedded {plural(made.embedded, 'sentence')} again"] if made.embedded else []
+    for head, more, under in told(made, dry_run=dry_run):
+        lines += [f"{head}{more}", *(f"  {one}" for one in under[:_LISTED])]
+        lines += [f"  … and {len(under) - _LISTED:,} more"] * (len(under) > _LISTED)
     if skipped is not None:
         document["skipped"] = skipped
     if skipped:
         endings = ", ".join(sorted(SUFFIXES))
         lines.append(f"Skipped {plural(skipped, 'file')} of folders: none ends in {endings}")
-    if not made.failed and not made.embedded and not any(getattr(made, kind) for kind in KINDS):
-        lines.append("Nothing new.")
-    return Result(document, "\n".join(lines), failed=bool(made.failed))
+    text = "\n".join(lines) or "Nothing new."
+    return Result(document, text, failed=bool(made.failed))
 
 
 def answer(given: Answer, query_id: str | None = None) -> Result:
@@ -107,10 +99,10 @@ def answer(given: Answer, query_id: str | None = None) -> Result:
         document["reason"] = given.reason
     if given.closest:
         document["closest"] = _quote(given.closest)
-    return Result(document, "\n".join(_told(given)))
+    return Result(document, "\n".join(_lines(given)))
 
 
-def _told(given: Answer) -> Iterable[str]:
+def _lines(given: Answer) -> Iterable[str]:
     """The lines of an answer."""
     yield style(given.question, bold=True) + "\n"
     if given.reason:
@@ -174,10 +166,7 @@ def articles(found: Sequence[Article]) -> Result:
 def article(found: Article) -> Result:
     """A stored article with its text, and what is known of it."""
     state = ", removed" if found.retired else ""
-    lines = [
-        style(found.title, bold=True),
-        f"{found.article_id}, revision {found.revision}{state}",
-    ]
+    lines = [style(found.title, bold=True), f"{found.article_id}, revision {found.revision}{state}"]
     for name, label in _BYLINE.items():
         if value := getattr(found, name):
             guessed = " (guessed)" if name in found.guessed else ""

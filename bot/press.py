@@ -131,8 +131,5 @@ def row_of(buttons: Iterable[Press]) -> Row:
 def page_row(back: str, onward: str, page: int, *, last: bool, key: str = "") -> Row:
     """The two buttons under a page (from 0), by the names of their actions."""
     return row_of(
-        [
-            Press(back, key, max(0, page - 1), off=page == 0),
-            Press(onward, key, page + 1, off=last),
-        ]
+        [Press(back, key, max(0, page - 1), off=page == 0), Press(onward, key, page + 1, off=last)]
     )

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import discord
 from discord.ext import commands, tasks
+from discord.utils import format_dt
 
 from bot.manners import missing_to_write
 from bot.notes import Notes
 from bot.render import escaped, notice_view
 from bot.watch import ask_again
-from bot.wording import without_folders
+from bot.wording import fault, place
 from index.archive import Archive
 from index.errors import InputError
 from index.intake import Report, Watcher
-from index.plain import Failure
 from index.store import Source
 
 if TYPE_CHECKING:
@@ -223,12 +223,12 @@ class Roll:
 
 def _failing_text(failing: Iterable[Source]) -> str:
     """What moderators are told of sources that have failed for a week."""
-    lines = []
-    for one in failing:
-        if one.failing_since:
-            seen = without_folders(Failure(one.uri, one.error or ""))
-            since = f"since <t:{int(one.failing_since.timestamp())}:D>"
-            lines.append(f"- {escaped(seen.source[:300])}\n  {since}: {escaped(seen.error[:300])}")
+    lines = [
+        f"- {escaped(place(one.uri)[:300])}\n  since {format_dt(one.failing_since, 'D')}: "
+        f"{escaped(fault(one)[:300])}"
+        for one in failing
+        if one.failing_since
+    ]
     head = "### Sources of reports that have failed for a week"
     tail = "-# `/reports sources list` shows all; mend, pause or remove them there."
     return "\n".join([head, *lines[:_LISTED], tail])

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePath
 
 from index.article import Act, Answer, CitedQuote, News
+from index.intake import Report
 from index.plain import Failure
+from index.store import Source
 
 KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
@@ -68,20 +71,42 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
+def told(
+    report: Report, *, dry_run: bool = False, folders: bool = True
+) -> Iterator[tuple[str, str, list[str]]]:
+    """What was done, or would be: of each kind how many, more on that, and what belongs under it.
+
+    Without `folders` it does not say where files lie, which is the operator's to know.
+    """
+    for kind in KINDS:
+        if changes := getattr(report, kind):
+            head = f"Would be {kind}:" if dry_run else kind.capitalize()
+            sentences = plural(sum(one.sentences for one in changes), "sentence")
+            titles = [f"{one.title} · {one.article_id}" for one in changes]
+            yield f"{head} {len(changes):,}", f" ({sentences})", titles
+    if report.unchanged:
+        yield f"Unchanged {report.unchanged:,}", "", []
+    if report.failed:
+        failed = [failure_line(one, folders=folders) for one in report.failed]
+        yield f"Failed {len(failed):,}", "", failed
+    if report.embedded:
+        yield f"Embedded {plural(report.embedded, 'sentence')} again", "", []
+
+
+def failure_line(failure: Failure, *, folders: bool = True) -> str:
+    """What failed and why; a reason that begins with the name of its file does not say it again."""
+    name = place(failure.source)
+    shown = failure.source if folders else name
+    error = failure.error.replace(failure.source, name)
+    rest = error.removeprefix(f"{name} ")
+    return f"{shown}: {error}" if rest == error else f"{shown} {rest}"
+
+
 def place(source: str) -> str:
-    """A source as moderators see it: of a file or folder its name, not where it lies."""
+    """A source without the folders that it lies in."""
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
-def without_folders(failure: Failure) -> Failure:
-    """A failure as moderators see it."""
-    name = place(failure.source)
-    return Failure(name, failure.error.replace(failure.source, name))
-
-
-def failure_line(failure: Failure) -> str:
-    """What failed and why; a reason that begins with its file's name does not say it again."""
-    for name in (failure.source, PurePath(failure.source).name):
-        if failure.error.startswith(f"{name} "):
-            return failure.source + failure.error.removeprefix(name)
-    return f"{failure.source}: {failure.error}"
+def fault(source: Source) -> str:
+    """Why a source fails, without the folders that it lies in."""
+    return (source.error or "").replace(source.uri, place(source.uri))

@@ -22,7 +22,7 @@ from bot.manners import Interaction, begin
 from bot.press import IN_PLACE, Press, Pressed, button, row_of
 from bot.render import MAX_TEXT, escaped, notice_view
 from bot.settings import Discord
-from bot.wording import KINDS, failure_line, plural, without_folders
+from bot.wording import plural, told
 from index.archive import Archive
 from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
 from index.intake import Progress, Report, Watcher
@@ -35,7 +35,6 @@ _LAST_WORDS_S = 5.0  # when the bot stops
 _CELLS = 20
 _TITLE = 80
 _LISTED = 10  # of each kind
-_CHARS = 120  # of a title
 _NO_FILES = "-# The rest would come as a file: for that I need Attach Files here."
 
 
@@ -80,7 +79,13 @@ class Works:
         self._threads = ThreadPoolExecutor(_AT_ONCE, "onrecord-work")
 
     async def show(
-        self, interaction: Interaction, what: str, job: Job, *, alone: bool = False
+        self,
+        interaction: Interaction,
+        what: str,
+        job: Job,
+        *,
+        alone: bool = False,
+        dry_run: bool = False,
     ) -> None:
         """Do a job, and show it and what came of it where it was asked for, for all to see.
 
@@ -89,11 +94,13 @@ class Works:
             what: "Reindexing".
             job: blocking; called with the server's collection and where to report progress.
             alone: whether no other such job may run in the same collection meanwhile.
+            dry_run: whether it only tells what would be done.
 
         Raises:
             InputError: another job has the collection to itself; nothing was begun.
         """
         user, server = interaction.user, interaction.guild_id
+        what = f"{what}, dry run" if dry_run else what
         collection = self._settings.collection_of(server)
         work = Work(collection, what, user.id, user.display_name, alone=alone)
         shown = _Shown(interaction)
@@ -105,7 +112,7 @@ class Works:
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
             try:
-                view, *files = result_view(what, task.result(), interaction)
+                view, *files = result_view(what, task.result(), interaction, dry_run=dry_run)
             except CancelledError as error:
                 view, files = notice_view(f"### {what}\n{error} before anything was changed."), []
             except OnRecordError as error:
@@ -266,12 +273,14 @@ def _left(work: Work) -> str:
 
 
 def result_view(
-    what: str, report: Report, interaction: Interaction
+    what: str, report: Report, interaction: Interaction, *, dry_run: bool = False
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with everything in a file where the message holds not all."""
-    most = max(len(getattr(report, kind)) for kind in (*KINDS, "failed"))
-    more = _report_lines(report) if most > _LISTED else ""
-    return fitting(f"### {what}\n{report_text(report)}", "result.txt", interaction, more)
+    lines: list[str] = []
+    for head, more, under in told(report, dry_run=dry_run, folders=False):
+        lines += [head + more, *under] if len(under) > _LISTED else []
+    text = f"### {what}\n{report_text(report, dry_run=dry_run)}"
+    return fitting(text, "result.txt", interaction, "\n".join(lines))
 
 
 def fitting(
@@ -288,29 +297,10 @@ def fitting(
     return view, discord.File(io.BytesIO((more or text).encode()), name)
 
 
-def report_text(report: Report) -> str:
+def report_text(report: Report, *, dry_run: bool = False) -> str:
     """What it did: counts, the first titles, and what failed with its reason."""
-    named = {kind: [one.title[:_CHARS] for one in getattr(report, kind)] for kind in KINDS}
-    named["failed"] = [failure_line(without_folders(one)) for one in report.failed]
     lines = []
-    for kind, told in named.items():
-        lines += [f"**{kind.capitalize()} {len(told):,}**"] if told else []
-        lines += [f"- {escaped(one)}" for one in told[:_LISTED]]
-        lines += [f"- … and {len(told) - _LISTED:,} more"] * (len(told) > _LISTED)
-    lines += [f"**Unchanged {report.unchanged:,}**"] if report.unchanged else []
-    if report.embedded:
-        lines.append(f"**Embedded {plural(report.embedded, 'sentence')} again**")
+    for head, more, under in told(report, dry_run=dry_run, folders=False):
+        lines += [f"**{head}**{more}", *(f"- {escaped(one)}" for one in under[:_LISTED])]
+        lines += [f"- … and {len(under) - _LISTED:,} more"] * (len(under) > _LISTED)
     return "\n".join([*(lines or ["There is nothing new."]), f"-# {report.seconds:.1f} s"])
-
-
-def _report_lines(report: Report) -> str:
-    """Everything it did, a line each: what became of it, its title or source, its id or reason."""
-    lines = [
-        f"{kind}\t{one.title}\t{plural(one.sentences, 'sentence')}\t{one.article_id}"
-        for kind in KINDS
-        for one in getattr(report, kind)
-    ]
-    lines += [f"unchanged\t{plural(report.unchanged, 'article')}"] if report.unchanged else []
-    failed = map(without_folders, report.failed)
-    lines += [f"failed\t{one.source}\t{one.error}" for one in failed]
-    return "\n".join([*lines, ""])

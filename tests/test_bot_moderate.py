@@ -80,7 +80,7 @@ async def test_dry_run_changes_nothing(room: Newsroom) -> None:
     options: dict[str, Any] = {"file": ("gull.txt", GULL), "dry-run": True}
     result = await room.editor.slash(room.channel, "reports add", **options)
     assert "dry run" in said(result.response)
-    assert "**Added 1**" in said(result.response)
+    assert "**Would be added: 1**" in said(result.response)
     assert room.archive().size().articles == 2
 
 
@@ -327,7 +327,7 @@ async def test_reindex_dry_run_changes_nothing(room: Newsroom, tmp_path: Path) -
     before = room.archive().sources.all()
     result = await room.editor.slash(room.channel, "reindex", **{"dry-run": True})
     assert "dry run" in said(result.response)
-    assert "**Added 1**" in said(result.response)
+    assert "**Would be added: 1**" in said(result.response)
     assert room.archive().size().articles == 2
     assert room.archive().sources.all() == before
 
@@ -381,7 +381,7 @@ def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
     assert bool(files) == attach
     for file in files:
         content = file.fp.read().decode()
-        assert all(f"Title {n}\t" in content for n in range(40))
+        assert all(f"Title {n} · id{n}\n" in content for n in range(40))
         assert content.count("It is broken") == 40
 
 
