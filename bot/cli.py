@@ -290,8 +290,7 @@ def article(
 
 @command()
 def history(
-    context: Context,
-    limit: Annotated[int | None, Option(help="Only the newest.")] = None,
+    context: Context, limit: Annotated[int | None, Option(help="Only the newest.")] = None
 ) -> None:
     """Show the audit log, newest first."""
     with context.obj.archive() as archive:

@@ -7,7 +7,9 @@ import contextlib
 import hashlib
 import json
 import logging
-from pathlib import Path
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 import discord
@@ -17,12 +19,10 @@ from discord.ext import commands
 from bot.ask import ask, check, hear, help_
 from bot.desk import add_message, reindex
 from bot.library import Library
-from bot.manners import Interaction, Pace, explained
-from bot.press import Press
+from bot.manners import Interaction, Pace, Press, explained
 from bot.records import reports, why
 from bot.render import notice_view
 from bot.settings import Settings
-from bot.translations import Translations, table
 from bot.upkeep import Upkeep
 from bot.watch import watching
 from bot.work import Works
@@ -33,6 +33,11 @@ log = logging.getLogger(__name__)
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 _COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
+_PLACES = {  # in a row of the table
+    discord.Locale.german: 0,
+    discord.Locale.spain_spanish: 1,
+    discord.Locale.latin_american_spanish: 1,
+}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -56,17 +61,20 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
+        words = (files("bot") / "translations.toml").read_text("utf-8")
         self.add_dynamic_items(Press)
-        await self.tree.set_translator(Translations())
+        await self.tree.set_translator(_Translations(tomllib.loads(words)))
         for command in _COMMANDS:
             self.tree.add_command(command)
         await self.add_cog(Upkeep(self))
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        told = json.dumps([payload, words, self.application_id], sort_keys=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()
         path = self.settings.data / _SYNCED
-        known = await asyncio.to_thread(_read, path)
-        digest = self._tree_digest()
+        known = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
         if known != digest:
             await self.tree.sync()
-            await asyncio.to_thread(_write, path, digest)
+            await asyncio.to_thread(path.write_text, digest, "ascii")
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Take no text commands: what mentions the bot is a question."""
@@ -89,17 +97,11 @@ class OnRecord(commands.AutoShardedBot):
 
         Only its user sees it, unless the answer was begun for all to see.
         """
-        view = notice_view(sentence(error))
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            await explained(interaction, view)
-
-    def _tree_digest(self) -> str:
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        told = json.dumps([payload, table(), self.application_id], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+            await explained(interaction, notice_view(_sentence(error)))
 
 
-def sentence(error: BaseException) -> str:
+def _sentence(error: BaseException) -> str:
     """What a person is told of an error; what we did not foresee goes to the log as well."""
     cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
     if isinstance(cause, OnRecordError):
@@ -110,6 +112,23 @@ def sentence(error: BaseException) -> str:
         return "I am not allowed to do that here: give me View Channel and Send Messages."
     log.error("unforeseen", exc_info=cause)
     return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
+
+
+class _Translations(app_commands.Translator):
+    """Translates what it knows; Discord shows the rest in English."""
+
+    def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
+        """Translate with these words: English -> German, Spanish."""
+        self._words = words
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the same word everywhere
+    ) -> str | None:
+        found = self._words.get(string.message)
+        return found[_PLACES[locale]] if found and locale in _PLACES else None
 
 
 def run(settings: Settings, encoder: Encoder) -> None:
@@ -129,12 +148,3 @@ def run(settings: Settings, encoder: Encoder) -> None:
         client.run(settings.token.get_secret_value(), log_handler=None)
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="ascii") if path.is_file() else None
-
-
-def _write(path: Path, digest: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(digest, encoding="ascii")

@@ -17,10 +17,23 @@ from typing import Any, Literal, Self
 import discord
 from discord import app_commands, ui
 from discord.app_commands import Choice
+from discord.utils import MISSING, format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
-from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
-from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, page_row
+from bot.manners import (
+    IN_PLACE,
+    PRIVATE,
+    Form,
+    Interaction,
+    Pressed,
+    actor_of,
+    archive_of,
+    begin,
+    begun,
+    button,
+    page_row,
+    tell,
+)
 from bot.records import Title, key_of, known, reports, title_choices
 from bot.render import escaped, notice_view
 from bot.wording import fault, place
@@ -59,17 +72,29 @@ for_moderators = app_commands.check(lambda interaction: interaction.client.moder
 sources = app_commands.Group(name="sources", description="Where reports come from", parent=reports)
 
 
+def _command(
+    group: app_commands.Group, description: str, name: str = MISSING, **options: str
+) -> Callable[[Callable[..., Any]], app_commands.Command[Any, ..., Any]]:
+    """A command for moderators, with what its options mean; the bot refuses it to all others."""
+
+    def made(run: Callable[..., Any]) -> app_commands.Command[Any, ..., Any]:
+        described = app_commands.describe(**options)(for_moderators(run))
+        return group.command(name=name, description=description)(described)
+
+    return made
+
+
 # Bringing in
 
 
-@reports.command(description="Adds reports: a page or a feed by its address, or files")
-@app_commands.describe(
+@_command(
+    reports,
+    "Adds reports: a page or a feed by its address, or files",
     address="Of a feed or a page",
     dry_run="Only tell what would be done",
     **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these"),
 )
 @app_commands.rename(dry_run="dry-run")
-@for_moderators
 async def add(
     interaction: Interaction,
     address: Address | None = None,
@@ -192,9 +217,7 @@ async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool
 # Putting right
 
 
-@reports.command(description="Takes a report out; old answers keep their quotes")
-@app_commands.describe(report="Its title")
-@for_moderators
+@_command(reports, "Takes a report out; old answers keep their quotes", report="Its title")
 async def remove(interaction: Interaction, report: Title) -> None:
     """Take one report out."""
     archive = await begun(interaction)
@@ -202,9 +225,7 @@ async def remove(interaction: Interaction, report: Title) -> None:
     await _told(interaction, archive.remove, [article_id])
 
 
-@reports.command(description="Brings a removed report back")
-@app_commands.describe(report="Its title")
-@for_moderators
+@_command(reports, "Brings a removed report back", report="Its title")
 async def restore(interaction: Interaction, report: Title) -> None:
     """Bring one report back."""
     archive = await begun(interaction)
@@ -212,9 +233,11 @@ async def restore(interaction: Interaction, report: Title) -> None:
     await _told(interaction, archive.restore, [article_id])
 
 
-@reports.command(description="Makes the reports what they were after an earlier change")
-@app_commands.describe(change="The last change that is to stand")
-@for_moderators
+@_command(
+    reports,
+    "Makes the reports what they were after an earlier change",
+    change="The last change that is to stand",
+)
 async def undo(interaction: Interaction, change: int) -> None:
     """Go back to a generation; that is a change as well, and can be undone."""
     archive = await begun(interaction)
@@ -227,17 +250,23 @@ async def _told(interaction: Interaction, change: Callable[..., Report], what: o
     await tell(interaction, notice_view(report_text(report)))
 
 
-@reports.command(description="Marks a report as corrected; its quotes then say so")
-@app_commands.describe(report="Its title", note="What is wrong, and what is right")
-@for_moderators
+@_command(
+    reports,
+    "Marks a report as corrected; its quotes then say so",
+    report="Its title",
+    note="What is wrong, and what is right",
+)
 async def correct(interaction: Interaction, report: Title, note: Note) -> None:
     """Attach a correction to a report."""
     await _notify(interaction, report, note, Archive.correct)
 
 
-@reports.command(description="Takes a report out and says why under answers that quote it")
-@app_commands.describe(report="Its title", note="Why it is retracted")
-@for_moderators
+@_command(
+    reports,
+    "Takes a report out and says why under answers that quote it",
+    report="Its title",
+    note="Why it is retracted",
+)
 async def retract(interaction: Interaction, report: Title, note: Note) -> None:
     """Take a report out, with the reason."""
     await _notify(interaction, report, note, Archive.retract)
@@ -293,8 +322,7 @@ async def _changes(interaction: Interaction, typed: str) -> list[Choice[int]]:
     return found[:ROWS]  # the newest is how it stands
 
 
-@reports.command(description="Who changed what in the reports, and when")
-@for_moderators
+@_command(reports, "Who changed what in the reports, and when")
 async def history(interaction: Interaction) -> None:
     """Show the audit log in pages."""
     await begin(interaction, ephemeral=True)
@@ -322,7 +350,7 @@ def _event_line(event: Event) -> str:
     by = f"<@{person}>" if name == "discord" and person.isdecimal() else escaped(event.actor)
     noted = f": {escaped(event.note[:_SHORT])}" if event.note else ""
     titles = "".join(f"\n-# {escaped(title[:_SHORT])}" for title in event.titles[:_TITLES])
-    when = f"<t:{int(event.at.timestamp())}:f>"
+    when = format_dt(event.at, "f")
     return f"**{event.generation}** · {when} · {by} · {_what(event)}{noted}{titles}"
 
 
@@ -341,8 +369,7 @@ def _what(event: Event) -> str:
 # Taking away
 
 
-@reports.command(description="All reports as a file that can be added elsewhere")
-@for_moderators
+@_command(reports, "All reports as a file that can be added elsewhere")
 async def export(interaction: Interaction) -> None:
     """Send the reports as JSON lines, packed where they are many."""
     archive = await begun(interaction)
@@ -372,8 +399,7 @@ def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
     return packed if packed.stat().st_size <= most else None
 
 
-@reports.command(name="erase-all", description="Deletes all reports and answers for good")
-@for_moderators
+@_command(reports, "Deletes all reports and answers for good", name="erase-all")
 async def erase_all(interaction: Interaction) -> None:
     """Ask for the words that confirm it; only Manage Server may."""
     if not interaction.permissions.manage_guild:
@@ -403,8 +429,7 @@ class Erase(Form, title="Erase all reports and answers?"):
 # Looking after sources
 
 
-@sources.command(name="list", description="Where I look for reports, how often, and what fails")
-@for_moderators
+@_command(sources, "Where I look for reports, how often, and what fails", name="list")
 async def list_sources(interaction: Interaction) -> None:
     """List the sources; as a file too where they are many."""
     archive = await begun(interaction)
@@ -413,9 +438,13 @@ async def list_sources(interaction: Interaction) -> None:
     await tell(interaction, *fitting(text, "sources.md", interaction))
 
 
-@sources.command(name="add", description="Looks into a page or feed regularly from now on")
-@app_commands.describe(address="Of a feed or a page", every="How often; manually: only on /reindex")
-@for_moderators
+@_command(
+    sources,
+    "Looks into a page or feed regularly from now on",
+    name="add",
+    address="Of a feed or a page",
+    every="How often; manually: only on /reindex",
+)
 async def add_source(interaction: Interaction, address: Address, every: Every = "hourly") -> None:
     """Remember a source, and look into it at once."""
     uri, actor = _address(address), actor_of(interaction)
@@ -427,25 +456,19 @@ async def add_source(interaction: Interaction, address: Address, every: Every = 
     await interaction.client.works.show(interaction, "Adding a source", job)
 
 
-@sources.command(description="Does not look into a source until it is resumed")
-@app_commands.describe(source="Its address")
-@for_moderators
+@_command(sources, "Does not look into a source until it is resumed", source="Its address")
 async def pause(interaction: Interaction, source: Address) -> None:
     """Pause a source."""
     await _settle(interaction, source, Sources.pause, "Paused: I no longer look there.")
 
 
-@sources.command(description="Looks into a paused source again")
-@app_commands.describe(source="Its address")
-@for_moderators
+@_command(sources, "Looks into a paused source again", source="Its address")
 async def resume(interaction: Interaction, source: Address) -> None:
     """Resume a source."""
     await _settle(interaction, source, Sources.resume, "Resumed: I look there again.")
 
 
-@sources.command(name="remove", description="Forgets a source; its reports stay")
-@app_commands.describe(source="Its address")
-@for_moderators
+@_command(sources, "Forgets a source; its reports stay", name="remove", source="Its address")
 async def forget(interaction: Interaction, source: Address) -> None:
     """Forget a source."""
     await _settle(interaction, source, Sources.forget, "Forgotten; its reports stay.")
@@ -485,10 +508,10 @@ def _source_lines(one: Source) -> str:
     often = _span(one.every) if one.every else "only on `/reindex`"
     lines = [f"{escaped(place(one.uri)[:300])}\n-# {'**paused**' if one.paused else often}"]
     if one.succeeded:
-        lines.append(f"read <t:{int(one.succeeded.timestamp())}:R>")
+        lines.append(f"read {format_dt(one.succeeded, 'R')}")
     if one.failing_since:
-        since = f"since <t:{int(one.failing_since.timestamp())}:R>"
-        lines.append(f"**fails** {since}: {escaped(fault(one)[:300])}")
+        since = format_dt(one.failing_since, "R")
+        lines.append(f"**fails** since {since}: {escaped(fault(one)[:300])}")
     return " · ".join(lines)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import discord
 
-from bot.emphasis import names
+from bot.render import names
 from index.archive import Archive
 from index.article import Answer, FollowUp
 from index.query import MAX_QUESTION_CHARS, parse

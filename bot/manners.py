@@ -1,15 +1,21 @@
-"""Manners: a word at once and the answer once; how often one may ask; what the bot is allowed."""
+"""How the bot meets people: a word at once, the answer once, a pace, and buttons that last.
+
+A module that has buttons gives each a name, a label and what to do, with `button`.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import discord
-from discord import app_commands
+from discord import app_commands, ui
 from discord.ext import commands
 
+from bot.render import Row
 from bot.settings import Discord
 from index.archive import Archive
 from index.errors import QuestionError
@@ -20,16 +26,10 @@ if TYPE_CHECKING:
 Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 
 _WINDOW_S = 60.0
-_WRITING = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "send_messages_in_threads": "Send Messages in Threads",
-}
-_THREADING = {
-    "create_public_threads": "Create Public Threads",
-    "send_messages_in_threads": "Send Messages in Threads",
-}
 _ALREADY_BEGUN = 40060  # Discord's code
+PRIVATE = {"ephemeral": True, "thinking": True}
+PUBLIC = {"thinking": True}
+IN_PLACE: dict[str, bool] = {}
 T = TypeVar("T")
 
 
@@ -46,14 +46,14 @@ async def begin(interaction: Interaction, **how: bool) -> None:
 
 
 async def tell(
-    interaction: Interaction, view: discord.ui.LayoutView, *files: discord.File
+    interaction: Interaction, view: ui.LayoutView, *files: discord.File
 ) -> discord.Message:
     """Answer what was begun, by filling its message: done twice, it is still one answer."""
     sent: discord.Message = await interaction.edit_original_response(view=view, attachments=files)
     return sent
 
 
-async def explained(interaction: Interaction, view: discord.ui.LayoutView) -> None:
+async def explained(interaction: Interaction, view: ui.LayoutView) -> None:
     """Say in private why there is no answer, begun or not."""
     if not interaction.response.is_done():
         try:
@@ -124,22 +124,140 @@ class Pace:
 
 def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     """What the bot must be given to write in a channel or thread, in Discord's words."""
-    allowed = channel.permissions_for(me)
     in_thread = isinstance(channel, discord.Thread)
-    needed = {"view_channel", "send_messages_in_threads" if in_thread else "send_messages"}
-    return [
-        words for name, words in _WRITING.items() if name in needed and not getattr(allowed, name)
-    ]
+    send = "send_messages_in_threads" if in_thread else "send_messages"
+    return _lacking(channel.permissions_for(me), "view_channel", send)
 
 
 def missing_for_thread(interaction: Interaction) -> str | None:
     """What keeps the bot from beginning a thread where it was asked; None if nothing does."""
     if not isinstance(interaction.channel, discord.TextChannel):
         return "it needs a text channel of a server"
-    allowed = interaction.app_permissions
-    lacks = [words for name, words in _THREADING.items() if not getattr(allowed, name)]
+    needed = ("create_public_threads", "send_messages_in_threads")
+    lacks = _lacking(interaction.app_permissions, *needed)
     return f"I need {' and '.join(lacks)}" if lacks else None
+
+
+def _lacking(allowed: discord.Permissions, *names: str) -> list[str]:
+    lacks = [name for name in names if not getattr(allowed, name)]
+    return [name.replace("_", " ").title().replace(" In ", " in ") for name in lacks]
 
 
 def _counter(rate: int) -> commands.CooldownMapping[Any]:
     return commands.CooldownMapping(app_commands.Cooldown(rate, _WINDOW_S), lambda key: key)
+
+
+# Buttons and forms: what a button needs stands in its id, so that it outlives restarts.
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """A button that was pressed: by which interaction, for what (an id or words), which page."""
+
+    interaction: Interaction
+    key: str
+    page: int
+
+    async def archive(self) -> Archive:
+        """The collection of the server it was pressed in."""
+        return await archive_of(self.interaction)
+
+    async def reply(self, view: ui.LayoutView) -> discord.Message:
+        """Answer in the way that was begun."""
+        return await tell(self.interaction, view)
+
+
+Run = Callable[[Pressed], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a button says and does.
+
+    `begin` says how Discord is told at once that an answer comes, since three seconds may not do
+    while another process writes; None for a modal, which must be the first thing said.
+    """
+
+    label: str
+    run: Run
+    begin: Mapping[str, bool] | None
+    style: discord.ButtonStyle
+
+
+ACTIONS: dict[str, Action] = {}
+
+
+def button(
+    name: str,
+    label: str,
+    begin: Mapping[str, bool] | None,
+    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+) -> Callable[[Run], Run]:
+    """Make a function what the button of that name does."""
+
+    def named(run: Run) -> Run:
+        ACTIONS[name] = Action(label, run, begin, style)
+        return run
+
+    return named
+
+
+class Press(
+    ui.DynamicItem[ui.Button[ui.LayoutView]],
+    template=r"onrecord:(?P<action>[a-z]+):(?P<key>.{0,60}):(?P<page>\d{1,9})",
+):
+    """A button that does one of `ACTIONS`."""
+
+    def __init__(self, action: str, key: str = "", page: int = 0, *, off: bool = False) -> None:
+        """Name an action, the answer, watch, work or search it is for, and a page."""
+        look = ACTIONS[action]
+        name = f"onrecord:{action}:{key}:{page}"
+        super().__init__(
+            ui.Button(label=look.label, style=look.style, custom_id=name, disabled=off)
+        )
+        self._action, self._key, self._page = action, key, page
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py hands it in
+        item: ui.Item[Any],  # noqa: ARG003 - as above
+        match: re.Match[str],
+        /,
+    ) -> Self:
+        return cls(match["action"], match["key"], int(match["page"]))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Do what the button says; whatever fails is explained to who pressed it."""
+        action = ACTIONS[self._action]
+        try:
+            interaction.client.presses.take(interaction.user.id, interaction.guild_id)
+            if action.begin is not None:
+                await begin(interaction, **action.begin)
+            await action.run(Pressed(interaction, self._key, self._page))
+        except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
+            await interaction.client.explain(interaction, error)
+
+
+class Form(ui.Modal):
+    """Asks for something typed; whatever fails is explained to who typed it."""
+
+    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
+        self, interaction: discord.Interaction[Any], error: Exception, /
+    ) -> None:
+        await interaction.client.explain(interaction, error)
+
+
+def row_of(buttons: Iterable[Press]) -> Row:
+    """Buttons beside one another."""
+    row: Row = ui.ActionRow()
+    for one in buttons:
+        row.add_item(one)
+    return row
+
+
+def page_row(back: str, onward: str, page: int, *, last: bool, key: str = "") -> Row:
+    """The two buttons under a page (from 0), by the names of their actions."""
+    return row_of(
+        [Press(back, key, max(0, page - 1), off=page == 0), Press(onward, key, page + 1, off=last)]
+    )

@@ -15,9 +15,8 @@ from discord.app_commands import Choice
 
 from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline
-from bot.manners import Interaction, begin, begun, tell
+from bot.manners import IN_PLACE, Interaction, Pressed, begin, begun, button, page_row, tell
 from bot.pictures import NO_MATPLOTLIB, counted, draw
-from bot.press import IN_PLACE, Pressed, button, page_row
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
 from index.archive import Archive

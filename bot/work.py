@@ -18,8 +18,7 @@ import discord
 from discord import ui
 
 from bot.library import Library
-from bot.manners import Interaction, begin
-from bot.press import IN_PLACE, Press, Pressed, button, row_of
+from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, row_of
 from bot.render import MAX_TEXT, escaped, notice_view
 from bot.settings import Discord
 from bot.wording import plural, told
