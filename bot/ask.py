@@ -65,15 +65,7 @@ When the reports do not say, I say so. I keep questions and answers, never who a
 removed, the reports and answers of that server are erased, after {keep_days} days at the most."""
 
 
-@app_commands.command(description="Answers from the reports, in their own words")
-@app_commands.describe(
-    question="What do you want to know?",
-    publisher="Only reports by this publisher",
-    since="Only reports from then on: 9 March, last week …",
-    until="Only reports until then: yesterday, March 2026 …",
-    private="Only you see the answer",
-    thread="Answer where a thread begins, to ask on there",
-)
+@app_commands.command()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def ask(
     interaction: Interaction,
@@ -84,7 +76,16 @@ async def ask(
     private: bool = False,
     thread: bool = False,
 ) -> None:
-    """Answer a question."""
+    """Answers from the reports, in their own words.
+
+    Args:
+        question: What do you want to know?
+        publisher: Only reports by this publisher
+        since: Only reports from then on: 9 March, last week …
+        until: Only reports until then: yesterday, March 2026 …
+        private: Only you see the answer
+        thread: Answer where a thread begins, to ask on there
+    """
     today = discord.utils.utcnow().date()
     filters = Filters(
         publishers=(publisher,) if publisher else (),
@@ -122,9 +123,9 @@ def _choices(values: Iterable[str]) -> Choices:
     return [app_commands.Choice(name=value, value=value) for value in fitting[:ROWS]]
 
 
-@app_commands.command(name="help", description="What I can do here")
+@app_commands.command(name="help")
 async def help_(interaction: Interaction) -> None:
-    """Say what the bot does."""
+    """What I can do here."""
     await explained(interaction, _help(interaction.client))
 
 

@@ -127,7 +127,7 @@ class _Translations(app_commands.Translator):
         locale: discord.Locale,
         context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the same word everywhere
     ) -> str | None:
-        found = self._words.get(string.message)
+        found = self._words.get(string.message.removesuffix("."))  # a docstring ends with one
         return found[_PLACES[locale]] if found and locale in _PLACES else None
 
 

@@ -112,7 +112,7 @@ def each(run: Run, question: str | None, queries: Path | None, made: Callable[..
             document = made(text, key).document
         except OnRecordError as error:
             document, failed = {"id": key, "error": str(error)}, True
-        print(json.dumps(document, ensure_ascii=False), flush=True)
+        typer.echo(json.dumps(document, ensure_ascii=False))
     if failed:
         raise typer.Exit(FAILED)
 

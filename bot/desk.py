@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import re
-import shutil
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import IO, Any, Literal, Self, cast, get_args
 
 import discord
 from discord import app_commands, ui
 from discord.app_commands import Choice
-from discord.utils import MISSING, format_dt
+from discord.utils import format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.manners import (
@@ -34,9 +33,9 @@ from bot.manners import (
     page_row,
     tell,
 )
-from bot.records import Title, key_of, known, reports, title_choices
+from bot.records import Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
-from bot.wording import fault, place
+from bot.wording import fault, place, plural
 from bot.work import fitting, report_text
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -51,14 +50,7 @@ MAX_FILES = 10
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
 Address = app_commands.Range[str, 1, 2000]
 Every = Literal["quarter-hourly", "hourly", "six-hourly", "daily", "weekly", "manually"]
-_MINUTES: Mapping[Every, int | None] = {
-    "quarter-hourly": 15,
-    "hourly": 60,
-    "six-hourly": 360,
-    "daily": 1_440,
-    "weekly": 10_080,
-    "manually": None,
-}
+_MINUTES = dict(zip(get_args(Every), (15, 60, 360, 1_440, 10_080, None), strict=True))
 _FILES = ("file", *(f"file{number}" for number in range(2, MAX_FILES + 1)))
 _File = discord.Attachment | None
 _PAGE = 8  # lines of the audit log
@@ -72,29 +64,15 @@ for_moderators = app_commands.check(lambda interaction: interaction.client.moder
 sources = app_commands.Group(name="sources", description="Where reports come from", parent=reports)
 
 
-def _command(
-    group: app_commands.Group, description: str, name: str = MISSING, **options: str
-) -> Callable[[Callable[..., Any]], app_commands.Command[Any, ..., Any]]:
-    """A command for moderators, with what its options mean; the bot refuses it to all others."""
-
-    def made(run: Callable[..., Any]) -> app_commands.Command[Any, ..., Any]:
-        described = app_commands.describe(**options)(for_moderators(run))
-        return group.command(name=name, description=description)(described)
-
-    return made
-
-
 # Bringing in
 
 
-@_command(
-    reports,
-    "Adds reports: a page or a feed by its address, or files",
-    address="Of a feed or a page",
-    dry_run="Only tell what would be done",
-    **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these"),
+@reports.command()
+@app_commands.describe(
+    **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these")
 )
 @app_commands.rename(dry_run="dry-run")
+@for_moderators
 async def add(
     interaction: Interaction,
     address: Address | None = None,
@@ -110,7 +88,12 @@ async def add(
     file10: _File = None,
     dry_run: bool = False,
 ) -> None:
-    """Add an address, files, or both."""
+    """Adds reports: a page or a feed by its address, or files.
+
+    Args:
+        address: Of a feed or a page
+        dry_run: Only tell what would be done
+    """
     given = (file, file2, file3, file4, file5, file6, file7, file8, file9, file10)
     files = [one for one in given if one is not None]
     if address is None and not files:
@@ -188,17 +171,18 @@ def _address(typed: str) -> str:
     return typed.strip()
 
 
-@app_commands.command(description="Takes in what the sources of this server's reports have new")
-@app_commands.describe(
-    rebuild="Embed every sentence again (after a change of the model)",
-    dry_run="Only tell what would be done",
-)
+@app_commands.command()
 @app_commands.rename(dry_run="dry-run")
 @app_commands.guild_only()
 @app_commands.default_permissions(manage_messages=True)
 @for_moderators
 async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool = False) -> None:
-    """Reindex the server's collection; one at a time."""
+    """Takes in what the sources of this server's reports have new.
+
+    Args:
+        rebuild: Embed every sentence again (after a change of the model)
+        dry_run: Only tell what would be done
+    """
     if rebuild and dry_run:
         raise InputError("A rebuild takes nothing in: there is nothing to tell beforehand.")
     actor = actor_of(interaction)
@@ -217,29 +201,40 @@ async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool
 # Putting right
 
 
-@_command(reports, "Takes a report out; old answers keep their quotes", report="Its title")
+@reports.command()
+@for_moderators
 async def remove(interaction: Interaction, report: Title) -> None:
-    """Take one report out."""
+    """Takes a report out; old answers keep their quotes.
+
+    Args:
+        report: Its title
+    """
     archive = await begun(interaction)
     article_id = await _named(interaction, report)
     await _told(interaction, archive.remove, [article_id])
 
 
-@_command(reports, "Brings a removed report back", report="Its title")
+@reports.command()
+@for_moderators
 async def restore(interaction: Interaction, report: Title) -> None:
-    """Bring one report back."""
+    """Brings a removed report back.
+
+    Args:
+        report: Its title
+    """
     archive = await begun(interaction)
     article_id = await _named(interaction, report, retired=True)
     await _told(interaction, archive.restore, [article_id])
 
 
-@_command(
-    reports,
-    "Makes the reports what they were after an earlier change",
-    change="The last change that is to stand",
-)
+@reports.command()
+@for_moderators
 async def undo(interaction: Interaction, change: int) -> None:
-    """Go back to a generation; that is a change as well, and can be undone."""
+    """Makes the reports what they were after an earlier change.
+
+    Args:
+        change: The last change that is to stand
+    """
     archive = await begun(interaction)
     await _told(interaction, archive.undo, change)
 
@@ -250,25 +245,27 @@ async def _told(interaction: Interaction, change: Callable[..., Report], what: o
     await tell(interaction, notice_view(report_text(report)))
 
 
-@_command(
-    reports,
-    "Marks a report as corrected; its quotes then say so",
-    report="Its title",
-    note="What is wrong, and what is right",
-)
+@reports.command()
+@for_moderators
 async def correct(interaction: Interaction, report: Title, note: Note) -> None:
-    """Attach a correction to a report."""
+    """Marks a report as corrected; its quotes then say so.
+
+    Args:
+        report: Its title
+        note: What is wrong, and what is right
+    """
     await _notify(interaction, report, note, Archive.correct)
 
 
-@_command(
-    reports,
-    "Takes a report out and says why under answers that quote it",
-    report="Its title",
-    note="Why it is retracted",
-)
+@reports.command()
+@for_moderators
 async def retract(interaction: Interaction, report: Title, note: Note) -> None:
-    """Take a report out, with the reason."""
+    """Takes a report out and says why under answers that quote it.
+
+    Args:
+        report: Its title
+        note: Why it is retracted
+    """
     await _notify(interaction, report, note, Archive.retract)
 
 
@@ -298,11 +295,8 @@ async def _named(interaction: Interaction, title: str, *, retired: bool = False)
     return found[0].article_id
 
 
-@remove.autocomplete("report")
-@correct.autocomplete("report")
-@retract.autocomplete("report")
-async def _live(interaction: Interaction, typed: str) -> Choices:
-    return await title_choices(interaction, typed)
+for _command in (remove, correct, retract):
+    _command.autocomplete("report")(titles)
 
 
 # Rows to choose from are asked for before the command is, and without its check.
@@ -322,9 +316,10 @@ async def _changes(interaction: Interaction, typed: str) -> list[Choice[int]]:
     return found[:ROWS]  # the newest is how it stands
 
 
-@_command(reports, "Who changed what in the reports, and when")
+@reports.command()
+@for_moderators
 async def history(interaction: Interaction) -> None:
-    """Show the audit log in pages."""
+    """Who changed what in the reports, and when."""
     await begin(interaction, ephemeral=True)
     await _history(Pressed(interaction, "", 0))
 
@@ -369,16 +364,23 @@ def _what(event: Event) -> str:
 # Taking away
 
 
-@_command(reports, "All reports as a file that can be added elsewhere")
+@reports.command()
+@for_moderators
 async def export(interaction: Interaction) -> None:
-    """Send the reports as JSON lines, packed where they are many."""
+    """All reports as a file that can be added elsewhere."""
     archive = await begun(interaction)
     if not interaction.app_permissions.attach_files:
         raise InputError("For a file I need Attach Files here.")
+    most = interaction.filesize_limit
+
+    def packed(path: Path) -> bool:
+        with gzip.open(path, "wb") as file:
+            archive.export(cast("IO[bytes]", file))
+        return path.stat().st_size <= most
+
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-        most = interaction.filesize_limit
-        path = await asyncio.to_thread(_exported, archive, Path(folder), most)
-        if path is None:
+        path = Path(folder, "reports.jsonl.gz")
+        if not await asyncio.to_thread(packed, path):
             raise InputError(
                 f"Even packed it is larger than the {most // 1_000_000} MB that Discord takes "
                 "here: the operator can write it with `onrecord export`."
@@ -386,22 +388,10 @@ async def export(interaction: Interaction) -> None:
         await interaction.followup.send(file=discord.File(path), ephemeral=True)
 
 
-def _exported(archive: Archive, folder: Path, most: int) -> Path | None:
-    """The reports in a file of at most so many bytes; None where that cannot be."""
-    path = folder / "reports.jsonl"
-    with path.open("wb") as file:
-        archive.export(file)
-    if path.stat().st_size <= most:
-        return path
-    packed = folder / "reports.jsonl.gz"
-    with path.open("rb") as file, gzip.open(packed, "wb") as smaller:
-        shutil.copyfileobj(file, smaller)
-    return packed if packed.stat().st_size <= most else None
-
-
-@_command(reports, "Deletes all reports and answers for good", name="erase-all")
+@reports.command(name="erase-all")
+@for_moderators
 async def erase_all(interaction: Interaction) -> None:
-    """Ask for the words that confirm it; only Manage Server may."""
+    """Deletes all reports and answers for good."""
     if not interaction.permissions.manage_guild:
         raise InputError("To erase everything you need Manage Server.")
     await interaction.response.send_modal(Erase())
@@ -429,24 +419,25 @@ class Erase(Form, title="Erase all reports and answers?"):
 # Looking after sources
 
 
-@_command(sources, "Where I look for reports, how often, and what fails", name="list")
+@sources.command(name="list")
+@for_moderators
 async def list_sources(interaction: Interaction) -> None:
-    """List the sources; as a file too where they are many."""
+    """Where I look for reports, how often, and what fails."""
     archive = await begun(interaction)
     lines = [_source_lines(one) for one in await asyncio.to_thread(archive.sources.all)]
     text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
     await tell(interaction, *fitting(text, "sources.md", interaction))
 
 
-@_command(
-    sources,
-    "Looks into a page or feed regularly from now on",
-    name="add",
-    address="Of a feed or a page",
-    every="How often; manually: only on /reindex",
-)
+@sources.command(name="add")
+@for_moderators
 async def add_source(interaction: Interaction, address: Address, every: Every = "hourly") -> None:
-    """Remember a source, and look into it at once."""
+    """Looks into a page or feed regularly from now on.
+
+    Args:
+        address: Of a feed or a page
+        every: How often; manually: only on /reindex
+    """
     uri, actor = _address(address), actor_of(interaction)
 
     def job(archive: Archive, watch: Watcher) -> Report:
@@ -456,21 +447,36 @@ async def add_source(interaction: Interaction, address: Address, every: Every = 
     await interaction.client.works.show(interaction, "Adding a source", job)
 
 
-@_command(sources, "Does not look into a source until it is resumed", source="Its address")
+@sources.command()
+@for_moderators
 async def pause(interaction: Interaction, source: Address) -> None:
-    """Pause a source."""
+    """Does not look into a source until it is resumed.
+
+    Args:
+        source: Its address
+    """
     await _settle(interaction, source, Sources.pause, "Paused: I no longer look there.")
 
 
-@_command(sources, "Looks into a paused source again", source="Its address")
+@sources.command()
+@for_moderators
 async def resume(interaction: Interaction, source: Address) -> None:
-    """Resume a source."""
+    """Looks into a paused source again.
+
+    Args:
+        source: Its address
+    """
     await _settle(interaction, source, Sources.resume, "Resumed: I look there again.")
 
 
-@_command(sources, "Forgets a source; its reports stay", name="remove", source="Its address")
+@sources.command(name="remove")
+@for_moderators
 async def forget(interaction: Interaction, source: Address) -> None:
-    """Forget a source."""
+    """Forgets a source; its reports stay.
+
+    Args:
+        source: Its address
+    """
     await _settle(interaction, source, Sources.forget, "Forgotten; its reports stay.")
 
 
@@ -516,5 +522,5 @@ def _source_lines(one: Source) -> str:
 
 
 def _span(minutes: int) -> str:
-    named = {number: name for name, number in _MINUTES.items() if number}
-    return named.get(minutes, f"every {minutes} minutes")
+    names = (name for name, number in _MINUTES.items() if number == minutes)
+    return next(names, f"every {plural(minutes, 'minute')}")

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import discord
 from discord import ui
+from discord.app_commands import Cooldown
 
 from bot.render import MAX_TEXT, escaped, notice_view
 from index.archive import Archive
@@ -41,7 +41,7 @@ class Notes:
         """Write as this bot."""
         self._bot = bot
         self._seen: dict[int | None, int] = {}  # server -> generation that was looked at
-        self._sent: dict[int | None, deque[datetime]] = {}
+        self._allowed: dict[int | None, Cooldown] = {}
 
     async def look(self, server: int | None, archive: Archive) -> None:
         """Put notes under the answers of a collection that has changed."""
@@ -55,7 +55,8 @@ class Notes:
             by_message.setdefault(place, []).append(one)
         done = True
         for number, (place, found) in enumerate(reversed(by_message.items())):
-            if not self._may(server):
+            allowed = self._allowed.setdefault(server, Cooldown(_AN_HOUR, 3600))
+            if allowed.update_rate_limit(discord.utils.utcnow().timestamp()):
                 return  # the rest within the hour: this generation is not done with
             if number:
                 await asyncio.sleep(PAUSE_S)
@@ -65,17 +66,6 @@ class Notes:
                 done = False
         if done:
             self._seen[server] = generation
-
-    def _may(self, server: int | None) -> bool:
-        """Count one note; whether it is within the hour's allowance."""
-        now = discord.utils.utcnow()
-        sent = self._sent.setdefault(server, deque())
-        while sent and sent[0] < now - timedelta(hours=1):
-            sent.popleft()
-        if len(sent) >= _AN_HOUR:
-            return False
-        sent.append(now)
-        return True
 
     async def _tell(self, channel: int, message: int, found: Sequence[Disturbed]) -> bool:
         """Put a note under an answer; False where it has to be tried again."""

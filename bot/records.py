@@ -12,6 +12,7 @@ from typing import Any
 import discord
 from discord import app_commands, ui
 from discord.app_commands import Choice
+from discord.utils import format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline
@@ -38,11 +39,14 @@ reports = app_commands.Group(
 )
 
 
-@app_commands.command(description="How an answer came about, and what has changed since")
-@app_commands.describe(answer="The id under the answer")
+@app_commands.command()
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def why(interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
-    """Replay an answer from its id."""
+    """How an answer came about, and what has changed since.
+
+    Args:
+        answer: The id under the answer
+    """
     archive = await begun(interaction)
     found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
     said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
@@ -50,20 +54,26 @@ async def why(interaction: Interaction, answer: app_commands.Range[str, 1, 100])
     await tell(interaction, notice_view(_explanation(found, said, now)))
 
 
-@reports.command(name="list", description="The reports, newest first")
-@app_commands.describe(search="Words of the title, or the publisher")
+@reports.command(name="list")
 async def list_reports(
     interaction: Interaction, search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None
 ) -> None:
-    """List reports in pages."""
+    """The reports, newest first.
+
+    Args:
+        search: Words of the title, or the publisher
+    """
     await begin(interaction, ephemeral=True)
     await _list(Pressed(interaction, search or "", 0))
 
 
-@reports.command(description="One report, and the questions it answered")
-@app_commands.describe(report="Its title")
+@reports.command()
 async def show(interaction: Interaction, report: Title) -> None:
-    """Show one report."""
+    """One report, and the questions it answered.
+
+    Args:
+        report: Its title
+    """
     archive = await begun(interaction)
     stored = await known(interaction)
     named = [one for one in stored if report in {key_of(one.article_id), one.title}]
@@ -75,14 +85,18 @@ async def show(interaction: Interaction, report: Title) -> None:
 
 
 @show.autocomplete("report")
-async def _titles(interaction: Interaction, typed: str) -> Choices:
+async def titles(interaction: Interaction, typed: str) -> Choices:
+    """Reports to choose from while their title is typed."""
     return await title_choices(interaction, typed)
 
 
-@reports.command(description="Which days the reports on something speak of")
-@app_commands.describe(topic="In a few words: Hallow Dam gate")
+@reports.command()
 async def timeline(interaction: Interaction, topic: Title) -> None:
-    """Draw which days the reports on a topic speak of, by publisher."""
+    """Which days the reports on something speak of.
+
+    Args:
+        topic: In a few words: Hallow Dam gate
+    """
     archive = await begun(interaction, private=False)
     found = await asyncio.to_thread(counted, archive, topic)
     picture = await asyncio.to_thread(draw, found) if found.days else None
@@ -154,7 +168,7 @@ def _explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> 
     since = f"{plural(later, 'commit')} ago" if later else "nothing was committed since"
     lines = [
         f"### {escaped(answer.question[:300])}",
-        f"Answer `{answer.answer_id}`, <t:{int(found.at.timestamp())}:f>"
+        f"Answer `{answer.answer_id}`, {format_dt(found.at, 'f')}"
         + ("" if found.message else ", in private"),
         f"Asked of {restriction(answer.filters) or 'all reports'}, with {answer.model}",
         f"On generation {answer.generation}: {since}",
@@ -200,7 +214,7 @@ def _changes(found: Recalled) -> str:
 
 
 def _line(one: Headline) -> str:
-    date = f" · <t:{int(one.published.timestamp())}:D>" if one.published else ""
+    date = f" · {format_dt(one.published, 'D')}" if one.published else ""
     by = escaped(one.publisher or "no publisher")
     return f"**{escaped(one.title[:_TITLE])}**\n-# {by}{date} · {coded(one.article_id)}"
 

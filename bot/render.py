@@ -16,6 +16,7 @@ from urllib.parse import quote as percent_encoded
 
 import discord
 from discord import ui
+from discord.utils import format_dt
 
 from bot.wording import speaker_line, story_line
 from index.article import Answer, Article, Citation, CitedQuote, Filters
@@ -140,8 +141,7 @@ def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
     article = citation.article
     parts = [escaped(_short(article.publisher, _NAME_CHARS))] if article.publisher else []
     if article.published:
-        moment = int(article.published.timestamp())
-        parts.append(f"<t:{moment}:D>, <t:{moment}:R>")
+        parts.append(f"{format_dt(article.published, 'D')}, {format_dt(article.published, 'R')}")
     parts.append(_linked_title(article, cited.quote.text if cited else None))
     return f"**[{citation.number}]** " + " · ".join(parts) + _notice(article)
 
@@ -153,7 +153,7 @@ def restriction(filters: Filters) -> str:
         parts.append("by " + ", ".join(escaped(name) for name in filters.publishers))
     for word, moment in (("since", filters.since), ("until", filters.latest)):
         if moment:
-            parts.append(f"{word} <t:{int(moment.timestamp())}:D>")
+            parts.append(f"{word} {format_dt(moment, 'D')}")
     return "only reports " + ", ".join(parts) if parts else ""
 
 

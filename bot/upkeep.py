@@ -112,17 +112,12 @@ class Upkeep(commands.Cog):
         if guild is None:
             return
         view = notice_view(_failing_text(failing))
-        for channel in self._channels(guild):
-            try:
-                await channel.send(view=view)
+        for channel in [*self._channels(guild), None]:
+            with contextlib.suppress(discord.HTTPException):
+                place = channel or guild.owner or await self._bot.fetch_user(guild.owner_id or 0)
+                await place.send(view=view)
                 return
-            except discord.HTTPException:
-                continue
-        try:
-            owner = guild.owner or await self._bot.fetch_user(guild.owner_id or 0)
-            await owner.send(view=view)
-        except discord.HTTPException:
-            log.warning("nobody in server %s could be told that sources fail", server)
+        log.warning("nobody in server %s could be told that sources fail", server)
 
     def _channels(self, guild: discord.Guild) -> list[discord.TextChannel]:
         settings = self._bot.settings.discord

@@ -52,9 +52,9 @@ async def _ask_again(bot: discord.Client, archive: Archive, watch: Watch) -> Non
     await asyncio.to_thread(archive.memory.unwatch, watch.number)
 
 
-@app_commands.command(description="Questions I look out for here; you can end yours")
+@app_commands.command()
 async def watching(interaction: Interaction) -> None:
-    """List one's own watches; to a moderator all of the server."""
+    """Questions I look out for here; you can end yours."""
     archive = await begun(interaction)
     guild = interaction.guild if interaction.client.moderates(interaction) else None
     mine = interaction.user.id

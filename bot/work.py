@@ -16,6 +16,7 @@ from typing import Any
 
 import discord
 from discord import ui
+from discord.utils import format_dt
 
 from bot.library import Library
 from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, row_of
@@ -144,10 +145,10 @@ class Works:
     @contextlib.contextmanager
     def _listed(self, work: Work) -> Iterator[None]:
         if work.alone and (other := self.at(work.collection)):
-            since = int(other.since.timestamp())
+            since = format_dt(other.since, "R")
             where = f" It is shown, and can be stopped, at {other.place}." if other.place else ""
             raise InputError(
-                f"{escaped(other.name)} started {other.what.lower()} <t:{since}:R>: "
+                f"{escaped(other.name)} started {other.what.lower()} {since}: "
                 f"wait until it has ended.{where}"
             )
         self.running[work.key] = work
@@ -256,7 +257,7 @@ def progress_text(work: Work) -> str:
             lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
         lines.append(" · ".join([*counts, f"{plural(made.sentences, 'sentence')} embedded"]))
         lines.append(f"-# {escaped(made.title[:_TITLE])}")
-    begun = f"<t:{int(work.since.timestamp())}:R>"
+    begun = format_dt(work.since, "R")
     lines.append(f"-# by {escaped(work.name)}, begun {begun}{_left(work)}")
     return "\n".join(lines)
 
