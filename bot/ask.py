@@ -15,7 +15,7 @@ import discord
 from discord import app_commands
 
 from bot.buttons import answer_rows, keep
-from bot.dates import period, suggestions
+from bot.dates import moment, suggestions
 from bot.follow import answer_id_of, follow, leans
 from bot.library import Library
 from bot.manners import (
@@ -87,11 +87,8 @@ async def ask(
         thread: Answer where a thread begins, to ask on there
     """
     today = discord.utils.utcnow().date()
-    filters = Filters(
-        publishers=(publisher,) if publisher else (),
-        since=period(since, today).start if since else None,
-        until=period(until, today).end if until else None,
-    )
+    publishers = (publisher,) if publisher else ()
+    filters = Filters(publishers, moment(since, today), moment(until, today, last=True))
     if filters.since and filters.until and filters.since > filters.until:
         raise QuestionError("The dates leave no day: “since” is after “until”.")
     if private and thread:

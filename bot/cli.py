@@ -13,20 +13,22 @@ import signal
 import sys
 import threading
 from collections.abc import Iterable
-from enum import StrEnum
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Argument, Context, Option
 
 from bot import output
-from bot.command import FAILED, USAGE, Run, each, filters, progress
+from bot.command import FAILED, USAGE, Run, each, progress
+from bot.dates import moment
 from bot.output import Result
 from bot.settings import load
 from bot.wording import failure_line, plural
 from index.archive import Archive
+from index.article import Filters
 from index.errors import CancelledError, InputError, OnRecordError, QuestionError, SettingsError
 from index.intake import Progress
 from index.sources import existing, files_in, stamps
@@ -206,13 +208,6 @@ def undo(
 # Asking and looking
 
 
-class Unit(StrEnum):
-    """What is ranked."""
-
-    sentence = "sentence"
-    article = "article"
-
-
 Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
 Since = Annotated[str | None, Option(help="Published on or after this date.")]
 Until = Annotated[str | None, Option(help="Published on or before this date.")]
@@ -232,13 +227,14 @@ def ask(
     queries: Queries = None,
 ) -> None:
     """Answer a question with quotes, or say that the reports do not."""
-    only = filters(publisher, since, until, as_of)
+    only = _filters(publisher, since, until, as_of)
     with context.obj.archive() as archive:
-
-        def answered(text: str, key: str | None = None) -> Result:
-            return output.answer(archive.ask(text, only), key)
-
-        each(context.obj, question, queries, answered)
+        each(
+            context.obj,
+            question,
+            queries,
+            lambda text, key: output.answer(archive.ask(text, only), key),
+        )
         if not archive.size().articles:
             typer.echo("Add reports first: onrecord add FILE...", err=True)
 
@@ -248,7 +244,7 @@ def search(
     context: Context,
     question: Question = None,
     k: Annotated[int, Option("-k", help="How many results.")] = 10,
-    by: Annotated[Unit, Option(help="What to rank.")] = Unit.sentence,
+    by: Annotated[Literal["sentence", "article"], Option(help="What to rank.")] = "sentence",
     publisher: Publishers = None,
     since: Since = None,
     until: Until = None,
@@ -257,12 +253,12 @@ def search(
     explain: Annotated[bool, Option("--explain", help="Say what made each score.")] = False,
 ) -> None:
     """Rank sentences or articles without answering."""
-    only = filters(publisher, since, until, as_of)
+    only = _filters(publisher, since, until, as_of)
     with context.obj.archive() as archive:
 
-        def ranked(text: str, key: str | None = None) -> Result:
+        def ranked(text: str, key: str | None) -> Result:
             found = archive.search(text, k, only)
-            return output.ranking(found, k, key, by_article=by is Unit.article, explain=explain)
+            return output.ranking(found, k, key, by_article=by == "article", explain=explain)
 
         each(context.obj, question, queries, ranked)
 
@@ -316,6 +312,14 @@ def evaluate(
     for failure in failed:
         typer.echo(failure_line(failure), err=True)
     run.end(output.figures(measured, failed=bool(failed)))
+
+
+def _filters(
+    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
+) -> Filters:
+    today = datetime.now(UTC).date()
+    ends = moment(until, today, last=True), moment(as_of, today, last=True)
+    return Filters(tuple(publishers or ()), moment(since, today), *ends)
 
 
 # Copying
@@ -449,15 +453,12 @@ def _hoisted(arguments: list[str]) -> list[str]:
 def _skipped(names: Iterable[str]) -> int:
     """How many files of the folders among some names have an ending that no reader takes."""
     folders = [path for name in names if (path := existing(name)) and path.is_dir()]
-    return sum(
-        sum(1 for file in folder.rglob("*") if file.is_file() and not _hidden(file, folder))
-        - len(files_in(folder))
+    there = sum(
+        file.is_file() and not any(part[0] == "." for part in file.relative_to(folder).parts)
         for folder in folders
+        for file in folder.rglob("*")
     )
-
-
-def _hidden(file: Path, folder: Path) -> bool:
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return there - sum(len(files_in(folder)) for folder in folders)
 
 
 def _spared(file: Path, *, force: bool) -> None:

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
 from pathlib import Path
 
 import typer
@@ -18,13 +17,13 @@ from bot.library import Library
 from bot.output import Result
 from bot.settings import Settings
 from index.archive import Archive
-from index.article import Filters
 from index.encoder import SentenceTransformerEncoder
 from index.errors import InputError, OnRecordError, QuestionError
 from index.intake import Progress, Watcher
 from index.plain import clean
 
 FAILED, USAGE = 1, 2
+Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one
 _DEFAULT = Settings.model_fields["collection"].default
 
 
@@ -85,7 +84,7 @@ def progress(word: str) -> Iterator[Watcher | None]:
         yield watcher
 
 
-def each(run: Run, question: str | None, queries: Path | None, made: Callable[..., Result]) -> None:
+def each(run: Run, question: str | None, queries: Path | None, made: Made) -> None:
     """Print what is made of a question, or of each in a file: one JSON line each, in order.
 
     A query that fails says so in its own line.
@@ -93,7 +92,7 @@ def each(run: Run, question: str | None, queries: Path | None, made: Callable[..
     if queries is None:
         if question is None:
             raise QuestionError("Ask a question, or name a file of them with --queries.")
-        run.end(made(question))
+        run.end(made(question, None))
         return
     try:
         lines = queries.read_text(encoding="utf-8-sig").split("\n")
@@ -127,29 +126,3 @@ def _query(line: str) -> tuple[str | None, str | None]:
     key, text = fields.get("_id"), fields.get("text")
     shown = None if key is None else clean(str(key))
     return shown, text if isinstance(text, str) else None
-
-
-def filters(
-    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
-) -> Filters:
-    """What options restrict a question to."""
-    return Filters(
-        publishers=tuple(publishers or ()),
-        since=_moment(since, time.min),
-        until=_moment(until, time.max),
-        as_of=_moment(as_of, time.max),
-    )
-
-
-def _moment(value: str | None, at: time) -> datetime | None:
-    """An ISO date or date and time; a date alone counts whole, in UTC where no zone is given."""
-    if value is None:
-        return None
-    try:
-        try:
-            moment = datetime.combine(date.fromisoformat(value), at)
-        except ValueError:
-            moment = datetime.fromisoformat(value)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise QuestionError(f"“{value}” is not a date: write it like 2026-03-14.") from None

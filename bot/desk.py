@@ -295,8 +295,9 @@ async def _named(interaction: Interaction, title: str, *, retired: bool = False)
     return found[0].article_id
 
 
-for _command in (remove, correct, retract):
-    _command.autocomplete("report")(titles)
+remove.autocomplete("report")(titles)
+correct.autocomplete("report")(titles)
+retract.autocomplete("report")(titles)
 
 
 # Rows to choose from are asked for before the command is, and without its check.

@@ -159,13 +159,17 @@ def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
 
 
 def test_filters_restrict(stocked: Shell) -> None:
-    """Publisher and dates restrict what is ranked."""
+    """Publisher, dates, also in words, and moments restrict what is ranked."""
     only = stocked.json("search", "gate failed", "--publisher", "courier")["results"]
     assert {one["article_id"] for one in only} == {"cup"}
     late = stocked.json("search", "gate failed", "--since", "2026-03-10")["results"]
     assert {one["article_id"] for one in late} == {"cup"}
     early = stocked.json("search", "cup", "--as-of", "2026-03-09")["results"]
     assert {one["article_id"] for one in early} == {"dam"}
+    noon = stocked.json("search", "gate failed", "--since", "2026-03-09T12:00:00+00:00")["results"]
+    assert {one["article_id"] for one in noon} == {"cup"}
+    words = stocked.json("search", "gate failed", "--until", "9 March 2026")["results"]
+    assert {one["article_id"] for one in words} == {"dam"}
 
 
 def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
@@ -403,7 +407,8 @@ def test_watching_takes_in_what_is_saved(run: Shell, tmp_path: Path) -> None:
         (["ask", "x" * 10_000], 2),
         (["ask"], 2),
         (["search", "gate", "-k", "0"], 2),
-        (["ask", "gate", "--since", "yesterday"], 2),
+        (["ask", "gate", "--since", "soonish"], 2),
+        (["ask", "gate", "--as-of", "2026-03-09T99:00"], 2),
         (["ask", "gate", "--publisher", "Nobody"], 2),
         (["--config", "/nowhere.toml", "articles"], 2),
         (["--collection", "../up", "articles"], 2),
