@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
@@ -19,7 +18,7 @@ from discord.ext import commands
 from bot.ask import ask, check, hear, help_
 from bot.desk import add_message, reindex
 from bot.library import Library
-from bot.manners import Interaction, Pace, Press, explained
+from bot.manners import Interaction, Pace, Press, explained, sentence
 from bot.records import reports, why
 from bot.render import notice_view
 from bot.settings import Settings
@@ -27,9 +26,8 @@ from bot.upkeep import Upkeep
 from bot.watch import watching
 from bot.work import Works
 from index.encoder import Encoder
-from index.errors import OnRecordError, SettingsError
+from index.errors import SettingsError
 
-log = logging.getLogger(__name__)
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 _COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
@@ -98,20 +96,7 @@ class OnRecord(commands.AutoShardedBot):
         Only its user sees it, unless the answer was begun for all to see.
         """
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            await explained(interaction, notice_view(_sentence(error)))
-
-
-def _sentence(error: BaseException) -> str:
-    """What a person is told of an error; what we did not foresee goes to the log as well."""
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-    if isinstance(cause, OnRecordError):
-        return str(cause)
-    if isinstance(cause, app_commands.CheckFailure):
-        return "This command is for moderators: it needs Manage Server or Manage Messages."
-    if isinstance(cause, discord.Forbidden):
-        return "I am not allowed to do that here: give me View Channel and Send Messages."
-    log.error("unforeseen", exc_info=cause)
-    return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
+            await explained(interaction, notice_view(sentence(error)))
 
 
 class _Translations(app_commands.Translator):

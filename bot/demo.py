@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import tempfile
@@ -19,7 +18,6 @@ import discord
 from bot.client import OnRecord
 from bot.library import Library
 from bot.settings import Discord, Settings
-from index.archive import Archive
 from index.encoder import Encoder
 from index.errors import SettingsError
 
@@ -46,18 +44,17 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
+        library = Library(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
-            archive = Archive.open(settings.data, _COLLECTION, encoder)
-            archive.add([str(sample)], actor="demo")
-            archive.close()
+            library.open(_COLLECTION).add([str(sample)], actor="demo")
 
         def show(address: str) -> None:
             print(f"The bot is at {address}\nStop it with Ctrl-C.", flush=True)
             if browser:
                 webbrowser.open(address)
 
-        bot = OnRecord(Library(settings, encoder), settings)
+        bot = OnRecord(library, settings)
         asyncio.run(serve(bot, port=port, show=show))
 
 
@@ -119,8 +116,7 @@ async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.ensure_future(closed)
     for number in _STOP_SIGNALS:
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task
-            loop.add_signal_handler(number, stopped.cancel)
+        loop.add_signal_handler(number, stopped.cancel)
     try:
         while not stopped.done():
             await asyncio.wait([stopped], timeout=_TICK_S)
@@ -128,8 +124,7 @@ async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
     finally:
         stopped.cancel()
         for number in _STOP_SIGNALS:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)
 
 
 def _keep_time(env: simcord.Env) -> None:

@@ -87,8 +87,7 @@ class Library:
         archive = self.open(name)
         with self._lock:
             self._open.pop(name, None)
-            for retired in (False, True):
-                self._headlines.pop((archive, retired), None)
+            self._headlines.clear()
         archive.erase()
 
     def headlines(self, server: int | None, *, retired: bool = False) -> tuple[Headline, ...]:

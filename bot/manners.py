@@ -6,6 +6,7 @@ A module that has buttons gives each a name, a label and what to do, with `butto
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
@@ -18,13 +19,14 @@ from discord.ext import commands
 from bot.render import Row
 from bot.settings import Discord
 from index.archive import Archive
-from index.errors import QuestionError
+from index.errors import OnRecordError, QuestionError
 
 if TYPE_CHECKING:
     from bot.client import OnRecord
 
 Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 
+log = logging.getLogger(__name__)
 _WINDOW_S = 60.0
 _ALREADY_BEGUN = 40060  # Discord's code
 PRIVATE = {"ephemeral": True, "thinking": True}
@@ -63,6 +65,19 @@ async def explained(interaction: Interaction, view: ui.LayoutView) -> None:
             if error.code != _ALREADY_BEGUN:
                 raise
     await interaction.followup.send(view=view, ephemeral=True)
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an error; what we did not foresee goes to the log as well."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, OnRecordError):
+        return str(cause)
+    if isinstance(cause, app_commands.CheckFailure):
+        return "This command is for moderators: it needs Manage Server or Manage Messages."
+    if isinstance(cause, discord.Forbidden):
+        return "I am not allowed to do that here: give me View Channel and Send Messages."
+    log.error("unforeseen", exc_info=cause)
+    return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
 
 
 async def archive_of(interaction: Interaction) -> Archive:

@@ -25,29 +25,27 @@ def _at_home(path: Path) -> Path:
         raise ValueError(str(error)) from None
 
 
-class Model(BaseModel):
-    """Which encoder embeds sentences and questions."""
-
+class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Model(_Strict):
+    """Which encoder embeds sentences and questions."""
 
     name: str = PACKAGED
     reranker: str = ""
     threads: int = Field(default=1, ge=1, le=256)
 
 
-class Answers(BaseModel):
+class Answers(_Strict):
     """When to answer, and how long to remember."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(default=THRESHOLD, ge=0, le=1)
     keep_days: int = Field(default=180, ge=1, le=36_500)
 
 
-class Discord(BaseModel):
+class Discord(_Strict):
     """The bot's manners in Discord."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     collections: dict[str, str] = Field(default_factory=dict)
     direct_messages: str = Field(default="", pattern=r"^[\w-]{0,64}$")
@@ -76,10 +74,8 @@ class Discord(BaseModel):
         return self.collections.get(str(server), shared)
 
 
-class Settings(BaseModel):
+class Settings(_Strict):
     """All that an operator can set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: Annotated[Path, AfterValidator(_at_home)]
     collection: str = Field(default="default", pattern=r"^[\w-]{1,64}$")

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,10 +85,8 @@ class Upkeep(commands.Cog):
         library = self._bot.library
         servers = [guild.id for guild in self._bot.guilds]
         for server in await asyncio.to_thread(library.existing, servers):
-            try:
+            with _logged("the collection of %s could not be looked after", server):
                 await look(server, await asyncio.to_thread(library.archive, server))
-            except Exception:
-                log.exception("the collection of %s could not be looked after", server)
 
     async def _refresh(self, server: int | None, archive: Archive) -> None:
         now = discord.utils.utcnow()
@@ -133,20 +131,24 @@ class Upkeep(commands.Cog):
     async def call_roll(self) -> None:
         """Note which servers were left, and erase the collections of those left long ago."""
         async with self._rolling:
-            try:
+            left: list[int] = []
+            with _logged("the servers could not be gone through"):
                 here = [guild.id for guild in self._bot.guilds]  # also those in an outage
-                now = discord.utils.utcnow()
-                left = await asyncio.to_thread(self._roll.call, here, now)
-            except Exception:
-                log.exception("the servers could not be gone through")
-                return
-            for server in left:
-                try:
-                    if not await self._is_member(server):
-                        await asyncio.to_thread(self._erase, server)
-                        await asyncio.to_thread(self._roll.strike, server)
-                except Exception:  # a damaged collection keeps no other one from its end
-                    log.exception("what server %s left could not be erased", server)
+                left = await asyncio.to_thread(self._roll.call, here, discord.utils.utcnow())
+            for server in left:  # a damaged collection keeps no other one from its end
+                with _logged("what server %s left could not be erased", server):
+                    await self._erase(server)
+
+    async def _erase(self, server: int) -> None:
+        """Erase what a server left, unless Discord, asked once more, says that we are in it."""
+        try:
+            await self._bot.fetch_guild(server)
+        except (discord.NotFound, discord.Forbidden):
+            if self._bot.library.existing([server]):
+                with contextlib.suppress(InputError):  # others use it
+                    await asyncio.to_thread(self._bot.library.erase, server)
+                    log.warning("erased the collection of server %s, left long ago", server)
+            await asyncio.to_thread(self._roll.strike, server)
 
     @refresh.before_loop
     @watch.before_loop
@@ -156,25 +158,20 @@ class Upkeep(commands.Cog):
     async def _ready(self) -> None:
         await self._bot.wait_until_ready()
 
-    def _erase(self, server: int) -> None:
-        if self._bot.library.existing([server]):
-            with contextlib.suppress(InputError):  # others use it
-                self._bot.library.erase(server)
-                log.warning("erased the collection of server %s, left long ago", server)
-
-    async def _is_member(self, server: int) -> bool:
-        """Ask Discord once more before anything is erased."""
-        try:
-            await self._bot.fetch_guild(server)
-        except (discord.NotFound, discord.Forbidden):
-            return False
-        return True
-
     @commands.Cog.listener("on_guild_remove")
     @commands.Cog.listener("on_guild_join")
     async def _changed(self, _: discord.Guild) -> None:
         if self._bot.is_ready():  # before that, not all servers are known
             await self.call_roll()
+
+
+@contextlib.contextmanager
+def _logged(failure: str, *names: object) -> Iterator[None]:
+    """Go on whatever fails, which the log tells."""
+    try:
+        yield
+    except Exception:
+        log.exception(failure, *names)
 
 
 class Roll:

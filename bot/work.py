@@ -19,12 +19,12 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.library import Library
-from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, row_of
+from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, row_of, sentence
 from bot.render import MAX_TEXT, escaped, notice_view
 from bot.settings import Discord
 from bot.wording import plural, told
 from index.archive import Archive
-from index.errors import CancelledError, InputError, NotFoundError, OnRecordError
+from index.errors import CancelledError, InputError, NotFoundError
 from index.intake import Progress, Report, Watcher
 
 log = logging.getLogger(__name__)
@@ -115,11 +115,8 @@ class Works:
                 view, *files = result_view(what, task.result(), interaction, dry_run=dry_run)
             except CancelledError as error:
                 view, files = notice_view(f"### {what}\n{error} before anything was changed."), []
-            except OnRecordError as error:
-                view, files = notice_view(f"### {what}\n{escaped(str(error))}"), []
-            except Exception:
-                await shown.drop()
-                raise  # the error handler answers
+            except Exception as error:  # noqa: BLE001 - `sentence` logs what nobody foresaw
+                view, files = notice_view(f"### {what}\n{escaped(sentence(error))}"), []
             await shown.end(view, files)
 
     async def quietly(self, server: int | None, what: str, job: Job) -> bool:
@@ -204,12 +201,6 @@ class _Shown:
                     one.reset()
             else:
                 return
-
-    async def drop(self) -> None:
-        """Take the half-done bar away: an error is told instead."""
-        if self._message is not None:
-            with contextlib.suppress(discord.HTTPException):
-                await self._message.delete()
 
     async def _write(self, *, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
         if self._message is None:
