@@ -12,18 +12,7 @@ import discord
 from discord import ui
 
 from bot.library import Library
-from bot.manners import (
-    IN_PLACE,
-    PRIVATE,
-    PUBLIC,
-    Form,
-    Press,
-    Pressed,
-    begin,
-    button,
-    page_row,
-    row_of,
-)
+from bot.manners import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, begin, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.answer import citations, cited
 from index.archive import Archive
@@ -70,13 +59,13 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     names = ["more", "around", "sources", "useful", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
-    rows = [row_of(Press(name, answer.answer_id) for name in names)]
-    return [*rows, row_of([Press("share", answer.answer_id)])] if private else rows
+    rows = [Row(*(Press(name, answer.answer_id) for name in names))]
+    return [*rows, Row(Press("share", answer.answer_id))] if private else rows
 
 
 def stop_row(number: int) -> Row:
     """The button that ends a watch."""
-    return row_of([Press("stop", f"{number:x}")])
+    return Row(Press("stop", f"{number:x}"))
 
 
 @button("more", "More passages", PRIVATE)
@@ -86,23 +75,22 @@ async def _more(pressed: Pressed) -> None:
     """A page of further passages: at first in a message of the presser's own, then in place."""
     found = await _recalled(pressed)
     archive = await pressed.archive()
-    pages = await asyncio.to_thread(_further, archive, found.answer)
-    if not pages:
+    further = await asyncio.to_thread(_further, archive, found.answer)
+    if not further:
         told = "There are no further passages: the reports have no more on this."
         await pressed.reply(notice_view(told))
         return
-    number = min(pressed.page, len(pages) - 1)
-    shown = await asyncio.to_thread(_page, found.answer, pages[number])
+    passages, page, rows = paged(further, pressed, _PAGE, "back", "next")
+    shown = await asyncio.to_thread(_quoting, found.answer, passages)
     await asyncio.to_thread(archive.check, shown)
     head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, best first. "
     head += "They may be beside the question."
-    footer = f"-# Page {number + 1} of {len(pages)} · of answer `{found.answer.answer_id}`"
-    row = page_row("back", "next", number, last=number + 1 == len(pages), key=pressed.key)
-    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, [row]))
+    footer = f"-# {page} · of answer `{found.answer.answer_id}`"
+    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, rows))
 
 
-def _further(archive: Archive, answer: Answer) -> list[list[Passage]]:
-    """Pages of the best sentences that the answer does not quote."""
+def _further(archive: Archive, answer: Answer) -> list[Passage]:
+    """The best sentences that the answer does not quote."""
     ranking = archive.search(answer.question, _MOST_PASSAGES, answer.filters)
     told = [one.quote for one in (*answer.quotes, *filter(None, [answer.closest]))]
     sentences = [
@@ -110,14 +98,13 @@ def _further(archive: Archive, answer: Answer) -> list[list[Passage]]:
         for one in ranking.sentences[:_MOST_PASSAGES]
         if not any(q.article_id == one.article_id and q.start <= one.start < q.end for q in told)
     ]
-    further = [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
-    return [further[first : first + _PAGE] for first in range(0, len(further), _PAGE)]
+    return [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
 
 
-def _page(answer: Answer, further: Sequence[Passage]) -> Answer:
-    """A page of passages, each with who says it, as an answer to be checked."""
-    sources = citations(further, {one.article.article_id: one.article for one in further})
-    return _with_quotes(answer, [cited(one, sources) for one in further], sources)
+def _quoting(answer: Answer, passages: Sequence[Passage]) -> Answer:
+    """Passages, each with who says it, as an answer to be checked."""
+    sources = citations(passages, {one.article.article_id: one.article for one in passages})
+    return _with_quotes(answer, [cited(one, sources) for one in passages], sources)
 
 
 def _with_quotes(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
+from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -20,7 +21,6 @@ from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder
 from index.errors import InputError, OnRecordError, QuestionError
 from index.intake import Progress, Watcher
-from index.plain import clean
 
 FAILED, USAGE = 1, 2
 Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one
@@ -58,6 +58,11 @@ class Run:
         self.show(made)
         if made.failed:
             raise typer.Exit(FAILED)
+
+
+class _Query(BaseModel, coerce_numbers_to_str=True):
+    key: str | None = Field(default=None, alias="_id")
+    text: str = ""
 
 
 @contextmanager
@@ -104,25 +109,16 @@ def each(run: Run, question: str | None, queries: Path | None, made: Made) -> No
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        key, text = _query(line)
+        key = None
         try:
-            if text is None:
-                raise QuestionError(f'Line {number} is not like {{"_id": …, "text": "…"}}.')
-            document = made(text, key).document
+            query = _Query.model_validate_json(line)
+            key = query.key
+            document = made(query.text, key).document
+        except ValidationError:
+            wrong = f'Line {number} is not like {{"_id": …, "text": "…"}}.'
+            document, failed = {"id": key, "error": wrong}, True
         except OnRecordError as error:
             document, failed = {"id": key, "error": str(error)}, True
         typer.echo(json.dumps(document, ensure_ascii=False))
     if failed:
         raise typer.Exit(FAILED)
-
-
-def _query(line: str) -> tuple[str | None, str | None]:
-    """Id and text of a query's line; None for what it does not hold."""
-    try:
-        query = json.loads(line)
-    except (ValueError, RecursionError):
-        return None, None
-    fields = query if isinstance(query, dict) else {}
-    key, text = fields.get("_id"), fields.get("text")
-    shown = None if key is None else clean(str(key))
-    return shown, text if isinstance(text, str) else None

@@ -1,6 +1,6 @@
 """What moderators do: bringing reports in, taking them out, putting things right, looking after.
 
-Their half of `/reports` stands beside everybody's (see `records`), so only the bot can refuse it.
+Their half of `/reports` stands beside everybody's, so only the bot can refuse it (see `Reports`).
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from bot.manners import (
     begin,
     begun,
     button,
-    page_row,
+    paged,
     tell,
 )
-from bot.records import Title, key_of, known, reports, title_choices, titles
+from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
 from bot.wording import fault, place, plural
 from bot.work import fitting, report_text
@@ -61,7 +61,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"”’)]}*_|~"
 
 for_moderators = app_commands.check(lambda interaction: interaction.client.moderates(interaction))
-sources = app_commands.Group(name="sources", description="Where reports come from", parent=reports)
+sources = Reports(name="sources", description="Where reports come from", parent=reports)
 
 
 # Bringing in
@@ -72,7 +72,6 @@ sources = app_commands.Group(name="sources", description="Where reports come fro
     **dict.fromkeys(_FILES, "Text, PDF, Word, HTML, JSON lines, or a zip of these")
 )
 @app_commands.rename(dry_run="dry-run")
-@for_moderators
 async def add(
     interaction: Interaction,
     address: Address | None = None,
@@ -202,7 +201,6 @@ async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool
 
 
 @reports.command()
-@for_moderators
 async def remove(interaction: Interaction, report: Title) -> None:
     """Takes a report out; old answers keep their quotes.
 
@@ -215,7 +213,6 @@ async def remove(interaction: Interaction, report: Title) -> None:
 
 
 @reports.command()
-@for_moderators
 async def restore(interaction: Interaction, report: Title) -> None:
     """Brings a removed report back.
 
@@ -228,7 +225,6 @@ async def restore(interaction: Interaction, report: Title) -> None:
 
 
 @reports.command()
-@for_moderators
 async def undo(interaction: Interaction, change: int) -> None:
     """Makes the reports what they were after an earlier change.
 
@@ -246,7 +242,6 @@ async def _told(interaction: Interaction, change: Callable[..., Report], what: o
 
 
 @reports.command()
-@for_moderators
 async def correct(interaction: Interaction, report: Title, note: Note) -> None:
     """Marks a report as corrected; its quotes then say so.
 
@@ -258,7 +253,6 @@ async def correct(interaction: Interaction, report: Title, note: Note) -> None:
 
 
 @reports.command()
-@for_moderators
 async def retract(interaction: Interaction, report: Title, note: Note) -> None:
     """Takes a report out and says why under answers that quote it.
 
@@ -318,7 +312,6 @@ async def _changes(interaction: Interaction, typed: str) -> list[Choice[int]]:
 
 
 @reports.command()
-@for_moderators
 async def history(interaction: Interaction) -> None:
     """Who changed what in the reports, and when."""
     await begin(interaction, ephemeral=True)
@@ -331,12 +324,9 @@ async def _history(pressed: Pressed) -> None:
     """One page of the audit log, newest first."""
     if not pressed.interaction.client.moderates(pressed.interaction):
         raise app_commands.CheckFailure
-    archive, page = await pressed.archive(), pressed.page
-    first, behind = page * _PAGE, (page + 1) * _PAGE
-    events = await asyncio.to_thread(archive.history, behind + 1)
-    row = page_row("later", "earlier", page, last=len(events) <= behind)
-    lines = [_event_line(one) for one in events[first:behind]] or ["Nothing was changed here yet."]
-    rows = [row] if page or len(events) > behind else []
+    events = await asyncio.to_thread((await pressed.archive()).history)
+    shown, _, rows = paged(events, pressed, _PAGE, "later", "earlier")
+    lines = [*map(_event_line, shown)] or ["Nothing was changed here yet."]
     await pressed.reply(notice_view("\n".join(["### What was changed", *lines]), rows))
 
 
@@ -366,7 +356,6 @@ def _what(event: Event) -> str:
 
 
 @reports.command()
-@for_moderators
 async def export(interaction: Interaction) -> None:
     """All reports as a file that can be added elsewhere."""
     archive = await begun(interaction)
@@ -390,7 +379,6 @@ async def export(interaction: Interaction) -> None:
 
 
 @reports.command(name="erase-all")
-@for_moderators
 async def erase_all(interaction: Interaction) -> None:
     """Deletes all reports and answers for good."""
     if not interaction.permissions.manage_guild:
@@ -421,7 +409,6 @@ class Erase(Form, title="Erase all reports and answers?"):
 
 
 @sources.command(name="list")
-@for_moderators
 async def list_sources(interaction: Interaction) -> None:
     """Where I look for reports, how often, and what fails."""
     archive = await begun(interaction)
@@ -431,7 +418,6 @@ async def list_sources(interaction: Interaction) -> None:
 
 
 @sources.command(name="add")
-@for_moderators
 async def add_source(interaction: Interaction, address: Address, every: Every = "hourly") -> None:
     """Looks into a page or feed regularly from now on.
 
@@ -449,7 +435,6 @@ async def add_source(interaction: Interaction, address: Address, every: Every = 
 
 
 @sources.command()
-@for_moderators
 async def pause(interaction: Interaction, source: Address) -> None:
     """Does not look into a source until it is resumed.
 
@@ -460,7 +445,6 @@ async def pause(interaction: Interaction, source: Address) -> None:
 
 
 @sources.command()
-@for_moderators
 async def resume(interaction: Interaction, source: Address) -> None:
     """Looks into a paused source again.
 
@@ -471,7 +455,6 @@ async def resume(interaction: Interaction, source: Address) -> None:
 
 
 @sources.command(name="remove")
-@for_moderators
 async def forget(interaction: Interaction, source: Address) -> None:
     """Forgets a source; its reports stay.
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
@@ -263,16 +264,18 @@ class Form(ui.Modal):
         await interaction.client.explain(interaction, error)
 
 
-def row_of(buttons: Iterable[Press]) -> Row:
-    """Buttons beside one another."""
-    row: Row = ui.ActionRow()
-    for one in buttons:
-        row.add_item(one)
-    return row
+def paged(
+    items: Sequence[T], pressed: Pressed, size: int, back: str, onward: str
+) -> tuple[Sequence[T], str, list[Row]]:
+    """The items of the page turned to, which page that is, and the buttons that turn it.
 
-
-def page_row(back: str, onward: str, page: int, *, last: bool, key: str = "") -> Row:
-    """The two buttons under a page (from 0), by the names of their actions."""
-    return row_of(
-        [Press(back, key, max(0, page - 1), off=page == 0), Press(onward, key, page + 1, off=last)]
+    The buttons do the actions of these names; there are none where all is on one page.
+    """
+    pages = max(1, math.ceil(len(items) / size))
+    page = min(pressed.page, pages - 1)
+    turns = Row(
+        Press(back, pressed.key, max(0, page - 1), off=page == 0),
+        Press(onward, pressed.key, page + 1, off=page + 1 == pages),
     )
+    shown = items[page * size : (page + 1) * size]
+    return shown, f"Page {page + 1} of {pages}", [turns] if pages > 1 else []

@@ -16,7 +16,7 @@ from discord.utils import format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline
-from bot.manners import IN_PLACE, Interaction, Pressed, begin, begun, button, page_row, tell
+from bot.manners import IN_PLACE, Interaction, Pressed, begin, begun, button, paged, tell
 from bot.pictures import NO_MATPLOTLIB, counted, draw
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
@@ -26,6 +26,7 @@ from index.errors import NotFoundError
 from index.log import Feedback, Recalled
 
 Title = app_commands.Range[str, 1, 200]
+_EVERYBODYS = {"reports list", "reports show", "reports timeline"}
 _PAGE = 8  # reports a page
 _TITLE = 150
 _SEARCH_CHARS = 60
@@ -34,7 +35,16 @@ _STRONG, _FAIR = 0.5, 0.25
 _NO_FILES = "\n-# For a picture I need Attach Files here."
 
 
-reports = app_commands.Group(
+class Reports(app_commands.Group):
+    """Commands that are for moderators unless named as everybody's, so that none is forgotten."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        command = interaction.command
+        open_to_all = command is not None and command.qualified_name in _EVERYBODYS
+        return open_to_all or bool(interaction.client.moderates(interaction))
+
+
+reports = Reports(
     name="reports", description="What reports there are to ask about", guild_only=True
 )
 
@@ -149,15 +159,10 @@ async def _list(pressed: Pressed) -> None:
     """One page of the reports that hold the words of a search."""
     search = pressed.key
     found = matches(await known(pressed.interaction), search)
-    pages = max(1, math.ceil(len(found) / _PAGE))
-    page = min(pressed.page, pages - 1)
+    shown, page, rows = paged(found, pressed, _PAGE, "newer", "older")
     heading = f"### {plural(len(found), 'report')}"
     heading += f" with “{escaped(search)}”" if search else ""
-    lines = [heading, *(_line(one) for one in found[page * _PAGE : (page + 1) * _PAGE])]
-    rows = []
-    if pages > 1:
-        lines.append(f"-# Page {page + 1} of {pages}")
-        rows = [page_row("newer", "older", page, last=page + 1 == pages, key=search)]
+    lines = [heading, *map(_line, shown), *([f"-# {page}"] if rows else [])]
     await pressed.reply(notice_view("\n".join(lines), rows))
 
 

@@ -45,7 +45,7 @@ _NUMERAL = re.compile(r"\d\d?")
 _AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
 _MOST_BOLD = 0.5  # of the quote, and
 _MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
-Row = ui.ActionRow[ui.LayoutView]
+Row = ui.ActionRow[Any]
 
 
 def escaped(text: str, bold: Iterable[Span] = ()) -> str:

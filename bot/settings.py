@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
 from index.archive import THRESHOLD
 from index.encoder import PACKAGED
@@ -25,11 +25,7 @@ def _at_home(path: Path) -> Path:
         raise ValueError(str(error)) from None
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Model(_Strict):
+class Model(BaseModel, extra="forbid", frozen=True):
     """Which encoder embeds sentences and questions."""
 
     name: str = PACKAGED
@@ -37,14 +33,14 @@ class Model(_Strict):
     threads: int = Field(default=1, ge=1, le=256)
 
 
-class Answers(_Strict):
+class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember."""
 
     threshold: float = Field(default=THRESHOLD, ge=0, le=1)
     keep_days: int = Field(default=180, ge=1, le=36_500)
 
 
-class Discord(_Strict):
+class Discord(BaseModel, extra="forbid", frozen=True):
     """The bot's manners in Discord."""
 
     collections: dict[str, str] = Field(default_factory=dict)
@@ -74,7 +70,7 @@ class Discord(_Strict):
         return self.collections.get(str(server), shared)
 
 
-class Settings(_Strict):
+class Settings(BaseModel, extra="forbid", frozen=True):
     """All that an operator can set."""
 
     data: Annotated[Path, AfterValidator(_at_home)]

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 import discord
@@ -19,8 +18,8 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.library import Library
-from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, row_of, sentence
-from bot.render import MAX_TEXT, escaped, notice_view
+from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, sentence
+from bot.render import MAX_TEXT, Row, escaped, notice_view
 from bot.settings import Discord
 from bot.wording import plural, told
 from index.archive import Archive
@@ -107,8 +106,7 @@ class Works:
         with self._listed(work):
             if not interaction.response.is_done():
                 await begin(interaction)
-            archive = await asyncio.to_thread(self._library.archive, server)
-            task = asyncio.ensure_future(self.run(partial(job, archive), work))
+            task = asyncio.ensure_future(self.run(self._on(server, job), work))
             while not await ended(task):
                 work.place = await shown.put(progress_view(work))
             try:
@@ -125,9 +123,11 @@ class Works:
         if self.at(work.collection):
             return False
         with self._listed(work):
-            archive = await asyncio.to_thread(self._library.archive, server)
-            await self.run(partial(job, archive), work)
+            await self.run(self._on(server, job), work)
         return True
+
+    def _on(self, server: int | None, job: Job) -> Callable[[Watcher], Report]:
+        return lambda watch: job(self._library.archive(server), watch)
 
     def at(self, collection: str) -> Work | None:
         """What has a collection to itself, if anything."""
@@ -230,7 +230,7 @@ def progress_view(work: Work) -> ui.LayoutView:
     """How far a work is, with the button that ends it."""
     stopping = work.stopped_by is not None
     stop = Press("halting" if stopping else "halt", work.key, off=stopping)
-    return notice_view(progress_text(work), [row_of([stop])])
+    return notice_view(progress_text(work), [Row(stop)])
 
 
 def progress_text(work: Work) -> str:

@@ -190,9 +190,14 @@ def test_addresses_are_found_in_a_message() -> None:
         ("remove", {"report": "x"}),
         ("restore", {"report": "x"}),
         ("history", {}),
+        ("undo", {"change": 1}),
+        ("export", {}),
+        ("erase-all", {}),
+        ("sources list", {}),
+        ("sources pause", {"source": "x"}),
     ],
 )
-async def test_readers_are_refused(room: Newsroom, command: str, options: dict[str, str]) -> None:
+async def test_readers_are_refused(room: Newsroom, command: str, options: dict[str, Any]) -> None:
     """Commands that stand beside everybody's are refused by the bot itself."""
     result = await room.reader.slash(room.channel, f"reports {command}", **options)
     assert "for moderators" in said(result.response)
