@@ -27,11 +27,12 @@ from bot.manners import (
     meanwhile,
     missing_for_thread,
     missing_to_write,
+    sentence,
     tell,
 )
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
-from index.errors import NotFoundError, OnRecordError, QuestionError
+from index.errors import NotFoundError, QuestionError
 from index.query import MAX_QUESTION_CHARS
 
 if TYPE_CHECKING:
@@ -49,7 +50,6 @@ _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
 _SERVER_ERROR = 500
 _CLAIM = "-# What the reports say on this claim. Whether it is true is yours to judge."
-_FAILED = "Something went wrong on my side; the operator finds it in the log."
 HELP = """### What I do
 I answer from the reports of this server, in their own words: every quote stands so in a report.
 - `/ask` a question; narrow it by publisher and dates (“last week”); in private, or with a thread
@@ -204,11 +204,8 @@ async def hear(bot: OnRecord, message: discord.Message) -> None:
         await _reply(bot, message, question)
     except TooManyError as error:
         await _tell_privately(message, str(error))
-    except OnRecordError as error:
-        await _send(message, notice_view(str(error)))
-    except Exception:
-        log.exception("a question in a message failed")
-        await _send(message, notice_view(_FAILED))
+    except Exception as error:  # noqa: BLE001 - `sentence` logs what nobody foresaw
+        await _send(message, notice_view(sentence(error)))
 
 
 async def _reply(bot: OnRecord, message: discord.Message, question: str) -> None:

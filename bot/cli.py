@@ -111,18 +111,14 @@ def sources(
     if every is not None and add is None:
         raise typer.BadParameter("--every goes with --add.")
     with context.obj.archive(make=add is not None) as archive:
-        before = archive.sources.all()
-        if add is not None:
-            archive.sources.add(add, every)
-        for uri, change in (
-            (pause, archive.sources.pause),
-            (resume, archive.sources.resume),
-            (forget, archive.sources.forget),
-        ):
+        kept = archive.sources
+        before = kept.all()
+        changed = [kept.add(add, every)] if add is not None else []
+        for uri, change in ((pause, kept.pause), (resume, kept.resume), (forget, kept.forget)):
             if uri is not None:
                 change(uri)
-        found = archive.sources.all()
-    changed = [one for one in found if one not in before]
+        found = kept.all()
+    changed += [one for one in found if one not in [*before, *changed]]
     context.obj.end(output.sources(found, changed or found))
 
 

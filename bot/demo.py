@@ -7,7 +7,7 @@ import logging
 import signal
 import tempfile
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -49,28 +49,12 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
             print("Reading the sample reports …", flush=True)
             library.open(_COLLECTION).add([str(sample)], actor="demo")
 
-        def show(address: str) -> None:
-            print(f"The bot is at {address}\nStop it with Ctrl-C.", flush=True)
-            if browser:
-                webbrowser.open(address)
-
         bot = OnRecord(library, settings)
-        asyncio.run(serve(bot, port=port, show=show))
+        asyncio.run(_serve(bot, port=port, browser=browser))
 
 
-async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> None:
-    """Run the bot in a simulated Discord and serve it on 127.0.0.1 until stopped.
-
-    Returns after SIGINT, SIGTERM or the page's own end; `bot` is closed by then.
-
-    Args:
-        bot: not started yet.
-        port: 0 takes a free one.
-        show: called once, in a thread, with the address; its fragment is a credential.
-
-    Raises:
-        SettingsError: the extra is not installed, or the port is taken.
-    """
+async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
+    """Run the bot in a simulated Discord until SIGINT, SIGTERM or the page's own end; close it."""
     logging.getLogger("discord.state").setLevel(logging.ERROR)  # simcord's self-check has no guilds
     try:
         import simcord  # noqa: PLC0415 - comes with the extra only
@@ -81,7 +65,7 @@ async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> N
     try:
         await env.start()
         try:
-            await _present(env, bot, port, show)
+            await _present(env, bot, port, browser=browser)
         finally:
             await env.shutdown()
     except simcord.SetupError as error:
@@ -90,9 +74,7 @@ async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> N
         await bot.close()
 
 
-async def _present(
-    env: simcord.Env, bot: OnRecord, port: int, show: Callable[[str], object]
-) -> None:
+async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool) -> None:
     """Open the page on a server with one channel, an editor and a reader."""
     if bot.user is not None:
         await bot.user.edit(username="On Record")
@@ -107,7 +89,9 @@ async def _present(
         room = bot.get_channel(channel.id)
         if isinstance(room, discord.TextChannel):
             await room.send(GREETING)  # once the page is there, so that it opens on this message
-        await asyncio.to_thread(show, page.url)
+        print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
+        if browser:
+            await asyncio.to_thread(webbrowser.open, page.url)
         await _until_stopped(env, page.wait_closed())
 
 

@@ -207,7 +207,6 @@ class Roll:
         return found
 
     def _write(self, known: dict[str, str]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self._path.with_suffix(".new")
         fresh.write_text(json.dumps(known, indent=0, sort_keys=True), "ascii")
         fresh.replace(self._path)

@@ -316,6 +316,8 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
     (_, gone) = run.json("sources")["sources"]
     assert (gone["failures"], "neither a file" in gone["error"]) == (1, True)
     assert "failed 1 time:" in run("sources")
+    assert run("sources", "--add", str(one)).splitlines()[0].startswith(f"{one}  (file, on reindex")
+    assert len(run("sources", "--add", str(one)).splitlines()) == 1
     assert run("sources", "--pause", str(two)).startswith(f"{two}  (file, paused")
     assert run.json("reindex")["unchanged"] == 1
     run("sources", "--resume", str(two))
