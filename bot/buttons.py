@@ -12,7 +12,8 @@ import discord
 from discord import ui
 
 from bot.library import Library
-from bot.manners import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, begin, button, paged
+from bot.manners import begin
+from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.answer import citations, cited
 from index.archive import Archive

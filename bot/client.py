@@ -18,7 +18,8 @@ from discord.ext import commands
 from bot.ask import ask, check, hear, help_
 from bot.desk import add_message, reindex
 from bot.library import Library
-from bot.manners import Interaction, Pace, Press, explained, sentence
+from bot.manners import Interaction, Pace, explained, sentence
+from bot.press import Press
 from bot.records import reports, why
 from bot.render import notice_view
 from bot.settings import Settings

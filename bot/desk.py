@@ -19,20 +19,8 @@ from discord.app_commands import Choice
 from discord.utils import format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
-from bot.manners import (
-    IN_PLACE,
-    PRIVATE,
-    Form,
-    Interaction,
-    Pressed,
-    actor_of,
-    archive_of,
-    begin,
-    begun,
-    button,
-    paged,
-    tell,
-)
+from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
+from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, paged
 from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
 from bot.wording import fault, place, plural

@@ -1,23 +1,16 @@
-"""How the bot meets people: a word at once, the answer once, a pace, and buttons that last.
-
-A module that has buttons gives each a name, a label and what to do, with `button`.
-"""
+"""Manners: a word at once and the answer once; how often one may ask; what the bot is allowed."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
-import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
-from bot.render import Row
 from bot.settings import Discord
 from index.archive import Archive
 from index.errors import OnRecordError, QuestionError
@@ -30,9 +23,6 @@ Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 log = logging.getLogger(__name__)
 _WINDOW_S = 60.0
 _ALREADY_BEGUN = 40060  # Discord's code
-PRIVATE = {"ephemeral": True, "thinking": True}
-PUBLIC = {"thinking": True}
-IN_PLACE: dict[str, bool] = {}
 T = TypeVar("T")
 
 
@@ -161,121 +151,3 @@ def _lacking(allowed: discord.Permissions, *names: str) -> list[str]:
 
 def _counter(rate: int) -> commands.CooldownMapping[Any]:
     return commands.CooldownMapping(app_commands.Cooldown(rate, _WINDOW_S), lambda key: key)
-
-
-# Buttons and forms: what a button needs stands in its id, so that it outlives restarts.
-
-
-@dataclass(frozen=True, slots=True)
-class Pressed:
-    """A button that was pressed: by which interaction, for what (an id or words), which page."""
-
-    interaction: Interaction
-    key: str
-    page: int
-
-    async def archive(self) -> Archive:
-        """The collection of the server it was pressed in."""
-        return await archive_of(self.interaction)
-
-    async def reply(self, view: ui.LayoutView) -> discord.Message:
-        """Answer in the way that was begun."""
-        return await tell(self.interaction, view)
-
-
-Run = Callable[[Pressed], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Action:
-    """What a button says and does.
-
-    `begin` says how Discord is told at once that an answer comes, since three seconds may not do
-    while another process writes; None for a modal, which must be the first thing said.
-    """
-
-    label: str
-    run: Run
-    begin: Mapping[str, bool] | None
-    style: discord.ButtonStyle
-
-
-ACTIONS: dict[str, Action] = {}
-
-
-def button(
-    name: str,
-    label: str,
-    begin: Mapping[str, bool] | None,
-    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
-) -> Callable[[Run], Run]:
-    """Make a function what the button of that name does."""
-
-    def named(run: Run) -> Run:
-        ACTIONS[name] = Action(label, run, begin, style)
-        return run
-
-    return named
-
-
-class Press(
-    ui.DynamicItem[ui.Button[ui.LayoutView]],
-    template=r"onrecord:(?P<action>[a-z]+):(?P<key>.{0,60}):(?P<page>\d{1,9})",
-):
-    """A button that does one of `ACTIONS`."""
-
-    def __init__(self, action: str, key: str = "", page: int = 0, *, off: bool = False) -> None:
-        """Name an action, the answer, watch, work or search it is for, and a page."""
-        look = ACTIONS[action]
-        name = f"onrecord:{action}:{key}:{page}"
-        super().__init__(
-            ui.Button(label=look.label, style=look.style, custom_id=name, disabled=off)
-        )
-        self._action, self._key, self._page = action, key, page
-
-    @classmethod
-    async def from_custom_id(
-        cls,
-        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py hands it in
-        item: ui.Item[Any],  # noqa: ARG003 - as above
-        match: re.Match[str],
-        /,
-    ) -> Self:
-        return cls(match["action"], match["key"], int(match["page"]))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says; whatever fails is explained to who pressed it."""
-        action = ACTIONS[self._action]
-        try:
-            interaction.client.presses.take(interaction.user.id, interaction.guild_id)
-            if action.begin is not None:
-                await begin(interaction, **action.begin)
-            await action.run(Pressed(interaction, self._key, self._page))
-        except Exception as error:  # noqa: BLE001 - `explain` logs it; the reader gets a sentence
-            await interaction.client.explain(interaction, error)
-
-
-class Form(ui.Modal):
-    """Asks for something typed; whatever fails is explained to who typed it."""
-
-    async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        await interaction.client.explain(interaction, error)
-
-
-def paged(
-    items: Sequence[T], pressed: Pressed, size: int, back: str, onward: str
-) -> tuple[Sequence[T], str, list[Row]]:
-    """The items of the page turned to, which page that is, and the buttons that turn it.
-
-    The buttons do the actions of these names; there are none where all is on one page.
-    """
-    pages = max(1, math.ceil(len(items) / size))
-    page = min(pressed.page, pages - 1)
-    turns = Row(
-        Press(back, pressed.key, max(0, page - 1), off=page == 0),
-        Press(onward, pressed.key, page + 1, off=page + 1 == pages),
-    )
-    shown = items[page * size : (page + 1) * size]
-    return shown, f"Page {page + 1} of {pages}", [turns] if pages > 1 else []

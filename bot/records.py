@@ -16,8 +16,9 @@ from discord.utils import format_dt
 
 from bot.ask import ROW_CHARS, ROWS, Choices
 from bot.library import Headline
-from bot.manners import IN_PLACE, Interaction, Pressed, begin, begun, button, paged, tell
+from bot.manners import Interaction, begin, begun, tell
 from bot.pictures import NO_MATPLOTLIB, counted, draw
+from bot.press import IN_PLACE, Pressed, button, paged
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
 from index.archive import Archive

@@ -18,7 +18,8 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.library import Library
-from bot.manners import IN_PLACE, Interaction, Press, Pressed, begin, button, sentence
+from bot.manners import Interaction, begin, sentence
+from bot.press import IN_PLACE, Press, Pressed, button
 from bot.render import MAX_TEXT, Row, escaped, notice_view
 from bot.settings import Discord
 from bot.wording import plural, told

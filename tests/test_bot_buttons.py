@@ -13,7 +13,7 @@ from newsroom import ASKED, DAM, Newsroom, labels, parts, said
 from bot.buttons import answer_rows
 from bot.client import OnRecord
 from bot.library import Library
-from bot.manners import ACTIONS, Press
+from bot.press import ACTIONS, Press
 from bot.settings import Settings
 from index.archive import Archive
 
