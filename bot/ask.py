@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import discord
 from discord import app_commands
@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 Choices = list[app_commands.Choice[str]]
-ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
+_ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
+V = TypeVar("V", str, int)
 Chosen = app_commands.Range[str, 1, ROW_CHARS]
 # Answering is all computing: more threads than cores would only keep each other, and the event
 # loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
@@ -102,7 +103,7 @@ async def ask(
 async def _publishers(interaction: Interaction, typed: str) -> Choices:
     archive = await archive_of(interaction)
     names = await asyncio.to_thread(archive.publishers)
-    return _choices(name for name in names if typed.casefold() in name.casefold())
+    return rows(typed, [(name, name) for name in names if len(name) <= ROW_CHARS])
 
 
 @ask.autocomplete("since")
@@ -111,13 +112,19 @@ async def _dates(interaction: Interaction, typed: str) -> Choices:
     library = interaction.client.library
     reports = await asyncio.to_thread(library.headlines, interaction.guild_id)
     published = [one.published.date() for one in reports if one.published]
-    return _choices(suggestions(typed, discord.utils.utcnow().date(), published))
+    days = suggestions(typed, discord.utils.utcnow().date(), published)
+    return rows("", [(day, day) for day in days if len(day) <= ROW_CHARS])
 
 
-def _choices(values: Iterable[str]) -> Choices:
-    """Autocomplete rows, as many and as long as Discord takes."""
-    fitting = [value for value in dict.fromkeys(values) if 0 < len(value) <= ROW_CHARS]
-    return [app_commands.Choice(name=value, value=value) for value in fitting[:ROWS]]
+def rows(typed: str, offered: Iterable[tuple[str, V]]) -> list[app_commands.Choice[V]]:
+    """Rows to choose from, as many and as long as Discord takes: label and value of each.
+
+    Offered are those whose label holds what was typed.
+    """
+    found = [(label, value) for label, value in offered if typed.casefold() in label.casefold()]
+    return [
+        app_commands.Choice(name=label[:ROW_CHARS], value=value) for label, value in found[:_ROWS]
+    ]
 
 
 @app_commands.command(name="help")

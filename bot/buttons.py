@@ -156,18 +156,14 @@ def _near(spans: list[Span], quote: Quote) -> Span:
 async def _sources(pressed: Pressed) -> None:
     """The reports behind an answer, and what has become of them."""
     found = await _recalled(pressed)
-    updated = {article.article_id for article in found.updated}
-    removed = {article.article_id for article in found.removed}
+    became = {one.article_id: "**changed since this answer**" for one in found.updated}
+    became |= {one.article_id: "**removed since this answer**" for one in found.removed}
     lines = ["### Sources"]
     for citation in found.answer.citations:
         article = citation.article
         lines.append(citation_line(citation))
         byline = f"by {escaped(article.author[:100])} · " if article.author else ""
-        state = "as it stands now"
-        if article.article_id in updated:
-            state = "**changed since this answer**"
-        elif article.article_id in removed:
-            state = "**removed since this answer**"
+        state = became.get(article.article_id, "as it stands now")
         lines.append(f"-# {byline}`{escaped(article.article_id[:80])}` · {state}")
     await pressed.reply(notice_view("\n".join(lines)))
 

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -281,12 +282,10 @@ def article(
 
 
 @command()
-def history(
-    context: Context, limit: Annotated[int | None, Option(help="Only the newest.")] = None
-) -> None:
+def history(context: Context) -> None:
     """Show the audit log, newest first."""
     with context.obj.archive() as archive:
-        context.obj.end(output.history(archive.history(limit)))
+        context.obj.end(output.history(archive.history()))
 
 
 @command()
@@ -434,13 +433,13 @@ def _hoisted(arguments: list[str]) -> list[str]:
     rest: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        name = argument.partition("=")[0]
+        name, given, _ = argument.partition("=")
         if argument == "--":
             rest += [argument, *remaining]
         elif name in _NAMING | _FLAGS:
             front.append(argument)
-            if name in _NAMING and "=" not in argument:
-                front += [value for value in [next(remaining, None)] if value is not None]
+            if name in _NAMING and not given:
+                front += islice(remaining, 1)
         else:
             rest.append(argument)
     return front + rest

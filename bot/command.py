@@ -11,8 +11,8 @@ from pathlib import Path
 import typer
 from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
+from rich.progress import TextColumn
 
 from bot.library import Library
 from bot.output import Result
@@ -72,14 +72,8 @@ def progress(word: str) -> Iterator[Watcher | None]:
     if not console.is_terminal:
         yield None
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[title]}", markup=False),
-    )
-    with Bar(*columns, console=console, transient=True) as bar:
+    title = TextColumn("{task.fields[title]}", markup=False)
+    with Bar(*Bar.get_default_columns(), title, console=console, transient=True) as bar:
         task = bar.add_task(word, total=None, title="")
 
         def watcher(made: Progress) -> None:

@@ -18,7 +18,7 @@ from discord import app_commands, ui
 from discord.app_commands import Choice
 from discord.utils import format_dt
 
-from bot.ask import ROW_CHARS, ROWS, Choices
+from bot.ask import ROW_CHARS, Choices, rows
 from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
 from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, paged
 from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
@@ -294,9 +294,8 @@ async def _removed(interaction: Interaction, typed: str) -> Choices:
 async def _changes(interaction: Interaction, typed: str) -> list[Choice[int]]:
     archive = await archive_of(interaction)
     events = await asyncio.to_thread(archive.history, _LOOK_BACK)
-    rows = [Choice(name=_event_label(one), value=one.generation) for one in events]
-    found = [row for row in rows[1:] if typed.casefold() in row.name.casefold()]
-    return found[:ROWS]  # the newest is how it stands
+    # The newest is how it stands.
+    return rows(typed, [(_event_label(one), one.generation) for one in events[1:]])
 
 
 @reports.command()
@@ -313,9 +312,9 @@ async def _history(pressed: Pressed) -> None:
     if not pressed.interaction.client.moderates(pressed.interaction):
         raise app_commands.CheckFailure
     events = await asyncio.to_thread((await pressed.archive()).history)
-    shown, _, rows = paged(events, pressed, _PAGE, "later", "earlier")
+    shown, _, turns = paged(events, pressed, _PAGE, "later", "earlier")
     lines = [*map(_event_line, shown)] or ["Nothing was changed here yet."]
-    await pressed.reply(notice_view("\n".join(["### What was changed", *lines]), rows))
+    await pressed.reply(notice_view("\n".join(["### What was changed", *lines]), turns))
 
 
 def _event_line(event: Event) -> str:
@@ -471,9 +470,8 @@ async def _settle(
 @for_moderators
 async def _sources(interaction: Interaction, typed: str) -> Choices:
     archive = await archive_of(interaction)
-    every = [one.uri for one in await asyncio.to_thread(archive.sources.all)]
-    found = [uri for uri in every if typed.casefold() in place(uri).casefold()]
-    return [Choice(name=place(uri)[:ROW_CHARS], value=_key(uri)) for uri in found[:ROWS]]
+    listed = await asyncio.to_thread(archive.sources.all)
+    return rows(typed, [(place(one.uri), _key(one.uri)) for one in listed])
 
 
 def _key(uri: str) -> str:

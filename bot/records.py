@@ -11,10 +11,9 @@ from typing import Any
 
 import discord
 from discord import app_commands, ui
-from discord.app_commands import Choice
 from discord.utils import format_dt
 
-from bot.ask import ROW_CHARS, ROWS, Choices
+from bot.ask import ROW_CHARS, Choices, rows
 from bot.library import Headline
 from bot.manners import Interaction, begin, begun, tell
 from bot.pictures import NO_MATPLOTLIB, counted, draw
@@ -131,10 +130,11 @@ async def known(interaction: Interaction, *, retired: bool = False) -> Sequence[
 
 async def title_choices(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
     """Reports to choose from while their title is typed; chosen is a `key_of` their id."""
-    found = matches(await known(interaction, retired=retired), typed)[:ROWS]
-    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:ROW_CHARS] for one in found]
-    keys = [key_of(one.article_id) for one in found]
-    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
+    offered = []
+    for one in matches(await known(interaction, retired=retired), typed):
+        key = key_of(one.article_id)
+        offered.append((" · ".join(filter(None, [one.title, one.publisher])) or key, key))
+    return rows("", offered)
 
 
 def key_of(name: str, *, shown: bool = True) -> str:
@@ -160,11 +160,11 @@ async def _list(pressed: Pressed) -> None:
     """One page of the reports that hold the words of a search."""
     search = pressed.key
     found = matches(await known(pressed.interaction), search)
-    shown, page, rows = paged(found, pressed, _PAGE, "newer", "older")
+    shown, page, turns = paged(found, pressed, _PAGE, "newer", "older")
     heading = f"### {plural(len(found), 'report')}"
     heading += f" with “{escaped(search)}”" if search else ""
-    lines = [heading, *map(_line, shown), *([f"-# {page}"] if rows else [])]
-    await pressed.reply(notice_view("\n".join(lines), rows))
+    lines = [heading, *map(_line, shown), *([f"-# {page}"] if turns else [])]
+    await pressed.reply(notice_view("\n".join(lines), turns))
 
 
 def _explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:
