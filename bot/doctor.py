@@ -27,18 +27,17 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
     }
     for name in Archive.names(settings.data):
         looks[f"collection {name}"] = partial(_collection, settings, name, encoder)
-    looks["token"] = lambda: _token(settings)
-    checks = [{"check": name, **_tried(look)} for name, look in looks.items()]
-    lines = [f"{'ok  ' if one['ok'] else 'MEND'}  {one['check']}: {one['says']}" for one in checks]
-    failed = not all(one["ok"] for one in checks)
+    missing = "DISCORD_TOKEN is not set; only `onrecord bot` needs it"
+    looks["token"] = lambda: "set" if settings.token else missing
+    checks, lines, failed = [], [], False
+    for name, look in looks.items():
+        try:
+            ok, says = True, look()
+        except (OnRecordError, OSError) as error:
+            ok, says, failed = False, str(error), True
+        checks.append({"check": name, "ok": ok, "says": says})
+        lines.append(f"{'ok  ' if ok else 'MEND'}  {name}: {says}")
     return Result({"checks": checks}, "\n".join(lines), failed=failed)
-
-
-def _tried(look: Callable[[], str]) -> dict[str, bool | str]:
-    try:
-        return {"ok": True, "says": look()}
-    except (OnRecordError, OSError) as error:
-        return {"ok": False, "says": str(error)}
 
 
 def _folder(settings: Settings) -> str:
@@ -76,9 +75,3 @@ def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
         return known
     first = failure_line(Failure(failing[0].uri, failing[0].error or ""))
     return f"{known}; {plural(len(failing), 'source')} failing, such as: {first}"
-
-
-def _token(settings: Settings) -> str:
-    if settings.token is not None:
-        return "set"
-    return "DISCORD_TOKEN is not set; only `onrecord bot` needs it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -150,6 +151,24 @@ async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Si
     listed = await room.editor.slash(room.channel, "reports sources list")
     assert "**fails** since" in said(listed.response)
     assert "answers 404" in said(listed.response)
+
+
+async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -> None:
+    """Of files and folders that the operator named moderators see only names, to choose by."""
+    gone = tmp_path / "gone.txt"
+    gone.write_text("The ferry sank.", "utf-8")
+    room.archive().sources.add(str(gone))
+    gone.unlink()
+    result = await room.editor.slash(room.channel, "reindex")
+    listed = await room.editor.slash(room.channel, "reports sources list")
+    rows = await room.editor.autocomplete(room.channel, "reports sources pause", "source", "")
+    assert [row["name"] for row in rows] == ["reports", "gone.txt"]
+    for text in (said(result.response), said(listed.response), str(rows)):
+        assert "gone.txt" in text
+        assert str(tmp_path) not in text
+    paused = await room.editor.slash(room.channel, "reports sources pause", source=rows[1]["value"])
+    assert said(paused.response).startswith("gone.txt\n")
+    assert [one.paused for one in room.archive().sources.all()] == [False, True]
 
 
 async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
