@@ -23,7 +23,7 @@ from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
 from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, paged
 from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
-from bot.wording import fault, place, plural
+from bot.wording import fault, place
 from bot.work import fitting, report_text
 from index.archive import MAX_NOTE_CHARS, Archive
 from index.article import Article
@@ -481,7 +481,8 @@ def _key(uri: str) -> str:
 
 def _source_lines(one: Source) -> str:
     """A source: how often it is looked into, and how that went."""
-    often = _span(one.every) if one.every else "only on `/reindex`"
+    names = {minutes: name for name, minutes in _MINUTES.items()} | {None: "only on `/reindex`"}
+    often = names.get(one.every, f"every {one.every} minutes")
     lines = [f"{escaped(place(one.uri)[:300])}\n-# {'**paused**' if one.paused else often}"]
     if one.succeeded:
         lines.append(f"read {format_dt(one.succeeded, 'R')}")
@@ -489,8 +490,3 @@ def _source_lines(one: Source) -> str:
         since = format_dt(one.failing_since, "R")
         lines.append(f"**fails** since {since}: {escaped(fault(one)[:300])}")
     return " · ".join(lines)
-
-
-def _span(minutes: int) -> str:
-    names = (name for name, number in _MINUTES.items() if number == minutes)
-    return next(names, f"every {plural(minutes, 'minute')}")

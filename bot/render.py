@@ -93,7 +93,10 @@ def answer_view(
         if answer.closest:
             head += "\nThe closest passage, which does not answer it:"
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    return quotes_view(head, quotes, answer, _footer(answer), rows)
+    footer = f"-# Quoted to the letter · answer `{answer.answer_id}`"
+    if story := story_line(answer):
+        footer = f"{story}\n{footer}"
+    return quotes_view(head, quotes, answer, footer, rows)
 
 
 def quotes_view(
@@ -182,13 +185,6 @@ def _view(groups: Sequence[Sequence[str]], rows: Iterable[Row]) -> ui.LayoutView
     for row in rows:
         view.add_item(row)
     return view
-
-
-def _footer(answer: Answer) -> str:
-    story = story_line(answer)
-    return (
-        f"{story}\n" if story else ""
-    ) + f"-# Quoted to the letter · answer `{answer.answer_id}`"
 
 
 def _short(text: str, most: int) -> str:

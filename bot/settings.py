@@ -96,9 +96,9 @@ def load(
     values = _from_file(named) if named else {}
     if "token" in values:
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
-    place = data or _path("ONRECORD_DATA") or values.get("data") or default_data()
+    default = platformdirs.user_data_dir("onrecord", appauthor=False)
     found = {
-        "data": place,
+        "data": data or _path("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "token": os.environ.get("DISCORD_TOKEN"),
     }
@@ -109,11 +109,6 @@ def load(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"The setting “{where}” cannot be used: {first['msg']}.") from None
-
-
-def default_data() -> Path:
-    """The platform's place for a user's data."""
-    return Path(platformdirs.user_data_dir("onrecord", appauthor=False))
 
 
 def _path(variable: str) -> Path | None:
