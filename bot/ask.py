@@ -1,4 +1,7 @@
-"""Asking: /ask, a mention, a reply to an answer, a direct message, and a claim to check."""
+"""Asking: /ask, a mention, a reply to an answer, a direct message, and a claim to check.
+
+Here as elsewhere the docstring of a command is what Discord shows of it and of its options.
+"""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from test_render import answer_of
 from bot import cli, command, output
 from index.embedded import EmbeddedStore
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {
         "id": "dam",
         "title": "Gate fails",
