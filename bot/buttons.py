@@ -47,12 +47,12 @@ async def keep(
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
-async def _recalled(pressed: Pressed) -> Recalled:
-    """The answer that a button stands under, checked."""
+async def _recalled(pressed: Pressed) -> tuple[Archive, Recalled]:
+    """The answer that a button stands under, checked, and the collection that it is from."""
     archive = await pressed.archive()
     found = await asyncio.to_thread(archive.memory.recall, pressed.key)
     await asyncio.to_thread(archive.check, found.answer)
-    return found
+    return archive, found
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
@@ -74,8 +74,7 @@ def stop_row(number: int) -> Row:
 @button("next", "Next ▶", IN_PLACE)
 async def _more(pressed: Pressed) -> None:
     """A page of further passages: at first in a message of the presser's own, then in place."""
-    found = await _recalled(pressed)
-    archive = await pressed.archive()
+    archive, found = await _recalled(pressed)
     further = await asyncio.to_thread(_further, archive, found.answer)
     if not further:
         told = "There are no further passages: the reports have no more on this."
@@ -127,7 +126,7 @@ def _with_quotes(
 @button("around", "Sentences around", PRIVATE)
 async def _around(pressed: Pressed) -> None:
     """The quotes with the sentences around them."""
-    found = await _recalled(pressed)
+    archive, found = await _recalled(pressed)
     articles = {one.number: one.article for one in found.answer.citations}
     wider = []
     for quoted in found.answer.quotes:
@@ -137,7 +136,7 @@ async def _around(pressed: Pressed) -> None:
         quote = Quote.cut(article, near.start, near.end)
         wider.append(CitedQuote(quote, quoted.citation))
     shown = _with_quotes(found.answer, wider, found.answer.citations)
-    await asyncio.to_thread((await pressed.archive()).check, shown)
+    await asyncio.to_thread(archive.check, shown)
     head = f"### {escaped(found.answer.question[:200])}\n-# With the sentences around each quote"
     footer = f"-# Quoted to the letter · of answer `{found.answer.answer_id}`"
     await pressed.reply(quotes_view(head, shown.quotes, shown, footer))
@@ -155,7 +154,7 @@ def _near(spans: list[Span], quote: Quote) -> Span:
 @button("sources", "Sources", PRIVATE)
 async def _sources(pressed: Pressed) -> None:
     """The reports behind an answer, and what has become of them."""
-    found = await _recalled(pressed)
+    _, found = await _recalled(pressed)
     became = {one.article_id: "**changed since this answer**" for one in found.updated}
     became |= {one.article_id: "**removed since this answer**" for one in found.removed}
     lines = ["### Sources"]
@@ -171,7 +170,7 @@ async def _sources(pressed: Pressed) -> None:
 @button("share", "Show to all", PUBLIC, _PLAIN)
 async def _share(pressed: Pressed) -> None:
     """A private answer, shown to all."""
-    found = await _recalled(pressed)
+    _, found = await _recalled(pressed)
     interaction = pressed.interaction
     by = escaped(interaction.user.display_name)
     rows = answer_rows(found.answer, private=False)
@@ -220,8 +219,7 @@ class Reason(Form, title="What is wrong with the quote?"):
 @button("watch", "Tell me when they do", PRIVATE, _PLAIN)
 async def _watch(pressed: Pressed) -> None:
     """Tell here when the reports answer this."""
-    found = await _recalled(pressed)
-    archive = await pressed.archive()
+    archive, found = await _recalled(pressed)
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
     number = await asyncio.to_thread(archive.memory.watch, found.answer, channel=where, person=who)
     told = "I will tell you here when the reports answer this. Moderators see it in `/watching`."

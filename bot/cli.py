@@ -447,13 +447,13 @@ def _hoisted(arguments: list[str]) -> list[str]:
 
 def _skipped(names: Iterable[str]) -> int:
     """How many files of the folders among some names have an ending that no reader takes."""
-    folders = [path for name in names if (path := existing(name)) and path.is_dir()]
-    there = sum(
-        file.is_file() and not any(part[0] == "." for part in file.relative_to(folder).parts)
-        for folder in folders
-        for file in folder.rglob("*")
-    )
-    return there - sum(len(files_in(folder)) for folder in folders)
+    count = 0
+    for folder in (path for name in names if (path := existing(name)) and path.is_dir()):
+        for _, inner, files in os.walk(folder):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            count += sum(not name.startswith(".") for name in files)
+        count -= len(files_in(folder))
+    return count
 
 
 def _spared(file: Path, *, force: bool) -> None:

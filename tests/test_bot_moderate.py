@@ -18,6 +18,7 @@ from bot import work
 from bot.desk import addresses
 from bot.settings import Discord
 from bot.work import Work, Works, progress_text, progress_view, result_view
+from index.archive import Archive
 from index.intake import Change, Progress, Report
 from index.plain import Failure
 
@@ -128,6 +129,21 @@ async def test_long_result_comes_with_a_file(room: Newsroom, held: Held) -> None
     assert "**Added 15**" in said(shown)
     (file,) = shown.attachments
     assert file.filename == "result.txt"
+
+
+async def test_unforeseen_failure_of_long_work_ends_in_its_message(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What nobody foresaw is told in one sentence, without its details, where the work shows."""
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("secret detail")
+
+    monkeypatch.setattr(Archive, "add", broken)
+    result = await room.editor.slash(room.channel, "reports add", file=("gull.txt", GULL))
+    assert said(result.response).startswith("### Adding\nSomething went wrong on my side")
+    assert "secret" not in said(result.response)
+    assert room.env.bot.works.running == {}
 
 
 async def test_too_large_a_file_is_not_downloaded(
