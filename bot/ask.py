@@ -10,9 +10,8 @@ import contextlib
 import logging
 import os
 import re
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
@@ -33,6 +32,7 @@ from bot.manners import (
     sentence,
     tell,
 )
+from bot.press import ROW_CHARS, Choices, rows
 from bot.render import answer_view, escaped, notice_view
 from index.article import Answer, Filters
 from index.errors import NotFoundError, QuestionError
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
     from bot.client import OnRecord
 
 log = logging.getLogger(__name__)
-Choices = list[app_commands.Choice[str]]
-_ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
-V = TypeVar("V", str, int)
 Chosen = app_commands.Range[str, 1, ROW_CHARS]
 # Answering is all computing: more threads than cores would only keep each other, and the event
 # loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
@@ -117,17 +114,6 @@ async def _dates(interaction: Interaction, typed: str) -> Choices:
     published = [one.published.date() for one in reports if one.published]
     days = suggestions(typed, discord.utils.utcnow().date(), published)
     return rows("", [(day, day) for day in days if len(day) <= ROW_CHARS])
-
-
-def rows(typed: str, offered: Iterable[tuple[str, V]]) -> list[app_commands.Choice[V]]:
-    """Rows to choose from, as many and as long as Discord takes: label and value of each.
-
-    Offered are those whose label holds what was typed.
-    """
-    found = [(label, value) for label, value in offered if typed.casefold() in label.casefold()]
-    return [
-        app_commands.Choice(name=label[:ROW_CHARS], value=value) for label, value in found[:_ROWS]
-    ]
 
 
 @app_commands.command(name="help")

@@ -18,9 +18,8 @@ from discord import app_commands, ui
 from discord.app_commands import Choice
 from discord.utils import format_dt
 
-from bot.ask import ROW_CHARS, Choices, rows
 from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
-from bot.press import IN_PLACE, PRIVATE, Form, Pressed, button, paged
+from bot.press import IN_PLACE, PRIVATE, ROW_CHARS, Choices, Form, Pressed, button, paged, rows
 from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
 from bot.wording import fault, place

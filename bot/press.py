@@ -1,4 +1,4 @@
-"""Every button and form of the bot. What a button needs stands in its id: it outlives restarts.
+"""What is pressed, filled in or chosen. What a button needs stands in its id: it lasts.
 
 A module that has buttons gives each a name, a label and what to do, with `button`.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
 import discord
-from discord import ui
+from discord import app_commands, ui
 
 from bot.manners import Interaction, archive_of, begin, tell
 from bot.render import Row
@@ -22,6 +22,9 @@ PRIVATE = {"ephemeral": True, "thinking": True}
 PUBLIC = {"thinking": True}
 IN_PLACE: dict[str, bool] = {}
 T = TypeVar("T")
+V = TypeVar("V", str, int)
+Choices = list[app_commands.Choice[str]]
+_ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +140,14 @@ def paged(
     )
     shown = items[page * size : (page + 1) * size]
     return shown, f"Page {page + 1} of {pages}", [turns] if pages > 1 else []
+
+
+def rows(typed: str, offered: Iterable[tuple[str, V]]) -> list[app_commands.Choice[V]]:
+    """Rows to choose from, as many and as long as Discord takes: label and value of each.
+
+    Offered are those whose label holds what was typed.
+    """
+    found = [(label, value) for label, value in offered if typed.casefold() in label.casefold()]
+    return [
+        app_commands.Choice(name=label[:ROW_CHARS], value=value) for label, value in found[:_ROWS]
+    ]

@@ -13,11 +13,10 @@ import discord
 from discord import app_commands, ui
 from discord.utils import format_dt
 
-from bot.ask import ROW_CHARS, Choices, rows
 from bot.library import Headline
 from bot.manners import Interaction, begin, begun, tell
 from bot.pictures import NO_MATPLOTLIB, counted, draw
-from bot.press import IN_PLACE, Pressed, button, paged
+from bot.press import IN_PLACE, ROW_CHARS, Choices, Pressed, button, paged, rows
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
 from index.archive import Archive
