@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterable, Sequence
-from typing import Self
+from dataclasses import replace
+from typing import Any, Self
 
 import discord
 from discord import ui
 
-from bot.answering import keep
+from bot.library import Library
 from bot.manners import begin
-from bot.press import (
-    IN_PLACE,
-    PRIVATE,
-    PUBLIC,
-    Form,
-    Interaction,
-    Press,
-    Pressed,
-    button,
-    page_row,
-    row_of,
-)
+from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
 from index.answer import citations, cited
 from index.archive import Archive
@@ -31,6 +22,7 @@ from index.errors import InputError
 from index.memory import Recalled, Verdict
 from index.sentences import Span, split
 
+log = logging.getLogger(__name__)
 _PAGE = 4  # passages a page
 _MOST_PASSAGES = 40
 _AROUND = 2  # sentences on each side of a quote
@@ -38,12 +30,29 @@ _REASON_CHARS = 300
 _PLAIN = discord.ButtonStyle.primary
 
 
-async def _recalled(pressed: Pressed) -> Recalled:
-    """The answer that a button stands under, checked."""
+async def keep(
+    library: Library, server: int | None, answer: Answer, message: discord.Message | None
+) -> None:
+    """Log an answer after it was sent; `message` is where all can read it, no direct message.
+
+    An answer that cannot be logged was given all the same: only the log file tells of it.
+    """
+    place: dict[str, int] = {}
+    if message and server is not None:
+        place = {"channel": message.channel.id, "message": message.id}
+    try:
+        archive = await asyncio.to_thread(library.archive, server)
+        await asyncio.to_thread(archive.memory.log, answer, **place)
+    except Exception:
+        log.exception("answer %s was sent but not logged", answer.answer_id)
+
+
+async def _recalled(pressed: Pressed) -> tuple[Archive, Recalled]:
+    """The answer that a button stands under, checked, and the collection that it is from."""
     archive = await pressed.archive()
     found = await asyncio.to_thread(archive.memory.recall, pressed.key)
     await asyncio.to_thread(archive.check, found.answer)
-    return found
+    return archive, found
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
@@ -51,13 +60,13 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     names = ["more", "around", "sources", "useful", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
-    rows = [row_of(Press(name, answer.answer_id) for name in names)]
-    return [*rows, row_of([Press("share", answer.answer_id)])] if private else rows
+    rows = [Row(*(Press(name, answer.answer_id) for name in names))]
+    return [*rows, Row(Press("share", answer.answer_id))] if private else rows
 
 
 def stop_row(number: int) -> Row:
     """The button that ends a watch."""
-    return row_of([Press("stop", f"{number:x}")])
+    return Row(Press("stop", f"{number:x}"))
 
 
 @button("more", "More passages", PRIVATE)
@@ -65,25 +74,23 @@ def stop_row(number: int) -> Row:
 @button("next", "Next ▶", IN_PLACE)
 async def _more(pressed: Pressed) -> None:
     """A page of further passages: at first in a message of the presser's own, then in place."""
-    found = await _recalled(pressed)
-    archive = await pressed.archive()
-    pages = await asyncio.to_thread(_further, archive, found.answer)
-    if not pages:
+    archive, found = await _recalled(pressed)
+    further = await asyncio.to_thread(_further, archive, found.answer)
+    if not further:
         told = "There are no further passages: the reports have no more on this."
         await pressed.reply(notice_view(told))
         return
-    number = min(pressed.page, len(pages) - 1)
-    shown = await asyncio.to_thread(_page, found.answer, pages[number])
+    passages, page, rows = paged(further, pressed, _PAGE, "back", "next")
+    shown = await asyncio.to_thread(_quoting, found.answer, passages)
     await asyncio.to_thread(archive.check, shown)
     head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, best first. "
     head += "They may be beside the question."
-    footer = f"-# Page {number + 1} of {len(pages)} · of answer `{found.answer.answer_id}`"
-    row = page_row("back", "next", number, last=number + 1 == len(pages), key=pressed.key)
-    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, [row]))
+    footer = f"-# {page} · of answer `{found.answer.answer_id}`"
+    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, rows))
 
 
-def _further(archive: Archive, answer: Answer) -> list[list[Passage]]:
-    """Pages of the best sentences that the answer does not quote."""
+def _further(archive: Archive, answer: Answer) -> list[Passage]:
+    """The best sentences that the answer does not quote."""
     ranking = archive.search(answer.question, _MOST_PASSAGES, answer.filters)
     told = [one.quote for one in (*answer.quotes, *filter(None, [answer.closest]))]
     sentences = [
@@ -91,36 +98,35 @@ def _further(archive: Archive, answer: Answer) -> list[list[Passage]]:
         for one in ranking.sentences[:_MOST_PASSAGES]
         if not any(q.article_id == one.article_id and q.start <= one.start < q.end for q in told)
     ]
-    further = [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
-    return [further[first : first + _PAGE] for first in range(0, len(further), _PAGE)]
+    return [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
 
 
-def _page(answer: Answer, further: Sequence[Passage]) -> Answer:
-    """A page of passages, each with who says it, as an answer to be checked."""
-    sources = citations(further, {one.article.article_id: one.article for one in further})
-    return _with_quotes(answer, [cited(one, sources) for one in further], sources)
+def _quoting(answer: Answer, passages: Sequence[Passage]) -> Answer:
+    """Passages, each with who says it, as an answer to be checked."""
+    sources = citations(passages, {one.article.article_id: one.article for one in passages})
+    return _with_quotes(answer, [cited(one, sources) for one in passages], sources)
 
 
 def _with_quotes(
     answer: Answer, quotes: Iterable[CitedQuote], sources: Iterable[Citation]
 ) -> Answer:
-    return Answer(
-        answer_id=answer.answer_id,
-        question=answer.question,
-        filters=answer.filters,
-        generation=answer.generation,
-        model=answer.model,
+    """The answer with other quotes, of which nothing further is said."""
+    return replace(
+        answer,
         status="answered",
-        confidence=answer.confidence,
         quotes=tuple(quotes),
         citations=tuple(sources),
+        agreement=None,
+        reason=None,
+        closest=None,
+        news=None,
     )
 
 
 @button("around", "Sentences around", PRIVATE)
 async def _around(pressed: Pressed) -> None:
     """The quotes with the sentences around them."""
-    found = await _recalled(pressed)
+    archive, found = await _recalled(pressed)
     articles = {one.number: one.article for one in found.answer.citations}
     wider = []
     for quoted in found.answer.quotes:
@@ -130,7 +136,7 @@ async def _around(pressed: Pressed) -> None:
         quote = Quote.cut(article, near.start, near.end)
         wider.append(CitedQuote(quote, quoted.citation))
     shown = _with_quotes(found.answer, wider, found.answer.citations)
-    await asyncio.to_thread((await pressed.archive()).check, shown)
+    await asyncio.to_thread(archive.check, shown)
     head = f"### {escaped(found.answer.question[:200])}\n-# With the sentences around each quote"
     footer = f"-# Quoted to the letter · of answer `{found.answer.answer_id}`"
     await pressed.reply(quotes_view(head, shown.quotes, shown, footer))
@@ -148,19 +154,15 @@ def _near(spans: list[Span], quote: Quote) -> Span:
 @button("sources", "Sources", PRIVATE)
 async def _sources(pressed: Pressed) -> None:
     """The reports behind an answer, and what has become of them."""
-    found = await _recalled(pressed)
-    updated = {article.article_id for article in found.updated}
-    removed = {article.article_id for article in found.removed}
+    _, found = await _recalled(pressed)
+    became = {one.article_id: "**changed since this answer**" for one in found.updated}
+    became |= {one.article_id: "**removed since this answer**" for one in found.removed}
     lines = ["### Sources"]
     for citation in found.answer.citations:
         article = citation.article
         lines.append(citation_line(citation))
         byline = f"by {escaped(article.author[:100])} · " if article.author else ""
-        state = "as it stands now"
-        if article.article_id in updated:
-            state = "**changed since this answer**"
-        elif article.article_id in removed:
-            state = "**removed since this answer**"
+        state = became.get(article.article_id, "as it stands now")
         lines.append(f"-# {byline}`{escaped(article.article_id[:80])}` · {state}")
     await pressed.reply(notice_view("\n".join(lines)))
 
@@ -168,7 +170,7 @@ async def _sources(pressed: Pressed) -> None:
 @button("share", "Show to all", PUBLIC, _PLAIN)
 async def _share(pressed: Pressed) -> None:
     """A private answer, shown to all."""
-    found = await _recalled(pressed)
+    _, found = await _recalled(pressed)
     interaction = pressed.interaction
     by = escaped(interaction.user.display_name)
     rows = answer_rows(found.answer, private=False)
@@ -207,7 +209,7 @@ class Reason(Form, title="What is wrong with the quote?"):
         super().__init__()
         self._answer_id = answer_id
 
-    async def on_submit(self, interaction: Interaction, /) -> None:
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await begin(interaction, **PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
         await _judge(pressed, "wrong", self.reason.value)
@@ -217,8 +219,7 @@ class Reason(Form, title="What is wrong with the quote?"):
 @button("watch", "Tell me when they do", PRIVATE, _PLAIN)
 async def _watch(pressed: Pressed) -> None:
     """Tell here when the reports answer this."""
-    found = await _recalled(pressed)
-    archive = await pressed.archive()
+    archive, found = await _recalled(pressed)
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
     number = await asyncio.to_thread(archive.memory.watch, found.answer, channel=where, person=who)
     told = "I will tell you here when the reports answer this. Moderators see it in `/watching`."

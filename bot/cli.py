@@ -1,4 +1,4 @@
-"""The `onrecord` command: reads settings, wires the parts and hands over.
+"""The `onrecord` command: reads settings, wires the parts, and hands over.
 
 What scripts rely on is kept: `--json` prints one JSON document (or one line a query) on standard
 output, all else goes to standard error, and the exit status is 0 for done, 1 for something
@@ -9,16 +9,41 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
+import threading
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
+from typer import Argument, Context, Option
 
-from bot import changing, output, reading
-from bot.command import FAILED, USAGE, Json, Run, progress
+from bot import output
+from bot.command import FAILED, USAGE, Run, each, progress
+from bot.dates import moment
+from bot.output import Result
 from bot.settings import load
-from index.errors import OnRecordError, QuestionError, SettingsError
+from bot.wording import failure_line, plural
+from index.archive import Archive
+from index.article import Filters
+from index.errors import (
+    CancelledError,
+    InputError,
+    OnRecordError,
+    QuestionError,
+    SettingsError,
+    StoreDamagedError,
+)
+from index.intake import Progress
+from index.sources import existing, files_in, stamps
+
+_NAMING, _FLAGS = {"--data", "--collection", "--config"}, {"--json", "--debug"}  # stand anywhere
+_CORES = os.cpu_count() or 1
+_HEAD = 16  # bytes of a file that tell what made it
 
 app = typer.Typer(
     name="onrecord",
@@ -28,74 +53,363 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(changing.app)
-app.add_typer(reading.app)
-_GLOBAL = {"--data": True, "--collection": True, "--config": True, "--debug": False}
+command = partial(
+    app.command,
+    epilog="--json, --data, --collection, --config and --debug may stand anywhere: "
+    "`onrecord --help` tells of them.",
+)
 
 
 @app.callback()
 def _globals(
-    context: typer.Context,
-    data: Annotated[Path | None, typer.Option(help="Data folder [ONRECORD_DATA].")] = None,
+    context: Context,
+    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
     collection: Annotated[
-        str | None, typer.Option(help="Collection; a server's is server-ID [ONRECORD_COLLECTION].")
+        str | None, Option(help="Such as server-ID [ONRECORD_COLLECTION].")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file [ONRECORD_CONFIG].")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks and logs.")] = False,
+    config: Annotated[Path | None, Option(help="TOML file [ONRECORD_CONFIG].")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show tracebacks and logs.")] = False,
 ) -> None:
     level = logging.DEBUG if debug else logging.WARNING
     logging.basicConfig(level=level, stream=sys.stderr)
-    settings = load(data=data, collection=collection, config=config)
-    context.obj = Run(settings, output.console(stderr=True))
+    context.obj = Run(load(data=data, collection=collection, config=config), as_json)
 
 
-@app.command()
+# Bringing in
+
+
+@command()
+def add(
+    context: Context,
+    source: Annotated[list[str], Argument(help='Files, folders, URLs, or "-" for JSON lines.')],
+    dry_run: Annotated[bool, Option("--dry-run", help="Only tell what would be done.")] = False,
+) -> None:
+    """Add reports."""
+    run: Run = context.obj
+    with run.archive(threads=_CORES, make=True) as archive, progress("Adding") as watcher:
+        stream = sys.stdin.buffer if "-" in source else None
+        made = archive.add(source, stream=stream, dry_run=dry_run, watch=watcher)
+    run.end(output.report(made, dry_run=dry_run, skipped=_skipped(source)))
+
+
+@command()
+def reindex(
+    context: Context,
+    rebuild: Annotated[bool, Option("--rebuild", help="Embed everything again.")] = False,
+    due: Annotated[bool, Option("--due", help="Only sources whose time has come.")] = False,
+) -> None:
+    """Take in what the collection's sources have new; with --due, for a timer."""
+    run: Run = context.obj
+    with run.archive(threads=_CORES) as archive, progress("Reindexing") as watcher:
+        look = archive.sources.refresh if due else archive.sources.reindex
+        made = (archive.rebuild if rebuild else look)(watch=watcher)
+    run.end(output.report(made))
+
+
+@command()
+def sources(
+    context: Context,
+    add: Annotated[str | None, Option(help="Look into this file, folder or address.")] = None,
+    every: Annotated[int | None, Option(help="Minutes between looks of `reindex --due`.")] = None,
+    pause: Annotated[str | None, Option(help="Look there no longer for now.")] = None,
+    resume: Annotated[str | None, Option(help="Look there again.")] = None,
+    forget: Annotated[str | None, Option(help="Drop it; its articles stay.")] = None,
+) -> None:
+    """List where articles come from and how that went; or add, pause, resume or drop one."""
+    if every is not None and add is None:
+        raise typer.BadParameter("--every goes with --add.")
+    with context.obj.archive(make=add is not None) as archive:
+        kept = archive.sources
+        before = kept.all()
+        changed = [kept.add(add, every)] if add is not None else []
+        for uri, change in ((pause, kept.pause), (resume, kept.resume), (forget, kept.forget)):
+            if uri is not None:
+                change(uri)
+        found = kept.all()
+    changed += [one for one in found if one not in [*before, *changed]]
+    context.obj.end(output.sources(found, changed or found))
+
+
+@command()
+def watch(
+    context: Context,
+    folder: Annotated[Path, Argument(help="A folder, or one file.")],
+    seconds: Annotated[float, Option(help="Between two looks.", min=0.05)] = 1.0,
+) -> None:
+    """Take in the files of a folder as they are saved, until Ctrl-C."""
+    stop = threading.Event()
+
+    def end_soon(_: Progress) -> None:
+        if stop.is_set():
+            raise CancelledError("It was stopped.")
+
+    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
+    try:
+        with context.obj.archive(threads=_CORES, make=True) as archive:
+            place = archive.sources.add(str(folder)).uri
+            seen = taken = None
+            while not stop.wait(seconds):
+                found = stamps(Path(place))
+                if found == seen and found not in {taken, ()}:  # nobody writes at the moment
+                    made = archive.sources.reindex([place], actor="watch", watch=end_soon)
+                    if made.added or made.updated or made.failed:
+                        context.obj.show(output.report(made))
+                    taken = found
+                seen = found
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+# Putting right
+
+
+@command()
+def remove(context: Context, article_id: list[str]) -> None:
+    """Take articles out; `restore` brings them back."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.report(archive.remove(article_id)))
+
+
+@command()
+def restore(context: Context, article_id: list[str]) -> None:
+    """Bring removed articles back."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.report(archive.restore(article_id)))
+
+
+@command()
+def correct(
+    context: Context,
+    article_id: str,
+    note: Annotated[str, Option(help="What is wrong with it; shown with its quotes.")],
+) -> None:
+    """Attach a correction to an article."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.notice(archive.correct(article_id, note)))
+
+
+@command()
+def retract(
+    context: Context,
+    article_id: str,
+    note: Annotated[str, Option(help="Why; shown where it was quoted.")],
+) -> None:
+    """Take an article out and say why."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.notice(archive.retract(article_id, note)))
+
+
+@command()
+def undo(
+    context: Context,
+    generation: Annotated[int, Argument(help="The last good one; `history` lists them.")],
+) -> None:
+    """Make every article what it was at a generation."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.report(archive.undo(generation)))
+
+
+# Asking and looking
+
+
+Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
+Since = Annotated[str | None, Option(help="Published on or after this date.")]
+Until = Annotated[str | None, Option(help="Published on or before this date.")]
+AsOf = Annotated[str | None, Option(help="Answer from what was published by then.")]
+Question = Annotated[str | None, Argument(help="In your own words.")]
+Queries = Annotated[Path | None, Option(help='JSON lines {"_id", "text"}; one JSON line each.')]
+
+
+@command()
+def ask(
+    context: Context,
+    question: Question = None,
+    publisher: Publishers = None,
+    since: Since = None,
+    until: Until = None,
+    as_of: AsOf = None,
+    queries: Queries = None,
+) -> None:
+    """Answer a question with quotes, or say that the reports do not."""
+    only = _filters(publisher, since, until, as_of)
+    with context.obj.archive() as archive:
+        each(
+            context.obj,
+            question,
+            queries,
+            lambda text, key: output.answer(archive.ask(text, only), key),
+        )
+        if not archive.size().articles:
+            typer.echo("Add reports first: onrecord add FILE...", err=True)
+
+
+@command()
+def search(
+    context: Context,
+    question: Question = None,
+    k: Annotated[int, Option("-k", help="How many results.")] = 10,
+    by: Annotated[Literal["sentence", "article"], Option(help="What to rank.")] = "sentence",
+    publisher: Publishers = None,
+    since: Since = None,
+    until: Until = None,
+    as_of: AsOf = None,
+    queries: Queries = None,
+    explain: Annotated[bool, Option("--explain", help="Say what made each score.")] = False,
+) -> None:
+    """Rank sentences or articles without answering."""
+    only = _filters(publisher, since, until, as_of)
+    with context.obj.archive() as archive:
+
+        def ranked(text: str, key: str | None) -> Result:
+            found = archive.search(text, k, only)
+            return output.ranking(found, k, key, by_article=by == "article", explain=explain)
+
+        each(context.obj, question, queries, ranked)
+
+
+@command()
+def articles(
+    context: Context,
+    removed: Annotated[bool, Option("--removed", help="Those that were taken out.")] = False,
+) -> None:
+    """List the articles of the collection."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.articles(archive.articles(retired=removed)))
+
+
+@command()
+def article(
+    context: Context,
+    article_id: str,
+    revision: Annotated[int | None, Option(help="An earlier revision.")] = None,
+) -> None:
+    """Show one article with its stored text."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.article(archive.article(article_id, revision)))
+
+
+@command()
+def history(context: Context) -> None:
+    """Show the audit log, newest first."""
+    with context.obj.archive() as archive:
+        context.obj.end(output.history(archive.history()))
+
+
+@command()
 def evaluate(
-    context: typer.Context,
-    folder: Annotated[Path, typer.Argument(help="A data set in BEIR's layout.")],
-    split: Annotated[str, typer.Option(help="Which qrels/SPLIT.tsv.")] = "test",
-    run_file: Annotated[
-        Path | None, typer.Option("--run", help="Write the ranked articles in TREC's format.")
-    ] = None,
-    as_json: Json = False,
+    context: Context,
+    folder: Annotated[Path, Argument(help="A data set in BEIR's layout.")],
+    split: Annotated[str, Option(help="Which qrels/SPLIT.tsv.")] = "test",
+    run_file: Annotated[Path | None, Option("--run", help="Write TREC's run format.")] = None,
 ) -> None:
     """Measure ranking and declining on a data set, in a collection of its own."""
     from index import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
 
     run: Run = context.obj
     name = evaluation.collection_name(folder, run.settings.model.name)
-    opened = run.archive(name, threads=os.cpu_count(), make=True)
-    with opened as archive, progress(run, "Indexing") as watch:
-        measured, failed = evaluation.evaluate(
-            archive, folder, split=split, run=run_file, watch=watch
-        )
+    opened = run.archive(name, threads=_CORES, make=True)
+    with opened as archive, progress("Indexing") as watcher:
+        measure = evaluation.evaluate
+        measured, failed = measure(archive, folder, split=split, run=run_file, watch=watcher)
     for failure in failed:
-        run.notes.print(f"{failure.source}: {failure.error}", markup=False)
-    found = output.figures(measured)
-    if as_json:
-        print(output.document(found))
-    else:
-        for figure, value in found.items():
-            print(f"{figure:>28}  {value}")
-    if failed:
-        raise typer.Exit(FAILED)
+        typer.echo(failure_line(failure), err=True)
+    run.end(output.figures(measured, failed=bool(failed)))
 
 
-@app.command()
-def bot(context: typer.Context) -> None:
+def _filters(
+    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
+) -> Filters:
+    today = datetime.now(UTC).date()
+    ends = moment(until, today, last=True), moment(as_of, today, last=True)
+    return Filters(tuple(publishers or ()), moment(since, today), *ends)
+
+
+# Copying
+
+
+Force = Annotated[bool, Option("--force", help="Replace the file if it is there.")]
+
+
+@command()
+def export(
+    context: Context,
+    file: Annotated[Path, Argument(help='Where to write, or "-".')],
+    force: Force = False,
+) -> None:
+    """Write the articles as JSON lines that `add` reads."""
+    with context.obj.archive() as archive:
+        if str(file) == "-":
+            archive.export(sys.stdout.buffer)
+            return
+        _spared(file, force=force)
+        draft = Path(f"{file}.draft")
+        try:
+            with draft.open("wb") as stream:
+                count = archive.export(stream)
+            draft.replace(file)
+        finally:
+            draft.unlink(missing_ok=True)
+    made = {"file": str(file), "articles": count}
+    context.obj.end(Result(made, f"{plural(count, 'article')} in {file}"))
+
+
+@command()
+def backup(context: Context, file: Path, force: Force = False) -> None:
+    """Write a consistent copy of the collection to a file, while it is in use."""
+    _spared(file, force=force)
+    with context.obj.archive() as archive:
+        archive.backup(file)
+        context.obj.end(_copied(archive, file))
+
+
+@command()
+def recover(context: Context, file: Path) -> None:
+    """Put a copy that `backup` made in the place of all that is stored."""
+    with context.obj.archive(make=True) as archive:
+        archive.recover(file)
+        context.obj.end(_copied(archive, file))
+
+
+@command()
+def erase_all(
+    context: Context,
+    yes: Annotated[str | None, Option(help="The collection's name, not to be asked.")] = None,
+) -> None:
+    """Delete the collection for good: articles, sources, log and all."""
+    name = context.obj.settings.collection
+    with context.obj.archive() as archive:
+        asked = f"Type “{name}” to delete it {_held(archive)} for good"
+        typed = typer.prompt(asked, err=True) if yes is None else yes
+        if typed != name:
+            raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
+        archive.erase()
+    context.obj.end(Result({"erased": name}, f"“{name}” is deleted."))
+
+
+def _held(archive: Archive) -> str:
+    try:
+        return f"with its {plural(archive.size().articles, 'article')}"
+    except StoreDamagedError:
+        return "with all that is left in it"
+
+
+# Serving
+
+
+@command()
+def bot(context: Context) -> None:
     """Connect to Discord with DISCORD_TOKEN."""
     from bot.client import run  # noqa: PLC0415 - discord.py takes a second to import
 
     run(context.obj.settings, context.obj.encoder())
 
 
-@app.command()
+@command()
 def demo(
-    context: typer.Context,
-    port: Annotated[int, typer.Option(help="Port on loopback; 0 takes a free one.")] = 8765,
-    no_browser: Annotated[
-        bool, typer.Option("--no-browser", help="Only print the address.")
-    ] = False,
+    context: Context,
+    port: Annotated[int, Option(help="Port on loopback; 0 takes a free one.")] = 8765,
+    no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Serve the real bot on the sample reports in a page on this machine; needs no token."""
     from bot.demo import run  # noqa: PLC0415 - needs the extra `demo`
@@ -103,39 +417,28 @@ def demo(
     run(context.obj.encoder(), port=port, browser=not no_browser)
 
 
-@app.command()
-def doctor(context: typer.Context, as_json: Json = False) -> None:
+@command()
+def doctor(context: Context) -> None:
     """Check settings, model, collections, disk and the token; say what to mend."""
-    from bot import doctor as checks  # noqa: PLC0415 - not needed to answer
+    from bot.doctor import examine  # noqa: PLC0415 - not needed to answer
 
-    found = checks.examine(context.obj.settings, context.obj.encoder())
-    if as_json:
-        rows = [{"check": one.name, "ok": one.ok, "says": one.says} for one in found]
-        print(output.document({"checks": rows}))
-    else:
-        for one in found:
-            print(f"{'ok  ' if one.ok else 'MEND'}  {one.name}: {one.says}")
-    if not all(one.ok for one in found):
-        raise typer.Exit(FAILED)
+    context.obj.end(examine(context.obj.settings, context.obj.encoder()))
 
 
 def main() -> None:
     """Run the command; the console script's entry point."""
     arguments = _hoisted(sys.argv[1:])
-    debug = "--debug" in arguments
     try:
         app(arguments, prog_name="onrecord")
-    except (OnRecordError, OSError) as error:
-        if debug:
+    except Exception as error:
+        if "--debug" in arguments:
             raise
-        print(f"onrecord: {error}", file=sys.stderr)
+        told = str(error)
+        if not isinstance(error, OnRecordError | OSError):
+            told = f"this should not have happened ({error!r}); --debug."
+        typer.echo(f"onrecord: {told}", err=True)
         usage = isinstance(error, SettingsError | QuestionError)
         raise SystemExit(USAGE if usage else FAILED) from None
-    except Exception as error:
-        if debug:
-            raise
-        print(f"onrecord: this should not have happened ({error!r}); --debug.", file=sys.stderr)
-        raise SystemExit(FAILED) from None
 
 
 def _hoisted(arguments: list[str]) -> list[str]:
@@ -144,13 +447,42 @@ def _hoisted(arguments: list[str]) -> list[str]:
     rest: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
-        name = argument.partition("=")[0]
+        name, given, _ = argument.partition("=")
         if argument == "--":
             rest += [argument, *remaining]
-        elif name in _GLOBAL:
+        elif name in _NAMING | _FLAGS:
             front.append(argument)
-            if _GLOBAL[name] and "=" not in argument:
-                front += [value for value in [next(remaining, None)] if value is not None]
+            if name in _NAMING and not given:
+                front += islice(remaining, 1)
         else:
             rest.append(argument)
     return front + rest
+
+
+def _skipped(names: Iterable[str]) -> int:
+    """How many files of the folders among some names have an ending that no reader takes."""
+    count = 0
+    for folder in (path for name in names if (path := existing(name)) and path.is_dir()):
+        for _, inner, files in os.walk(folder):
+            inner[:] = [name for name in inner if not name.startswith(".")]
+            count += sum(not name.startswith(".") for name in files)
+        count -= len(files_in(folder))
+    return count
+
+
+def _spared(file: Path, *, force: bool) -> None:
+    """Raise InputError rather than write over a file that this program did not make."""
+    if force or not file.is_file():
+        return
+    with file.open("rb") as there:
+        if not there.read(_HEAD).startswith((b"SQLite format 3\0", b'{"')):
+            raise InputError(
+                f"{file} is there already and no copy of a collection: name another file, or "
+                "replace it with --force."
+            )
+
+
+def _copied(archive: Archive, file: Path) -> Result:
+    count, generation = archive.size().articles, archive.generation
+    made = {"file": str(file), "generation": generation, "articles": count}
+    return Result(made, f"{plural(count, 'article')}, generation {generation}")

@@ -6,33 +6,37 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import logging
-from pathlib import Path
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib.resources import files
 from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.ask import Asking
+from bot.ask import ask, check, hear, help_
+from bot.desk import add_message, reindex
 from bot.library import Library
-from bot.manners import Pace, explained
-from bot.moderate import Moderation
-from bot.notes import Notes
+from bot.manners import Interaction, Pace, explained, sentence
 from bot.press import Press
-from bot.records import Records
+from bot.records import reports, why
 from bot.render import notice_view
 from bot.settings import Settings
-from bot.translations import Translations, table
 from bot.upkeep import Upkeep
-from bot.watch import Watching
+from bot.watch import watching
 from bot.work import Works
 from index.encoder import Encoder
-from index.errors import OnRecordError, SettingsError
+from index.errors import SettingsError
 
-log = logging.getLogger(__name__)
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
+_COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
+_PLACES = {  # in a row of the table
+    discord.Locale.german: 0,
+    discord.Locale.spain_spanish: 1,
+    discord.Locale.latin_american_spanish: 1,
+}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -49,70 +53,68 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.library = library
         self.settings = settings
-        self.works = Works(settings.discord)
+        self.works = Works(library, settings.discord)
+        self.pace = Pace(settings.discord)
         self.presses = Pace(settings.discord, _PRESSES)
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
+        words = (files("bot") / "translations.toml").read_text("utf-8")
         self.add_dynamic_items(Press)
-        await self.tree.set_translator(Translations())
-        manners = self.settings.discord
-        await self.add_cog(Asking(self, self.library, Pace(manners), manners.keep_days))
-        await self.add_cog(Records())
-        await self.add_cog(Watching(self, self.library, self.settings))
-        await self.add_cog(Moderation(self))
-        await self.add_cog(Upkeep(self, self.library, self.settings, self.works))
-        if manners.notes:
-            await self.add_cog(Notes(self, self.library))
+        await self.tree.set_translator(_Translations(tomllib.loads(words)))
+        for command in _COMMANDS:
+            self.tree.add_command(command)
+        await self.add_cog(Upkeep(self))
+        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        told = json.dumps([payload, words, self.application_id], sort_keys=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()
         path = self.settings.data / _SYNCED
-        known = await asyncio.to_thread(_read, path)
-        digest = self._tree_digest()
+        known = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
         if known != digest:
             await self.tree.sync()
-            await asyncio.to_thread(_write, path, digest)
+            await asyncio.to_thread(path.write_text, digest, "ascii")
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Take no text commands: what mentions the bot is a question, and Asking's."""
+        """Take no text commands: what mentions the bot is a question."""
+        await hear(self, message)
 
     async def close(self) -> None:
         await self.works.close()
         await super().close()
         await asyncio.to_thread(self.library.close)
 
-    def moderates(self, interaction: discord.Interaction[Any]) -> bool:
+    def moderates(self, interaction: Interaction) -> bool:
         """Manage Server, Manage Messages, or a role from the settings."""
         allowed = interaction.permissions
         roles = {role.id for role in getattr(interaction.user, "roles", ())}
         named = bool(roles & set(self.settings.discord.moderator_roles))
         return allowed.manage_guild or allowed.manage_messages or named
 
-    async def explain(self, interaction: discord.Interaction[Any], error: Exception) -> None:
+    async def explain(self, interaction: Interaction, error: Exception) -> None:
         """Answer every failed command or button with one sentence.
 
         Only its user sees it, unless the answer was begun for all to see.
         """
-        view = notice_view(sentence(error))
         with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            await explained(interaction, view)
-
-    def _tree_digest(self) -> str:
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        told = json.dumps([payload, table(), self.application_id], sort_keys=True)
-        return hashlib.sha256(told.encode()).hexdigest()
+            await explained(interaction, notice_view(sentence(error)))
 
 
-def sentence(error: BaseException) -> str:
-    """What a person is told of an error; what we did not foresee goes to the log as well."""
-    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
-    if isinstance(cause, OnRecordError):
-        return str(cause)
-    if isinstance(cause, app_commands.CheckFailure):
-        return "This command is for moderators: it needs Manage Server or Manage Messages."
-    if isinstance(cause, discord.Forbidden):
-        return "I am not allowed to do that here: give me View Channel and Send Messages."
-    log.error("unforeseen", exc_info=cause)
-    return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
+class _Translations(app_commands.Translator):
+    """Translates what it knows; Discord shows the rest in English."""
+
+    def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
+        """Translate with these words: English -> German, Spanish."""
+        self._words = words
+
+    async def translate(
+        self,
+        string: app_commands.locale_str,
+        locale: discord.Locale,
+        context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the same word everywhere
+    ) -> str | None:
+        found = self._words.get(string.message.removesuffix("."))  # a docstring ends with one
+        return found[_PLACES[locale]] if found and locale in _PLACES else None
 
 
 def run(settings: Settings, encoder: Encoder) -> None:
@@ -132,12 +134,3 @@ def run(settings: Settings, encoder: Encoder) -> None:
         client.run(settings.token.get_secret_value(), log_handler=None)
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
-
-
-def _read(path: Path) -> str | None:
-    return path.read_text(encoding="ascii") if path.is_file() else None
-
-
-def _write(path: Path, digest: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(digest, encoding="ascii")

@@ -1,34 +1,38 @@
-"""What the commands of `onrecord` share: their settings, their progress and how they end."""
+"""What the commands of `onrecord` share: their collection, progress, how they print and end."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import json
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
 
 import typer
+from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
+from rich.progress import TextColumn
 
-from bot import output
+from bot.library import Library
+from bot.output import Result
 from bot.settings import Settings
-from index import intake
 from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder
-from index.intake import Report, Watcher
-from index.rerank import CrossEncoderReranker
+from index.errors import InputError, OnRecordError, QuestionError
+from index.intake import Progress, Watcher
 
 FAILED, USAGE = 1, 2
+Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one
 _DEFAULT = Settings.model_fields["collection"].default
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run of the command: its settings, and where messages for people go."""
+    """One run of the command: its settings, and in which form it prints."""
 
     settings: Settings
-    notes: Console
+    as_json: bool
 
     def encoder(self, threads: int | None = None) -> SentenceTransformerEncoder:
         """The encoder of the settings; loaded at first use."""
@@ -37,61 +41,78 @@ class Run:
 
     @contextmanager
     def archive(
-        self, collection: str | None = None, *, threads: int | None = None, make: bool = False
+        self, name: str | None = None, *, threads: int | None = None, make: bool = False
     ) -> Iterator[Archive]:
         """The collection of this run; a name that there is none of is made only where told to."""
-        name = collection or self.settings.collection
-        reranker = self.settings.model.reranker
-        opened = Archive.open(
-            self.settings.data,
-            name,
-            self.encoder(threads),
-            threshold=self.settings.answers.threshold,
-            make=make or name == _DEFAULT,
-            reranker=CrossEncoderReranker(reranker) if reranker else None,
-        )
-        try:
-            yield opened
-        finally:
-            opened.close()
+        name = name or self.settings.collection
+        with closing(Library(self.settings, self.encoder(threads))) as library:
+            yield library.open(name, make=make or name == _DEFAULT)
+
+    def show(self, made: Result) -> None:
+        """Print what a command came to; without colours where nobody looks at a terminal."""
+        text = json.dumps(made.document, ensure_ascii=False) if self.as_json else made.text
+        typer.echo(text)
+
+    def end(self, made: Result) -> None:
+        """Print what a command came to; the exit status tells whether something failed."""
+        self.show(made)
+        if made.failed:
+            raise typer.Exit(FAILED)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-
-def show(made: Report, *, as_json: bool) -> None:
-    """Print what was done."""
-    if as_json:
-        print(output.document(output.report(made)), flush=True)
-    else:
-        output.print_report(output.console(), made)
-
-
-def finish(made: Report, *, as_json: bool) -> None:
-    """Print what was done, and end with a status that tells whether something failed."""
-    show(made, as_json=as_json)
-    if made.failed:
-        raise typer.Exit(FAILED)
+class _Query(BaseModel, coerce_numbers_to_str=True):
+    key: str | None = Field(default=None, alias="_id")
+    text: str = ""
 
 
 @contextmanager
-def progress(run: Run, word: str) -> Iterator[Watcher | None]:
+def progress(word: str) -> Iterator[Watcher | None]:
     """A bar on a terminal, nothing elsewhere."""
-    if not run.notes.is_terminal:
+    console = Console(stderr=True, emoji=False)
+    if not console.is_terminal:
         yield None
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[title]}", markup=False),
-    )
-    with Progress(*columns, console=run.notes, transient=True) as bar:
+    title = TextColumn("{task.fields[title]}", markup=False)
+    with Bar(*Bar.get_default_columns(), title, console=console, transient=True) as bar:
         task = bar.add_task(word, total=None, title="")
 
-        def watch(made: intake.Progress) -> None:
+        def watcher(made: Progress) -> None:
             done = made.articles or made.sentences
             bar.update(task, completed=done, total=made.total, title=made.title[:40])
 
-        yield watch
+        yield watcher
+
+
+def each(run: Run, question: str | None, queries: Path | None, made: Made) -> None:
+    """Print what is made of a question, or of each in a file: one JSON line each, in order.
+
+    A query that fails says so in its own line.
+    """
+    if queries is None:
+        if question is None:
+            raise QuestionError("Ask a question, or name a file of them with --queries.")
+        run.end(made(question, None))
+        return
+    try:
+        lines = queries.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"{queries} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{queries} is no text in UTF-8: write JSON lines into it.") from error
+    failed = False
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        key = None
+        try:
+            query = _Query.model_validate_json(line)
+            key = query.key
+            document = made(query.text, key).document
+        except ValidationError:
+            wrong = f'Line {number} is not like {{"_id": …, "text": "…"}}.'
+            document, failed = {"id": key, "error": wrong}, True
+        except OnRecordError as error:
+            document, failed = {"id": key, "error": str(error)}, True
+        typer.echo(json.dumps(document, ensure_ascii=False))
+    if failed:
+        raise typer.Exit(FAILED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import calendar
+import contextlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -22,15 +23,25 @@ class Period:
     first: date
     last: date
 
-    @property
-    def start(self) -> datetime:
-        """Its first moment."""
-        return datetime.combine(self.first, time.min, UTC)
 
-    @property
-    def end(self) -> datetime:
-        """Its last moment."""
-        return datetime.combine(self.last, time.max, UTC)
+def moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
+    """The first moment of the days that a text names, seen from `today`, or the last.
+
+    An ISO date with a time is that moment, in UTC where it names no zone.
+
+    Raises:
+        QuestionError: it names none.
+    """
+    if text is None:
+        return None
+    if ":" in text:
+        with contextlib.suppress(ValueError, OverflowError):
+            exact = datetime.fromisoformat(text.strip())
+            return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
+    found = period(text, today)
+    if last:
+        return datetime.combine(found.last, time.max, UTC)
+    return datetime.combine(found.first, time.min, UTC)
 
 
 def period(text: str, today: date) -> Period:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import signal
 import tempfile
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -19,7 +18,6 @@ import discord
 from bot.client import OnRecord
 from bot.library import Library
 from bot.settings import Discord, Settings
-from index.archive import Archive
 from index.encoder import Encoder
 from index.errors import SettingsError
 
@@ -46,34 +44,17 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
+        library = Library(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
-            archive = Archive.open(settings.data, _COLLECTION, encoder)
-            archive.add([str(sample)], actor="demo")
-            archive.close()
+            library.open(_COLLECTION).add([str(sample)], actor="demo")
 
-        def show(address: str) -> None:
-            print(f"The bot is at {address}\nStop it with Ctrl-C.", flush=True)
-            if browser:
-                webbrowser.open(address)
-
-        bot = OnRecord(Library(settings, encoder), settings)
-        asyncio.run(serve(bot, port=port, show=show))
+        bot = OnRecord(library, settings)
+        asyncio.run(_serve(bot, port=port, browser=browser))
 
 
-async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> None:
-    """Run the bot in a simulated Discord and serve it on 127.0.0.1 until stopped.
-
-    Returns after SIGINT, SIGTERM or the page's own end; `bot` is closed by then.
-
-    Args:
-        bot: not started yet.
-        port: 0 takes a free one.
-        show: called once, in a thread, with the address; its fragment is a credential.
-
-    Raises:
-        SettingsError: the extra is not installed, or the port is taken.
-    """
+async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
+    """Run the bot in a simulated Discord until SIGINT, SIGTERM or the page's own end; close it."""
     logging.getLogger("discord.state").setLevel(logging.ERROR)  # simcord's self-check has no guilds
     try:
         import simcord  # noqa: PLC0415 - comes with the extra only
@@ -84,7 +65,7 @@ async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> N
     try:
         await env.start()
         try:
-            await _present(env, bot, port, show)
+            await _present(env, bot, port, browser=browser)
         finally:
             await env.shutdown()
     except simcord.SetupError as error:
@@ -93,9 +74,7 @@ async def serve(bot: OnRecord, *, port: int, show: Callable[[str], object]) -> N
         await bot.close()
 
 
-async def _present(
-    env: simcord.Env, bot: OnRecord, port: int, show: Callable[[str], object]
-) -> None:
+async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool) -> None:
     """Open the page on a server with one channel, an editor and a reader."""
     if bot.user is not None:
         await bot.user.edit(username="On Record")
@@ -110,7 +89,9 @@ async def _present(
         room = bot.get_channel(channel.id)
         if isinstance(room, discord.TextChannel):
             await room.send(GREETING)  # once the page is there, so that it opens on this message
-        await asyncio.to_thread(show, page.url)
+        print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
+        if browser:
+            await asyncio.to_thread(webbrowser.open, page.url)
         await _until_stopped(env, page.wait_closed())
 
 
@@ -119,8 +100,7 @@ async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
     loop = asyncio.get_running_loop()
     stopped = asyncio.ensure_future(closed)
     for number in _STOP_SIGNALS:
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C cancels this task
-            loop.add_signal_handler(number, stopped.cancel)
+        loop.add_signal_handler(number, stopped.cancel)
     try:
         while not stopped.done():
             await asyncio.wait([stopped], timeout=_TICK_S)
@@ -128,8 +108,7 @@ async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
     finally:
         stopped.cancel()
         for number in _STOP_SIGNALS:
-            with contextlib.suppress(NotImplementedError):
-                loop.remove_signal_handler(number)
+            loop.remove_signal_handler(number)
 
 
 def _keep_time(env: simcord.Env) -> None:

@@ -4,46 +4,40 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import closing
 from functools import partial
 
+from bot.output import Result
 from bot.settings import Settings
+from bot.wording import failure_line, plural
 from index.archive import Archive
 from index.encoder import Encoder
 from index.errors import OnRecordError
+from index.plain import Failure
 
 _LEAST_FREE_BYTES = 500_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at, and what it says: how it is, or what to do."""
-
-    name: str
-    ok: bool
-    says: str
-
-
-def examine(settings: Settings, encoder: Encoder) -> list[Check]:
+def examine(settings: Settings, encoder: Encoder) -> Result:
     """Look at everything the bot needs; never raises for what it finds."""
-    checks = [
-        _tried("data folder", lambda: _folder(settings)),
-        _tried("disk", lambda: _disk(settings)),
-        _tried("model", lambda: _model(encoder)),
-    ]
+    looks: dict[str, Callable[[], str]] = {
+        "data folder": lambda: _folder(settings),
+        "disk": lambda: _disk(settings),
+        "model": lambda: _model(encoder),
+    }
     for name in Archive.names(settings.data):
-        look = partial(_collection, settings, name, encoder)
-        checks.append(_tried(f"collection {name}", look))
-    has_token = settings.token is not None
-    says = "set" if has_token else "DISCORD_TOKEN is not set; only `onrecord bot` needs it"
-    return [*checks, Check("token", ok=True, says=says)]
-
-
-def _tried(name: str, look: Callable[[], str]) -> Check:
-    try:
-        return Check(name, ok=True, says=look())
-    except (OnRecordError, OSError) as error:
-        return Check(name, ok=False, says=str(error))
+        looks[f"collection {name}"] = partial(_collection, settings, name, encoder)
+    missing = "DISCORD_TOKEN is not set; only `onrecord bot` needs it"
+    looks["token"] = lambda: "set" if settings.token else missing
+    checks, lines, failed = [], [], False
+    for name, look in looks.items():
+        try:
+            ok, says = True, look()
+        except (OnRecordError, OSError) as error:
+            ok, says, failed = False, str(error), True
+        checks.append({"check": name, "ok": ok, "says": says})
+        lines.append(f"{'ok  ' if ok else 'MEND'}  {name}: {says}")
+    return Result({"checks": checks}, "\n".join(lines), failed=failed)
 
 
 def _folder(settings: Settings) -> str:
@@ -67,8 +61,7 @@ def _model(encoder: Encoder) -> str:
 
 
 def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
-    archive = Archive.open(settings.data, name, encoder)
-    try:
+    with closing(Archive.open(settings.data, name, encoder)) as archive:
         size = archive.size()
         if archive.model not in {None, encoder.model}:
             raise OSError(
@@ -76,8 +69,9 @@ def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
                 f"run `onrecord --collection {name} reindex --rebuild`"
             )
         archive.prepare()
-        failing = [f"{one.uri}: {one.error}" for one in archive.sources.all() if one.failures]
-        fails = f"; {len(failing)} sources fail, as {failing[0]}" if failing else ""
-        return f"{size.articles:,} articles, {size.sentences:,} sentences{fails}"
-    finally:
-        archive.close()
+        failing = [one for one in archive.sources.all() if one.failures]
+    known = f"{plural(size.articles, 'article')}, {plural(size.sentences, 'sentence')}"
+    if not failing:
+        return known
+    first = failure_line(Failure(failing[0].uri, failing[0].error or ""))
+    return f"{known}; {plural(len(failing), 'source')} failing, such as: {first}"

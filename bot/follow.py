@@ -6,16 +6,15 @@ log has the question it answered, which holds what that one took over from the o
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from typing import Any
 
 import discord
 
-from bot.emphasis import names
+from bot.render import names
 from index.archive import Archive
 from index.article import Answer, FollowUp
 from index.query import MAX_QUESTION_CHARS, parse
@@ -38,10 +37,9 @@ _CARRIED = 14  # words taken over at most
 
 def answer_id_of(message: discord.Message) -> str | None:
     """The id of the answer that a message of the bot shows."""
-    for text in _texts(message.components):
-        if found := _ANSWER.search(text):
-            return found[1]
-    return None
+    shown = json.dumps([component.to_dict() for component in message.components])
+    found = _ANSWER.search(shown)
+    return found[1] if found else None
 
 
 def leans(question: str) -> bool:
@@ -101,10 +99,3 @@ def _person(answer: Answer) -> str | None:
             found.update(one for one in dict.fromkeys(names(query, text)) if one not in places)
         return next((name for name, _ in found.most_common() if _FULL_NAME.fullmatch(name)), None)
     return answer.quotes[0].speaker if answer.quotes else None
-
-
-def _texts(components: Iterable[Any]) -> Iterator[str]:
-    for component in components:
-        if isinstance(text := getattr(component, "content", None), str):
-            yield text
-        yield from _texts(getattr(component, "children", ()))

@@ -1,4 +1,4 @@
-"""Which collection a server asks: each its own, opened at first use and kept open."""
+"""The collections of a data folder: each opened at first use and kept open."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from bot.settings import Settings
 from index.archive import Archive
-from index.article import Article
 from index.encoder import Encoder
 from index.errors import InputError
 from index.rerank import CrossEncoderReranker
@@ -26,7 +25,7 @@ class Headline:
 
 
 class Library:
-    """Opens collections for servers. Safe to call from several threads."""
+    """Opens collections by name, or for servers. Safe to call from several threads."""
 
     def __init__(self, settings: Settings, encoder: Encoder) -> None:
         """Wire the settings and the one encoder that all collections share."""
@@ -36,15 +35,14 @@ class Library:
         self._reranker = CrossEncoderReranker(named) if named else None
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
-        self._headlines: dict[Archive, tuple[int, tuple[Headline, ...]]] = {}
+        self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
 
-    def archive(self, server: int | None) -> Archive:
-        """The collection of a server, and of no other unless the settings say so.
+    def open(self, name: str, *, make: bool = True) -> Archive:
+        """The collection of that name; made where there is none, unless `make` is no.
 
         Raises:
-            QuestionError: None, for a direct message, and the settings name no collection for it.
+            NotFoundError: there is no such collection, and it is not to be made.
         """
-        name = self._settings.discord.collection_of(server)
         with self._lock:
             if name not in self._open:
                 self._open[name] = Archive.open(
@@ -52,9 +50,18 @@ class Library:
                     name,
                     self._encoder,
                     threshold=self._settings.answers.threshold,
+                    make=make,
                     reranker=self._reranker,
                 )
             return self._open[name]
+
+    def archive(self, server: int | None) -> Archive:
+        """The collection of a server, and of no other unless the settings say so.
+
+        Raises:
+            QuestionError: None, for a direct message, and the settings name no collection for it.
+        """
+        return self.open(self._settings.discord.collection_of(server))
 
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each collection that there is already."""
@@ -77,25 +84,26 @@ class Library:
                 "This server shares its reports with others: the operator can erase them with "
                 "`onrecord erase-all`."
             )
-        archive = self.archive(server)
+        archive = self.open(name)
         with self._lock:
             self._open.pop(name, None)
-            self._headlines.pop(archive, None)
+            self._headlines.clear()
         archive.erase()
 
-    def headlines(self, server: int | None) -> tuple[Headline, ...]:
-        """What reports a server has, newest first; read once a generation."""
+    def headlines(self, server: int | None, *, retired: bool = False) -> tuple[Headline, ...]:
+        """A server's reports, or those removed from it, newest first; read once a generation."""
         archive = self.archive(server)
         generation = archive.generation
-        known = self._headlines.get(archive)
+        known = self._headlines.get((archive, retired))
         if known is None or known[0] != generation:
-            known = generation, _headlines(archive.articles())
-            self._headlines[archive] = known
+            oldest = datetime.min.replace(tzinfo=UTC)
+            made = [
+                Headline(one.article_id, one.title, one.publisher, one.published)
+                for one in archive.articles(retired=retired)
+            ]
+            made.sort(key=lambda one: one.published or oldest, reverse=True)
+            known = self._headlines[archive, retired] = generation, tuple(made)
         return known[1]
-
-    def retired(self, server: int | None) -> tuple[Headline, ...]:
-        """What reports were removed from a server, newest first."""
-        return _headlines(self.archive(server).articles(retired=True))
 
     def close(self) -> None:
         """Let go of all collections."""
@@ -104,9 +112,3 @@ class Library:
                 archive.close()
             self._open.clear()
             self._headlines.clear()
-
-
-def _headlines(articles: Iterable[Article]) -> tuple[Headline, ...]:
-    oldest = datetime.min.replace(tzinfo=UTC)
-    made = [Headline(one.article_id, one.title, one.publisher, one.published) for one in articles]
-    return tuple(sorted(made, key=lambda one: one.published or oldest, reverse=True))

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import discord
-from discord import app_commands
+from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.settings import Discord
-from index.errors import QuestionError
+from index.archive import Archive
+from index.errors import OnRecordError, QuestionError
 
+if TYPE_CHECKING:
+    from bot.client import OnRecord
+
+Interaction: TypeAlias = "discord.Interaction[OnRecord]"
+
+log = logging.getLogger(__name__)
 _WINDOW_S = 60.0
-_WRITING = {
-    "view_channel": "View Channel",
-    "send_messages": "Send Messages",
-    "send_messages_in_threads": "Send Messages in Threads",
-}
-_THREADING = {
-    "create_public_threads": "Create Public Threads",
-    "send_messages_in_threads": "Send Messages in Threads",
-}
 _ALREADY_BEGUN = 40060  # Discord's code
 T = TypeVar("T")
 
 
-async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
+async def begin(interaction: Interaction, **how: bool) -> None:
     """Tell Discord that an answer comes.
 
     That it knows already is as good: then a request that seemed to fail had arrived.
@@ -40,14 +39,14 @@ async def begin(interaction: discord.Interaction[Any], **how: bool) -> None:
 
 
 async def tell(
-    interaction: discord.Interaction[Any], view: discord.ui.LayoutView, *files: discord.File
+    interaction: Interaction, view: ui.LayoutView, *files: discord.File
 ) -> discord.Message:
     """Answer what was begun, by filling its message: done twice, it is still one answer."""
     sent: discord.Message = await interaction.edit_original_response(view=view, attachments=files)
     return sent
 
 
-async def explained(interaction: discord.Interaction[Any], view: discord.ui.LayoutView) -> None:
+async def explained(interaction: Interaction, view: ui.LayoutView) -> None:
     """Say in private why there is no answer, begun or not."""
     if not interaction.response.is_done():
         try:
@@ -57,6 +56,35 @@ async def explained(interaction: discord.Interaction[Any], view: discord.ui.Layo
             if error.code != _ALREADY_BEGUN:
                 raise
     await interaction.followup.send(view=view, ephemeral=True)
+
+
+def sentence(error: BaseException) -> str:
+    """What a person is told of an error; what we did not foresee goes to the log as well."""
+    cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+    if isinstance(cause, OnRecordError):
+        return str(cause)
+    if isinstance(cause, app_commands.CheckFailure):
+        return "This command is for moderators: it needs Manage Server or Manage Messages."
+    if isinstance(cause, discord.Forbidden):
+        return "I am not allowed to do that here: give me View Channel and Send Messages."
+    log.error("unforeseen", exc_info=cause)
+    return "Something went wrong on my side. Nothing was lost; the operator finds it in the log."
+
+
+async def archive_of(interaction: Interaction) -> Archive:
+    """The collection that somebody's server asks."""
+    return await asyncio.to_thread(interaction.client.library.archive, interaction.guild_id)
+
+
+async def begun(interaction: Interaction, *, private: bool = True) -> Archive:
+    """Tell Discord that an answer comes; the collection that it comes from."""
+    await begin(interaction, ephemeral=private)
+    return await archive_of(interaction)
+
+
+def actor_of(interaction: Interaction) -> str:
+    """Who did this, as the audit log has it."""
+    return f"discord:{interaction.user.id}"
 
 
 async def meanwhile(word: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
@@ -102,21 +130,23 @@ class Pace:
 
 def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     """What the bot must be given to write in a channel or thread, in Discord's words."""
-    allowed = channel.permissions_for(me)
     in_thread = isinstance(channel, discord.Thread)
-    needed = {"view_channel", "send_messages_in_threads" if in_thread else "send_messages"}
-    return [
-        words for name, words in _WRITING.items() if name in needed and not getattr(allowed, name)
-    ]
+    send = "send_messages_in_threads" if in_thread else "send_messages"
+    return _lacking(channel.permissions_for(me), "view_channel", send)
 
 
-def missing_for_thread(interaction: discord.Interaction[Any]) -> str | None:
+def missing_for_thread(interaction: Interaction) -> str | None:
     """What keeps the bot from beginning a thread where it was asked; None if nothing does."""
     if not isinstance(interaction.channel, discord.TextChannel):
         return "it needs a text channel of a server"
-    allowed = interaction.app_permissions
-    lacks = [words for name, words in _THREADING.items() if not getattr(allowed, name)]
+    needed = ("create_public_threads", "send_messages_in_threads")
+    lacks = _lacking(interaction.app_permissions, *needed)
     return f"I need {' and '.join(lacks)}" if lacks else None
+
+
+def _lacking(allowed: discord.Permissions, *names: str) -> list[str]:
+    lacks = [name for name in names if not getattr(allowed, name)]
+    return [name.replace("_", " ").title().replace(" In ", " in ") for name in lacks]
 
 
 def _counter(rate: int) -> commands.CooldownMapping[Any]:

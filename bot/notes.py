@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import discord
 from discord import ui
-from discord.ext import commands, tasks
+from discord.app_commands import Cooldown
 
-from bot.answering import each_collection
-from bot.library import Library
 from bot.render import MAX_TEXT, escaped, notice_view
 from index.archive import Archive
 from index.memory import Disturbed
@@ -37,34 +34,17 @@ _BECAME = {
 }
 
 
-class Notes(commands.Cog):
-    """Looks once a minute whether a commit disturbed an answer, and says so under it."""
+class Notes:
+    """Looks whether a commit disturbed an answer, and says so under it."""
 
-    def __init__(self, bot: commands.AutoShardedBot, library: Library) -> None:
-        """Look into this library's collections."""
-        self.bot = bot
-        self._library = library
+    def __init__(self, bot: discord.Client) -> None:
+        """Write as this bot."""
+        self._bot = bot
         self._seen: dict[int | None, int] = {}  # server -> generation that was looked at
-        self._sent: dict[int | None, deque[datetime]] = {}
+        self._allowed: dict[int | None, Cooldown] = {}
 
-    async def cog_load(self) -> None:
-        """Begin to look."""
-        self.look.start()
-
-    async def cog_unload(self) -> None:
-        """Stop looking."""
-        self.look.cancel()
-
-    @tasks.loop(minutes=1)
-    async def look(self) -> None:
-        """Put notes under the answers of every collection that has changed."""
-        await each_collection(self.bot, self._library, self._look_at)
-
-    @look.before_loop
-    async def _ready(self) -> None:
-        await self.bot.wait_until_ready()
-
-    async def _look_at(self, server: int | None, archive: Archive) -> None:
+    async def look(self, server: int | None, archive: Archive) -> None:
+        """Put notes under the answers of a collection that has changed."""
         generation = await asyncio.to_thread(lambda: archive.generation)
         if self._seen.get(server) == generation:
             return
@@ -75,7 +55,8 @@ class Notes(commands.Cog):
             by_message.setdefault(place, []).append(one)
         done = True
         for number, (place, found) in enumerate(reversed(by_message.items())):
-            if not self._may(server):
+            allowed = self._allowed.setdefault(server, Cooldown(_AN_HOUR, 3600))
+            if allowed.update_rate_limit(discord.utils.utcnow().timestamp()):
                 return  # the rest within the hour: this generation is not done with
             if number:
                 await asyncio.sleep(PAUSE_S)
@@ -86,28 +67,18 @@ class Notes(commands.Cog):
         if done:
             self._seen[server] = generation
 
-    def _may(self, server: int | None) -> bool:
-        """Count one note; whether it is within the hour's allowance."""
-        now = discord.utils.utcnow()
-        sent = self._sent.setdefault(server, deque())
-        while sent and sent[0] < now - timedelta(hours=1):
-            sent.popleft()
-        if len(sent) >= _AN_HOUR:
-            return False
-        sent.append(now)
-        return True
-
     async def _tell(self, channel: int, message: int, found: Sequence[Disturbed]) -> bool:
         """Put a note under an answer; False where it has to be tried again."""
-        place = self.bot.get_partial_messageable(channel)
+        place = self._bot.get_partial_messageable(channel)
         try:
             shown = await place.fetch_message(message)
-            view = noted(shown, note_lines(found))
+            lines = _lines(found)
+            view = _noted(shown, lines)
             if view is not None:
                 await shown.edit(view=view)
             else:  # no room in it
-                note = "\n".join([_HEAD, *note_lines(found)])
-                await shown.reply(view=notice_view(note), mention_author=False)
+                note = notice_view("\n".join([_HEAD, *lines]))
+                await shown.reply(view=note, mention_author=False)
         except (discord.Forbidden, discord.NotFound):
             log.warning("answer %s has no note: its message is out of reach", message)
         except discord.HTTPException as error:
@@ -118,7 +89,7 @@ class Notes(commands.Cog):
         return True
 
 
-def note_lines(found: Iterable[Disturbed]) -> list[str]:
+def _lines(found: Iterable[Disturbed]) -> list[str]:
     """What became of the articles that an answer quotes."""
     lines = []
     for one in found:
@@ -128,7 +99,7 @@ def note_lines(found: Iterable[Disturbed]) -> list[str]:
     return lines[:_MOST]
 
 
-def noted(message: discord.Message, lines: Sequence[str]) -> ui.LayoutView | None:
+def _noted(message: discord.Message, lines: Sequence[str]) -> ui.LayoutView | None:
     """An answer as it stands with a note in it; None where there is no room."""
     view = ui.LayoutView.from_message(message, timeout=None)
     view.stop()  # its buttons are answered by their ids, as before

@@ -20,7 +20,7 @@ _INCHES = (8.0, 3.6)
 _DPI = 130
 _MOST_BARS = 92
 _MOST_TICKS = 8
-_MOST_PUBLISHERS = 7
+_NAMED = 7  # publishers
 _LETTERS = 40  # of a publisher, so that the bars keep their room
 # What a bar may stand for, as its first day, and how that is written: the first that fits.
 _SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
@@ -111,28 +111,28 @@ def _spoken_of(article: Article, sentences: Iterable[Sentence], wanted: set[str]
 
 
 def draw(found: Timeline) -> bytes | None:
-    """A bar a day, stacked by publisher, as PNG; None where matplotlib is not installed."""
+    """A bar a day, month or year, stacked by publisher, as PNG; None without matplotlib."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - comes with an extra only
     except ImportError:
         return None
+    fits = (scale for scale in _SCALES if len({*map(scale[0], found.days)}) <= _MOST_BARS)
+    of, written = next(fits, _SCALES[-1])
     first, last = min(found.days), max(found.days)
-    of, label = next(
-        (one for one in _SCALES if len({*map(one[0], found.days)}) <= _MOST_BARS), _SCALES[-1]
-    )
-    span = sorted({*map(of, found.days)})
     whole = (last - first).days <= _MOST_BARS
     if whole:  # else one day long ago would press all the others together
-        span = [first + timedelta(days=i) for i in range((last - first).days + 1)]
-    bars = _stacked(found, span, of)
+        bars = [first + timedelta(days) for days in range((last - first).days + 1)]
+    else:
+        bars = sorted({*map(of, found.days)})
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
-    below = [0] * len(span)
-    for publisher, heights in bars.items():
-        axes.bar(range(len(span)), heights, bottom=below, label=publisher[:_LETTERS], width=0.8)
+    below = [0] * len(bars)
+    for publisher, counts in _by_publisher(found, of).items():
+        heights = [counts[bar] for bar in bars]
+        axes.bar(range(len(bars)), heights, bottom=below, label=publisher[:_LETTERS], width=0.8)
         below = [low + height for low, height in zip(below, heights, strict=True)]
-    step = -(-len(span) // _MOST_TICKS)
-    axes.set_xticks(range(0, len(span), step), [label(day) for day in span[::step]])
+    step = -(-len(bars) // _MOST_TICKS)
+    axes.set_xticks(range(0, len(bars), step), [written(bar) for bar in bars[::step]])
     axes.locator_params(axis="y", integer=True)
     axes.set_ylabel("reports")
     axes.set_xlabel("" if whole else "times that no report speaks of are left out")
@@ -145,16 +145,13 @@ def draw(found: Timeline) -> bytes | None:
     return made.getvalue()
 
 
-def _stacked(found: Timeline, span: list[date], of: Callable[[date], date]) -> dict[str, list[int]]:
+def _by_publisher(found: Timeline, of: Callable[[date], date]) -> dict[str, Counter[date]]:
     """How many reports each publisher has in each bar; the small publishers together."""
     totals: Counter[str] = Counter()
     for by in found.days.values():
         totals.update(by)
-    named = [name for name, _ in totals.most_common(_MOST_PUBLISHERS)]
-    place = {day: i for i, day in enumerate(span)}
-    bars = {name: [0] * len(span) for name in [*named, *(["others"] * (len(totals) > len(named)))]}
+    made: dict[str, Counter[date]] = {name: Counter() for name, _ in totals.most_common(_NAMED)}
     for day, by in found.days.items():
         for name, count in by.items():
-            heights = bars[name if name in named else "others"]
-            heights[place[of(day)]] += count
-    return bars
+            made.setdefault(name if name in made else "others", Counter())[of(day)] += count
+    return made

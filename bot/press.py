@@ -1,27 +1,30 @@
-"""Every button and form of the bot. What a button needs stands in its id: it outlives restarts.
+"""What is pressed, filled in or chosen. What a button needs stands in its id: it lasts.
 
 A module that has buttons gives each a name, a label and what to do, with `button`.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import discord
-from discord import ui
+from discord import app_commands, ui
 
-from bot.answering import archive_of
-from bot.manners import begin, tell
+from bot.manners import Interaction, archive_of, begin, tell
 from bot.render import Row
 from index.archive import Archive
 
-Interaction = discord.Interaction[Any]
 PRIVATE = {"ephemeral": True, "thinking": True}
 PUBLIC = {"thinking": True}
 IN_PLACE: dict[str, bool] = {}
+T = TypeVar("T")
+V = TypeVar("V", str, int)
+Choices = list[app_commands.Choice[str]]
+_ROWS, ROW_CHARS = 25, 100  # to choose from, and their length
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +97,14 @@ class Press(
     @classmethod
     async def from_custom_id(
         cls,
-        interaction: Interaction,  # noqa: ARG003 - discord.py hands it in
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - discord.py hands it in
         item: ui.Item[Any],  # noqa: ARG003 - as above
         match: re.Match[str],
         /,
     ) -> Self:
         return cls(match["action"], match["key"], int(match["page"]))
 
-    async def callback(self, interaction: Interaction) -> None:
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; whatever fails is explained to who pressed it."""
         action = ACTIONS[self._action]
         try:
@@ -117,24 +120,34 @@ class Form(ui.Modal):
     """Asks for something typed; whatever fails is explained to who typed it."""
 
     async def on_error(  # type: ignore[override]  # discord.py's own modals differ from views
-        self, interaction: Interaction, error: Exception, /
+        self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
         await interaction.client.explain(interaction, error)
 
 
-def row_of(buttons: Iterable[Press]) -> Row:
-    """Buttons beside one another."""
-    row: Row = ui.ActionRow()
-    for one in buttons:
-        row.add_item(one)
-    return row
+def paged(
+    items: Sequence[T], pressed: Pressed, size: int, back: str, onward: str
+) -> tuple[Sequence[T], str, list[Row]]:
+    """The items of the page turned to, which page that is, and the buttons that turn it.
 
-
-def page_row(back: str, onward: str, page: int, *, last: bool, key: str = "") -> Row:
-    """The two buttons under a page (from 0), by the names of their actions."""
-    return row_of(
-        [
-            Press(back, key, max(0, page - 1), off=page == 0),
-            Press(onward, key, page + 1, off=last),
-        ]
+    The buttons do the actions of these names; there are none where all is on one page.
+    """
+    pages = max(1, math.ceil(len(items) / size))
+    page = min(pressed.page, pages - 1)
+    turns = Row(
+        Press(back, pressed.key, max(0, page - 1), off=page == 0),
+        Press(onward, pressed.key, page + 1, off=page + 1 == pages),
     )
+    shown = items[page * size : (page + 1) * size]
+    return shown, f"Page {page + 1} of {pages}", [turns] if pages > 1 else []
+
+
+def rows(typed: str, offered: Iterable[tuple[str, V]]) -> list[app_commands.Choice[V]]:
+    """Rows to choose from, as many and as long as Discord takes: label and value of each.
+
+    Offered are those whose label holds what was typed.
+    """
+    found = [(label, value) for label, value in offered if typed.casefold() in label.casefold()]
+    return [
+        app_commands.Choice(name=label[:ROW_CHARS], value=value) for label, value in found[:_ROWS]
+    ]

@@ -11,21 +11,21 @@ from typing import Any
 
 import discord
 from discord import app_commands, ui
-from discord.app_commands import Choice
-from discord.ext import commands
+from discord.utils import format_dt
 
-from bot.answering import begun
-from bot.ask import ROW_CHARS, ROWS, Choices
-from bot.library import Headline, Library
-from bot.manners import begin, tell
-from bot.pictures import NO_MATPLOTLIB, Timeline, counted, draw
-from bot.press import IN_PLACE, Interaction, Pressed, button, page_row
+from bot.library import Headline
+from bot.manners import Interaction, begin, begun, tell
+from bot.pictures import NO_MATPLOTLIB, counted, draw
+from bot.press import IN_PLACE, ROW_CHARS, Choices, Pressed, button, paged, rows
 from bot.render import citation_line, coded, escaped, notice_view, restriction
+from bot.wording import plural
 from index.archive import Archive
-from index.article import Article, Citation
+from index.article import Citation
 from index.errors import NotFoundError
 from index.memory import Feedback, Recalled
 
+Title = app_commands.Range[str, 1, 200]
+_EVERYBODYS = {"reports list", "reports show", "reports timeline"}
 _PAGE = 8  # reports a page
 _TITLE = 150
 _SEARCH_CHARS = 60
@@ -34,88 +34,113 @@ _STRONG, _FAIR = 0.5, 0.25
 _NO_FILES = "\n-# For a picture I need Attach Files here."
 
 
-class Records(commands.Cog):
-    """What was answered from what; for everybody."""
+class Reports(app_commands.Group):
+    """Commands that are for moderators unless named as everybody's, so that none is forgotten."""
 
-    reports = app_commands.Group(
-        name="reports", description="What reports there are to ask about", guild_only=True
-    )
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        command = interaction.command
+        open_to_all = command is not None and command.qualified_name in _EVERYBODYS
+        return open_to_all or bool(interaction.client.moderates(interaction))
 
-    @app_commands.command(description="How an answer came about, and what has changed since")
-    @app_commands.describe(answer="The id under the answer")
-    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
-    async def why(self, interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
-        """Replay an answer from its id."""
-        archive = await begun(interaction)
-        found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
-        said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
-        now = await asyncio.to_thread(lambda: archive.generation)
-        text = explanation(found, said, now)
-        await tell(interaction, notice_view(text))
 
-    @reports.command(name="list", description="The reports, newest first")
-    @app_commands.describe(search="Words of the title, or the publisher")
-    async def list_reports(
-        self,
-        interaction: Interaction,
-        search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None,
-    ) -> None:
-        """List reports in pages."""
-        await begin(interaction, ephemeral=True)
-        await _list(Pressed(interaction, search or "", 0))
+reports = Reports(
+    name="reports", description="What reports there are to ask about", guild_only=True
+)
 
-    @reports.command(name="show", description="One report, and the questions it answered")
-    @app_commands.describe(report="Its title")
-    async def show(self, interaction: Interaction, report: app_commands.Range[str, 1, 200]) -> None:
-        """Show one report."""
-        archive = await begun(interaction)
-        stored = await known(interaction)
-        named = [one for one in stored if report in {key_of(one.article_id), one.title}]
-        chosen = (named or matches(stored, report))[:1]
-        if not chosen:
-            raise NotFoundError("There is no such report here: choose one from the list.")
-        text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
-        await tell(interaction, notice_view(text))
 
-    @show.autocomplete("report")
-    async def _titles(self, interaction: Interaction, typed: str) -> Choices:
-        return await title_choices(interaction, typed)
+@app_commands.command()
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+async def why(interaction: Interaction, answer: app_commands.Range[str, 1, 100]) -> None:
+    """How an answer came about, and what has changed since.
 
-    @reports.command(name="timeline", description="Which days the reports on something speak of")
-    @app_commands.describe(topic="In a few words: Hallow Dam gate")
-    async def timeline(
-        self, interaction: Interaction, topic: app_commands.Range[str, 1, 200]
-    ) -> None:
-        """Draw which days the reports on a topic speak of, by publisher."""
-        archive = await begun(interaction, private=False)
-        found = await asyncio.to_thread(counted, archive, topic)
-        picture = await asyncio.to_thread(draw, found) if found.days else None
-        if picture is None or not interaction.app_permissions.attach_files:
-            lacks = "" if not found.days else NO_MATPLOTLIB if picture is None else _NO_FILES
-            await tell(interaction, notice_view(found.words() + lacks))
-            return
-        file = discord.File(io.BytesIO(picture), "timeline.png", description=found.words()[:1000])
-        await tell(interaction, _pictured(found), file)
+    Args:
+        answer: The id under the answer
+    """
+    archive = await begun(interaction)
+    found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
+    said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
+    now = await asyncio.to_thread(lambda: archive.generation)
+    await tell(interaction, notice_view(_explanation(found, said, now)))
+
+
+@reports.command(name="list")
+async def list_reports(
+    interaction: Interaction, search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None
+) -> None:
+    """The reports, newest first.
+
+    Args:
+        search: Words of the title, or the publisher
+    """
+    await begin(interaction, ephemeral=True)
+    await _list(Pressed(interaction, search or "", 0))
+
+
+@reports.command()
+async def show(interaction: Interaction, report: Title) -> None:
+    """One report, and the questions it answered.
+
+    Args:
+        report: Its title
+    """
+    archive = await begun(interaction)
+    stored = await known(interaction)
+    named = [one for one in stored if report in {key_of(one.article_id), one.title}]
+    chosen = (named or matches(stored, report))[:1]
+    if not chosen:
+        raise NotFoundError("There is no such report here: choose one from the list.")
+    text = await asyncio.to_thread(_shown, archive, chosen[0].article_id)
+    await tell(interaction, notice_view(text))
+
+
+@show.autocomplete("report")
+async def titles(interaction: Interaction, typed: str) -> Choices:
+    """Reports to choose from while their title is typed."""
+    return await title_choices(interaction, typed)
+
+
+@reports.command()
+async def timeline(interaction: Interaction, topic: Title) -> None:
+    """Which days the reports on something speak of.
+
+    Args:
+        topic: In a few words: Hallow Dam gate
+    """
+    archive = await begun(interaction, private=False)
+    found = await asyncio.to_thread(counted, archive, topic)
+    picture = await asyncio.to_thread(draw, found) if found.days else None
+    if picture is None or not interaction.app_permissions.attach_files:
+        lacks = "" if not found.days else NO_MATPLOTLIB if picture is None else _NO_FILES
+        await tell(interaction, notice_view(found.words() + lacks))
+        return
+    words = found.words()[:1000]
+    view = notice_view(f"### “{escaped(found.topic)}”\n{found.caption()}")
+    item = discord.MediaGalleryItem("attachment://timeline.png", description=words)
+    view.add_item(ui.MediaGallery[Any](item))
+    file = discord.File(io.BytesIO(picture), "timeline.png", description=words)
+    await tell(interaction, view, file)
 
 
 async def known(interaction: Interaction, *, retired: bool = False) -> Sequence[Headline]:
     """The reports of a server, or those removed from it, newest first."""
-    library: Library = interaction.client.library
-    listed = library.retired if retired else library.headlines
-    return await asyncio.to_thread(listed, interaction.guild_id)
+    library, server = interaction.client.library, interaction.guild_id
+    return await asyncio.to_thread(library.headlines, server, retired=retired)
 
 
 async def title_choices(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
     """Reports to choose from while their title is typed; chosen is a `key_of` their id."""
-    found = matches(await known(interaction, retired=retired), typed)[:ROWS]
-    labels = [" · ".join(filter(None, [one.title, one.publisher]))[:ROW_CHARS] for one in found]
-    keys = [key_of(one.article_id) for one in found]
-    return [Choice(name=label or key, value=key) for label, key in zip(labels, keys, strict=True)]
+    offered = []
+    for one in matches(await known(interaction, retired=retired), typed):
+        key = key_of(one.article_id)
+        offered.append((" · ".join(filter(None, [one.title, one.publisher])) or key, key))
+    return rows("", offered)
 
 
-def key_of(name: str) -> str:
+def key_of(name: str, *, shown: bool = True) -> str:
     """What stands for an id or address in a row to choose, which holds 100 characters."""
-    return name if len(name) <= ROW_CHARS else "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
+    if shown and len(name) <= ROW_CHARS:
+        return name
+    return "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
@@ -134,28 +159,24 @@ async def _list(pressed: Pressed) -> None:
     """One page of the reports that hold the words of a search."""
     search = pressed.key
     found = matches(await known(pressed.interaction), search)
-    pages = max(1, math.ceil(len(found) / _PAGE))
-    page = min(pressed.page, pages - 1)
-    heading = f"### {len(found):,} report{'s' * (len(found) != 1)}"
+    shown, page, turns = paged(found, pressed, _PAGE, "newer", "older")
+    heading = f"### {plural(len(found), 'report')}"
     heading += f" with “{escaped(search)}”" if search else ""
-    lines = [heading, *(_line(one) for one in found[page * _PAGE : (page + 1) * _PAGE])]
-    if pages == 1:
-        await pressed.reply(notice_view("\n".join(lines)))
-        return
-    row = page_row("newer", "older", page, last=page + 1 == pages, key=search)
-    lines.append(f"-# Page {page + 1} of {pages}")
-    await pressed.reply(notice_view("\n".join(lines), [row]))
+    lines = [heading, *map(_line, shown), *([f"-# {page}"] if turns else [])]
+    await pressed.reply(notice_view("\n".join(lines), turns))
 
 
-def explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:
+def _explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:
     """How an answer came about, in words."""
     answer = found.answer
+    later = generation - answer.generation
+    since = f"{plural(later, 'commit')} ago" if later else "nothing was committed since"
     lines = [
         f"### {escaped(answer.question[:300])}",
-        f"Answer `{answer.answer_id}`, <t:{int(found.at.timestamp())}:f>"
+        f"Answer `{answer.answer_id}`, {format_dt(found.at, 'f')}"
         + ("" if found.message else ", in private"),
         f"Asked of {restriction(answer.filters) or 'all reports'}, with {answer.model}",
-        f"On generation {answer.generation}: {_ago(generation - answer.generation)}",
+        f"On generation {answer.generation}: {since}",
         f"As a whole the evidence was **{strength(answer.confidence)}**"
         + (f". {escaped(answer.reason)}" if answer.reason else "."),
     ]
@@ -189,12 +210,6 @@ def relative(confidence: float, score: float, best: float) -> float:
     return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
-def _ago(generations: int) -> str:
-    if generations == 0:
-        return "nothing was committed since"
-    return f"{generations} commit{'s' * (generations != 1)} ago"
-
-
 def _changes(found: Recalled) -> str:
     if not found.updated and not found.removed:
         return "No article behind it has changed since."
@@ -204,17 +219,17 @@ def _changes(found: Recalled) -> str:
 
 
 def _line(one: Headline) -> str:
-    date = f" · <t:{int(one.published.timestamp())}:D>" if one.published else ""
+    date = f" · {format_dt(one.published, 'D')}" if one.published else ""
     by = escaped(one.publisher or "no publisher")
     return f"**{escaped(one.title[:_TITLE])}**\n-# {by}{date} · {coded(one.article_id)}"
 
 
 def _shown(archive: Archive, article_id: str) -> str:
-    article: Article = archive.article(article_id)
+    article = archive.article(article_id)
     lines = [
         f"### {escaped(article.title[:_TITLE])}",
         citation_line(Citation(1, article)).removeprefix("**[1]** "),
-        f"{len(archive.sentences(article_id)):,} sentences"
+        plural(len(archive.sentences(article_id)), "sentence")
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
@@ -224,11 +239,3 @@ def _shown(archive: Archive, article_id: str) -> str:
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
     lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
     return "\n".join(lines)
-
-
-def _pictured(found: Timeline) -> ui.LayoutView:
-    view = ui.LayoutView(timeout=None)
-    view.add_item(ui.TextDisplay[Any](f"### “{escaped(found.topic)}”\n{found.caption()}"))
-    item = discord.MediaGalleryItem("attachment://timeline.png", description=found.words()[:1000])
-    view.add_item(ui.MediaGallery[Any](item))
-    return view

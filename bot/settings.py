@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
 from index.archive import THRESHOLD
 from index.encoder import PACKAGED
@@ -25,29 +25,23 @@ def _at_home(path: Path) -> Path:
         raise ValueError(str(error)) from None
 
 
-class Model(BaseModel):
+class Model(BaseModel, extra="forbid", frozen=True):
     """Which encoder embeds sentences and questions."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = PACKAGED
     reranker: str = ""
     threads: int = Field(default=1, ge=1, le=256)
 
 
-class Answers(BaseModel):
+class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     threshold: float = Field(default=THRESHOLD, ge=0, le=1)
     keep_days: int = Field(default=180, ge=1, le=36_500)
 
 
-class Discord(BaseModel):
+class Discord(BaseModel, extra="forbid", frozen=True):
     """The bot's manners in Discord."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     collections: dict[str, str] = Field(default_factory=dict)
     direct_messages: str = Field(default="", pattern=r"^[\w-]{0,64}$")
@@ -76,10 +70,8 @@ class Discord(BaseModel):
         return self.collections.get(str(server), shared)
 
 
-class Settings(BaseModel):
+class Settings(BaseModel, extra="forbid", frozen=True):
     """All that an operator can set."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     data: Annotated[Path, AfterValidator(_at_home)]
     collection: str = Field(default="default", pattern=r"^[\w-]{1,64}$")
@@ -104,9 +96,9 @@ def load(
     values = _from_file(named) if named else {}
     if "token" in values:
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
-    place = data or _path("ONRECORD_DATA") or values.get("data") or default_data()
+    default = platformdirs.user_data_dir("onrecord", appauthor=False)
     found = {
-        "data": place,
+        "data": data or _path("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "token": os.environ.get("DISCORD_TOKEN"),
     }
@@ -117,11 +109,6 @@ def load(
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise SettingsError(f"The setting “{where}” cannot be used: {first['msg']}.") from None
-
-
-def default_data() -> Path:
-    """The platform's place for a user's data."""
-    return Path(platformdirs.user_data_dir("onrecord", appauthor=False))
 
 
 def _path(variable: str) -> Path | None:

@@ -1,10 +1,15 @@
-"""The few words of the bot's own that stand around quotes and results."""
+"""The few words of the bot's own that stand around quotes and results, here and on a terminal."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date
+from pathlib import PurePath
 
 from index.article import Act, Answer, CitedQuote, News
+from index.intake import Report
+from index.plain import Failure
+from index.store import Source
 
 KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
@@ -42,9 +47,8 @@ def story_line(answer: Answer) -> str | None:
 
 
 def _news(news: News, shown: int) -> str:
-    reports = f"{news.reports:,} report{'s' * (news.reports != 1)}"
     newest = ", of which the newest are quoted" if news.reports > shown else ""
-    return f"New or changed since {day(news.since)}: {reports}{newest}."
+    return f"New or changed since {day(news.since)}: {plural(news.reports, 'report')}{newest}."
 
 
 def _latest(answer: Answer) -> str:
@@ -60,3 +64,49 @@ def _latest(answer: Answer) -> str:
 def day(moment: date) -> str:
     """A day in words."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def plural(count: int, noun: str) -> str:
+    """So many of a thing: "1 report", "2,000 reports"."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def told(
+    report: Report, *, dry_run: bool = False, folders: bool = True
+) -> Iterator[tuple[str, str, list[str]]]:
+    """What was done, or would be: of each kind how many, more on that, and what belongs under it.
+
+    Without `folders` it does not say where files lie, which is the operator's to know.
+    """
+    for kind in KINDS:
+        if changes := getattr(report, kind):
+            head = f"Would be {kind}:" if dry_run else kind.capitalize()
+            sentences = plural(sum(one.sentences for one in changes), "sentence")
+            titles = [f"{one.title} · {one.article_id}" for one in changes]
+            yield f"{head} {len(changes):,}", f" ({sentences})", titles
+    if report.unchanged:
+        yield f"Unchanged {report.unchanged:,}", "", []
+    if report.failed:
+        failed = [failure_line(one, folders=folders) for one in report.failed]
+        yield f"Failed {len(failed):,}", "", failed
+    if report.embedded:
+        yield f"Embedded {plural(report.embedded, 'sentence')} again", "", []
+
+
+def failure_line(failure: Failure, *, folders: bool = True) -> str:
+    """What failed and why; a reason that begins with the name of its file does not say it again."""
+    name = place(failure.source)
+    shown = failure.source if folders else name
+    error = failure.error.replace(failure.source, name)
+    rest = error.removeprefix(f"{name} ")
+    return f"{shown}: {error}" if rest == error else f"{shown} {rest}"
+
+
+def place(source: str) -> str:
+    """A source without the folders that it lies in."""
+    return PurePath(source).name if PurePath(source).is_absolute() else source
+
+
+def fault(source: Source) -> str:
+    """Why a source fails, without the folders that it lies in."""
+    return (source.error or "").replace(source.uri, place(source.uri))

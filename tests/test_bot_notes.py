@@ -12,7 +12,7 @@ from newsroom import ASKED, DAM, Newsroom, labels, said
 from bot import notes
 from bot.client import OnRecord
 from bot.library import Library
-from bot.settings import Answers, Discord, Settings
+from bot.settings import Discord, Settings
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
@@ -137,8 +137,12 @@ async def test_old_answers_are_tried_again(room: Newsroom) -> None:
     assert room.archive().memory.disturbed(room.env.now()) == []
 
 
-async def test_settings_turn_notes_off(tmp_path: Path, simcord_env: Any) -> None:
-    """Without notes in the settings nothing looks after answers."""
-    settings = Settings(data=tmp_path, answers=Answers(threshold=0.0), discord=Discord(notes=False))
-    await simcord_env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
-    assert simcord_env.bot.get_cog("Notes") is None
+async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> None:
+    """Without notes in the settings an answer stays as it was sent, whatever becomes of it."""
+    message = await asked(room)
+    quiet = settings.model_copy(update={"discord": Discord(notes=False)})
+    await room.env.restart_bot(OnRecord(Library(quiet, FakeEncoder()), quiet))
+    room.archive().retract(dam(room), "It was made up.")
+    await room.env.advance_time(300)
+    (shown,) = room.channel.history()
+    assert said(shown) == said(message)

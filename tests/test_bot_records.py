@@ -231,7 +231,7 @@ async def test_page_that_cannot_be_turned_says_so(
     """A list whose collection cannot be read any more answers who turns its page."""
     result = await harbour.reader.slash(harbour.channel, "reports list")
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise StoreError("The disk is full.")
 
     monkeypatch.setattr(Library, "headlines", broken)

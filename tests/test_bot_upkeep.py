@@ -12,10 +12,8 @@ from newsroom import Newsroom, Site, said
 
 from bot.client import OnRecord
 from bot.library import Library
-from bot.notes import Notes
 from bot.settings import Discord, Settings
 from bot.upkeep import Roll, Upkeep
-from bot.watch import Watching
 from index.errors import InputError
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -26,7 +24,7 @@ DAY = 24 * 3600
 @pytest.fixture
 def slow() -> Iterator[None]:
     """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
-    loops = (Watching.look, Notes.look, Upkeep.refresh)
+    loops = (Upkeep.watch, Upkeep.note, Upkeep.refresh)
     for loop in loops:
         loop.change_interval(hours=12)
     yield
@@ -105,7 +103,8 @@ async def test_moderators_may_have_a_channel_of_their_own(
     """A channel from the settings comes before those that Discord knows."""
     desk = weeks.guild.create_text_channel("desk")
     named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
-    monkeypatch.setattr(weeks.env.bot.get_cog("Upkeep"), "_settings", named)
+    bot = weeks.env.bot
+    monkeypatch.setattr(bot, "settings", bot.settings.model_copy(update={"discord": named}))
     weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
     assert "have failed for a week" in said(desk.last_message)

@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 from fakes import FakeEncoder
+from test_render import answer_of
 
-from bot import cli, command
+from bot import cli, command, output
 from index.embedded import EmbeddedStore
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {
         "id": "dam",
         "title": "Gate fails",
@@ -158,13 +159,17 @@ def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
 
 
 def test_filters_restrict(stocked: Shell) -> None:
-    """Publisher and dates restrict what is ranked."""
+    """Publisher, dates, also in words, and moments restrict what is ranked."""
     only = stocked.json("search", "gate failed", "--publisher", "courier")["results"]
     assert {one["article_id"] for one in only} == {"cup"}
     late = stocked.json("search", "gate failed", "--since", "2026-03-10")["results"]
     assert {one["article_id"] for one in late} == {"cup"}
     early = stocked.json("search", "cup", "--as-of", "2026-03-09")["results"]
     assert {one["article_id"] for one in early} == {"dam"}
+    noon = stocked.json("search", "gate failed", "--since", "2026-03-09T12:00:00+00:00")["results"]
+    assert {one["article_id"] for one in noon} == {"cup"}
+    words = stocked.json("search", "gate failed", "--until", "9 March 2026")["results"]
+    assert {one["article_id"] for one in words} == {"dam"}
 
 
 def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
@@ -216,6 +221,72 @@ def test_collections_are_apart(stocked: Shell) -> None:
     assert len(stocked.json("--collection=default", "articles")["articles"]) == 2
 
 
+def test_dry_run_says_what_would_be(run: Shell, tmp_path: Path) -> None:
+    """A dry run tells what would become of each report, in those words, and stores nothing."""
+    (tmp_path / "ferry.txt").write_text("A ferry ran aground at noon.")
+    told = run("add", "--dry-run", str(tmp_path / "ferry.txt"))
+    assert told.startswith("Would be added: 1 (1 sentence)\n")
+    assert "Added" not in told
+    assert run("add", str(tmp_path / "ferry.txt")).startswith("Added 1 (1 sentence)\n")
+    assert len(run.json("articles")["articles"]) == 1
+
+
+def test_files_that_are_passed_over_are_counted(run: Shell, tmp_path: Path) -> None:
+    """In a folder, files of no known ending are not read, and it is said how many; hidden ones not.
+
+    Named by itself such a file is read, whatever its ending.
+    """
+    folder = tmp_path / "reports"
+    (folder / "more").mkdir(parents=True)
+    (folder / ".git").mkdir()
+    for name in ("a.txt", "b.png", "more/c.log", ".hidden.png", ".git/d.bin"):
+        (folder / name).write_text("A ferry ran aground at noon.")
+    assert run.json("add", "--dry-run", str(folder))["skipped"] == 2
+    assert "Skipped 2 files of folders: none ends in .atom, " in run("add", str(folder))
+    assert run.json("add", str(folder / "more" / "c.log"))["skipped"] == 0
+
+
+def test_failures_name_their_file_once(run: Shell, tmp_path: Path) -> None:
+    """A reason that begins with the name of its file does not say it a second time."""
+    (tmp_path / "empty.txt").write_text("")
+    for name in ("empty.txt", "nothing.txt"):
+        told = run("add", str(tmp_path / name), status=1)
+        assert told.count(name) == 1, told
+    run("ask", "--queries", str(tmp_path / "queries.jsonl"), status=1)
+    assert run.err.count("queries.jsonl") == 1
+
+
+def test_history_of_nothing_is_a_sentence(run: Shell) -> None:
+    """Before anything was added, the log says so, and is an empty list to scripts."""
+    assert run("history") == "Nothing was changed here yet.\n"
+    assert run.json("history") == {"events": []}
+
+
+def test_article_shows_what_is_known_of_it(run: Shell) -> None:
+    """Author, address and date stand over the text where they are known, and else not."""
+    row = {**ROWS[0], "author": "Ida Roe"}
+    run("add", "-", stdin="\n".join(map(json.dumps, (row, ROWS[1]))).encode())
+    head = run("article", "dam").split("\n\n")[0].splitlines()
+    assert head == [
+        "Gate fails",
+        "dam, revision 1",
+        "publisher: Northwire",
+        "by: Ida Roe",
+        "published: 9 March 2026",
+        "address: https://northwire.example/dam",
+    ]
+    bare = run("article", "cup")
+    assert "by: " not in bare
+    assert "address: " not in bare
+
+
+def test_quotes_over_paragraphs_stay_together() -> None:
+    """A quote that runs on in a new paragraph stands as one block, its lines the report's."""
+    text = "The gate of Hallow Dam failed,\n\nsaid Mara Voss on Monday."
+    told = output.answer(answer_of([text])).text
+    assert "  “The gate of Hallow Dam failed,\n\n   said Mara Voss on Monday.” [1]\n" in told
+
+
 @pytest.mark.parametrize("line", ["ask gate", "articles", "history", "reindex", "undo 0"])
 def test_a_mistyped_collection_is_not_made(stocked: Shell, line: str) -> None:
     """Reading names the collections there are; asking an empty default one says to add reports."""
@@ -244,8 +315,10 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
     run("reindex", status=1)
     (_, gone) = run.json("sources")["sources"]
     assert (gone["failures"], "neither a file" in gone["error"]) == (1, True)
-    assert "failed 1 times" in run("sources")
-    run("sources", "--pause", str(two))
+    assert "failed 1 time:" in run("sources")
+    assert run("sources", "--add", str(one)).splitlines()[0].startswith(f"{one}  (file, on reindex")
+    assert len(run("sources", "--add", str(one)).splitlines()) == 1
+    assert run("sources", "--pause", str(two)).startswith(f"{two}  (file, paused")
     assert run.json("reindex")["unchanged"] == 1
     run("sources", "--resume", str(two))
     assert len(run.json("sources", "--forget", str(two))["sources"]) == 1
@@ -279,6 +352,11 @@ def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
     file = tmp_path / "all.jsonl"
     assert stocked.json("export", str(file))["articles"] == 2
     assert stocked.json("add", str(file))["unchanged"] == 2
+    file.write_text("mine")
+    stocked("export", str(file), status=1)
+    assert (file.read_text(), "--force" in stocked.err) == ("mine", True)
+    assert stocked("export", str(file), "--force") == f"2 articles in {file}\n"
+    assert stocked("export", str(file)) == f"2 articles in {file}\n"  # in place of its own
     stocked("export", str(tmp_path / "no" / "folder"), status=1)
     assert [*tmp_path.glob("*.draft")] == []
 
@@ -342,7 +420,8 @@ def test_watching_takes_in_what_is_saved(run: Shell, tmp_path: Path) -> None:
         (["ask", "x" * 10_000], 2),
         (["ask"], 2),
         (["search", "gate", "-k", "0"], 2),
-        (["ask", "gate", "--since", "yesterday"], 2),
+        (["ask", "gate", "--since", "soonish"], 2),
+        (["ask", "gate", "--as-of", "2026-03-09T99:00"], 2),
         (["ask", "gate", "--publisher", "Nobody"], 2),
         (["--config", "/nowhere.toml", "articles"], 2),
         (["--collection", "../up", "articles"], 2),
@@ -384,7 +463,7 @@ def test_doctor_names_failing_sources(stocked: Shell, tmp_path: Path) -> None:
     gone.unlink()
     stocked("reindex", status=1)
     checks = {one["check"]: one for one in stocked.json("doctor")["checks"]}
-    assert f"1 sources fail, as {gone}: " in checks["collection default"]["says"]
+    assert f"1 source failing, such as: {gone} is neither" in checks["collection default"]["says"]
 
 
 def test_token_is_never_printed(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,7 +502,11 @@ def test_evaluate_measures_a_set(run: Shell, tmp_path: Path) -> None:
 def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     """A copy brings back what was stored when it was made, and answers from that again."""
     copy = tmp_path / "copy.sqlite3"
-    assert stocked.json("backup", str(copy))["articles"] == 2
+    copy.write_text("mine")
+    stocked("backup", str(copy), status=1)
+    assert (copy.read_text(), "--force" in stocked.err) == ("mine", True)
+    assert stocked.json("backup", str(copy), "--force")["articles"] == 2
+    assert stocked.json("backup", str(copy))["articles"] == 2  # in place of an earlier one
     before = stocked.json("ask", "Which gate failed?")
     stocked("remove", "dam", "cup")
     stocked("recover", str(copy))

@@ -183,7 +183,7 @@ def test_it_is_said_in_words_and_in_json(archive: Archive) -> None:
     """A line says since when and how many; scripts get the day and the mark of each quote."""
     answer = archive.ask("What is new since Thursday?")
     assert (story_line(answer) or "").startswith("New or changed since 12 March 2026: 2 reports.")
-    made = output.answer(answer)
+    made = output.answer(answer).document
     assert made["news"] == {"since": "2026-03-12", "reports": 2}
     assert [quote["change"] for quote in made["quotes"]] == ["new", "new"]
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.buttons import answer_rows
-from bot.emphasis import answering
 from bot.render import (
     MAX_TEXT,
     answer_view,
+    answering,
     block_quote,
     coded,
     escaped,

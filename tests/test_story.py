@@ -219,7 +219,7 @@ def test_asking_again_gives_the_same(archive: Archive) -> None:
 
 def test_json_has_sides_and_speakers(archive: Archive) -> None:
     """Scripts get the sides by index, the speakers, and who is independent of whom."""
-    made = output.answer(archive.ask(WARNED))
+    made = output.answer(archive.ask(WARNED)).document
     assert made["agreement"]["kind"] == "disagree"
     assert {n for side in made["agreement"]["sides"] for n in side["quotes"]} == {0, 1, 2}
     assert {quote["act"] for quote in made["quotes"]} == {"claim", "denial"}
