@@ -22,8 +22,8 @@ from index import formats
 from index.article import Article
 from index.errors import InputError, SourceError
 from index.fetch import Fetcher
-from index.formats import SUFFIXES, suffix_of
-from index.plain import MAX_BYTES, Failure, Item, Link, Page, Place, json_lines
+from index.formats import SUFFIXES, Place, suffix_of
+from index.plain import Failure, Item, Link, Page
 
 Known = Callable[[str], Page | None]
 _SETTLED_NS = 2_000_000_000  # a file may change twice within what its clock can tell apart
@@ -54,7 +54,7 @@ def read(
     if source == "-":
         if stream is None:
             raise SourceError("There is no standard input to read from.")
-        yield from json_lines(stream, Place("standard input", limit=MAX_BYTES))
+        yield from formats.rows(stream, "standard input")
         return
     if is_address(source):
         yield from _fetched(source, fetcher or Fetcher(), known)
@@ -92,7 +92,7 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[Item]:
             with one.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
-                place = Place(one.name, limit=MAX_BYTES, origin=f"upload:{digest[:16]}/{one.name}")
+                place = Place(one.name, origin=f"upload:{digest[:16]}/{one.name}")
                 for item in formats.read(file, place):
                     yield _unread(item) if isinstance(item, Link) else item
         except (InputError, OSError) as error:
@@ -165,7 +165,7 @@ def _read_file(path: Path, known: Known) -> Iterator[Item]:
                 return
             settled = time.time_ns() - state.st_mtime_ns > _SETTLED_NS
             read = Page(name, None, stamp if settled else None)
-            yield from _told(read, formats.read(file, Place(name, limit=MAX_BYTES)))
+            yield from _told(read, formats.read(file, Place(name)))
     except InputError as error:
         yield Failure(name, str(error))
     except OSError as error:

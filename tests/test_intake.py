@@ -24,7 +24,7 @@ from index.archive import Archive
 from index.article import Article
 from index.embedded import EmbeddedStore
 from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
-from index.plain import Place
+from index.formats import Place
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."

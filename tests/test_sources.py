@@ -15,7 +15,7 @@ from fakes import write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index import sources
+from index import formats, sources
 from index.article import Article
 from index.errors import SourceError
 from index.plain import Failure, clean, decode
@@ -130,7 +130,7 @@ def test_id_comes_from_the_path(tmp_path: Path) -> None:
 )
 def test_decoding(data: bytes, expected: str) -> None:
     """Whatever the encoding, the text is read; what a reader sees is not changed."""
-    assert decode(data, "a.txt") == expected
+    assert decode(data) == expected
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_binary_with_a_text_name(tmp_path: Path, data: bytes) -> None:
 def test_any_bytes_are_text_or_an_error(data: bytes) -> None:
     """No bytes make decoding fail in another way, and what comes out can be stored."""
     try:
-        text = decode(data, "a.txt")
+        text = decode(data)
     except SourceError:
         return
     assert text == clean(text)
@@ -317,7 +317,7 @@ def test_a_bad_line_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 def test_a_line_too_long_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line over the limit fails alone, whatever its length is in limits."""
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
+    monkeypatch.setattr(formats, "MAX_BYTES", 100)
     row = {"_id": "a", "text": BODY}
     for size in (101, 199, 200, 201, 500):
         path = write(tmp_path / "a.jsonl", "x" * size + "\n" + json.dumps(row) + "\n")
@@ -366,7 +366,7 @@ def test_empty_files_are_told(tmp_path: Path, name: str, content: bytes) -> None
 
 def test_a_file_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file over the limit is not read into memory and is told."""
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
+    monkeypatch.setattr(formats, "MAX_BYTES", 100)
     assert "larger than" in failure(write(tmp_path / "a.txt", "x" * 101)).error
     assert one(write(tmp_path / "b.txt", "x" * 100)).text == "x" * 100
 
