@@ -14,9 +14,8 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from email.message import Message
-from queue import Empty, SimpleQueue
 from typing import Any, cast
 from urllib.parse import urljoin
 
@@ -153,15 +152,22 @@ class Fetcher:
             connection.sock = self._connect(target, deadline)
             connection.request("GET", target.path, headers={**sent, "Connection": "close"})
             response = connection.getresponse()
-            if response.status in _REDIRECTS and (place := response.headers.get("Location")):
+            told = response.headers
+            if response.status in _REDIRECTS and (place := told.get("Location")):
                 place = place.encode("latin-1", "replace").decode("utf-8", "replace")
                 return self._locate(urljoin(target.url, place))
-            if response.status == http.HTTPStatus.NOT_MODIFIED and headers:
-                return _fetched(target, response.headers, b"", not_modified=True)
-            if response.status not in {200, 203}:
+            unchanged = bool(headers) and response.status == http.HTTPStatus.NOT_MODIFIED
+            if not unchanged and response.status not in {200, 203}:
                 raise _StatusError(target, response.status)
-            body = _body(response, target, max_bytes)
-            return _fetched(target, response.headers, body)
+            return Fetched(
+                url=target.url,
+                body=b"" if unchanged else _body(response, target, max_bytes),
+                content_type=told.get_content_type() if "Content-Type" in told else None,
+                charset=told.get_content_charset(),
+                etag=told.get("ETag"),
+                last_modified=told.get("Last-Modified"),
+                not_modified=unchanged,
+            )
         except TimeoutError:
             raise SourceError(f"{target.host} takes too long to answer: try later.") from None
         except ssl.SSLCertVerificationError:
@@ -216,22 +222,16 @@ def _system_resolver(host: str, port: int) -> list[str]:
 
 def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
     """Run what cannot be interrupted in a thread, and leave it there when time is over."""
-    results: SimpleQueue[Sequence[str] | Exception] = SimpleQueue()
+    answer: Future[Sequence[str]] = Future()
 
     def run() -> None:
         try:
-            results.put(call())
+            answer.set_result(call())
         except Exception as error:  # noqa: BLE001 - raised again below
-            results.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=max(deadline - time.monotonic(), 0.001))
-    except Empty:
-        raise TimeoutError from None
-    if isinstance(result, Exception):
-        raise result
-    return result
+    return answer.result(max(deadline - time.monotonic(), 0.001))
 
 
 class _StatusError(SourceError):
@@ -250,25 +250,15 @@ class _Timed(socket.socket):
     deadline = 0.0
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.deadline))
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
         return super().recv_into(*args)
 
 
-class _TimedTls(ssl.SSLSocket):
+class _TimedTls(_Timed, ssl.SSLSocket):
     """The same under TLS."""
-
-    deadline = 0.0
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.deadline))
-        return super().recv_into(*args)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
@@ -309,18 +299,3 @@ def _unpacked(blocks: Iterator[bytes], *, raw: bool) -> Iterator[bytes]:
         yield unpacker.flush()
         if not unpacker.eof:
             raise zlib.error("cut short")
-
-
-def _fetched(
-    target: Target, headers: Message, body: bytes, *, not_modified: bool = False
-) -> Fetched:
-    given = "Content-Type" in headers
-    return Fetched(
-        url=target.url,
-        body=body,
-        content_type=headers.get_content_type() if given else None,
-        charset=headers.get_content_charset() if given else None,
-        etag=headers.get("ETag"),
-        last_modified=headers.get("Last-Modified"),
-        not_modified=not_modified,
-    )
