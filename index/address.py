@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from index.errors import SourceError
 
-SAFE = "/%:@!$&'()*+,;=~-._?[]"
+_SAFE = "/%:@!$&'()*+,;=~-._?[]"
 """Stand for themselves in a path or query; all else is written with percent signs."""
 _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
@@ -40,9 +40,6 @@ _REFUSED_V6 = (
     _IPv6("3fff::/20"),  # documentation
 )
 _UNICAST = _IPv6("2000::/3")  # all that is routed; NAT64 and mapped addresses lie outside
-
-Rules = Sequence[tuple[str, bool]]
-"""Of a robots.txt: path pattern, and whether it allows or forbids."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +87,9 @@ def locate(url: str, ports: Container[int]) -> Target:
     port = port if port is not None else (443 if parts.scheme == "https" else 80)
     if port not in ports:
         raise SourceError(f"{shown} names port {port}: only the usual ports are read.")
-    path = quote(parts.path or "/", safe=SAFE)
+    path = quote(parts.path or "/", safe=_SAFE)
     if parts.query:
-        path += "?" + quote(parts.query, safe=SAFE)
+        path += "?" + quote(parts.query, safe=_SAFE)
     return Target(parts.scheme, _host(host), port, path)
 
 
@@ -110,7 +107,7 @@ def canonical(url: str) -> str:
         return url
     host = (parts.hostname or "").removeprefix("www.")
     query = urlencode(sorted(pair for pair in told if not _TRACKING.fullmatch(pair[0])))
-    return f"{host}{port}{quote(parts.path, safe=SAFE).rstrip('/')}?{query}".rstrip("?")
+    return f"{host}{port}{quote(parts.path, safe=_SAFE).rstrip('/')}?{query}".rstrip("?")
 
 
 def is_public(address: str) -> bool:
@@ -149,41 +146,3 @@ def _idna(label: str) -> str:
     if not written.startswith("xn--"):
         raise ValueError(label)
     return written
-
-
-def robots_rules(text: str, program: str) -> Rules:
-    """The rules of a robots.txt that are for a program: its own group, else everybody's.
-
-    RFC 9309; the standard library's reader knows no wildcards, and news sites use them.
-    """
-    groups: dict[str, list[tuple[str, bool]]] = {}
-    agents: list[str] = []
-    heading = False
-    for line in text.splitlines():
-        key, _, value = line.partition("#")[0].partition(":")
-        key, value = key.strip().lower(), value.strip()
-        if key == "user-agent":
-            agents = [*(agents if heading else []), value.lower()]
-            groups.setdefault(value.lower(), [])
-            heading = True
-        elif key in {"allow", "disallow"}:
-            heading = False
-            for agent in agents if value else ():
-                groups[agent].append((quote(value, safe=SAFE), key == "allow"))
-    return groups.get(program.lower(), groups.get("*", []))
-
-
-def permits(rules: Rules, path: str) -> bool:
-    """Whether rules let a path be read: the longest that matches decides, “allow” in a tie."""
-    matching = [(len(rule), allow) for rule, allow in rules if _matches(rule, path)]
-    return max(matching, default=(0, True))[1]
-
-
-def _matches(rule: str, path: str) -> bool:
-    first, *rest = rule.removesuffix("$").split("*")
-    place = len(first) if path.startswith(first) else -1
-    for piece in rest:
-        found = path.find(piece, place) if place >= 0 else -1
-        place = found + len(piece) if found >= 0 else -1
-    ends = place == len(path) or (bool(rest) and path.endswith(rest[-1]))
-    return place >= 0 and (ends or not rule.endswith("$"))

@@ -15,11 +15,13 @@ import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urljoin
 
-from index.address import Rules, Target, is_public, locate, permits, robots_rules
+from protego import Protego
+
+from index.address import Target, is_public, locate
 from index.errors import SourceError
 
 USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
@@ -31,7 +33,10 @@ _ROBOTS_SECONDS = 600.0
 _BLOCK = 65_536
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-Resolver = Callable[[str, int], Sequence[str]]
+
+def _system_resolver(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,40 +59,29 @@ class Fetched:
     not_modified: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
 class Fetcher:
-    """Fetches pages and feeds, politely. Safe from several threads."""
+    """Fetches pages and feeds, politely. Safe from several threads.
 
-    def __init__(
-        self,
-        *,
-        max_bytes: int = MAX_BYTES,
-        seconds: float = 20.0,
-        redirects: int = 5,
-        ports: frozenset[int] = _PORTS,
-        allow: frozenset[tuple[str, int]] = frozenset(),
-        resolve: Resolver | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> None:
-        """Set the limits.
+    Attributes:
+        max_bytes: of a body, before and after decompression.
+        seconds: for all of a `get`, with its redirects and robots.txt.
+        redirects: how many are followed.
+        ports: that a URL may name.
+        allow: (address, port) pairs that are reached although private.
+        resolve: (host, port) -> addresses.
+        context: for https; checks certificates unless it says otherwise.
+    """
 
-        Args:
-            max_bytes: of a body, before and after decompression.
-            seconds: for all of a `get`, with its redirects and robots.txt.
-            redirects: how many are followed.
-            ports: that a URL may name.
-            allow: (address, port) pairs that are reached although private.
-            resolve: (host, port) -> addresses; the system's resolver unless given.
-            context: for https; checks certificates unless it says otherwise.
-        """
-        self._max_bytes = max_bytes
-        self._seconds = seconds
-        self._redirects = redirects
-        self._ports = ports
-        self._allow = allow
-        self._resolve = resolve or _system_resolver
-        self._context = context
-        self._robots: dict[str, tuple[float, Rules]] = {}
-        self._lock = threading.Lock()
+    max_bytes: int = MAX_BYTES
+    seconds: float = 20.0
+    redirects: int = 5
+    ports: frozenset[int] = _PORTS
+    allow: frozenset[tuple[str, int]] = frozenset()
+    resolve: Callable[[str, int], Sequence[str]] = _system_resolver
+    context: ssl.SSLContext | None = None
+    _robots: dict[str, tuple[float, Protego]] = field(default_factory=dict, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Fetch a page, or learn that it has not changed.
@@ -95,50 +89,47 @@ class Fetcher:
         Raises:
             SourceError: the address is refused, does not answer, or answers too much.
         """
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + self.seconds
         wanted = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: " ".join(value.split()) for name, value in wanted.items() if value}
-        target = self._locate(url)
-        for _ in range(self._redirects + 1):
-            if not self._permitted(target, deadline):
+        target = self.locate(url)
+        for _ in range(self.redirects + 1):
+            if not self._rules(target, deadline).can_fetch(target.url, "onrecord"):
                 raise SourceError(f"{target.host} asks programs not to read {target.url}.")
-            answer = self._ask(target, headers, deadline, self._max_bytes)
+            answer = self._ask(target, headers, deadline, self.max_bytes)
             if isinstance(answer, Fetched):
                 return answer
             target = answer
-        raise SourceError(f"{url[:200]} redirects more than {self._redirects} times.")
+        raise SourceError(f"{url[:200]} redirects more than {self.redirects} times.")
 
-    def check(self, url: str) -> None:
+    def locate(self, url: str) -> Target:
         """Judge how an address is written, without asking it. Raises SourceError."""
-        self._locate(url)
+        return locate(url, self.ports | {port for _, port in self.allow})
 
-    def _locate(self, url: str) -> Target:
-        return locate(url, self._ports | {port for _, port in self._allow})
-
-    def _permitted(self, target: Target, deadline: float) -> bool:
-        """Whether robots.txt lets us (RFC 9309: missing means yes, unreachable means no)."""
+    def _rules(self, target: Target, deadline: float) -> Protego:
+        """What robots.txt asks (RFC 9309: missing means nothing, unreachable means all)."""
         with self._lock:
-            until, rules = self._robots.get(target.origin, (0.0, ()))
-        if until < time.monotonic():
-            rules = self._read_robots(target, deadline)
+            until, rules = self._robots.get(target.origin, (0.0, None))
+        if rules is None or until < time.monotonic():
+            rules = Protego.parse(self._read_rules(target, deadline))
             with self._lock:
                 if len(self._robots) >= _ROBOTS_KEPT:
                     self._robots.pop(next(iter(self._robots)))
                 self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
-        return permits(rules, target.path)
+        return rules
 
-    def _read_robots(self, target: Target, deadline: float) -> Rules:
+    def _read_rules(self, target: Target, deadline: float) -> str:
         try:
-            place = self._locate(target.origin + "/robots.txt")
-            for _ in range(self._redirects + 1):
+            place = self.locate(target.origin + "/robots.txt")
+            for _ in range(self.redirects + 1):
                 answer = self._ask(place, {}, deadline, _ROBOTS_BYTES)
                 if isinstance(answer, Fetched):
-                    return robots_rules(answer.body.decode("utf-8-sig", "replace"), "onrecord")
+                    return answer.body.decode("utf-8-sig", "replace")
                 place = answer
         except _StatusError as error:
             if error.status >= 500:  # noqa: PLR2004 - the server's own fault
                 raise
-        return ()
+        return ""
 
     def _ask(
         self, target: Target, headers: dict[str, str], deadline: float, max_bytes: int
@@ -155,7 +146,7 @@ class Fetcher:
             told = response.headers
             if response.status in _REDIRECTS and (place := told.get("Location")):
                 place = place.encode("latin-1", "replace").decode("utf-8", "replace")
-                return self._locate(urljoin(target.url, place))
+                return self.locate(urljoin(target.url, place))
             unchanged = bool(headers) and response.status == http.HTTPStatus.NOT_MODIFIED
             if not unchanged and response.status not in {200, 203}:
                 raise _StatusError(target, response.status)
@@ -181,12 +172,12 @@ class Fetcher:
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
         """A connection to an address that was judged, by name for TLS only."""
-        found = _in_time(lambda: self._resolve(target.host, target.port), deadline)
+        found = _in_time(lambda: self.resolve(target.host, target.port), deadline)
         public = [
             address
             for address in found
-            if (address, target.port) in self._allow
-            or (is_public(address) and target.port in self._ports)
+            if (address, target.port) in self.allow
+            or (is_public(address) and target.port in self.ports)
         ]
         if not public:
             raise SourceError(f"{target.host} is not a public web server: it is not read.")
@@ -208,16 +199,11 @@ class Fetcher:
         raw.deadline = deadline
         if target.scheme == "http":
             return raw
-        context = self._context = self._context or ssl.create_default_context()
+        context = self.context = self.context or ssl.create_default_context()
         context.sslsocket_class = _TimedTls
         secured = cast("_TimedTls", context.wrap_socket(raw, server_hostname=target.host))
         secured.deadline = deadline
         return secured
-
-
-def _system_resolver(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
