@@ -38,22 +38,16 @@ MAX_BYTES = 20_000_000  # of one article, and of one line of JSON
 Found = Article | Failure | Link
 Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
 
-SUFFIXES: Mapping[str, Format] = {
-    ".txt": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".jsonl": "json lines",
-    ".ndjson": "json lines",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".rss": "feed",
-    ".atom": "feed",
-    ".xml": "feed",
-    ".pdf": "pdf",
-    ".docx": "zip",
-    ".zip": "zip",
+_ENDINGS: Mapping[Format, str] = {
+    "text": ".txt",
+    "markdown": ".md .markdown",
+    "json lines": ".jsonl .ndjson",
+    "html": ".html .htm .xhtml",
+    "feed": ".rss .atom .xml",
+    "pdf": ".pdf",
+    "zip": ".docx .zip",
 }
+SUFFIXES = {suffix: kind for kind, suffixes in _ENDINGS.items() for suffix in suffixes.split()}
 _TYPES: Mapping[str, Format] = {
     "text/html": "html",
     "application/xhtml+xml": "html",

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import dataclass, field
 from math import ceil
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -31,22 +32,23 @@ _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as te
 _DAMAGED = "cannot be read: it is damaged or of another format"
 
 
+@dataclass(eq=False)
 class Sandbox:
-    """One process that runs functions by name. Safe from several threads, one at a time."""
+    """One process that runs functions by name. Safe from several threads, one at a time.
 
-    def __init__(self, *, seconds: float = 30.0, memory: int = 1_000_000_000) -> None:
-        """Set the limits; nothing is started yet.
+    Attributes:
+        seconds: for one call.
+        memory: bytes of address space.
+    """
 
-        Args:
-            seconds: for one call.
-            memory: bytes of address space.
-        """
-        self._seconds = seconds
-        self._memory = memory
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: Connection | None = None
-        self._calls = 0
+    seconds: float = 30.0
+    memory: int = 1_000_000_000
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _line: Connection | None = field(default=None, init=False)
+    _calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
         atexit.register(self.close)
 
     def run(self, function: str, data: bytes, **options: str | None) -> Any:
@@ -78,7 +80,7 @@ class Sandbox:
             self._stop()
         process, line = self._started()
         self._calls += 1
-        too_late = threading.Timer(self._seconds, process.kill)  # which ends the line
+        too_late = threading.Timer(self.seconds, process.kill)  # which ends the line
         too_late.start()
         try:
             line.send_bytes(call)
@@ -91,7 +93,7 @@ class Sandbox:
         if self._process and self._line:
             return self._process, self._line
         self._line, theirs = Pipe()
-        limits = [str(self._memory), str(ceil(self._seconds) + 1)]
+        limits = [str(self.memory), str(ceil(self.seconds) + 1)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), *limits],

@@ -380,7 +380,7 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     names = [Path(item.source or "").relative_to(tmp_path).as_posix() for item in items]
     assert names == ["a/b/c.txt", "a/z.md", "b.txt", "bad.txt", "c.TXT"]
     assert [type(item) for item in items].count(Failure) == 1
-    assert sources.count(str(tmp_path)) == 5
+    assert sources.total([str(tmp_path)]) == 5
 
 
 def test_a_folder_that_is_hidden_itself_is_read(tmp_path: Path) -> None:
@@ -403,8 +403,8 @@ def test_counting(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.jsonl", [{"text": BODY}] * 5)
     write(tmp_path / "b.jsonl.gz", gzip.compress((tmp_path / "a.jsonl").read_bytes()))
     write(tmp_path / "c.txt", BODY)
-    assert 11 <= (sources.count(str(tmp_path)) or 0) <= 13
-    assert sources.count(str(tmp_path / "nowhere")) is None
+    assert 11 <= (sources.total([str(tmp_path)]) or 0) <= 13
+    assert sources.total([str(tmp_path / "nowhere")]) is None
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ def test_a_name_of_nothing_is_an_error(name: str) -> None:
     """A name without a file behind it, possible or not, is told as one kind of error."""
     with pytest.raises(SourceError, match="neither a file nor a folder"):
         next(read(name))
-    assert sources.count(name) is None
+    assert sources.total([name]) is None
 
 
 def test_an_empty_folder_and_a_missing_stream_are_errors(tmp_path: Path) -> None:
