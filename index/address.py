@@ -16,6 +16,7 @@ from index.errors import SourceError
 
 _SAFE = "/%:@!$&'()*+,;=~-._?[]"
 """Stand for themselves in a path or query; all else is written with percent signs."""
+_SCHEMES = frozenset({"http", "https"})
 _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
@@ -78,7 +79,7 @@ def locate(url: str, ports: Container[int]) -> Target:
         host = parts.hostname or ""
     except ValueError:
         raise SourceError(f"{shown} is not a web address: check it.") from None
-    if parts.scheme not in {"http", "https"}:
+    if parts.scheme not in _SCHEMES:
         raise SourceError(f"{shown} is not a web address: it starts with https:// or http://.")
     if _BLANK.search(url) or len(url) > _MAX_URL:
         raise SourceError("The address is too long or has characters that none has: check it.")
@@ -91,6 +92,15 @@ def locate(url: str, ports: Container[int]) -> Target:
     if parts.query:
         path += "?" + quote(parts.query, safe=_SAFE)
     return Target(parts.scheme, _host(host), port, path)
+
+
+def site(address: str | None) -> str:
+    """The host of a web address, without “www.”; empty for what is none."""
+    try:
+        parts = urlsplit(address or "")
+        return (parts.hostname or "").removeprefix("www.") if parts.scheme in _SCHEMES else ""
+    except ValueError:
+        return ""
 
 
 def canonical(url: str) -> str:
