@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -31,6 +31,7 @@ _ROBOTS_BYTES = 500_000
 _ROBOTS_KEPT = 256  # hosts
 _ROBOTS_SECONDS = 600.0
 _BLOCK = 65_536
+_GZIP_OR_ZLIB = 47  # the window of zlib that tells them by their headers
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
@@ -248,40 +249,19 @@ class _TimedTls(_Timed, ssl.SSLSocket):
 
 
 def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
+    """What is answered, unpacked in small pieces, so that a bomb is stopped after the first few."""
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    blocks = _counted(iter(lambda: response.read1(_BLOCK), b""), target, max_bytes)
-    if coding in {"gzip", "x-gzip", "deflate"}:
-        unpacked = _unpacked(blocks, raw=coding == "deflate")
-        blocks = _counted(unpacked, target, max_bytes)
-    elif coding not in {"identity", ""}:
+    if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
         raise SourceError(f"{target.host} packs its answer in a way that was not asked for.")
-    body = b"".join(blocks)
-    if response.length:  # what was announced and did not come
-        raise http.client.IncompleteRead(body)
-    return body
-
-
-def _counted(blocks: Iterator[bytes], target: Target, max_bytes: int) -> Iterator[bytes]:
-    count = 0
-    for block in blocks:
+    unpacker = None if coding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
+    body, count = bytearray(), 0
+    while block := response.read1(_BLOCK):
         count += len(block)
-        if count > max_bytes:
-            raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
-        yield block
-
-
-def _unpacked(blocks: Iterator[bytes], *, raw: bool) -> Iterator[bytes]:
-    """Unpack in small pieces, so that a bomb is stopped after the first few."""
-    unpacker = None
-    for packed in blocks:
-        if unpacker is None:  # “deflate” is sent with and without its zlib header
-            bare = raw and packed[0] & 15 != 8  # noqa: PLR2004 - the zlib header's method
-            unpacker = zlib.decompressobj(-15 if bare else 47)
-        rest = packed
-        while rest and not unpacker.eof:
-            yield unpacker.decompress(rest, _BLOCK)
-            rest = unpacker.unconsumed_tail
-    if unpacker is not None:
-        yield unpacker.flush()
-        if not unpacker.eof:
-            raise zlib.error("cut short")
+        while block:
+            body += unpacker.decompress(block, _BLOCK) if unpacker else block
+            block = unpacker.unconsumed_tail if unpacker else b""
+            if max(count, len(body)) > max_bytes:
+                raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
+    if response.length or (unpacker and not unpacker.eof):  # less came than was announced
+        raise http.client.IncompleteRead(bytes(body))
+    return bytes(body)

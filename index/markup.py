@@ -60,13 +60,7 @@ _NOTES = " | ".join(
 )
 _ISO = "%Y-%m-%dT%H:%M:%S%z"
 _SAYING = ("//script[@type='application/ld+json']", "//meta")
-_STATED = {
-    "original_date": True,
-    "extensive_search": False,
-    "min_date": "1700-01-01",
-    "max_date": "2200-01-01",
-}
-_GUESSED = {"original_date": True, "extensive_search": True}
+_EVER = {"min_date": "1700-01-01", "max_date": "2200-01-01"}
 
 
 # Records
@@ -103,14 +97,14 @@ def page(data: bytes, *, url: str | None = None) -> list[Record]:
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save the text alone")
     tree = html.document_fromstring(data, parser=html.HTMLParser(encoding="utf-8"))
-    linked, tags = (_fields(_alone(tree, path), _STATED) for path in _SAYING)
+    linked, tags = (_fields(_alone(tree, path), _EVER) for path in _SAYING)
     language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
     stated = {
         **{name: linked[name] or tags[name] for name in linked},
         "url": _own(tree.xpath("string(//link[@rel='canonical']/@href)").strip(), url),
         "language": language[0] if language else None,
     }
-    guesses = _fields(tree, _GUESSED, url)
+    guesses = _fields(tree, {"extensive_search": True}, url)
     site = _site(tree.findtext(".//title") or "", stated["title"] or guesses["title"])
     guesses["publisher"] = site or guesses["publisher"].removeprefix("www.")
     _drop_comments(tree)
@@ -133,11 +127,12 @@ def _alone(tree: Any, path: str) -> Any:
     return made
 
 
-def _fields(tree: Any, dates: Mapping[str, Any], url: str | None = None) -> dict[str, str]:
-    """The fields that trafilatura reads in a page; empty where it finds none."""
+def _fields(tree: Any, how: Mapping[str, Any], url: str | None = None) -> dict[str, str]:
+    """The fields that trafilatura reads in a page, empty where it finds none; `how` finds dates."""
     from trafilatura.metadata import extract_metadata  # noqa: PLC0415
 
-    found = extract_metadata(tree, default_url=url, date_config={**dates, "outputformat": _ISO})
+    dates = {"original_date": True, "extensive_search": False, "outputformat": _ISO, **how}
+    found = extract_metadata(tree, default_url=url, date_config=dates)
     return {
         "title": found.title or "",
         "author": (found.author or "").replace("; ", ", "),

@@ -148,12 +148,8 @@ def answer_type(question: str) -> AnswerType | None:
 
 # Dates
 
-_MONTH_NUMBERS = {
-    form: number
-    for number, name in enumerate(map(str.lower, MONTHS), 1)
-    for form in (name, name[:3], *(["sept"] if name == "september" else []))
-}
-_MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
+_MONTH_NUMBERS = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
+_MONTH = "|".join([*MONTHS, "sept", *_MONTH_NUMBERS])
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = re.compile(
     rf"\b(?P<m1>{_MONTH})\.? (?P<d1>{_DAY})\b(?:,? (?P<y1>\d{{4}}))?"
@@ -170,7 +166,7 @@ def _dates(question: str) -> Iterable[NamedDate]:
         groups = {name[0]: text for name, text in found.groupdict().items() if text}
         month = groups["m"].lower()
         day = int(re.sub(r"\D", "", groups.get("d", "0")))
-        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month) or int(month), day)
+        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month[:3]) or int(month), day)
 
 
 # Publishers

@@ -180,17 +180,11 @@ def test_a_validator_cannot_write_headers() -> None:
     assert "If-None-Match: a Evil: yes\r\n" in server.requests[-1]
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "raw deflate", "identity"])
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "identity"])
 def test_packed_answers(coding: str) -> None:
-    """Compressed bodies are unpacked, in both ways that “deflate” is sent."""
-    raw = zlib.compressobj(wbits=-15)
-    packed = {
-        "gzip": gzip.compress(PAGE * 999),
-        "deflate": zlib.compress(PAGE * 999),
-        "raw deflate": raw.compress(PAGE * 999) + raw.flush(),
-        "identity": PAGE * 999,
-    }[coding]
-    with serving(saying(plain(packed, Content_Encoding=coding.rsplit(maxsplit=1)[-1]))) as server:
+    """Compressed bodies are unpacked."""
+    pack = {"gzip": gzip.compress, "deflate": zlib.compress, "identity": bytes}[coding]
+    with serving(saying(plain(pack(PAGE * 999), Content_Encoding=coding))) as server:
         assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE * 999
 
 
