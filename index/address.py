@@ -27,20 +27,19 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )  # parameters that tell how somebody came to a page, not which page it is
 
-_IPv4 = ipaddress.IPv4Network
-_IPv6 = ipaddress.IPv6Network
 # Public by registration, yet each leads to this machine, its provider or a private network.
-_REFUSED_V4 = (
-    _IPv4("192.0.0.0/24"),  # protocol assignments; a cloud's metadata service answers here
-    _IPv4("192.88.99.0/24"),  # relays of 6to4
-    _IPv4("168.63.129.16/32"),  # the inner service of a large cloud
-)
-_REFUSED_V6 = (
-    _IPv6("2002::/16"),  # 6to4, holds an IPv4 address
-    _IPv6("2001::/23"),  # Teredo, ORCHID and other special uses
-    _IPv6("3fff::/20"),  # documentation
-)
-_UNICAST = _IPv6("2000::/3")  # all that is routed; NAT64 and mapped addresses lie outside
+_REFUSED = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments; a cloud's metadata service answers here
+        "192.88.99.0/24",  # relays of 6to4
+        "168.63.129.16/32",  # the inner service of a large cloud
+        "2002::/16",  # 6to4, holds an IPv4 address
+        "2001::/23",  # Teredo, ORCHID and other special uses
+        "3fff::/20",  # documentation
+    )
+]
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that is routed; NAT64 and mapped lie outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +125,9 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or any(ip in one for one in _REFUSED):
         return False
-    if isinstance(ip, ipaddress.IPv4Address):
-        return not any(ip in network for network in _REFUSED_V4)
-    return ip in _UNICAST and not any(ip in network for network in _REFUSED_V6)
+    return isinstance(ip, ipaddress.IPv4Address) or ip in _UNICAST
 
 
 def _host(host: str) -> str:

@@ -98,15 +98,18 @@ def read(file: IO[bytes], place: Place) -> Iterator[Found]:
         InputError: it cannot be read, or not to its end; what came before stands.
     """
     head = _head(file)
+    most = None
     try:
         if head.startswith(_GZIP):
-            file = cast("IO[bytes]", _Gunzip(file))
+            most = max(MAX_BYTES, _MAX_RATIO * file.seek(0, io.SEEK_END))
+            file.seek(0)
+            file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
             head = _head(file)
         elif place.name.lower().endswith(".gz") and not place.url:
             raise gzip.BadGzipFile
         kind = format_of(head, place)
         if kind == "json lines":
-            yield from rows(file, place.name)
+            yield from rows(file, place.name, most)
             return
         for record in _records(kind, file, place):
             yield from _items(record, kind, place)
@@ -135,19 +138,6 @@ def suffix_of(name: str) -> str:
     return PurePosixPath(path.lower().removesuffix(".gz")).suffix
 
 
-class _Gunzip(gzip.GzipFile):
-    """A gzip file that is not read on when it turns out to be a bomb."""
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        super().__init__(fileobj=packed)
-        self._packed = packed
-
-    def readline(self, size: int | None = -1) -> bytes:
-        if self.tell() > max(MAX_BYTES, _MAX_RATIO * self._packed.tell()):
-            raise SourceError("It unpacks to far more than it is: split it.")
-        return super().readline(size)
-
-
 def _head(file: IO[bytes]) -> bytes:
     head = file.read(_HEAD)
     file.seek(0)
@@ -157,20 +147,27 @@ def _head(file: IO[bytes]) -> bytes:
 # The readers
 
 
-def rows(file: IO[bytes], name: str) -> Iterator[Article | Failure]:
-    """JSON lines: one report a line; a line that cannot be used fails alone."""
-    number = 0
-    while line := file.readline(MAX_BYTES + 1):
-        number += 1
+def rows(file: IO[bytes], name: str, most: int | None = None) -> Iterator[Article | Failure]:
+    """JSON lines: one report a line; a line that cannot be used fails alone.
+
+    Raises:
+        SourceError: there are more than `most` bytes.
+    """
+    number = total = 0
+    ended = True
+    while part := file.readline(MAX_BYTES + 1):
+        total += len(part)
+        if most and total > most:
+            raise SourceError("It unpacks to far more than it is: split it.")
+        begins, ended = ended, part.endswith(b"\n")
+        number += begins
         where = f"{name}, line {number}"
-        if len(line) > MAX_BYTES:
+        if begins and len(part) > MAX_BYTES:
             too_long = f"The line is longer than {MAX_BYTES // 1_000_000} MB: shorten it."
             yield Failure(where, too_long)
-            while line and not line.endswith(b"\n"):
-                line = file.readline(MAX_BYTES)
-        elif line.strip():
+        elif begins and part.strip():
             try:
-                yield from_fields(row(line), where)
+                yield from_fields(row(part), where)
             except InputError as error:
                 yield Failure(where, str(error))
 

@@ -71,16 +71,12 @@ def portable(data: bytes) -> list[Record]:
     paragraphs = [_unhyphened(text, words) for text in _paragraphs(lines)]
     known = document.get_metadata_dict()
     title = known.get("Title", "")
-    stated = {
-        "title": "" if _NO_TITLE.fullmatch(title) else title,
-        "author": known.get("Author"),
-    }
+    title = "" if _NO_TITLE.fullmatch(title) else title
     first = paragraphs[0]
     headline = len(paragraphs) > 1 and len(first) <= _TITLE_CHARS and not SENTENCE_END.search(first)
-    guesses = {
-        "title": first if headline else "",
-        "published": _made(known.get("CreationDate", "")),
-    }
+    stated = {"title": title, "author": known.get("Author")}
+    made = _made(known.get("CreationDate", ""))
+    guesses = {"title": first if headline else "", "published": made}
     return [with_text(with_guesses(stated, guesses), paragraphs)]
 
 
@@ -117,12 +113,9 @@ def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
     often = {key for key, times in edges.items() if times >= max(3, 0.5 * len(pages))}
     kept = []
     for page in pages:
-        inner = [
-            line for line in page if line not in page[:2] + page[-2:] or _edge(line) not in often
-        ]
-        while inner and _NUMBER_LINE.fullmatch(inner[-1].text):
-            inner.pop()
-        kept.append(inner[1:] if inner and _NUMBER_LINE.fullmatch(inner[0].text) else inner)
+        edge = page[:2] + page[-2:]
+        at_edge = {one for one in edge if _edge(one) in often or _NUMBER_LINE.fullmatch(one.text)}
+        kept.append([line for line in page if line not in at_edge])
     return kept
 
 
