@@ -142,13 +142,9 @@ def _without_sources(query: Query, idf: Column) -> Column:
 
 def _by_clause(query: Query, weights: Column) -> Grid:
     """Weights of the terms in each clause: (m, c)."""
-    grid = np.zeros((len(query.terms), len(query.clauses)), dtype=np.float32)
-    column = {term: i for i, term in enumerate(query.terms)}
-    for clause, span in enumerate(query.clauses):
-        for term in terms(query.question[span.start : span.end]):
-            if term in column:
-                grid[column[term], clause] = weights[column[term]]
-    return grid
+    parts = [terms(query.question[span.start : span.end]) for span in query.clauses]
+    counts, _ = _term_counts(query, parts)
+    return np.asarray(np.minimum(counts, 1).T * weights[:, None], dtype=np.float32)
 
 
 def _shrunken_mean(dense: Column, own: npt.NDArray[np.int64]) -> Column:

@@ -82,7 +82,6 @@ class Fetcher:
     resolve: Callable[[str, int], Sequence[str]] = _system_resolver
     context: ssl.SSLContext | None = None
     _robots: dict[str, tuple[float, Protego]] = field(default_factory=dict, init=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
 
     def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Fetch a page, or learn that it has not changed.
@@ -109,14 +108,12 @@ class Fetcher:
 
     def _rules(self, target: Target, deadline: float) -> Protego:
         """What robots.txt asks (RFC 9309: missing means nothing, unreachable means all)."""
-        with self._lock:
-            until, rules = self._robots.get(target.origin, (0.0, None))
+        until, rules = self._robots.get(target.origin, (0.0, None))
         if rules is None or until < time.monotonic():
             rules = Protego.parse(self._read_rules(target, deadline))
-            with self._lock:
-                if len(self._robots) >= _ROBOTS_KEPT:
-                    self._robots.pop(next(iter(self._robots)))
-                self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
+            if len(self._robots) >= _ROBOTS_KEPT:
+                self._robots.clear()
+            self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
         return rules
 
     def _read_rules(self, target: Target, deadline: float) -> str:
@@ -183,28 +180,23 @@ class Fetcher:
         if not public:
             raise SourceError(f"{target.host} is not a public web server: it is not read.")
         failure: OSError = TimeoutError()
-        for number, address in enumerate(public, 1):
-            raw = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        for number, address in enumerate(public):
+            line = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
             try:
-                left = deadline - time.monotonic()
-                raw.settimeout(max(left / (len(public) - number + 1), 0.001))
-                raw.connect((address, target.port))
-                raw.settimeout(max(deadline - time.monotonic(), 0.001))
-                return self._secured(raw, target, deadline)
+                share = (deadline - time.monotonic()) / (len(public) - number)
+                line.settimeout(max(share, 0.001))
+                line.connect((address, target.port))
+                if target.scheme == "https":
+                    self.context = self.context or ssl.create_default_context()
+                    self.context.sslsocket_class = _TimedTls
+                    secured = self.context.wrap_socket(line, server_hostname=target.host)
+                    line = cast("_Timed", secured)
+                line.deadline = deadline
+                return line
             except OSError as error:
-                raw.close()
+                line.close()
                 failure = error
         raise failure
-
-    def _secured(self, raw: _Timed, target: Target, deadline: float) -> socket.socket:
-        raw.deadline = deadline
-        if target.scheme == "http":
-            return raw
-        context = self.context = self.context or ssl.create_default_context()
-        context.sslsocket_class = _TimedTls
-        secured = cast("_TimedTls", context.wrap_socket(raw, server_hostname=target.host))
-        secured.deadline = deadline
-        return secured
 
 
 def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
