@@ -104,12 +104,9 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
     )
 
 
-_SPOKEN = re.compile(r"[\w$£€](?:[\w'’.,-]*\w)?")
-
-
-def words(text: str) -> Iterable[Span]:
-    """Spans of the words and numbers of a text as they are written, in order."""
-    return (Span(*found.span()) for found in _SPOKEN.finditer(text))
+def words(text: str) -> list[str]:
+    """The words and numbers of a text as they are written, in order."""
+    return re.findall(r"[\w$£€](?:[\w'’.,-]*\w)?", text)
 
 
 # What is asked for
