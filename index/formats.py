@@ -172,31 +172,19 @@ def rows(file: IO[bytes], name: str, most: int | None = None) -> Iterator[Articl
                 yield Failure(where, str(error))
 
 
-def _page(data: bytes, place: Place) -> list[Record]:
-    text = decode(data, place.charset).encode()
-    return _sandboxed("index.markup.page", text, url=place.url)
-
-
-def _feed(data: bytes, place: Place) -> list[Record]:
-    return _sandboxed("index.markup.feed", data, url=place.url)
-
-
-def _old_office(_: bytes, __: Place) -> list[Record]:
-    raise SourceError("is an old or a locked Office file: save it as .docx without a password")
-
-
-def _sandboxed(function: str, data: bytes, **options: str | None) -> list[Record]:
-    return cast("list[Record]", _SANDBOX.run(function, data, **options))
+def _apart(function: str, data: bytes, **options: str | None) -> list[Record]:
+    return cast("list[Record]", _SANDBOX.run(f"index.{function}", data, **options))
 
 
 READERS: Mapping[Format, Callable[[bytes, Place], list[Record]]] = {
     "text": lambda data, _: [plain_text(decode(data))],
     "markdown": lambda data, _: [markdown(decode(data))],
-    "html": _page,
-    "feed": _feed,
-    "pdf": lambda data, _: _sandboxed("index.portable.portable", data),
-    "zip": lambda data, _: _sandboxed("index.markup.packed", data),
-    "old office": _old_office,
+    "html": lambda data, place: _apart(
+        "markup.page", decode(data, place.charset).encode(), url=place.url
+    ),
+    "feed": lambda data, place: _apart("markup.feed", data, url=place.url),
+    "pdf": lambda data, _: _apart("portable.portable", data),
+    "zip": lambda data, _: _apart("markup.packed", data),
 }
 """All but JSON lines, which come one by one; what they raise is a sentence without a subject."""
 
@@ -210,6 +198,10 @@ def _records(kind: Format, file: IO[bytes], place: Place) -> list[Record]:
             )
         if not data.strip():
             raise SourceError("is empty: there is nothing to quote")
+        if kind == "old office":
+            raise SourceError(
+                "is an old or a locked Office file: save it as .docx without a password"
+            )
         return READERS[kind](data, place)
     except SourceError as error:
         raise SourceError(f"{place.name} {error}.") from None
