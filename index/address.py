@@ -16,7 +16,7 @@ from index.errors import SourceError
 
 _SAFE = "/%:@!$&'()*+,;=~-._?[]"
 """Stand for themselves in a path or query; all else is written with percent signs."""
-_SCHEMES = frozenset({"http", "https"})
+USUAL_PORT = {"http": 80, "https": 443}
 _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
@@ -55,7 +55,7 @@ class Target:
     def origin(self) -> str:
         """Scheme, host and, where it is not the usual one, port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == (443 if self.scheme == "https" else 80)
+        usual = self.port == USUAL_PORT[self.scheme]
         return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
 
     @property
@@ -78,13 +78,13 @@ def locate(url: str, ports: Container[int]) -> Target:
         host = parts.hostname or ""
     except ValueError:
         raise SourceError(f"{shown} is not a web address: check it.") from None
-    if parts.scheme not in _SCHEMES:
+    if parts.scheme not in USUAL_PORT:
         raise SourceError(f"{shown} is not a web address: it starts with https:// or http://.")
     if _BLANK.search(url) or len(url) > _MAX_URL:
         raise SourceError("The address is too long or has characters that none has: check it.")
     if "@" in parts.netloc:
         raise SourceError(f"The address of {host} holds a user name: leave it out.")
-    port = port if port is not None else (443 if parts.scheme == "https" else 80)
+    port = USUAL_PORT[parts.scheme] if port is None else port
     if port not in ports:
         raise SourceError(f"{shown} names port {port}: only the usual ports are read.")
     path = quote(parts.path or "/", safe=_SAFE)
@@ -97,7 +97,7 @@ def site(address: str | None) -> str:
     """The host of a web address, without “www.”; empty for what is none."""
     try:
         parts = urlsplit(address or "")
-        return (parts.hostname or "").removeprefix("www.") if parts.scheme in _SCHEMES else ""
+        return (parts.hostname or "").removeprefix("www.") if parts.scheme in USUAL_PORT else ""
     except ValueError:
         return ""
 

@@ -21,12 +21,11 @@ from urllib.parse import urljoin
 
 from protego import Protego
 
-from index.address import Target, is_public, locate
+from index.address import USUAL_PORT, Target, is_public, locate
 from index.errors import SourceError
 
 USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
 MAX_BYTES = 20_000_000
-_PORTS = frozenset({80, 443})
 _ROBOTS_BYTES = 500_000
 _ROBOTS_KEPT = 256  # hosts
 _ROBOTS_SECONDS = 600.0
@@ -77,7 +76,7 @@ class Fetcher:
     max_bytes: int = MAX_BYTES
     seconds: float = 20.0
     redirects: int = 5
-    ports: frozenset[int] = _PORTS
+    ports: frozenset[int] = frozenset(USUAL_PORT.values())
     allow: frozenset[tuple[str, int]] = frozenset()
     resolve: Callable[[str, int], Sequence[str]] = _system_resolver
     context: ssl.SSLContext | None = None
@@ -135,7 +134,7 @@ class Fetcher:
         """One request: what was answered, or where to go instead."""
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*", **headers}
         connection = http.client.HTTPConnection(target.host, target.port)
-        connection.default_port = 443 if target.scheme == "https" else 80  # not named in Host
+        connection.default_port = USUAL_PORT[target.scheme]  # not named in Host
         try:
             # Set before the request, so that http.client does not connect on its own.
             connection.sock = self._connect(target, deadline)

@@ -17,8 +17,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
+from index.address import site
 from index.errors import SourceError
 
 Record = dict[str, Any]
@@ -105,8 +106,8 @@ def page(data: bytes, *, url: str | None = None) -> list[Record]:
         "language": language[0] if language else None,
     }
     guesses = _fields(tree, {"extensive_search": True}, url)
-    site = _site(tree.findtext(".//title") or "", stated["title"] or guesses["title"])
-    guesses["publisher"] = site or guesses["publisher"].removeprefix("www.")
+    named = _site(tree.findtext(".//title") or "", stated["title"] or guesses["title"])
+    guesses["publisher"] = named or guesses["publisher"].removeprefix("www.")
     _drop_comments(tree)
     found: Any = bare_extraction(tree, url=url, favor_precision=True, include_comments=False)
     record = with_guesses(stated, guesses)
@@ -144,10 +145,7 @@ def _fields(tree: Any, how: Mapping[str, Any], url: str | None = None) -> dict[s
 def _own(canonical: str, url: str | None) -> str | None:
     """The address a page gives itself, unless it claims to be of another site."""
     canonical = urljoin(url or "", canonical)
-    hosts = {
-        (urlsplit(one).hostname or "").removeprefix("www.") for one in (canonical, url or canonical)
-    }
-    return canonical if canonical.startswith("http") and len(hosts) == 1 else url
+    return canonical if site(canonical) and site(canonical) == site(url or canonical) else url
 
 
 def _site(heading: str, title: str) -> str | None:
