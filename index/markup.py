@@ -8,13 +8,15 @@ where they are needed: a feed does not wait for what reads pages.
 from __future__ import annotations
 
 import base64
-import copy
 import io
+import json
 import re
 import zipfile
 from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urljoin
@@ -59,9 +61,16 @@ _NOTES = " | ".join(
     f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
     for kind in ("footnote-", "endnote-")
 )
-_ISO = "%Y-%m-%dT%H:%M:%S%z"
-_SAYING = ("//script[@type='application/ld+json']", "//meta")
-_EVER = {"min_date": "1700-01-01", "max_date": "2200-01-01"}
+_DATES = {
+    "original_date": True,
+    "extensive_search": True,
+    "outputformat": "%Y-%m-%dT%H:%M:%S%z",
+}
+_PUBLISHED = (
+    "article:published_time og:article:published_time datepublished dc.date.issued"
+    " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
+    " parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
+).split()
 
 
 # Records
@@ -88,28 +97,30 @@ def _same_words(one: str, other: str) -> bool:
 
 
 def page(data: bytes, *, url: str | None = None) -> list[Record]:
-    """A page's report: main text, title, author, publisher and date; `data` is UTF-8.
-
-    What stands in JSON-LD or, failing that, in meta tags is stated; the rest is guessed.
-    """
+    """A page's report: main text, title, author, publisher and date; `data` is UTF-8."""
     from lxml import html  # type: ignore[import-untyped]  # noqa: PLC0415
     from trafilatura import bare_extraction  # noqa: PLC0415
 
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save the text alone")
     tree = html.document_fromstring(data, parser=html.HTMLParser(encoding="utf-8"))
-    linked, tags = (_fields(_alone(tree, path), _EVER) for path in _SAYING)
-    language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
-    stated = {
-        **{name: linked[name] or tags[name] for name in linked},
-        "url": _own(tree.xpath("string(//link[@rel='canonical']/@href)").strip(), url),
-        "language": language[0] if language else None,
-    }
-    guesses = _fields(tree, {"extensive_search": True}, url)
-    named = _site(tree.findtext(".//title") or "", stated["title"] or guesses["title"])
-    guesses["publisher"] = named or guesses["publisher"].removeprefix("www.")
+    stated, heading = _stated(tree, url), tree.findtext(".//title") or ""
     _drop_comments(tree)
-    found: Any = bare_extraction(tree, url=url, favor_precision=True, include_comments=False)
+    found: Any = bare_extraction(
+        tree,
+        url=url,
+        favor_precision=True,
+        include_comments=False,
+        with_metadata=True,
+        date_extraction_params=_DATES,
+    )
+    guesses = {name: getattr(found, name, None) or "" for name in ("title", "author")}
+    guesses["published"] = getattr(found, "date", None) or ""
+    guesses["publisher"] = (
+        _site(heading, stated["title"] or guesses["title"])
+        or getattr(found, "sitename", None)
+        or site(url)
+    )
     record = with_guesses(stated, guesses)
     record["title"] = _without_site(record.get("title") or "", record.get("publisher"))
     lines = [line.strip().removeprefix("- ") for line in ((found and found.text) or "").split("\n")]
@@ -119,27 +130,67 @@ def page(data: bytes, *, url: str | None = None) -> list[Record]:
     return [record]
 
 
-def _alone(tree: Any, path: str) -> Any:
-    """A page of these elements, and nothing else to guess from."""
-    from lxml import html  # noqa: PLC0415
-
-    made = html.document_fromstring("<html><head></head><body></body></html>")
-    made.head.extend(copy.deepcopy(tree.xpath(path)))
-    return made
-
-
-def _fields(tree: Any, how: Mapping[str, Any], url: str | None = None) -> dict[str, str]:
-    """The fields that trafilatura reads in a page, empty where it finds none; `how` finds dates."""
-    from trafilatura.metadata import extract_metadata  # noqa: PLC0415
-
-    dates = {"original_date": True, "extensive_search": False, "outputformat": _ISO, **how}
-    found = extract_metadata(tree, default_url=url, date_config=dates)
+def _stated(tree: Any, url: str | None) -> Record:
+    """What the page says of itself: JSON-LD first, then meta tags."""
+    linked, tags = _json_ld(tree), _meta_tags(tree)
+    authors = (tags.get("author", ""), tags.get("article:author", ""))
+    dates = (moment_of(tags.get(name)) for name in _PUBLISHED)
+    language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
     return {
-        "title": found.title or "",
-        "author": (found.author or "").replace("; ", ", "),
-        "publisher": found.sitename or "",
-        "published": found.date or "",
+        "title": _name(linked.get("headline")) or tags.get("og:title"),
+        "author": _name(linked.get("author"))
+        or next((name for name in authors if name and not name.startswith("http")), None),
+        "publisher": _name(linked.get("publisher")) or tags.get("og:site_name"),
+        "published": moment_of(linked.get("datePublished")) or next(filter(None, dates), None),
+        "url": _own(tree.xpath("string(//link[@rel='canonical']/@href)").strip(), url),
+        "language": language[0] if language else None,
     }
+
+
+def _json_ld(tree: Any) -> Record:
+    """The article that a page describes for machines; of several, the one it says most of."""
+    found: list[Record] = []
+
+    def note(item: Record) -> Record:
+        kinds = item.get("@type")
+        named = map(str, kinds if isinstance(kinds, list) else [kinds])
+        if any(kind.endswith(("Article", "BlogPosting")) for kind in named):
+            found.append(item)
+        return item
+
+    for script in tree.xpath("//script[@type='application/ld+json']"):
+        with suppress(ValueError, RecursionError):
+            json.loads(script.text_content(), strict=False, object_hook=note)
+    return max(found, key=len, default={})
+
+
+def _name(value: Any) -> str | None:
+    """The name or names in a JSON-LD value."""
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_name, value[:20]))) or None
+    if isinstance(value, dict):
+        value = value.get("name")
+    return (" ".join(value.split()) or None) if isinstance(value, str) else None
+
+
+def _meta_tags(tree: Any) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for tag in tree.xpath("//meta[@content] | //time[@datetime][@itemprop or @pubdate]"):
+        name = tag.get("property") or tag.get("name") or tag.get("itemprop") or "pubdate"
+        content = " ".join((tag.get("content") or tag.get("datetime") or "").split())
+        if content:
+            tags.setdefault(name.lower(), content)
+    return tags
+
+
+def moment_of(value: Any) -> str | None:
+    """A date as ISO 8601; None for what is none, or cannot be."""
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError, TypeError, IndexError, AttributeError):
+            moment = read(value.strip())
+            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+            return moment.isoformat() if 1500 < moment.year < 2200 else None  # noqa: PLR2004
+    return None
 
 
 def _own(canonical: str, url: str | None) -> str | None:
@@ -288,12 +339,12 @@ def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
     known = _properties(archive)
     headings = (text for tag, text in found[:3] if tag == "h1")
     stated = {"title": known.get("title"), "author": known.get("creator")}
-    guesses = {"title": next(headings, None), "published": known.get("created")}
+    guesses = {"title": next(headings, None), "published": moment_of(known.get("created"))}
     return [with_text(with_guesses(stated, guesses), [text for _, text in found])]
 
 
 def _properties(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Title, creator and day (in ISO 8601) of a Word file, where it states them."""
+    """What a Word file states of itself, such as title, creator and when it was created."""
     from lxml import etree  # noqa: PLC0415
 
     found: dict[str, str] = {}
@@ -301,8 +352,4 @@ def _properties(archive: zipfile.ZipFile) -> dict[str, str]:
         safely = etree.XMLParser(resolve_entities=False, no_network=True)
         for node in etree.fromstring(archive.read("docProps/core.xml"), safely).iterchildren("*"):
             found[etree.QName(node).localname] = (node.text or "").strip()
-    try:
-        datetime.fromisoformat(found.get("created", ""))
-    except ValueError:
-        found.pop("created", None)
     return found

@@ -131,6 +131,30 @@ def test_json_ld_states_the_fields() -> None:
     assert (found.url, found.source) == (URL, URL)
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"@context": ["https://schema.org", {}]}, ("Jonas Rike, Mira Tolland", NOON, ())),
+        ({"author": {"@type": "Organization", "name": "Reuters"}}, ("Reuters", NOON, ())),
+        ({"datePublished": "1987-03-14"}, (..., datetime(1987, 3, 14, tzinfo=UTC), ())),
+        (
+            {"datePublished": "", "dateModified": "2026-03-14T12:30:00Z"},
+            (..., NOON, ("published",)),
+        ),
+        ({"mentions": [{"@type": "Article", "author": "No"}]}, (..., NOON, ())),
+        ({"isPartOf": {"@type": "WebSite", "name": "A much longer name"}}, (..., NOON, ())),
+    ],
+    ids=["context", "agency", "old", "only changed", "mentions", "site"],
+)
+def test_json_ld_in_the_wild(said: dict[str, object], expected: tuple[object, ...]) -> None:
+    """Agencies are authors, a day of change is a guess, and other things told are not taken."""
+    told = json.dumps({**LINKED["@graph"][1], **said})  # type: ignore[dict-item]
+    found = article(page(f'<script type="application/ld+json">{told}</script>'), URL, url=URL)
+    author, published, guessed = expected
+    assert author in {found.author, ...}
+    assert (found.published, found.guessed, found.publisher) == (published, guessed, "Northwire")
+
+
 def test_meta_tags_state_the_fields() -> None:
     """Without JSON-LD the meta tags are believed; a profile's address is no author."""
     head = (
