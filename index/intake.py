@@ -263,8 +263,8 @@ class Intake:
             return True
         there = site(known.source) or "a file"
         told = (
-            f"“{known.title}” came from {there}, and is revised only from there: "
-            "give this report an address or an id of its own."
+            f"“{known.title}” came from {there}, and is revised only from there: give this report "
+            "an address or an id of its own, or say with `correct` what is wrong with that one."
         )
         self._tally.failed.append(Failure(article.source or article.article_id, told))
         return False
