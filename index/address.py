@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Container, Sequence
+from collections.abc import Container
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from index.errors import SourceError
 
-SAFE = "/%:@!$&'()*+,;=~-._?[]"
+_SAFE = "/%:@!$&'()*+,;=~-._?[]"
 """Stand for themselves in a path or query; all else is written with percent signs."""
+USUAL_PORT = {"http": 80, "https": 443}
 _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
@@ -26,23 +27,19 @@ _TRACKING = re.compile(
     re.IGNORECASE,
 )  # parameters that tell how somebody came to a page, not which page it is
 
-_IPv4 = ipaddress.IPv4Network
-_IPv6 = ipaddress.IPv6Network
 # Public by registration, yet each leads to this machine, its provider or a private network.
-_REFUSED_V4 = (
-    _IPv4("192.0.0.0/24"),  # protocol assignments; a cloud's metadata service answers here
-    _IPv4("192.88.99.0/24"),  # relays of 6to4
-    _IPv4("168.63.129.16/32"),  # the inner service of a large cloud
-)
-_REFUSED_V6 = (
-    _IPv6("2002::/16"),  # 6to4, holds an IPv4 address
-    _IPv6("2001::/23"),  # Teredo, ORCHID and other special uses
-    _IPv6("3fff::/20"),  # documentation
-)
-_UNICAST = _IPv6("2000::/3")  # all that is routed; NAT64 and mapped addresses lie outside
-
-Rules = Sequence[tuple[str, bool]]
-"""Of a robots.txt: path pattern, and whether it allows or forbids."""
+_REFUSED = [
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments; a cloud's metadata service answers here
+        "192.88.99.0/24",  # relays of 6to4
+        "168.63.129.16/32",  # the inner service of a large cloud
+        "2002::/16",  # 6to4, holds an IPv4 address
+        "2001::/23",  # Teredo, ORCHID and other special uses
+        "3fff::/20",  # documentation
+    )
+]
+_UNICAST = ipaddress.ip_network("2000::/3")  # all that is routed; NAT64 and mapped lie outside
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +55,7 @@ class Target:
     def origin(self) -> str:
         """Scheme, host and, where it is not the usual one, port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == (443 if self.scheme == "https" else 80)
+        usual = self.port == USUAL_PORT[self.scheme]
         return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
 
     @property
@@ -81,19 +78,28 @@ def locate(url: str, ports: Container[int]) -> Target:
         host = parts.hostname or ""
     except ValueError:
         raise SourceError(f"{shown} is not a web address: check it.") from None
-    if parts.scheme not in {"http", "https"}:
+    if parts.scheme not in USUAL_PORT:
         raise SourceError(f"{shown} is not a web address: it starts with https:// or http://.")
     if _BLANK.search(url) or len(url) > _MAX_URL:
         raise SourceError("The address is too long or has characters that none has: check it.")
     if "@" in parts.netloc:
         raise SourceError(f"The address of {host} holds a user name: leave it out.")
-    port = port if port is not None else (443 if parts.scheme == "https" else 80)
+    port = USUAL_PORT[parts.scheme] if port is None else port
     if port not in ports:
         raise SourceError(f"{shown} names port {port}: only the usual ports are read.")
-    path = quote(parts.path or "/", safe=SAFE)
+    path = quote(parts.path or "/", safe=_SAFE)
     if parts.query:
-        path += "?" + quote(parts.query, safe=SAFE)
+        path += "?" + quote(parts.query, safe=_SAFE)
     return Target(parts.scheme, _host(host), port, path)
+
+
+def site(address: str | None) -> str:
+    """The host of a web address, without “www.”; empty for what is none."""
+    try:
+        parts = urlsplit(address or "")
+        return (parts.hostname or "").removeprefix("www.") if parts.scheme in USUAL_PORT else ""
+    except ValueError:
+        return ""
 
 
 def canonical(url: str) -> str:
@@ -110,7 +116,7 @@ def canonical(url: str) -> str:
         return url
     host = (parts.hostname or "").removeprefix("www.")
     query = urlencode(sorted(pair for pair in told if not _TRACKING.fullmatch(pair[0])))
-    return f"{host}{port}{quote(parts.path, safe=SAFE).rstrip('/')}?{query}".rstrip("?")
+    return f"{host}{port}{quote(parts.path, safe=_SAFE).rstrip('/')}?{query}".rstrip("?")
 
 
 def is_public(address: str) -> bool:
@@ -119,11 +125,9 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+    if not ip.is_global or ip.is_multicast or ip.is_reserved or any(ip in one for one in _REFUSED):
         return False
-    if isinstance(ip, ipaddress.IPv4Address):
-        return not any(ip in network for network in _REFUSED_V4)
-    return ip in _UNICAST and not any(ip in network for network in _REFUSED_V6)
+    return isinstance(ip, ipaddress.IPv4Address) or ip in _UNICAST
 
 
 def _host(host: str) -> str:
@@ -149,41 +153,3 @@ def _idna(label: str) -> str:
     if not written.startswith("xn--"):
         raise ValueError(label)
     return written
-
-
-def robots_rules(text: str, program: str) -> Rules:
-    """The rules of a robots.txt that are for a program: its own group, else everybody's.
-
-    RFC 9309; the standard library's reader knows no wildcards, and news sites use them.
-    """
-    groups: dict[str, list[tuple[str, bool]]] = {}
-    agents: list[str] = []
-    heading = False
-    for line in text.splitlines():
-        key, _, value = line.partition("#")[0].partition(":")
-        key, value = key.strip().lower(), value.strip()
-        if key == "user-agent":
-            agents = [*(agents if heading else []), value.lower()]
-            groups.setdefault(value.lower(), [])
-            heading = True
-        elif key in {"allow", "disallow"}:
-            heading = False
-            for agent in agents if value else ():
-                groups[agent].append((quote(value, safe=SAFE), key == "allow"))
-    return groups.get(program.lower(), groups.get("*", []))
-
-
-def permits(rules: Rules, path: str) -> bool:
-    """Whether rules let a path be read: the longest that matches decides, “allow” in a tie."""
-    matching = [(len(rule), allow) for rule, allow in rules if _matches(rule, path)]
-    return max(matching, default=(0, True))[1]
-
-
-def _matches(rule: str, path: str) -> bool:
-    first, *rest = rule.removesuffix("$").split("*")
-    place = len(first) if path.startswith(first) else -1
-    for piece in rest:
-        found = path.find(piece, place) if place >= 0 else -1
-        place = found + len(piece) if found >= 0 else -1
-    ends = place == len(path) or (bool(rest) and path.endswith(rest[-1]))
-    return place >= 0 and (ends or not rule.endswith("$"))

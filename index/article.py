@@ -7,9 +7,9 @@ All types are frozen. Offsets count code points of the article's stored text, an
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
-from typing import Any, Literal, NoReturn, final
+from typing import Literal, NoReturn, final
 
 from index.errors import InputError, QuoteError
 
@@ -99,6 +99,7 @@ class Sentence:
 
 
 @final
+@dataclass(frozen=True, slots=True, init=False)
 class Quote:
     """A verbatim span of one revision of one article.
 
@@ -106,7 +107,6 @@ class Quote:
     values and no unpickling, so a Quote that exists was true to its article when it was cut.
     """
 
-    __slots__ = ("article_id", "end", "revision", "start", "text")
     article_id: str
     revision: int
     start: int
@@ -115,6 +115,9 @@ class Quote:
 
     def __init__(self) -> None:
         raise TypeError("A quote is cut from an article: use Quote.cut(article, start, end).")
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("A quote cannot be pickled or copied: cut it again.")
 
     @classmethod
     def cut(cls, article: Article, start: int, end: int) -> Quote:
@@ -133,9 +136,8 @@ class Quote:
             raise QuoteError(f"The span {start} to {end} of {article.article_id} is blank.")
         quote = object.__new__(cls)
         values = (article.article_id, article.revision, start, end, text)
-        names = ("article_id", "revision", "start", "end", "text")
-        for name, value in zip(names, values, strict=True):
-            object.__setattr__(quote, name, value)
+        for slot, value in zip(fields(cls), values, strict=True):
+            object.__setattr__(quote, slot.name, value)
         return quote
 
     def check(self, article: Article) -> None:
@@ -150,27 +152,6 @@ class Quote:
                 f"A quote no longer matches the stored text of {self.article_id}; "
                 "it was not sent: ask again."
             )
-
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
-        raise AttributeError("A quote cannot be changed.")
-
-    def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("A quote cannot be changed.")
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("A quote cannot be pickled or copied: cut it again.")
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Quote) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def __repr__(self) -> str:
-        return f"Quote({self.article_id!r}, {self.start}, {self.end}, {self.text!r})"
-
-    def _key(self) -> tuple[str, int, int, int, str]:
-        return self.article_id, self.revision, self.start, self.end, self.text
 
 
 @dataclass(frozen=True, slots=True)

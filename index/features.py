@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -28,29 +27,15 @@ Column = npt.NDArray[np.float32]
 Grid = npt.NDArray[np.float32]
 
 SCALED = frozenset({"cover", "clause_bm25", "clause_dense", "article_dense", "length"})
+JUDGING = frozenset({"dense", "names", "near"})
+"""Measured for judging an answer alone: the cosine of sentence and question, and which share (by
+idf) of the question's names and of all its terms stand in the sentence, its neighbours and its
+title."""
 _K1, _B = 1.2, 0.75
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """Features of n candidates, and what judging an answer needs besides them.
-
-    Attributes:
-        columns: raw values (n,) by feature.
-        dense: float32 (n,), inner product of sentence and question.
-        names: share (0 to 1, by idf) of the question's names in the sentence, its neighbours
-            and its title: (n,).
-        near: the same share of all its terms.
-    """
-
-    columns: dict[str, Column]
-    dense: Column
-    names: Column
-    near: Column
-
-
-def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
-    """Measure candidates.
+def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> dict[str, Column]:
+    """Measure candidates: raw values (n,) by feature, and by each of `JUDGING`.
 
     Args:
         query: with m terms and c clauses.
@@ -68,16 +53,13 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
     weights = _without_sources(query, idf)
     dense = rows.vectors @ vectors[0]
     publisher = np.array([query.publishers.get(a.publisher or "", 0.0) for a in articles])
-    day = np.array(
-        [
-            max((named.matches(a.published.date()) for named in query.dates), default=0.0)
-            if a.published
-            else 0.0
-            for a in articles
-        ]
-    )
+    day = np.array([_day(query, article) for article in articles])
+    names = np.array([term in query.names for term in query.terms])
     texts = [sentence.text for sentence in rows.sentences]
     columns = {
+        "dense": dense,
+        "names": _share(window, idf * names),
+        "near": _share(window, weights),
         "cover": _share(counts, weights),
         "clause_bm25": (_saturated(window, window_sizes) @ _by_clause(query, weights)).max(1),
         "clause_dense": _scaled(rows.vectors @ vectors[1:].T).max(1),
@@ -90,12 +72,12 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> Measured:
         "asks": _each(texts, lambda text: _last(text) == "?"),
         "unfinished": _each(texts, lambda text: _last(text) not in _FULL_STOPS),
     }
-    return Measured(
-        columns={name: np.asarray(column, dtype=np.float32) for name, column in columns.items()},
-        dense=np.asarray(dense, dtype=np.float32),
-        names=_share(window, idf * np.array([term in query.names for term in query.terms])),
-        near=_share(window, weights),
-    )
+    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+
+
+def _day(query: Query, article: Article) -> float:
+    published = article.published
+    return max((it.matches(published.date()) for it in query.dates), default=0) if published else 0
 
 
 def scaled(name: str, column: Column) -> Column:
@@ -162,13 +144,9 @@ def _without_sources(query: Query, idf: Column) -> Column:
 
 def _by_clause(query: Query, weights: Column) -> Grid:
     """Weights of the terms in each clause: (m, c)."""
-    grid = np.zeros((len(query.terms), len(query.clauses)), dtype=np.float32)
-    column = {term: i for i, term in enumerate(query.terms)}
-    for clause, span in enumerate(query.clauses):
-        for term in terms(query.question[span.start : span.end]):
-            if term in column:
-                grid[column[term], clause] = weights[column[term]]
-    return grid
+    parts = [terms(query.question[span.start : span.end]) for span in query.clauses]
+    counts, _ = _term_counts(query, parts)
+    return np.asarray(np.minimum(counts, 1).T * weights[:, None], dtype=np.float32)
 
 
 def _shrunken_mean(dense: Column, own: npt.NDArray[np.int64]) -> Column:

@@ -13,26 +13,30 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from email.message import Message
-from queue import Empty, SimpleQueue
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urljoin
 
-from index.address import Rules, Target, is_public, locate, permits, robots_rules
+from protego import Protego
+
+from index.address import USUAL_PORT, Target, is_public, locate
 from index.errors import SourceError
 
 USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
 MAX_BYTES = 20_000_000
-_PORTS = frozenset({80, 443})
 _ROBOTS_BYTES = 500_000
 _ROBOTS_KEPT = 256  # hosts
 _ROBOTS_SECONDS = 600.0
 _BLOCK = 65_536
+_GZIP_OR_ZLIB = 47  # the window of zlib that tells them by their headers
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
-Resolver = Callable[[str, int], Sequence[str]]
+
+def _system_resolver(host: str, port: int) -> list[str]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,40 +59,28 @@ class Fetched:
     not_modified: bool = False
 
 
+@dataclass(slots=True, kw_only=True)
 class Fetcher:
-    """Fetches pages and feeds, politely. Safe from several threads."""
+    """Fetches pages and feeds, politely. Safe from several threads.
 
-    def __init__(
-        self,
-        *,
-        max_bytes: int = MAX_BYTES,
-        seconds: float = 20.0,
-        redirects: int = 5,
-        ports: frozenset[int] = _PORTS,
-        allow: frozenset[tuple[str, int]] = frozenset(),
-        resolve: Resolver | None = None,
-        context: ssl.SSLContext | None = None,
-    ) -> None:
-        """Set the limits.
+    Attributes:
+        max_bytes: of a body, before and after decompression.
+        seconds: for all of a `get`, with its redirects and robots.txt.
+        redirects: how many are followed.
+        ports: that a URL may name.
+        allow: (address, port) pairs that are reached although private.
+        resolve: (host, port) -> addresses.
+        context: for https; checks certificates unless it says otherwise.
+    """
 
-        Args:
-            max_bytes: of a body, before and after decompression.
-            seconds: for all of a `get`, with its redirects and robots.txt.
-            redirects: how many are followed.
-            ports: that a URL may name.
-            allow: (address, port) pairs that are reached although private.
-            resolve: (host, port) -> addresses; the system's resolver unless given.
-            context: for https; checks certificates unless it says otherwise.
-        """
-        self._max_bytes = max_bytes
-        self._seconds = seconds
-        self._redirects = redirects
-        self._ports = ports
-        self._allow = allow
-        self._resolve = resolve or _system_resolver
-        self._context = context
-        self._robots: dict[str, tuple[float, Rules]] = {}
-        self._lock = threading.Lock()
+    max_bytes: int = MAX_BYTES
+    seconds: float = 20.0
+    redirects: int = 5
+    ports: frozenset[int] = frozenset(USUAL_PORT.values())
+    allow: frozenset[tuple[str, int]] = frozenset()
+    resolve: Callable[[str, int], Sequence[str]] = _system_resolver
+    context: ssl.SSLContext | None = None
+    _robots: dict[str, tuple[float, Protego]] = field(default_factory=dict, init=False)
 
     def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
         """Fetch a page, or learn that it has not changed.
@@ -96,50 +88,45 @@ class Fetcher:
         Raises:
             SourceError: the address is refused, does not answer, or answers too much.
         """
-        deadline = time.monotonic() + self._seconds
+        deadline = time.monotonic() + self.seconds
         wanted = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: " ".join(value.split()) for name, value in wanted.items() if value}
-        target = self._locate(url)
-        for _ in range(self._redirects + 1):
-            if not self._permitted(target, deadline):
+        target = self.locate(url)
+        for _ in range(self.redirects + 1):
+            if not self._rules(target, deadline).can_fetch(target.url, "onrecord"):
                 raise SourceError(f"{target.host} asks programs not to read {target.url}.")
-            answer = self._ask(target, headers, deadline, self._max_bytes)
+            answer = self._ask(target, headers, deadline, self.max_bytes)
             if isinstance(answer, Fetched):
                 return answer
             target = answer
-        raise SourceError(f"{url[:200]} redirects more than {self._redirects} times.")
+        raise SourceError(f"{url[:200]} redirects more than {self.redirects} times.")
 
-    def check(self, url: str) -> None:
+    def locate(self, url: str) -> Target:
         """Judge how an address is written, without asking it. Raises SourceError."""
-        self._locate(url)
+        return locate(url, self.ports | {port for _, port in self.allow})
 
-    def _locate(self, url: str) -> Target:
-        return locate(url, self._ports | {port for _, port in self._allow})
+    def _rules(self, target: Target, deadline: float) -> Protego:
+        """What robots.txt asks (RFC 9309: missing means nothing, unreachable means all)."""
+        until, rules = self._robots.get(target.origin, (0.0, None))
+        if rules is None or until < time.monotonic():
+            rules = Protego.parse(self._read_rules(target, deadline))
+            if len(self._robots) >= _ROBOTS_KEPT:
+                self._robots.clear()
+            self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
+        return rules
 
-    def _permitted(self, target: Target, deadline: float) -> bool:
-        """Whether robots.txt lets us (RFC 9309: missing means yes, unreachable means no)."""
-        with self._lock:
-            until, rules = self._robots.get(target.origin, (0.0, ()))
-        if until < time.monotonic():
-            rules = self._read_robots(target, deadline)
-            with self._lock:
-                if len(self._robots) >= _ROBOTS_KEPT:
-                    self._robots.pop(next(iter(self._robots)))
-                self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
-        return permits(rules, target.path)
-
-    def _read_robots(self, target: Target, deadline: float) -> Rules:
+    def _read_rules(self, target: Target, deadline: float) -> str:
         try:
-            place = self._locate(target.origin + "/robots.txt")
-            for _ in range(self._redirects + 1):
+            place = self.locate(target.origin + "/robots.txt")
+            for _ in range(self.redirects + 1):
                 answer = self._ask(place, {}, deadline, _ROBOTS_BYTES)
                 if isinstance(answer, Fetched):
-                    return robots_rules(answer.body.decode("utf-8-sig", "replace"), "onrecord")
+                    return answer.body.decode("utf-8-sig", "replace")
                 place = answer
         except _StatusError as error:
             if error.status >= 500:  # noqa: PLR2004 - the server's own fault
                 raise
-        return ()
+        return ""
 
     def _ask(
         self, target: Target, headers: dict[str, str], deadline: float, max_bytes: int
@@ -147,21 +134,28 @@ class Fetcher:
         """One request: what was answered, or where to go instead."""
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*", **headers}
         connection = http.client.HTTPConnection(target.host, target.port)
-        connection.default_port = 443 if target.scheme == "https" else 80  # not named in Host
+        connection.default_port = USUAL_PORT[target.scheme]  # not named in Host
         try:
             # Set before the request, so that http.client does not connect on its own.
             connection.sock = self._connect(target, deadline)
             connection.request("GET", target.path, headers={**sent, "Connection": "close"})
             response = connection.getresponse()
-            if response.status in _REDIRECTS and (place := response.headers.get("Location")):
+            told = response.headers
+            if response.status in _REDIRECTS and (place := told.get("Location")):
                 place = place.encode("latin-1", "replace").decode("utf-8", "replace")
-                return self._locate(urljoin(target.url, place))
-            if response.status == http.HTTPStatus.NOT_MODIFIED and headers:
-                return _fetched(target, response.headers, b"", not_modified=True)
-            if response.status not in {200, 203}:
+                return self.locate(urljoin(target.url, place))
+            unchanged = bool(headers) and response.status == http.HTTPStatus.NOT_MODIFIED
+            if not unchanged and response.status not in {200, 203}:
                 raise _StatusError(target, response.status)
-            body = _body(response, target, max_bytes)
-            return _fetched(target, response.headers, body)
+            return Fetched(
+                url=target.url,
+                body=b"" if unchanged else _body(response, target, max_bytes),
+                content_type=told.get_content_type() if "Content-Type" in told else None,
+                charset=told.get_content_charset(),
+                etag=told.get("ETag"),
+                last_modified=told.get("Last-Modified"),
+                not_modified=unchanged,
+            )
         except TimeoutError:
             raise SourceError(f"{target.host} takes too long to answer: try later.") from None
         except ssl.SSLCertVerificationError:
@@ -175,63 +169,47 @@ class Fetcher:
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
         """A connection to an address that was judged, by name for TLS only."""
-        found = _in_time(lambda: self._resolve(target.host, target.port), deadline)
+        found = _in_time(lambda: self.resolve(target.host, target.port), deadline)
         public = [
             address
             for address in found
-            if (address, target.port) in self._allow
-            or (is_public(address) and target.port in self._ports)
+            if (address, target.port) in self.allow
+            or (is_public(address) and target.port in self.ports)
         ]
         if not public:
             raise SourceError(f"{target.host} is not a public web server: it is not read.")
         failure: OSError = TimeoutError()
-        for number, address in enumerate(public, 1):
-            raw = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        for number, address in enumerate(public):
+            line = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
             try:
-                left = deadline - time.monotonic()
-                raw.settimeout(max(left / (len(public) - number + 1), 0.001))
-                raw.connect((address, target.port))
-                raw.settimeout(max(deadline - time.monotonic(), 0.001))
-                return self._secured(raw, target, deadline)
+                share = (deadline - time.monotonic()) / (len(public) - number)
+                line.settimeout(max(share, 0.001))
+                line.connect((address, target.port))
+                if target.scheme == "https":
+                    self.context = self.context or ssl.create_default_context()
+                    self.context.sslsocket_class = _TimedTls
+                    secured = self.context.wrap_socket(line, server_hostname=target.host)
+                    line = cast("_Timed", secured)
+                line.deadline = deadline
+                return line
             except OSError as error:
-                raw.close()
+                line.close()
                 failure = error
         raise failure
-
-    def _secured(self, raw: _Timed, target: Target, deadline: float) -> socket.socket:
-        raw.deadline = deadline
-        if target.scheme == "http":
-            return raw
-        context = self._context = self._context or ssl.create_default_context()
-        context.sslsocket_class = _TimedTls
-        secured = cast("_TimedTls", context.wrap_socket(raw, server_hostname=target.host))
-        secured.deadline = deadline
-        return secured
-
-
-def _system_resolver(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
     """Run what cannot be interrupted in a thread, and leave it there when time is over."""
-    results: SimpleQueue[Sequence[str] | Exception] = SimpleQueue()
+    answer: Future[Sequence[str]] = Future()
 
     def run() -> None:
         try:
-            results.put(call())
+            answer.set_result(call())
         except Exception as error:  # noqa: BLE001 - raised again below
-            results.put(error)
+            answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
-    try:
-        result = results.get(timeout=max(deadline - time.monotonic(), 0.001))
-    except Empty:
-        raise TimeoutError from None
-    if isinstance(result, Exception):
-        raise result
-    return result
+    return answer.result(max(deadline - time.monotonic(), 0.001))
 
 
 class _StatusError(SourceError):
@@ -250,77 +228,31 @@ class _Timed(socket.socket):
     deadline = 0.0
 
     def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.deadline))
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self.settimeout(left)
         return super().recv_into(*args)
 
 
-class _TimedTls(ssl.SSLSocket):
+class _TimedTls(_Timed, ssl.SSLSocket):
     """The same under TLS."""
-
-    deadline = 0.0
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(_left(self.deadline))
-        return super().recv_into(*args)
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
 
 
 def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
+    """What is answered, unpacked in small pieces, so that a bomb is stopped after the first few."""
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    blocks = _counted(iter(lambda: response.read1(_BLOCK), b""), target, max_bytes)
-    if coding in {"gzip", "x-gzip", "deflate"}:
-        unpacked = _unpacked(blocks, raw=coding == "deflate")
-        blocks = _counted(unpacked, target, max_bytes)
-    elif coding not in {"identity", ""}:
+    if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
         raise SourceError(f"{target.host} packs its answer in a way that was not asked for.")
-    body = b"".join(blocks)
-    if response.length:  # what was announced and did not come
-        raise http.client.IncompleteRead(body)
-    return body
-
-
-def _counted(blocks: Iterator[bytes], target: Target, max_bytes: int) -> Iterator[bytes]:
-    count = 0
-    for block in blocks:
+    unpacker = None if coding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
+    body, count = bytearray(), 0
+    while block := response.read1(_BLOCK):
         count += len(block)
-        if count > max_bytes:
-            raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
-        yield block
-
-
-def _unpacked(blocks: Iterator[bytes], *, raw: bool) -> Iterator[bytes]:
-    """Unpack in small pieces, so that a bomb is stopped after the first few."""
-    unpacker = None
-    for packed in blocks:
-        if unpacker is None:  # “deflate” is sent with and without its zlib header
-            bare = raw and packed[0] & 15 != 8  # noqa: PLR2004 - the zlib header's method
-            unpacker = zlib.decompressobj(-15 if bare else 47)
-        rest = packed
-        while rest and not unpacker.eof:
-            yield unpacker.decompress(rest, _BLOCK)
-            rest = unpacker.unconsumed_tail
-    if unpacker is not None:
-        yield unpacker.flush()
-        if not unpacker.eof:
-            raise zlib.error("cut short")
-
-
-def _fetched(
-    target: Target, headers: Message, body: bytes, *, not_modified: bool = False
-) -> Fetched:
-    given = "Content-Type" in headers
-    return Fetched(
-        url=target.url,
-        body=body,
-        content_type=headers.get_content_type() if given else None,
-        charset=headers.get_content_charset() if given else None,
-        etag=headers.get("ETag"),
-        last_modified=headers.get("Last-Modified"),
-        not_modified=not_modified,
-    )
+        while block:
+            body += unpacker.decompress(block, _BLOCK) if unpacker else block
+            block = unpacker.unconsumed_tail if unpacker else b""
+            if max(count, len(body)) > max_bytes:
+                raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
+    if response.length or (unpacker and not unpacker.eof):  # less came than was announced
+        raise http.client.IncompleteRead(bytes(body))
+    return bytes(body)

@@ -13,48 +13,41 @@ import io
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
-from pathlib import PurePosixPath
-from typing import IO, Any, Literal, cast
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import IO, Literal, cast
 from urllib.parse import urlsplit
 
 from index.article import Article
 from index.errors import InputError, SourceError
 from index.plain import (
-    MAX_BYTES,
     Failure,
-    Item,
     Link,
-    Place,
+    Record,
     decode,
+    digest,
     from_fields,
-    from_file,
-    json_lines,
     markdown,
     plain_text,
-    whole,
+    row,
 )
 from index.sandbox import Sandbox
 
-Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
-Reader = Callable[[IO[bytes], Place], Iterator[Item | Link]]
+MAX_BYTES = 20_000_000  # of one article, and of one line of JSON
 
-SUFFIXES: Mapping[str, Format] = {
-    ".txt": "text",
-    ".md": "markdown",
-    ".markdown": "markdown",
-    ".jsonl": "json lines",
-    ".ndjson": "json lines",
-    ".html": "html",
-    ".htm": "html",
-    ".xhtml": "html",
-    ".rss": "feed",
-    ".atom": "feed",
-    ".xml": "feed",
-    ".pdf": "pdf",
-    ".docx": "zip",
-    ".zip": "zip",
+Found = Article | Failure | Link
+Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
+
+_ENDINGS: Mapping[Format, str] = {
+    "text": ".txt",
+    "markdown": ".md .markdown",
+    "json lines": ".jsonl .ndjson",
+    "html": ".html .htm .xhtml",
+    "feed": ".rss .atom .xml",
+    "pdf": ".pdf",
+    "zip": ".docx .zip",
 }
+SUFFIXES = {suffix: kind for kind, suffixes in _ENDINGS.items() for suffix in suffixes.split()}
 _TYPES: Mapping[str, Format] = {
     "text/html": "html",
     "application/xhtml+xml": "html",
@@ -76,28 +69,50 @@ _SIGNS: tuple[tuple[re.Pattern[str], Format], ...] = (
     (re.compile(r'\s*\{\s*"'), "json lines"),
 )
 _TAG = re.compile(r"<(?:[a-z][a-z0-9]*\b|!--)", re.IGNORECASE)
-_META_CHARSET = re.compile(rb"<meta[^>]{0,200}charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_CHARSET = re.compile(
-    r"utf-?(?:8|16|16le|16be)|(?:windows-|cp-?)\d+|iso-?8859-\d+|latin-?1|us-ascii|koi8-[ru]"
-    r"|gbk|gb2312|gb18030|big5|shift[_-]jis|euc-(?:jp|kr)|iso-2022-jp"
-)
 _SANDBOX = Sandbox()
 
 
-def read(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where bytes come from, and what their sender says of them.
+
+    Attributes:
+        name: of the file, or the address; it is shown, and its suffix breaks ties.
+        url: where they were fetched; None for a file.
+        inside: they were packed in a zip archive, which must not hold another.
+        origin: what stands for a file without a lasting place, in ids and as the source.
+    """
+
+    name: str
+    url: str | None = None
+    content_type: str | None = None
+    charset: str | None = None
+    inside: bool = False
+    origin: str | None = None
+
+
+def read(file: IO[bytes], place: Place) -> Iterator[Found]:
     """The articles of a file or a fetched page, one after another; `file` can be rewound.
 
     Raises:
         InputError: it cannot be read, or not to its end; what came before stands.
     """
     head = _head(file)
+    most = None
     try:
         if head.startswith(_GZIP):
-            file = cast("IO[bytes]", _Gunzip(file))
+            most = max(MAX_BYTES, _MAX_RATIO * file.seek(0, io.SEEK_END))
+            file.seek(0)
+            file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
             head = _head(file)
         elif place.name.lower().endswith(".gz") and not place.url:
             raise gzip.BadGzipFile
-        yield from READERS[format_of(head, place)](file, place)
+        kind = format_of(head, place)
+        if kind == "json lines":
+            yield from rows(file, place.name, most)
+            return
+        for record in _records(kind, file, place):
+            yield from _items(record, kind, place)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise SourceError(f"{place.name} is a damaged gzip file: make it again.") from None
 
@@ -123,118 +138,112 @@ def suffix_of(name: str) -> str:
     return PurePosixPath(path.lower().removesuffix(".gz")).suffix
 
 
-class _Gunzip(gzip.GzipFile):
-    """A gzip file that is not read on when it turns out to be a bomb."""
-
-    def __init__(self, packed: IO[bytes]) -> None:
-        super().__init__(fileobj=packed)
-        self._packed = packed
-
-    def readline(self, size: int | None = -1) -> bytes:
-        if self.tell() > max(MAX_BYTES, _MAX_RATIO * self._packed.tell()):
-            raise SourceError("It unpacks to far more than it is: split it.")
-        return super().readline(size)
-
-
 def _head(file: IO[bytes]) -> bytes:
     head = file.read(_HEAD)
     file.seek(0)
     return head
 
 
-def _page(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
-    data = _decoded(whole(file, place), place).encode()
-    for record in _records("index.markup.page", data, place, url=place.url):
-        yield _article(record, place)
+# The readers
 
 
-def _pdf(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
-    for record in _records("index.portable.portable", whole(file, place), place):
-        yield _article(record, place)
+def rows(file: IO[bytes], name: str, most: int | None = None) -> Iterator[Article | Failure]:
+    """JSON lines: one report a line; a line that cannot be used fails alone.
 
-
-def _feed(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
-    for record in _records("index.markup.feed", whole(file, place), place, url=place.url):
-        try:
-            entry = from_fields({**record, "text": record["text"] or "…"}, place.name)
-        except InputError as error:
-            yield Failure(place.name, str(error))
-            continue
-        if not record["partial"]:
-            yield replace(entry, guessed=tuple(record["guessed"]))
-        elif entry.url:
-            yield Link(entry.url, entry.title, entry.published, record["text"])
-        else:
-            yield Failure(place.name, f"“{entry.title}” has neither a text nor an address.")
-
-
-def _packed(file: IO[bytes], place: Place) -> Iterator[Item | Link]:
-    """A Word file, or a zip archive with files of any other format."""
-    nested = "yes" if place.inside else None
-    records = _records("index.packed.packed", whole(file, place), place, nested=nested)
-    for record in records:
-        if "data" not in record:
-            yield _article(record, place)
-        elif suffix_of(record["name"]) in SUFFIXES:
-            path = f"/{record['name']}"
-            inner = replace(
-                place,
-                name=place.name + path,
-                inside=True,
-                origin=place.origin and place.origin + path,
-            )
+    Raises:
+        SourceError: there are more than `most` bytes.
+    """
+    number = total = 0
+    ended = True
+    while part := file.readline(MAX_BYTES + 1):
+        total += len(part)
+        if most and total > most:
+            raise SourceError("It unpacks to far more than it is: split it.")
+        begins, ended = ended, part.endswith(b"\n")
+        number += begins
+        where = f"{name}, line {number}"
+        if begins and len(part) > MAX_BYTES:
+            too_long = f"The line is longer than {MAX_BYTES // 1_000_000} MB: shorten it."
+            yield Failure(where, too_long)
+        elif begins and part.strip():
             try:
-                yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
+                yield from_fields(row(part), where)
             except InputError as error:
-                yield Failure(inner.name, str(error))
+                yield Failure(where, str(error))
 
 
-def _old_office(_: IO[bytes], place: Place) -> Iterator[Item | Link]:
-    raise SourceError(
-        f"{place.name} is an old or a locked Office file: save it as .docx without a password."
-    )
+def _apart(function: str, data: bytes, **options: str | None) -> list[Record]:
+    return cast("list[Record]", _SANDBOX.run(f"index.{function}", data, **options))
 
 
-def _records(
-    function: str, data: bytes, place: Place, **options: str | None
-) -> list[dict[str, Any]]:
+READERS: Mapping[Format, Callable[[bytes, Place], list[Record]]] = {
+    "text": lambda data, _: [plain_text(decode(data))],
+    "markdown": lambda data, _: [markdown(decode(data))],
+    "html": lambda data, place: _apart(
+        "markup.page", decode(data, place.charset).encode(), url=place.url
+    ),
+    "feed": lambda data, place: _apart("markup.feed", data, url=place.url),
+    "pdf": lambda data, _: _apart("portable.portable", data),
+    "zip": lambda data, _: _apart("markup.packed", data),
+}
+"""All but JSON lines, which come one by one; what they raise is a sentence without a subject."""
+
+
+def _records(kind: Format, file: IO[bytes], place: Place) -> list[Record]:
     try:
-        found = _SANDBOX.run(function, data, **options)
+        data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise SourceError(
+                f"is larger than {MAX_BYTES // 1_000_000} MB: split it into one file a report"
+            )
+        if not data.strip():
+            raise SourceError("is empty: there is nothing to quote")
+        if kind == "old office":
+            raise SourceError(
+                "is an old or a locked Office file: save it as .docx without a password"
+            )
+        return READERS[kind](data, place)
     except SourceError as error:
         raise SourceError(f"{place.name} {error}.") from None
-    return list(found)
 
 
-def _article(record: Mapping[str, Any], place: Place) -> Article:
-    if record.get("url") and not place.url:  # a saved page that tells its address
-        place = replace(place, url=str(record["url"]))
-    untitled = () if record.get("title") else ("title",)  # the opening words stand for it
-    return replace(from_file(record, place), guessed=(*record["guessed"], *untitled))
+def _items(record: Record, kind: Format, place: Place) -> Iterator[Found]:
+    """What a record stands for: an article, a link to one, or a file of an archive."""
+    if "data" in record:
+        yield from _unpacked(record, place)
+    elif kind != "feed":
+        yield _article(record, place, known_by_address=kind == "html")
+    elif not record["partial"]:
+        try:
+            yield from_fields(record, place.name)
+        except InputError as error:
+            yield Failure(place.name, str(error))
+    elif record["url"]:
+        yield Link(record["url"], record["title"])
+    else:
+        yield Failure(place.name, f"“{record['title']}” has neither a text nor an address.")
 
 
-def _decoded(data: bytes, place: Place) -> str:
-    """A page's text: by byte order mark, as its sender or itself says, else as it looks."""
-    said = _META_CHARSET.search(data[:_HEAD])
-    for charset in (place.charset, said and said[1].decode("ascii", "replace")):
-        name = (charset or "").lower()
-        if _CHARSET.fullmatch(name) and not data.startswith(
-            (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-        ):
-            latin = name in {"iso-8859-1", "latin-1", "latin1", "us-ascii"}
-            try:
-                return data.decode("cp1252" if latin else name)
-            except (UnicodeDecodeError, LookupError):
-                continue
-    return decode(data, place.name)
+def _article(fields: Record, place: Place, *, known_by_address: bool) -> Article:
+    """The one article of a file or page; its id is given, or made from where it is."""
+    if place.url:
+        return from_fields({**fields, "url": fields.get("url") or place.url}, place.url)
+    where = place.origin or str(Path(place.name).resolve())
+    stem = re.sub(r"[^a-z0-9]+", "-", Path(place.name).name.split(".")[0].lower()).strip("-")[:48]
+    made = f"{stem or 'report'}-{digest(where)[:12]}"
+    return from_fields(fields, where, None if known_by_address and fields.get("url") else made)
 
 
-READERS: Mapping[Format, Reader] = {
-    "text": plain_text,
-    "markdown": markdown,
-    "json lines": json_lines,
-    "html": _page,
-    "feed": _feed,
-    "pdf": _pdf,
-    "zip": _packed,
-    "old office": _old_office,
-}
+def _unpacked(record: Record, place: Place) -> Iterator[Found]:
+    """The articles of a file in a zip archive, where it is of a format that is read."""
+    if place.inside:
+        raise SourceError(f"{place.name} is a zip archive inside another: unpack it first.")
+    path = f"/{record['name']}"
+    if suffix_of(path) not in SUFFIXES:
+        return
+    origin = place.origin and place.origin + path
+    inner = replace(place, name=place.name + path, origin=origin, inside=True)
+    try:
+        yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
+    except InputError as error:
+        yield Failure(inner.name, str(error))

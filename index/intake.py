@@ -13,6 +13,7 @@ from itertools import chain, islice
 
 import numpy as np
 
+from index.address import site
 from index.article import Article
 from index.commit import check_model
 from index.encoder import Encoder, Vectors
@@ -179,8 +180,9 @@ class Intake:
                 self._note(item)
             else:
                 self._tell(item.title)
-                batch.pop(item.article_id, None)
-                batch[item.article_id] = item
+                if self._may_stand_for(batch.get(item.article_id), item):
+                    batch.pop(item.article_id, None)
+                    batch[item.article_id] = item
                 size += len(item.text) // 120  # about a sentence
             if size >= BATCH_SENTENCES or len(batch) >= BATCH_ARTICLES:
                 yield self._new([*batch.values()])
@@ -200,9 +202,11 @@ class Intake:
         if not page.unchanged:
             self._pages.append(page)
             return
-        self._unchanged |= {*page.articles}
         for article_id in page.articles:
-            self._held.pop(article_id, None)
+            held = self._held.get(article_id)
+            if held is None or _is_from(page.address, held):
+                self._held.pop(article_id, None)
+                self._unchanged.add(article_id)
 
     def _ripe(self) -> Iterator[Page]:
         """Pages none of whose articles waits, with the ids that those are stored under."""
@@ -220,8 +224,18 @@ class Intake:
         with self.store.snapshot() as snapshot:
             batch = self._identified(snapshot, batch)
             known = snapshot.known({article.article_id for article in batch}) | self._seen
+            others = {
+                article.article_id: snapshot.article(article.article_id)
+                for article in batch
+                if (stored := known.get(article.article_id))
+                and stored.text_hash != article.text_hash
+                and article.article_id not in self._seen
+            }
         for article in batch:
             stored = known.get(article.article_id)
+            other = others.get(article.article_id) or new.get(article.article_id)
+            if not self._may_stand_for(other, article):
+                continue
             self._held.pop(article.article_id, None)
             self._unchanged.discard(article.article_id)
             same = stored is not None and stored.text_hash == article.text_hash
@@ -234,6 +248,22 @@ class Intake:
             else:
                 self._unchanged.add(article.article_id)
         return [*new.values()]
+
+    def _may_stand_for(self, known: Article | None, article: Article) -> bool:
+        """Whether an article may revise what is known under its id; where not, it is refused.
+
+        Only where a report came from it is revised: whoever writes a feed or a file could
+        otherwise put words into another outlet's mouth.
+        """
+        if known is None or _is_from(article.source, known):
+            return True
+        there = site(known.source) or "a file"
+        told = (
+            f"“{known.title}” came from {there}, and is revised only from there: give this report "
+            "an address or an id of its own, or say with `correct` what is wrong with that one."
+        )
+        self._failed.append(Failure(article.source or article.article_id, told))
+        return False
 
     def _identified(self, snapshot: Snapshot, batch: list[Article]) -> list[Article]:
         """The articles under the ids and addresses by which they are known already.
@@ -303,3 +333,9 @@ class Intake:
         if self.watch:
             done = len(self._done) + len(self._unchanged)
             self.watch(Progress(done, self._sentences + embedded, self.total, title))
+
+
+def _is_from(source: str | None, article: Article) -> bool:
+    """Whether a source is where an article came from: its site, or the same machine's files."""
+    own = {site(article.source)} | ({site(article.url)} if article.url else set())
+    return site(source) in own

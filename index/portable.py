@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -19,6 +20,8 @@ from statistics import median
 from typing import Any
 
 from index.errors import SourceError
+from index.markup import Record, with_guesses, with_text
+from index.plain import SENTENCE_END
 
 _MAX_PAGES = 2_000
 _MAX_CHARS = 3_000_000
@@ -27,13 +30,11 @@ _LINE_ENDS = frozenset({2, 10, 13})  # 2: PDFium's mark for a hyphen at the end 
 _NO_LETTERS = frozenset({0, 0xFFFE, 0xFFFF})
 _HYPHEN = re.compile(r"(\w*)\x02\s*(\w*)")
 _CUT = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends within a word or range
-_DATE = re.compile(r"D:(\d{4})(\d\d)?(\d\d)?(\d\d)?(\d\d)?(\d\d)?(?:([+-])(\d\d)'?(\d\d)?)?")
 _NUMBER_LINE = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
 _NO_TITLE = re.compile(
     r"\s*(?:untitled.*|microsoft word\b.*|.*\.(?:docx?|pdf|odt|indd|qxd))?\s*", re.IGNORECASE
 )
 _STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
-_SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class _Line:
     height: float
 
 
-def portable(data: bytes) -> list[dict[str, Any]]:
+def portable(data: bytes) -> list[Record]:
     """A PDF's text; title and author of its metadata, and when it was made for a date."""
     import pypdfium2  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -64,25 +65,19 @@ def portable(data: bytes) -> list[dict[str, Any]]:
     lines = [line for page in pages for line in page]
     if not lines:
         raise SourceError("has no text, only pictures or empty pages: run text recognition first")
+    words = Counter(  # how often each stands unbroken in the document, with and without hyphens
+        word for line in lines for word in re.findall(r"\w+(?:-\w+)*", line.text.lower())
+    )
+    paragraphs = [_unhyphened(text, words) for text in _paragraphs(lines)]
     known = document.get_metadata_dict()
-    paragraphs = [_unhyphened(text, _words(lines)) for text in _paragraphs(lines)]
-    title = "" if _NO_TITLE.fullmatch(known.get("Title", "")) else known["Title"]
-    guessed = ["published"] if (made := _made(known.get("CreationDate", ""))) else []
+    title = known.get("Title", "")
+    title = "" if _NO_TITLE.fullmatch(title) else title
     first = paragraphs[0]
-    short = len(paragraphs) > 1 and len(first) <= _TITLE_CHARS
-    if not title and short and not _SENTENCE_END.search(first):
-        title, guessed = first, [*guessed, "title"]
-    if _letters(first) == _letters(title):
-        paragraphs = paragraphs[1:] or paragraphs
-    return [
-        {
-            "title": title,
-            "author": known.get("Author") or None,
-            "published": made,
-            "text": "\n\n".join(paragraphs),
-            "guessed": guessed,
-        }
-    ]
+    headline = len(paragraphs) > 1 and len(first) <= _TITLE_CHARS and not SENTENCE_END.search(first)
+    stated = {"title": title, "author": known.get("Author")}
+    made = _made(known.get("CreationDate", ""))
+    guesses = {"title": first if headline else "", "published": made}
+    return [with_text(with_guesses(stated, guesses), paragraphs)]
 
 
 def _lines(page: Any, number: int) -> Iterator[_Line]:
@@ -118,12 +113,9 @@ def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
     often = {key for key, times in edges.items() if times >= max(3, 0.5 * len(pages))}
     kept = []
     for page in pages:
-        inner = [
-            line for line in page if line not in page[:2] + page[-2:] or _edge(line) not in often
-        ]
-        while inner and _NUMBER_LINE.fullmatch(inner[-1].text):
-            inner.pop()
-        kept.append(inner[1:] if inner and _NUMBER_LINE.fullmatch(inner[0].text) else inner)
+        edge = page[:2] + page[-2:]
+        at_edge = {one for one in edge if _edge(one) in often or _NUMBER_LINE.fullmatch(one.text)}
+        kept.append([line for line in page if line not in at_edge])
     return kept
 
 
@@ -161,13 +153,6 @@ def _breaks(before: _Line, line: _Line, pitch: float, edge: float) -> bool:
     return gap > 1.3 * pitch or (ended and (indented or cut))
 
 
-def _words(lines: list[_Line]) -> Counter[str]:
-    """How often each word stands unbroken in the document, with and without hyphens."""
-    return Counter(
-        word for line in lines for word in re.findall(r"\w+(?:-\w+)*", line.text.lower())
-    )
-
-
 def _unhyphened(text: str, words: Counter[str]) -> str:
     """Words that a line end cut, whole; with their hyphen where it is theirs.
 
@@ -199,17 +184,8 @@ def _known_words() -> frozenset[str]:
 
 def _made(value: str) -> str | None:
     """A PDF date as ISO 8601."""
-    found = _DATE.match(value)
-    if not found:
-        return None
-    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
-    offset = timedelta(hours=int(found[8] or 0), minutes=int(found[9] or 0))
-    try:
-        zone = timezone(-offset if found[7] == "-" else offset) if offset else UTC
-        return datetime(year, month or 1, day or 1, hour, minute, second, tzinfo=zone).isoformat()
-    except ValueError:
-        return None
-
-
-def _letters(text: str) -> str:
-    return re.sub(r"\W+", "", text).casefold()
+    plain = value.replace("'", "").replace("Z", "+0000")[:21]
+    for form in ("D:%Y%m%d%H%M%S%z", "D:%Y%m%d%H%M%S", "D:%Y%m%d"):
+        with suppress(ValueError):
+            return datetime.strptime(plain, form).isoformat()  # noqa: DTZ007 - as it is written
+    return None

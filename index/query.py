@@ -87,28 +87,26 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
             f"The question has {len(folded):,} characters; "
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
-    named = {name: sure for name in publishers if (sure := publisher_match(folded, name))}
+    named = {name: found for name in publishers if (found := _said(folded, name))}
     said = [found.group() for found in _DATE.finditer(folded)]
-    said += [text for name in named for text in _mentions(folded, name)]
+    said += [text for mentions in named.values() for _, text in mentions]
+    capitalised = " ".join(_CAPITALISED.findall(folded))
     return Query(
         question=folded,
         terms=tuple(content_terms(folded)),
         source_terms=frozenset(term for text in said for term in terms(text)),
-        names=frozenset(_names(folded)),
+        names=frozenset(terms(capitalised)) - STOP_TERMS,
         clauses=_clauses(folded),
-        publishers=named,
+        publishers={name: mentions[0][0] for name, mentions in named.items()},
         dates=tuple(_dates(folded)),
         answer_type=answer_type(folded),
         names_a_source=bool(_SOURCE.search(folded)),
     )
 
 
-_SPOKEN = re.compile(r"[\w$£€](?:[\w'’.,-]*\w)?")
-
-
-def words(text: str) -> Iterable[Span]:
-    """Spans of the words and numbers of a text as they are written, in order."""
-    return (Span(*found.span()) for found in _SPOKEN.finditer(text))
+def words(text: str) -> list[str]:
+    """The words and numbers of a text as they are written, in order."""
+    return re.findall(r"[\w$£€](?:[\w'’.,-]*\w)?", text)
 
 
 # What is asked for
@@ -126,16 +124,15 @@ _NOUNS: Mapping[AnswerType, str] = {
     r"|band|university|school|newspaper|film|movie|song|album|game|book|show|brand)",
 }
 _OPENERS: Mapping[AnswerType, str] = {
-    "person": r"|\b(?:who|whom|whose)\b",
-    "date": r"|\bwhen\b|\bhow recently\b",
-    "amount": r"|\bhow (?:much|long|old|far|tall|big|large|high|deep|fast|often|hot|cold|heavy"
-    r"|wide)\b",
-    "number": r"|\bhow many\b",
-    "place": r"|\bwhere\b",
-    "name": r"|\bname of\b",
+    "person": "who|whom|whose",
+    "date": "when|how recently",
+    "amount": "how (?:much|long|old|far|tall|big|large|high|deep|fast|often|hot|cold|heavy|wide)",
+    "number": "how many",
+    "place": "where",
+    "name": "name of",
 }
 _TYPES = {
-    kind: re.compile(rf"\b(?:which|what){noun}\b{_OPENERS[kind]}", re.IGNORECASE)
+    kind: re.compile(rf"\b(?:which|what){noun}\b|\b(?:{_OPENERS[kind]})\b", re.IGNORECASE)
     for kind, noun in _NOUNS.items()
 }
 
@@ -148,12 +145,8 @@ def answer_type(question: str) -> AnswerType | None:
 
 # Dates
 
-_MONTH_NUMBERS = {
-    form: number
-    for number, name in enumerate(map(str.lower, MONTHS), 1)
-    for form in (name, name[:3], *(["sept"] if name == "september" else []))
-}
-_MONTH = "|".join(sorted(_MONTH_NUMBERS, key=len, reverse=True))
+_MONTH_NUMBERS = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
+_MONTH = "|".join([*MONTHS, "sept", *_MONTH_NUMBERS])
 _DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 _DATE = re.compile(
     rf"\b(?P<m1>{_MONTH})\.? (?P<d1>{_DAY})\b(?:,? (?P<y1>\d{{4}}))?"
@@ -170,7 +163,7 @@ def _dates(question: str) -> Iterable[NamedDate]:
         groups = {name[0]: text for name, text in found.groupdict().items() if text}
         month = groups["m"].lower()
         day = int(re.sub(r"\D", "", groups.get("d", "0")))
-        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month) or int(month), day)
+        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month[:3]) or int(month), day)
 
 
 # Publishers
@@ -183,20 +176,16 @@ _SOURCE = re.compile(
 )
 
 
-def publisher_match(question: str, publisher: str) -> float:
-    """How surely a question names a publisher: 1 in full, 0.8 without its section, 0.7 its core."""
+def _said(question: str, publisher: str) -> list[tuple[float, str]]:
+    """Where a question names a publisher, and how surely, the surest first.
+
+    1 in full, 0.8 without its section, 0.7 its core.
+    """
     lower = question.lower()
     if _names_of(publisher)[-1].lower() not in lower:  # quick: patterns for thousands are not
-        return 0.0
-    for sure, pattern in _publisher_forms(publisher, lower=question == lower):
-        if pattern.search(question):
-            return sure
-    return 0.0
-
-
-def _mentions(question: str, publisher: str) -> Iterable[str]:
-    for _, pattern in _publisher_forms(publisher, lower=question == question.lower()):
-        yield from (found.group() for found in pattern.finditer(question))
+        return []
+    forms = _publisher_forms(publisher, lower=question == lower)
+    return [(sure, found.group()) for sure, form in forms for found in form.finditer(question)]
 
 
 @lru_cache(maxsize=10_000)
@@ -246,12 +235,6 @@ def _clauses(question: str) -> tuple[Span, ...]:
         return (Span(0, len(question)),)
     found[-1] = Span(found[-1].start, len(question))
     return tuple(found[:_MAX_CLAUSES])
-
-
-def _names(question: str) -> Iterable[str]:
-    """Terms of capitalised words, that of the first word only if it is no stop word."""
-    for found in _CAPITALISED.finditer(question):
-        yield from (term for term in terms(found.group()) if term not in STOP_TERMS)
 
 
 def publishers_named(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:

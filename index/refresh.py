@@ -53,7 +53,7 @@ class Sources:
         if every is not None and not 1 <= every <= MAX_EVERY:
             raise InputError(f"A source is looked into every 1 to {MAX_EVERY:,} minutes.")
         if sources.is_address(uri):
-            self._fetcher.check(uri)
+            self._fetcher.locate(uri)
         elif sources.existing(uri) is None:
             raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
         source = replace(_named(uri), every=every)

@@ -10,17 +10,17 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
-import numpy.typing as npt
 
 from index.article import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
-from index.features import Column, Measured, article_bm25, scaled, table
+from index.features import Column, article_bm25, scaled, table
 from index.query import Query
 from index.store import Rows, Snapshot
 
@@ -104,7 +104,7 @@ class Candidates:
 
     query: Query
     rows: Rows
-    measured: Measured
+    features: Mapping[str, Column]
     frequencies: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -127,10 +127,7 @@ def gather(
     vectors = encoder.encode_parts(query.question, query.clauses)
     dense = snapshot.dense(vectors[0], depth, filters)
     lexical = snapshot.lexical(query.terms, depth, filters)
-    ids = set(dense.ids.tolist()) | set(lexical.ids.tolist())
-    if not ids:
-        return None
-    rows = snapshot.rows(ids, radius=1)
+    rows = snapshot.rows({*dense.ids.tolist(), *lexical.ids.tolist()}, radius=1)
     if not rows.sentences:
         return None
     known = snapshot.document_frequencies(query.terms)
@@ -142,21 +139,23 @@ def gather(
 def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
     """Weigh candidates, by the packaged weights unless others are given, and put them in order."""
     learned = learned or model()
-    rows, measured = found.rows, found.measured
+    rows = found.rows
     total = np.zeros(len(rows.sentences), dtype=np.float32)
     for name, weight in learned.ranking.items():
-        total += weight * scaled(name, measured.columns[name])
-    order, scores = _ordered(found, total, learned.same_article)
-    judging = {"dense": measured.dense, "names": measured.names, "near": measured.near}
-    features = {name: column[order] for name, column in (judging | measured.columns).items()}
-    evidence = signs(found.query, features, float(scores[0]))
+        total += weight * scaled(name, found.features[name])
+    if len(found.query.clauses) > 1:
+        total -= learned.same_article * _better_of_article(rows, total)
+    order = np.argsort(-total, kind="stable")
+    features = {name: column[order] for name, column in found.features.items()}
+    evidence = signs(found.query, features, float(total[order[0]]))
+    logit = sum(weight * evidence[name] for name, weight in learned.confidence.items())
     return Ranking(
         query=found.query,
         sentences=tuple(rows.sentences[i] for i in order),
-        scores=scores,
+        scores=total[order],
         features=features,
         articles=rows.articles,
-        confidence=_logistic(sum(w * evidence[n] for n, w in learned.confidence.items())),
+        confidence=1 / (1 + math.exp(-logit)),
         frequencies=found.frequencies,
         vectors={
             one.sentence_id: vector
@@ -165,22 +164,15 @@ def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
     )
 
 
-def _ordered(
-    found: Candidates, total: Column, same_article: float
-) -> tuple[npt.NDArray[np.int64], Column]:
-    """Rows best first (n,), and their scores (n,), with what a repeated article costs."""
-    order = np.lexsort((np.arange(len(total)), -total))
-    if len(found.query.clauses) == 1:
-        return order, total[order]
-    taken: dict[str, int] = {}
-    cost = np.zeros_like(total)
-    for row in order:
-        article_id = found.rows.sentences[row].article_id
-        cost[row] = same_article * taken.get(article_id, 0)
-        taken[article_id] = taken.get(article_id, 0) + 1
-    total = total - cost
-    order = np.lexsort((np.arange(len(total)), -total))
-    return order, total[order]
+def _better_of_article(rows: Rows, total: Column) -> Column:
+    """How many sentences of its own article stand above each (n,)."""
+    taken: Counter[str] = Counter()
+    above = np.zeros_like(total)
+    for row in np.argsort(-total, kind="stable"):
+        article_id = rows.sentences[row].article_id
+        above[row] = taken[article_id]
+        taken[article_id] += 1
+    return above
 
 
 def explained(ranking: Ranking) -> dict[str, Column]:
@@ -215,10 +207,6 @@ def signs(query: Query, features: Mapping[str, Column], best: float) -> dict[str
         "score": best,
         "terms": math.log1p(len(query.terms)),  # the fewer, the lower any cosine
     }
-
-
-def _logistic(value: float) -> float:
-    return 1 / (1 + math.exp(-value))
 
 
 def _idf(counts: Iterable[int], total: int) -> Column:

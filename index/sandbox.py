@@ -13,39 +13,43 @@ import contextlib
 import importlib
 import json
 import resource
-import socket
+import signal
 import subprocess
 import sys
 import threading
-import time
+from dataclasses import dataclass, field
+from math import ceil
+from multiprocessing import Pipe
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from index.errors import SourceError
 
-_HEAD = 16  # bytes: how long the message behind it is, in decimal
-_MAX_ANSWER = 200_000_000
+_MAX_ANSWER = 200_000_000  # bytes
 _CALLS = 500  # then a new process, in case a library leaks
 _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as text"
 _DAMAGED = "cannot be read: it is damaged or of another format"
 
 
+@dataclass(eq=False)
 class Sandbox:
-    """One process that runs functions by name. Safe from several threads, one at a time."""
+    """One process that runs functions by name. Safe from several threads, one at a time.
 
-    def __init__(self, *, seconds: float = 30.0, memory: int = 1_000_000_000) -> None:
-        """Set the limits; nothing is started yet.
+    Attributes:
+        seconds: for one call.
+        memory: bytes of address space.
+    """
 
-        Args:
-            seconds: for one call.
-            memory: bytes of address space.
-        """
-        self._seconds = seconds
-        self._memory = memory
-        self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._line: socket.socket | None = None
-        self._calls = 0
+    seconds: float = 30.0
+    memory: int = 1_000_000_000
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    _line: Connection | None = field(default=None, init=False)
+    _calls: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        atexit.register(self.close)
 
     def run(self, function: str, data: bytes, **options: str | None) -> Any:
         """Call `function(data, **options)` over there, by full name; it returns JSON.
@@ -54,44 +58,42 @@ class Sandbox:
             SourceError: it raised one, failed, or took too much; the sentence has no subject.
         """
         with self._lock:
-            if self._calls >= _CALLS or (self._process and self._process.poll() is not None):
-                self._stop()
             try:
-                answer = self._exchange(function, data, options)
+                value, error = self._exchange(json.dumps([function, options]).encode(), data)
             except (OSError, EOFError, TypeError, ValueError):
                 self._stop()
                 raise SourceError(_TOO_MUCH) from None
             except BaseException:  # an interrupt: the process is still at work on this file
                 self._stop()
                 raise
-            if answer.get("spent"):
-                self._stop()
-        if "error" in answer:
-            raise SourceError(str(answer["error"]))
-        return answer.get("value")
+        if error:
+            raise SourceError(str(error))
+        return value
 
     def close(self) -> None:
         """End the process; the next call starts another."""
         with self._lock:
             self._stop()
 
-    def _exchange(
-        self, function: str, data: bytes, options: dict[str, str | None]
-    ) -> dict[str, Any]:
-        deadline = time.monotonic() + self._seconds
-        line = self._line or self._start()
+    def _exchange(self, call: bytes, data: bytes) -> Any:
+        if self._calls >= _CALLS or (self._process and self._process.poll() is not None):
+            self._stop()
+        process, line = self._started()
         self._calls += 1
-        line.settimeout(self._seconds)
-        _send(line, json.dumps([function, options]).encode())
-        _send(line, data)
-        answer = json.loads(_receive(line, deadline))
-        if not isinstance(answer, dict):
-            raise TypeError
-        return answer
+        too_late = threading.Timer(self.seconds, process.kill)  # which ends the line
+        too_late.start()
+        try:
+            line.send_bytes(call)
+            line.send_bytes(data)
+            return json.loads(line.recv_bytes(_MAX_ANSWER))
+        finally:
+            too_late.cancel()
 
-    def _start(self) -> socket.socket:
-        ours, theirs = socket.socketpair()
-        limits = [str(self._memory), str(int(self._seconds) + 1)]
+    def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        if self._process and self._line:
+            return self._process, self._line
+        self._line, theirs = Pipe()
+        limits = [str(self.memory), str(ceil(self.seconds) + 1)]
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), *limits],
@@ -100,80 +102,52 @@ class Sandbox:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 cwd="/",
-                env={"PYTHONPATH": _import_path(), "PYTHONDONTWRITEBYTECODE": "1"},
+                env={
+                    "PYTHONPATH": str(Path(__file__).resolve().parent.parent),
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                },
                 start_new_session=True,  # the terminal's Ctrl-C is for us
             )
-        self._line = ours
-        self._calls = 0
-        atexit.register(self.close)
-        return ours
+        return self._process, self._line
 
     def _stop(self) -> None:
-        if self._line is not None:
+        if self._process and self._line:
             self._line.close()
-        if self._process is not None:
             self._process.kill()
             self._process.wait()
-            atexit.unregister(self.close)
-        self._line = self._process = None
+        self._process = self._line = None
+        self._calls = 0
 
 
-def _import_path() -> str:
-    return str(Path(__file__).resolve().parent.parent)
-
-
-def _send(line: socket.socket, message: bytes) -> None:
-    line.sendall(b"%*d" % (_HEAD, len(message)))
-    line.sendall(message)
-
-
-def _receive(line: socket.socket, deadline: float | None = None) -> bytes:
-    size = int(_exactly(line, _HEAD, deadline))
-    if not 0 <= size <= _MAX_ANSWER:
-        raise ValueError(size)
-    return _exactly(line, size, deadline)
-
-
-def _exactly(line: socket.socket, size: int, deadline: float | None) -> bytes:
-    message = bytearray()
-    while len(message) < size:
-        if deadline is not None:
-            line.settimeout(max(deadline - time.monotonic(), 0.001))
-        block = line.recv(min(size - len(message), 1 << 20))
-        if not block:
-            raise EOFError
-        message += block
-    return bytes(message)
-
-
-def _serve(line: socket.socket, seconds: int) -> None:
-    """Over there: answer calls until the line is closed."""
+def _serve(line: Connection, seconds: int) -> None:
+    """Over there: answer calls until the line is closed, or a call takes too much."""
     while True:
-        function, options = json.loads(_receive(line))
-        data = _receive(line)
-        used = resource.getrusage(resource.RUSAGE_SELF)
-        until = int(used.ru_utime + used.ru_stime) + seconds
-        resource.setrlimit(resource.RLIMIT_CPU, (until, resource.RLIM_INFINITY))
-        _send(line, json.dumps(_answer(function, data, options)).encode())
+        function, options = json.loads(line.recv_bytes())
+        data = line.recv_bytes()
+        signal.alarm(seconds)  # should nobody be left to kill it
+        answer = _answer(function, data, options)
+        signal.alarm(0)
+        line.send_bytes(json.dumps(answer).encode())
 
 
-def _answer(function: str, data: bytes, options: dict[str, Any]) -> dict[str, Any]:
+def _answer(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:
+    """What a function returns, or why it does not."""
     module, _, name = function.rpartition(".")
     try:
-        return {"value": getattr(importlib.import_module(module), name)(data, **options)}
+        return getattr(importlib.import_module(module), name)(data, **options), None
     except SourceError as error:
-        return {"error": str(error)}
+        return None, str(error)
     except (MemoryError, RecursionError):
-        return {"error": _TOO_MUCH, "spent": True}
+        raise  # and end: who knows what was left behind
     except Exception:  # noqa: BLE001 - whatever a parser raises, the file is what is wrong
-        return {"error": _DAMAGED}
+        return None, _DAMAGED
 
 
 def _main(descriptor: str, memory: str, seconds: str) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with socket.socket(fileno=int(descriptor)) as line, contextlib.suppress(EOFError, OSError):
+    with Connection(int(descriptor)) as line, contextlib.suppress(EOFError, OSError):
         _serve(line, int(seconds))
 
 

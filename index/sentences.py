@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from sentencex import segment
+from sentencex import get_sentence_boundaries
 
 MAX_SENTENCE = 1200
 """Code points in a sentence; a longer one is cut at a clause, else at whitespace."""
@@ -78,8 +78,9 @@ _QUIET = dict.fromkeys(map(ord, '"“”„‟«»‹›「」『』()\n\r\t\v\f
 _QUIET |= {ord("…"): ".", **dict.fromkeys(range(0xD800, 0xE000), "\ufffd")}
 _SINGLE_QUOTE = re.compile(r"['’‘](?!\w)|['‘](?<!\w.)")
 
-_LINE = re.compile(r"[^\n\r\v\f\x85\u2028\u2029]+")
-_BLANK_LINE = re.compile(r"\r\n.|[^\r].|\r[^\n]", re.DOTALL)
+_EOL = r"\n\r\v\f\x85\u2028\u2029"
+_LINE = re.compile(rf"[^{_EOL}]+")
+_GAP = re.compile(rf"(?>\r\n|[{_EOL}])(?:[^\S{_EOL}]*[{_EOL}])+")
 _BULLET = re.compile(r"\s*(?:[•●▪◦‣·*–—-]|\(?\d{1,2}[.)])\s")
 _OPENS_BLOCK = re.compile(
     rf"{_BULLET.pattern}|\s|By [A-Z]|[QA][:.]\s|[A-Z]{{3,}}[\w ,.]*(?:\(|[-–—])"
@@ -107,19 +108,12 @@ def split(text: str, language: str = "en") -> list[Span]:
 
 def _groups(text: str) -> Iterator[list[Span]]:
     """Lines with no blank line between them."""
-    group: list[Span] = []
-    for match in _LINE.finditer(text):
-        line = Span(*match.span())
-        if group and _BLANK_LINE.search(text, group[-1].end, line.start):
-            yield group
-            group = []
-        if match[0].strip():
-            group.append(line)
-        elif group:
-            yield group
-            group = []
-    if group:
-        yield group
+    start = 0
+    for end, after in [*(gap.span() for gap in _GAP.finditer(text)), (len(text), len(text))]:
+        lines = [line for line in _LINE.finditer(text, start, end) if line[0].strip()]
+        if lines:
+            yield [Span(*line.span()) for line in lines]
+        start = after
 
 
 def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
@@ -168,10 +162,8 @@ def _cuts(body: str, language: str) -> list[int]:
     shadow = _SINGLE_QUOTE.sub(" ", body.translate(_QUIET))
     if bullet := _BULLET.match(shadow):
         shadow = " " * bullet.end() + shadow[bullet.end() :]
-    ends, position = set[int](), 0
-    for piece in segment(language.encode("ascii", "ignore").decode(), shadow):
-        ends.add(position + len(piece.rstrip()))
-        position += len(piece)
+    found = get_sentence_boundaries(language.encode("ascii", "ignore").decode(), shadow)
+    ends = {one["start_index"] + len(one["text"].rstrip()) for one in found}
     for match in _CANDIDATE.finditer(shadow):
         if match.end() not in ends and _closes(_token(shadow, match.start()), match):
             ends.add(match.end())

@@ -6,7 +6,6 @@ and does not stop the rest.
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -14,6 +13,7 @@ import os
 import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
@@ -22,8 +22,8 @@ from index import formats
 from index.article import Article
 from index.errors import InputError, SourceError
 from index.fetch import Fetcher
-from index.formats import SUFFIXES, suffix_of
-from index.plain import MAX_BYTES, Failure, Item, Link, Page, Place, json_lines
+from index.formats import SUFFIXES, Found, Place, suffix_of
+from index.plain import Failure, Item, Link, Page
 
 Known = Callable[[str], Page | None]
 _SETTLED_NS = 2_000_000_000  # a file may change twice within what its clock can tell apart
@@ -54,7 +54,7 @@ def read(
     if source == "-":
         if stream is None:
             raise SourceError("There is no standard input to read from.")
-        yield from json_lines(stream, Place("standard input", limit=MAX_BYTES))
+        yield from formats.rows(stream, "standard input")
         return
     if is_address(source):
         yield from _fetched(source, fetcher or Fetcher(), known)
@@ -62,16 +62,12 @@ def read(
     path = existing(source)
     if path is None:
         raise SourceError(f"{source} is neither a file nor a folder: check the name.")
-    if path.is_dir():
-        files = files_in(path)
-        if not files:
-            raise SourceError(
-                f"{source} has no report files: they end in {', '.join(sorted(SUFFIXES))}."
-            )
-        for file in files:
-            yield from _read_file(file, known)
-    else:
-        yield from _read_file(path, known)
+    files = files_in(path)
+    if not files:
+        suffixes = ", ".join(sorted(SUFFIXES))
+        raise SourceError(f"{source} has no report files: they end in {suffixes}.")
+    for file in files:
+        yield from _read_file(file, known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[Item]:
             with one.path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
-                place = Place(one.name, limit=MAX_BYTES, origin=f"upload:{digest[:16]}/{one.name}")
+                place = Place(one.name, origin=f"upload:{digest[:16]}/{one.name}")
                 for item in formats.read(file, place):
                     yield _unread(item) if isinstance(item, Link) else item
         except (InputError, OSError) as error:
@@ -113,44 +109,49 @@ def existing(source: str) -> Path | None:
         return None
 
 
-def files_in(folder: Path) -> list[Path]:
-    """The files below a folder that have a reader, in name order, hidden ones left out."""
+def files_in(path: Path) -> list[Path]:
+    """A file; of a folder, those below it that have a reader, in name order, none hidden."""
+    if not path.is_dir():
+        return [path]
     found = []
-    for place, folders, names in os.walk(folder):
+    for place, folders, names in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        found += [
-            Path(place, name)
-            for name in names
-            if suffix_of(name) in SUFFIXES and not name.startswith(".")
-        ]
+        shown = [name for name in names if not name.startswith(".")]
+        found += [Path(place, name) for name in shown if suffix_of(name) in SUFFIXES]
     return sorted(found)
 
 
 def stamps(path: Path) -> tuple[tuple[str, int, int], ...]:
     """Name, time and size of each file that is read there, to see that something changed."""
     found = []
-    for file in files_in(path) if path.is_dir() else [path]:
-        with contextlib.suppress(OSError):  # it was there a moment ago
+    for file in files_in(path):
+        with suppress(OSError):  # it was there a moment ago
             state = file.stat()
             found.append((str(file), state.st_mtime_ns, state.st_size))
     return tuple(found)
 
 
-def count(source: str) -> int | None:
-    """How many articles a file or folder holds at the most, for a progress bar; None: unknown."""
-    path = existing(source)
-    if path is None:
-        return None
-    files = files_in(path) if path.is_dir() else [path]
-    return sum(
-        _lines(file) if SUFFIXES.get(suffix_of(file.name)) == "json lines" else 1 for file in files
-    )
-
-
 def total(names: Iterable[str]) -> int | None:
-    """How many articles all of them hold at the most; None: unknown, as of standard input."""
-    counts = [count(name) if name != "-" else None for name in names]
-    return None if None in counts else sum(one or 0 for one in counts)
+    """How many articles files and folders hold at the most, for a progress bar; None: unknown."""
+    counted = 0
+    for name in names:
+        path = existing(name) if name != "-" else None
+        if path is None:
+            return None
+        counted += sum(map(_most, files_in(path)))
+    return counted
+
+
+def _most(path: Path) -> int:
+    """How many articles a file holds at the most."""
+    if SUFFIXES.get(suffix_of(path.name)) != "json lines":
+        return 1
+    packed = path.suffix.lower() == ".gz"
+    try:
+        with cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb") as file:
+            return sum(1 for _ in file)
+    except (OSError, EOFError, zlib.error):
+        return 1
 
 
 def _read_file(path: Path, known: Known) -> Iterator[Item]:
@@ -165,7 +166,7 @@ def _read_file(path: Path, known: Known) -> Iterator[Item]:
                 return
             settled = time.time_ns() - state.st_mtime_ns > _SETTLED_NS
             read = Page(name, None, stamp if settled else None)
-            yield from _told(read, formats.read(file, Place(name, limit=MAX_BYTES)))
+            yield from _told(read, formats.read(file, Place(name)))
     except InputError as error:
         yield Failure(name, str(error))
     except OSError as error:
@@ -182,34 +183,34 @@ def _fetched(url: str, fetcher: Fetcher, known: Known, *, linked: bool = False) 
             links += before.links
             yield replace(before, unchanged=True)
         else:
-            place = Place(
-                page.url, url=page.url, content_type=page.content_type, charset=page.charset
-            )
-            items = formats.read(io.BytesIO(page.body), place)
-            yield from _told(Page(url, page.etag, page.last_modified), items, links, linked=linked)
+            place = Place(page.url, page.url, page.content_type, page.charset)
+            found = formats.read(io.BytesIO(page.body), place)
+            read = Page(url, page.etag, page.last_modified)
+            yield from _told(read, found, None if linked else links)
     except InputError as error:
         yield Failure(url, str(error))
     for link in links:
         yield from _fetched(link, fetcher, known, linked=True)
 
 
-def _told(
-    page: Page, items: Iterator[Item | Link], links: list[str] | None = None, *, linked: bool = True
-) -> Iterator[Item]:
-    """Items as they are, then the page where all went well and it can be known again."""
-    held: list[str] = []
-    links = [] if links is None else links
+def _told(page: Page, found: Iterator[Found], links: list[str] | None = None) -> Iterator[Item]:
+    """Items as they are, then the page where all went well and it can be known again.
+
+    Links go to `links`; without it they are failures.
+    """
+    held: dict[str, None] = {}
     whole = True
-    for item in items:
-        if isinstance(item, Link) and not linked:
+    for item in found:
+        if isinstance(item, Article):
+            held[item.article_id] = None
+        elif isinstance(item, Link) and links is not None:
             links.append(item.url)
             continue
-        told = _unread(item) if isinstance(item, Link) else item
-        whole = whole and not isinstance(told, Failure)
-        held += [told.article_id] if isinstance(told, Article) else []
-        yield told
+        else:
+            whole = False
+        yield _unread(item) if isinstance(item, Link) else item
     if whole and (page.etag or page.modified):
-        yield replace(page, articles=tuple(dict.fromkeys(held)), links=tuple(links))
+        yield replace(page, articles=tuple(held), links=tuple(links or ()))
 
 
 def _unread(link: Link) -> Failure:
@@ -219,12 +220,3 @@ def _unread(link: Link) -> Failure:
 def _shown(path: Path) -> str:
     """A path as text that can be stored, whatever bytes its name is made of."""
     return str(path).encode("utf-8", "replace").decode()
-
-
-def _lines(path: Path) -> int:
-    packed = path.suffix.lower() == ".gz"
-    try:
-        with cast("IO[bytes]", gzip.open(path)) if packed else path.open("rb") as file:
-            return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) + 1
-    except (OSError, EOFError, zlib.error):
-        return 1

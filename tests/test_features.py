@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.article import Article, Sentence
-from index.features import SCALED, Measured, article_bm25, scaled, table
+from index.features import SCALED, Column, article_bm25, scaled, table
 from index.features import given as given_spans
 from index.query import parse
 from index.sentences import split
@@ -54,7 +54,7 @@ def rows_of(*articles: Article) -> Rows:
     )
 
 
-def measured(question: str, *articles: Article) -> tuple[list[str], Measured]:
+def measured(question: str, *articles: Article) -> tuple[list[str], dict[str, Column]]:
     """Texts of the candidates and their features, all terms being equally rare."""
     rows = rows_of(*articles)
     query = parse(question, {one.publisher for one in articles if one.publisher})
@@ -66,7 +66,7 @@ def measured(question: str, *articles: Article) -> tuple[list[str], Measured]:
 def test_cover_is_the_share_of_the_question() -> None:
     """A sentence with two of the three content words covers two thirds, one with none nothing."""
     texts, found = measured("Which dam failed badly?", *REPORTS)
-    cover = dict(zip(texts, found.columns["cover"].tolist(), strict=True))
+    cover = dict(zip(texts, found["cover"].tolist(), strict=True))
     assert cover["The dam at Tessen failed on Monday."] == pytest.approx(2 / 3)
     assert cover["Nobody was hurt."] == 0
 
@@ -74,10 +74,10 @@ def test_cover_is_the_share_of_the_question() -> None:
 def test_neighbours_and_title_lend_their_words() -> None:
     """A sentence beside one with the question's words, or under such a title, shares in them."""
     texts, found = measured("Did the dam at Tessen fail?", *REPORTS)
-    bm25 = dict(zip(texts, found.columns["clause_bm25"].tolist(), strict=True))
+    bm25 = dict(zip(texts, found["clause_bm25"].tolist(), strict=True))
     assert bm25["Nobody was hurt."] > bm25["Who had been warned?"] > 0
     assert bm25["Bruno Asante scored twice for Carrowmere."] == 0
-    near = dict(zip(texts, found.near.tolist(), strict=True))
+    near = dict(zip(texts, found["near"].tolist(), strict=True))
     assert near["Nobody was hurt."] == 1  # the sentence before has all words
     assert near["Bruno Asante scored twice for Carrowmere."] == 0
 
@@ -86,27 +86,27 @@ def test_publisher_and_day_mark_the_whole_report() -> None:
     """All sentences of the report that the question names are marked, and no others."""
     texts, found = measured("What did Northwire say on March 9, 2026?", *REPORTS)
     own = [1.0] * 3 + [0.0] * (len(texts) - 3)
-    assert found.columns["publisher"].tolist() == own
-    assert found.columns["day"].tolist() == own
+    assert found["publisher"].tolist() == own
+    assert found["day"].tolist() == own
 
 
 def test_gives_wants_something_new() -> None:
     """A name answers who only if the question does not hold it already."""
     texts, found = measured("Who scored twice for Carrowmere?", *REPORTS)
-    gives = dict(zip(texts, found.columns["gives"].tolist(), strict=True))
+    gives = dict(zip(texts, found["gives"].tolist(), strict=True))
     assert gives["Bruno Asante scored twice for Carrowmere."] == 1
     assert gives["Nobody was hurt."] == 0
     _, again = measured("Did Bruno Asante score for Carrowmere?", *REPORTS)
-    assert not again.columns["gives"].any()
+    assert not again["gives"].any()
 
 
 def test_form_is_read_from_the_last_mark() -> None:
     """Questions and captions are told from statements; earlier sentences count as first."""
     texts, found = measured("dam", *REPORTS)
-    asks = dict(zip(texts, found.columns["asks"].tolist(), strict=True))
+    asks = dict(zip(texts, found["asks"].tolist(), strict=True))
     assert [text for text, one in asks.items() if one] == ["Who had been warned?"]
-    assert found.columns["unfinished"].tolist()[-1] == 1
-    assert found.columns["first"].tolist()[:3] == pytest.approx([1, 1 / 2, 1 / 3])
+    assert found["unfinished"].tolist()[-1] == 1
+    assert found["first"].tolist()[:3] == pytest.approx([1, 1 / 2, 1 / 3])
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_measures_are_finite_whatever_the_texts(question: str, texts: list[str])
         for number, text in enumerate(texts)
     ]
     kept, found = measured("a " + question, *articles)
-    for name, column in found.columns.items():
+    for name, column in found.items():
         assert column.shape == (len(kept),)
         assert np.isfinite(scaled(name, column)).all()
-    assert found.columns.keys() >= SCALED
+    assert found.keys() >= SCALED

@@ -25,7 +25,7 @@ from index.archive import Archive
 from index.article import Article
 from index.embedded import EmbeddedStore
 from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
-from index.plain import Place
+from index.formats import Place
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
@@ -317,6 +317,58 @@ def test_two_sources_of_one_id_do_not_fight(tmp_path: Path) -> None:
             assert here.sources.reindex().updated == ()
             assert here.article("dam").text == CUP
             settle(tmp_path)
+
+
+def whole_feed(link: str, text: str) -> str:
+    """A feed whose only entry holds a whole report, said to be of that address."""
+    return (
+        '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
+        f"<title>Planet</title><item><title>dam</title><link>{link}</link>"
+        f"<content:encoded>{text}</content:encoded></item></channel></rss>"
+    )
+
+
+FORGED = "Nobody ever built a dam above Tessen. The ministry of works has said so all along."
+
+
+@pytest.mark.parametrize("forge", ["feed", "row of its id", "row of its address", "both at once"])
+def test_an_article_is_revised_only_from_where_it_came(tmp_path: Path, forge: str) -> None:
+    """Another source that names a site's page, or its id, is refused; the site itself is not."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://www.northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        if forge == "both at once":
+            report = here.add([home, planet])
+        else:
+            here.add([home])
+            (known,) = here.articles()
+            by = {"id": known.article_id} if forge == "row of its id" else {"url": home}
+            rows = stream({**by, "text": FORGED})
+            report = here.add([planet]) if forge == "feed" else here.add(["-"], stream=rows)
+            assert report.added == ()
+        (refused,) = report.failed
+        assert "“dam” came from northwire.example" in refused.error
+        (known,) = here.articles()
+        assert (known.text, known.revision, report.updated) == (DAM, 1, ())
+        news.pages["/dam"] = page("dam", CUP)
+        assert len(here.sources.reindex().updated) == 1
+        news.pages["/own"] = whole_feed(home, DAM)
+        assert len(here.add([home.replace("/dam", "/own")]).updated) == 1
+
+
+def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
+    """What came first from elsewhere under a site's address is revised by the site, and stays."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        assert len(here.add([planet]).added) == 1
+        assert len(here.add([home]).updated) == 1
+        news.pages["/forged"] = whole_feed(home, FORGED + " So they say.")
+        assert len(here.sources.reindex().failed) == 1
+        (known,) = here.articles()
+        assert known.text == DAM
 
 
 # Sources

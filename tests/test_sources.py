@@ -15,7 +15,7 @@ from fakes import write_rows
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index import sources
+from index import formats, sources
 from index.article import Article
 from index.errors import SourceError
 from index.plain import Failure, clean, decode
@@ -130,7 +130,7 @@ def test_id_comes_from_the_path(tmp_path: Path) -> None:
 )
 def test_decoding(data: bytes, expected: str) -> None:
     """Whatever the encoding, the text is read; what a reader sees is not changed."""
-    assert decode(data, "a.txt") == expected
+    assert decode(data) == expected
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_binary_with_a_text_name(tmp_path: Path, data: bytes) -> None:
 def test_any_bytes_are_text_or_an_error(data: bytes) -> None:
     """No bytes make decoding fail in another way, and what comes out can be stored."""
     try:
-        text = decode(data, "a.txt")
+        text = decode(data)
     except SourceError:
         return
     assert text == clean(text)
@@ -317,7 +317,7 @@ def test_a_bad_line_does_not_stop_the_rest(tmp_path: Path) -> None:
 
 def test_a_line_too_long_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line over the limit fails alone, whatever its length is in limits."""
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
+    monkeypatch.setattr(formats, "MAX_BYTES", 100)
     row = {"_id": "a", "text": BODY}
     for size in (101, 199, 200, 201, 500):
         path = write(tmp_path / "a.jsonl", "x" * size + "\n" + json.dumps(row) + "\n")
@@ -366,7 +366,7 @@ def test_empty_files_are_told(tmp_path: Path, name: str, content: bytes) -> None
 
 def test_a_file_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file over the limit is not read into memory and is told."""
-    monkeypatch.setattr(sources, "MAX_BYTES", 100)
+    monkeypatch.setattr(formats, "MAX_BYTES", 100)
     assert "larger than" in failure(write(tmp_path / "a.txt", "x" * 101)).error
     assert one(write(tmp_path / "b.txt", "x" * 100)).text == "x" * 100
 
@@ -380,7 +380,7 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     names = [Path(item.source or "").relative_to(tmp_path).as_posix() for item in items]
     assert names == ["a/b/c.txt", "a/z.md", "b.txt", "bad.txt", "c.TXT"]
     assert [type(item) for item in items].count(Failure) == 1
-    assert sources.count(str(tmp_path)) == 5
+    assert sources.total([str(tmp_path)]) == 5
 
 
 def test_a_folder_that_is_hidden_itself_is_read(tmp_path: Path) -> None:
@@ -403,8 +403,8 @@ def test_counting(tmp_path: Path) -> None:
     write_rows(tmp_path / "a.jsonl", [{"text": BODY}] * 5)
     write(tmp_path / "b.jsonl.gz", gzip.compress((tmp_path / "a.jsonl").read_bytes()))
     write(tmp_path / "c.txt", BODY)
-    assert 11 <= (sources.count(str(tmp_path)) or 0) <= 13
-    assert sources.count(str(tmp_path / "nowhere")) is None
+    assert 11 <= (sources.total([str(tmp_path)]) or 0) <= 13
+    assert sources.total([str(tmp_path / "nowhere")]) is None
 
 
 @pytest.mark.parametrize(
@@ -414,7 +414,7 @@ def test_a_name_of_nothing_is_an_error(name: str) -> None:
     """A name without a file behind it, possible or not, is told as one kind of error."""
     with pytest.raises(SourceError, match="neither a file nor a folder"):
         next(read(name))
-    assert sources.count(name) is None
+    assert sources.total([name]) is None
 
 
 def test_an_empty_folder_and_a_missing_stream_are_errors(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sets import Item, QuestionSet, read
 from sklearn.linear_model import LogisticRegression
 
 from index.evaluate import answered_at, auroc, ndcg
-from index.features import scaled
+from index.features import JUDGING, scaled
 from index.retrieve import Candidates, Model, Ranking, ranked, signs
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
@@ -51,8 +51,7 @@ class Example:
 
 def matrix(found: Candidates, names: Sequence[str]) -> Grid:
     """Features as they are weighed: (n, features)."""
-    columns = found.measured.columns
-    return np.stack([scaled(name, columns[name]) for name in names], 1).astype(np.float64)
+    return np.stack([scaled(name, found.features[name]) for name in names], 1).astype(np.float64)
 
 
 def example(item: Item, names: Sequence[str], blind: frozenset[str], now: Grid) -> Example | None:
@@ -332,7 +331,8 @@ def main() -> None:
 
 def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) -> None:
     """Fit on the sets and print the tables."""
-    names = [name for name in sets[0].test[0].found.measured.columns if name not in without]
+    measured = sets[0].test[0].found.features
+    names = [name for name in measured if name not in JUDGING | {*without}]
     table("folds of every set at once", sets, in_folds(sets, names))
     outside = left_out(sets, names)
     runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}

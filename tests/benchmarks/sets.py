@@ -264,7 +264,6 @@ def _stating(sentences: Sequence[Sentence], gold: Evidence) -> tuple[int, ...]:
 
 def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
     """The same with publishers and dates lent; only the columns that look at them change."""
-    columns = dict(found.measured.columns)
     articles = {key: lent.get(key, one) for key, one in found.rows.articles.items()}
     query, rows = found.query, found.rows
     publisher, day = np.zeros((2, len(rows.sentences)), dtype=np.float32)
@@ -274,8 +273,7 @@ def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
         if article.published:
             moments = [named.matches(article.published.date()) for named in query.dates]
             day[row] = max(moments, default=0.0)
-    columns |= {"publisher": publisher, "day": day}
-    return replace(found, measured=replace(found.measured, columns=columns))
+    return replace(found, features={**found.features, "publisher": publisher, "day": day})
 
 
 # Sets with given candidates
