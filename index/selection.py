@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import combinations
 
 from index.agreement import Told, relation, same_speaker
 from index.article import Act, Filters, FollowUp, Passage
@@ -297,7 +298,7 @@ def _in_time(question: str, groups: list[_Group]) -> list[_Group]:
 def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
     """Put beside a claim the denial of it, and beside a denial the claim, from the candidates."""
     tolds = [one for group in groups for one in group.tolds]
-    if any(_disagree(question, a, b) for a in tolds for b in tolds if a is not b):
+    if any(_disagree(question, a, b) for a, b in combinations(tolds, 2)):
         return
     for number, candidate in enumerate(ranked):
         told = candidate.told
