@@ -1,12 +1,18 @@
-"""What `onrecord doctor` checks: settings, model, collections, disk and the token."""
+"""What `onrecord doctor` checks: settings, model, collections, disk, token and permissions."""
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from typing import Any
 
+import discord
+from pydantic import SecretStr
+
+from bot.manners import lacking
 from bot.output import Result
 from bot.settings import Settings
 from bot.wording import failure_line, plural
@@ -16,6 +22,16 @@ from index.errors import OnRecordError
 from index.plain import Failure
 
 _LEAST_FREE_BYTES = 500_000_000
+_PATIENCE = 20.0  # seconds for Discord
+_PAGE = 200  # servers that Discord lists at once
+_NEEDED = (
+    "view_channel",
+    "send_messages",
+    "send_messages_in_threads",
+    "create_public_threads",
+    "attach_files",
+    "read_message_history",
+)
 
 
 def examine(settings: Settings, encoder: Encoder) -> Result:
@@ -27,8 +43,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
     }
     for name in Archive.names(settings.data):
         looks[f"collection {name}"] = partial(_collection, settings, name, encoder)
-    missing = "DISCORD_TOKEN is not set; only `onrecord bot` needs it"
-    looks["token"] = lambda: "set" if settings.token else missing
+    looks["Discord"] = partial(_discord, settings.token)
     checks, lines, failed = [], [], False
     for name, look in looks.items():
         try:
@@ -38,6 +53,37 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         checks.append({"check": name, "ok": ok, "says": says})
         lines.append(f"{'ok  ' if ok else 'MEND'}  {name}: {says}")
     return Result({"checks": checks}, "\n".join(lines), failed=failed)
+
+
+def _discord(token: SecretStr | None) -> str:
+    """Whether the token is good, and whether the bot may do its work in every server."""
+    if not token:
+        return "DISCORD_TOKEN is not set; only `onrecord bot` needs it"
+    try:
+        servers = asyncio.run(asyncio.wait_for(_servers(token.get_secret_value()), _PATIENCE))
+    except discord.LoginFailure as error:
+        raise OSError("Discord refuses the token: copy it again from the portal") from error
+    except (discord.HTTPException, OSError) as error:
+        raise OSError("Discord cannot be reached: look at the network and try again") from error
+    for server in servers:
+        if lacks := lacking(discord.Permissions(int(server["permissions"])), *_NEEDED):
+            raise OSError(
+                f"in “{server['name']}” the bot may not {' or '.join(lacks)}: give its role that "
+                "under Server Settings, Roles"
+            )
+    return f"token accepted; all permissions in {plural(len(servers), 'server')}"
+
+
+async def _servers(token: str) -> list[dict[str, Any]]:
+    """The servers that the bot is in, as Discord lists them, with its permissions."""
+    async with discord.Client(intents=discord.Intents.none()) as client:
+        await client.login(token)
+        found: list[dict[str, Any]] = []
+        while page := await client.http.get_guilds(_PAGE, after=found[-1]["id"] if found else None):
+            found += [dict(server) for server in page]
+            if len(page) < _PAGE:
+                break
+    return found
 
 
 def _folder(settings: Settings) -> str:

@@ -132,7 +132,7 @@ def missing_to_write(channel: Any, me: discord.Member) -> list[str]:
     """What the bot must be given to write in a channel or thread, in Discord's words."""
     in_thread = isinstance(channel, discord.Thread)
     send = "send_messages_in_threads" if in_thread else "send_messages"
-    return _lacking(channel.permissions_for(me), "view_channel", send)
+    return lacking(channel.permissions_for(me), "view_channel", send)
 
 
 def missing_for_thread(interaction: Interaction) -> str | None:
@@ -140,11 +140,12 @@ def missing_for_thread(interaction: Interaction) -> str | None:
     if not isinstance(interaction.channel, discord.TextChannel):
         return "it needs a text channel of a server"
     needed = ("create_public_threads", "send_messages_in_threads")
-    lacks = _lacking(interaction.app_permissions, *needed)
+    lacks = lacking(interaction.app_permissions, *needed)
     return f"I need {' and '.join(lacks)}" if lacks else None
 
 
-def _lacking(allowed: discord.Permissions, *names: str) -> list[str]:
+def lacking(allowed: discord.Permissions, *names: str) -> list[str]:
+    """Those of some permissions that are not given, in Discord's words."""
     lacks = [name for name in names if not getattr(allowed, name)]
     return [name.replace("_", " ").title().replace(" In ", " in ") for name in lacks]
 

@@ -8,10 +8,13 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 from fakes import FakeEncoder
 from test_render import answer_of
@@ -466,10 +469,64 @@ def test_doctor_names_failing_sources(stocked: Shell, tmp_path: Path) -> None:
     assert f"1 source failing, such as: {gone} is neither" in checks["collection default"]["says"]
 
 
+class Discord(BaseHTTPRequestHandler):
+    """What Discord tells a bot about itself: its name, and its servers with its permissions."""
+
+    permissions = discord.Permissions.all_channel()
+
+    def do_GET(self) -> None:
+        """Answer the three requests that looking takes; no other token is known."""
+        known = self.headers["Authorization"] == "Bot very-secret"
+        user = {"id": "1", "username": "record", "discriminator": "0", "avatar": None}
+        server = {"id": "7", "name": "Tessen News", "permissions": str(self.permissions.value)}
+        about = {"id": "1", "name": "record", "icon": None, "description": "", "flags": 0} | {
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "verify_key": "",
+            "owner": user,
+        }
+        told = {"/users/@me": user, "/users/@me/guilds": [server]}.get(self.path.split("?")[0])
+        body = json.dumps(told or about).encode()
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def at_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Discord]]:
+    """A Discord on loopback, whose answers can be set."""
+    told = type("Told", (Discord,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), told) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{server.server_port}")
+        yield told
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("at_discord")
 def test_token_is_never_printed(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token's value is in no output, whatever is asked for."""
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     assert "very-secret" not in stocked("doctor") + stocked.err
+
+
+def test_doctor_asks_discord(
+    stocked: Shell, at_discord: type[Discord], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`doctor` names what the bot may not do and where, and tells a token that is refused."""
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
+    assert "all permissions in 1 server" in stocked("doctor")
+    at_discord.permissions = discord.Permissions(view_channel=True, read_message_history=True)
+    lacking = stocked("doctor", status=1)
+    assert "in “Tessen News” the bot may not Send Messages" in lacking
+    assert "Read Message History" not in lacking
+    monkeypatch.setenv("DISCORD_TOKEN", "mistyped")
+    assert "refuses the token" in stocked("doctor", status=1)
 
 
 def test_evaluate_measures_a_set(run: Shell, tmp_path: Path) -> None:
