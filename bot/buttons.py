@@ -75,7 +75,7 @@ def stop_row(number: int) -> Row:
 async def _more(pressed: Pressed) -> None:
     """A page of further passages: at first in a message of the presser's own, then in place."""
     archive, found = await _recalled(pressed)
-    further = await asyncio.to_thread(_further, archive, found.answer)
+    further = await asyncio.to_thread(archive.further, found.answer, _MOST_PASSAGES)
     if not further:
         told = "There are no further passages: the reports have no more on this."
         await pressed.reply(notice_view(told))
@@ -83,22 +83,10 @@ async def _more(pressed: Pressed) -> None:
     passages, page, rows = paged(further, pressed, _PAGE, "back", "next")
     shown = await asyncio.to_thread(_quoting, found.answer, passages)
     await asyncio.to_thread(archive.check, shown)
-    head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, best first. "
-    head += "They may be beside the question."
+    head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, "
+    head += "newest first." if found.answer.news else "best first. They may be beside the question."
     footer = f"-# {page} · of answer `{found.answer.answer_id}`"
     await pressed.reply(quotes_view(head, shown.quotes, shown, footer, rows))
-
-
-def _further(archive: Archive, answer: Answer) -> list[Passage]:
-    """The best sentences that the answer does not quote."""
-    ranking = archive.search(answer.question, _MOST_PASSAGES, answer.filters)
-    told = [one.quote for one in (*answer.quotes, *filter(None, [answer.closest]))]
-    sentences = [
-        one
-        for one in ranking.sentences[:_MOST_PASSAGES]
-        if not any(q.article_id == one.article_id and q.start <= one.start < q.end for q in told)
-    ]
-    return [Passage(ranking.articles[one.article_id], (one,), one, 0.0) for one in sentences]
 
 
 def _quoting(answer: Answer, passages: Sequence[Passage]) -> Answer:

@@ -17,7 +17,16 @@ from typing import IO
 
 from index import decline, news, sources
 from index.answer import compose
-from index.article import Answer, Article, Filters, FollowUp, Notice, Sentence, Standing
+from index.article import (
+    Answer,
+    Article,
+    Filters,
+    FollowUp,
+    Notice,
+    Passage,
+    Sentence,
+    Standing,
+)
 from index.commit import check_model
 from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
@@ -151,6 +160,28 @@ class Archive:
                 left_out = decline.excluded(filters, best)
                 answer = replace(answer, reason=f"{answer.reason} {left_out}")
         return answer
+
+    def further(self, answer: Answer, most: int) -> list[Passage]:
+        """The next best passages (or, of an answer with news, the next newest) of an answer."""
+        with self._store.snapshot() as snapshot:
+            publishers = snapshot.publishers()
+            if wanted := news.asked(answer.question, snapshot, answer.filters):
+                found = news.passages(wanted, snapshot, answer.filters, most)
+            else:
+                query = parse(answer.question, publishers)
+                ranking = self._ranked(snapshot, query, answer.filters, max(DEPTH, most))
+                best = ranking.sentences[:most]
+                found = [Passage(ranking.articles[one.article_id], (one,), one, 0) for one in best]
+        told = [one.quote for one in (*answer.quotes, *filter(None, [answer.closest]))]
+        return [
+            replace(passage, also=())
+            for passage in found
+            if not any(
+                quote.article_id == passage.article.article_id
+                and quote.start <= passage.best.start < quote.end
+                for quote in told
+            )
+        ]
 
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text again, just before it is sent.

@@ -8,7 +8,7 @@ meaning here: what counts is that it was not there before.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -75,22 +75,11 @@ def told(
     question: str, wanted: Asked, snapshot: Snapshot, filters: Filters, *, model: str
 ) -> Answer:
     """The newest of what is new or changed, each marked so, or a decline that says since when."""
-    found: list[Passage] = []
-    changes: dict[str, Change] = {}
-    reports = 0
-    for passage, change in _fresh(wanted, snapshot, filters):
-        reports += 1
-        same = (n for n, one in enumerate(found) if _one_origin(one.article, passage.article))
-        if (place := next(same, None)) is not None:
-            also = (*found[place].also, passage.article.article_id)
-            found[place] = replace(found[place], also=also)
-        elif len(found) < MAX_QUOTES:
-            found.append(passage)
-        else:
-            continue
-        changes[passage.article.article_id] = change
-    listed = {article_id: snapshot.article(article_id) for article_id in changes}
-    sources = citations(found, listed)
+    fresh = [*_fresh(wanted, snapshot, filters)]
+    found = _by_origin((passage for passage, _ in fresh), MAX_QUOTES)
+    changes = {passage.article.article_id: change for passage, change in fresh}
+    ids = [article_id for one in found for article_id in (one.article.article_id, *one.also)]
+    sources = citations(found, {article_id: snapshot.article(article_id) for article_id in ids})
     quotes = tuple(
         replace(cited(one, sources), change=changes[one.article.article_id]) for one in found
     )
@@ -105,9 +94,27 @@ def told(
         quotes=quotes,
         citations=sources,
         reason=None if quotes else _nothing(wanted, snapshot, filters),
-        news=News(wanted.since, reports) if snapshot.published() else None,
+        news=News(wanted.since, len(fresh)) if snapshot.published() else None,
         scores=(0.0,) * len(quotes),
     )
+
+
+def passages(wanted: Asked, snapshot: Snapshot, filters: Filters, most: int) -> list[Passage]:
+    """What is new or changed, newest first; what one origin says, once."""
+    return _by_origin((passage for passage, _ in _fresh(wanted, snapshot, filters)), most)
+
+
+def _by_origin(found: Iterable[Passage], most: int) -> list[Passage]:
+    """One passage for each of the first origins, with the other reports that are copies of it."""
+    made: list[Passage] = []
+    for passage in found:
+        same = (n for n, one in enumerate(made) if _one_origin(one.article, passage.article))
+        if (place := next(same, None)) is not None:
+            also = (*made[place].also, passage.article.article_id)
+            made[place] = replace(made[place], also=also)
+        elif len(made) < most:
+            made.append(passage)
+    return made
 
 
 def _fresh(wanted: Asked, snapshot: Snapshot, filters: Filters) -> Iterator[tuple[Passage, Change]]:

@@ -193,3 +193,28 @@ def test_the_log_keeps_the_marks(archive: Archive) -> None:
     answer = archive.ask("What is new since Thursday?")
     archive.memory.log(answer, channel=1, message=2)
     assert quoted(archive.memory.recall(answer.answer_id).answer) == quoted(answer)
+
+
+def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
+    """More of a what-is-new answer is the rest of what is new, newest first, and not the old."""
+    for day in range(15, 21):
+        text = f"On day {day} the crews of Tessen cleared {day} roads of mud and stones."
+        add(
+            archive,
+            GATE | {"_id": f"d{day}", "text": text, "published": f"2026-03-{day}T09:00:00Z"},
+        )
+    answer = archive.ask("What has changed since 13 March?")
+    shown = {cited.quote.article_id for cited in answer.quotes}
+    further = [passage.article.article_id for passage in archive.further(answer, 40)]
+    assert shown == {"d20", "d19", "d18", "d17"}
+    assert further == ["d16", "d15", "cup"]
+    assert len(archive.further(answer, 5)) == 1
+
+
+def test_further_passages_are_the_next_best(archive: Archive) -> None:
+    """More of another answer is what ranks next; nothing that was quoted comes again."""
+    answer = archive.ask("Who said the river was calm?")
+    told = {cited.quote.text for cited in (*answer.quotes, *filter(None, [answer.closest]))}
+    further = [passage.best.text for passage in archive.further(answer, 40)]
+    assert further
+    assert not any(text in quoted for text in further for quoted in told)
