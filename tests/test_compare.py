@@ -165,8 +165,9 @@ def test_another_figure_of_the_same_house_is_an_update() -> None:
     text = "The Vik bridge will cost 19 million crowns."
     assert kind(question, first, Said(text, "Wire", date(2024, 5, 3))) == "updated"
     assert kind(question, first, Said(text, "Courier", date(2024, 5, 3))) == "disagree"
-    raised = text.replace("will", "is now to")
-    assert kind(question, first, Said(raised, "Courier", date(2024, 5, 3))) != "disagree"
+    assert kind(question, first, Said(text, "Wire", date(2025, 5, 1))) == "updated"
+    raised = "The Vik bridge will now cost 19 million crowns."
+    assert kind(question, first, Said(raised, "Courier", date(2024, 5, 3))) == "updated"
 
 
 FEW = Said("The fire in Ostby killed 12 people.", "Courier", date(2024, 5, 1))
