@@ -7,6 +7,7 @@ behind it ("430 kilos"). Like is compared with like: each figure has a unit, in 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -137,13 +138,12 @@ def figures(text: str) -> list[Figure]:
     """
     text, toll = _BLANK.sub(" ", text), None
     found = [_figure(text, 0, unit, at.span()) for at, unit in _none(text)]
-    for match in _NUMBER.finditer(text):
-        before, after = text[max(0, match.start() - 120) : match.start()], text[match.end() :][:60]
+    for counted, start, end in _numbers(text):
+        before, after = text[max(0, start - 120) : start], text[end:][:60]
         unit = _unit(before, after)
         if unit is None or _NO_COUNT_AFTER.search(before):
             continue
-        counted = value(match.group().removeprefix("a ").removesuffix("s")) or 0.0
-        one = _figure(text, counted, unit, match.span())
+        one = _figure(text, counted, unit, (start, end))
         toll = toll or (one if _TOLL.search(before) else None)
         found.append(one)
     return [one for one in found if toll is None or one is toll or one.unit != "death"]
@@ -167,13 +167,19 @@ def counts(text: str, noun: str) -> list[Figure]:
     """The numbers that count what a noun (a term) names: "17 of the hijacked ships"."""
     text = _BLANK.sub(" ", text)
     found = []
-    for match in _NUMBER.finditer(text):
-        near = text[match.end() : match.end() + 2 * _AROUND]
-        behind = terms(re.split(r"[,.;:()]| and ", near, maxsplit=1)[0])[:_BEHIND]
-        counted = value(match.group().removeprefix("a ").removesuffix("s"))
-        if noun in behind and counted is not None:
-            found.append(_figure(text, counted, noun, match.span()))
+    for counted, start, end in _numbers(text):
+        near = re.split(r"[,.;:()]| and ", text[end : end + 2 * _AROUND], maxsplit=1)[0]
+        if noun in terms(near)[:_BEHIND]:
+            found.append(_figure(text, counted, noun, (start, end)))
     return found
+
+
+def _numbers(text: str) -> Iterator[tuple[float, int, int]]:
+    """Numbers that may count something, with their places."""
+    for match in _NUMBER.finditer(text):
+        counted = value(match.group().removeprefix("a ").removesuffix("s"))
+        if counted is not None:
+            yield counted, *match.span()
 
 
 def _none(text: str) -> list[tuple[re.Match[str], str]]:

@@ -1,4 +1,4 @@
-"""Numbers in words and counts of people."""
+"""Numbers in words, counts of people and of things, and measures."""
 
 from __future__ import annotations
 
