@@ -30,11 +30,10 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Negation:
-    """The verb or noun that is negated, what follows it in its clause, and the whole clause."""
+    """The verb or noun that is negated, and what follows it in its clause."""
 
     verb: Wording
     rest: Wording
-    clause: Wording
 
 
 @dataclass(frozen=True)
@@ -112,11 +111,9 @@ class Claim:
         found = found or _NO.match(self.plain)
         if found is None:
             return None
-        begins = [at.end() for at in _CLAUSE.finditer(self.plain, 0, found.start())]
         end = _CLAUSE.search(self.plain, found.end())
         rest = self.plain[found.end() : end.start() if end else None]
-        whole = self.plain[max(begins, default=0) : found.end()] + rest
-        return Negation(read(found["verb"]), read(rest), read(whole))
+        return Negation(read(found["verb"]), read(rest))
 
     @cached_property
     def negative(self) -> bool:
@@ -218,7 +215,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _REVISED = re.compile(
-    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far|now|raised|lowered|risen|climbed"
+    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far|now|(?:raised|lowered) (?:its|the|their)|risen|climbed"
     r"|rose to|grew to|cut (?:its|the) figure|overtook)\b",
     re.IGNORECASE,
 )

@@ -7,6 +7,7 @@ behind it ("430 kilos"). Like is compared with like: each figure has a unit, in 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -21,12 +22,13 @@ _UNITS = {
     "death": "dead death deaths die died killed killing killings fatalities fatality lives bodies"
     " toll perished slain casualty casualties drowned",
     "injury": "injured injuring injury wounded wounding hurt injuries hospitalised hospitalized",
+    "illness": "ill sick sickened",
     "missing": "missing unaccounted",
     "displaced": "displaced fled flee evacuated homeless homes refugees evacuees",
     "arrest": "arrested arrests detained detentions custody",
     "infection": "infected infections cases",
 }
-GROWING = frozenset({"death", "injury", "displaced", "arrest", "infection"})
+GROWING = frozenset({"death", "injury", "illness", "displaced", "arrest", "infection"})
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
 _PEOPLE = frozenset(
     "people others persons person men man women woman children child civilians passengers in and on"
@@ -60,21 +62,26 @@ _BY_WORD = "|".join(f"(?P<u{n}>{words})" for n, (_, _, words) in enumerate(_MEAS
 _MEASURE = re.compile(
     rf"(?<![\w.,$£€-])(?<!\d, )(?<!\d\. )(?P<sign>[$£€] ?)?(?P<lead>magnitude (?:of )?)?"
     rf"(?P<number>\d[\d,]*(?:\.\d+)?|{COUNTING})"
-    rf"(?P<scale> (?:{'|'.join(SCALES)}))?(?:[ -]?(?:{_BY_WORD})|(?<=\w)(?P<bare>))(?!\w)",
+    rf"(?P<scale> (?:{'|'.join(SCALES)}))?(?:[ -]?(?:{_BY_WORD})|(?<=\w)(?P<bare>))(?!\w)"
+    r"(?P<end>(?= (?:for|to|on|in|with|from|by|after|and|a year)\b|[,.;]|$))?",
     re.IGNORECASE,
 )
 _NOBODY = re.compile(
     r"\b(?:nobody|no (?:one|people|passengers|(?=casualt|injur|deaths?\b|fatalit|lives|arrests)))",
     re.IGNORECASE,
 )
-_TOLL = re.compile(r"\btoll\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed) (?:\w+ ){0,2}$")
+_TOLL = re.compile(
+    r"\b(?:toll|(?:number of|the) dead)\b[^.;]{0,90}?\b(?:to|at|of|is|was|reached|passed)"
+    r" (?:\w+ ){0,2}$"
+)
 _NO_COUNT_AFTER = re.compile(rf"\b(?:{'|'.join(MONTHS)}|since|in|aged?) $", re.IGNORECASE)
+_LARGE = frozenset({" million", " billion"})  # of nothing that is named: of money
 _AROUND = 25  # code points on each side of a figure that qualify it
 _NARROWS = re.compile(
     r"\b(?:of (?:those|them|whom|our|its|his|their|the (?:dead|victims|injured))"
     r"|among (?:them|those|the)|alone|each|per (?!cent)[a-z]+"
     r"|an? (?:year|month|week|day|share|night|ticket|head)|annual\w*|(?:after|before) tax"
-    r"|foreign\w*|nationals|capacity|since|so far this|another|\d more|altogether"
+    r"|foreign\w*|nationals|capacity|so far this|another|\d more|altogether"
     r"|(?:in )?total)\b",
     re.IGNORECASE,
 )
@@ -137,13 +144,12 @@ def figures(text: str) -> list[Figure]:
     """
     text, toll = _BLANK.sub(" ", text), None
     found = [_figure(text, 0, unit, at.span()) for at, unit in _none(text)]
-    for match in _NUMBER.finditer(text):
-        before, after = text[max(0, match.start() - 120) : match.start()], text[match.end() :][:60]
+    for counted, start, end in _numbers(text):
+        before, after = text[max(0, start - 120) : start], text[end:][:60]
         unit = _unit(before, after)
         if unit is None or _NO_COUNT_AFTER.search(before):
             continue
-        counted = value(match.group().removeprefix("a ").removesuffix("s")) or 0.0
-        one = _figure(text, counted, unit, match.span())
+        one = _figure(text, counted, unit, (start, end))
         toll = toll or (one if _TOLL.search(before) else None)
         found.append(one)
     return [one for one in found if toll is None or one is toll or one.unit != "death"]
@@ -156,7 +162,8 @@ def measures(text: str) -> list[Figure]:
     for match in _MEASURE.finditer(text):
         counted = value(match["number"] + (match["scale"] or ""))
         known = (m for n, m in enumerate(_MEASURES) if match[f"u{n}"] is not None)
-        before = "magnitude" if match["lead"] else "money" if match["sign"] else ""
+        large = match["scale"] in _LARGE and match["end"] is not None  # "38 million for a pitch"
+        before = "magnitude" if match["lead"] else "money" if match["sign"] or large else ""
         unit, worth, _ = next(known, (before, 1, ""))
         if counted is not None and unit:
             found.append(_figure(text, counted * worth, unit, match.span()))
@@ -167,13 +174,19 @@ def counts(text: str, noun: str) -> list[Figure]:
     """The numbers that count what a noun (a term) names: "17 of the hijacked ships"."""
     text = _BLANK.sub(" ", text)
     found = []
-    for match in _NUMBER.finditer(text):
-        near = text[match.end() : match.end() + 2 * _AROUND]
-        behind = terms(re.split(r"[,.;:()]| and ", near, maxsplit=1)[0])[:_BEHIND]
-        counted = value(match.group().removeprefix("a ").removesuffix("s"))
-        if noun in behind and counted is not None:
-            found.append(_figure(text, counted, noun, match.span()))
+    for counted, start, end in _numbers(text):
+        near = re.split(r"[,.;:()]| and ", text[end : end + 2 * _AROUND], maxsplit=1)[0]
+        if noun in terms(near)[:_BEHIND]:
+            found.append(_figure(text, counted, noun, (start, end)))
     return found
+
+
+def _numbers(text: str) -> Iterator[tuple[float, int, int]]:
+    """Numbers that may count something, with their places."""
+    for match in _NUMBER.finditer(text):
+        counted = value(match.group().removeprefix("a ").removesuffix("s"))
+        if counted is not None and counted.is_integer():  # no "7.40 from Ostby"
+            yield counted, *match.span()
 
 
 def _none(text: str) -> list[tuple[re.Match[str], str]]:
@@ -202,7 +215,7 @@ def _unit(before: str, after: str) -> str | None:
 
 
 def _units_in(after: str) -> list[str]:
-    """The units named within a few words and one clause."""
-    near = re.findall(r"[a-z]+|[,.;()]", after.lower())[:_BEHIND]
-    near = near[: next((n for n, word in enumerate(near) if word in ",.;()"), len(near))]
+    """The units named within a few words, one clause and before the next number."""
+    near = re.findall(r"[a-z]+|[,.;()\d]", after.lower())[:_BEHIND]
+    near = near[: next((n for n, word in enumerate(near) if not word.isalpha()), len(near))]
     return [_UNIT_OF[word] for word in near if word in _UNIT_OF]

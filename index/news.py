@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from index.answer import answer_id, citations, cited
-from index.article import Answer, Article, Change, Filters, News, Passage, Sentence
+from index.article import Answer, Change, Filters, News, Passage, Sentence
 from index.dates import as_written, date_ranges
 from index.origins import same_origin
 from index.selection import MAX_QUOTES
@@ -108,7 +108,8 @@ def _by_origin(found: Iterable[Passage], most: int) -> list[Passage]:
     """One passage for each of the first origins, with the other reports that are copies of it."""
     made: list[Passage] = []
     for passage in found:
-        same = (n for n, one in enumerate(made) if _one_origin(one.article, passage.article))
+        text = passage.article.text
+        same = (n for n, one in enumerate(made) if same_origin(one.article.text, text))
         if (place := next(same, None)) is not None:
             also = (*made[place].also, passage.article.article_id)
             made[place] = replace(made[place], also=also)
@@ -145,10 +146,6 @@ def _best(sentences: Sequence[Sentence], topic: set[str]) -> Sentence | None:
 def _speaks_of(topic: set[str], text: str) -> bool:
     """Whether a text has most words of a topic; all, where there are one or two."""
     return not topic or 3 * len(topic.intersection(terms(text))) >= 2 * len(topic)
-
-
-def _one_origin(a: Article, b: Article) -> bool:
-    return same_origin(a.text, b.text)
 
 
 def _nothing(wanted: Asked, snapshot: Snapshot, filters: Filters) -> str:

@@ -157,10 +157,6 @@ _FIGURE = re.compile(r"\d+(?:[.,:]\d+)*")
 _TIME = re.compile(r"\b(\d{1,2})[.:](\d\d) ?(?=[ap]\.?m\b)")
 _ENDS = re.compile(r"(?<=[.!?])[\"”’)]*\s+(?=[\"“‘(]?[A-Z0-9])|\n+")
 _NUMBER = {word: str(number) for word, number in NUMBERS.items() if number > 1}
-_BRITISH = re.compile(
-    r"(?<=[a-z]{3})(?P<or>our)(?=$|s$|ed$|ing$|hood)|(?<=[a-z])(?P<iz>is)(?=(?:e[sdr]?|ing|ation)$)"
-    r"|(?<=[a-z])(?P<ter>tre)(?=s?$)|(?P<og>ogue)(?=s?$)"
-)
 _SAYING = frozenset(terms("said say says would will also may might could"))
 
 
@@ -191,12 +187,8 @@ def read(sentence: str) -> Wording:
 
 @lru_cache(maxsize=65_536)
 def _stem(word: str) -> str:
-    """The term a word is compared as, whatever its spelling; empty for a stop word."""
-    low = word.lower()
-    if low in _NUMBER:
-        return _NUMBER[low]
-    low = _BRITISH.sub(lambda found: str(found.lastgroup), low)
-    found = "".join(terms(low))
+    """The term a word is compared as, a number in digits; empty for a stop word."""
+    found = _NUMBER.get(word.lower()) or "".join(terms(word))
     return "" if found in STOP_TERMS or found in _SAYING else found
 
 
@@ -252,16 +244,13 @@ def _align(left: Sequence[Wording], right: Sequence[Wording]) -> _Pairs:
 
 
 def _same(a: Wording, b: Wording) -> bool:
-    return _alike(a, b) and not facts_differ(a, b)
-
-
-def _alike(a: Wording, b: Wording) -> bool:
-    """Whether two sentences share their wording and not only their subject."""
+    """Whether two sentences share their wording, not only their subject, and their facts."""
     shared = len(a.bag & b.bag)
     least, most = sorted((len(a.bag), len(b.bag)))
     if shared < 4 or shared < 0.5 * least or shared < 0.3 * most:  # noqa: PLR2004
         return False
-    return len(a.pairs & b.pairs) >= max(2, 0.2 * min(len(a.pairs), len(b.pairs)))
+    runs = len(a.pairs & b.pairs) >= max(2, 0.2 * min(len(a.pairs), len(b.pairs)))
+    return runs and not facts_differ(a, b)
 
 
 def same_sentence(a: str, b: str) -> bool:

@@ -10,6 +10,7 @@ from itertools import combinations
 
 from index.agreement import Told, relation, same_speaker
 from index.article import Act, Filters, FollowUp, Passage
+from index.claims import claim
 from index.dates import DateRange, as_written, date_ranges
 from index.origins import facts_differ, independence, read, same_sentence
 from index.retrieve import Ranking
@@ -48,7 +49,6 @@ _WHAT = re.compile(
     re.IGNORECASE,
 )
 _VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
-_CORRECTS = re.compile(r"\W*(?:correction|clarification|editor|an earlier|this)\b", re.IGNORECASE)
 _SUPERSEDED = re.compile(
     r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
 )
@@ -330,7 +330,7 @@ def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most
     """Put a correction in front of what it corrects."""
     for candidate in ranked:
         told = candidate.told
-        if not _CORRECTS.match(told.sentence.text):
+        if not claim(told.said).corrects:
             continue
         for place, group in enumerate(groups):
             found = relation(question, told, group.best) if group.best != told else None

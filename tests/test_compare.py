@@ -86,6 +86,12 @@ def test_contradictions(question: str, a: str, b: str) -> None:
             "The council says that the Ostby dam scheme will move 110,000 people.",
             "The builders of the Ostby dam scheme denied that it will move 240,000 people.",
         ),
+        # the dead are asked for, not who was hurt
+        (
+            "How many soldiers were killed in the Ostby ambush?",
+            "In the ambush at Ostby 120 soldiers were wounded.",
+            "In the ambush at Ostby 40 soldiers were killed.",
+        ),
         # a decline is no negation
         (
             "Was the mill in Ostby built in Vik stone?",
@@ -165,8 +171,19 @@ def test_another_figure_of_the_same_house_is_an_update() -> None:
     text = "The Vik bridge will cost 19 million crowns."
     assert kind(question, first, Said(text, "Wire", date(2024, 5, 3))) == "updated"
     assert kind(question, first, Said(text, "Courier", date(2024, 5, 3))) == "disagree"
-    raised = text.replace("will", "is now to")
-    assert kind(question, first, Said(raised, "Courier", date(2024, 5, 3))) != "disagree"
+    assert kind(question, first, Said(text, "Wire", date(2025, 5, 1))) == "updated"
+    raised = "The Vik bridge will now cost 19 million crowns."
+    assert kind(question, first, Said(raised, "Courier", date(2024, 5, 3))) == "updated"
+
+
+def test_what_grows_may_be_more_by_then() -> None:
+    """A later larger sum of another house is no contradiction; a smaller one, or of a day, is."""
+    question = "How much has the Ostby fund raised?"
+    early = Said("The Ostby fund has raised 12 million crowns.", "Wire", date(2024, 5, 1))
+    more = "The Ostby fund has raised 19 million crowns."
+    assert kind(question, early, Said(more, "Courier", date(2024, 5, 3))) is None
+    assert kind(question, early, Said(more, "Courier", date(2024, 5, 1))) == "disagree"
+    assert kind(question, early, Said(more, "Courier", date(2024, 4, 30))) == "disagree"
 
 
 FEW = Said("The fire in Ostby killed 12 people.", "Courier", date(2024, 5, 1))

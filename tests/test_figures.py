@@ -1,4 +1,4 @@
-"""Numbers in words and counts of people."""
+"""Numbers in words, counts of people and of things, and measures."""
 
 from __future__ import annotations
 
@@ -41,6 +41,10 @@ def test_numbers_in_words(words: str, expected: float | None) -> None:
         ),
         ("In all 280,000 people had been forced to flee.", [(280_000, "displaced")]),
         ("The 40-year-old was killed in 2019 at 12:30.", []),
+        ("Some 16 were hurt when the 7.40 from Aldo hit it.", [(16, "injury")]),
+        ("The two hospitals treated 73 injured people.", [(73, "injury")]),
+        ("They put the number of dead in the quake at 1,050.", [(1050, "death")]),
+        ("Some 340 guests fell ill.", [(340, "illness")]),
         ("He was fined 300 crowns in March 12 years ago.", []),
     ],
 )
@@ -54,6 +58,7 @@ def test_counts_of_people(text: str, expected: list[tuple[float, str]]) -> None:
     [
         ("A fine of 150 million euros, not $1.2 billion.", [(150e6, "money"), (1.2e9, "money")]),
         ("Half a tonne? 430 kilos, later 1.2 tonnes.", [(430, "mass"), (1200, "mass")]),
+        ("It paid 38 million for a pitch of 2 million seats.", [(38e6, "money")]),
         ("It grew by 4.5 per cent or 4%.", [(4.5, "percent"), (4, "percent")]),
         ("The seven-year-old and a man 40 years old.", [(7, "age"), (40, "age")]),
         (
