@@ -215,7 +215,7 @@ _CORRECTION = re.compile(
     re.IGNORECASE,
 )
 _REVISED = re.compile(
-    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far|now|(?:raised|lowered) (?:its|the|their)|risen|climbed"
-    r"|rose to|grew to|cut (?:its|the) figure|overtook)\b",
+    r"\b(?:revis\w+|updat\w+|initially|previously|latest|so far|now|risen|climbed"
+    r"|(?:raised|lowered) (?:its|the|their)|rose to|grew to|cut (?:its|the) figure|overtook)\b",
     re.IGNORECASE,
 )
