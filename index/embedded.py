@@ -39,6 +39,7 @@ _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
     WHERE s.sentence_id NOT IN (SELECT sentence_id FROM staged) LIMIT ?
 """
+_IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
 
 
 class EmbeddedStore:
@@ -123,14 +124,16 @@ class EmbeddedStore:
         done = 0
         while True:
             with self._staging(encoder.model) as db:
-                rows = db.execute(_UNSTAGED, (_REBUILT,)).fetchall()
+                rows, state = db.execute(_UNSTAGED, (_REBUILT,)).fetchall(), newest(db)
                 if not rows:
                     return _switch(db, encoder.model, actor)
             # Cut here and not in SQL, which takes a NUL for the end of a text.
             vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
             staged = [(row[0], one.tobytes()) for row, one in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
-                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
+                # A copy recovered meanwhile may have other sentences under these numbers.
+                if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
+                    db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
             done += len(rows)
             if each is not None:
                 each(done)
@@ -158,7 +161,7 @@ class EmbeddedStore:
             draft.replace(file)
         except (OSError, StoreError) as error:
             raise StoreError(
-                f"{file} cannot be written: name a file in a folder that is there."
+                f"{file} cannot be written: name a file in a folder that is there and has room."
             ) from error
         finally:
             draft.unlink(missing_ok=True)
