@@ -759,6 +759,15 @@ def test_a_hung_process_is_replaced() -> None:
     sandbox.close()
 
 
+def test_markdown_without_end_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of brackets, which takes minutes to parse, holds nobody up."""
+    sandbox = Sandbox(seconds=3)
+    monkeypatch.setattr(formats, "_SANDBOX", sandbox)
+    with pytest.raises(SourceError, match="too much memory or time"):
+        [*formats.read(io.BytesIO(b"[" * 200_000), Place("brackets.md"))]
+    sandbox.close()
+
+
 def test_a_process_that_dies_is_replaced() -> None:
     """A process that was killed, idle or at work, is replaced."""
     sandbox = Sandbox()
