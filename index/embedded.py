@@ -182,11 +182,11 @@ class EmbeddedStore:
             pass  # it is ours, or nobody's, and nobody is writing
         self.close()
         grave = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
-        ours = [CATALOGUE + end for end in ("", "-wal", "-shm", "-journal")]
+        ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
             self._folder.rename(grave)  # at once: who opens it now must not meet half of its files
-            found = [grave / name for name in (*ours, self._cache_path.name)]
-            for file in (*found, *grave.glob(".vectors-*")):
+            found = [grave / name for name in (self._cache_path.name, *ours)]
+            for file in (*grave.glob(".vectors-*"), *found):
                 file.unlink(missing_ok=True)
             if grave.is_symlink() or any(grave.iterdir()):  # somebody else's
                 grave.rename(self._folder)
