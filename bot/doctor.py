@@ -17,6 +17,7 @@ from bot.output import Result
 from bot.settings import Settings
 from bot.wording import failure_line, plural
 from index.archive import Archive
+from index.embedded import CATALOGUE
 from index.encoder import Encoder
 from index.errors import OnRecordError
 from index.plain import Failure
@@ -91,6 +92,8 @@ def _folder(settings: Settings) -> str:
     probe = settings.data / ".doctor"
     probe.write_bytes(b"")
     probe.unlink()
+    if left := ", ".join(str(file.parent) for file in settings.data.glob(f".*/{CATALOGUE}")):
+        raise OSError(f"erasing was cut short: delete what is left of it, {left}")
     return str(settings.data)
 
 

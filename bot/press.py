@@ -17,6 +17,7 @@ from discord import app_commands, ui
 from bot.manners import Interaction, archive_of, begin, tell
 from bot.render import Row
 from index.archive import Archive
+from index.errors import NotFoundError
 
 PRIVATE = {"ephemeral": True, "thinking": True}
 PUBLIC = {"thinking": True}
@@ -79,6 +80,12 @@ def button(
     return named
 
 
+@button("gone", "Gone", PRIVATE)
+async def _gone(_: Pressed) -> None:
+    """Say of a button that another version posted why it does nothing."""
+    raise NotFoundError("I no longer know this button: ask again, and use those of the answer.")
+
+
 class Press(
     ui.DynamicItem[ui.Button[ui.LayoutView]],
     template=r"onrecord:(?P<action>[a-z]+):(?P<key>.{0,60}):(?P<page>\d{1,9})",
@@ -102,7 +109,8 @@ class Press(
         match: re.Match[str],
         /,
     ) -> Self:
-        return cls(match["action"], match["key"], int(match["page"]))
+        known = match["action"] if match["action"] in ACTIONS else "gone"
+        return cls(known, match["key"], int(match["page"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; whatever fails is explained to who pressed it."""

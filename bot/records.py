@@ -73,7 +73,7 @@ async def list_reports(
         search: Words of the title, or the publisher
     """
     await begin(interaction, ephemeral=True)
-    await _list(Pressed(interaction, search or "", 0))
+    await _list(Pressed(interaction, " ".join((search or "").split()), 0))
 
 
 @reports.command()

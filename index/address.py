@@ -20,6 +20,7 @@ USUAL_PORT = {"http": 80, "https": 443}
 _MAX_URL = 4_000
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
+_MACHINE = re.compile(r"^(?:www|feeds?|rss|m|mobile|amp)\.(?=[^.]+\.)")  # of the same house
 _BLANK = re.compile(r"[\x00-\x20\x7f\\]")
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|msclkid|igsh(?:id)?"
@@ -94,10 +95,13 @@ def locate(url: str, ports: Container[int]) -> Target:
 
 
 def site(address: str | None) -> str:
-    """The host of a web address, without “www.”; empty for what is none."""
+    """The host of a web address, without “www.”, “feeds.” and the like; empty for what is none.
+
+    Other names below a domain may be other people's, as on platforms for blogs.
+    """
     try:
         parts = urlsplit(address or "")
-        return (parts.hostname or "").removeprefix("www.") if parts.scheme in USUAL_PORT else ""
+        return _MACHINE.sub("", parts.hostname or "") if parts.scheme in USUAL_PORT else ""
     except ValueError:
         return ""
 

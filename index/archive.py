@@ -110,8 +110,8 @@ class Archive:
 
     @staticmethod
     def names(data: Path) -> list[str]:
-        """The collections below a data folder."""
-        return sorted(file.parent.name for file in data.glob(f"*/{CATALOGUE}"))
+        """The collections below a data folder, without what an erasing that was cut short left."""
+        return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
 
     # Asking
 

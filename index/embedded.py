@@ -39,6 +39,7 @@ _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
     WHERE s.sentence_id NOT IN (SELECT sentence_id FROM staged) LIMIT ?
 """
+_IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
 
 
 class EmbeddedStore:
@@ -123,14 +124,16 @@ class EmbeddedStore:
         done = 0
         while True:
             with self._staging(encoder.model) as db:
-                rows = db.execute(_UNSTAGED, (_REBUILT,)).fetchall()
+                rows, state = db.execute(_UNSTAGED, (_REBUILT,)).fetchall(), newest(db)
                 if not rows:
                     return _switch(db, encoder.model, actor)
             # Cut here and not in SQL, which takes a NUL for the end of a text.
             vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
             staged = [(row[0], one.tobytes()) for row, one in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
-                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
+                # A copy recovered meanwhile may have other sentences under these numbers.
+                if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
+                    db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
             done += len(rows)
             if each is not None:
                 each(done)
@@ -158,7 +161,7 @@ class EmbeddedStore:
             draft.replace(file)
         except (OSError, StoreError) as error:
             raise StoreError(
-                f"{file} cannot be written: name a file in a folder that is there."
+                f"{file} cannot be written: name a file in a folder that is there and has room."
             ) from error
         finally:
             draft.unlink(missing_ok=True)
@@ -179,11 +182,11 @@ class EmbeddedStore:
             pass  # it is ours, or nobody's, and nobody is writing
         self.close()
         grave = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
-        ours = [CATALOGUE + end for end in ("", "-wal", "-shm", "-journal")]
+        ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
             self._folder.rename(grave)  # at once: who opens it now must not meet half of its files
-            found = [grave / name for name in (*ours, self._cache_path.name)]
-            for file in (*found, *grave.glob(".vectors-*")):
+            found = [grave / name for name in (self._cache_path.name, *ours)]
+            for file in (*grave.glob(".vectors-*"), *found):
                 file.unlink(missing_ok=True)
             if grave.is_symlink() or any(grave.iterdir()):  # somebody else's
                 grave.rename(self._folder)

@@ -1,8 +1,8 @@
 """Bytes -> articles: one reader a format, in one table, chosen by what the bytes are.
 
 A name or a content type decides only between what looks alike: text, Markdown, JSON lines and
-fragments of HTML. What strangers make and large libraries take apart (HTML, PDF, Word, feeds,
-zip) is read in a sandbox.
+fragments of HTML. What strangers make and large libraries take apart (Markdown, HTML, PDF, Word,
+feeds, zip) is read in a sandbox.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ from index.plain import (
     decode,
     digest,
     from_fields,
-    markdown,
     plain_text,
     row,
 )
@@ -178,7 +177,7 @@ def _apart(function: str, data: bytes, **options: str | None) -> list[Record]:
 
 READERS: Mapping[Format, Callable[[bytes, Place], list[Record]]] = {
     "text": lambda data, _: [plain_text(decode(data))],
-    "markdown": lambda data, _: [markdown(decode(data))],
+    "markdown": lambda data, _: _apart("plain.markdown", decode(data).encode()),
     "html": lambda data, place: _apart(
         "markup.page", decode(data, place.charset).encode(), url=place.url
     ),

@@ -233,8 +233,8 @@ class Intake:
             }
         for article in batch:
             stored = known.get(article.article_id)
-            other = others.get(article.article_id) or new.get(article.article_id)
-            if not self._may_stand_for(other, article):
+            told = (some.get(article.article_id) for some in (self._held, new, others))
+            if not self._may_stand_for(next(filter(None, told), None), article):
                 continue
             self._held.pop(article.article_id, None)
             self._unchanged.discard(article.article_id)

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 from fakes import FakeEncoder
 from newsroom import ASKED, DAM, Newsroom, labels, parts, said
@@ -207,3 +208,12 @@ async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:
             rows = answer_rows(archive.ask(ASKED), private=private)
             assert rows
             assert all(1 <= len(row.children) <= 5 for row in rows)
+
+
+async def test_button_of_another_version_says_so(room: Newsroom) -> None:
+    """A button whose action is known no longer does not leave who presses it without an answer."""
+    view = discord.ui.View()
+    view.add_item(discord.ui.Button(label="Old", custom_id="onrecord:vanished:abc:0"))
+    channel = room.env.bot.get_channel(room.channel.id)
+    pressed = await room.reader.click(await channel.send(view=view), label="Old")
+    assert "no longer know this button" in said(pressed.response)

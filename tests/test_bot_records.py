@@ -80,9 +80,9 @@ def test_strength_falls_with_the_distance_to_the_best() -> None:
 
 async def test_list_turns_pages_and_searches(harbour: Newsroom) -> None:
     """Reports come newest first, eight a page, turned in place; a search narrows them."""
-    result = await harbour.reader.slash(harbour.channel, "reports list", search="harbour")
+    result = await harbour.reader.slash(harbour.channel, "reports list", search=" har\nbour")
     text = said(result.response)
-    assert "20 reports with “harbour”" in text
+    assert "20 reports with “har bour”" in text
     assert text.index("Harbour report 19") < text.index("Harbour report 18")
     assert labels(result.response) == ["(◀ Back)", "Next ▶"]
     await harbour.reader.click(result.response.message, label="Next ▶")

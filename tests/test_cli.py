@@ -508,6 +508,21 @@ def at_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Discord]]:
         server.shutdown()
 
 
+def test_doctor_names_what_erasing_left(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An erasing that was cut short leaves no collection, and `doctor` says what to delete."""
+
+    def cut(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", cut)
+        stocked("erase-all", "--yes", "default", status=130)
+    (left,) = stocked.data.glob(".default-*")
+    checks = {one["check"]: one for one in stocked.json("doctor", status=1)["checks"]}
+    assert checks["data folder"]["says"].endswith(str(left))
+    assert [name for name in checks if name.startswith("collection")] == []
+
+
 @pytest.mark.usefixtures("at_discord")
 def test_token_is_never_printed(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """The token's value is in no output, whatever is asked for."""

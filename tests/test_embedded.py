@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
 from index import catalogue, embedded, schema
 from index.article import Article, Notice
 from index.embedded import EmbeddedStore
+from index.encoder import Vectors
 from index.errors import (
     CancelledError,
     StoreBusyError,
@@ -210,6 +212,7 @@ from pathlib import Path
 from fakes import put, remove
 from index.article import Article
 from index.embedded import EmbeddedStore
+from index.encoder import Vectors
 
 store = EmbeddedStore(Path(sys.argv[1]))
 with store.snapshot() as snapshot:
@@ -738,6 +741,30 @@ def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
     loaded = VectorIndex.load(cache(tmp_path))
     assert loaded is not None
     assert loaded.stamp.model.startswith("other")
+
+
+def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
+    """What was being embedded then is not taken for other sentences of the same numbers."""
+
+    class Slow(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                self.texts.append("")
+                elsewhere.recover(copy)
+                put(elsewhere, BANK)
+            return super().encode(texts, **how)
+
+    copy, other = tmp_path / "copy", Slow("other")
+    with opened(tmp_path / "c") as store, opened(tmp_path / "c") as elsewhere:
+        put(store, DAM)
+        store.backup(copy)
+        put(store, CUP, replace(CUP, article_id="gone", text="The cup was stolen. It is gone."))
+        store.rebuild(other, actor="tester")
+        put(store, CUP, model="other")
+        with store.snapshot() as snapshot:
+            for one in (DAM, BANK, CUP):
+                for text, vector in snapshot.embedded(one.article_id).items():
+                    assert np.allclose(vector, other.vector(text)), text
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:

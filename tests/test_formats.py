@@ -759,6 +759,23 @@ def test_a_hung_process_is_replaced() -> None:
     sandbox.close()
 
 
+def test_english_marks_of_windows_stay() -> None:
+    """In English with few characters beyond ASCII, none becomes another language's letter."""
+    text = "The dam “failed” at dawn — nobody’s been warned. It cost £5 million."
+    (found,) = formats.read(io.BytesIO(text.encode("windows-1252")), Place("dam.txt"))
+    assert isinstance(found, Article)
+    assert found.text == text
+
+
+def test_markdown_without_end_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A megabyte of brackets, which takes minutes to parse, holds nobody up."""
+    sandbox = Sandbox(seconds=3)
+    monkeypatch.setattr(formats, "_SANDBOX", sandbox)
+    with pytest.raises(SourceError, match="too much memory or time"):
+        [*formats.read(io.BytesIO(b"[" * 200_000), Place("brackets.md"))]
+    sandbox.close()
+
+
 def test_a_process_that_dies_is_replaced() -> None:
     """A process that was killed, idle or at work, is replaced."""
     sandbox = Sandbox()

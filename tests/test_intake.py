@@ -371,6 +371,37 @@ def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
         assert known.text == DAM
 
 
+def test_a_house_is_one_site_under_its_usual_names(tmp_path: Path) -> None:
+    """A feed on feeds.… may still revise what a moderator added by its page, https or www."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://www.northwire.example:{news.server.port}/dam"
+        news.pages["/rss"] = whole_feed(home.replace("http:", "https:"), CUP)
+        feed = f"http://feeds.northwire.example:{news.server.port}/rss"
+        assert len(here.add([home]).added) == 1
+        report = here.add([feed])
+        assert (len(report.updated), report.failed) == (1, ())
+        other = f"http://blog.northwire.example:{news.server.port}/rss"
+        news.pages["/rss"] = whole_feed(home, FORGED)
+        assert len(here.add([other]).failed) == 1
+
+
+def test_what_waits_is_not_given_up_for_another_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a site says of its page stands, also where another is read after it in one run."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 1)
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        assert len(here.add([planet]).added) == 1
+        for words in ("", " So they say."):
+            news.pages["/forged"] = whole_feed(home, FORGED + words)
+            here.add([home, planet])
+            (known,) = here.articles()
+            assert known.text == DAM
+
+
 # Sources
 
 
