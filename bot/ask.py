@@ -183,14 +183,18 @@ async def _begin_thread(interaction: Interaction, answer: Answer, sent: discord.
     await thread.send(view=notice_view(text))
 
 
+_UNREAD = (
+    "Discord shows me a reply only where it mentions me: leave **@ ON** when you reply, or begin "
+    "with my name."
+)
+
+
 async def hear(bot: OnRecord, message: discord.Message) -> None:
     """Answer a question put to the bot: by name, in reply to it, or in a direct message."""
     named = message.guild is None or _is_named(bot, message)
     if message.author.bot or not (named or _is_reply(bot, message)):
         return
     question = _words(message)
-    if not question and not named:
-        return  # a reply that does not ping: Discord keeps its words from us
     if message.guild and (missing := missing_to_write(message.channel, message.guild.me)):
         where = escaped(getattr(message.channel, "name", "that channel"))
         needed = " and ".join(missing)
@@ -206,8 +210,9 @@ async def hear(bot: OnRecord, message: discord.Message) -> None:
 
 async def _reply(bot: OnRecord, message: discord.Message, question: str) -> None:
     server = message.guild.id if message.guild else None
-    if not question:
-        await _send(message, _help(bot))
+    if not question:  # of a reply that does not ping, Discord keeps the words from us
+        named = message.guild is None or _is_named(bot, message)
+        await _send(message, _help(bot) if named else notice_view(_UNREAD))
         return
     await asyncio.to_thread(bot.library.archive, server)  # may decline direct messages
     bot.pace.take(message.author.id, server)

@@ -7,8 +7,9 @@ import logging
 import signal
 import tempfile
 import webbrowser
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,10 +81,14 @@ async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool)
         await bot.user.edit(username="On Record")
     guild = env.create_guild("The Newsroom")
     channel = guild.create_text_channel("newsroom", topic="Type / to see what the bot can do")
-    desk = guild.create_role("Editors", permissions=discord.Permissions(manage_guild=True))
+    allowed = discord.Permissions(manage_guild=True, manage_messages=True)
+    desk = guild.create_role("Editors", permissions=allowed)
     reader = guild.add_member(env.create_user("reader", global_name="Reader"))
     editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[desk])
     people = (reader, editor)
+    for person in people:
+        name = f"<@{bot.user.id}>" if bot.user else ""
+        setattr(person, "send", partial(_pinging, person.send, name))  # noqa: B010 - a method
     async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
         _follow(page)
         room = bot.get_channel(channel.id)
@@ -93,6 +98,14 @@ async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool)
         if browser:
             await asyncio.to_thread(webbrowser.open, page.url)
         await _until_stopped(env, page.wait_closed())
+
+
+async def _pinging(
+    send: Callable[..., Awaitable[Any]], name: str, channel: Any, content: str = "", **how: Any
+) -> Any:
+    """Send what was typed in the page; a reply pings, as Discord has it unless told otherwise."""
+    replying = how.get("reply_to") is not None
+    return await send(channel, f"{name} {content}" if replying else content, **how)
 
 
 async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:

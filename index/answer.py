@@ -12,7 +12,7 @@ from index.agreement import agreement, voice
 from index.article import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.origins import independence
 from index.retrieve import Ranking, weights
-from index.selection import asks_of_the_past, passages, voiced
+from index.selection import asks_of_the_past, passages, unheard, voiced
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
     confidence = ranking.confidence
     if confidence < threshold and voiced(ranking):
         confidence = threshold
-    if confidence >= threshold:
+    if confidence >= threshold and not unheard(ranking):
         return Judgement(confidence, decline.uncounted(ranking))
     return Judgement(confidence, decline.reason(ranking))
 

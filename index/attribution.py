@@ -179,8 +179,9 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
         return None
     if text in _THAT_FOLLOWS and n + 1 < len(words) and words[n + 1].text not in _CLAUSE_BEGINS:
         return None  # "found its way", "adds volleyball to the mix", "reporting to the board"
-    if n + 1 < len(words) and words[n + 1].text in _REPORTED_AS:
-        return None
+    after = words[n + 1].text if n + 1 < len(words) else ""
+    if after in _REPORTED_AS or (text == "reported" and after in {"this", "it", "them"}):
+        return None  # the bank that "reported this one" to the police tells nobody else
     # "did not confirm" and "could not say" leave the matter open; "did not deny" too.
     near = [word.text for word in words[max(0, n - 3) : n]]
     negated = any(w in {"not", "never", "neither", "nor"} or w.endswith("n't") for w in near)

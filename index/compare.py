@@ -30,6 +30,7 @@ from typing import Literal
 from index.claims import LONGEST, Claim, Said, claim
 from index.dates import MONTHS, WEEKDAYS
 from index.figures import GROWING, Figure, counts, units
+from index.numbers import value
 from index.origins import Wording, read
 from index.query import AnswerType, answer_type
 from index.terms import terms
@@ -155,7 +156,10 @@ def _by_fact(asked: _Asked, x: Claim, y: Claim, near: float) -> Verdict | None:
         one, other = _plain(a) - (a.names - b.bag), _plain(b) - (b.names - a.bag)
         like = len(one & other) >= _MOSTLY * len(one | other)
         if asked.kind in {"number", "amount"}:
-            differ = like and len(a.figures - b.figures) == len(b.figures - a.figures) == 1
+            figures = [*(a.figures - b.figures)], [*(b.figures - a.figures)]
+            differ = like and len(figures[0]) == len(figures[1]) == 1
+            if differ and _larger_later(x, y, _number(figures[0][0]), _number(figures[1][0])):
+                return _newer(x, y, "fact")
         else:
             differ = like and a.figures == b.figures and _names_clash(x, y)
     return (_newer(x, y, "fact") or Verdict("disagree", "fact")) if differ else None
@@ -187,19 +191,30 @@ def _of_one(asked: _Asked, x: Claim, y: Claim, one: Figure, other: Figure) -> bo
 def _counts(x: Claim, y: Claim, one: Figure, other: Figure) -> Verdict | None:
     if one.value == other.value:
         return Verdict("agree", "figure")
-    if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
-        return None  # "fell to 64 from 66" knows both counts
     later = _later(x, y)
+    if f"{one.value:g}" in y.words.figures or f"{other.value:g}" in x.words.figures:
+        old, new = (one, y) if later == 1 else (other, x)
+        known = later is not None and new.revised and f"{old.value:g}" in new.words.figures
+        return Verdict("updated", "figure", later) if known else None  # "3,900, up from 2,300"
     if later is not None and (
         one.unit == "missing" or (one.unit in GROWING and (other.value > one.value) == bool(later))
     ):
         return Verdict("updated", "figure", later)
     if _consistent(one, other) or x.unsure or y.unsure:
         return None
-    grown = later is not None and (other.value > one.value) == bool(later)
-    if grown and one.unit not in _LASTING and not _newer(x, y, "figure"):
-        return None  # what is raised, burned or sold may be more by then
+    if one.unit not in _LASTING and _larger_later(x, y, one.value, other.value):
+        return _newer(x, y, "figure")
     return _newer(x, y, "figure") or Verdict("disagree", "figure")
+
+
+def _larger_later(x: Claim, y: Claim, one: float, other: float) -> bool:
+    """Whether the later figure is the larger: what is raised or burned may be more by then."""
+    later = _later(x, y)
+    return later is not None and (other > one) == bool(later)
+
+
+def _number(figure: str) -> float:
+    return value(figure) or 0.0
 
 
 def _consistent(a: Figure, b: Figure) -> bool:

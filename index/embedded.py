@@ -171,7 +171,12 @@ class EmbeddedStore:
             raise StoreError(f"There is no file {file}: name one that `onrecord backup` made.")
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
-            with closing(self._opener(copy)) as source, self._connection() as db:
+            try:
+                source = self._opener(copy)
+            except StoreDamagedError as error:
+                told = "is no copy of a collection: name one that `onrecord backup` made."
+                raise StoreError(f"{file} {told}") from error
+            with closing(source), self._connection() as db:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")

@@ -206,11 +206,11 @@ def _unit(before: str, after: str) -> str | None:
     if verb and verb[1].lower() in _UNIT_OF:  # "killing ten people and injuring 80"
         return _UNIT_OF[verb[1].lower()]
     units_behind = _units_in(after)
-    first = re.match(r"\W*([a-z]+|[,.;()])", after.lower())
+    first = re.match(r"\s*([a-z]+|[,.;()])", after.lower())
     if units_behind or (first and first[1].isalpha() and first[1] not in _PEOPLE):
         return units_behind[0] if units_behind else None
     clause = re.split(r"[,;:()]", before.lower())[-1]
-    told = reversed(re.findall(r"[a-z]+", clause)[-5:])
+    told = reversed(re.findall(r"[a-z]+", clause)[-7:])
     return next((u for word in told if (u := _UNIT_OF.get(word)) and u != "missing"), None)
 
 

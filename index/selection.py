@@ -182,8 +182,9 @@ def _rebutting(text: str) -> bool:
 def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> list[_Candidate]:
     """The best sentences; those of the time and act asked for, and what is new, are moved up."""
     asked = _days_asked(ranking, filters)
-    acts = {act for act, words in _ACTS.items() if words.search(ranking.query.question)}
     question, found = ranking.query.question, []
+    wanted = question if after is None else after.words  # "And who denied it?" of "Who says ...?"
+    acts = {act for act, words in _ACTS.items() if words.search(wanted)}
     says = _WHAT.search(question)
     for told, fused in zip(_tolds(ranking), ranking.scores.tolist(), strict=False):
         sentence = told.sentence
@@ -242,6 +243,13 @@ def voiced(ranking: Ranking) -> bool:
     Such a question has few words for a sentence to be near to; whose words they are is proof.
     """
     return any(_theirs(ranking.query.question, told) for told in _tolds(ranking)[:_CLOSE])
+
+
+def unheard(ranking: Ranking) -> bool:
+    """Whether a question asks what somebody said whom no report names so: no minister is prime."""
+    asked = _WHAT.search(ranking.query.question)
+    named = content_terms(asked["who"]) if asked else []
+    return any(ranking.frequencies.get(term) == 0 for term in named)
 
 
 def _theirs(question: str, told: Told) -> bool:
@@ -352,7 +360,8 @@ def _continue(groups: list[_Group], ranking: Ranking) -> None:
             continue
         place = best.article_id, best.position + 1
         after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
-        group.tolds += [Told(group.best.article, one) for one in after]
+        follows = (Told(group.best.article, one) for one in after)
+        group.tolds += [told for told in follows if not any(told in one.tolds for one in groups)]
 
 
 def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:

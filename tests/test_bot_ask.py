@@ -109,6 +109,13 @@ async def test_reply_follows_up_and_says_how_it_was_understood(room: Newsroom) -
     assert "Hallow Dam" in said(room.channel.last_message).split("\n")[1]
 
 
+async def test_a_reply_that_cannot_be_read_is_told_so(room: Newsroom) -> None:
+    """A reply whose words Discord keeps back is answered with what to do."""
+    first = await room.reader.slash(room.channel, "ask", question=ASKED)
+    await room.reader.send(room.channel, "And who died?", reply_to=first.response.message)
+    assert "leave **@ ON**" in said(room.channel.last_message)
+
+
 async def test_whole_question_in_a_reply_stands_alone(room: Newsroom) -> None:
     """A reply that is a question of its own is asked as it is."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)

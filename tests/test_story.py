@@ -84,6 +84,26 @@ def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str)
     assert speaker in (answer.quotes[0].speaker or "")
 
 
+def test_nothing_is_quoted_twice(archive: Archive) -> None:
+    """A sentence that stands in one quote of an answer stands in no other."""
+    for question in (
+        "Had the crews been warned about the gate?",
+        WARNED,
+        "Who ignored the warning?",
+    ):
+        spans = [(cited.quote.article_id, cited.quote) for cited in archive.ask(question).quotes]
+        for n, (article_id, quote) in enumerate(spans):
+            for other_id, other in spans[:n]:
+                apart = quote.end <= other.start or other.end <= quote.start
+                assert article_id != other_id or apart
+
+
+def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
+    """A minister is no prime minister: what he said is not quoted for the other."""
+    answer = archive.ask("What did the prime minister say?")
+    assert (answer.status, answer.reason) == ("declined", "No report mentions “prime”.")
+
+
 def test_what_somebody_said_of_something_else_is_no_answer(archive: Archive) -> None:
     """Their words on another matter than the one asked about are not quoted for it."""
     assert archive.ask("What did Karim Boland say about football?").status == "declined"
