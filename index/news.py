@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from index.agreement import agreement
 from index.answer import answer_id, citations, cited
 from index.article import Answer, Change, Filters, News, Passage, Sentence
 from index.dates import as_written, date_ranges
@@ -83,6 +84,7 @@ def told(
     quotes = tuple(
         replace(cited(one, sources), change=changes[one.article.article_id]) for one in found
     )
+    made, _ = agreement(question, found)  # what was new and has been corrected since
     return Answer(
         answer_id=answer_id(question, filters, snapshot.generation, model),
         question=question,
@@ -93,6 +95,7 @@ def told(
         confidence=float(bool(quotes)),
         quotes=quotes,
         citations=sources,
+        agreement=made if made and made.kind == "updated" else None,
         reason=None if quotes else _nothing(wanted, snapshot, filters),
         news=News(wanted.since, len(fresh)) if snapshot.published() else None,
         scores=(0.0,) * len(quotes),

@@ -213,6 +213,13 @@ def test_what_changed_since(
         assert answer.quotes[0].quote.text.startswith(first)
 
 
+def test_news_that_was_corrected_since_is_said_to_be(archive: Archive) -> None:
+    """What was new and is wrong stands behind its correction, and a line says so."""
+    answer = archive.ask("What is new about the inquiry since 13 March?")
+    assert [quote.quote.text[:10] for quote in answer.quotes] == ["Correction", "An inquiry"]
+    assert "an earlier report said otherwise" in (story_line(answer) or "")
+
+
 def test_the_timeline_is_of_events(archive: Archive) -> None:
     """The gate failed on 9 March and was serviced on 3 February, whenever that was reported."""
     found = counted(archive, "Gate 3")
