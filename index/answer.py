@@ -71,9 +71,10 @@ def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
         where = "that pass the filters" if filters else "in this collection yet"
         return Judgement(0.0, f"There are no reports {where}.")
     confidence = ranking.confidence
-    if confidence < threshold and voiced(ranking):
-        confidence = threshold
-    if confidence >= threshold and not unheard(ranking):
+    theirs = voiced(ranking)
+    if theirs:
+        confidence = max(confidence, threshold)
+    if confidence >= threshold and (theirs or not unheard(ranking)):
         return Judgement(confidence, decline.uncounted(ranking))
     return Judgement(confidence, decline.reason(ranking))
 

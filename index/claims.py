@@ -54,8 +54,8 @@ class Claim:
 
     @cached_property
     def days(self) -> list[DateRange]:
-        """The days it names."""
-        return date_ranges(self.said.text[:LONGEST], self.said.published)
+        """The days it names, with their places in `plain`, as the figures have theirs."""
+        return date_ranges(self.plain, self.said.published)
 
     def period(self, figure: Figure) -> frozenset[tuple[date | None, date]]:
         """The periods beside a figure, which is of them only."""

@@ -196,15 +196,13 @@ def _counts(x: Claim, y: Claim, one: Figure, other: Figure) -> Verdict | None:
         old, new = (one, y) if later == 1 else (other, x)
         known = later is not None and new.revised and f"{old.value:g}" in new.words.figures
         return Verdict("updated", "figure", later) if known else None  # "3,900, up from 2,300"
-    if later is not None and (
-        one.unit == "missing" or (one.unit in GROWING and (other.value > one.value) == bool(later))
-    ):
+    larger = _larger_later(x, y, one.value, other.value)
+    if (one.unit == "missing" and later is not None) or (one.unit in GROWING and larger):
         return Verdict("updated", "figure", later)
     if _consistent(one, other) or x.unsure or y.unsure:
         return None
-    if one.unit not in _LASTING and _larger_later(x, y, one.value, other.value):
-        return _newer(x, y, "figure")
-    return _newer(x, y, "figure") or Verdict("disagree", "figure")
+    grown = larger and one.unit not in _LASTING
+    return _newer(x, y, "figure") or (None if grown else Verdict("disagree", "figure"))
 
 
 def _larger_later(x: Claim, y: Claim, one: float, other: float) -> bool:

@@ -28,7 +28,7 @@ _REWRITE = 0.22  # of the shorter report's words: independent reports of one eve
 _SHINGLES = 0.1  # of the runs of three words as they stand: no rewrite measured had less than 0.13
 _LEAST_LIFTED = 13  # words: reports of a few lines share as much by chance
 _WHOLLY = 0.9
-_MOSTLY = 0.6
+_MOSTLY = 0.6  # of the names in two leads, where days do not tell that both are of one subject
 _SAME_NEWS = timedelta(14)
 _LEAD = 5  # sentences whose names tell what a report is about
 

@@ -102,6 +102,8 @@ def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
     """A minister is no prime minister: what he said is not quoted for the other."""
     answer = archive.ask("What did the prime minister say?")
     assert (answer.status, answer.reason) == ("declined", "No report mentions “prime”.")
+    named = archive.ask("What did the harpist Karim Boland say?")
+    assert "Boland" in (named.quotes[0].speaker or "")  # one unknown word beside a known name
 
 
 def test_what_somebody_said_of_something_else_is_no_answer(archive: Archive) -> None:
