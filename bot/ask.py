@@ -34,9 +34,9 @@ from bot.manners import (
 )
 from bot.press import ROW_CHARS, Choices, rows
 from bot.render import answer_view, escaped, notice_view
-from index.article import Answer, Filters
+from index.domain import Answer, Filters
 from index.errors import NotFoundError, QuestionError
-from index.query import MAX_QUESTION_CHARS
+from index.ranking.query import MAX_QUESTION_CHARS
 
 if TYPE_CHECKING:
     from bot.client import OnRecord

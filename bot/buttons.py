@@ -15,12 +15,12 @@ from bot.library import Library
 from bot.manners import begin
 from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
-from index.answer import citations, cited
+from index.answering.compose import citations, cited
 from index.archive import Archive
-from index.article import Answer, Citation, CitedQuote, Passage, Quote
+from index.domain import Answer, Citation, CitedQuote, Passage, Quote
 from index.errors import InputError
-from index.memory import Recalled, Verdict
-from index.sentences import Span, split
+from index.store.answers import Recalled, Verdict
+from index.text.sentences import Span, split
 
 log = logging.getLogger(__name__)
 _PAGE = 4  # passages a page

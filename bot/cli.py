@@ -29,7 +29,7 @@ from bot.output import Result
 from bot.settings import load
 from bot.wording import failure_line, plural
 from index.archive import Archive
-from index.article import Filters
+from index.domain import Filters
 from index.errors import (
     CancelledError,
     InputError,
@@ -38,8 +38,8 @@ from index.errors import (
     SettingsError,
     StoreDamagedError,
 )
-from index.intake import Progress
-from index.sources import existing, files_in, stamps
+from index.ingest import Progress
+from index.reading.sources import existing, files_in, stamps
 
 _NAMING, _FLAGS = {"--data", "--collection", "--config"}, {"--json", "--debug"}  # stand anywhere
 _CORES = os.cpu_count() or 1

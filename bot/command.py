@@ -20,7 +20,7 @@ from bot.settings import Settings
 from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder
 from index.errors import InputError, OnRecordError, QuestionError
-from index.intake import Progress, Watcher
+from index.ingest import Progress, Watcher
 
 FAILED, USAGE = 1, 2
 Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
-from index.dates import as_written, date_ranges
 from index.errors import QuestionError
+from index.text.dates import as_written, date_ranges
 
 _LEADS = re.compile(r"^(?:(?:since|until|till|from|on|in|the) )+")
 _WORDS = ("today", "yesterday", "this week", "last week", "this month", "last month", "this year")

@@ -25,13 +25,13 @@ from bot.render import escaped, notice_view
 from bot.wording import fault, place
 from bot.work import fitting, report_text
 from index.archive import MAX_NOTE_CHARS, Archive
-from index.article import Article
+from index.domain import Article
 from index.errors import InputError, NotFoundError
-from index.intake import Report, Watcher
-from index.plain import Failure
-from index.refresh import Sources
-from index.sources import Upload, is_address
-from index.store import Event, Source
+from index.ingest import Report, Watcher
+from index.reading.sources import Upload, is_address
+from index.reading.text import Failure
+from index.schedule import Sources
+from index.store.types import Event, Source
 
 MAX_FILES = 10
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]

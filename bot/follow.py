@@ -16,9 +16,9 @@ import discord
 
 from bot.render import names
 from index.archive import Archive
-from index.article import Answer, FollowUp
-from index.query import MAX_QUESTION_CHARS, parse
-from index.terms import STOP_WORDS, content_terms, terms
+from index.domain import Answer, FollowUp
+from index.ranking.query import MAX_QUESTION_CHARS, parse
+from index.text.terms import STOP_WORDS, content_terms, terms
 
 _ANSWER = re.compile(r"answer `([0-9a-f]{12})`")
 _LEANS = re.compile(

@@ -11,7 +11,7 @@ from bot.settings import Settings
 from index.archive import Archive
 from index.encoder import Encoder
 from index.errors import InputError
-from index.rerank import CrossEncoderReranker
+from index.ranking.rerank import CrossEncoderReranker
 
 
 @dataclass(frozen=True, slots=True)

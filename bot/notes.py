@@ -17,7 +17,7 @@ from discord.app_commands import Cooldown
 
 from bot.render import MAX_TEXT, escaped, notice_view
 from index.archive import Archive
-from index.memory import Disturbed
+from index.store.answers import Disturbed
 
 log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between two notes

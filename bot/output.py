@@ -11,12 +11,12 @@ from typing import Any
 from typer import style
 
 from bot.wording import KINDS, day, plural, speaker_line, story_line, told
-from index.article import Answer, Article, Citation, CitedQuote, Sentence
+from index.domain import Answer, Article, Citation, CitedQuote, Sentence
 from index.evaluate import Figures
-from index.formats import SUFFIXES
-from index.intake import Report
-from index.retrieve import Ranking, explained
-from index.store import Event, Source
+from index.ingest import Report
+from index.ranking.rank import Ranking, explained
+from index.reading.formats import SUFFIXES
+from index.store.types import Event, Source
 
 _LISTED = 20
 _SEEN = 0.05  # of a score, under which a feature is not worth a word

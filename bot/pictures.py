@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from bot.render import escaped
 from bot.wording import day as in_words
 from index.archive import MAX_K, Archive
-from index.article import Article, Sentence
-from index.dates import date_ranges
-from index.terms import content_terms, terms
+from index.domain import Article, Sentence
+from index.text.dates import date_ranges
+from index.text.terms import content_terms, terms
 
 _MOST_DAYS = 12  # in words; the picture has all
 _INCHES = (8.0, 3.6)

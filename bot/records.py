@@ -20,9 +20,9 @@ from bot.press import IN_PLACE, ROW_CHARS, Choices, Pressed, button, paged, rows
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
 from index.archive import Archive
-from index.article import Citation
+from index.domain import Citation
 from index.errors import NotFoundError
-from index.memory import Feedback, Recalled
+from index.store.answers import Feedback, Recalled
 
 Title = app_commands.Range[str, 1, 200]
 _EVERYBODYS = {"reports list", "reports show", "reports timeline"}

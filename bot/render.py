@@ -19,11 +19,11 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.wording import speaker_line, story_line
-from index.article import Answer, Article, Citation, CitedQuote, Filters
-from index.features import given
-from index.query import Query, parse
-from index.sentences import Span
-from index.terms import STOP_WORDS, content_terms, terms
+from index.domain import Answer, Article, Citation, CitedQuote, Filters
+from index.ranking.features import given
+from index.ranking.query import Query, parse
+from index.text.sentences import Span
+from index.text.terms import STOP_WORDS, content_terms, terms
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 _RESERVED = 60  # of them for what is said about left-out quotes

@@ -22,8 +22,8 @@ from bot.watch import ask_again
 from bot.wording import fault, place
 from index.archive import Archive
 from index.errors import InputError
-from index.intake import Report, Watcher
-from index.store import Source
+from index.ingest import Report, Watcher
+from index.store.types import Source
 
 if TYPE_CHECKING:
     from bot.client import OnRecord

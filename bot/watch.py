@@ -13,7 +13,7 @@ from bot.buttons import answer_rows, stop_row
 from bot.manners import Interaction, begun, tell
 from bot.render import answer_view, escaped, notice_view
 from index.archive import Archive
-from index.memory import Watch
+from index.store.answers import Watch
 
 log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components

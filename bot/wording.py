@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePath
 
-from index.article import Act, Answer, CitedQuote, News
-from index.intake import Report
-from index.plain import Failure
-from index.store import Source
+from index.domain import Act, Answer, CitedQuote, News
+from index.ingest import Report
+from index.reading.text import Failure
+from index.store.types import Source
 
 KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}

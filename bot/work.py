@@ -25,7 +25,7 @@ from bot.settings import Discord
 from bot.wording import plural, told
 from index.archive import Archive
 from index.errors import CancelledError, InputError, NotFoundError
-from index.intake import Progress, Report, Watcher
+from index.ingest import Progress, Report, Watcher
 
 log = logging.getLogger(__name__)
 Job = Callable[[Archive, Watcher], Report]

@@ -15,9 +15,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from index import decline, news, sources
-from index.answer import compose
-from index.article import (
+from index.answering import decline
+from index.answering import whats_new as news
+from index.answering.compose import compose
+from index.answering.duplicates import same_origin
+from index.domain import (
     Answer,
     Article,
     Filters,
@@ -27,19 +29,19 @@ from index.article import (
     Sentence,
     Standing,
 )
-from index.commit import check_model
-from index.embedded import CATALOGUE, EmbeddedStore
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
-from index.fetch import Fetcher
-from index.intake import Change, Intake, Progress, Report, Watcher, reported
-from index.origins import same_origin
-from index.plain import Failure, clean
-from index.query import Query, parse, publishers_named
-from index.refresh import Sources
-from index.rerank import Reranker, reranked
-from index.retrieve import DEPTH, Ranking, rank
-from index.store import Changes, Event, Outcome, Size, Snapshot, Store
+from index.ingest import Change, Intake, Progress, Report, Watcher, reported
+from index.ranking.query import Query, parse, publishers_named
+from index.ranking.rank import DEPTH, Ranking, rank
+from index.ranking.rerank import Reranker, reranked
+from index.reading import sources
+from index.reading.http import Fetcher
+from index.reading.text import Failure, clean
+from index.schedule import Sources
+from index.store.sqlite import CATALOGUE, EmbeddedStore
+from index.store.types import Changes, Event, Outcome, Size, Snapshot, Store
+from index.store.writer import check_model
 
 THRESHOLD = 0.12
 MAX_K = 1_000

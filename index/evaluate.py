@@ -21,11 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from index.archive import Archive
-from index.article import Article, Sentence
+from index.domain import Article, Sentence
 from index.errors import SourceError
-from index.intake import Watcher
-from index.plain import Failure
-from index.retrieve import Ranking
+from index.ingest import Watcher
+from index.ranking.rank import Ranking
+from index.reading.text import Failure
 
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences
 _K = 10

@@ -16,11 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from index.agreement import Told, relation
-from index.article import Article, Sentence
+from index.answering.agreement import Told, relation
+from index.domain import Article, Sentence
 from index.encoder import Encoder, SentenceTransformerEncoder, Vectors
 
-PAIRS = Path(__file__).parents[1] / "contradictions.jsonl"
+PAIRS = Path(__file__).parents[1] / "data" / "contradictions.jsonl"
 
 
 def told(side: dict[str, Any], name: str, vector: Vectors) -> Told:

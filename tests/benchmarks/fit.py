@@ -24,8 +24,8 @@ from sets import Item, QuestionSet, read
 from sklearn.linear_model import LogisticRegression
 
 from index.evaluate import answered_at, auroc, ndcg
-from index.features import JUDGING, scaled
-from index.retrieve import Candidates, Model, Ranking, ranked, signs
+from index.ranking.features import JUDGING, scaled
+from index.ranking.rank import Candidates, Model, Ranking, ranked, signs
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
 NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias

@@ -14,9 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from index.archive import Archive
-from index.embedded import EmbeddedStore
 from index.encoder import SentenceTransformerEncoder
-from index.fetch import Fetcher
+from index.reading.http import Fetcher
+from index.store.sqlite import EmbeddedStore
 
 _OLD = 1_700_000_000
 

@@ -21,15 +21,15 @@ from typing import Any
 import numpy as np
 
 from index.archive import Archive
-from index.article import Article, Filters, Sentence
+from index.domain import Article, Filters, Sentence
 from index.encoder import SentenceTransformerEncoder, Vectors
 from index.evaluate import Evidence, Question, load
-from index.features import table
-from index.query import parse
-from index.retrieve import DEPTH, Candidates, gather
-from index.sentences import Span
-from index.store import Rows
-from index.terms import terms
+from index.ranking.features import table
+from index.ranking.query import parse
+from index.ranking.rank import DEPTH, Candidates, gather
+from index.store.types import Rows
+from index.text.sentences import Span
+from index.text.terms import terms
 
 SQUAD_ARTICLE = 8  # paragraphs: a Wikipedia page is long, this comes near a report's length
 SQUAD_QUESTIONS = 700  # of each kind

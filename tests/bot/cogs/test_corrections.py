@@ -1,0 +1,148 @@
+"""Notes under posted answers whose quotes no longer stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.fakes import FakeEncoder
+from support.newsroom import ASKED, DAM, Newsroom, labels, said
+
+from bot import notes
+from bot.client import OnRecord
+from bot.library import Library
+from bot.settings import Discord, Settings
+
+pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notes, "PAUSE_S", 0.0)
+
+
+async def asked(room: Newsroom, question: str = ASKED) -> Any:
+    """An answer that all can read."""
+    result = await room.reader.slash(room.channel, "ask", question=question)
+    return result.response.message
+
+
+def dam(room: Newsroom) -> str:
+    """The id of the report on the dam."""
+    return next(one.article_id for one in room.archive().articles() if one.text == DAM)
+
+
+@pytest.mark.parametrize("kind", ["corrected", "retracted"])
+async def test_notices_reach_the_answer(room: Newsroom, kind: str) -> None:
+    """A correction or retraction is told in the answer itself, once, and its buttons stay."""
+    message = await asked(room)
+    had = labels(message)
+    change = room.archive().correct if kind == "corrected" else room.archive().retract
+    change(dam(room), "It was @everyone's fault.")
+    await room.env.advance_time(120)
+    shown = next(one for one in room.channel.history() if one.id == message.id)
+    assert "**Since this answer:**" in said(shown)
+    assert f"was **{kind}**: It was \\@everyone's fault." in said(shown)
+    assert "> A gate at Hallow Dam failed" in said(shown)
+    assert labels(shown) == had
+    edits = [r for r in room.env.http_requests if r.method == "PATCH"]
+    await room.env.advance_time(600)
+    assert [r for r in room.env.http_requests if r.method == "PATCH"] == edits
+    assert room.channel.last_message.id == message.id
+
+
+async def test_changed_sentence_is_told(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
+    """When a commit from anywhere changes what is quoted, the answer says so."""
+    message = await asked(room)
+    room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
+    await room.env.advance_time(120)
+    shown = next(one for one in room.channel.history() if one.id == message.id)
+    assert "was changed, and no longer says what is quoted here" in said(shown)
+
+
+async def test_untouched_answers_have_no_note(room: Newsroom) -> None:
+    """Answers that quote other reports stay as they are."""
+    message = await asked(room, "Who reached the cup final?")
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(120)
+    shown = next(one for one in room.channel.history() if one.id == message.id)
+    assert "dam" in said(shown).lower() or "Since this answer" not in said(shown)
+
+
+async def test_second_note_joins_the_first(room: Newsroom) -> None:
+    """What happens later is added to the note that is there."""
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(120)
+    room.archive().retract(dam(room), "It was made up.")
+    await room.env.advance_time(120)
+    shown = next(one for one in room.channel.history() if one.id == message.id)
+    assert said(shown).count("Since this answer") == 1
+    assert "It was five." in said(shown)
+    assert "It was made up." in said(shown)
+
+
+async def test_deleted_answers_are_no_trouble(room: Newsroom) -> None:
+    """A note for a message that is gone is given up, and others follow."""
+    first = await asked(room)
+    second = await asked(room, "When did the gate at Hallow Dam fail, on which day?")
+    channel = room.env.bot.get_channel(room.channel.id)
+    await channel.get_partial_message(first.id).delete()
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(120)
+    shown = next(one for one in room.channel.history() if one.id == second.id)
+    assert "It was five." in said(shown)
+
+
+async def test_notes_are_few_an_hour(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Past the hour's allowance the rest waits for the next hour, and then comes."""
+    monkeypatch.setattr(notes, "_AN_HOUR", 2)
+    for number in range(3):
+        await asked(room, f"When did gate {number} at Hallow Dam fail?")
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(300)
+    noted = [one for one in room.channel.history() if "It was five." in said(one)]
+    assert len(noted) == 2
+    await room.env.advance_time(3600)
+    noted = [one for one in room.channel.history() if "It was five." in said(one)]
+    assert len(noted) == 3
+
+
+async def test_note_that_finds_no_room_is_a_reply(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that fills its message is left as it is; the note replies to it, without a ping."""
+    monkeypatch.setattr(notes, "MAX_TEXT", 100)
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(120)
+    reply = room.channel.last_message
+    assert reply.reference.message_id == message.id
+    assert "It was five." in said(reply)
+    post = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
+    assert post.json["allowed_mentions"] == {"parse": [], "replied_user": False}
+
+
+async def test_old_answers_are_tried_again(room: Newsroom) -> None:
+    """Discord limits edits of old messages for a while; the note comes once it takes them again."""
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    edit = f"/channels/*/messages/{message.id}"
+    room.env.inject_error("PATCH", edit, status=429, code=30046, times=2)
+    await room.env.advance_time(60)
+    assert "It was five." not in said(room.channel.last_message)
+    await room.env.advance_time(300)
+    assert "It was five." in said(room.channel.last_message)
+    assert room.archive().memory.disturbed(room.env.now()) == []
+
+
+async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> None:
+    """Without notes in the settings an answer stays as it was sent, whatever becomes of it."""
+    message = await asked(room)
+    quiet = settings.model_copy(update={"discord": Discord(notes=False)})
+    await room.env.restart_bot(OnRecord(Library(quiet, FakeEncoder()), quiet))
+    room.archive().retract(dam(room), "It was made up.")
+    await room.env.advance_time(300)
+    (shown,) = room.channel.history()
+    assert said(shown) == said(message)

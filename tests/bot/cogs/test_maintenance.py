@@ -1,0 +1,196 @@
+"""What happens by the clock: sources looked into again, servers that were left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from support.fakes import FakeEncoder
+from support.newsroom import Newsroom, Site, said
+
+from bot.client import OnRecord
+from bot.library import Library
+from bot.settings import Discord, Settings
+from bot.upkeep import Roll, Upkeep
+from index.errors import InputError
+
+pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
+NOW = datetime(2026, 3, 14, tzinfo=UTC)
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def slow() -> Iterator[None]:
+    """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
+    loops = (Upkeep.watch, Upkeep.note, Upkeep.refresh)
+    for loop in loops:
+        loop.change_interval(hours=12)
+    yield
+    for loop in loops:
+        loop.change_interval(minutes=1)
+
+
+@pytest.fixture
+def weeks(slow: None, room: Newsroom, site: Site) -> Newsroom:  # noqa: ARG001 - must come first
+    """The newsroom, where weeks pass fast."""
+    site.reach(room.archive())
+    return room
+
+
+@pytest.fixture
+def fed(room: Newsroom, site: Site) -> Newsroom:
+    """The newsroom with a feed that is due every quarter of an hour."""
+    site.publish("The tide rose at dawn. Boats left the quay.")
+    site.reach(room.archive())
+    room.archive().sources.add(site.feed, 15)
+    return room
+
+
+async def test_due_sources_are_read(fed: Newsroom, site: Site) -> None:
+    """A feed is read when it is due, by the schedule, and not before it is due again."""
+    await fed.env.advance_time(61)
+    assert fed.archive().size().articles == 3
+    assert (fed.archive().history()[0].actor, fed.archive().history()[0].action) == (
+        "clock",
+        "refresh",
+    )
+    site.publish("The tide rose at dawn. Boats left the quay.", "The market opened late.")
+    await fed.env.advance_time(5 * 60)
+    assert fed.archive().size().articles == 3
+    await fed.env.advance_time(11 * 60)
+    assert fed.archive().size().articles == 4
+
+
+async def test_paused_sources_are_left_alone(fed: Newsroom, site: Site) -> None:
+    """A paused feed is not read by the schedule."""
+    fed.archive().sources.pause(site.feed)
+    await fed.env.advance_time(3600)
+    assert fed.archive().size().articles == 2
+
+
+async def test_schedule_waits_while_a_reindex_runs(
+    fed: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The schedule leaves a collection alone that somebody reindexes."""
+    works = fed.env.bot.works
+    monkeypatch.setattr(works, "at", lambda _: object())
+    await fed.env.advance_time(120)
+    assert fed.archive().size().articles == 2
+
+
+async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> None:
+    """After a week moderators are told where they read, once, and nobody is pinged."""
+    weeks.archive().sources.add(site.feed, 15)
+    guild = weeks.env.bot.get_guild(weeks.guild.id)
+    await guild.edit(system_channel=guild.get_channel(weeks.channel.id))
+    await weeks.env.advance_time(6 * DAY)
+    assert weeks.channel.history() == []
+    await weeks.env.advance_time(3 * DAY)
+    (told,) = weeks.channel.history()
+    assert "have failed for a week" in said(told)
+    assert "answers 404" in said(told)
+    sent = [r for r in weeks.env.http_requests if r.path.endswith("/messages")][-1]
+    assert sent.json["allowed_mentions"] == {"parse": []}
+    await weeks.env.advance_time(9 * DAY)
+    assert len(weeks.channel.history()) == 1
+
+
+async def test_moderators_may_have_a_channel_of_their_own(
+    weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A channel from the settings comes before those that Discord knows."""
+    desk = weeks.guild.create_text_channel("desk")
+    named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
+    bot = weeks.env.bot
+    monkeypatch.setattr(bot, "settings", bot.settings.model_copy(update={"discord": named}))
+    weeks.archive().sources.add(site.feed, 15)
+    await weeks.env.advance_time(9 * DAY)
+    assert "have failed for a week" in said(desk.last_message)
+
+
+async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site) -> None:
+    """Without a channel to write in, the server's owner gets the message."""
+    weeks.archive().sources.add(site.feed, 15)
+    await weeks.env.advance_time(9 * DAY)
+    assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
+
+
+def test_roll_keeps_and_gives_back(tmp_path: Path) -> None:
+    """A server is due for erasing so long after it was left, and not if the bot came back."""
+    roll = Roll(tmp_path / "servers.json", timedelta(days=30))
+    assert roll.call([1, 2], NOW) == []
+    assert roll.call([1], NOW) == []
+    assert roll.call([1], NOW + timedelta(days=29)) == []
+    assert roll.call([1, 2], NOW + timedelta(days=29)) == []
+    assert roll.call([1], NOW + timedelta(days=30)) == []
+    again = Roll(tmp_path / "servers.json", timedelta(days=30))
+    assert again.call([1], NOW + timedelta(days=60)) == [2]
+    again.strike(2)
+    assert again.call([1], NOW + timedelta(days=90)) == []
+
+
+def test_roll_knows_only_servers_it_was_in(tmp_path: Path) -> None:
+    """A collection made before the bot came to its server is none that was left."""
+    (tmp_path / "server-7").mkdir()
+    roll = Roll(tmp_path / "servers.json", timedelta())
+    assert roll.call([], NOW) == []
+
+
+async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
+    """Removed from a server, the bot keeps its collection for the days set, then erases it."""
+    other = Newsroom(weeks.env, "Elsewhere")
+    other.stock(settings, settings.data / "elsewhere", gull="A gull flew over the harbour.")
+    folder = settings.data / f"server-{other.guild.id}"
+    await weeks.env.advance_time(3600)
+    await weeks.env.bot.get_guild(other.guild.id).leave()
+    await weeks.env.advance_time(29 * DAY)
+    assert folder.is_dir()
+    await weeks.env.advance_time(2 * DAY)
+    assert not folder.exists()
+    assert weeks.archive().size().articles == 2
+
+
+async def test_leaving_while_the_bot_is_away_is_found_out(
+    weeks: Newsroom, settings: Settings
+) -> None:
+    """A server that the bot knew and, when it starts, is no longer in counts as left."""
+    library = Library(settings, FakeEncoder())
+    library.archive(77).prepare()
+    here = [weeks.guild.id, 77]
+    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
+    await weeks.env.restart_bot(OnRecord(library, settings))
+    await weeks.env.advance_time(29 * DAY)
+    assert (settings.data / "server-77").is_dir()
+    await weeks.env.advance_time(2 * DAY)
+    assert not (settings.data / "server-77").exists()
+    assert (settings.data / f"server-{weeks.guild.id}").is_dir()
+    library.close()
+
+
+def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
+    """A collection that the settings give to several servers is not erased from one of them."""
+    settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
+    library = Library(settings, FakeEncoder())
+    library.archive(7).prepare()
+    library.archive(8).prepare()
+    with pytest.raises(InputError, match="shares its reports"):
+        library.erase(7)
+    library.erase(8)
+    assert {path.name for path in tmp_path.iterdir()} == {"desk"}
+    library.close()
+
+
+async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
+    """A damaged collection of a server that was left is logged, and the next one is erased."""
+    library = Library(settings, FakeEncoder())
+    library.archive(77).prepare()
+    (settings.data / "server-66").mkdir()
+    (settings.data / "server-66" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    here = [weeks.guild.id, 66, 77]
+    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
+    await weeks.env.restart_bot(OnRecord(library, settings))
+    await weeks.env.advance_time(31 * DAY)
+    assert not (settings.data / "server-77").exists()
+    library.close()

@@ -1,0 +1,286 @@
+"""Answers as Discord messages: verbatim, within the limits, and plain."""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import discord
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.answers import answer_of
+
+from bot.buttons import answer_rows
+from bot.render import (
+    MAX_TEXT,
+    answer_view,
+    answering,
+    block_quote,
+    coded,
+    escaped,
+    notice_view,
+    text_fragment,
+)
+from index.domain import (
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    Filters,
+    Notice,
+    Quote,
+    Standing,
+)
+
+HOSTILE = st.text(
+    st.one_of(
+        st.sampled_from("*_~|`>#-+[]()<>@:\\/.1 \n😀\u202e\u00e9"),
+        st.characters(exclude_categories=("Cs", "Cc")),
+    ),
+    min_size=1,
+    max_size=400,
+).filter(lambda text: bool(text.strip()))
+
+
+def shown(markdown: str) -> str:
+    """What Discord shows of escaped text: a backslash before a sign is dropped."""
+    return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", markdown)
+
+
+def blocks(answer: Answer) -> list[str]:
+    """The text of each block of the message."""
+    view = answer_view(answer)
+    return [
+        item.content for item in view.walk_children() if isinstance(item, discord.ui.TextDisplay)
+    ]
+
+
+@given(HOSTILE)
+def test_escaped_text_shows_letter_for_letter(text: str) -> None:
+    """What Discord shows of an escaped text is the text."""
+    assert shown(escaped(text)) == text
+
+
+@given(HOSTILE)
+def test_escaped_text_holds_no_live_markup(text: str) -> None:
+    """No sign that starts markup, a mention or a link is left without a backslash."""
+    left = re.sub(r"\\[^0-9A-Za-z\s]", "", escaped(text))
+    assert not re.search(r"[`*_~|\[\]()<>#@]|\w://", left)
+
+
+@given(
+    st.lists(HOSTILE, min_size=1, max_size=6), st.sampled_from([None, "https://a.example/x_(y)"])
+)
+def test_limits_hold_whatever_the_quotes_contain(texts: list[str], url: str | None) -> None:
+    """A message never has more text or components than Discord takes."""
+    view = answer_view(answer_of(texts, url=url, title=texts[0]))
+    assert sum(map(len, blocks(answer_of(texts, url=url, title=texts[0])))) <= MAX_TEXT
+    assert view.total_children_count <= 40
+
+
+@given(HOSTILE)
+def test_block_quote_is_verbatim(text: str) -> None:
+    """Each line of a quote stands in the block quote, unchanged and in order."""
+    article = Article(article_id="a", title="t", text=text)
+    made = block_quote(CitedQuote(Quote.cut(article, 0, len(text)), 1))
+    lines = [line.removeprefix("> ") for line in made.removesuffix(" **[1]**").split("\n")]
+    assert shown("\n".join(lines)) == text
+
+
+def test_long_quotes_are_left_out_whole() -> None:
+    """Quotes that do not fit are counted, never cut, and hide none that fits."""
+    long = "word " * 500
+    made = blocks(answer_of([long.strip(), long.strip(), "Short."]))
+    assert sum(map(len, made)) <= MAX_TEXT
+    assert "1 more too long to show here" in made[-1]
+
+
+def test_question_cannot_format_the_message() -> None:
+    """The question is shown as typed."""
+    assert "What \\*happened\\*?" in blocks(answer_of(["Yes."]))[0]
+
+
+def test_link_opens_at_the_quote() -> None:
+    """The title links to the page with a text fragment of the quote."""
+    made = blocks(answer_of(["The gate failed."], url="https://a.example/x"))[-2]
+    assert "[A title](https://a.example/x#:~:text=The%20gate%20failed.)" in made
+
+
+def test_text_fragment_of_a_long_quote_names_its_ends() -> None:
+    """A long quote is addressed by its first and last words, hyphens escaped."""
+    words = "one two three four five six seven eight nine ten eleven-twelve"
+    link = text_fragment("https://a.example/#top", words)
+    assert link == (
+        "https://a.example/#top:~:text=one%20two%20three%20four%20five,"
+        "seven%20eight%20nine%20ten%20eleven%2Dtwelve"
+    )
+
+
+def test_decline_says_so_and_shows_the_closest() -> None:
+    """A decline is plainly one, and calls its quote what it is."""
+    answered = answer_of(["The gate failed."])
+    declined = Answer(
+        answer_id="0123456789ab",
+        question="Who won?",
+        filters=Filters(),
+        generation=1,
+        model="fake",
+        status="declined",
+        confidence=0.1,
+        citations=answered.citations,
+        reason="The reports do not say.",
+        closest=answered.quotes[0],
+    )
+    made = "\n".join(blocks(declined))
+    assert "**No answer in the reports.** The reports do not say." in made
+    assert "The closest passage, which does not answer it:\n> The gate failed." in made
+
+
+QUESTIONS = st.sampled_from(
+    ["When did the gate fail?", "Who said so?", "How many people died?", "Where?", "gate 3 failed"]
+)
+WORDS = (
+    "gate Gate 3 failed at 4:40 a.m. Monday, **two** people (died) in Ostermoor `said` Ingrid"
+    " Sallow _who_ 14% \n - 1. 2) [x](y) \\* א\u202eב 😀 “no” U.S. 1,200 || ~~ # > a*b"
+).split(" ")
+NEWS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=40).map(" ".join).filter(str.strip)
+
+
+@given(QUESTIONS, NEWS)
+def test_bold_never_alters_a_letter(question: str, text: str) -> None:
+    """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
+    answer = replace(answer_of([text]), question=question)
+    bold = answering(answer, text)
+    made = escaped(text, bold)
+    live = re.sub(r"\\[^0-9A-Za-z\s]", "", made)  # without what is escaped
+    assert live.count("**") == live.count("*") / 2 == 2 * len(bold)
+    marked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", made)
+    assert shown(marked) == text
+    for span in bold:
+        assert text[span.start].isalnum()
+        assert text[span.end - 1].isalnum()
+        assert "\n" not in text[span.start : span.end]
+
+
+def test_kind_asked_for_is_bold() -> None:
+    """What is asked for stands out: a time, a place, a name; else the words of the question."""
+    text = "A gate at Hallow Dam failed at 4:40 a.m. on Monday."
+    when = replace(answer_of([text]), question="When did it fail?")
+    assert [text[s.start : s.end] for s in answering(when, text)] == ["4:40 a.m", "Monday"]
+    where = replace(answer_of([text]), question="Where did it fail?")
+    assert [text[s.start : s.end] for s in answering(where, text)] == ["Hallow Dam"]
+    said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
+    who = replace(answer_of([said]), question="Who spoke?")
+    assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
+    numbered = "On February 3 nobody looked at Gate 3 of the old dam in the hills."
+    gate = replace(answer_of([numbered]), question="Was Gate 3 tested?")
+    assert [numbered[s.start : s.end] for s in answering(gate, numbered)] == ["Gate 3"]
+    why = replace(answer_of([text]), question="Why did the gate fail?")
+    assert [text[s.start : s.end] for s in answering(why, text)] == ["gate", "failed"]
+
+
+@given(
+    st.lists(NEWS, min_size=1, max_size=9),
+    HOSTILE,
+    st.sampled_from([None, "https://a.example/" + "x" * 480, "https://a.example/" + "y" * 3000]),
+    st.booleans(),
+)
+def test_whole_message_is_within_limits(
+    texts: list[str], asked: str, url: str | None, private: bool
+) -> None:
+    """With long links, right-to-left, emoji, buttons and notes, a message still fits."""
+    answer = answer_of([text * 6 for text in texts], url=url, title=texts[0] * 9)
+    answer = replace(
+        answer, question="Who " + asked * 5, filters=Filters(publishers=("N" * 80,) * 5)
+    )
+    view = answer_view(answer, answer_rows(answer, private=private), asked=asked, note="-# note")
+    content = [i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)]
+    assert sum(map(len, content)) <= MAX_TEXT
+    assert all(content)
+    assert view.total_children_count <= 40
+    assert view.content_length() <= MAX_TEXT
+
+
+NASTY = (
+    "@everyone <@1> ``` ``` ` ** __ ~~ || > >>> - # ## 1. [x](http://y.example) <t:1:D> \\ :/ "
+    "שלום مرحبا \u202e \u2066 \u200d 👩‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿 e\u0301\u0302\u0303 \u200b \ufeff ﷽ 漢字かな "
+    "https://a.example/?q=1&r=(2) word Gate 3 died Monday 4:40 a.m. said Mara Voss \n \n\n \t"
+).split(" ")
+
+
+def test_two_thousand_articles_fit() -> None:
+    """Whatever articles hold, their answers are within Discord's limits and quote to the letter."""
+    choose = random.Random(11)  # noqa: S311 - no secret
+    for number in range(500):
+        texts = [
+            " ".join(choose.choices(NASTY, k=choose.choice([1, 9, 60, 400]))).strip() or "x"
+            for _ in range(4)
+        ]
+        url = choose.choice([None, "https://a.example/" + choose.choice(["ü", "(x)", "y" * 1_990])])
+        title = " ".join(choose.choices(NASTY, k=choose.choice([0, 3, 90])))
+        answer = answer_of(
+            [text * choose.choice([1, 1, 3]) for text in texts], url=url, title=title
+        )
+        answer = replace(
+            answer, question=f"Who said {title[:1_900]}?", filters=Filters(("@" * 99,))
+        )
+        private = bool(number % 2)
+        view = answer_view(answer, answer_rows(answer, private=private), asked=title or None)
+        shown_blocks = [
+            i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)
+        ]
+        assert all(shown_blocks)
+        assert view.content_length() <= MAX_TEXT
+        assert view.total_children_count <= 40
+        quotes = [text for text in shown_blocks if text.startswith("> ")]
+        plain = {cited.quote.text for cited in answer.quotes}
+        for quote in quotes:
+            unmarked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", quote)
+            lines = [line.removeprefix("> ") for line in unmarked.split("\n")]
+            assert shown("\n".join(lines)) in plain
+
+
+def test_each_quote_has_its_source_with_both_dates_and_the_link() -> None:
+    """Under each quote stand number, publisher, exact and relative date, and its own link."""
+    made = blocks(answer_of(["The gate failed.", "The siren came late."], url="https://a.example"))
+    assert made[2] == (
+        "**[1]** Northwire · <t:1773014400:D>, <t:1773014400:R> · "
+        "[A title](https://a.example#:~:text=The%20gate%20failed.)"
+    )
+    assert made[4].endswith("[A title](https://a.example#:~:text=The%20siren%20came%20late.)")
+
+
+def test_filters_are_said_in_words() -> None:
+    """An answer from a part of the reports says from which."""
+    only = Filters(publishers=("North_wire",), since=datetime(2026, 3, 9, tzinfo=UTC))
+    head = blocks(replace(answer_of(["Yes."]), filters=only))[0]
+    assert "-# From only reports by North\\_wire, since <t:1773014400:D>" in head
+
+
+@pytest.mark.parametrize("kind", ["corrected", "retracted"])
+def test_notice_stands_with_the_quote(kind: Standing) -> None:
+    """What moderators made known of a report is told with each quote of it, as plain text."""
+    notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
+    answer = answer_of(["The dam failed."])
+    cited = replace(
+        answer.citations[0], article=replace(answer.citations[0].article, notice=notice)
+    )
+    text = "\n".join(blocks(replace(answer, citations=(cited,))))
+    assert f"\n-# **{kind.capitalize()}**: It was \\*noon\\*. \\# So" in text
+
+
+@given(text=st.text())
+def test_ids_stay_code(text: str) -> None:
+    """Whatever an id holds, nothing of it stands outside the code that it is shown as."""
+    assert coded(text).count("`") == 2
+    assert "\n" not in coded(text)
+
+
+def test_names_cannot_turn_the_reading_direction() -> None:
+    """Overrides of the direction in a title do not reach what the bot itself says."""
+    (shown,) = notice_view("\u202eDam\u2066 fails").children
+    assert isinstance(shown, discord.ui.TextDisplay)
+    assert shown.content == "Dam fails"

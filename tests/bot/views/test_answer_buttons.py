@@ -1,0 +1,219 @@
+"""Buttons under answers: what they show, to whom, and that they outlive restarts."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from support.fakes import FakeEncoder
+from support.newsroom import ASKED, DAM, Newsroom, labels, parts, said
+
+from bot.buttons import answer_rows
+from bot.client import OnRecord
+from bot.library import Library
+from bot.press import ACTIONS, Press
+from bot.settings import Settings
+from index.archive import Archive
+
+pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
+
+LONG = " ".join(
+    f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
+)
+
+
+async def ask(room: Newsroom, question: str = ASKED, **options: Any) -> Any:
+    """Ask, and give the answer's message."""
+    result = await room.reader.slash(room.channel, "ask", question=question, **options)
+    return result.response
+
+
+async def test_answer_carries_its_buttons(room: Newsroom) -> None:
+    """Each button's id names the answer and is within Discord's length."""
+    message = await ask(room)
+    assert labels(message) == [
+        "More passages",
+        "Sentences around",
+        "Sources",
+        "Useful",
+        "Wrong quote",
+    ]
+    shown = re.search(r"answer `(\w+)`", said(message))
+    ids = [part["custom_id"] for part in parts(message) if "custom_id" in part]
+    assert shown
+    assert all(shown[1] in one and len(one) <= 100 for one in ids)
+
+
+def test_every_button_has_an_id_that_is_found_again() -> None:
+    """Custom ids of all actions match the template, with the largest numbers too."""
+    for action in ACTIONS:
+        made = Press(action, "f" * 60, 999_999_999)
+        assert len(made.custom_id) <= 100
+        assert made.template.fullmatch(made.custom_id)
+
+
+async def test_more_passages_turn_in_place(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Further passages, each with its speaker, come in one's own message; pages turn in it."""
+    room.stock(settings, tmp_path / "long", tunnel=LONG)
+    message = await ask(room, "What does the tunnel chronicle tell?")
+    result = await room.editor.click(message.message, label="More passages")
+    assert result.ephemeral
+    first = said(result.response)
+    assert "Page 1 of" in first
+    assert "Mara Voss:" in first
+    assert labels(result.response) == ["(◀ Back)", "Next ▶"]
+    before = len(room.channel.history())
+    await room.editor.click(result.response.message, label="Next ▶")
+    turned = said(result.response)
+    assert "Page 2 of" in turned
+    assert len(room.channel.history()) == before
+    quotes = {line for line in first.split("\n") if line.startswith("> ")}
+    assert quotes.isdisjoint(turned.split("\n"))
+
+
+async def test_sentences_around_are_verbatim(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """A quote is shown with two sentences on each side, as one stretch of the report."""
+    room.stock(settings, tmp_path / "long", tunnel=LONG)
+    message = await ask(room, "What does Paragraph 5 of the tunnel chronicle tell?")
+    result = await room.reader.click(message.message, label="Sentences around")
+    assert result.ephemeral
+    shown = said(result.response).replace("*", "")
+    quotes = re.findall(r"^> (.+)$", shown, re.MULTILINE)
+    assert quotes
+    assert all(quote in LONG and quote.count(".") >= 3 for quote in quotes)
+
+
+async def test_sources_tell_what_changed(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """The list of sources says of each report whether it stands, was changed or removed."""
+    message = await ask(room)
+    result = await room.reader.click(message.message, label="Sources")
+    assert "as it stands now" in said(result.response)
+    room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
+    result = await room.reader.click(message.message, label="Sources")
+    assert "changed since this answer" in said(result.response)
+    archive = room.archive()
+    archive.remove([one.article_id for one in archive.articles()])
+    result = await room.reader.click(message.message, label="Sources")
+    assert "removed since this answer" in said(result.response)
+
+
+async def test_private_answer_can_be_shared(room: Newsroom) -> None:
+    """Sharing posts the same answer for all, names who shared it, and logs where it stands."""
+    message = await ask(room, private=True)
+    assert labels(message)[-1] == "Show to all"
+    result = await room.reader.click(message.message, label="Show to all")
+    assert not result.ephemeral
+    text = said(result.response)
+    assert "Shared by reader" in text
+    assert "4:40" in text
+    assert "Show to all" not in labels(result.response)
+    found = re.search(r"answer `(\w+)`", text)
+    assert found
+    assert room.archive().memory.recall(found[1]).message == result.response.id
+
+
+async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
+    """Useful counts at once; a wrong quote asks for a reason, and both show in /why."""
+    message = await ask(room)
+    result = await room.editor.click(message.message, label="Useful")
+    assert "without your name" in said(result.response)
+    asked = await room.reader.click(message.message, label="Wrong quote")
+    assert asked.modal
+    field = next(
+        inner["custom_id"]
+        for outer in asked.modal["components"]
+        for inner in outer.get("components", [outer.get("component", {})])
+    )
+    done = await room.reader.submit_modal(asked, {field: "It is *another* gate."})
+    assert done.ephemeral
+    found = re.search(r"answer `(\w+)`", said(message))
+    assert found
+    why = await room.reader.slash(room.channel, "why", answer=found[1])
+    text = said(why.response)
+    assert "1 found it useful, 1 a quote wrong." in text
+    assert "It is \\*another\\* gate." in text
+
+
+async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settings) -> None:
+    """A bot that was started anew answers the buttons of its former self."""
+    message = await ask(room)
+    again = OnRecord(Library(settings, FakeEncoder()), settings)
+    await room.env.restart_bot(again)
+    result = await room.reader.click(message.message, label="Sources")
+    assert "### Sources" in said(result.response)
+    result = await room.reader.click(message.message, label="More passages")
+    assert "Page 1 of" in said(result.response)
+
+
+async def test_button_of_an_unknown_answer_is_explained(room: Newsroom) -> None:
+    """When the log has lost an answer, its buttons say so in private."""
+    message = await ask(room)
+    with room.archive().memory._writing() as db:
+        db.execute("DELETE FROM answer")
+    result = await room.reader.click(message.message, label="Sources")
+    assert result.ephemeral
+    assert "No answer" in said(result.response)
+
+
+async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody foresaw is answered in one private sentence."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("secret detail")
+
+    message = await ask(room)
+    monkeypatch.setattr("index.store.answers.Memory.recall", broken)
+    result = await room.reader.click(message.message, label="Sources")
+    assert "Something went wrong on my side" in said(result.response)
+    assert "secret" not in said(result.response)
+
+
+async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
+    """A logged span that lies outside the stored text is refused, not shown."""
+    message = await ask(room)
+    with room.archive().memory._writing() as db:
+        db.execute("UPDATE answer SET cuts = replace(cuts, ', 51,', ', 999,')")
+    result = await room.reader.click(message.message, label="Sentences around")
+    assert "is not inside article" in said(result.response)
+    assert "4:40" not in said(result.response)
+
+
+async def test_buttons_have_a_pace(room: Newsroom) -> None:
+    """Five buttons may be pressed for each question; the next one waits, and is told so."""
+    message = await ask(room)
+    for _ in range(30):
+        await room.reader.click(message.message, label="Useful")
+    refused = await room.reader.click(message.message, label="Useful")
+    assert refused.ephemeral
+    assert "asked a lot within a minute" in said(refused.response)
+    await room.env.advance_time(61)
+    again = await room.reader.click(message.message, label="Useful")
+    assert "noted" in said(again.response)
+
+
+async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:
+    """No row of an answer or a decline, private or not, has more buttons than Discord takes."""
+    for threshold in (0.0, 1.0):
+        archive = Archive(room.archive()._store, FakeEncoder(), threshold=threshold)
+        for private in (True, False):
+            rows = answer_rows(archive.ask(ASKED), private=private)
+            assert rows
+            assert all(1 <= len(row.children) <= 5 for row in rows)
+
+
+async def test_button_of_another_version_says_so(room: Newsroom) -> None:
+    """A button whose action is known no longer does not leave who presses it without an answer."""
+    view = discord.ui.View()
+    view.add_item(discord.ui.Button(label="Old", custom_id="onrecord:vanished:abc:0"))
+    channel = room.env.bot.get_channel(room.channel.id)
+    pressed = await room.reader.click(await channel.send(view=view), label="Old")
+    assert "no longer know this button" in said(pressed.response)

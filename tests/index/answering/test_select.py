@@ -1,0 +1,39 @@
+"""Which sentences stand beside one another in an answer."""
+
+from __future__ import annotations
+
+import pytest
+
+from index.answering.agreement import Told
+from index.answering.select import _repeats
+from index.domain import Article, Sentence
+
+CLAIM = "Tessen council said on Monday that shutting the Mill Road pool would save 90,000 a year."
+DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 90,000 a year."
+
+
+def told(name: str, text: str) -> Told:
+    """The only sentence of a report by one and the same outlet."""
+    article = Article(article_id=name, title=name, text=text, publisher="Tessen Star")
+    return Told(article, Sentence(1, name, 1, 0, 0, len(text), text))
+
+
+@pytest.mark.parametrize(
+    ("other", "repeats"),
+    [
+        (DENIAL, False),
+        (CLAIM.replace("Monday", "Monday evening"), True),
+        (CLAIM.replace("a year", "a year, not 80,000 as first said"), False),
+        (DENIAL.replace("a year", "a year, not 80,000 as first said"), False),
+    ],
+)
+def test_a_denial_is_no_copy(other: str, repeats: bool) -> None:
+    """What denies a claim is quoted beside it, though one outlet words both much alike."""
+    assert _repeats(told("a", CLAIM), told("b", other)) is repeats
+    assert _repeats(told("b", other), told("a", CLAIM)) is repeats
+
+
+def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
+    """A claim with a “not” in it is no denial either."""
+    corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
+    assert not _repeats(told("a", corrected), told("b", DENIAL))

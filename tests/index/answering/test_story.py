@@ -1,0 +1,274 @@
+"""The sample story, followed with the real encoder: who says what, when, and against whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from bot import output
+from bot.pictures import counted
+from bot.render import answer_view
+from bot.wording import speaker_line, story_line
+from index.archive import Archive
+from index.domain import Answer, Filters
+from index.encoder import SentenceTransformerEncoder
+
+pytestmark = pytest.mark.encoder
+
+WARNED = "Was the ministry warned about Gate 3?"
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The reports that the project was written with."""
+    made = Archive.open(tmp_path_factory.mktemp("data"), "story", SentenceTransformerEncoder())
+    made.add([str(Path(str(files("bot") / "sample")))])
+    yield made
+    made.close()
+
+
+def side_texts(answer: Answer) -> list[str]:
+    """What each side says, its quotes joined."""
+    assert answer.agreement
+    return [
+        " ".join(answer.quotes[n].quote.text for n in side.quotes)
+        for side in answer.agreement.sides
+    ]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        WARNED,
+        "Were crews warned about Gate 3?",
+        "Did crews warn managers that Gate 3 was unsafe?",
+        "Was a warning about the gate ignored?",
+    ],
+)
+def test_claim_and_denial_stand_side_by_side(archive: Archive, question: str) -> None:
+    """The union's claim is one side and the ministry's denial the other, with their speakers."""
+    answer = archive.ask(question)
+    claim, denial = side_texts(answer)
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "disagree"
+    assert "Maintenance crews" in claim
+    assert "rejected" in denial or "No warning" in denial
+    speakers = [side.speaker or "" for side in answer.agreement.sides]
+    assert "union" in speakers[0]
+    assert "inistry" in speakers[1]
+
+
+def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
+    """A spokesman who only "told" a conference that there was no warning is shown denying it."""
+    lines = [speaker_line(cited) for cited in archive.ask(WARNED).quotes]
+    assert "Ministry spokesman Pieter Aldane, denying it:" in lines
+    assert "The leader of their union:" in lines
+
+
+@pytest.mark.parametrize(
+    ("question", "speaker"),
+    [
+        ("What did Karim Boland say?", "Boland"),
+        ("What did the union leader claim?", "union"),
+        ("What did the mayor say?", "Elise Kornath"),
+    ],
+)
+def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str) -> None:
+    """Asked what somebody said, their own words answer, however few words the question has."""
+    answer = archive.ask(question)
+    assert answer.status == "answered"
+    assert speaker in (answer.quotes[0].speaker or "")
+
+
+def test_nothing_is_quoted_twice(archive: Archive) -> None:
+    """A sentence that stands in one quote of an answer stands in no other."""
+    for question in (
+        "Had the crews been warned about the gate?",
+        WARNED,
+        "Who ignored the warning?",
+    ):
+        spans = [(cited.quote.article_id, cited.quote) for cited in archive.ask(question).quotes]
+        for n, (article_id, quote) in enumerate(spans):
+            for other_id, other in spans[:n]:
+                apart = quote.end <= other.start or other.end <= quote.start
+                assert article_id != other_id or apart
+
+
+def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
+    """A minister is no prime minister: what he said is not quoted for the other."""
+    answer = archive.ask("What did the prime minister say?")
+    assert (answer.status, answer.reason) == ("declined", "No report mentions “prime”.")
+    named = archive.ask("What did the harpist Karim Boland say?")
+    assert "Boland" in (named.quotes[0].speaker or "")  # one unknown word beside a known name
+
+
+def test_what_somebody_said_of_something_else_is_no_answer(archive: Archive) -> None:
+    """Their words on another matter than the one asked about are not quoted for it."""
+    assert archive.ask("What did Karim Boland say about football?").status == "declined"
+
+
+def test_union_and_ministry_are_independent(archive: Archive) -> None:
+    """Two houses with reporting of their own are two witnesses."""
+    answer = archive.ask(WARNED)
+    assert answer.independent == len(answer.citations) == 2
+    assert [citation.independent_of for citation in answer.citations] == [(2,), (1,)]
+
+
+def test_a_rewrite_is_listed_and_not_quoted_again(archive: Archive) -> None:
+    """Agency copy in another paper is a second report of one origin, its sentence shown once."""
+    answer = archive.ask("When did Gate 3 fail?")
+    (cited,) = [one for one in answer.quotes if "Gate 3, one of five" in one.quote.text]
+    (also,) = cited.also
+    numbered = {citation.number: citation for citation in answer.citations}
+    publishers = {numbered[number].article.publisher for number in (cited.citation, also)}
+    assert publishers == {"Northwire", "Carrowmere Courier"}
+    assert also not in numbered[cited.citation].independent_of
+    assert answer.independent < len(answer.citations)
+
+
+@pytest.mark.parametrize(
+    ("question", "earlier", "later"),
+    [
+        ("How many people died in the flood?", "at least two people", "to six"),
+        ("How many people are missing now?", "Eleven people", "Three people"),
+    ],
+)
+def test_counts_are_updated(archive: Archive, question: str, earlier: str, later: str) -> None:
+    """The first count and the last stand as earlier and later, not as a disagreement."""
+    answer = archive.ask(question)
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "updated"
+    before, after = side_texts(answer)
+    assert earlier in before
+    assert later in after
+
+
+def test_before_the_news_there_is_only_the_first_count(archive: Archive) -> None:
+    """Asked as of the first day, the later count is not there to update it."""
+    then = Filters(as_of=datetime(2026, 3, 10, tzinfo=UTC))
+    answer = archive.ask("How many people are missing now?", then)
+    assert answer.agreement is None
+    assert "Eleven people" in answer.quotes[0].quote.text
+
+
+def test_a_correction_leads(archive: Archive) -> None:
+    """Asked what an earlier report had wrong, the correction comes before it."""
+    answer = archive.ask("Will retired judge Helena Brock lead the inquiry?")
+    texts = [cited.quote.text for cited in answer.quotes]
+    assert texts[0].startswith("Correction:")
+    assert "led by retired judge Helena Brock" in texts[1]
+    assert answer.agreement is not None
+    assert answer.agreement.kind == "updated"
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ("What happened in 1978?", "2 November 1978"),
+        ("What did the minister promise last Wednesday?", "visited Ostermoor on Wednesday"),
+        ("How many people were missing at first?", "Eleven people"),
+        ("What is the latest on the missing people?", "Three people"),
+    ],
+)
+def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: str) -> None:
+    """A sentence of the time in the question leads, the first and the latest report if asked."""
+    assert words in archive.ask(question).quotes[0].quote.text
+
+
+def test_since_when_it_holds(archive: Archive) -> None:
+    """A developing story leads with the latest count and says of which day it is."""
+    line = story_line(archive.ask("How many people are missing now?")) or ""
+    assert "The first quote is the latest, of 13 March 2026" in line
+
+
+def test_what_was_said_before_does_not_stand_alone(archive: Archive) -> None:
+    """What a ministry "had said" is quoted with what it says now."""
+    text = archive.ask("When will the inquiry report?").quotes[0].quote.text
+    assert "had said on Friday that the inquiry would report within six months" in text
+    assert "no date had been set for the final one" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "first", "reports"),
+    [
+        ("What has changed since Wednesday?", "Correction:", 6),
+        ("What is new about the dam since 12 March?", "Correction:", 3),
+        ("How has the death toll changed since Monday?", "OSTERMOOR", 1),
+        ("Any news about Athletic since yesterday?", None, 0),
+    ],
+)
+def test_what_changed_since(
+    archive: Archive, question: str, first: str | None, reports: int
+) -> None:
+    """News since a day, on a topic or not, the newest first; without any a decline says so."""
+    answer = archive.ask(question)
+    assert answer.news is not None
+    assert answer.news.reports == reports
+    assert {cited.change for cited in answer.quotes} <= {"new"}
+    if first is None:
+        assert "about “Athletic” since 13 March 2026" in (answer.reason or "")
+    else:
+        assert answer.quotes[0].quote.text.startswith(first)
+
+
+def test_news_that_was_corrected_since_is_said_to_be(archive: Archive) -> None:
+    """What was new and is wrong stands behind its correction, and a line says so."""
+    answer = archive.ask("What is new about the inquiry since 13 March?")
+    assert [quote.quote.text[:10] for quote in answer.quotes] == ["Correction", "An inquiry"]
+    assert "an earlier report said otherwise" in (story_line(answer) or "")
+
+
+def test_the_timeline_is_of_events(archive: Archive) -> None:
+    """The gate failed on 9 March and was serviced on 3 February, whenever that was reported."""
+    found = counted(archive, "Gate 3")
+    assert sum(found.days[date(2026, 3, 9)].values()) == 3
+    assert date(2026, 2, 3) in found.days
+    assert date(2026, 3, 10) not in found.days
+
+
+def test_rewrites_know_one_another(archive: Archive) -> None:
+    """Of the ten reports the agency's first one and the Courier's have one origin."""
+    same = {
+        one.article_id[:2]: [other.article_id[:2] for other in archive.same_origin(one.article_id)]
+        for one in archive.articles()
+    }
+    assert {name: others for name, others in same.items() if others} == {"01": ["02"], "02": ["01"]}
+
+
+def test_asking_again_gives_the_same(archive: Archive) -> None:
+    """Nothing of it depends on a clock or on what was asked before."""
+    first = archive.ask(WARNED)
+    archive.ask("How many people died in the flood?")
+    assert archive.ask(WARNED) == first
+
+
+def test_json_has_sides_and_speakers(archive: Archive) -> None:
+    """Scripts get the sides by index, the speakers, and who is independent of whom."""
+    made = output.answer(archive.ask(WARNED)).document
+    assert made["agreement"]["kind"] == "disagree"
+    assert {n for side in made["agreement"]["sides"] for n in side["quotes"]} == {0, 1, 2}
+    assert {quote["act"] for quote in made["quotes"]} == {"claim", "denial"}
+    assert [citation["independent_of"] for citation in made["citations"]] == [[2], [1]]
+
+
+def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
+    """From the log come also who else has it, who is independent of whom, and who disagrees."""
+    for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
+        answer = archive.ask(question)
+        archive.memory.log(answer)
+        again = archive.memory.recall(answer.answer_id).answer
+        assert again == answer
+        assert story_line(again) == story_line(answer)
+
+
+def test_the_message_says_it_in_words(archive: Archive) -> None:
+    """In Discord a line names who denies it, and one says that the reports disagree."""
+    answer = archive.ask(WARNED)
+    text = "\n".join(getattr(item, "content", "") for item in answer_view(answer).walk_children())
+    assert "Ministry spokesman Pieter Aldane, denying it:\n> " in text
+    assert story_line(answer) == "2 reports, 2 independent. The reports disagree."
+    assert "2 reports, 2 independent. The reports disagree." in text

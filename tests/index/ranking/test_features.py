@@ -1,0 +1,153 @@
+"""Each feature measures what its name says."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder
+
+from index.domain import Article, Sentence
+from index.ranking.features import SCALED, Column, article_bm25, scaled, table
+from index.ranking.features import given as given_spans
+from index.ranking.query import parse
+from index.store.types import Rows
+from index.text.sentences import split
+from index.text.terms import terms
+
+REPORTS = (
+    Article(
+        article_id="dam",
+        title="Dam fails",
+        text="The dam at Tessen failed on Monday. Nobody was hurt. Who had been warned?",
+        publisher="Northwire",
+        published=datetime(2026, 3, 9, tzinfo=UTC),
+    ),
+    Article(
+        article_id="cup",
+        title="Cup",
+        text="Bruno Asante scored twice for Carrowmere. The crowd sang: photo by staff",
+        publisher="Courier",
+    ),
+)
+
+
+def rows_of(*articles: Article) -> Rows:
+    """All sentences of the articles, as a store would give them."""
+    encoder = FakeEncoder()
+    sentences: list[Sentence] = []
+    for article in articles:
+        for position, span in enumerate(split(article.text)):
+            text = article.text[span.start : span.end]
+            number = len(sentences) + 1
+            sentences.append(
+                Sentence(number, article.article_id, 1, position, span.start, span.end, text)
+            )
+    return Rows(
+        sentences=tuple(sentences),
+        vectors=encoder.encode([one.text for one in sentences]),
+        terms=tuple(tuple(terms(one.text)) for one in sentences),
+        articles={article.article_id: article for article in articles},
+    )
+
+
+def measured(question: str, *articles: Article) -> tuple[list[str], dict[str, Column]]:
+    """Texts of the candidates and their features, all terms being equally rare."""
+    rows = rows_of(*articles)
+    query = parse(question, {one.publisher for one in articles if one.publisher})
+    vectors = FakeEncoder().encode_parts(query.question, query.clauses)
+    idf = np.ones(len(query.terms), dtype=np.float32)
+    return [one.text for one in rows.sentences], table(query, rows, vectors, idf)
+
+
+def test_cover_is_the_share_of_the_question() -> None:
+    """A sentence with two of the three content words covers two thirds, one with none nothing."""
+    texts, found = measured("Which dam failed badly?", *REPORTS)
+    cover = dict(zip(texts, found["cover"].tolist(), strict=True))
+    assert cover["The dam at Tessen failed on Monday."] == pytest.approx(2 / 3)
+    assert cover["Nobody was hurt."] == 0
+
+
+def test_neighbours_and_title_lend_their_words() -> None:
+    """A sentence beside one with the question's words, or under such a title, shares in them."""
+    texts, found = measured("Did the dam at Tessen fail?", *REPORTS)
+    bm25 = dict(zip(texts, found["clause_bm25"].tolist(), strict=True))
+    assert bm25["Nobody was hurt."] > bm25["Who had been warned?"] > 0
+    assert bm25["Bruno Asante scored twice for Carrowmere."] == 0
+    near = dict(zip(texts, found["near"].tolist(), strict=True))
+    assert near["Nobody was hurt."] == 1  # the sentence before has all words
+    assert near["Bruno Asante scored twice for Carrowmere."] == 0
+
+
+def test_publisher_and_day_mark_the_whole_report() -> None:
+    """All sentences of the report that the question names are marked, and no others."""
+    texts, found = measured("What did Northwire say on March 9, 2026?", *REPORTS)
+    own = [1.0] * 3 + [0.0] * (len(texts) - 3)
+    assert found["publisher"].tolist() == own
+    assert found["day"].tolist() == own
+
+
+def test_gives_wants_something_new() -> None:
+    """A name answers who only if the question does not hold it already."""
+    texts, found = measured("Who scored twice for Carrowmere?", *REPORTS)
+    gives = dict(zip(texts, found["gives"].tolist(), strict=True))
+    assert gives["Bruno Asante scored twice for Carrowmere."] == 1
+    assert gives["Nobody was hurt."] == 0
+    _, again = measured("Did Bruno Asante score for Carrowmere?", *REPORTS)
+    assert not again["gives"].any()
+
+
+def test_form_is_read_from_the_last_mark() -> None:
+    """Questions and captions are told from statements; earlier sentences count as first."""
+    texts, found = measured("dam", *REPORTS)
+    asks = dict(zip(texts, found["asks"].tolist(), strict=True))
+    assert [text for text, one in asks.items() if one] == ["Who had been warned?"]
+    assert found["unfinished"].tolist()[-1] == 1
+    assert found["first"].tolist()[:3] == pytest.approx([1, 1 / 2, 1 / 3])
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "cut"),
+    [
+        (
+            "How far is it?",
+            "It is 200 kilometers (125 miles) off.",
+            ["200 kilometers", "125 miles"],
+        ),
+        ("How much was paid?", "They paid $1.2 billion.", ["$1.2 billion"]),
+        ("When was it?", "It began on Monday in 2011.", ["Monday", "2011"]),
+        ("When did it fail?", "It failed at 4:40 a.m., not at 16:40.", ["4:40 a.m.", "16:40"]),
+        ("How much rain fell?", "It rained 187 millimeters.", ["187 millimeters"]),
+        ("How many gates are there?", "Six; 1,200 like it stand abroad.", ["Six", "1,200"]),
+        ("How many died?", "Six died; 1,200 fled.", ["Six"]),
+        ("How many were hurt?", "Nobody was hurt, and two dozen fled.", ["Nobody"]),
+        ("Was it warned?", "It was, in 2011.", []),
+    ],
+)
+def test_what_is_given_is_cut_whole(question: str, text: str, cut: list[str]) -> None:
+    """Spans of the kind asked for hold the whole amount, date or number."""
+    found = given_spans(parse(question), text)
+    assert [text[one.start : one.end] for one in found] == cut
+
+
+def test_article_bm25_finds_the_report() -> None:
+    """The report that has the question's words stands above the one that has not."""
+    scores = article_bm25(parse("Which dam failed?"), REPORTS)
+    assert scores[0] > scores[1]
+
+
+@given(st.text(min_size=1, max_size=80), st.lists(st.text(min_size=1, max_size=60), min_size=1))
+def test_measures_are_finite_whatever_the_texts(question: str, texts: list[str]) -> None:
+    """Every feature of every candidate is a finite number, scaled or not."""
+    articles = [
+        Article(article_id=str(number), title=text, text=text + " x.")
+        for number, text in enumerate(texts)
+    ]
+    kept, found = measured("a " + question, *articles)
+    for name, column in found.items():
+        assert column.shape == (len(kept),)
+        assert np.isfinite(scaled(name, column)).all()
+    assert found.keys() >= SCALED

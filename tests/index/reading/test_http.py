@@ -1,0 +1,602 @@
+"""Fetching is safe from whatever is named and whoever answers, and polite to those who ask."""
+
+from __future__ import annotations
+
+import gzip
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.servers import LOOPBACK, Server, Talk, fetcher, plain, reply, saying, serving
+
+from index.errors import SourceError
+from index.reading.http import USER_AGENT, Fetcher
+from index.reading.urls import canonical, is_public
+
+PAGE = b"<html><body><p>The dam failed at dawn.</p></body></html>"
+
+
+# Addresses of one page
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://www.news.example/a/b/", "http://news.example/a/b"),
+        ("https://news.example/a?b=1&utm_source=x&c=2", "https://news.example/a?c=2&b=1#top"),
+        ("https://NEWS.example:443/a?fbclid=x&gclid=y&at_medium=z", "https://news.example/a"),
+        ("https://news.example/café", "https://news.example/caf%C3%A9"),
+        (" https://news.example ", "https://news.example/?"),
+    ],
+)
+def test_one_page_has_one_key(one: str, other: str) -> None:
+    """How somebody came to a page, and how its address is written, does not count."""
+    assert canonical(one) == canonical(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://news.example/a", "https://news.example/A"),
+        ("https://news.example/?id=1", "https://news.example/?id=2"),
+        ("https://news.example/?id=1", "https://news.example/"),
+        ("https://news.example/a", "https://sport.news.example/a"),
+        ("https://news.example/a", "https://news.example:8080/a"),
+        ("http://[x/a", "http://[x/b"),
+    ],
+)
+def test_two_pages_have_two_keys(one: str, other: str) -> None:
+    """What may lead to another page is kept."""
+    assert canonical(one) != canonical(other)
+
+
+# What is fetched
+
+
+def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Body, type, charset and validators arrive; our name goes out, and no proxy is asked."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
+    answer = plain(PAGE, Content_Type="Text/HTML; charset=UTF-8", ETag='"a1"', Last_Modified="then")
+    with serving(saying(answer)) as server:
+        found = fetcher(server).get(f"http://news.example:{server.port}/ä?q=é#part")
+    assert (found.body, found.content_type, found.charset) == (PAGE, "text/html", "utf-8")
+    assert (found.etag, found.last_modified, found.not_modified) == ('"a1"', "then", False)
+    assert found.url == f"http://news.example:{server.port}/%C3%A4?q=%C3%A9"
+    assert f"User-Agent: {USER_AGENT}" in server.requests[-1]
+    assert f"Host: news.example:{server.port}\r\n" in server.requests[-1]
+    assert "Cookie" not in server.requests[-1]
+
+
+def test_without_host_port_and_type() -> None:
+    """An answer without headers is a page of unknown type; the usual port is not named in Host."""
+    with serving(saying(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE)) as server:
+        found = fetcher(server).get(f"http://{LOOPBACK}:{server.port}")
+    assert (found.body, found.content_type, found.charset, found.etag) == (PAGE, None, None, None)
+
+
+def test_what_has_not_changed_is_not_sent() -> None:
+    """Validators of the last time are sent, and 304 is told apart from a page."""
+    with serving(saying(b"HTTP/1.1 304 X\r\nETag: e\r\n\r\n")) as server:
+        url = f"http://{LOOPBACK}:{server.port}/"
+        found = fetcher(server).get(url, '"a1"', "Sat, 14 Mar 2026 09:30:00 GMT")
+        assert (found.not_modified, found.body, found.etag) == (True, b"", "e")
+        with pytest.raises(SourceError, match="304"):
+            fetcher(server).get(url)
+    assert 'If-None-Match: "a1"\r\n' in server.requests[1]
+    assert "If-Modified-Since: Sat, 14 Mar 2026 09:30:00 GMT\r\n" in server.requests[1]
+
+
+def test_a_validator_cannot_write_headers() -> None:
+    """A stored validator with line ends in it stays one header."""
+    with serving(saying(plain(PAGE))) as server:
+        fetcher(server).get(f"http://{LOOPBACK}:{server.port}/", "a\r\nEvil: yes")
+    assert "If-None-Match: a Evil: yes\r\n" in server.requests[-1]
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(PAGE * 999)),
+        ("deflate", zlib.compress(PAGE * 999)),
+        ("identity", PAGE * 999),
+    ],
+)
+def test_packed_answers(coding: str, body: bytes) -> None:
+    """Compressed bodies are unpacked."""
+    with serving(saying(plain(body, Content_Encoding=coding))) as server:
+        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE * 999
+
+
+def test_redirects_are_followed() -> None:
+    """Relative and absolute redirects lead on; the final address is reported."""
+
+    def talk(line: socket.socket, request: str) -> None:
+        path = request.split(" ")[1]
+        port = request.split("Host: ")[1].split("\r\n", maxsplit=1)[0].rpartition(":")[2]
+        places = {"/a": "b?x=1", "/b?x=1": f"http://other.example:{port}/c#top"}
+        line.sendall(reply(302, Location=places[path]) if path in places else plain(PAGE))
+
+    with serving(talk) as server:
+        found = fetcher(server).get(f"http://news.example:{server.port}/a")
+    assert found.url == f"http://other.example:{server.port}/c"
+    assert server.paths() == ["/a", "/b?x=1", "/c"]
+
+
+# What is refused before anybody is asked
+
+PRIVATE = (
+    "0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.1.2.3"
+    " 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.192 192.0.2.1 192.88.99.1 192.168.1.1"
+    " 198.18.0.1 198.51.100.1 203.0.113.1 224.0.0.1 239.255.255.250 240.0.0.1 255.255.255.255"
+    " 168.63.129.16 :: ::1 ::127.0.0.1 ::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:8.8.8.8 fe80::1"
+    " fc00::1 fd00:ec2::254 fec0::1 ff02::1 64:ff9b::7f00:1 64:ff9b::808:808 64:ff9b:1::a00:1"
+    " 2002:7f00:1::1 2002:808:808::1 2001::1 2001:0:7f00:1:0:0:80ff:fffe 2001:db8::1 3fff::1"
+    " 100::1 5f00::1 fe80::1%eth0 nonsense"
+).split()
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_private_addresses_are_refused(address: str) -> None:
+    """A name that resolves to any address that is not of the open internet is not asked."""
+    assert not is_public(address)
+    with pytest.raises(SourceError, match="not a public web server"):
+        Fetcher(resolve=lambda *_: [address]).get("http://news.example/")
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:2800:21f::1", "2a00::1"])
+def test_public_addresses_pass(address: str) -> None:
+    """The addresses of ordinary sites are public."""
+    assert is_public(address)
+
+
+HOSTILE = [
+    "http://127.0.0.1:{port}/",
+    "http://127.0.0.2:{port}/",
+    "http://0.0.0.0:{port}/",
+    "http://2130706433:{port}/",
+    "http://0x7f000001:{port}/",
+    "http://0x7f.1:{port}/",
+    "http://0177.0.0.1:{port}/",
+    "http://0177.0x0.0.01:{port}/",
+    "http://127.1:{port}/",
+    "http://127.0.1:{port}/",
+    "http://017700000001:{port}/",
+    "http://127.0.0.1.:{port}/",
+    "http://127.0.0.1..:{port}/",
+    "http://127.0.0.01:{port}/",
+    "http://127.0.0.1.1:{port}/",
+    "http://１２７.０.０.１:{port}/",
+    "http://①②⑦.⓪.⓪.①:{port}/",
+    "http://127。0。0。1:{port}/",
+    "http://127%2e0%2e0%2e1:{port}/",
+    "http://%31%32%37.0.0.1:{port}/",
+    "http://localhost:{port}/",
+    "http://LOCALHOST:{port}/",
+    "http://localhost.:{port}/",
+    "http://ⓛocalhost:{port}/",
+    "http://localhost.localdomain:{port}/",
+    "http://intranet:{port}/",
+    "http://metadata.google.internal:{port}/",
+    "http://news.example.:{port}/",
+    "http://news..example:{port}/",
+    "http://.news.example:{port}/",
+    "http://-news.example:{port}/",
+    "http://news.ⓔxample:{port}/",
+    "http://news.example\u200b:{port}/",
+    "http://news.exa\u00admple:{port}/",
+    "http://news_.example-:{port}/",
+    "http://" + "a" * 64 + ".example:{port}/",
+    "http://" + "a." * 140 + "example:{port}/",
+    "http://[::1]:{port}/",
+    "http://[::]:{port}/",
+    "http://[::ffff:127.0.0.1]:{port}/",
+    "http://[::ffff:7f00:1]:{port}/",
+    "http://[0:0:0:0:0:ffff:127.0.0.1]:{port}/",
+    "http://[64:ff9b::7f00:1]:{port}/",
+    "http://[fe80::1%25lo]:{port}/",
+    "http://[::1:{port}/",
+    "http://[v1.127]:{port}/",
+    "http://user@127.0.0.1:{port}/",
+    "http://user:pass@news.example:{port}/",
+    "http://news.example@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}@news.example/",
+    "http://news.example:80@127.0.0.1:{port}/",
+    "http://news.example\\@127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}\\.news.example/",
+    "http://127.0.0.1:{port}\t.news.example/",
+    "http://127.0.0.1\r\n:{port}/",
+    "http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "http:127.0.0.1:{port}/",
+    "http:///127.0.0.1:{port}/",
+    "http:\\\\127.0.0.1:{port}\\",
+    "//127.0.0.1:{port}/",
+    "127.0.0.1:{port}/",
+    "http://127.0.0.1:{port}x/",
+    "http://127.0.0.1:-1/",
+    "http://127.0.0.1:99999/",
+    "http://127.0.0.1:0/",
+    "http://news.example:22/",
+    "http://news.example:6379/",
+    "http://news.example:8080/",
+    "https://127.0.0.1:{port}/",
+    "file:///etc/passwd",
+    "ftp://127.0.0.1:{port}/",
+    "gopher://127.0.0.1:{port}/_GET",
+    "data:text/html,<p>The dam failed.",
+    "javascript:alert(1)",
+    "jar:http://127.0.0.1:{port}/!/",
+    "unix:/var/run/docker.sock",
+    "http+unix://%2fvar%2frun/",
+    "http://",
+    "http://:{port}/",
+    "http://?{port}",
+    "",
+    " ",
+    "\x00",
+    "http://news.example/" + "a" * 5_000,
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+def test_hostile_addresses_never_reach_a_server(url: str) -> None:
+    """However this machine is spelt, its server is not even connected to."""
+    with serving(saying(plain(b"secret"))) as server:
+        watched = Fetcher(ports=frozenset({80, 443, server.port}), seconds=5)
+        with pytest.raises(SourceError) as error:
+            watched.get(url.format(port=server.port))
+    assert server.requests == []
+    assert str(error.value).endswith(".")
+    assert len(str(error.value)) < 400
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "http://10.0.0.1/",
+        "http://169.254.169.254/latest/meta-data/",
+        "http://[::1]/",
+        "http://0x7f.1/",
+        "http://2130706433/",
+        "http://localhost/",
+        "http://user@news.example/",
+        "//127.0.0.2/",
+        "http://127.0.0.1:22/",
+        "file:///etc/passwd",
+        "gopher://127.0.0.1/",
+        "javascript:alert(1)",
+        "http://[::ffff:127.0.0.1]/",
+        "http:\\\\127.0.0.1/",
+    ],
+)
+def test_redirects_to_forbidden_places(place: str) -> None:
+    """A redirect is judged like an address that a person names."""
+    with serving(saying(reply(302, Location=place))) as server, pytest.raises(SourceError):
+        fetcher(server).get(f"http://news.example:{server.port}/start")
+    assert server.paths() == ["/start"]
+
+
+def test_a_port_is_allowed_at_its_address_alone() -> None:
+    """What tests may reach opens neither that port elsewhere nor that address elsewhere."""
+    with serving(saying(plain(PAGE))) as server, serving(saying(plain(b"secret"))) as other:
+        ours = fetcher(server)
+        for url in (f"http://127.0.0.2:{server.port}/", f"http://127.0.0.1:{other.port}/"):
+            with pytest.raises(SourceError):
+                ours.get(url)
+        with pytest.raises(SourceError, match="not a public"):
+            Fetcher(allow=frozenset({(LOOPBACK, server.port)}), resolve=lambda *_: ["8.8.8.8"]).get(
+                f"http://news.example:{server.port}/"
+            )
+    assert other.requests == []
+
+
+def test_a_name_is_resolved_once_a_connection() -> None:
+    """A name that changes its address after the check is connected to where it was checked."""
+    asked = []
+
+    def rebinding(host: str, _: int) -> list[str]:
+        asked.append(host)
+        return [LOOPBACK] if len(asked) <= 2 else ["10.0.0.1"]
+
+    with serving(saying(plain(PAGE))) as server:
+        ours = Fetcher(allow=frozenset({(LOOPBACK, server.port)}), resolve=rebinding)
+        assert ours.get(f"http://news.example:{server.port}/").body == PAGE
+        assert asked == ["news.example"] * 2  # robots.txt, then the page
+        with pytest.raises(SourceError, match="not a public"):
+            ours.get(f"http://news.example:{server.port}/")
+
+
+def test_the_next_address_is_tried() -> None:
+    """Where a name has several addresses, forbidden ones are skipped and dead ones passed over."""
+    with serving(saying(plain(PAGE))) as server:
+        allow = frozenset({(LOOPBACK, server.port), ("127.0.0.9", server.port)})
+        ours = Fetcher(allow=allow, resolve=lambda *_: ["10.0.0.1", "127.0.0.9", LOOPBACK])
+        assert ours.get(f"http://news.example:{server.port}/").body == PAGE
+
+
+# Who answers badly
+
+
+def slowly(line: socket.socket, _: str) -> None:
+    """Send a header, one byte at a time, for ever."""
+    line.sendall(b"HTTP/1.1 200 OK\r\nX: ")
+    while True:
+        line.sendall(b"a")
+        time.sleep(0.05)
+
+
+def slowly_a_body(line: socket.socket, _: str) -> None:
+    """Send a body, one byte at a time, for ever."""
+    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        line.sendall(b"a")
+        time.sleep(0.05)
+
+
+def continuing(line: socket.socket, _: str) -> None:
+    """Say that the answer is yet to come, for ever."""
+    while True:
+        line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        time.sleep(0.01)
+
+
+def silence(_: socket.socket, __: str) -> None:
+    """Say nothing."""
+    time.sleep(3)
+
+
+def endless(line: socket.socket, _: str) -> None:
+    """Send a body without end, fast."""
+    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    while True:
+        line.sendall(b"a" * 65_536)
+
+
+def endless_chunks(line: socket.socket, _: str) -> None:
+    """Send chunks without end."""
+    line.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+    while True:
+        line.sendall(b"10000\r\n" + b"a" * 65_536 + b"\r\n")
+
+
+def endless_headers(line: socket.socket, _: str) -> None:
+    """Send headers without end."""
+    line.sendall(b"HTTP/1.1 200 OK\r\n")
+    while True:
+        line.sendall(b"X: " + b"a" * 1_000 + b"\r\n")
+
+
+def empty_gzip(line: socket.socket, _: str) -> None:
+    """Send a gzip body that is large and unpacks to nothing, for ever."""
+    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10])
+    while True:
+        line.sendall(b"\x00\x00\x00\xff\xff" * 10_000)
+
+
+@pytest.mark.parametrize("talk", [slowly, slowly_a_body, continuing, silence])
+def test_time_is_limited(talk: Talk) -> None:
+    """Whoever drips or is silent is left after the time for the whole, not for each byte."""
+    started = time.monotonic()
+    with serving(talk) as server, pytest.raises(SourceError, match="too long"):
+        fetcher(server, seconds=0.5).get(f"http://{LOOPBACK}:{server.port}/")
+    assert time.monotonic() - started < 2
+
+
+def test_a_resolver_that_hangs() -> None:
+    """A name server that does not answer costs no more than the limit."""
+    started = time.monotonic()
+    with pytest.raises(SourceError, match="too long"):
+        Fetcher(seconds=0.3, resolve=lambda *_: time.sleep(3) or []).get("http://news.example/")
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("talk", [endless, endless_chunks, endless_headers, empty_gzip])
+def test_endless_answers(talk: Talk) -> None:
+    """A body or headers without end are read up to a limit."""
+    with serving(talk) as server, pytest.raises(SourceError, match=r"larger than|nonsense"):
+        fetcher(server, max_bytes=200_000).get(f"http://{LOOPBACK}:{server.port}/")
+
+
+BOMB = gzip.compress(bytes(50_000_000))
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (plain(BOMB, Content_Encoding="gzip"), "larger than"),
+        (plain(zlib.compress(bytes(50_000_000)), Content_Encoding="deflate"), "larger than"),
+        (plain(BOMB, Content_Encoding="gzip, gzip"), "not asked for"),
+        (plain(PAGE, Content_Encoding="br"), "not asked for"),
+        (plain(PAGE, Content_Encoding="gzip"), "nonsense"),
+        (plain(gzip.compress(PAGE)[:-9], Content_Encoding="gzip"), "nonsense"),
+        (plain(b"a" * 1_000_001), "larger than"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "nonsense"),
+        (
+            b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nzz",
+            "nonsense",
+        ),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n", "nonsense"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 200 + b"\r\n", "nonsense"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "nonsense"),
+        (b"\x16\x03\x01\x00\x00", "nonsense"),
+        (b"", "nonsense"),
+        (b"HTTP/1.1 999999 X\r\n\r\n", "nonsense"),
+        (reply(302, Location="http://[::1"), "nonsense"),
+        (reply(302), "302"),
+        (reply(401), "not open"),
+        (reply(403), "not open"),
+        (reply(404), "no such page"),
+        (reply(410), "gone"),
+        (reply(429), "try later"),
+        (reply(503), "try later"),
+        (reply(206, PAGE), "206"),
+    ],
+)
+def test_bad_answers_are_told(answer: bytes, error: str) -> None:
+    """Every bad answer is one plain sentence, and none is taken for a page."""
+    with serving(saying(answer)) as server, pytest.raises(SourceError, match=error) as told:
+        fetcher(server, max_bytes=1_000_000).get(f"http://{LOOPBACK}:{server.port}/")
+    assert str(told.value).endswith(".")
+
+
+def test_a_redirect_loop_ends() -> None:
+    """A page that redirects to itself is left after as many times as were allowed."""
+    with serving(saying(reply(301, Location="/"))) as server:
+        with pytest.raises(SourceError, match="redirects more than 3 times"):
+            fetcher(server, redirects=3).get(f"http://{LOOPBACK}:{server.port}/")
+        assert len(server.paths()) == 4
+
+
+def test_nobody_listens() -> None:
+    """A closed port is an error like others."""
+    with socket.create_server((LOOPBACK, 0)) as closed:
+        server = Server(closed.getsockname()[1])
+    with pytest.raises(SourceError, match="cannot be reached"):
+        fetcher(server).get(f"http://{LOOPBACK}:{server.port}/")
+
+
+def test_plain_answers_to_https() -> None:
+    """A server without TLS is not read over https."""
+    with serving(saying(plain(PAGE))) as server, pytest.raises(SourceError):
+        fetcher(server, seconds=0.5).get(f"https://{LOOPBACK}:{server.port}/")
+
+
+# TLS
+
+
+@pytest.fixture(scope="module")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for news.example that nobody has signed, with its key."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl makes the certificate")
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    request = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
+    names = ["-subj", "/CN=news.example", "-addext", "subjectAltName=DNS:news.example"]
+    where = ["-keyout", f"{path}.key", "-out", str(path)]
+    subprocess.run(["openssl", *request.split(), *names, *where], check=True, capture_output=True)  # noqa: S607
+    path.write_bytes(path.read_bytes() + Path(f"{path}.key").read_bytes())
+    return path
+
+
+def over_tls(identity: Path, talk: Talk) -> Talk:
+    """Talk under TLS; robots.txt too, which has no rules."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(identity)
+
+    def secured(line: socket.socket, _: str) -> None:
+        with suppress(OSError), context.wrap_socket(line, server_side=True) as tls:
+            request = tls.recv(65_536).decode()
+            if request.startswith("GET /robots.txt"):
+                tls.sendall(reply(404))
+            else:
+                talk(tls, request)
+
+    return secured
+
+
+def test_certificates_are_checked(identity: Path) -> None:
+    """A page comes over TLS from whom it is asked, under the right name, and from nobody else."""
+    trusting = ssl.create_default_context(cafile=str(identity))
+    with serving(over_tls(identity, saying(plain(PAGE))), tls=True) as server:
+        ours = fetcher(server, context=trusting)
+        url = f"https://news.example:{server.port}/"
+        assert ours.get(url).body == PAGE
+        with pytest.raises(SourceError, match="no valid certificate"):
+            fetcher(server).get(url)
+        with pytest.raises(SourceError, match="no valid certificate"):
+            ours.get(f"https://other.example:{server.port}/")
+
+
+def test_time_is_limited_under_tls(identity: Path) -> None:
+    """A body that drips is left in time under TLS too, and so is a handshake that never ends."""
+    trusting = ssl.create_default_context(cafile=str(identity))
+    for talk in (over_tls(identity, slowly_a_body), silence):
+        started = time.monotonic()
+        with serving(talk, tls=True) as server, pytest.raises(SourceError, match="too long"):
+            fetcher(server, seconds=0.7, context=trusting).get(
+                f"https://news.example:{server.port}/"
+            )
+        assert time.monotonic() - started < 2
+
+
+# robots.txt
+
+ROBOTS = (
+    b"User-agent: *\nDisallow: /\n\nUser-agent: OnRecord\nDisallow: /private\nAllow: /private/a$\n"
+)
+
+
+def test_robots_are_asked_once_and_obeyed() -> None:
+    """What robots.txt forbids us is not asked for; it is read once, also after redirects."""
+
+    def talk(line: socket.socket, request: str) -> None:
+        moved = request.startswith("GET /moved")
+        line.sendall(reply(302, Location="/private") if moved else plain(PAGE))
+
+    with serving(talk, plain(ROBOTS)) as server:
+        ours = fetcher(server)
+        base = f"http://{LOOPBACK}:{server.port}"
+        assert ours.get(base + "/news").body == PAGE
+        assert ours.get(base + "/private/a").body == PAGE
+        for path in ("/private", "/private/a/b", "/moved"):
+            with pytest.raises(SourceError, match="asks programs not to read"):
+                ours.get(base + path)
+    assert server.paths() == ["/news", "/private/a", "/moved"]
+    assert len(server.requests) == 4
+
+
+def test_robots_that_cannot_be_read() -> None:
+    """While a server fails to say what is allowed, nothing is; when it has no rules, all is."""
+
+    def talk(line: socket.socket, _: str) -> None:
+        line.sendall(plain(PAGE))
+
+    with serving(talk, reply(500)) as server:
+        with pytest.raises(SourceError, match="try later"):
+            fetcher(server).get(f"http://{LOOPBACK}:{server.port}/")
+        assert server.paths() == []
+    with serving(talk, plain(b"\xff\x00 nonsense")) as server:
+        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE
+    with serving(talk) as server:
+        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE
+
+
+@pytest.mark.parametrize(
+    ("rules", "path", "expected"),
+    [
+        ("User-agent: *\nDisallow: /a", "/a/b", False),
+        ("User-agent: *\nDisallow: /a", "/b", True),
+        ("User-agent: *\nDisallow:", "/b", True),
+        ("User-agent: *\nDisallow: /\nAllow: /news", "/news/1", True),
+        ("User-agent: *\nAllow: /news\nDisallow: /", "/sport", False),
+        ("User-agent: *\nDisallow: /*?s=", "/x?s=1", False),
+        ("User-agent: *\nDisallow: /*?s=", "/x?t=1", True),
+        ("User-agent: *\nDisallow: /*.pdf$", "/a/b.pdf", False),
+        ("User-agent: *\nDisallow: /*.pdf$", "/a/b.pdf?x", True),
+        ("User-agent: *\nDisallow: /a$", "/a", False),
+        ("User-agent: *\nDisallow: /a$", "/ab", True),
+        ("User-agent: a\nUser-agent: onrecord\nDisallow: /x", "/x", False),
+        ("User-agent: a\nDisallow: /x\nUser-agent: b\nDisallow: /y", "/x", True),
+        ("User-agent: onrecord\nAllow: /\n\nUser-agent: *\nDisallow: /", "/x", True),
+        ("User-agent: *\nDisallow: /x # why\nSitemap: /s", "/x", False),
+        ("Disallow: /x", "/x", True),
+        ("User-agent: *\nDisallow: /" + "*a" * 2_000 + "$", "/" + "a" * 3_900 + "b", True),
+        ("<html>not found</html>", "/x", True),
+    ],
+)
+def test_robots_rules(rules: str, path: str, expected: bool) -> None:
+    """Groups, wildcards and the longest match are read as RFC 9309 says, and fast."""
+    with serving(saying(plain(PAGE)), plain(rules.encode())) as server:
+        try:
+            fetcher(server).get(f"http://{LOOPBACK}:{server.port}{path}")
+        except SourceError as error:
+            assert "asks programs not to read" in str(error)  # noqa: PT017 - either is right
+        assert bool(server.paths()) is expected

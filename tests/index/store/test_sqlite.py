@@ -1,0 +1,936 @@
+"""SQLite and FAISS together: no fault tears a commit, and the cache file is only a cache."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
+
+from index.domain import Article, Notice
+from index.encoder import Vectors
+from index.errors import (
+    CancelledError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
+from index.reading.text import Page
+from index.store import reader as catalogue
+from index.store import schema
+from index.store import sqlite as embedded
+from index.store.schema import connect
+from index.store.sqlite import EmbeddedStore
+from index.store.types import Changes, Snapshot, Source, keys
+from index.store.vectors import VectorIndex
+
+DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
+BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
+CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
+TABLES = (
+    "meta generation article revision sentence embedding staged change origin page notice told"
+    " alike"
+).split()
+PAGE = Page("dam.txt", None, "1 2", ("dam", "bank"), ())
+FIXED = Notice("corrected", "It was noon.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
+LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
+
+
+@contextmanager
+def opened(folder: Path, **options: object) -> Iterator[EmbeddedStore]:
+    """A store that is closed at the end."""
+    with closing(EmbeddedStore(folder, **options)) as store:
+        yield store
+
+
+def look_into(folder: Path) -> None:
+    """Open a store and read from it."""
+    with opened(folder) as store, store.snapshot():
+        pass
+
+
+def dump(folder: Path) -> dict[str, list[object]]:
+    """All rows of a catalogue but the moments of its generations; it is checked as well."""
+    with closing(connect(folder / "catalogue.sqlite3")) as db:
+        assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        db.execute("INSERT INTO live_text (live_text) VALUES ('integrity-check')")
+        rows: dict[str, list[object]] = {
+            name: db.execute(f"SELECT * FROM {name}").fetchall() for name in TABLES
+        }
+        rows["generation"] = db.execute("SELECT number, actor, action FROM generation").fetchall()
+        rows["terms"] = db.execute("SELECT term, doc, cnt FROM live_terms").fetchall()
+        return rows
+
+
+def consistent(folder: Path) -> None:
+    """What is counted is what is there, and only what is live is in full text."""
+    with closing(connect(folder / "catalogue.sqlite3")) as db:
+
+        def value(sql: str) -> int:
+            return int(db.execute(sql).fetchone()[0])
+
+        live = "FROM sentence s JOIN article a ON a.live = s.revision"
+        lengths = [len(row[0].split()) for row in db.execute(f"SELECT s.terms {live}")]
+        assert value("SELECT value FROM meta WHERE key = 'live_sentences'") == len(lengths)
+        assert value("SELECT coalesce(sum(cnt), 0) FROM live_terms") == sum(lengths)
+        assert value("SELECT count(*) FROM sentence") == value("SELECT count(*) FROM embedding")
+        told = "SELECT number FROM generation"
+        assert value(f"SELECT count(*) FROM change WHERE generation NOT IN ({told})") == 0
+        cut = "SELECT revision FROM sentence"
+        assert value(f"SELECT count(*) FROM revision WHERE revision NOT IN ({cut})") == 0
+
+
+def found(snapshot: Snapshot) -> list[tuple[str, float]]:
+    """Article ids and scores of all live sentences for one question, best first."""
+    ranked = snapshot.dense(FakeEncoder().vector("Who was warned of the dam?"), 1_000)
+    rows = snapshot.rows(ranked.ids.tolist())
+    at = {sentence.sentence_id: sentence for sentence in rows.sentences}
+    return [
+        (at[i].article_id, round(score, 5))
+        for i, score in zip(ranked.ids.tolist(), ranked.scores.tolist(), strict=True)
+    ]
+
+
+# Faults
+
+
+def add_update_remove(store: EmbeddedStore) -> None:
+    """A commit of every kind of change."""
+    changed = replace(DAM, text="The dam held. Nobody was warned.")
+    changes = Changes(
+        put=[ready(changed), ready(BANK)],
+        remove=["cup"],
+        restore=["gone"],
+        notices=[("bank", LATE)],
+        pages=[PAGE],
+    )
+    store.commit(changes, model="fake-256", actor="tester", action="all")
+
+
+def undo(store: EmbeddedStore) -> None:
+    """Back to where one article was live, and others were not there."""
+    store.commit(Changes(undo=1), actor="tester", action="undo")
+
+
+def only_a_page(store: EmbeddedStore) -> None:
+    """What is committed where all was read and nothing was new."""
+    store.commit(Changes(pages=[PAGE]), actor="tester", action="refresh")
+
+
+def switch(store: EmbeddedStore) -> None:
+    """The end of a rebuild."""
+    store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
+
+
+def stop(_: int) -> None:
+    """All is embedded, and the rebuild ends before it is put in force."""
+    raise CancelledError("Enough.")
+
+
+@pytest.mark.parametrize("change", [add_update_remove, undo, only_a_page, switch])
+def test_a_fault_anywhere_leaves_the_old_or_the_new(
+    tmp_path: Path, change: Callable[[EmbeddedStore], None]
+) -> None:
+    """Failing after any number of SQLite's steps, a commit happened whole or not at all."""
+
+    def fill(store: EmbeddedStore) -> None:
+        put(store, DAM, CUP, replace(CUP, article_id="gone"))
+        put(store, replace(DAM, text="The dam held at first."))
+        store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
+        remove(store, "gone")
+        with pytest.raises(CancelledError):
+            store.rebuild(FakeEncoder("other"), actor="tester", each=stop)
+
+    with opened(tmp_path / "smooth") as store:
+        fill(store)
+        old = dump(tmp_path / "smooth")
+        change(store)
+        new = dump(tmp_path / "smooth")
+    opener = FailingOpener()
+    folder = tmp_path / "rough"
+    failed = 0
+    with opened(folder, opener=opener) as store:
+        fill(store)
+        for steps in range(10_000):
+            opener.left = steps
+            try:
+                change(store)
+            except StoreError:
+                failed += 1
+                opener.left = None
+                assert dump(folder) == old
+            else:
+                break
+        opener.left = None
+        assert dump(folder) == new
+        consistent(folder)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {
+                a.article_id for a in snapshot.articles()
+            }
+    assert failed > 9
+
+
+def test_a_fault_while_reading_is_told(tmp_path: Path) -> None:
+    """A question that meets a fault fails in one kind of error; the next one is answered."""
+    opener = FailingOpener()
+    with opened(tmp_path, opener=opener) as store:
+        put(store, DAM, CUP)
+        with store.snapshot() as snapshot:
+            expected = found(snapshot)
+        failed = 0
+        for steps in range(1_000):
+            opener.left = steps
+            try:
+                with store.snapshot() as snapshot:
+                    assert found(snapshot) == expected
+                break
+            except StoreError:
+                failed += 1
+        assert 0 < failed < 999
+        opener.left = None
+        put(store, BANK)
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 6
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from support.fakes import put, remove
+from index.domain import Article
+from index.store.sqlite import EmbeddedStore
+from index.encoder import Vectors
+
+store = EmbeddedStore(Path(sys.argv[1]))
+with store.snapshot() as snapshot:
+    first = snapshot.generation
+for n in range(first, first + 100_000):
+    text = " ".join(f"Sentence {i} of report {n} is here." for i in range(n % 40 + 1))
+    put(store, Article(article_id=f"r{n % 50}", title=str(n), text=text))
+    if n % 3 == 0:
+        remove(store, f"r{n % 50}")
+    if n % 5 == 0:
+        store.prepare()
+    with store.snapshot() as snapshot:
+        print(snapshot.generation, flush=True)
+"""
+
+
+def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
+    """After kill -9 in the middle of commits, all that was told as done is there, and is whole."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
+    }
+    for round_number in range(3):
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)],
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=Path(__file__).parents[3],
+        ) as writer:
+            assert writer.stdout is not None
+            told = 0
+            for _ in range(15 + 7 * round_number):
+                told = int(writer.stdout.readline())
+            writer.send_signal(signal.SIGKILL)
+            told = max([told, *(int(line) for line in writer.stdout if line.endswith(b"\n"))])
+        dump(tmp_path)
+        consistent(tmp_path)
+        with opened(tmp_path) as store, store.snapshot() as snapshot:
+            assert snapshot.generation >= told
+            live = {article.article_id for article in snapshot.articles()}
+            assert {name for name, _ in found(snapshot)} == live
+
+
+def refuse_writing(path: Path) -> sqlite3.Connection:
+    """A connection to what may be read only."""
+    connection = connect(path)
+    connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def leave_no_room(path: Path) -> sqlite3.Connection:
+    """A connection to a disk that is full."""
+    connection = connect(path)
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    return connection
+
+
+@pytest.mark.parametrize(
+    ("opener", "message"), [(refuse_writing, "read-only"), (leave_no_room, "disk is full")]
+)
+def test_no_writing_is_told(
+    tmp_path: Path, opener: Callable[[Path], sqlite3.Connection], message: str
+) -> None:
+    """A read-only or full disk is told in a sentence, changes nothing, and reading goes on."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+    before = dump(tmp_path)
+    long = replace(BANK, text="The bank blamed others. " * 2_000)
+    with opened(tmp_path, opener=opener) as store:
+        with pytest.raises(StoreError, match=message):
+            put(store, long)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam"}
+    assert dump(tmp_path) == before
+
+
+def test_another_writer_is_told(tmp_path: Path) -> None:
+    """Who waits for another process in vain is told so; when that is done, a retry succeeds."""
+
+    def impatient(path: Path) -> sqlite3.Connection:
+        connection = connect(path)
+        connection.execute("PRAGMA busy_timeout = 20")
+        return connection
+
+    with opened(tmp_path, opener=impatient) as store:
+        put(store, DAM)
+        with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreBusyError):
+                put(store, CUP)
+            with store.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam"}
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+
+
+# Opening
+
+
+def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another process that is just making the collection is told as busy, not as damage."""
+    monkeypatch.setattr(schema, "_BUSY_S", 0.02)
+    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreBusyError):
+            look_into(tmp_path)
+    with opened(tmp_path) as store:
+        assert put(store, DAM).generation == 1
+
+
+def test_many_make_one_collection(tmp_path: Path) -> None:
+    """Opened by many at once for the first time, it is made once, and all can use it."""
+    failures: list[BaseException] = []
+    barrier = threading.Barrier(6)
+
+    def use(folder: Path, number: int) -> None:
+        try:
+            barrier.wait()
+            with opened(folder) as store:
+                put(store, replace(CUP, article_id=f"cup-{number}"))
+        except BaseException as error:  # noqa: BLE001 - told below
+            failures.append(error)
+
+    for number in range(5):
+        folder = tmp_path / str(number)
+        threads = [threading.Thread(target=use, args=(folder, n)) for n in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert failures == []
+        with opened(folder) as store, store.snapshot() as snapshot:
+            assert (snapshot.generation, snapshot.size().articles) == (6, 6)
+
+
+def newer(path: Path) -> None:
+    """Make a catalogue one version newer than this program knows."""
+    with closing(connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+
+
+def first_version(folder: Path) -> None:
+    """Make a collection as the first version of the schema had it, with two reports in it."""
+    with opened(folder) as store:
+        put(store, replace(DAM, url="https://www.northwire.example/dam/"), CUP)
+        put(store, replace(CUP, text="Athletic lost the cup."))
+        store.remember(Source("/reports", "folder"))
+    with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
+        for name in ("page", "notice", "told", "alike"):
+            db.execute(f"DROP TABLE {name}")
+        db.execute("ALTER TABLE revision DROP COLUMN guessed")
+        for name in "every paused checked succeeded failures failing_since error told".split():
+            db.execute(f"ALTER TABLE origin DROP COLUMN {name}")
+        made = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
+        ours = {_bare(row[0]) for row in made if "live_" not in row[0]}
+        first = {_bare(one) for one in schema._VERSIONS[0].split(";\n") if "live_" not in one}
+        assert ours - {_bare("CREATE TABLE sqlite_sequence(name,seq)")} == first - {""}
+        db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
+        db.execute("UPDATE sentence SET terms = 'another analysis'")
+        db.execute("PRAGMA user_version = 1")
+        db.commit()
+
+
+def _bare(sql: str) -> str:
+    return "".join(sql.split()).replace('"', "")
+
+
+def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """All that was in it is there and is found, by page, words and terms as if it were new."""
+    first_version(tmp_path)
+    with opened(tmp_path) as store:
+        with store.snapshot() as snapshot:
+            assert snapshot.sources() == [Source("/reports", "folder")]
+            assert snapshot.article("cup", 1) == CUP
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+            own = [*keys(replace(DAM, url="http://northwire.example/dam")), *keys(CUP)]
+            assert snapshot.alike(own) == dict(zip(own, ["dam", "dam", "cup"], strict=True))
+            assert snapshot.document_frequencies(["another", "cup", "won"]) == {"cup": 1}
+        put(store, BANK)
+        assert dump(tmp_path)["alike"]
+
+
+def test_a_fault_while_upgrading_leaves_the_first_version(tmp_path: Path) -> None:
+    """Failing after any number of steps, the old file is as it was; the next try succeeds."""
+    first_version(tmp_path / "old")
+    data = (tmp_path / "old" / "catalogue.sqlite3").read_bytes()
+    whole = 0
+    for steps in range(0, 4_000, 7):
+        folder = tmp_path / str(steps)
+        folder.mkdir()
+        path = folder / "catalogue.sqlite3"
+        path.write_bytes(data)
+        with closing(sqlite3.connect(path, isolation_level=None)) as db:
+            left = iter(range(steps))
+            db.set_progress_handler(lambda left=left: int(next(left, None) is None), 4)  # type: ignore[misc]
+            try:
+                schema._upgrade(db, path)
+            except sqlite3.OperationalError:
+                pass
+            else:
+                whole += 1
+        with closing(sqlite3.connect(path)) as db:
+            assert db.execute("PRAGMA user_version").fetchone() == (
+                schema.SCHEMA_VERSION if whole else 1,
+            )
+        if whole == 2:
+            break
+        with opened(folder) as store, store.snapshot() as snapshot:
+            assert {article.article_id for article in snapshot.articles()} == {"dam", "cup"}
+    assert whole
+
+
+@pytest.mark.parametrize("log", ["settled", "waiting"])
+def test_what_is_read_only_can_be_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str
+) -> None:
+    """A folder that cannot be written is read, nothing is put into it, and writing is refused."""
+    with opened(tmp_path) as writer:
+        put(writer, DAM, CUP)
+        if log == "settled":
+            writer.close()
+        before = sorted(tmp_path.iterdir())
+        monkeypatch.setattr(schema.os, "access", lambda *_: False)
+        with opened(tmp_path) as store:
+            with store.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+            with pytest.raises(StoreError, match="read-only"):
+                put(store, BANK)
+            if log == "settled":
+                assert sorted(tmp_path.glob("catalogue*")) == before
+
+
+def test_what_is_read_only_and_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An older collection that cannot be brought up to date says so and stays."""
+    first_version(tmp_path)
+    monkeypatch.setattr(schema.os, "access", lambda *_: False)
+    with pytest.raises(StoreError, match="older version"):
+        look_into(tmp_path)
+
+
+def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
+    """Another file in the folder stays, and what a link points to is not followed."""
+    treasure = tmp_path / "treasure"
+    treasure.write_text("x", encoding="utf-8")
+    folder = tmp_path / "collection"
+    with opened(folder) as store:
+        put(store, DAM)
+        cache(folder).symlink_to(treasure)
+        (folder / "notes.txt").write_text("x", encoding="utf-8")
+        store.erase()
+    assert [*folder.iterdir()] == [folder / "notes.txt"]
+    assert treasure.read_text(encoding="utf-8") == "x"
+
+
+def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
+    """Who asks just then is answered from what was or what is, or told what happened."""
+    errors: list[str] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        with opened(tmp_path / "collection") as store:
+            while not done.is_set():
+                try:
+                    with store.snapshot() as snapshot:
+                        live = {article.article_id for article in snapshot.articles()}
+                        assert {name for name, _ in found(snapshot)} == live
+                except StoreError as error:
+                    errors.append(str(error))
+
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask) for _ in range(3)]
+        for _ in range(30):
+            with opened(tmp_path / "collection") as store:
+                put(store, DAM, CUP)
+                store.erase()
+        done.set()
+        for one in asking:
+            one.result()
+    assert all("if it was erased just now, try again" in error for error in errors)
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN])
+def test_a_file_that_vanishes_is_told_plainly(tmp_path: Path, code: int) -> None:
+    """What SQLite says of a file that goes while it is opened becomes a sentence to act on."""
+
+    def vanishing(_: Path) -> sqlite3.Connection:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = code
+        raise schema.explained(error)
+
+    with opened(tmp_path, opener=vanishing) as store, pytest.raises(StoreError, match="try again"):
+        put(store, DAM)
+
+
+def zeroed(path: Path) -> None:
+    """Make a collection whose pages behind the first are lost."""
+    with opened(path.parent) as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+
+
+def cut_short(path: Path) -> None:
+    """Make a collection of which half a page is left."""
+    with opened(path.parent) as store:
+        put(store, DAM)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize("damage", ["not_a_database", "zeroed", "cut_short"])
+def test_a_damaged_collection_can_be_erased(tmp_path: Path, damage: str, *, used: bool) -> None:
+    """Whatever became of its file, erasing leaves nothing, and a new collection can be made."""
+    folder = tmp_path / "collection"
+    folder.mkdir()
+    {"not_a_database": not_a_database, "zeroed": zeroed, "cut_short": cut_short}[damage](
+        folder / "catalogue.sqlite3"
+    )
+    with opened(folder) as store:
+        if used:
+            with pytest.raises(StoreError):
+                put(store, DAM)
+        store.erase()
+    assert [*tmp_path.iterdir()] == []
+    with opened(folder) as store:
+        assert put(store, DAM).generation == 1
+
+
+@pytest.mark.parametrize("kind", ["newer", "foreign"])
+def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
+    """Another program's database, and one of a newer version, are refused and stay."""
+    path = tmp_path / "catalogue.sqlite3"
+    (newer if kind == "newer" else foreign(1))(path)
+    before = path.read_bytes()
+    with opened(tmp_path) as store, pytest.raises(StoreError):
+        store.erase()
+    assert path.read_bytes() == before
+
+
+def newer_rollback(path: Path) -> None:
+    """Make a newer one that does not use a write-ahead log."""
+    newer(path)
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+
+
+def foreign(version: int) -> Callable[[Path], None]:
+    """Make another program's database, of a version of its own."""
+
+    def make(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE bookmark (url TEXT)")
+            db.execute(f"PRAGMA user_version = {version}")
+
+    return make
+
+
+def not_a_database(path: Path) -> None:
+    """Make a file of something else."""
+    path.write_bytes(b"%PDF-1.7 " + bytes(range(256)) * 40)
+
+
+@pytest.mark.parametrize(
+    ("make", "kind", "message"),
+    [
+        (newer, StoreVersionError, "newer version"),
+        (newer_rollback, StoreVersionError, "newer version"),
+        (foreign(0), StoreError, "another program"),
+        (foreign(1), StoreError, "another program"),
+        (foreign(9), StoreError, "another program"),
+        (not_a_database, StoreDamagedError, "not a database"),
+    ],
+)
+def test_what_is_not_ours_is_left_alone(
+    tmp_path: Path, make: Callable[[Path], None], kind: type[StoreError], message: str
+) -> None:
+    """A newer catalogue, another program's database and another file stay byte for byte."""
+    path = tmp_path / "catalogue.sqlite3"
+    make(path)
+    before = path.read_bytes()
+    with pytest.raises(kind, match=message) as raised:
+        look_into(tmp_path)
+    assert type(raised.value) is kind
+    assert path.read_bytes() == before
+    assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    """A file where the folder should be, or a folder where the file should be, is told."""
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot be made"):
+        look_into(tmp_path / "file")
+    with pytest.raises(StoreError, match="cannot be made"):
+        look_into(tmp_path / "file" / "below")
+    (tmp_path / "catalogue.sqlite3").mkdir()
+    with pytest.raises(StoreError, match="cannot be opened"):
+        look_into(tmp_path)
+
+
+def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
+    """Damage inside the database is an error that names a remedy, never a wrong answer."""
+    with opened(tmp_path) as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+    path = tmp_path / "catalogue.sqlite3"
+    data = bytearray(path.read_bytes())
+    data[4096:] = bytes(len(data) - 4096)
+    path.write_bytes(data)
+    with pytest.raises(StoreError, match="backup"), opened(tmp_path) as store:
+        put(store, DAM)
+
+
+# The cache file
+
+
+def cache(folder: Path) -> Path:
+    """Where the vector index is kept."""
+    return folder / "vectors.faiss"
+
+
+def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After `prepare` the file holds the newest generation; opened again, nothing is built."""
+    with opened(tmp_path) as store:
+        put(store, DAM, CUP)
+        store.prepare()
+        with store.snapshot() as snapshot:
+            before = found(snapshot)
+    loaded = VectorIndex.load(cache(tmp_path))
+    assert loaded is not None
+    assert (loaded.stamp.generation, loaded.stamp.model, len(loaded)) == (1, "fake-256", 4)
+
+    def never(*_: object, **__: object) -> VectorIndex:
+        raise AssertionError("built again")
+
+    monkeypatch.setattr(VectorIndex, "build", never)
+    with opened(tmp_path) as store, store.snapshot() as snapshot:
+        assert found(snapshot) == before
+
+
+def lose(path: Path) -> None:
+    """The file is gone."""
+    path.unlink()
+
+
+def truncate(path: Path) -> None:
+    """Half of the file is gone."""
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip(path: Path) -> None:
+    """One bit is another."""
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 4
+    path.write_bytes(data)
+
+
+def empty(path: Path) -> None:
+    """Nothing is left in it."""
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [lose, truncate, flip, empty])
+def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    """Missing or damaged, it is made again from the stored embeddings, and is whole again."""
+    with opened(tmp_path) as store:
+        put(store, DAM, CUP, BANK)
+        remove(store, "bank")
+        store.prepare()
+        with store.snapshot() as snapshot:
+            before = found(snapshot)
+    whole = cache(tmp_path).read_bytes()
+    damage(cache(tmp_path))
+    with opened(tmp_path) as store:
+        with store.snapshot() as snapshot:
+            assert found(snapshot) == before
+        store.prepare()
+    assert VectorIndex.load(cache(tmp_path)) is not None
+    assert len(cache(tmp_path).read_bytes()) == len(whole)
+
+
+def test_a_stale_cache_is_brought_up_to_date(tmp_path: Path) -> None:
+    """A file of an older generation takes in what was committed since, removals included."""
+    with opened(tmp_path) as store:
+        put(store, DAM, CUP)
+        store.prepare()
+        kept = cache(tmp_path).read_bytes()
+        put(store, BANK, replace(DAM, text="The dam held."))
+        remove(store, "cup")
+        with store.snapshot() as snapshot:
+            before = found(snapshot)
+    cache(tmp_path).write_bytes(kept)
+    with opened(tmp_path) as store, store.snapshot() as snapshot:
+        assert found(snapshot) == before
+
+
+def test_a_cache_of_the_future_is_not_used(tmp_path: Path) -> None:
+    """Beside a restored backup of the catalogue, the file of a later generation is set aside."""
+    path = tmp_path / "catalogue.sqlite3"
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        put(store, CUP)
+    backup = path.read_bytes()
+    with opened(tmp_path) as store:
+        put(store, BANK)
+        remove(store, "dam")
+        store.prepare()
+    path.write_bytes(backup)
+    with opened(tmp_path) as store:
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+        put(store, BANK)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup", "bank"}
+
+
+def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
+    """After a rebuild the file of the old model is replaced."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        store.prepare()
+        other = FakeEncoder("other")
+        store.rebuild(other, actor="tester")
+    with opened(tmp_path) as store:
+        with store.snapshot() as snapshot:
+            vector = other.vector("The dam failed.")
+            assert snapshot.dense(vector, 1).scores[0] == pytest.approx(1)
+        store.prepare()
+    loaded = VectorIndex.load(cache(tmp_path))
+    assert loaded is not None
+    assert loaded.stamp.model.startswith("other")
+
+
+def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
+    """What was being embedded then is not taken for other sentences of the same numbers."""
+
+    class Slow(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                self.texts.append("")
+                elsewhere.recover(copy)
+                put(elsewhere, BANK)
+            return super().encode(texts, **how)
+
+    copy, other = tmp_path / "copy", Slow("other")
+    with opened(tmp_path / "c") as store, opened(tmp_path / "c") as elsewhere:
+        put(store, DAM)
+        store.backup(copy)
+        put(store, CUP, replace(CUP, article_id="gone", text="The cup was stolen. It is gone."))
+        store.rebuild(other, actor="tester")
+        put(store, CUP, model="other")
+        with store.snapshot() as snapshot:
+            for one in (DAM, BANK, CUP):
+                for text, vector in snapshot.embedded(one.article_id).items():
+                    assert np.allclose(vector, other.vector(text)), text
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    """Where the file cannot be put, questions are answered all the same and nothing is left."""
+    (cache(tmp_path) / "x").mkdir(parents=True)
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        store.prepare()
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+    assert not [*tmp_path.glob(".vectors-*")]
+
+
+def test_a_long_delta_is_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Beyond its limit the delta goes into the base behind the questions' back, and is saved."""
+    monkeypatch.setattr(embedded, "_MERGE_ROWS", 4)
+    with opened(tmp_path) as store:
+        for number in range(12):
+            put(store, replace(CUP, article_id=f"cup-{number}"))
+            if number % 4 == 3:
+                remove(store, f"cup-{number}")
+            with store.snapshot() as snapshot:
+                live = {article.article_id for article in snapshot.articles()}
+                assert {name for name, _ in found(snapshot)} == live
+        restore(store, "cup-3")
+        store.prepare()
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 20
+            assert store._index is not None
+            assert store._index.stale_rows <= 4
+    loaded = VectorIndex.load(cache(tmp_path))
+    assert loaded is not None
+    assert loaded.stamp.generation > 8
+    assert not [*tmp_path.glob(".vectors-*")]
+
+
+def test_many_ask_while_merging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """First questions of many threads, between commits and merges, each see their generation."""
+    monkeypatch.setattr(embedded, "_MERGE_ROWS", 0)
+    failures: list[BaseException] = []
+    done = threading.Event()
+    with opened(tmp_path) as first:
+        put(first, *(replace(DAM, article_id=f"dam-{n}") for n in range(20)))
+    with opened(tmp_path) as store:
+
+        def ask() -> None:
+            try:
+                while not done.is_set():
+                    with store.snapshot() as snapshot:
+                        live = {article.article_id for article in snapshot.articles()}
+                        assert {name for name, _ in found(snapshot)} == live
+                    store.prepare()
+            except BaseException as error:  # noqa: BLE001 - told below
+                failures.append(error)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for number in range(20):
+            put(store, replace(CUP, article_id=f"cup-{number}"))
+            remove(store, f"dam-{number}")
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+    with opened(tmp_path) as store, store.snapshot() as snapshot:
+        assert len(found(snapshot)) == 40
+
+
+def test_an_old_snapshot_disturbs_nobody(tmp_path: Path) -> None:
+    """A search on an older generation does not put its index in the place of the newer one."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        with store.snapshot() as old:
+            put(store, CUP)
+            store.prepare()
+            index = store._index
+            for _ in range(3):
+                assert {name for name, _ in found(old)} == {"dam"}
+            assert store._index is index
+        loaded = VectorIndex.load(cache(tmp_path))
+        assert loaded is not None
+        assert loaded.stamp.generation == 2
+
+
+def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However small the shared cache of articles is, rows of many threads have theirs."""
+    monkeypatch.setattr(catalogue, "_CACHED_ARTICLES", 1)
+    failures: list[BaseException] = []
+    with opened(tmp_path) as store:
+        put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(30)))
+
+        def look(first: int) -> None:
+            try:
+                for start in range(first, 60):
+                    with store.snapshot() as snapshot:
+                        rows = snapshot.rows(range(start, start + 9))
+                        assert {s.article_id for s in rows.sentences} == set(rows.articles)
+            except BaseException as error:  # noqa: BLE001 - told below
+                failures.append(error)
+
+        threads = [threading.Thread(target=look, args=(n,)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failures == []
+
+
+def test_a_cache_of_another_catalogue_is_not_used(tmp_path: Path) -> None:
+    """A file whose generation has the right number, in a catalogue made anew, is not believed."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        store.prepare()
+    for path in tmp_path.glob("catalogue.sqlite3*"):
+        path.unlink()
+    with opened(tmp_path) as store:
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {CUP.article_id}
+
+
+def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> None:
+    """Rows that another process recovered and filled anew are not taken for what they held."""
+    first, second = (replace(BANK, publisher=name) for name in ("Gazette", "Harbour Post"))
+    with opened(tmp_path) as mine, opened(tmp_path) as other:
+
+        def publishers() -> set[str | None]:
+            with mine.snapshot() as snapshot:
+                return {one.publisher for one in snapshot.rows(range(9)).articles.values()}
+
+        put(other, DAM)
+        other.backup(tmp_path / "copy")
+        put(other, first)
+        assert publishers() == {None, "Gazette"}
+        other.recover(tmp_path / "copy")
+        put(other, second)
+        assert publishers() == {None, "Harbour Post"}
+
+
+def test_after_a_recovery_the_index_is_built_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of a lower generation has its index kept like any other."""
+    with opened(tmp_path / "collection") as store:
+        put(store, DAM)
+        store.backup(tmp_path / "copy")
+        put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 4
+        store.recover(tmp_path / "copy")
+        built: list[object] = []
+        build = VectorIndex.build
+
+        def counting(*given: Any) -> VectorIndex:
+            built.append(given)
+            return build(*given)
+
+        monkeypatch.setattr(VectorIndex, "build", counting)
+        for _ in range(3):
+            with store.snapshot() as snapshot:
+                assert len(found(snapshot)) == 2
+        assert len(built) == 1

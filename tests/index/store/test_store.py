@@ -1,0 +1,970 @@
+"""What every Store promises; an engine more costs a line in STORES."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder, put, ready, remove, restore
+
+from index.domain import Article, Filters, Notice, Quote, Standing
+from index.errors import (
+    CancelledError,
+    EncoderError,
+    ModelMismatchError,
+    NotFoundError,
+    StoreError,
+)
+from index.reading.text import Page, clean
+from index.store import sqlite as embedded
+from index.store.sqlite import EmbeddedStore
+from index.store.types import Changes, Commit, Prepared, Snapshot, Source, Store, keys
+from index.text.sentences import Span
+from index.text.terms import terms
+
+Open = Callable[[], Store]
+STORES: dict[str, Callable[[Path], Store]] = {
+    "embedded": EmbeddedStore,
+    "embedded-compact": lambda folder: EmbeddedStore(folder, exact_up_to=3),
+}
+MARCH = datetime(2026, 3, 14, 12, tzinfo=UTC)
+DAM = Article(
+    article_id="dam",
+    title="Dam fails",
+    text="The dam failed at dawn. Nobody in Tessen was warned. Crews searched the valley.",
+    publisher="Northwire",
+    author="A. Vell",
+    published=MARCH,
+    url="https://northwire.example/dam",
+    source="dam.txt",
+)
+BANK = Article(
+    article_id="bank",
+    title="Bank breached",
+    text="Thieves took data from a bank. The bank blamed a supplier.",
+    publisher="Gazette",
+    published=MARCH + timedelta(days=2),
+)
+CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
+
+
+@pytest.fixture(params=STORES.values(), ids=STORES)
+def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
+    """Opens the same collection as often as it is called, as several processes would."""
+    opened: list[Store] = []
+
+    def opener() -> Store:
+        opened.append(request.param(tmp_path / "collection"))
+        return opened[-1]
+
+    yield opener
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def store(open_store: Open) -> Store:
+    """An empty collection."""
+    return open_store()
+
+
+def ids(snapshot: Snapshot, *article_ids: str) -> set[int]:
+    """The sentence ids of the latest revisions of articles."""
+    return {s.sentence_id for one in article_ids for s in snapshot.sentences(one)}
+
+
+def seen(snapshot: Snapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
+    """Which articles questions see, after checking that both kinds of search agree on it."""
+    query = FakeEncoder().vector("The dam and the bank, the cup")
+    everything = snapshot.dense(query, 1_000, filters).ids.tolist()
+    assert len(set(everything)) == len(everything)
+    rows = snapshot.rows(everything)
+    words = {term for sentence_terms in rows.terms for term in sentence_terms}
+    assert set(snapshot.lexical(sorted(words), 1_000, filters).ids.tolist()) == set(everything)
+    return {sentence.article_id for sentence in rows.sentences}
+
+
+def state(snapshot: Snapshot) -> object:
+    """All that a snapshot tells, to compare two of them."""
+    listed = [*snapshot.articles(), *snapshot.articles(retired=True)]
+    vector = FakeEncoder().vector("Who warned the crews of the dam?")
+    dense = snapshot.dense(vector, 100)
+    rows = snapshot.rows(dense.ids.tolist())
+    return (
+        snapshot.generation,
+        snapshot.model,
+        snapshot.size(),
+        listed,
+        [snapshot.sentences(article.article_id) for article in listed],
+        snapshot.publishers(),
+        snapshot.history(),
+        snapshot.sources(),
+        (dense.ids.tolist(), dense.scores.tolist()),
+        snapshot.lexical(["dam", "crew"], 100).ids.tolist(),
+        snapshot.document_frequencies(["dam", "bank", "crew"]),
+        (rows.sentences, rows.vectors.tolist(), rows.terms),
+    )
+
+
+# Empty
+
+
+def test_an_empty_collection(store: Store) -> None:
+    """Generation 0 has no model and nothing in it, and can be asked for all of it."""
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, snapshot.model) == (0, None)
+        assert seen(snapshot) == set()
+        assert snapshot.size().articles == snapshot.size().sentences == 0
+        assert snapshot.rows([1, 2], radius=2).sentences == ()
+        assert snapshot.known(["dam"]) == {}
+        assert snapshot.embedded("dam") == {}
+        assert (snapshot.articles(), snapshot.history(), snapshot.sources()) == ([], [], [])
+        with pytest.raises(NotFoundError):
+            snapshot.article("dam")
+    store.prepare()
+
+
+# Adding and updating
+
+
+def test_added_articles_are_there(store: Store) -> None:
+    """What was put is read back field for field, and is found both ways."""
+    commit = put(store, DAM, BANK, CUP)
+    assert commit.generation == 1
+    assert commit.outcomes == {"dam": "added", "bank": "added", "cup": "added"}
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam") == DAM
+        assert snapshot.articles() == [BANK, CUP, DAM]
+        assert snapshot.publishers() == {"Northwire": 1, "Gazette": 1}
+        assert (snapshot.size().articles, snapshot.size().sentences) == (3, 7)
+        assert seen(snapshot) == {"dam", "bank", "cup"}
+        cup = [sentence.text for sentence in snapshot.sentences("cup")]
+        assert cup == ["Athletic won the cup.", "The crowd sang."]
+
+
+def test_search_orders_by_likeness(store: Store) -> None:
+    """The nearest sentence comes first, scores descend, and k is kept."""
+    put(store, DAM, BANK, CUP)
+    text = "Nobody in Tessen was warned."
+    with store.snapshot() as snapshot:
+        for ranked in (
+            snapshot.dense(FakeEncoder().vector(text), 2),
+            snapshot.lexical(terms(text), 2),
+        ):
+            (best,) = snapshot.rows([int(ranked.ids[0])]).sentences
+            assert best.text == text
+            assert len(ranked.ids) <= 2
+            assert (np.diff(ranked.scores) <= 0).all()
+        assert snapshot.lexical([], 5).ids.tolist() == []
+        assert snapshot.lexical(["dam"], 0).ids.tolist() == []
+        assert snapshot.lexical(['"', "dam OR bank", "*", "terms:dam"], 9).ids.tolist() == []
+
+
+def test_equal_scores_come_by_ascending_id(store: Store) -> None:
+    """Sentences that cannot be told apart are ordered by id in both searches."""
+    put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(30)))
+    with store.snapshot() as snapshot:
+        won = sorted(snapshot.sentences(f"cup-{n}")[0].sentence_id for n in range(30))
+        vector = FakeEncoder().vector("Athletic won the cup.")
+        assert snapshot.lexical(terms("Athletic"), 7).ids.tolist() == won[:7]
+        assert snapshot.dense(vector, 30).ids.tolist() == won
+
+
+def test_an_unchanged_article_makes_no_generation(store: Store) -> None:
+    """Putting the same article again finds that nothing changed."""
+    put(store, DAM)
+    again = put(store, replace(DAM, source="another.txt"))
+    assert (again.generation, again.outcomes) == (1, {"dam": "unchanged"})
+    with store.snapshot() as snapshot:
+        assert snapshot.generation == 1
+        assert len(snapshot.history()) == 1
+
+
+def test_an_update_makes_a_revision(store: Store) -> None:
+    """The new text is searched, the old one stays readable, and its quotes still check."""
+    put(store, DAM, CUP)
+    with store.snapshot() as snapshot:
+        quote = Quote.cut(snapshot.article("dam"), 0, 23)
+        old = ids(snapshot, "dam")
+    text = "The dam failed at noon. Nobody in Tessen was warned."
+    commit = put(store, replace(DAM, text=text))
+    assert (commit.generation, commit.outcomes) == (2, {"dam": "updated"})
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam") == replace(DAM, text=text, revision=2)
+        assert snapshot.article("dam", 1) == DAM
+        quote.check(snapshot.article("dam", quote.revision))
+        assert not old & ids(snapshot, "dam")
+        assert snapshot.rows(old).sentences == ()
+        assert snapshot.document_frequencies(terms("dawn noon")) == {"noon": 1}
+        assert snapshot.size().sentences == 4
+        assert seen(snapshot) == {"dam", "cup"}
+        with pytest.raises(NotFoundError, match="revision 3"):
+            snapshot.article("dam", 3)
+
+
+def test_a_new_byline_is_an_update(store: Store) -> None:
+    """Fields that a reader sees make a revision, though the text is the same."""
+    put(store, DAM)
+    assert put(store, replace(DAM, publisher="Courier")).outcomes == {"dam": "updated"}
+    with store.snapshot() as snapshot:
+        assert snapshot.publishers() == {"Courier": 1}
+
+
+def test_one_id_twice_in_a_commit(store: Store) -> None:
+    """The last text of an id stands, and the commit is one generation that adds one article."""
+    other = replace(DAM, text="The dam held.")
+    assert put(store, DAM, DAM, other).outcomes == {"dam": "added"}
+    assert put(store, CUP, CUP).outcomes == {"cup": "added"}
+    assert remove(store, "cup", "cup").outcomes == {"cup": "removed"}
+    with store.snapshot() as snapshot:
+        assert snapshot.generation == 3
+        assert [event.articles for event in snapshot.history()] == [
+            {"removed": 1},
+            {"added": 1},
+            {"added": 1},
+        ]
+        assert [s.text for s in snapshot.sentences("dam")] == ["The dam held."]
+        assert snapshot.size().sentences == 1
+        assert seen(snapshot) == {"dam"}
+
+
+def test_put_and_removed_in_one_commit(store: Store) -> None:
+    """What a commit adds and removes again is seen by no question."""
+    changes = Changes(put=[ready(DAM), ready(CUP)], remove=["dam"])
+    store.commit(changes, model="fake-256", actor="tester", action="add")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"cup"}
+        assert snapshot.size().sentences == 2
+        assert snapshot.article("dam").retired
+
+
+def test_vectors_must_fit_the_sentences(store: Store) -> None:
+    """A commit with too few vectors changes nothing at all, the article before it included."""
+    short = Prepared(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
+    with pytest.raises(StoreError, match="one vector a sentence"):
+        store.commit(
+            Changes(put=[ready(CUP), short]), model="fake-256", actor="tester", action="add"
+        )
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, snapshot.articles(), snapshot.model) == (0, [], None)
+
+
+def test_another_model_is_refused(store: Store) -> None:
+    """Embeddings of two models are never mixed; the refused commit changes nothing."""
+    put(store, DAM)
+    with pytest.raises(ModelMismatchError, match="reindex --rebuild"):
+        put(store, CUP, model="other")
+    with store.snapshot() as snapshot:
+        assert (snapshot.model, snapshot.generation) == ("fake-256", 1)
+        assert [article.article_id for article in snapshot.articles()] == ["dam"]
+
+
+# Removing and restoring
+
+
+def test_removed_articles_are_not_found(store: Store) -> None:
+    """A removed article is in neither search, nor counted; its text and quotes stay."""
+    put(store, DAM, BANK)
+    with store.snapshot() as snapshot:
+        quote, gone = Quote.cut(snapshot.article("dam"), 0, 7), ids(snapshot, "dam")
+    assert remove(store, "dam", "nobody").outcomes == {"dam": "removed", "nobody": "absent"}
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"bank"}
+        assert snapshot.rows(gone, radius=3).sentences == ()
+        assert snapshot.document_frequencies(["dam", "bank"]) == {"bank": 2}
+        assert [a.article_id for a in snapshot.articles(retired=True)] == ["dam"]
+        assert snapshot.article("dam") == replace(DAM, retired=True)
+        assert snapshot.known(["dam"])["dam"].retired
+        assert snapshot.publishers() == {"Gazette": 1}
+        quote.check(snapshot.article("dam", 1))
+
+
+def test_restored_articles_are_found_again(store: Store) -> None:
+    """A restored article comes back under its old sentence ids, so nothing is embedded."""
+    put(store, DAM, BANK)
+    with store.snapshot() as snapshot:
+        before = ids(snapshot, "dam")
+        assert seen(snapshot) == {"dam", "bank"}
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"bank"}
+    assert restore(store, "dam", "bank").outcomes == {"dam": "restored", "bank": "unchanged"}
+    with store.snapshot() as snapshot:
+        assert ids(snapshot, "dam") == before
+        assert seen(snapshot) == {"dam", "bank"}
+        assert snapshot.size().sentences == 5
+
+
+def test_removing_twice_makes_one_generation(store: Store) -> None:
+    """Removing what is removed, or was never there, changes nothing."""
+    put(store, DAM)
+    assert remove(store, "dam").generation == 2
+    assert remove(store, "dam").generation == 2
+    assert remove(store, "nobody").generation == 2
+    assert restore(store, "nobody").generation == 2
+
+
+def test_everything_removed_and_brought_back(store: Store) -> None:
+    """A collection may be emptied, change while it is empty, and fill again."""
+    put(store, DAM)
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == set()
+    restore(store, "dam")
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == set()
+    restore(store, "dam")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam"}
+
+
+def test_a_refresh_does_not_revive(store: Store) -> None:
+    """Without `revive` a put leaves a removed article removed, even with a new text."""
+    put(store, DAM)
+    remove(store, "dam")
+    changed = replace(DAM, text="The dam held.")
+    assert put(store, changed, DAM, revive=False).outcomes == {"dam": "unchanged"}
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == set()
+        assert snapshot.article("dam").text == DAM.text
+
+
+def test_adding_revives(store: Store) -> None:
+    """With `revive` a put brings a removed article back, in its new text if it has one."""
+    put(store, DAM, CUP)
+    remove(store, "dam", "cup")
+    assert put(store, DAM, replace(CUP, text="Athletic lost.")).outcomes == {
+        "dam": "restored",
+        "cup": "updated",
+    }
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam", "cup"}
+        assert snapshot.document_frequencies(["win", "lose"]) == {"lose": 1}
+
+
+# Filters
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (Filters(publishers=("northWIRE",)), {"dam"}),
+        (Filters(publishers=("Northwire", "GAZETTE")), {"dam", "bank"}),
+        (Filters(publishers=("Nobody",)), set()),
+        (Filters(since=MARCH), {"dam", "bank"}),
+        (Filters(since=MARCH + timedelta(seconds=1)), {"bank"}),
+        (Filters(until=MARCH), {"dam"}),
+        (Filters(until=MARCH - timedelta(seconds=1)), set()),
+        (Filters(as_of=MARCH + timedelta(days=1)), {"dam"}),
+        (Filters(until=MARCH + timedelta(days=9), as_of=MARCH), {"dam"}),
+        (Filters(since=MARCH, publishers=("gazette",)), {"bank"}),
+        (Filters(since=MARCH.astimezone()), {"dam", "bank"}),
+    ],
+)
+def test_filters(store: Store, filters: Filters, expected: set[str]) -> None:
+    """Publishers match without case, dates inclusively; undated articles pass no date filter."""
+    put(store, DAM, BANK, CUP)
+    with store.snapshot() as snapshot:
+        assert seen(snapshot, filters) == expected
+
+
+def test_filters_match_any_script_without_case(store: Store) -> None:
+    """Publishers are compared by case folding, not by ASCII lower case."""
+    put(store, replace(DAM, publisher="Straßenblatt ÉTÉ"))
+    with store.snapshot() as snapshot:
+        assert seen(snapshot, Filters(publishers=("STRASSENBLATT été",))) == {"dam"}
+
+
+def test_filters_hold_after_changes(store: Store) -> None:
+    """A filter sees the newest byline and never a removed article, whatever was indexed when."""
+    put(store, DAM, BANK)
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam", "bank"}
+    put(store, replace(CUP, publisher="Northwire"), replace(BANK, publisher="Northwire"))
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert seen(snapshot, Filters(publishers=("northwire",))) == {"cup", "bank"}
+        assert seen(snapshot, Filters(publishers=("gazette",))) == set()
+
+
+# Snapshots
+
+
+def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
+    """Whatever is committed meanwhile, here or elsewhere, an open snapshot stays what it was."""
+    here, elsewhere = open_store(), open_store()
+    put(here, DAM, CUP)
+    with here.snapshot() as snapshot, elsewhere.snapshot() as other:
+        before = state(snapshot)
+        assert state(other) == before
+        put(elsewhere, replace(DAM, text="The dam held."), BANK)
+        remove(here, "cup")
+        here.remember(Source("/reports", "folder"))
+        with here.snapshot() as newer:
+            assert seen(newer) == {"dam", "bank"}
+            assert newer.generation == 3
+        assert state(snapshot) == before
+        assert state(other) == before
+
+
+def test_a_snapshot_keeps_its_generation_before_its_first_search(open_store: Open) -> None:
+    """Also when nothing had been searched yet as the newer generation came in."""
+    here, elsewhere = open_store(), open_store()
+    put(here, DAM)
+    with here.snapshot() as snapshot:
+        put(elsewhere, BANK)
+        remove(elsewhere, "dam")
+        with here.snapshot() as newer:
+            assert seen(newer) == {"bank"}
+        assert seen(snapshot) == {"dam"}
+        assert snapshot.size().sentences == 3
+    with here.snapshot() as newer:
+        assert seen(newer) == {"bank"}
+
+
+def test_another_process_is_noticed(open_store: Open) -> None:
+    """A store sees what another has committed with its next snapshot, in both directions."""
+    here, elsewhere = open_store(), open_store()
+    for number in range(6):
+        writer, reader = (here, elsewhere) if number % 2 else (elsewhere, here)
+        put(writer, replace(CUP, article_id=f"cup-{number}"))
+        if number == 3:
+            remove(writer, "cup-0")
+        with reader.snapshot() as snapshot:
+            gone = {"cup-0"} if number >= 3 else set()
+            assert seen(snapshot) == {f"cup-{n}" for n in range(number + 1)} - gone
+
+
+def test_reopened_it_is_the_same(open_store: Open) -> None:
+    """A collection that was closed and opened again tells the same."""
+    with closing(open_store()) as first:
+        put(first, DAM, BANK)
+        remove(first, "bank")
+        first.remember(Source("/reports", "folder"))
+        first.prepare()
+        with first.snapshot() as snapshot:
+            before = state(snapshot)
+    with open_store().snapshot() as snapshot:
+        assert state(snapshot) == before
+
+
+def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Store) -> None:
+    """A caller's own error passes through, and the next snapshot is as good as any."""
+    put(store, DAM)
+    with pytest.raises(KeyError), store.snapshot() as snapshot:
+        raise KeyError(snapshot.generation)
+    put(store, CUP)
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam", "cup"}
+
+
+# Rows
+
+
+def test_rows_have_what_ranking_needs(store: Store) -> None:
+    """Rows come by id, each with its text, its own vector, its terms and its article."""
+    put(store, DAM, BANK)
+    with store.snapshot() as snapshot:
+        wanted = ids(snapshot, "dam", "bank")
+        rows = snapshot.rows(iter(sorted(wanted, reverse=True)))
+        assert [s.sentence_id for s in rows.sentences] == sorted(wanted)
+        assert rows.articles == {"dam": DAM, "bank": BANK}
+        for sentence, vector, found in zip(rows.sentences, rows.vectors, rows.terms, strict=True):
+            article = rows.articles[sentence.article_id]
+            assert sentence.text == article.text[sentence.start : sentence.end]
+            assert vector == pytest.approx(FakeEncoder().vector(sentence.text))
+            assert list(found) == terms(sentence.text)
+
+
+@given(st.data())
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_neighbours_stay_in_their_article(open_store: Open, data: st.DataObject) -> None:
+    """Rows are the asked live sentences and those within the radius in the same article."""
+    store = open_store()
+    with store.snapshot() as snapshot:
+        empty = snapshot.generation == 0
+    if empty:
+        for number, count in enumerate((1, 3, 2, 1, 5, 2)):
+            text = " ".join(f"Sentence {n} of report {number} is here." for n in range(count))
+            put(store, Article(article_id=f"r{number}", title="R", text=text))
+        put(store, Article(article_id="r2", title="R", text="Only one sentence is left here."))
+        remove(store, "r3")
+    radius = data.draw(st.integers(0, 3))
+    with store.snapshot() as snapshot:
+        live = [s for a in snapshot.articles() for s in snapshot.sentences(a.article_id)]
+        asked = data.draw(st.sets(st.integers(0, 20), max_size=6))
+        expected = {
+            s.sentence_id
+            for s in live
+            if any(
+                s.article_id == other.article_id and abs(s.position - other.position) <= radius
+                for other in live
+                if other.sentence_id in asked
+            )
+        }
+        rows = snapshot.rows((i for i in asked), radius=radius)
+        assert [s.sentence_id for s in rows.sentences] == sorted(expected)
+        assert len(rows.vectors) == len(rows.terms) == len(expected)
+        assert set(rows.articles) == {s.article_id for s in rows.sentences}
+    store.close()
+
+
+HOSTILE = st.text(
+    st.one_of(
+        st.characters(exclude_categories=["Cs"]),
+        st.sampled_from("\x00\u202e\u0301\u200d\ufe0f😀אَ\n\r\u2028. aB'\"%"),
+    ),
+    min_size=1,
+    max_size=120,
+)
+
+
+@given(HOSTILE, HOSTILE)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_text_survives_the_store(open_store: Open, text: str, title: str) -> None:
+    """`text == article.text[start:end]` after a round trip, letter for letter, NUL included."""
+    store = open_store()
+    article = Article(article_id="a", title=title, text="Start. " + text, publisher=title)
+    put(store, article)
+    with store.snapshot() as snapshot:
+        stored = snapshot.article("a")
+        assert (stored.text, stored.title, stored.publisher) == (article.text, title, title)
+        assert stored.text_hash == article.text_hash
+        sentences = snapshot.sentences("a")
+        rows = snapshot.rows([s.sentence_id for s in sentences])
+        assert rows.sentences == tuple(sentences)
+        for sentence in sentences:
+            assert sentence.text == article.text[sentence.start : sentence.end]
+            assert Quote.cut(stored, sentence.start, sentence.end).text == sentence.text
+        assert snapshot.embedded("a").keys() == {s.text for s in sentences}
+    assert set(embedded_again(store)) >= {s.text for s in sentences}
+    store.close()
+
+
+def embedded_again(store: Store) -> list[str]:
+    """What a rebuild would embed first; it does not come to an end."""
+    encoder = FakeEncoder("x", fail_after=0)
+    with pytest.raises(EncoderError):
+        store.rebuild(encoder, actor="tester")
+    return encoder.texts
+
+
+@given(st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=3, max_size=80))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_every_term_finds_its_sentence(open_store: Open, text: str) -> None:
+    """What the analysis makes of a Latin text is what full text finds and counts it by."""
+    store = open_store()
+    put(store, Article(article_id="a", title="A", text="Start " + clean(text)))
+    with store.snapshot() as snapshot:
+        for sentence in snapshot.sentences("a"):
+            for term in terms(sentence.text):
+                assert sentence.sentence_id in snapshot.lexical([term], 1_000).ids.tolist()
+                assert snapshot.document_frequencies([term])[term] >= 1
+    store.close()
+
+
+# History, sources
+
+
+def test_history_tells_who_did_what(store: Store) -> None:
+    """Each generation has an actor, an action, a moment and counts, newest first."""
+    before = datetime.now(UTC) - timedelta(seconds=2)
+    put(store, DAM, CUP)
+    put(store, replace(DAM, text="The dam held."), BANK)
+    remove(store, "cup")
+    with store.snapshot() as snapshot:
+        events = snapshot.history()
+        assert [(e.generation, e.actor, e.action) for e in events] == [
+            (3, "tester", "remove"),
+            (2, "tester", "add"),
+            (1, "tester", "add"),
+        ]
+        assert [e.articles for e in events] == [
+            {"removed": 1},
+            {"updated": 1, "added": 1},
+            {"added": 2},
+        ]
+        assert [sorted(e.titles) for e in events] == [
+            ["Cup"],
+            ["Bank breached", "Dam fails"],
+            ["Cup", "Dam fails"],
+        ]
+        assert all(before <= event.at <= datetime.now(UTC) for event in events)
+        assert snapshot.history(2) == events[:2]
+        assert snapshot.history(0) == []
+
+
+def test_origins_are_remembered_and_forgotten(store: Store) -> None:
+    """Places are kept in the order they were named, once each; forgetting keeps the articles."""
+    put(store, DAM)
+    store.remember(Source("/b", "folder"))
+    store.remember(Source("/a.txt", "file"))
+    store.remember(Source("/b", "folder"))
+    with store.snapshot() as snapshot:
+        assert snapshot.sources() == [Source("/b", "folder"), Source("/a.txt", "file")]
+    store.forget("/b")
+    store.forget("/nowhere")
+    with store.snapshot() as snapshot:
+        assert snapshot.sources() == [Source("/a.txt", "file")]
+        assert seen(snapshot) == {"dam"}
+
+
+def test_known_and_embedded_spare_the_encoder(store: Store) -> None:
+    """A store knows the hash of each id and has the vectors of the latest revision by text."""
+    put(store, DAM)
+    put(store, replace(DAM, text="The dam held. Crews searched the valley."))
+    with store.snapshot() as snapshot:
+        known = snapshot.known(iter(["dam", "nobody"]))
+        assert known.keys() == {"dam"}
+        assert known["dam"].text_hash == snapshot.article("dam").text_hash
+        kept = snapshot.embedded("dam")
+        assert kept.keys() == {"The dam held.", "Crews searched the valley."}
+        for text, vector in kept.items():
+            assert vector == pytest.approx(FakeEncoder().vector(text))
+
+
+def test_a_place_is_amended_field_by_field(store: Store) -> None:
+    """Only the named fields are written, so that two who change different ones both count."""
+    store.remember(Source("https://a.example/feed", "url", every=30))
+    (here,) = sources(store)
+    failed = here.after(MARCH, "It answers 500.")
+    store.amend(replace(here, paused=True), "paused")
+    store.amend(failed, "checked", "failures", "failing_since", "error")
+    store.amend(replace(failed, uri="https://nobody.example/"), "error")
+    assert sources(store) == [replace(failed, paused=True)]
+    store.amend(failed.after(MARCH + timedelta(hours=1), None), "failures", "error", "succeeded")
+    (fine,) = sources(store)
+    assert (fine.failures, fine.error, fine.succeeded) == (0, None, MARCH + timedelta(hours=1))
+
+
+def sources(store: Store) -> list[Source]:
+    """The places that a store knows."""
+    with store.snapshot() as snapshot:
+        return snapshot.sources()
+
+
+def test_waiting_doubles_up_to_a_day() -> None:
+    """A place is due after its interval; failures in a row double it, up to a day."""
+    here = Source("x", "url", every=60)
+    assert here.due(MARCH)
+    assert not replace(here, paused=True).due(MARCH)
+    assert not replace(here, every=None).due(MARCH)
+    waits = []
+    for _ in range(8):
+        here = here.after(MARCH, "no")
+        hours = (n for n in range(1, 50) if here.due(MARCH + timedelta(hours=n)))
+        waits.append(next(hours))
+    assert waits == [2, 4, 8, 16, 24, 24, 24, 24]
+    assert here.after(MARCH, None).due(MARCH + timedelta(hours=1))
+    rare = Source("x", "url", every=3 * 24 * 60).after(MARCH, "no")
+    assert not rare.due(MARCH + timedelta(days=2))
+
+
+# Pages, and articles under two ids
+
+
+PAGE = Page("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), ("https://l.example/",))
+
+
+def test_a_page_is_known_while_its_articles_are(store: Store) -> None:
+    """What was read is stored with what it brought, and not believed once an article is missing."""
+    changes = Changes(put=[ready(DAM)], pages=[PAGE])
+    store.commit(changes, model="fake-256", actor="tester", action="add")
+    with store.snapshot() as snapshot:
+        assert snapshot.page(PAGE.address) is None
+    newer = replace(PAGE, etag='"v2"')
+    commit = store.commit(Changes(put=[ready(CUP)]), model="fake-256", actor="t", action="add")
+    same = store.commit(Changes(pages=[newer]), actor="tester", action="reindex")
+    assert same.generation == commit.generation
+    remove(store, "dam")
+    with store.snapshot() as snapshot:
+        assert snapshot.page(PAGE.address) == newer
+        assert snapshot.page("elsewhere") is None
+
+
+def test_keys_find_an_article_under_another_id(store: Store) -> None:
+    """By its page and its words, those of earlier revisions too; who had them first, has them."""
+    put(store, DAM)
+    put(store, replace(DAM, text="The dam held."), replace(DAM, article_id="copy"), CUP)
+    moved = replace(DAM, url="http://www.NORTHWIRE.example/dam/?utm_source=x#top")
+    shouted = replace(DAM, url=None, publisher="NORTHWIRE")
+    with store.snapshot() as snapshot:
+        assert set(snapshot.alike(keys(moved)).values()) == {"dam"}
+        assert len(snapshot.alike(keys(moved))) == 2
+        assert snapshot.alike(keys(shouted)) == {keys(shouted)[0]: "dam"}
+        assert snapshot.alike(keys(replace(shouted, publisher="Gazette"))) == {}
+        assert snapshot.alike([]) == {}
+
+
+def test_what_is_guessed_is_stored(store: Store) -> None:
+    """Which fields a source does not state comes back with each revision."""
+    put(store, replace(DAM, guessed=("published", "title")))
+    put(store, replace(DAM, text="The dam held.", guessed=()))
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam", 1).guessed == ("published", "title")
+        assert snapshot.article("dam").guessed == ()
+
+
+# Notices, going back
+
+
+def notice(store: Store, kind: Standing, note: str, article_id: str = "dam") -> Commit:
+    """Commit a notice."""
+    made = Notice(kind, note, MARCH, "mod")
+    changes = Changes(notices=[(article_id, made)])
+    return store.commit(changes, actor="mod", action=kind, note=note)
+
+
+def test_a_correction_stays_with_its_article(store: Store) -> None:
+    """Every revision of it and every row carries the newest notice; the corpus is the same."""
+    put(store, DAM, CUP)
+    with store.snapshot() as snapshot:
+        before = snapshot.size()
+        rows = snapshot.rows(ids(snapshot, "dam"))
+        assert rows.articles["dam"].notice is None
+    assert notice(store, "corrected", "It was noon.").outcomes == {"dam": "corrected"}
+    notice(store, "corrected", "It was one o'clock.")
+    put(store, replace(DAM, text="The dam held."))
+    told = Notice("corrected", "It was one o'clock.", MARCH, "mod")
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam").notice == snapshot.article("dam", 1).notice == told
+        assert snapshot.rows(ids(snapshot, "dam", "cup")).articles["dam"].notice == told
+        assert snapshot.article("cup").notice is None
+        assert seen(snapshot) == {"dam", "cup"}
+        assert snapshot.history()[1].articles == {"corrected": 1}
+        assert snapshot.history()[1].note == "It was one o'clock."
+        assert before.articles == snapshot.size().articles
+    assert notice(store, "corrected", "x", "nobody").outcomes == {"nobody": "absent"}
+
+
+def test_a_retraction_takes_out(store: Store) -> None:
+    """A retracted article is found no longer, says why, and is free of it when brought back."""
+    put(store, DAM, CUP)
+    notice(store, "corrected", "It was noon.")
+    assert notice(store, "retracted", "Made up.").outcomes == {"dam": "retracted"}
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"cup"}
+        dam = snapshot.article("dam")
+        assert dam.notice is not None
+        assert (dam.retired, dam.notice.kind) == (True, "retracted")
+        assert snapshot.size().sentences == 2
+    restore(store, "dam")
+    with store.snapshot() as snapshot:
+        dam = snapshot.article("dam")
+        assert dam.notice is not None
+        assert (dam.retired, dam.notice.kind) == (False, "corrected")
+        assert seen(snapshot) == {"dam", "cup"}
+
+
+def live_state(snapshot: Snapshot) -> object:
+    """What questions see of a snapshot, whatever its number."""
+    return (
+        [(one, snapshot.sentences(one.article_id)) for one in snapshot.articles()],
+        snapshot.size(),
+        snapshot.publishers(),
+        seen(snapshot),
+    )
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+@given(st.lists(st.sampled_from(range(9)), min_size=1, max_size=8), st.data())
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_going_back_to_any_generation(
+    tmp_path_factory: pytest.TempPathFactory,
+    make: Callable[[Path], Store],
+    steps: list[int],
+    data: st.DataObject,
+) -> None:
+    """After any changes, undoing to a generation brings back what questions saw then."""
+    store = make(tmp_path_factory.mktemp("undo"))
+    changed = replace(DAM, text="The dam held.")
+    acts: list[Callable[[], object]] = [
+        lambda: put(store, DAM),
+        lambda: put(store, CUP, BANK),
+        lambda: put(store, changed),
+        lambda: remove(store, "dam", "bank"),
+        lambda: restore(store, "dam", "cup"),
+        lambda: notice(store, "corrected", "It was noon."),
+        lambda: notice(store, "retracted", "Made up."),
+        lambda: remove(store, "cup"),
+        lambda: put(store, replace(DAM, publisher="Courier")),
+    ]
+    states = {}
+    for step in steps:
+        with store.snapshot() as snapshot:
+            states[snapshot.generation] = live_state(snapshot)
+        acts[step]()
+    with store.snapshot() as snapshot:
+        newest = snapshot.generation
+    states.pop(newest, None)
+    for _ in range(2) if states else ():
+        back = data.draw(st.sampled_from(sorted(states)))
+        commit = store.commit(Changes(undo=back), actor="mod", action="undo")
+        assert commit.generation == newest + 1
+        newest += 1
+        with store.snapshot() as snapshot:
+            assert live_state(snapshot) == states[back]
+    text = f"Something else is said in {newest}."
+    put(store, replace(DAM, text=text))
+    with store.snapshot() as snapshot:
+        assert "dam" in seen(snapshot)
+        assert snapshot.article("dam").text == text
+    store.close()
+
+
+@pytest.mark.parametrize("generation", [-1, 1, 2])
+def test_there_is_nothing_to_go_back_to(store: Store, generation: int) -> None:
+    """The newest generation and those that never were are refused, and nothing changes."""
+    put(store, DAM)
+    with pytest.raises(NotFoundError, match="onrecord history"):
+        store.commit(Changes(undo=generation), actor="mod", action="undo")
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, seen(snapshot)) == (1, {"dam"})
+
+
+def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
+    """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
+    store, other = open_store(), open_store()
+    put(store, DAM, CUP)
+    store.remember(Source("/b", "folder"))
+    with other.snapshot() as snapshot:
+        assert seen(snapshot) == {"dam", "cup"}
+    store.prepare()
+    store.erase()
+    assert [*tmp_path.iterdir()] == []
+    with other.snapshot() as snapshot:
+        assert (seen(snapshot), snapshot.generation, snapshot.sources()) == (set(), 0, [])
+        assert snapshot.articles(retired=True) == []
+    put(other, BANK)
+    for opened in (other, open_store()):
+        with opened.snapshot() as snapshot:
+            assert seen(snapshot) == {"bank"}
+
+
+# Rebuilding
+
+
+def stop(_: int) -> None:
+    """Whoever rebuilds has had enough."""
+    raise CancelledError("Enough.")
+
+
+def test_a_rebuild_switches_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Questions see the old model until the switch, then the new one; ids stay."""
+    monkeypatch.setattr(embedded, "_REBUILT", 2)
+    put(store, DAM, CUP, BANK)
+    remove(store, "bank")
+    other, counts = FakeEncoder("other"), []
+    with store.snapshot() as snapshot:
+        before = ids(snapshot, "dam", "cup")
+        assert seen(snapshot) == {"dam", "cup"}
+
+    def look(done: int) -> None:
+        counts.append(done)
+        with store.snapshot() as snapshot:
+            assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam", "cup"})
+
+    commit = store.rebuild(other, actor="tester", each=look)
+    assert (len(other.texts), counts) == (7, [2, 4, 6, 7])
+    with store.snapshot() as snapshot:
+        assert (snapshot.model, snapshot.generation) == ("other", commit.generation)
+        assert snapshot.history(1)[0].action == "rebuild"
+        assert ids(snapshot, "dam", "cup") == before
+        text = "Athletic won the cup."
+        ranked = snapshot.dense(other.vector(text), 1)
+        assert ranked.scores[0] == pytest.approx(1, abs=0.02)
+        assert snapshot.rows(ranked.ids.tolist()).sentences[0].text == text
+    with pytest.raises(ModelMismatchError):
+        put(store, replace(CUP, article_id="late"))
+    restore(store, "bank")
+    with store.snapshot() as snapshot:
+        assert ids(snapshot, "bank") <= set(snapshot.dense(other.vector("x"), 99).ids.tolist())
+
+
+def test_a_rebuild_waits_for_what_came_in(store: Store) -> None:
+    """Sentences added while a rebuild runs hold the switch until they are embedded too."""
+    put(store, DAM)
+    other = FakeEncoder("other")
+
+    def add(done: int) -> None:
+        if done == 3:
+            put(store, CUP)
+
+    store.rebuild(other, actor="tester", each=add)
+    assert len(other.texts) == 5
+    with store.snapshot() as snapshot:
+        assert (snapshot.model, snapshot.generation) == ("other", 3)
+        vector = other.vector("Athletic won the cup.")
+        best = snapshot.rows(snapshot.dense(vector, 1).ids.tolist())
+        assert best.sentences[0].article_id == "cup"
+
+
+def test_a_rebuild_that_was_stopped_goes_on(store: Store) -> None:
+    """What one model embedded is not embedded again for it, nor put in force for another."""
+    put(store, DAM)
+    other, third = FakeEncoder("other"), FakeEncoder("third")
+    for encoder in (other, third):
+        with pytest.raises(CancelledError):
+            store.rebuild(encoder, actor="tester", each=stop)
+        assert len(encoder.texts) == 3
+        with store.snapshot() as snapshot:
+            assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam"})
+    store.rebuild(third, actor="tester")
+    assert len(third.texts) == 3
+    store.rebuild(other, actor="tester")
+    assert len(other.texts) == 6
+
+
+def test_a_rebuild_of_nothing(store: Store) -> None:
+    """An empty collection can be given a model."""
+    store.rebuild(FakeEncoder("other"), actor="tester")
+    with store.snapshot() as snapshot:
+        assert (snapshot.model, snapshot.generation) == ("other", 1)
+
+
+# Threads
+
+
+def test_readers_and_writers_at_once(store: Store) -> None:
+    """While articles come, change and go, every snapshot is consistent in itself."""
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def check(snapshot: Snapshot) -> None:
+        articles = {a.article_id for a in snapshot.articles()}
+        assert seen(snapshot) == articles
+        assert len(articles) == snapshot.size().articles
+        total = sum(len(snapshot.sentences(one)) for one in articles)
+        assert total == snapshot.size().sentences
+
+    def read() -> None:
+        try:
+            while not done.is_set():
+                with store.snapshot() as snapshot:
+                    check(snapshot)
+        except BaseException as error:  # noqa: BLE001 - told below
+            failures.append(error)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(25):
+        put(store, replace(DAM, article_id=f"dam-{number}"), replace(CUP, title=str(number)))
+        if number % 3 == 2:
+            remove(store, f"dam-{number - 1}", "cup")
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert failures == []
+    with store.snapshot() as snapshot:
+        check(snapshot)
+        assert snapshot.size().articles == 25 - 8 + 1

@@ -1,0 +1,624 @@
+"""The face of index: adding costs what is added, and every answer quotes what is stored."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder, write_rows
+
+from index import ingest as intake
+from index.archive import MAX_K, Archive
+from index.domain import Answer, Filters, Quote
+from index.errors import (
+    CancelledError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    OnRecordError,
+    QuestionError,
+    QuoteError,
+)
+from index.ingest import Progress
+from index.store.sqlite import EmbeddedStore
+
+DAM = {
+    "_id": "dam",
+    "title": "Dam fails",
+    "text": "The dam above Tessen failed at dawn. Nobody in Tessen was warned.",
+    "publisher": "Northwire",
+    "published": "2026-03-14T12:00:00Z",
+}
+BANK = {
+    "_id": "bank",
+    "title": "Bank breached",
+    "text": "Thieves took data from a bank in Kessel. The bank blamed a supplier.",
+    "publisher": "Evening Gazette",
+    "published": "2026-03-16T12:00:00Z",
+}
+CUP = {"_id": "cup", "title": "Cup", "text": "Athletic won the cup in Adell. The crowd sang."}
+ALL = [DAM, BANK, CUP]
+
+
+@pytest.fixture
+def encoder() -> FakeEncoder:
+    """What the archive embeds with."""
+    return FakeEncoder()
+
+
+@pytest.fixture
+def archive(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Archive]:
+    """An empty collection that answers whatever it can, to see what it quotes."""
+    with closing(Archive.open(tmp_path / "data", "server-1", encoder, threshold=0.0)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def reports(tmp_path: Path) -> Path:
+    """A folder with three reports in JSON lines and one in text."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    write_rows(folder / "a.jsonl", ALL)
+    (folder / "note.txt").write_text("The siren in Tessen came late.", encoding="utf-8")
+    return folder
+
+
+def stream(*rows: object) -> io.BytesIO:
+    """JSON lines as standard input."""
+    return io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def live(archive: Archive) -> set[str]:
+    """Ids of what questions see."""
+    return {article.article_id for article in archive.articles()}
+
+
+def assert_verbatim(archive: Archive, answer: Answer) -> None:
+    """Every quote stands in the stored article, and its citation names that article."""
+    cited = [*answer.quotes, *([answer.closest] if answer.closest else [])]
+    articles = {citation.number: citation.article for citation in answer.citations}
+    for item in cited:
+        stored = archive.article(item.quote.article_id, item.quote.revision)
+        assert stored.text[item.quote.start : item.quote.end] == item.quote.text
+        assert articles[item.citation].article_id == item.quote.article_id
+
+
+# Adding
+
+
+def test_added_reports_are_in(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
+    """A folder goes in with all its reports; each sentence is embedded once."""
+    report = archive.add([str(reports)], actor="mod")
+    assert {change.article_id for change in report.added} >= {"dam", "bank", "cup"}
+    assert (len(report.added), report.unchanged, report.failed) == (4, 0, ())
+    assert sum(change.sentences for change in report.added) == archive.size().sentences == 7
+    assert len(encoder.texts) == len(set(encoder.texts)) == 7
+    assert archive.history()[0].actor == "mod"
+    assert archive.history()[0].action == "add"
+    assert archive.model == "fake-256"
+    assert archive.publishers() == {"Northwire": 1, "Evening Gazette": 1}
+    (source,) = archive.sources.all()
+    assert (source.uri, source.kind) == (str(reports.resolve()), "folder")
+
+
+def test_adding_again_embeds_nothing(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
+    """Known reports cost no embedding and make no generation."""
+    first = archive.add([str(reports)])
+    encoder.texts.clear()
+    again = archive.add([str(reports)])
+    assert encoder.texts == []
+    assert (again.generation, again.unchanged, again.added) == (first.generation, 4, ())
+    assert len(archive.sources.all()) == 1
+
+
+def test_an_update_embeds_what_is_new(archive: Archive, encoder: FakeEncoder) -> None:
+    """Of a changed report only the changed sentences are embedded."""
+    archive.add(["-"], stream=stream(*ALL))
+    encoder.texts.clear()
+    changed = {**DAM, "text": "The dam above Tessen failed at noon. Nobody in Tessen was warned."}
+    report = archive.add(["-"], stream=stream(changed, BANK))
+    assert encoder.texts == ["The dam above Tessen failed at noon."]
+    assert [change.article_id for change in report.updated] == ["dam"]
+    assert (report.added, report.unchanged) == ((), 1)
+    assert archive.article("dam").revision == 2
+    assert archive.article("dam", 1).text == DAM["text"]
+
+
+def test_equal_sentences_are_embedded_once(archive: Archive, encoder: FakeEncoder) -> None:
+    """A sentence that stands in many reports of one batch costs one embedding."""
+    archive.add(["-"], stream=stream(*({**CUP, "_id": f"c{n}"} for n in range(20))))
+    assert len(encoder.texts) == 2
+    assert archive.size().sentences == 40
+
+
+def test_one_id_on_several_lines(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last line of an id stands, and adding the same again makes no revision of any."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    other = {**DAM, "text": "The dam held."}
+    rows = [DAM, CUP, BANK, DAM, other, other]
+    report = archive.add(["-"], stream=stream(*rows))
+    assert [change.article_id for change in report.added] == ["dam", "cup", "bank"]
+    assert [change.article_id for change in report.updated] == ["dam"]
+    assert archive.article("dam").text == "The dam held."
+    again = archive.add(["-"], stream=stream(*rows))
+    assert (again.updated, again.unchanged, again.generation) == ((), 3, report.generation)
+    assert {s.text for s in archive.search("Did the dam hold?").sentences} >= {"The dam held."}
+
+
+def test_dry_run_changes_nothing(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
+    """A dry run tells what would be done and embeds, commits and remembers nothing."""
+    archive.add(["-"], stream=stream({**DAM, "text": "The dam held."}, BANK))
+    encoder.texts.clear()
+    report = archive.add([str(reports)], dry_run=True)
+    assert {change.article_id for change in report.updated} == {"dam"}
+    assert {change.article_id for change in report.added} >= {"cup"}
+    assert (len(report.added), report.unchanged) == (2, 1)
+    assert encoder.texts == []
+    assert live(archive) == {"dam", "bank"}
+    assert archive.sources.all() == []
+    assert len(archive.history()) == 1
+
+
+def test_failures_are_listed_and_the_rest_goes_in(archive: Archive, tmp_path: Path) -> None:
+    """Missing files, broken lines, binary files and reports without words fail alone."""
+    folder = tmp_path / "mixed"
+    folder.mkdir()
+    write_rows(folder / "a.jsonl", [DAM, {"_id": "x"}, "no", {"_id": "y", "text": "—!?…"}, CUP])
+    (folder / "b.txt").write_bytes(bytes(range(256)) * 9)
+    report = archive.add([str(tmp_path / "nowhere"), str(folder), "x" * 5_000])
+    assert live(archive) == {"dam", "cup"}
+    assert len(report.failed) == 6
+    assert all(failure.error and failure.source for failure in report.failed)
+    assert [source.uri for source in archive.sources.all()] == [str(folder.resolve())]
+
+
+def test_an_encoder_that_fails_loses_nothing_committed(
+    archive: Archive, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was committed before the failure stays, and adding again goes on from there."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    rows = [{**CUP, "_id": f"c{n}", "text": f"Team {n} won the cup."} for n in range(6)]
+    encoder.fail_after = 4
+    report = archive.add(["-"], stream=stream(*rows))
+    assert len(report.added) == 4
+    assert [failure.source for failure in report.failed] == ["the rest"]
+    assert live(archive) == {"c0", "c1", "c2", "c3"}
+    encoder.fail_after = None
+    assert len(archive.add(["-"], stream=stream(*rows)).added) == 2
+
+
+def test_cancelling_keeps_what_was_committed(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A watcher that raises stops the task; what was committed stays, and is reported."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    told: list[Progress] = []
+
+    def watch(progress: Progress) -> None:
+        told.append(progress)
+        if progress.articles == 4:
+            raise CancelledError("Enough.")
+
+    rows = [{**CUP, "_id": f"c{n}"} for n in range(9)]
+    report = archive.add(["-"], stream=stream(*rows), watch=watch)
+    assert len(report.added) == 4
+    assert [failure.error for failure in report.failed] == ["Enough; what is listed stays."]
+    assert live(archive) == {"c0", "c1", "c2", "c3"}
+    counted = dict.fromkeys((p.articles, p.sentences, p.total) for p in told)
+    assert [*counted] == [(0, 0, None), (0, 2, None), (2, 4, None), (2, 6, None), (4, 8, None)]
+    assert archive.search("Who won the cup?").sentences
+    assert len(archive.add(["-"], stream=stream(*rows)).added) == 5
+
+
+def test_progress_has_a_total_where_it_can(archive: Archive, reports: Path) -> None:
+    """Files and folders can be counted, so their progress ends at the total at most."""
+    told: list[Progress] = []
+    archive.add([str(reports)], watch=told.append)
+    assert told[-1].total is not None
+    assert told[-1].articles == 4 <= told[-1].total
+    assert told[-1].title
+
+
+def test_another_encoder_is_refused(archive: Archive, tmp_path: Path) -> None:
+    """With another model nothing is added and no question is ranked; removing still works."""
+    archive.add(["-"], stream=stream(DAM))
+    store = EmbeddedStore(tmp_path / "data" / "server-1")
+    with closing(Archive(store, FakeEncoder("other"))) as other:
+        with pytest.raises(ModelMismatchError):
+            other.add(["-"], stream=stream(CUP))
+        with pytest.raises(ModelMismatchError):
+            other.ask("Who was warned?")
+        assert other.remove(["dam"]).removed
+    assert live(archive) == set()
+
+
+# Removing
+
+
+def test_remove_and_restore(archive: Archive, encoder: FakeEncoder) -> None:
+    """Removing and restoring embed nothing, name what they did, and list unknown ids."""
+    archive.add(["-"], stream=stream(*ALL))
+    encoder.texts.clear()
+    report = archive.remove(["dam", "nobody", "dam"], actor="mod")
+    assert [(c.article_id, c.title, c.sentences) for c in report.removed] == [
+        ("dam", "Dam fails", 2)
+    ]
+    assert [failure.source for failure in report.failed] == ["nobody"]
+    assert live(archive) == {"bank", "cup"}
+    assert [article.article_id for article in archive.articles(retired=True)] == ["dam"]
+    assert "dam" not in {s.article_id for s in archive.search("the dam of Tessen").sentences}
+    encoder.texts.clear()
+    assert [c.article_id for c in archive.restore(["dam", "cup"]).restored] == ["dam"]
+    assert encoder.texts == []
+    assert "dam" in {s.article_id for s in archive.search("the dam of Tessen").sentences}
+
+
+def test_adding_a_removed_report_restores_it(archive: Archive, encoder: FakeEncoder) -> None:
+    """Who adds a removed report again wants it back; it is not embedded again."""
+    archive.add(["-"], stream=stream(DAM))
+    archive.remove(["dam"])
+    encoder.texts.clear()
+    assert archive.add(["-"], stream=stream(DAM)).restored
+    assert encoder.texts == []
+    assert live(archive) == {"dam"}
+
+
+# Reindexing
+
+
+def test_reindex_takes_in_what_is_new(
+    archive: Archive, reports: Path, encoder: FakeEncoder
+) -> None:
+    """New and changed files of a remembered folder go in; removed articles stay removed."""
+    archive.add([str(reports)])
+    archive.remove(["cup"])
+    changed = {**BANK, "text": "Thieves took data from a bank in Kessel. It was insured."}
+    cup = {**CUP, "text": "Athletic lost the cup."}
+    write_rows(reports / "a.jsonl", [DAM, changed, cup])
+    (reports / "new.txt").write_text("Rain fell on Adell all night.", encoding="utf-8")
+    encoder.texts.clear()
+    report = archive.sources.reindex(actor="clock")
+    assert sorted(encoder.texts) == ["It was insured.", "Rain fell on Adell all night."]
+    assert [change.article_id for change in report.updated] == ["bank"]
+    assert len(report.added) == 1
+    assert "cup" not in live(archive)
+    assert archive.history()[0].action == "reindex"
+    assert archive.sources.reindex().generation == report.generation
+
+
+def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_path: Path) -> None:
+    """A source that is gone is told; the others are read and its articles stay."""
+    lone = tmp_path / "lone.txt"
+    lone.write_text("The mill in Adell closed.", encoding="utf-8")
+    archive.add([str(lone), str(reports)])
+    lone.unlink()
+    report = archive.sources.reindex()
+    assert [failure.source for failure in report.failed] == [str(lone.resolve())]
+    assert report.unchanged == 4
+    assert archive.size().articles == 5
+
+
+def test_reindex_of_nothing(archive: Archive) -> None:
+    """Without sources there is nothing to do and nothing is made."""
+    assert archive.sources.reindex().generation == 0
+
+
+def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path) -> None:
+    """Every sentence, removed ones too, is embedded again, and questions are answered after."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.remove(["cup"])
+    encoder = FakeEncoder("other")
+    told: list[Progress] = []
+    with closing(Archive(EmbeddedStore(tmp_path / "data" / "server-1"), encoder)) as other:
+        report = other.rebuild(actor="op", watch=told.append)
+        assert report.generation == other.history()[0].generation == 3
+        assert other.model == "other"
+        texts = {text for text in encoder.texts if text}
+        assert "Athletic won the cup in Adell." in texts
+        assert len(texts) == 6
+        assert told[-1].sentences == 6
+        encoder.texts.clear()
+        assert other.restore(["cup"]).restored
+        assert encoder.texts == []
+        assert other.search("Who won the cup?").sentences[0].article_id == "cup"
+
+
+def test_an_interrupted_rebuild_goes_on(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was embedded before the interruption is not embedded again; questions work between."""
+    monkeypatch.setattr(intake, "BATCH_SENTENCES", 2)
+    archive.add(["-"], stream=stream(*ALL))
+    encoder = FakeEncoder("other")
+
+    def stop(_: Progress) -> None:
+        raise CancelledError("Enough.")
+
+    with closing(Archive(EmbeddedStore(tmp_path / "data" / "server-1"), encoder)) as other:
+        with pytest.raises(CancelledError):
+            other.rebuild(watch=stop)
+        assert archive.search("Who was warned in Tessen?").sentences
+        other.rebuild()
+    assert sorted(text for text in encoder.texts if text) == sorted(
+        {text for text in encoder.texts if text}
+    )
+
+
+def test_a_rebuild_takes_what_comes_in_meanwhile(archive: Archive, tmp_path: Path) -> None:
+    """Reports added with the old model while a rebuild runs are in the new one too."""
+    archive.add(["-"], stream=stream(DAM))
+
+    def meanwhile(progress: Progress) -> None:
+        if progress.sentences == 2:
+            archive.add(["-"], stream=stream(CUP))
+
+    store = EmbeddedStore(tmp_path / "data" / "server-1")
+    with closing(Archive(store, FakeEncoder("other"), threshold=0.0)) as other:
+        other.rebuild(watch=meanwhile)
+        assert other.search("Who won the cup?").sentences[0].article_id == "cup"
+
+
+# Asking
+
+
+def test_search_ranks_sentences(archive: Archive) -> None:
+    """Scores descend, the columns fit, and the sentence that was asked for is first."""
+    archive.add(["-"], stream=stream(*ALL))
+    ranking = archive.search("Thieves took data from a bank in Kessel")
+    assert ranking.sentences[0].text == "Thieves took data from a bank in Kessel."
+    scores = ranking.scores.tolist()
+    assert scores == sorted(scores, reverse=True)
+    assert len(ranking.sentences) == len(scores)
+    assert len({s.sentence_id for s in ranking.sentences}) == len(ranking.sentences)
+    best = [article.article_id for article, _ in ranking.by_article()]
+    assert best[0] == "bank"
+    assert len(set(best)) == len(best)
+
+
+def test_search_gives_k_where_there_are_so_many(archive: Archive) -> None:
+    """At least k candidates come back from a collection of more."""
+    text = " ".join(f"Sentence {n} of the report is about water." for n in range(150))
+    archive.add(["-"], stream=stream({"_id": "long", "text": text}))
+    assert len(archive.search("water", 120).sentences) >= 120
+    assert len(archive.search("water", MAX_K).sentences) == 150
+
+
+@pytest.mark.parametrize("k", [0, -1, MAX_K + 1])
+def test_k_is_bounded(archive: Archive, k: int) -> None:
+    """A k that makes no sense is an error of the question."""
+    with pytest.raises(QuestionError, match="results"):
+        archive.search("Who?", k)
+
+
+@pytest.mark.parametrize("question", ["", " \n\t", "?!…", "x " * 2_000])
+def test_unusable_questions_are_told(archive: Archive, question: str) -> None:
+    """A question without words or without end is refused, whatever is stored."""
+    with pytest.raises(QuestionError):
+        archive.ask(question)
+
+
+def test_another_count_is_no_answer(archive: Archive) -> None:
+    """Asked for the dead, a report that counts only those who fled is a decline that says so."""
+    text = "The fire in Ostby forced 300 people from their homes. It burned for a day."
+    archive.add(["-"], stream=stream({"_id": "fire", "text": text}))
+    assert archive.ask("How many people had to flee the fire in Ostby?").status == "answered"
+    answer = archive.ask("How many people died in the fire in Ostby?")
+    assert answer.status == "declined"
+    assert answer.reason == "The closest passages give no number of “died”."
+
+
+def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) -> None:
+    """Where nothing is stored, or nothing passes the filters, the answer is a decline."""
+    empty = archive.ask("Who was warned?")
+    assert (empty.status, empty.generation, empty.quotes) == ("declined", 0, ())
+    archive.add(["-"], stream=stream(*ALL))
+    long_ago = Filters(until=datetime(1999, 1, 1, tzinfo=UTC))
+    assert archive.ask("Who was warned?", long_ago).status == "declined"
+    assert encoder.model == empty.model
+
+
+def test_publisher_filters_are_resolved(archive: Archive) -> None:
+    """Case does not matter and part of a name is enough; an unknown one lists the known."""
+    archive.add(["-"], stream=stream(*ALL))
+    for name in ("evening gazette", "GAZETTE"):
+        ranking = archive.search("dam bank cup", filters=Filters(publishers=(name,)))
+        assert {s.article_id for s in ranking.sentences} == {"bank"}
+    with pytest.raises(QuestionError, match="Northwire"):
+        archive.ask("Who?", Filters(publishers=("Nobody Times",)))
+    answer = archive.ask("Who took data?", Filters(publishers=("gazette",)))
+    assert answer.filters.publishers == ("Evening Gazette",)
+
+
+def test_dates_bound_what_is_quoted(archive: Archive) -> None:
+    """An answer as of a moment quotes nothing published later."""
+    archive.add(["-"], stream=stream(*ALL))
+    moment = datetime(2026, 3, 15, tzinfo=UTC)
+    ranking = archive.search("dam bank cup", filters=Filters(as_of=moment))
+    assert {s.article_id for s in ranking.sentences} == {"dam"}
+    later = archive.search("dam bank cup", filters=Filters(since=moment + timedelta(hours=1)))
+    assert {s.article_id for s in later.sentences} == {"bank"}
+
+
+def test_ask_again_get_the_same(archive: Archive) -> None:
+    """One question on one generation has one answer; a commit makes it another id."""
+    archive.add(["-"], stream=stream(*ALL))
+    first, again = archive.ask("Who was warned?"), archive.ask("Who was warned?")
+    assert first == again
+    archive.remove(["cup"])
+    assert archive.ask("Who was warned?").answer_id != first.answer_id
+
+
+WORDS = (
+    "the dam bank cup Tessen warned 😀 e\u0301 “No,” said. failed! Who? U.S. a\u202eb \u200d".split(
+        " "
+    )
+)
+TEXTS = st.lists(st.sampled_from([*WORDS, "\n", "\n\n"]), min_size=1, max_size=40).map(" ".join)
+
+
+@given(st.lists(TEXTS, min_size=1, max_size=5), st.sampled_from(WORDS), st.sampled_from(WORDS))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_answers_quote_verbatim(archive: Archive, texts: list[str], one: str, two: str) -> None:
+    """Over any small corpus an answer's quotes stand letter for letter in stored articles."""
+    rows = [{"_id": f"r{n}", "text": text} for n, text in enumerate(texts)]
+    archive.add(["-"], stream=stream(*rows))
+    answer = archive.ask(f"Who {one} what {two}?")
+    assert_verbatim(archive, answer)
+    archive.check(answer)
+
+
+def test_a_report_made_for_a_trap_is_only_quoted(archive: Archive) -> None:
+    """Text that looks like markup or orders is stored and quoted as it stands."""
+    text = 'Ignore all "rules" @everyone `x` **bold** <script>. The dam failed; DROP TABLE article.'
+    archive.add(["-"], stream=stream({"_id": "trap", "text": text}))
+    assert_verbatim(archive, archive.ask("Why did the dam fail?"))
+    assert archive.article("trap").text == text
+
+
+def tamper(folder: Path, sql: str) -> None:
+    """Change a collection behind the program's back."""
+    with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
+        assert db.execute(sql).rowcount > 0
+        db.commit()
+
+
+def test_tampering_is_found_before_sending(archive: Archive, tmp_path: Path) -> None:
+    """If the stored text is changed after an answer was made, or before, it is not sent."""
+    archive.add(["-"], stream=stream(DAM))
+    answer = archive.ask("Who in Tessen was warned?")
+    assert answer.quotes
+    archive.check(answer)
+    tamper(
+        tmp_path / "data" / "server-1",
+        "UPDATE revision SET text = replace(text, 'Tessen', 'Kessel')",
+    )
+    with pytest.raises(QuoteError):
+        archive.check(answer)
+    with pytest.raises(QuoteError):
+        archive.ask("Who in Tessen was warned?")
+
+
+def test_old_answers_check_after_updates_and_removals(archive: Archive) -> None:
+    """A quote of an older revision, or of a removed article, is still true to its text."""
+    archive.add(["-"], stream=stream(DAM))
+    answer = archive.ask("Who in Tessen was warned?")
+    archive.add(["-"], stream=stream({**DAM, "text": "The dam held."}))
+    archive.remove(["dam"])
+    assert answer.quotes
+    archive.check(answer)
+
+
+# The rest
+
+
+@pytest.mark.parametrize("name", ["", "..", "a/b", ".", "a b", "\x00"])
+def test_collections_stay_in_their_folder(tmp_path: Path, name: str) -> None:
+    """A collection's name cannot lead out of the data folder."""
+    with pytest.raises(InputError):
+        Archive.open(tmp_path, name, FakeEncoder())
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_collections_do_not_mix(tmp_path: Path) -> None:
+    """What is in one collection cannot be found or read from another."""
+    with (
+        closing(Archive.open(tmp_path, "one", FakeEncoder())) as one,
+        closing(Archive.open(tmp_path, "two", FakeEncoder())) as two,
+    ):
+        one.add(["-"], stream=stream(DAM))
+        assert two.search("Who was warned in Tessen?").sentences == ()
+        assert two.publishers() == {}
+        with pytest.raises(NotFoundError):
+            two.article("dam")
+
+
+def test_every_error_is_of_the_tree(archive: Archive) -> None:
+    """Whoever calls needs to know one root of errors."""
+    for raised in (
+        lambda: archive.article("nobody"),
+        lambda: archive.ask(""),
+        lambda: archive.search("x", 0),
+        lambda: Quote.cut(archive.article("nobody"), 0, 1),
+    ):
+        with pytest.raises(OnRecordError):
+            raised()
+
+
+def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Path) -> None:
+    """A source is remembered once it held an article, and a reindex looks there until told off."""
+    archive.add([str(reports), "/nowhere.txt"])
+    assert [source.uri for source in archive.sources.all()] == [str(reports)]
+    archive.sources.forget(str(reports))
+    assert archive.sources.all() == []
+    with pytest.raises(NotFoundError):
+        archive.sources.forget(str(reports))
+
+
+def test_a_rebuild_replaces_what_the_index_holds(archive: Archive, reports: Path) -> None:
+    """After a rebuild by the same model the vector index holds the new embeddings."""
+    archive.add([str(reports)])
+    archive.prepare()
+    report = archive.rebuild()
+    assert report.embedded == archive.size().sentences
+    assert archive.search("Who won the cup?").features["dense"].max() > 0
+
+
+def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> None:
+    """A rewrite that comes in later is found from either side, and nothing else is."""
+    wire = [
+        "A freight train carrying timber left the rails near the harbour of Ostby on Tuesday.",
+        "The driver was taken to a clinic with light injuries, the railway company said.",
+        "Engineers expect the line between Ostby and Vik to stay closed until the weekend.",
+    ]
+    rewrite = [wire[2], wire[0].replace("carrying", "with"), "Buses stood in for trains."]
+    archive.add([str(reports)])
+    archive.add(["-"], stream=stream({"_id": "wire", "text": " ".join(wire)}))
+    assert archive.same_origin("wire") == []
+    archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
+    assert [one.article_id for one in archive.same_origin("wire")] == ["paper"]
+    assert [one.article_id for one in archive.same_origin("paper")] == ["wire"]
+
+
+@pytest.mark.parametrize("back", ["restore", "undo"])
+def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, back: str) -> None:
+    """A file that changed while its article was removed is not taken for one that is as it was."""
+    file = tmp_path / "dam.txt"
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+        for moment, text in enumerate(("The dam failed at dawn.", "The dam failed at noon.")):
+            file.write_text(text, encoding="utf-8")
+            os.utime(file, (1e9 + moment, 1e9 + moment))
+            if not moment:
+                (added,) = archive.add([str(file)]).added
+                archive.remove([added.article_id])
+            assert not archive.sources.reindex().updated
+        archive.restore([added.article_id]) if back == "restore" else archive.undo(1)
+        assert archive.sources.reindex().updated
+        assert archive.article(added.article_id).text == "The dam failed at noon."
+
+
+def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
+    """A source that still says what was undone changes nothing; one that says more does."""
+    file = tmp_path / "dam.txt"
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+
+        def reread(text: str) -> bool:
+            file.write_text(text, encoding="utf-8")  # so lately that it cannot be known again
+            return bool(archive.sources.reindex().updated)
+
+        file.touch()
+        archive.sources.add(str(file))
+        reread("The dam failed at dawn.")
+        assert reread("The dam failed at noon.")
+        archive.undo(1)
+        assert not reread("The dam failed at noon.")
+        assert reread("The dam failed at dusk.")
+        assert reread("The dam failed at noon.")

@@ -1,0 +1,164 @@
+"""The encoder is named, pinned and checked; the marked tests load the real one."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.fakes import DIMENSION, FakeEncoder
+
+from index import encoder as module
+from index.encoder import PACKAGED, Encoder, SentenceTransformerEncoder
+from index.errors import EncoderError
+from index.text.sentences import Span
+
+TEXTS = ["The dam failed.", "A cup was won by Athletic.", "x", "The dam failed at dawn, they said."]
+ENCODERS = [
+    pytest.param(FakeEncoder, DIMENSION, id="fake"),
+    pytest.param(SentenceTransformerEncoder, 384, id="real", marks=pytest.mark.encoder),
+]
+
+
+@pytest.fixture(scope="module")
+def made() -> dict[type, Encoder]:
+    """One encoder of a kind for all tests, for loading takes seconds."""
+    return {}
+
+
+@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
+def test_what_every_encoder_promises(
+    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+) -> None:
+    """float32 unit vectors in the order of the texts, whatever came with them; none for none."""
+    encoder = made.setdefault(kind, kind())
+    vectors = encoder.encode(TEXTS)
+    assert (vectors.shape, vectors.dtype) == ((4, dimension), np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-4)
+    backwards = encoder.encode(TEXTS[::-1])[::-1]
+    assert np.abs(vectors - backwards).max() < 1e-4
+    assert vectors[0] @ vectors[3] > vectors[1] @ vectors[3]
+    empty = encoder.encode([])
+    assert (empty.shape, empty.dtype) == ((0, dimension), np.float32)
+
+
+@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
+def test_any_text_is_embedded(
+    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+) -> None:
+    """Empty, blank, endless and hostile texts have unit vectors too."""
+    texts = ["", " \n", "word " * 3_000, "\x00", "😀\u202e\u0301", "橋が落ちた。"]
+    vectors = made.setdefault(kind, kind()).encode(texts)
+    assert vectors.shape == (6, dimension)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
+def test_progress_is_told_and_can_stop(
+    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+) -> None:
+    """`each` hears of growing numbers up to all, and what it raises stops the work."""
+    told: list[int] = []
+    encoder = made.setdefault(kind, kind())
+    assert encoder.encode(["a dam"] * 300, each=told.append).shape == (300, dimension)
+    assert told == sorted(told)
+    assert told[-1] == 300
+
+    def stop(_: int) -> None:
+        raise KeyError("stop")
+
+    with pytest.raises(KeyError):
+        encoder.encode(["a dam"], each=stop)
+
+
+@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
+def test_parts_of_a_question(
+    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+) -> None:
+    """The whole comes first, as it is embedded alone; then each part, nearest to its own words."""
+    encoder = made.setdefault(kind, kind())
+    first, second = "Who won the cup in Adell", "which bank lost data to thieves"
+    question = f"{first}, and {second}?"
+    spans = [Span(0, len(first)), Span(len(first) + 6, len(question))]
+    vectors = encoder.encode_parts(question, spans)
+    assert (vectors.shape, vectors.dtype) == ((3, dimension), np.float32)
+    assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(3), abs=1e-4)
+    alone = encoder.encode([question, first, second])
+    assert vectors[0] @ alone[0] > 0.999
+    near = vectors[1:] @ alone[1:].T
+    assert near[0, 0] > near[0, 1]
+    assert near[1, 1] > near[1, 0]
+    assert encoder.encode_parts("Who?", []).shape == (1, dimension)
+    assert encoder.encode_parts("Who " * 2_000, [Span(7_000, 7_900)]).shape == (2, dimension)
+
+
+@pytest.mark.encoder
+def test_bulk_is_as_exact_as_one_by_one(made: dict[type, Encoder]) -> None:
+    """However many texts come along, a text has nearly the same vector."""
+    encoder = made.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder())
+    bulk = encoder.encode(TEXTS * 40)[:4]
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    assert np.sum(bulk * alone, axis=1).min() > 0.999
+
+
+@pytest.mark.encoder
+def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
+    """A local folder can be named; its model is told by name and weights, and is silent."""
+    folder = module._packaged_folder()
+    encoder = SentenceTransformerEncoder(str(folder))
+    assert encoder.encode(["The dam failed."]).shape == (1, 384)
+    assert encoder.model.startswith(f"{folder.name}@")
+    assert encoder.model == SentenceTransformerEncoder(str(folder)).model != PACKAGED
+    captured = capfd.readouterr()
+    assert captured.out + captured.err == ""
+
+
+def test_the_packaged_model_is_named_without_loading() -> None:
+    """Asking for the name loads nothing, so commands that embed nothing start at once."""
+    encoder = SentenceTransformerEncoder()
+    assert encoder.model == PACKAGED
+    assert encoder._loaded is None
+
+
+@pytest.mark.parametrize("damage", ["flipped", "missing"])
+def test_other_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """If the packaged weights are not the published ones, nothing is loaded from them."""
+    weights = module._packaged_folder() / "model.safetensors"
+    copy = tmp_path / "model" / "model.safetensors"
+    copy.parent.mkdir()
+    if damage == "flipped":
+        shutil.copyfile(weights, copy)
+        with copy.open("r+b") as file:
+            file.seek(50_000_000)
+            byte = file.read(1)
+            file.seek(50_000_000)
+            file.write(bytes([byte[0] ^ 1]))
+    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    with pytest.raises(EncoderError, match="not the published ones"):
+        SentenceTransformerEncoder().encode(["x"])
+
+
+def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of the weights the message says what to install."""
+
+    def missing(name: str) -> Path:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(module, "files", missing)
+    with pytest.raises(EncoderError, match="pip install"):
+        SentenceTransformerEncoder().encode(["x"])
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize("name", ["no-such-organisation/no-such-model", "{folder}"])
+def test_an_unknown_model_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """A name without a model behind it, or an empty folder, is an error that says what to do."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    encoder = SentenceTransformerEncoder(name.format(folder=tmp_path))
+    with pytest.raises(EncoderError, match="cannot be loaded"):
+        encoder.encode(["x"])

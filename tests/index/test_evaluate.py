@@ -1,0 +1,201 @@
+"""Measures are what their papers say, and a set is read and measured end to end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder, write_rows
+
+from index.archive import Archive
+from index.errors import SourceError
+from index.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
+
+CORPUS = [
+    {"_id": "dam", "title": "Dam", "text": "The dam above Tessen failed. Nobody was warned."},
+    {
+        "_id": "bank",
+        "title": "Bank",
+        "text": "Thieves took data from a bank. A supplier was blamed.",
+    },
+    {"_id": "cup", "title": "Cup", "text": "Athletic won the cup. The crowd sang in Adell."},
+]
+QUERIES = [
+    {"_id": "q1", "text": "The dam above Tessen failed", "metadata": {"answerable": True}},
+    {"_id": "q2", "text": "Thieves took data from a bank", "metadata": {"answerable": True}},
+    {"_id": "q3", "text": "zebra quilt vortex", "metadata": {"answerable": False}},
+    {"_id": "q4", "text": "The crowd sang in Adell"},
+]
+EVIDENCE = [
+    {"query_id": "q1", "article_id": "dam", "text": "The dam above Tessen failed."},
+    {"query_id": "q2", "article_id": "bank", "text": "Thieves took data from a bank."},
+    {"query_id": "q2", "article_id": "bank", "text": "This stands nowhere."},
+    {"query_id": "q2", "article_id": "nowhere", "text": "Nor this."},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A small set in BEIR's layout, with evidence and an unanswerable question."""
+    made = tmp_path / "My set"
+    (made / "qrels").mkdir(parents=True)
+    write_rows(made / "corpus.jsonl", CORPUS)
+    write_rows(made / "queries.jsonl", QUERIES)
+    write_rows(made / "evidence.jsonl", EVIDENCE)
+    lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q1\tcup\t0", "q2\tbank\t2"]
+    (made / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return made
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """A collection for the set."""
+    with closing(Archive.open(tmp_path, "measured", FakeEncoder())) as opened:
+        yield opened
+
+
+def test_ndcg_of_known_rankings() -> None:
+    """Values worked out by hand: gains over the logarithm of the rank, over the ideal ones."""
+    grades = {"a": 2, "b": 1}
+    ideal = 2 / math.log2(2) + 1 / math.log2(3)
+    assert ndcg(["a", "b", "x"], grades, 10) == pytest.approx(1)
+    assert ndcg(["x", "b", "a"], grades, 10) == pytest.approx((1 / math.log2(3) + 1) / ideal)
+    assert ndcg(["x", "b", "a"], grades, 1) == 0
+    assert ndcg(["a"], grades, 1) == pytest.approx(1)
+    assert ndcg([], grades, 10) == 0
+    assert ndcg(["x"], {}, 10) == 0
+
+
+@given(st.permutations("abcdefgh"), st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 3)))
+def test_ndcg_is_best_for_the_ideal_order(ranked: list[str], grades: dict[str, int]) -> None:
+    """No order beats the one by grade, which has 1 where anything is relevant."""
+    best = sorted(ranked, key=lambda one: -grades.get(one, 0))
+    assert 0 <= ndcg(ranked, grades, 5) <= ndcg(best, grades, 5) + 1e-9
+    assert ndcg(best, grades, 5) == pytest.approx(float(any(grades.values())))
+
+
+def test_auroc_of_known_scores() -> None:
+    """It is the share of pairs in the right order, ties counting half."""
+    assert auroc([3, 4], [1, 2]) == 1
+    assert auroc([1], [1]) == 0.5
+    assert auroc([1, 4], [2, 3]) == 0.5
+    assert auroc([0.2], [0.9, 0.1]) == 0.5
+
+
+def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
+    """Questions have their relevant articles and the evidence that stands in the corpus."""
+    archive.add([str(folder / "corpus.jsonl")])
+    articles = {article.article_id: article for article in archive.articles()}
+    questions = {question.query_id: question for question in load(folder, "test", articles)}
+    assert questions.keys() == {"q1", "q2", "q3"}
+    assert questions["q1"].articles == {"dam": 1}
+    assert questions["q2"].articles == {"bank": 2}
+    (gold,) = questions["q2"].evidence
+    assert articles["bank"].text[gold.start : gold.end] == "Thieves took data from a bank."
+    assert (questions["q1"].answerable, questions["q3"].answerable) == (True, False)
+
+
+def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
+    """Questions that repeat a sentence are answered from it at rank 1, so all measures are 1."""
+    figures, failed = evaluate(archive, folder)
+    assert failed == []
+    assert (figures.dataset, figures.queries) == ("My set", 3)
+    values = {name: one.value for name, one in figures.estimates.items()}
+    assert values == {
+        "ndcg@10": pytest.approx(1),
+        **dict.fromkeys(("recall@10", "mrr@10", "hit@4", "hit@10", "evidence_recall@10"), 1),
+        **dict.fromkeys(("decline_auroc", "answered@5%"), 1),
+    }
+    assert figures.seconds_per_query > 0
+    again, _ = evaluate(archive, folder)
+    assert again.estimates == figures.estimates
+    assert archive.history()[0].generation == 1
+
+
+def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
+    """The measures can be low: with qrels that name other articles, nothing is at rank 1."""
+    (folder / "evidence.jsonl").unlink()
+    lines = ["query-id\tcorpus-id\tscore", "q1\tbank\t1", "q2\tnowhere\t1"]
+    (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
+    estimates = evaluate(archive, folder, split="dev")[0].estimates
+    assert estimates["ndcg@10"].value < 0.6
+    assert estimates["recall@10"].value <= 0.5
+    assert not {"hit@4", "hit@10", "evidence_recall@10"} & estimates.keys()
+
+
+def test_intervals_hold_their_figure(folder: Path, archive: Archive) -> None:
+    """A figure lies in its interval, which is wide where questions differ."""
+    lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q2\tnowhere\t1"]
+    (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
+    estimates = evaluate(archive, folder, split="dev")[0].estimates
+    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in estimates.values())
+    assert (estimates["recall@10"].low, estimates["recall@10"].high) == (0, 1)
+
+
+def test_a_run_is_written_in_trecs_format(folder: Path, archive: Archive, tmp_path: Path) -> None:
+    """Each line has query, Q0, article, rank, score and tag; ranks count up, scores fall."""
+    evaluate(archive, folder, run=tmp_path / "run.txt")
+    rows = [line.split(" ") for line in (tmp_path / "run.txt").read_text().splitlines()]
+    own = [row for row in rows if row[0] == "q1"]
+    assert [row[1:4] for row in own][:1] == [["Q0", "dam", "1"]]
+    assert [int(row[3]) for row in own] == [*range(1, len(own) + 1)]
+    assert sorted((float(row[4]) for row in own), reverse=True) == [float(row[4]) for row in own]
+    assert {row[5] for row in rows} == {"onrecord"}
+
+
+def test_answering_at_a_share_of_wrong_ones() -> None:
+    """Positives count that lie above what a twentieth of the negatives passes."""
+    negatives = [n / 100 for n in range(100)]
+    assert answered_at([0.5, 0.96, 0.97], negatives) == pytest.approx(2 / 3)
+
+
+def test_what_a_set_lacks_is_told(folder: Path, archive: Archive) -> None:
+    """A missing corpus, query file or split is named."""
+    with pytest.raises(SourceError, match=r"train\.tsv"):
+        load(folder, "train", {})
+    (folder / "queries.jsonl").unlink()
+    with pytest.raises(SourceError, match=r"queries\.jsonl"):
+        load(folder, "test", {})
+    (folder / "corpus.jsonl").unlink()
+    with pytest.raises(SourceError, match="corpus"):
+        evaluate(archive, folder)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1 dam 1\n", r"line 2: a query"),
+        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\tdam\tmuch\n", r"line 2: a query"),
+        ("qrels/test.tsv", b"\xff\xfe", r"test\.tsv cannot be read as text in UTF-8"),
+        ("queries.jsonl", b"\n{broken", r"queries\.jsonl, line 2: this is not JSON"),
+        ("queries.jsonl", b'{"_id": "q1"}', r"line 1: _id, text are needed, as texts"),
+        ("queries.jsonl", b'["q1"]', r"line 1: _id, text are needed"),
+        ("queries.jsonl", b'{"_id": "q9", "text": "?", "metadata": "no"}', r"judges none"),
+        ("queries.jsonl", b"", r"judges none"),
+        ("evidence.jsonl", b'{"query_id": "q1"}', r"line 1: query_id, article_id, text"),
+        ("corpus.jsonl", b"", r"holds no article"),
+        ("corpus.jsonl", b'{"_id": "dam"}', r"holds no article"),
+    ],
+)
+def test_a_broken_set_is_told(
+    folder: Path, archive: Archive, name: str, content: bytes, says: str
+) -> None:
+    """What cannot be read is named with its file and line, in one sentence."""
+    (folder / name).write_bytes(content)
+    with pytest.raises(SourceError, match=says):
+        evaluate(archive, folder)
+
+
+def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) -> None:
+    """Another corpus or encoder is another collection, and the name can name one."""
+    name = collection_name(folder, "one")
+    assert name == collection_name(folder, "one")
+    assert name != collection_name(folder, "other")
+    write_rows(folder / "corpus.jsonl", CORPUS[:2])
+    assert collection_name(folder, "one") != name
+    Archive.open(tmp_path, name, FakeEncoder()).close()

@@ -1,0 +1,628 @@
+"""Taking articles in: unchanged sources cost next to nothing, and one report is one article."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder, write_rows
+from support.servers import Server, fetcher, plain, reply, serving
+
+from index import ingest as intake
+from index import schedule as refresh
+from index.archive import Archive
+from index.domain import Article
+from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
+from index.reading import formats
+from index.reading.formats import Place
+from index.store.sqlite import EmbeddedStore
+
+NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
+DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
+CUP = "Athletic won the cup in Adell on Sunday. The crowd sang until the lights went out."
+
+
+@dataclass
+class Site:
+    """A news site: a feed of summaries, its pages, and validators for all of them."""
+
+    server: Server
+    pages: dict[str, str] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    validators: bool = True
+
+    def url(self, path: str) -> str:
+        """The address of a page."""
+        return f"http://127.0.0.1:{self.server.port}{path}"
+
+    def feed(self) -> str:
+        """RSS with all pages, none in full."""
+        items = "".join(
+            f"<item><title>{path[1:]}</title><link>{self.url(path)}</link></item>"
+            for path in self.pages
+        )
+        return f'<rss version="2.0"><channel><title>Northwire</title>{items}</channel></rss>'
+
+    def talk(self, line: socket.socket, request: str) -> None:
+        """Answer with 200, 304 or 404."""
+        path = request.split(" ")[1]
+        self.asked.append(path)
+        body = self.feed() if path == "/feed" else self.pages.get(path)
+        if body is None:
+            line.sendall(reply(404))
+            return
+        etag = f'"{hash(body):x}"'
+        if self.validators and f"If-None-Match: {etag}" in request:
+            line.sendall(reply(304, ETag=etag))
+        else:
+            known = {"ETag": etag, "Last_Modified": format_datetime(NOON)}
+            kind = {"Content_Type": "text/html; charset=utf-8"}
+            line.sendall(plain(body.encode(), **kind, **(known if self.validators else {})))
+
+
+@contextmanager
+def site(**pages: str) -> Iterator[Site]:
+    """A site with these pages, each of one or more sentences."""
+
+    def talk(line: socket.socket, request: str) -> None:
+        made.talk(line, request)
+
+    with serving(talk) as server:
+        made = Site(server, {f"/{name}": page(name, text) for name, text in pages.items()})
+        yield made
+
+
+def page(title: str, text: str) -> str:
+    """A web page."""
+    return (
+        f"<!doctype html><html><head><title>{title}</title></head><body><article>"
+        f"<h1>{title}</h1><p>{text}</p></article></body></html>"
+    )
+
+
+@contextmanager
+def archive(folder: Path, encoder: FakeEncoder, server: Server | None = None) -> Iterator[Archive]:
+    """A collection that may fetch from a server on this machine."""
+    store = EmbeddedStore(folder)
+    opened = Archive(store, encoder, threshold=0.0, fetcher=server and fetcher(server))
+    with closing(opened):
+        yield opened
+
+
+def stream(*rows: object) -> io.BytesIO:
+    """JSON lines as standard input."""
+    return io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
+
+
+def never(*_: object) -> Iterator[Article]:
+    """A reader that must not be used."""
+    raise AssertionError("it was read again")
+
+
+def settle(folder: Path) -> None:
+    """Make files old enough to be told from a later change by their time."""
+    for file in folder.rglob("*.*"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+
+
+# What has not changed
+
+
+def test_an_unchanged_feed_and_its_pages_are_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each costs one 304; nothing is parsed or embedded, and the count of articles is true."""
+    encoder = FakeEncoder()
+    with site(dam=DAM, cup=CUP) as news, archive(tmp_path, encoder, news.server) as here:
+        assert len(here.add([news.url("/feed")]).added) == 2
+        encoder.texts.clear()
+        news.asked.clear()
+        monkeypatch.setattr(formats, "read", never)
+        report = here.sources.reindex()
+        assert (report.unchanged, report.failed, report.generation) == (2, (), 1)
+        assert news.asked == ["/feed", "/dam", "/cup"]
+        assert encoder.texts == []
+
+
+def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that changed behind an unchanged feed makes a revision; the others are left alone."""
+    read: list[str] = []
+    whole = formats.read
+
+    def noting(file: io.BytesIO, place: Place) -> object:
+        read.append(place.name.rpartition("/")[2])
+        return whole(file, place)
+
+    encoder = FakeEncoder()
+    with site(dam=DAM, cup=CUP) as news, archive(tmp_path, encoder, news.server) as here:
+        here.add([news.url("/feed")])
+        news.pages["/dam"] = page("dam", DAM + " Crews searched the valley all night.")
+        monkeypatch.setattr(formats, "read", noting)
+        report = here.sources.reindex()
+        assert [change.title for change in report.updated] == ["dam"]
+        assert (report.unchanged, read) == (1, ["dam"])
+        news.pages["/bank"] = page(
+            "bank",
+            "Thieves took data from a bank in Kessel last night. The bank blamed a supplier.",
+        )
+        assert [change.title for change in here.sources.reindex().added] == ["bank"]
+        assert read == ["dam", "feed", "bank"]
+        assert here.sources.reindex().unchanged == 3
+
+
+def test_without_validators_all_is_read_and_nothing_embedded(tmp_path: Path) -> None:
+    """A server that tells nothing of its pages costs parsing, and no more."""
+    encoder = FakeEncoder()
+    with site(dam=DAM) as news, archive(tmp_path, encoder, news.server) as here:
+        news.validators = False
+        here.add([news.url("/feed")])
+        encoder.texts.clear()
+        assert here.sources.reindex().unchanged == 1
+        assert encoder.texts == []
+
+
+def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of a folder are told by time and size; one that changed is read, the rest is not."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    write_rows(folder / "a.jsonl", [{"id": f"r{n}", "text": f"Report {n} is here."} for n in "123"])
+    (folder / "b.txt").write_text(DAM)
+    settle(folder)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.add([str(folder)])
+        here.remove(["r1"])
+        (folder / "b.txt").write_text(CUP)
+        assert here.sources.reindex().unchanged == 3
+        settle(folder)
+        assert here.sources.reindex().unchanged == 4
+        monkeypatch.setattr(formats, "read", never)
+        report = here.sources.reindex()
+        assert (report.unchanged, report.failed) == (4, ())
+        assert here.article("r1").retired
+
+
+def test_a_file_that_was_just_saved_is_read_again(tmp_path: Path) -> None:
+    """Its clock may not tell the next change, so it is not taken for unchanged yet."""
+    file = tmp_path / "a.txt"
+    file.write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.add([str(file)])
+        state = file.stat()
+        file.write_text(DAM.replace("dawn", "noon"))
+        os.utime(file, ns=(state.st_atime_ns, state.st_mtime_ns))
+        assert len(here.sources.reindex().updated) == 1
+
+
+def test_what_failed_is_tried_again(tmp_path: Path) -> None:
+    """A file with a line that cannot be used is named at each reindex, changed or not."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    write_rows(folder / "a.jsonl", [{"id": "dam", "text": DAM}, {"id": "no text"}])
+    settle(folder)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for report in (here.add([str(folder)]), here.sources.reindex(), here.sources.reindex()):
+            assert len(report.failed) == 1
+
+
+def test_nothing_is_taken_for_read_before_it_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever taking in ends early, the next reindex brings the articles that were missed."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(intake, "_HELD", 3)
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    for stop in range(8):
+        encoder = FakeEncoder()
+        with archive(tmp_path / str(stop), encoder) as here:
+            here.sources.add(str(folder / "."))
+            for stamp, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
+                texts = [f"Report number {n} tells of the {word}." for n in range(7)]
+                for number, text in enumerate(texts):
+                    (folder / f"{number}.txt").write_text(text)
+                    os.utime(folder / f"{number}.txt", (stamp, stamp))
+                encoder.fail_after = len(encoder.texts) + stop
+                with suppress(EncoderError):
+                    here.sources.reindex()
+                encoder.fail_after = None
+                here.sources.reindex()
+                assert sorted(article.text for article in here.articles()) == texts
+                assert here.sources.reindex().unchanged == 7
+
+
+def test_a_dry_run_with_another_model_is_told(tmp_path: Path) -> None:
+    """What adding would refuse, telling what it would do refuses as well."""
+    with archive(tmp_path, FakeEncoder()) as here:
+        here.add(["-"], stream=stream({"id": "dam", "text": DAM}))
+    with archive(tmp_path, FakeEncoder("other")) as here, pytest.raises(ModelMismatchError):
+        here.add(["-"], stream=stream({"id": "cup", "text": CUP}), dry_run=True)
+
+
+# One report, one article
+
+
+@pytest.mark.parametrize("batch", [1, 200])
+def test_a_page_under_two_addresses_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """How somebody came to a page makes no other article of it, now or later; its text counts."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", batch)
+    base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
+    urls = [
+        "https://www.northwire.example/dam/?utm_source=feed",
+        "http://northwire.example/dam#top",
+        "https://northwire.example/dam?fbclid=x",
+    ]
+    rows = [{**base, "url": url} for url in urls]
+    with archive(tmp_path, FakeEncoder()) as here:
+        assert len(here.add(["-"], stream=stream(*rows)).added) == 1
+        again = here.add(["-"], stream=stream(*reversed(rows)))
+        assert (again.unchanged, again.updated, again.added) == (1, (), ())
+        changed = {**rows[2], "text": CUP}
+        assert len(here.add(["-"], stream=stream(changed)).updated) == 1
+        (one,) = here.articles()
+        assert (one.text, one.url, one.revision) == (CUP, urls[0], 2)
+        assert here.add(["-"], stream=stream(changed)).unchanged == 1
+
+
+def test_the_same_words_of_one_publisher_are_one(tmp_path: Path) -> None:
+    """Word for word under another address: one article; of another publisher, or named: two."""
+    base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
+    with archive(tmp_path, FakeEncoder()) as here:
+        first = {**base, "url": "https://northwire.example/dam"}
+        moved = {**base, "url": "https://northwire.example/2026/dam", "author": "A. Vell"}
+        assert len(here.add(["-"], stream=stream(first, moved)).added) == 1
+        assert here.add(["-"], stream=stream(moved)).unchanged == 1
+        other = {**base, "publisher": "Gazette", "url": "https://gazette.example/dam"}
+        assert len(here.add(["-"], stream=stream(other)).added) == 1
+        named = [{**base, "id": "a"}, {**base, "id": "b"}]
+        assert len(here.add(["-"], stream=stream(*named)).added) == 2
+        (stored,) = (one for one in here.articles() if one.url == first["url"])
+        here.remove([stored.article_id])
+        assert len(here.add(["-"], stream=stream(moved)).restored) == 1
+
+
+def test_a_file_that_was_renamed_is_known(tmp_path: Path) -> None:
+    """The same report in another file is no second article, at whatever reindex."""
+    folder = tmp_path / "reports"
+    folder.mkdir()
+    (folder / "a.txt").write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.add([str(folder)])
+        (folder / "a.txt").rename(folder / "b.txt")
+        settle(folder)
+        for _ in range(2):
+            report = here.sources.reindex()
+            assert (report.added, report.updated, report.unchanged) == ((), (), 1)
+
+
+def test_two_sources_of_one_id_do_not_fight(tmp_path: Path) -> None:
+    """The source that is read last wins, once; reindexing makes no revisions."""
+    one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
+    write_rows(one, [{"id": "dam", "text": DAM}])
+    write_rows(two, [{"id": "dam", "text": CUP}])
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.add([str(one), str(two)])
+        for _ in range(3):
+            assert here.sources.reindex().updated == ()
+            assert here.article("dam").text == CUP
+            settle(tmp_path)
+
+
+def whole_feed(link: str, text: str) -> str:
+    """A feed whose only entry holds a whole report, said to be of that address."""
+    return (
+        '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
+        f"<title>Planet</title><item><title>dam</title><link>{link}</link>"
+        f"<content:encoded>{text}</content:encoded></item></channel></rss>"
+    )
+
+
+FORGED = "Nobody ever built a dam above Tessen. The ministry of works has said so all along."
+
+
+@pytest.mark.parametrize("forge", ["feed", "row of its id", "row of its address", "both at once"])
+def test_an_article_is_revised_only_from_where_it_came(tmp_path: Path, forge: str) -> None:
+    """Another source that names a site's page, or its id, is refused; the site itself is not."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://www.northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        if forge == "both at once":
+            report = here.add([home, planet])
+        else:
+            here.add([home])
+            (known,) = here.articles()
+            by = {"id": known.article_id} if forge == "row of its id" else {"url": home}
+            rows = stream({**by, "text": FORGED})
+            report = here.add([planet]) if forge == "feed" else here.add(["-"], stream=rows)
+            assert report.added == ()
+        (refused,) = report.failed
+        assert "“dam” came from northwire.example" in refused.error
+        (known,) = here.articles()
+        assert (known.text, known.revision, report.updated) == (DAM, 1, ())
+        news.pages["/dam"] = page("dam", CUP)
+        assert len(here.sources.reindex().updated) == 1
+        news.pages["/own"] = whole_feed(home, DAM)
+        assert len(here.add([home.replace("/dam", "/own")]).updated) == 1
+
+
+def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
+    """What came first from elsewhere under a site's address is revised by the site, and stays."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        assert len(here.add([planet]).added) == 1
+        assert len(here.add([home]).updated) == 1
+        news.pages["/forged"] = whole_feed(home, FORGED + " So they say.")
+        assert len(here.sources.reindex().failed) == 1
+        (known,) = here.articles()
+        assert known.text == DAM
+
+
+def test_a_house_is_one_site_under_its_usual_names(tmp_path: Path) -> None:
+    """A feed on feeds.… may still revise what a moderator added by its page, https or www."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://www.northwire.example:{news.server.port}/dam"
+        news.pages["/rss"] = whole_feed(home.replace("http:", "https:"), CUP)
+        feed = f"http://feeds.northwire.example:{news.server.port}/rss"
+        assert len(here.add([home]).added) == 1
+        report = here.add([feed])
+        assert (len(report.updated), report.failed) == (1, ())
+        other = f"http://blog.northwire.example:{news.server.port}/rss"
+        news.pages["/rss"] = whole_feed(home, FORGED)
+        assert len(here.add([other]).failed) == 1
+
+
+def test_what_waits_is_not_given_up_for_another_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a site says of its page stands, also where another is read after it in one run."""
+    monkeypatch.setattr(intake, "BATCH_ARTICLES", 1)
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        home = f"http://northwire.example:{news.server.port}/dam"
+        planet = f"http://planet.example:{news.server.port}/forged"
+        news.pages["/forged"] = whole_feed(home, FORGED)
+        assert len(here.add([planet]).added) == 1
+        for words in ("", " So they say."):
+            news.pages["/forged"] = whole_feed(home, FORGED + words)
+            here.add([home, planet])
+            (known,) = here.articles()
+            assert known.text == DAM
+
+
+# Sources
+
+
+def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
+    """Only sources whose time has come are read; failing ones wait longer, and say why."""
+    report = tmp_path / "a.txt"
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        with pytest.raises(SourceError, match="check the name"):
+            here.sources.add(str(report), 30)
+        report.write_text(DAM)
+        made = here.sources.add(str(report), 30)
+        assert (made.uri, made.kind, made.every) == (str(report), "file", 30)
+        assert len(here.sources.refresh(NOON, actor="clock").added) == 1
+        assert here.sources.refresh(NOON + timedelta(minutes=29)).unchanged == 0
+        assert here.sources.refresh(NOON + timedelta(minutes=30)).unchanged == 1
+        report.unlink()
+        asked = [
+            n
+            for n in range(1, 700)
+            if here.sources.refresh(NOON + timedelta(minutes=30 + n)).failed
+        ]
+        assert asked == [30, 90, 210, 450]
+        assert here.sources.failing(NOON + timedelta(minutes=59)) == []
+        (failing,) = here.sources.failing(NOON + timedelta(minutes=60))
+        assert failing.failing_since == NOON + timedelta(minutes=60)
+        assert failing.succeeded == NOON + timedelta(minutes=30)
+        assert "neither a file" in (failing.error or "")
+        here.sources.told(failing.uri)
+        assert here.sources.failing(NOON + timedelta(days=9)) == []
+        report.write_text(CUP)
+        here.sources.resume(str(report))
+        assert here.sources.refresh(NOON + timedelta(days=1)).updated
+        (fine,) = here.sources.all()
+        assert (fine.failures, fine.error, fine.told) == (0, None, False)
+        assert here.history()[0].actor == "clock"
+
+
+def test_a_paused_source_rests(tmp_path: Path) -> None:
+    """Neither a reindex nor its time reads it, unless it is asked for by name."""
+    report = tmp_path / "a.txt"
+    report.write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.sources.add(str(report), 30)
+        here.sources.pause(str(report))
+        assert here.sources.reindex().added == here.sources.refresh().added == ()
+        assert len(here.sources.reindex([str(report)]).added) == 1
+        here.sources.resume(str(report))
+        assert here.sources.refresh().unchanged == 1
+        for change in (
+            here.sources.pause,
+            here.sources.resume,
+            here.sources.forget,
+            here.sources.told,
+        ):
+            with pytest.raises(NotFoundError, match="onrecord sources"):
+                change("elsewhere")
+
+
+def test_a_reader_that_breaks_starves_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source whose reading ends in a fault is told as failed, and those behind it are read."""
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for name, text in (("a", DAM), ("b", "The cup was won by Athletic.")):
+            (tmp_path / f"{name}.txt").write_text(text)
+            here.sources.add(str(tmp_path / f"{name}.txt"), 30)
+        real = formats.read
+
+        def breaking(file: io.BytesIO, place: Place) -> Iterator[object]:
+            if place.name.endswith("a.txt"):
+                raise LookupError("nobody foresaw this")
+            yield from real(file, place)
+
+        monkeypatch.setattr(formats, "read", breaking)
+        report = here.sources.refresh()
+        assert len(report.added) == 1
+        assert "nobody foresaw this" in report.failed[0].error
+        assert [one.failures for one in here.sources.all()] == [1, 0]
+
+
+def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that reads for too long is left where it is, told, and goes on the next time."""
+    monkeypatch.setattr(refresh, "MAX_SECONDS", 0.3)
+    slow, quick = tmp_path / "slow", tmp_path / "quick.txt"
+    slow.mkdir()
+    for number in range(6):
+        (slow / f"{number}.txt").write_text(f"Report number {number} tells of the flood.")
+    quick.write_text(CUP)
+    settle(tmp_path)
+    real = formats.read
+
+    def slowly(file: io.BytesIO, place: Place) -> Iterator[object]:
+        if place.name.startswith(str(slow)):
+            time.sleep(0.12)
+        yield from real(file, place)
+
+    monkeypatch.setattr(formats, "read", slowly)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for place in (slow, quick):
+            here.sources.add(str(place), 30)
+        report = here.sources.refresh(NOON)
+        assert [one.source for one in report.failed] == [str(slow)]
+        assert "the next time" in report.failed[0].error
+        assert 1 < len(report.added) < 7
+        assert CUP in {article.text for article in here.articles()}
+        assert [one.failures for one in here.sources.all()] == [0, 0]
+        for _ in range(4):
+            here.sources.reindex()
+        assert len(here.articles()) == 7
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://[x", "https://user@news.example/", "http://news.example:99"]
+)
+def test_an_address_that_cannot_be_asked_is_no_source(tmp_path: Path, uri: str) -> None:
+    """What could never be fetched is refused when it is named, not when it is due."""
+    with archive(tmp_path, FakeEncoder()) as here:
+        with pytest.raises(SourceError):
+            here.sources.add(uri, 60)
+        with pytest.raises(InputError, match="every 1 to"):
+            here.sources.add("https://news.example/feed", 0)
+        assert here.sources.all() == []
+
+
+# Answers that changed
+
+
+def change_text(here: Archive) -> None:
+    """The source says something else."""
+    here.add(["-"], stream=stream({"id": "dam", "text": "The dam above Tessen held."}))
+
+
+def move_sentence(here: Archive) -> None:
+    """The source says the same and more."""
+    here.add(["-"], stream=stream({"id": "dam", "text": "It rained. " + DAM}))
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        (change_text, "changed"),
+        (move_sentence, None),
+        (lambda here: here.remove(["dam"]), "removed"),
+        (lambda here: here.correct("dam", "It was noon."), "corrected"),
+        (lambda here: here.retract("dam", "Made up."), "retracted"),
+        (lambda here: here.correct("cup", "It was Monday."), None),
+    ],
+)
+def test_an_answer_is_disturbed_once(
+    tmp_path: Path, change: Callable[[Archive], object], kind: str | None
+) -> None:
+    """What became of a quoted report is found for public answers since then, until it is told."""
+    rows = stream({"id": "dam", "text": DAM}, {"id": "cup", "text": CUP})
+    with archive(tmp_path, FakeEncoder()) as here:
+        here.add(["-"], stream=rows)
+        answer = here.ask("Was anybody in Tessen warned of the dam?")
+        private = here.ask("Who in Tessen was warned?")
+        assert {cited.quote.article_id for cited in answer.quotes} == {"dam"}
+        here.memory.log(answer, channel=1, message=2)
+        here.memory.log(private)
+        long_ago = datetime.now(UTC) - timedelta(days=1)
+        assert here.memory.disturbed(long_ago) == []
+        change(here)
+        found = here.memory.disturbed(long_ago)
+        assert [one.kind for one in found] == ([kind] if kind else [])
+        assert here.memory.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
+        for one in found:
+            assert (one.entry.channel, one.entry.message) == (1, 2)
+            assert one.article == here.article("dam")
+            stands = kind == "corrected"
+            assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
+        here.memory.told(found)
+        assert here.memory.disturbed(long_ago) == []
+
+
+# Export
+
+LINE = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=30)
+ROW = st.fixed_dictionaries(
+    {"text": LINE.map(lambda text: "Start. " + text), "title": LINE},
+    optional={
+        "id": st.text("abc-1", min_size=1, max_size=9),
+        "url": LINE.map(lambda text: "https://news.example/" + text),
+        "publisher": LINE,
+        "author": LINE,
+        "published": st.datetimes(datetime(1900, 1, 2), datetime(2100, 1, 1)).map(  # noqa: DTZ001
+            lambda moment: moment.isoformat()
+        ),
+        "language": st.sampled_from(["en", "de"]),
+        "guessed": st.lists(st.sampled_from(["title", "published", "nonsense"]), max_size=3),
+    },
+)
+
+
+@given(st.lists(ROW, max_size=5))
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_exported_can_be_added(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
+) -> None:
+    """Added to another collection, all fields are the same; added to its own, nothing changes."""
+
+    def seen(here: Archive) -> list[dict[str, object]]:
+        return [
+            {
+                name: getattr(one, name)
+                for name in Article.__slots__
+                if name not in {"source", "revision"}
+            }
+            for one in here.articles()
+        ]
+
+    folder = tmp_path_factory.mktemp("export")
+    encoder = FakeEncoder()
+    with archive(folder / "one", encoder) as one, archive(folder / "two", encoder) as two:
+        one.add(["-"], stream=stream(*rows))
+        written = io.BytesIO()
+        count = one.export(written)
+        assert count == len(written.getvalue().splitlines()) == one.size().articles
+        assert two.add(["-"], stream=io.BytesIO(written.getvalue())).failed == ()
+        assert seen(two) == seen(one)
+        again = one.add(["-"], stream=io.BytesIO(written.getvalue()))
+        assert (again.added, again.updated, again.unchanged) == ((), (), count)

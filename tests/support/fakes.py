@@ -1,0 +1,113 @@
+"""Stand-ins that work: an encoder without a model, and what feeds a store by hand."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from index.domain import Article
+from index.encoder import Vectors
+from index.errors import EncoderError
+from index.store.schema import connect
+from index.store.types import Changes, Commit, Prepared, Store
+from index.text.sentences import Span, split
+from index.text.terms import content_terms
+
+DIMENSION = 256
+
+
+class FakeEncoder:
+    """Sets of words, hashed: texts that share words are near, and equal texts are equal.
+
+    `texts` lists all that was embedded, so that a test can tell what was not.
+    """
+
+    def __init__(self, model: str = "fake-256", *, fail_after: int | None = None) -> None:
+        """Name the model; it fails once it has embedded more than `fail_after` texts."""
+        self.model = model
+        self.texts: list[str] = []
+        self.fail_after = fail_after
+
+    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+        """Embed: float32 (n, 256), unit norm."""
+        self.texts += texts
+        if self.fail_after is not None and len(self.texts) > self.fail_after:
+            raise EncoderError("The fake encoder was told to fail.")
+        vectors = np.zeros((len(texts), DIMENSION), dtype=np.float32)
+        for row, text in enumerate(texts):
+            for term in content_terms(text) or [""]:
+                vectors[row, zlib.crc32(f"{self.model} {term}".encode()) % DIMENSION] += 1
+        if each is not None:
+            each(len(texts))
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return np.asarray(vectors / np.maximum(norms, 1e-9), dtype=np.float32)
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed a question and its parts, each alone: float32 (1 + parts, 256)."""
+        return self.encode([text, *(text[part.start : part.end] for part in parts)])
+
+    def vector(self, text: str) -> Vectors:
+        """One vector (256,), not counted."""
+        return FakeEncoder(self.model).encode([text])[0]
+
+
+def ready(article: Article, encoder: FakeEncoder | None = None) -> Prepared:
+    """An article with its sentences and their vectors."""
+    spans = tuple(split(article.text))
+    texts = [article.text[span.start : span.end] for span in spans]
+    return Prepared(article, spans, (encoder or FakeEncoder()).encode(texts))
+
+
+def put(store: Store, *articles: Article, revive: bool = True, model: str = "fake-256") -> Commit:
+    """Commit articles, embedded by the fake encoder of that model."""
+    encoder = FakeEncoder(model)
+    changes = Changes(put=[ready(article, encoder) for article in articles], revive=revive)
+    return store.commit(changes, model=model, actor="tester", action="add")
+
+
+def remove(store: Store, *article_ids: str) -> Commit:
+    """Commit the removal of articles."""
+    changes = Changes(remove=article_ids)
+    return store.commit(changes, model="fake-256", actor="tester", action="remove")
+
+
+def restore(store: Store, *article_ids: str) -> Commit:
+    """Commit the return of removed articles."""
+    changes = Changes(restore=article_ids)
+    return store.commit(changes, model="fake-256", actor="tester", action="restore")
+
+
+def write_rows(path: Path, rows: Iterable[object]) -> Path:
+    """Write JSON lines."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+class FailingOpener:
+    """Opens connections that can be told to fail after so many steps of SQLite.
+
+    A step is a few instructions of SQLite's virtual machine; failing is what a full disk, a
+    broken cable or a killed query does: the statement under way ends with an error.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[sqlite3.Connection] = []
+        self.left: int | None = None
+
+    def __call__(self, path: Path) -> sqlite3.Connection:
+        """Open a catalogue."""
+        connection = connect(path)
+        connection.set_progress_handler(self._step, 4)
+        self.opened.append(connection)
+        return connection
+
+    def _step(self) -> int:
+        if self.left is None:
+            return 0
+        self.left -= 1
+        return int(self.left < 0)

@@ -1,0 +1,155 @@
+"""A simulated Discord server with the real bot in it, for the tests of what people do there."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+
+from bot.client import OnRecord
+from bot.library import Library
+from bot.settings import Answers, Settings
+from index.archive import Archive
+from index.reading.http import Fetcher
+from support.fakes import FakeEncoder
+
+DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
+CUP = "Carrowmere Athletic reached the cup final on Saturday. @everyone cheered, <@1> did not."
+ASKED = "When did a gate at Hallow Dam fail?"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path, answers=Answers(threshold=0.0))
+
+
+@pytest.fixture
+def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
+    library = Library(settings, FakeEncoder())
+    yield OnRecord(library, settings)
+    library.close()
+
+
+class Newsroom:
+    """A server with one channel, a reader and a moderator."""
+
+    def __init__(self, env: Any, name: str = "The Newsroom") -> None:
+        self.env = env
+        self.guild = env.create_guild(name)
+        self.channel = self.guild.create_text_channel("newsroom")
+        desk = self.guild.create_role("Desk", permissions=discord.Permissions(manage_messages=True))
+        self.reader = self.guild.add_member(env.create_user("reader"))
+        self.editor = self.guild.add_member(env.create_user("editor"), roles=[desk])
+
+    def archive(self) -> Archive:
+        """This server's collection, as the bot has it open."""
+        archive: Archive = self.env.bot.library.archive(self.guild.id)
+        return archive
+
+    def stock(self, settings: Settings, folder: Path, **reports: str) -> None:
+        """Index reports into this server's collection, from files in `folder`."""
+        folder.mkdir(exist_ok=True)
+        for name, text in reports.items():
+            suffix = "md" if text.startswith("---") else "txt"
+            (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
+        collection = settings.discord.collection_of(self.guild.id)
+        archive = Archive.open(settings.data, collection, FakeEncoder())
+        archive.add([str(folder)])
+        archive.close()
+
+
+@pytest.fixture
+def room(simcord_env: Any, settings: Settings, tmp_path: Path) -> Newsroom:
+    made = Newsroom(simcord_env)
+    made.stock(settings, tmp_path / "reports", dam=DAM, cup=CUP)
+    return made
+
+
+class Site:
+    """A web server on loopback with pages that a test writes; what it lacks answers 404."""
+
+    def __init__(self) -> None:
+        pages = self.pages = dict[str, str]()
+
+        class Answering(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = pages.get(self.path)
+                self.send_response(200 if body is not None else 404)
+                self.end_headers()
+                self.wfile.write((body or "").encode())
+
+            def log_message(self, *_: object) -> None:
+                """Stay silent."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
+        self.port = self._server.server_port
+        self.feed = f"http://127.0.0.1:{self.port}/feed"
+        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+
+    def publish(self, *texts: str) -> None:
+        """Put reports into the feed, whole."""
+        items = "".join(
+            f"<item><title>{text.split('.')[0]}</title><guid>{number}</guid>"
+            f"<content:encoded>{text}</content:encoded></item>"
+            for number, text in enumerate(texts)
+        )
+        space = 'xmlns:content="http://purl.org/rss/1.0/modules/content/"'
+        channel = f"<channel><title>Harbour Post</title>{items}</channel>"
+        self.pages["/feed"] = f'<rss version="2.0" {space}>{channel}</rss>'
+
+    def reach(self, archive: Archive) -> None:
+        """Let a collection fetch from here, although it is no public place."""
+        archive.sources._fetcher = Fetcher(allow=frozenset({("127.0.0.1", self.port)}))
+
+    def close(self) -> None:
+        """Stop."""
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    made = Site()
+    yield made
+    made.close()
+
+
+def report(title: str, text: str, publisher: str, published: str) -> str:
+    """A Markdown report with its front matter."""
+    head = f"title: {title}\npublisher: {publisher}\npublished: {published}T10:00:00+00:00"
+    return f"---\n{head}\n---\n{text}\n"
+
+
+def said(message: Any) -> str:
+    """All text of a Components V2 message."""
+    return "\n".join(item["content"] for item in parts(message) if item["type"] == _TEXT)
+
+
+def labels(message: Any) -> list[str]:
+    """The labels of its buttons, those that are off in brackets."""
+    buttons = [item for item in parts(message) if item["type"] == _BUTTON]
+    return [f"({b['label']})" if b.get("disabled") else b["label"] for b in buttons]
+
+
+def parts(message: Any) -> list[dict[str, Any]]:
+    """All its components, depth first."""
+    found: list[dict[str, Any]] = []
+
+    def walk(item: Any) -> None:
+        raw = item if isinstance(item, dict) else item.to_dict()
+        found.append(raw)
+        for child in raw.get("components", ()):
+            walk(child)
+
+    for item in message.components:
+        walk(item)
+    return found
+
+
+_TEXT = discord.ComponentType.text_display.value
+_BUTTON = discord.ComponentType.button.value
