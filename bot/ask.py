@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import re
@@ -17,8 +18,6 @@ import discord
 from discord import app_commands
 
 from bot.buttons import answer_rows, keep
-from bot.dates import moment, suggestions
-from bot.follow import answer_id_of, follow, leans
 from bot.library import Library
 from bot.manners import (
     Interaction,
@@ -34,9 +33,16 @@ from bot.manners import (
 )
 from bot.press import ROW_CHARS, Choices, rows
 from bot.render import answer_view, escaped, notice_view
-from index.domain import Answer, Filters
-from index.errors import NotFoundError, QuestionError
-from index.ranking.query import MAX_QUESTION_CHARS
+from index import (
+    MAX_QUESTION_CHARS,
+    Answer,
+    Filters,
+    NotFoundError,
+    QuestionError,
+    is_follow_up,
+    parse_moment,
+    suggest_dates,
+)
 
 if TYPE_CHECKING:
     from bot.client import OnRecord
@@ -46,6 +52,7 @@ Chosen = app_commands.Range[str, 1, ROW_CHARS]
 # Answering is all computing: more threads than cores would only keep each other, and the event
 # loop, from it. A reindex, which takes long, runs elsewhere and holds up nobody here.
 _ASKING = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="asking")
+_ANSWER = re.compile(r"answer `([0-9a-f]{12})`")
 _MENTION = re.compile(r"<@[!&]?\d+>")
 _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread, to find the answer that a question leans on
@@ -89,7 +96,7 @@ async def ask(
     """
     today = discord.utils.utcnow().date()
     publishers = (publisher,) if publisher else ()
-    filters = Filters(publishers, moment(since, today), moment(until, today, last=True))
+    filters = Filters(publishers, parse_moment(since, today), parse_moment(until, today, last=True))
     if filters.since and filters.until and filters.since > filters.until:
         raise QuestionError("The dates leave no day: “since” is after “until”.")
     if private and thread:
@@ -112,7 +119,7 @@ async def _dates(interaction: Interaction, typed: str) -> Choices:
     library = interaction.client.library
     reports = await asyncio.to_thread(library.headlines, interaction.guild_id)
     published = [one.published.date() for one in reports if one.published]
-    days = suggestions(typed, discord.utils.utcnow().date(), published)
+    days = suggest_dates(typed, discord.utils.utcnow().date(), published)
     return rows("", [(day, day) for day in days if len(day) <= ROW_CHARS])
 
 
@@ -164,7 +171,7 @@ async def _answered(
 
     def made() -> Answer:
         archive = library.archive(server)
-        answer = follow(archive, question, before) if before else archive.ask(question, filters)
+        answer = archive.ask(question, before.filters if before else filters, before)
         archive.check(answer)
         return answer
 
@@ -218,7 +225,7 @@ async def _reply(bot: OnRecord, message: discord.Message, question: str) -> None
     bot.pace.take(message.author.id, server)
     typing = asyncio.create_task(_typing(message.channel))
     try:
-        before = await _before(bot, message, server) if leans(question) else None
+        before = await _before(bot, message, server) if is_follow_up(question) else None
         answer = await _answered(bot.library, server, question, before=before)
     finally:
         typing.cancel()
@@ -242,9 +249,16 @@ async def _before(bot: OnRecord, message: discord.Message, server: int | None) -
         return None
     archive = await asyncio.to_thread(bot.library.archive, server)
     try:
-        return (await asyncio.to_thread(archive.memory.recall, found)).answer
+        return (await asyncio.to_thread(archive.answers.recall, found)).answer
     except NotFoundError:
         return None
+
+
+def answer_id_of(message: discord.Message) -> str | None:
+    """The id of the answer that a message of the bot shows."""
+    shown = json.dumps([component.to_dict() for component in message.components])
+    found = _ANSWER.search(shown)
+    return found[1] if found else None
 
 
 def _is_reply(bot: OnRecord, message: discord.Message) -> bool:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any, Self
 
 import discord
@@ -15,12 +13,13 @@ from bot.library import Library
 from bot.manners import begin
 from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
-from index.answering.compose import citations, cited
-from index.archive import Archive
-from index.domain import Answer, Citation, CitedQuote, Passage, Quote
-from index.errors import InputError
-from index.store.answers import Recalled, Verdict
-from index.text.sentences import Span, split
+from index import (
+    Answer,
+    Archive,
+    InputError,
+    LoggedAnswer,
+    Verdict,
+)
 
 log = logging.getLogger(__name__)
 _PAGE = 4  # passages a page
@@ -42,15 +41,15 @@ async def keep(
         place = {"channel": message.channel.id, "message": message.id}
     try:
         archive = await asyncio.to_thread(library.archive, server)
-        await asyncio.to_thread(archive.memory.log, answer, **place)
+        await asyncio.to_thread(archive.answers.log, answer, **place)
     except Exception:
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
-async def _recalled(pressed: Pressed) -> tuple[Archive, Recalled]:
+async def _recalled(pressed: Pressed) -> tuple[Archive, LoggedAnswer]:
     """The answer that a button stands under, checked, and the collection that it is from."""
     archive = await pressed.archive()
-    found = await asyncio.to_thread(archive.memory.recall, pressed.key)
+    found = await asyncio.to_thread(archive.answers.recall, pressed.key)
     await asyncio.to_thread(archive.check, found.answer)
     return archive, found
 
@@ -75,68 +74,28 @@ def stop_row(number: int) -> Row:
 async def _more(pressed: Pressed) -> None:
     """A page of further passages: at first in a message of the presser's own, then in place."""
     archive, found = await _recalled(pressed)
-    further = await asyncio.to_thread(archive.further, found.answer, _MOST_PASSAGES)
-    if not further:
+    further = await asyncio.to_thread(archive.more, found.answer, _MOST_PASSAGES)
+    if not further.quotes:
         told = "There are no further passages: the reports have no more on this."
         await pressed.reply(notice_view(told))
         return
-    passages, page, rows = paged(further, pressed, _PAGE, "back", "next")
-    shown = await asyncio.to_thread(_quoting, found.answer, passages)
-    await asyncio.to_thread(archive.check, shown)
+    quotes, page, rows = paged(further.quotes, pressed, _PAGE, "back", "next")
+    await asyncio.to_thread(archive.check, further)
     head = f"### More on: {escaped(found.answer.question[:200])}\n-# Further passages, "
     head += "newest first." if found.answer.news else "best first. They may be beside the question."
     footer = f"-# {page} · of answer `{found.answer.answer_id}`"
-    await pressed.reply(quotes_view(head, shown.quotes, shown, footer, rows))
-
-
-def _quoting(answer: Answer, passages: Sequence[Passage]) -> Answer:
-    """Passages, each with who says it, as an answer to be checked."""
-    sources = citations(passages, {one.article.article_id: one.article for one in passages})
-    return _with_quotes(answer, [cited(one, sources) for one in passages], sources)
-
-
-def _with_quotes(
-    answer: Answer, quotes: Iterable[CitedQuote], sources: Iterable[Citation]
-) -> Answer:
-    """The answer with other quotes, of which nothing further is said."""
-    return replace(
-        answer,
-        status="answered",
-        quotes=tuple(quotes),
-        citations=tuple(sources),
-        agreement=None,
-        reason=None,
-        closest=None,
-        news=None,
-    )
+    await pressed.reply(quotes_view(head, quotes, further, footer, rows))
 
 
 @button("around", "Sentences around", PRIVATE)
 async def _around(pressed: Pressed) -> None:
     """The quotes with the sentences around them."""
     archive, found = await _recalled(pressed)
-    articles = {one.number: one.article for one in found.answer.citations}
-    wider = []
-    for quoted in found.answer.quotes:
-        article = articles[quoted.citation]
-        spans = split(article.text, article.language)
-        near = _near(spans, quoted.quote)
-        quote = Quote.cut(article, near.start, near.end)
-        wider.append(CitedQuote(quote, quoted.citation))
-    shown = _with_quotes(found.answer, wider, found.answer.citations)
+    shown = await asyncio.to_thread(archive.context, found.answer)
     await asyncio.to_thread(archive.check, shown)
     head = f"### {escaped(found.answer.question[:200])}\n-# With the sentences around each quote"
     footer = f"-# Quoted to the letter · of answer `{found.answer.answer_id}`"
     await pressed.reply(quotes_view(head, shown.quotes, shown, footer))
-
-
-def _near(spans: list[Span], quote: Quote) -> Span:
-    """From some sentences before a quote to some behind it."""
-    inside = [i for i, s in enumerate(spans) if s.start < quote.end and quote.start < s.end]
-    if not inside:
-        return Span(quote.start, quote.end)
-    first, last = max(0, inside[0] - _AROUND), min(len(spans) - 1, inside[-1] + _AROUND)
-    return Span(min(quote.start, spans[first].start), max(quote.end, spans[last].end))
 
 
 @button("sources", "Sources", PRIVATE)
@@ -173,7 +132,7 @@ async def _useful(pressed: Pressed) -> None:
 
 
 async def _judge(pressed: Pressed, verdict: Verdict, note: str = "") -> None:
-    memory, reader = (await pressed.archive()).memory, pressed.interaction.user.id
+    memory, reader = (await pressed.archive()).answers, pressed.interaction.user.id
     await asyncio.to_thread(memory.judge, pressed.key, verdict, note, reader=reader)
 
 
@@ -209,7 +168,7 @@ async def _watch(pressed: Pressed) -> None:
     """Tell here when the reports answer this."""
     archive, found = await _recalled(pressed)
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
-    number = await asyncio.to_thread(archive.memory.watch, found.answer, channel=where, person=who)
+    number = await asyncio.to_thread(archive.answers.watch, found.answer, channel=where, person=who)
     told = "I will tell you here when the reports answer this. Moderators see it in `/watching`."
     await pressed.reply(notice_view(told, [stop_row(number)]))
 
@@ -219,9 +178,9 @@ async def _stop(pressed: Pressed) -> None:
     """End a watch: one's own, or as a moderator anybody's."""
     archive = await pressed.archive()
     number, client = int(pressed.key, 16), pressed.interaction.client
-    for watch in await asyncio.to_thread(archive.memory.watches):
+    for watch in await asyncio.to_thread(archive.answers.watches):
         own = watch.person == pressed.interaction.user.id
         if watch.number == number and not own and not client.moderates(pressed.interaction):
             raise InputError("Only who asked for it, or a moderator, can end this.")
-    await asyncio.to_thread(archive.memory.unwatch, number)
+    await asyncio.to_thread(archive.answers.unwatch, number)
     await pressed.reply(notice_view("Ended: I no longer look."))

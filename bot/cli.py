@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
@@ -24,22 +21,20 @@ from typer import Argument, Context, Option
 
 from bot import output
 from bot.command import FAILED, USAGE, Run, each, progress
-from bot.dates import moment
 from bot.output import Result
 from bot.settings import load
 from bot.wording import failure_line, plural
-from index.archive import Archive
-from index.domain import Filters
-from index.errors import (
-    CancelledError,
+from index import (
+    Archive,
+    Filters,
     InputError,
     OnRecordError,
     QuestionError,
     SettingsError,
     StoreDamagedError,
+    parse_moment,
+    skipped_files,
 )
-from index.ingest import Progress
-from index.reading.sources import existing, files_in, stamps
 
 _NAMING, _FLAGS = {"--data", "--collection", "--config"}, {"--json", "--debug"}  # stand anywhere
 _CORES = os.cpu_count() or 1
@@ -89,8 +84,8 @@ def add(
     run: Run = context.obj
     with run.archive(threads=_CORES, make=True) as archive, progress("Adding") as watcher:
         stream = sys.stdin.buffer if "-" in source else None
-        made = archive.add(source, stream=stream, dry_run=dry_run, watch=watcher)
-    run.end(output.report(made, dry_run=dry_run, skipped=_skipped(source)))
+        made = archive.add(source, stream=stream, dry_run=dry_run, on_progress=watcher)
+    run.end(output.report(made, dry_run=dry_run, skipped=skipped_files(source)))
 
 
 @command()
@@ -103,7 +98,7 @@ def reindex(
     run: Run = context.obj
     with run.archive(threads=_CORES) as archive, progress("Reindexing") as watcher:
         look = archive.sources.refresh if due else archive.sources.reindex
-        made = (archive.rebuild if rebuild else look)(watch=watcher)
+        made = (archive.rebuild if rebuild else look)(on_progress=watcher)
     run.end(output.report(made))
 
 
@@ -129,36 +124,6 @@ def sources(
         found = kept.all()
     changed += [one for one in found if one not in [*before, *changed]]
     context.obj.end(output.sources(found, changed or found))
-
-
-@command()
-def watch(
-    context: Context,
-    folder: Annotated[Path, Argument(help="A folder, or one file.")],
-    seconds: Annotated[float, Option(help="Between two looks.", min=0.05)] = 1.0,
-) -> None:
-    """Take in the files of a folder as they are saved, until Ctrl-C."""
-    stop = threading.Event()
-
-    def end_soon(_: Progress) -> None:
-        if stop.is_set():
-            raise CancelledError("It was stopped.")
-
-    before = signal.signal(signal.SIGINT, lambda *_: stop.set())
-    try:
-        with context.obj.archive(threads=_CORES, make=True) as archive:
-            place = archive.sources.add(str(folder)).uri
-            seen = taken = None
-            while not stop.wait(seconds):
-                found = stamps(Path(place))
-                if found == seen and found not in {taken, ()}:  # nobody writes at the moment
-                    made = archive.sources.reindex([place], actor="watch", watch=end_soon)
-                    if made.added or made.updated or made.failed:
-                        context.obj.show(output.report(made))
-                    taken = found
-                seen = found
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 # Putting right
@@ -311,7 +276,7 @@ def evaluate(
     opened = run.archive(name, threads=_CORES, make=True)
     with opened as archive, progress("Indexing") as watcher:
         measure = evaluation.evaluate
-        measured, failed = measure(archive, folder, split=split, run=run_file, watch=watcher)
+        measured, failed = measure(archive, folder, split=split, run=run_file, on_progress=watcher)
     for failure in failed:
         typer.echo(failure_line(failure), err=True)
     run.end(output.figures(measured, failed=bool(failed)))
@@ -321,8 +286,8 @@ def _filters(
     publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
 ) -> Filters:
     today = datetime.now(UTC).date()
-    ends = moment(until, today, last=True), moment(as_of, today, last=True)
-    return Filters(tuple(publishers or ()), moment(since, today), *ends)
+    ends = parse_moment(until, today, last=True), parse_moment(as_of, today, last=True)
+    return Filters(tuple(publishers or ()), parse_moment(since, today), *ends)
 
 
 # Copying
@@ -457,17 +422,6 @@ def _hoisted(arguments: list[str]) -> list[str]:
         else:
             rest.append(argument)
     return front + rest
-
-
-def _skipped(names: Iterable[str]) -> int:
-    """How many files of the folders among some names have an ending that no reader takes."""
-    count = 0
-    for folder in (path for name in names if (path := existing(name)) and path.is_dir()):
-        for _, inner, files in os.walk(folder):
-            inner[:] = [name for name in inner if not name.startswith(".")]
-            count += sum(not name.startswith(".") for name in files)
-        count -= len(files_in(folder))
-    return count
 
 
 def _spared(file: Path, *, force: bool) -> None:

@@ -26,8 +26,7 @@ from bot.settings import Settings
 from bot.upkeep import Upkeep
 from bot.watch import watching
 from bot.work import Works
-from index.encoder import Encoder
-from index.errors import SettingsError
+from index import Encoder, SettingsError
 
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"

@@ -17,10 +17,15 @@ from rich.progress import TextColumn
 from bot.library import Library
 from bot.output import Result
 from bot.settings import Settings
-from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder
-from index.errors import InputError, OnRecordError, QuestionError
-from index.ingest import Progress, Watcher
+from index import (
+    Archive,
+    InputError,
+    OnRecordError,
+    Progress,
+    ProgressCallback,
+    QuestionError,
+    SentenceTransformerEncoder,
+)
 
 FAILED, USAGE = 1, 2
 Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one
@@ -66,7 +71,7 @@ class _Query(BaseModel, coerce_numbers_to_str=True):
 
 
 @contextmanager
-def progress(word: str) -> Iterator[Watcher | None]:
+def progress(word: str) -> Iterator[ProgressCallback | None]:
     """A bar on a terminal, nothing elsewhere."""
     console = Console(stderr=True, emoji=False)
     if not console.is_terminal:

@@ -19,8 +19,7 @@ import discord
 from bot.client import OnRecord
 from bot.library import Library
 from bot.settings import Discord, Settings
-from index.encoder import Encoder
-from index.errors import SettingsError
+from index import Encoder, SettingsError
 
 if TYPE_CHECKING:
     import simcord

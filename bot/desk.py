@@ -1,6 +1,7 @@
 """What moderators do: bringing reports in, taking them out, putting things right, looking after.
 
-Their half of `/reports` stands beside everybody's, so only the bot can refuse it (see `Reports`).
+Their half of `/reports` stands beside everybody's, so only the bot can refuse it: see
+`ReportGroup`.
 """
 
 from __future__ import annotations
@@ -20,18 +21,25 @@ from discord.utils import format_dt
 
 from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
 from bot.press import IN_PLACE, PRIVATE, ROW_CHARS, Choices, Form, Pressed, button, paged, rows
-from bot.records import Reports, Title, key_of, known, reports, title_choices, titles
+from bot.records import ReportGroup, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
 from bot.wording import fault, place
 from bot.work import fitting, report_text
-from index.archive import MAX_NOTE_CHARS, Archive
-from index.domain import Article
-from index.errors import InputError, NotFoundError
-from index.ingest import Report, Watcher
-from index.reading.sources import Upload, is_address
-from index.reading.text import Failure
-from index.schedule import Sources
-from index.store.types import Event, Source
+from index import (
+    MAX_NOTE_CHARS,
+    Archive,
+    Article,
+    Failure,
+    HistoryEvent,
+    IngestResult,
+    InputError,
+    NotFoundError,
+    ProgressCallback,
+    Source,
+    Sources,
+    Upload,
+    is_address,
+)
 
 MAX_FILES = 10
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
@@ -48,7 +56,7 @@ _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _TRAILING = ".,;:!?'\"”’)]}*_|~"
 
 for_moderators = app_commands.check(lambda interaction: interaction.client.moderates(interaction))
-sources = Reports(name="sources", description="Where reports come from", parent=reports)
+sources = ReportGroup(name="sources", description="Where reports come from", parent=reports)
 
 
 # Bringing in
@@ -121,8 +129,10 @@ async def _bring_in(
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
         files = await _saved(attachments, Path(folder), most)
 
-        def job(archive: Archive, watch: Watcher) -> Report:
-            return archive.add(names, actor=actor, files=files, dry_run=dry_run, watch=watch)
+        def job(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
+            return archive.add(
+                names, actor=actor, files=files, dry_run=dry_run, on_progress=on_progress
+            )
 
         await client.works.show(interaction, "Adding", job, dry_run=dry_run)
 
@@ -173,12 +183,12 @@ async def reindex(interaction: Interaction, rebuild: bool = False, dry_run: bool
         raise InputError("A rebuild takes nothing in: there is nothing to tell beforehand.")
     actor = actor_of(interaction)
 
-    def job(archive: Archive, watch: Watcher) -> Report:
+    def job(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
         if rebuild:
-            return archive.rebuild(actor=actor, watch=watch)
+            return archive.rebuild(actor=actor, on_progress=on_progress)
         if not archive.sources.all():
             raise NotFoundError("No sources are known yet: add one with /reports sources add.")
-        return archive.sources.reindex(actor=actor, dry_run=dry_run, watch=watch)
+        return archive.sources.reindex(actor=actor, dry_run=dry_run, on_progress=on_progress)
 
     what = "Rebuilding" if rebuild else "Reindexing"
     await interaction.client.works.show(interaction, what, job, alone=True, dry_run=dry_run)
@@ -222,8 +232,10 @@ async def undo(interaction: Interaction, change: int) -> None:
     await _told(interaction, archive.undo, change)
 
 
-async def _told(interaction: Interaction, change: Callable[..., Report], what: object) -> None:
-    """Change a collection, and say what came of it."""
+async def _told(
+    interaction: Interaction, change: Callable[..., IngestResult], what: object
+) -> None:
+    """ArticleChange a collection, and say what came of it."""
     report = await asyncio.to_thread(change, what, actor=actor_of(interaction))
     await tell(interaction, notice_view(report_text(report)))
 
@@ -316,7 +328,7 @@ async def _history(pressed: Pressed) -> None:
     await pressed.reply(notice_view("\n".join(["### What was changed", *lines]), turns))
 
 
-def _event_line(event: Event) -> str:
+def _event_line(event: HistoryEvent) -> str:
     """A line of the audit log."""
     name, _, person = event.actor.partition(":")
     by = f"<@{person}>" if name == "discord" and person.isdecimal() else escaped(event.actor)
@@ -326,14 +338,14 @@ def _event_line(event: Event) -> str:
     return f"**{event.generation}** · {when} · {by} · {_what(event)}{noted}{titles}"
 
 
-def _event_label(event: Event) -> str:
+def _event_label(event: HistoryEvent) -> str:
     """The same in one row to choose, which shows plain text only."""
     titles = ", ".join(event.titles)
     label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_what(event)} · {titles}"
     return label.removesuffix(" · ")[:ROW_CHARS]
 
 
-def _what(event: Event) -> str:
+def _what(event: HistoryEvent) -> str:
     counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
     return f"{event.action}: {counts}" if counts else event.action
 
@@ -413,9 +425,9 @@ async def add_source(interaction: Interaction, address: Address, every: Every = 
     """
     uri, actor = _address(address), actor_of(interaction)
 
-    def job(archive: Archive, watch: Watcher) -> Report:
+    def job(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
         archive.sources.add(uri, _MINUTES[every])
-        return archive.sources.reindex([uri], actor=actor, watch=watch)
+        return archive.sources.reindex([uri], actor=actor, on_progress=on_progress)
 
     await interaction.client.works.show(interaction, "Adding a source", job)
 

@@ -16,11 +16,7 @@ from bot.manners import lacking
 from bot.output import Result
 from bot.settings import Settings
 from bot.wording import failure_line, plural
-from index.archive import Archive
-from index.encoder import Encoder
-from index.errors import OnRecordError
-from index.reading.text import Failure
-from index.store.sqlite import CATALOGUE
+from index import CATALOGUE, Archive, Encoder, Failure, OnRecordError
 
 _LEAST_FREE_BYTES = 500_000_000
 _PATIENCE = 20.0  # seconds for Discord

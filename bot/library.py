@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index.archive import Archive
-from index.encoder import Encoder
-from index.errors import InputError
-from index.ranking.rerank import CrossEncoderReranker
+from index import Archive, Encoder, InputError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +28,6 @@ class Library:
         """Wire the settings and the one encoder that all collections share."""
         self._settings = settings
         self._encoder = encoder
-        named = settings.model.reranker
-        self._reranker = CrossEncoderReranker(named) if named else None
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
@@ -51,7 +46,6 @@ class Library:
                     self._encoder,
                     threshold=self._settings.answers.threshold,
                     make=make,
-                    reranker=self._reranker,
                 )
             return self._open[name]
 

@@ -12,8 +12,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.settings import Discord
-from index.archive import Archive
-from index.errors import OnRecordError, QuestionError
+from index import Archive, OnRecordError, QuestionError
 
 if TYPE_CHECKING:
     from bot.client import OnRecord

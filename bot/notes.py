@@ -16,8 +16,7 @@ from discord import ui
 from discord.app_commands import Cooldown
 
 from bot.render import MAX_TEXT, escaped, notice_view
-from index.archive import Archive
-from index.store.answers import Disturbed
+from index import Archive, StaleAnswer
 
 log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between two notes
@@ -49,8 +48,8 @@ class Notes:
         if self._seen.get(server) == generation:
             return
         since = discord.utils.utcnow() - _LOOK_BACK
-        by_message: dict[tuple[int, int], list[Disturbed]] = {}
-        for one in await asyncio.to_thread(archive.memory.disturbed, since):
+        by_message: dict[tuple[int, int], list[StaleAnswer]] = {}
+        for one in await asyncio.to_thread(archive.answers.disturbed, since):
             place = (one.entry.channel or 0, one.entry.message or 0)
             by_message.setdefault(place, []).append(one)
         done = True
@@ -61,13 +60,13 @@ class Notes:
             if number:
                 await asyncio.sleep(PAUSE_S)
             if await self._tell(*place, found):
-                await asyncio.to_thread(archive.memory.told, found)
+                await asyncio.to_thread(archive.answers.told, found)
             else:
                 done = False
         if done:
             self._seen[server] = generation
 
-    async def _tell(self, channel: int, message: int, found: Sequence[Disturbed]) -> bool:
+    async def _tell(self, channel: int, message: int, found: Sequence[StaleAnswer]) -> bool:
         """Put a note under an answer; False where it has to be tried again."""
         place = self._bot.get_partial_messageable(channel)
         try:
@@ -89,7 +88,7 @@ class Notes:
         return True
 
 
-def _lines(found: Iterable[Disturbed]) -> list[str]:
+def _lines(found: Iterable[StaleAnswer]) -> list[str]:
     """What became of the articles that an answer quotes."""
     lines = []
     for one in found:

@@ -11,12 +11,20 @@ from typing import Any
 from typer import style
 
 from bot.wording import KINDS, day, plural, speaker_line, story_line, told
-from index.domain import Answer, Article, Citation, CitedQuote, Sentence
+from index import (
+    SUFFIXES,
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    HistoryEvent,
+    IngestResult,
+    Ranking,
+    Sentence,
+    Source,
+    explained,
+)
 from index.evaluate import Figures
-from index.ingest import Report
-from index.ranking.rank import Ranking, explained
-from index.reading.formats import SUFFIXES
-from index.store.types import Event, Source
 
 _LISTED = 20
 _SEEN = 0.05  # of a score, under which a feature is not worth a word
@@ -51,7 +59,7 @@ class Result:
     failed: bool = False
 
 
-def report(made: Report, *, dry_run: bool = False, skipped: int | None = None) -> Result:
+def report(made: IngestResult, *, dry_run: bool = False, skipped: int | None = None) -> Result:
     """What `add`, `reindex`, `remove`, `restore` and `undo` did, or would do.
 
     `skipped` files of folders have endings that no reader takes; None where nobody counted.
@@ -196,7 +204,7 @@ def sources(found: Sequence[Source], shown: Sequence[Source]) -> Result:
     return Result({"sources": rows}, "\n".join(lines))
 
 
-def history(events: Sequence[Event]) -> Result:
+def history(events: Sequence[HistoryEvent]) -> Result:
     """The audit log, a line a generation."""
     lines = []
     for one in events:

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from bot.render import escaped
 from bot.wording import day as in_words
-from index.archive import MAX_K, Archive
-from index.domain import Article, Sentence
-from index.text.dates import date_ranges
-from index.text.terms import content_terms, terms
+from index import Timeline
 
 _MOST_DAYS = 12  # in words; the picture has all
 _INCHES = (8.0, 3.6)
@@ -28,86 +24,32 @@ _SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
     (lambda day: day.replace(day=1), lambda day: f"{day:%b %Y}"),
     (lambda day: day.replace(day=1, month=1), lambda day: f"{day:%Y}"),
 )
-_SHORT = timedelta(6)  # "in 1978" and "in May" are no day
 NO_MATPLOTLIB = "\n-# For a picture the operator installs onrecord[pictures]."
 
 
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """The days that reports with all words of a topic speak of, how many reports by publisher.
-
-    A report counts once for each day. `by_publication` of the `reports` name no day, so that the
-    day they were published stands for it; `undated` ones do not even have that.
-    """
-
-    topic: str
-    days: Mapping[date, Mapping[str, int]]
-    reports: int
-    by_publication: int = 0
-    undated: int = 0
-
-    def words(self) -> str:
-        """The same in words: what is read out in place of the picture."""
-        if not self.reports:
-            return f"No report holds all words of “{escaped(self.topic)}”."
-        lines = [self.caption()]
-        for day in sorted(self.days, reverse=True)[:_MOST_DAYS]:
-            by = ", ".join(f"{escaped(name)} {count}" for name, count in self.days[day].items())
-            lines.append(f"- {in_words(day)}: {by}")
-        if len(self.days) > _MOST_DAYS:
-            lines.append(f"- and {len(self.days) - _MOST_DAYS} earlier days")
-        return "\n".join(lines + ([f"- without a date: {self.undated}"] if self.undated else []))
-
-    def caption(self) -> str:
-        """What the days are: those spoken of, or those of publication."""
-        reports = f"{self.reports:,} report{'s' * (self.reports != 1)}"
-        named = f"{reports} with all words of “{escaped(self.topic)}”"
-        if self.by_publication + self.undated == self.reports:
-            return f"{named}, by the day of publication: none names a day."
-        if not self.by_publication:
-            return f"{named}, by the days that they speak of."
-        none = f"{self.by_publication:,} that name{'s' * (self.by_publication == 1)} none"
-        return f"{named}, by the days that they speak of; for {none}, the day of publication."
+def words(found: Timeline) -> str:
+    """The same in words: what is read out in place of the picture."""
+    if not found.reports:
+        return f"No report holds all words of “{escaped(found.topic)}”."
+    lines = [caption(found)]
+    for day in sorted(found.days, reverse=True)[:_MOST_DAYS]:
+        by = ", ".join(f"{escaped(name)} {count}" for name, count in found.days[day].items())
+        lines.append(f"- {in_words(day)}: {by}")
+    if len(found.days) > _MOST_DAYS:
+        lines.append(f"- and {len(found.days) - _MOST_DAYS} earlier days")
+    return "\n".join(lines + ([f"- without a date: {found.undated}"] if found.undated else []))
 
 
-def counted(archive: Archive, topic: str) -> Timeline:
-    """Count the reports, among the best-ranked ones, that hold all words of a topic.
-
-    Raises:
-        QuestionError: the topic has no words.
-    """
-    ranking = archive.search(topic, MAX_K)
-    wanted = set(content_terms(topic))
-    said: dict[str, list[Sentence]] = {}
-    for sentence in ranking.sentences:
-        said.setdefault(sentence.article_id, []).append(sentence)
-    days: dict[date, Counter[str]] = {}
-    reports = by_publication = undated = 0
-    for article_id, sentences in said.items():
-        article = ranking.articles[article_id]
-        if not wanted.issubset(terms(f"{article.title}\n{article.text}")):
-            continue
-        reports += 1
-        spoken_of = _spoken_of(article, sentences, wanted)
-        if not spoken_of and article.published:
-            by_publication += 1
-            spoken_of = {article.published.date()}
-        undated += not spoken_of
-        for day in spoken_of:
-            days.setdefault(day, Counter())[article.publisher or "no publisher"] += 1
-    return Timeline(topic, days, reports, by_publication, undated)
-
-
-def _spoken_of(article: Article, sentences: Iterable[Sentence], wanted: set[str]) -> set[date]:
-    """The first days of the ranges in sentences that have a word of the topic."""
-    published = article.published.date() if article.published else None
-    ranges = (
-        one
-        for sentence in sentences
-        if wanted.intersection(terms(sentence.text))
-        for one in date_ranges(sentence.text, published)
-    )
-    return {one.start for one in ranges if one.start and one.end - one.start <= _SHORT}
+def caption(found: Timeline) -> str:
+    """What the days are: those spoken of, or those of publication."""
+    reports = f"{found.reports:,} report{'s' * (found.reports != 1)}"
+    named = f"{reports} with all words of “{escaped(found.topic)}”"
+    if found.by_publication + found.undated == found.reports:
+        return f"{named}, by the day of publication: none names a day."
+    if not found.by_publication:
+        return f"{named}, by the days that they speak of."
+    none = f"{found.by_publication:,} that name{'s' * (found.by_publication == 1)} none"
+    return f"{named}, by the days that they speak of; for {none}, the day of publication."
 
 
 def draw(found: Timeline) -> bytes | None:

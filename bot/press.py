@@ -16,8 +16,7 @@ from discord import app_commands, ui
 
 from bot.manners import Interaction, archive_of, begin, tell
 from bot.render import Row
-from index.archive import Archive
-from index.errors import NotFoundError
+from index import Archive, NotFoundError
 
 PRIVATE = {"ephemeral": True, "thinking": True}
 PUBLIC = {"thinking": True}

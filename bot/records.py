@@ -15,14 +15,12 @@ from discord.utils import format_dt
 
 from bot.library import Headline
 from bot.manners import Interaction, begin, begun, tell
-from bot.pictures import NO_MATPLOTLIB, counted, draw
+from bot.pictures import NO_MATPLOTLIB, caption, draw
+from bot.pictures import words as in_words
 from bot.press import IN_PLACE, ROW_CHARS, Choices, Pressed, button, paged, rows
 from bot.render import citation_line, coded, escaped, notice_view, restriction
 from bot.wording import plural
-from index.archive import Archive
-from index.domain import Citation
-from index.errors import NotFoundError
-from index.store.answers import Feedback, Recalled
+from index import Archive, Citation, Feedback, LoggedAnswer, NotFoundError
 
 Title = app_commands.Range[str, 1, 200]
 _EVERYBODYS = {"reports list", "reports show", "reports timeline"}
@@ -34,7 +32,7 @@ _STRONG, _FAIR = 0.5, 0.25
 _NO_FILES = "\n-# For a picture I need Attach Files here."
 
 
-class Reports(app_commands.Group):
+class ReportGroup(app_commands.Group):
     """Commands that are for moderators unless named as everybody's, so that none is forgotten."""
 
     async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
@@ -43,7 +41,7 @@ class Reports(app_commands.Group):
         return open_to_all or bool(interaction.client.moderates(interaction))
 
 
-reports = Reports(
+reports = ReportGroup(
     name="reports", description="What reports there are to ask about", guild_only=True
 )
 
@@ -57,8 +55,8 @@ async def why(interaction: Interaction, answer: app_commands.Range[str, 1, 100])
         answer: The id under the answer
     """
     archive = await begun(interaction)
-    found = await asyncio.to_thread(archive.memory.recall, answer.strip(" `#"))
-    said = await asyncio.to_thread(archive.memory.feedback, found.answer.answer_id)
+    found = await asyncio.to_thread(archive.answers.recall, answer.strip(" `#"))
+    said = await asyncio.to_thread(archive.answers.feedback, found.answer.answer_id)
     now = await asyncio.to_thread(lambda: archive.generation)
     await tell(interaction, notice_view(_explanation(found, said, now)))
 
@@ -95,7 +93,7 @@ async def show(interaction: Interaction, report: Title) -> None:
 
 @show.autocomplete("report")
 async def titles(interaction: Interaction, typed: str) -> Choices:
-    """Reports to choose from while their title is typed."""
+    """ReportGroup to choose from while their title is typed."""
     return await title_choices(interaction, typed)
 
 
@@ -107,14 +105,14 @@ async def timeline(interaction: Interaction, topic: Title) -> None:
         topic: In a few words: Hallow Dam gate
     """
     archive = await begun(interaction, private=False)
-    found = await asyncio.to_thread(counted, archive, topic)
+    found = await asyncio.to_thread(archive.timeline, topic)
     picture = await asyncio.to_thread(draw, found) if found.days else None
     if picture is None or not interaction.app_permissions.attach_files:
         lacks = "" if not found.days else NO_MATPLOTLIB if picture is None else _NO_FILES
-        await tell(interaction, notice_view(found.words() + lacks))
+        await tell(interaction, notice_view(in_words(found) + lacks))
         return
-    words = found.words()[:1000]
-    view = notice_view(f"### “{escaped(found.topic)}”\n{found.caption()}")
+    words = in_words(found)[:1000]
+    view = notice_view(f"### “{escaped(found.topic)}”\n{caption(found)}")
     item = discord.MediaGalleryItem("attachment://timeline.png", description=words)
     view.add_item(ui.MediaGallery[Any](item))
     file = discord.File(io.BytesIO(picture), "timeline.png", description=words)
@@ -128,7 +126,7 @@ async def known(interaction: Interaction, *, retired: bool = False) -> Sequence[
 
 
 async def title_choices(interaction: Interaction, typed: str, *, retired: bool = False) -> Choices:
-    """Reports to choose from while their title is typed; chosen is a `key_of` their id."""
+    """ReportGroup to choose from while their title is typed; chosen is a `key_of` their id."""
     offered = []
     for one in matches(await known(interaction, retired=retired), typed):
         key = key_of(one.article_id)
@@ -144,7 +142,7 @@ def key_of(name: str, *, shown: bool = True) -> str:
 
 
 def matches(known: Sequence[Headline], typed: str) -> list[Headline]:
-    """Reports whose title or publisher holds every word typed, in the order given."""
+    """ReportGroup whose title or publisher holds every word typed, in the order given."""
     words = typed.casefold().split()
     return [
         one
@@ -166,7 +164,7 @@ async def _list(pressed: Pressed) -> None:
     await pressed.reply(notice_view("\n".join(lines), turns))
 
 
-def _explanation(found: Recalled, said: Sequence[Feedback], generation: int) -> str:
+def _explanation(found: LoggedAnswer, said: Sequence[Feedback], generation: int) -> str:
     """How an answer came about, in words."""
     answer = found.answer
     later = generation - answer.generation
@@ -210,7 +208,7 @@ def relative(confidence: float, score: float, best: float) -> float:
     return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
-def _changes(found: Recalled) -> str:
+def _changes(found: LoggedAnswer) -> str:
     if not found.updated and not found.removed:
         return "No article behind it has changed since."
     parts = [f"“{escaped(one.title[:_TITLE])}” has **changed**" for one in found.updated]
@@ -235,7 +233,7 @@ def _shown(archive: Archive, article_id: str) -> str:
     ]
     same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.same_origin(article_id)]
     lines += [f"Same origin as: {', '.join(same)}"] if same else []
-    answers = archive.memory.quoting(article_id)
+    answers = archive.answers.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")
     lines += [f"- {escaped(one.question[:200])} `{one.answer_id}`" for one in answers]
     return "\n".join(lines)

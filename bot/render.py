@@ -7,7 +7,6 @@ never cut.
 
 from __future__ import annotations
 
-import calendar
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -19,11 +18,7 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.wording import speaker_line, story_line
-from index.domain import Answer, Article, Citation, CitedQuote, Filters
-from index.ranking.features import given
-from index.ranking.query import Query, parse
-from index.text.sentences import Span
-from index.text.terms import STOP_WORDS, content_terms, terms
+from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 _RESERVED = 60  # of them for what is said about left-out quotes
@@ -37,14 +32,6 @@ _FRAGMENT_WORDS = 5
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _COLOUR = discord.Colour(0x2B5C8A)
-_WORD = re.compile(r"\w+(?:['’.-]\w+)*")
-_TIME = re.compile(r"\b\d{1,2}[:.]\d\d(?: ?[ap]\.?m\b\.?)?|\b\d{1,2} ?[ap]\.?m\b\.?")
-_NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'-]*)*")
-_CALENDAR = frozenset(terms(" ".join([*calendar.day_name, *calendar.month_name])))
-_NUMERAL = re.compile(r"\d\d?")
-_AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
-_MOST_BOLD = 0.5  # of the quote, and
-_MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
 Row = ui.ActionRow[Any]
 
 
@@ -113,7 +100,7 @@ def quotes_view(
         also = [citation_line(sources[number]) for number in cited.also]
         group = (
             *([escaped(_short(said, _NAME_CHARS))] if said else []),
-            block_quote(cited, answering(answer, cited.quote.text)),
+            block_quote(cited, highlights(answer, cited.quote.text)),
             "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
         )
         if sum(map(len, group)) > left:
@@ -210,77 +197,3 @@ def _linked_title(article: Article, quote: str | None) -> str:
         target = article.url
     safe = re.sub(r"[\s()<>\"\\]", lambda found: percent_encoded(found.group(), safe=""), target)
     return f"[{shown}]({safe})" if shown else f"<{safe}>"
-
-
-def answering(answer: Answer, text: str) -> list[Span]:
-    """Spans of a quote that give the kind of thing asked for; else, the question's own words.
-
-    Each begins and ends inside one line, with a letter or digit, and none touches another. What
-    an answer declines to call one is not marked as if it were.
-    """
-    query = parse(answer.question)
-    found = given(query, text) if answer.status == "answered" else []
-    if query.answer_type in {"person", "name", "place"}:
-        found = _whole_names(text, found)
-    if query.answer_type == "date" and answer.status == "answered":
-        found += [Span(*at.span()) for at in _TIME.finditer(text)]
-    typed = _fitting(text, found)
-    if typed:
-        return typed
-    asked = set(content_terms(answer.question)) - STOP_WORDS
-    words = _WORD.finditer(text)
-    own = [Span(*at.span()) for at in words if asked.intersection(terms(at.group()))]
-    whole = _merged(text, own)  # "Gate 3" is one; a 3 by itself is of another thing
-    return _fitting(
-        text, [span for span in whole if not _NUMERAL.fullmatch(text, span.start, span.end)]
-    )
-
-
-def names(query: Query, text: str) -> list[str]:
-    """The names in a text that the question asks for and does not have, in order."""
-    return [text[at.start : at.end] for at in _whole_names(text, given(query, text))]
-
-
-def _whole_names(text: str, found: list[Span]) -> list[Span]:
-    return [name for span in found if (name := _name(text, span))]
-
-
-def _fitting(text: str, found: list[Span]) -> list[Span]:
-    """The safe ones, or none where they are too many to stand out."""
-    safe = [span for span in _merged(text, found) if _is_safe(text, span)]
-    covered = sum(span.end - span.start for span in safe)
-    return safe if len(safe) <= _MOST_SPANS and covered <= _MOST_BOLD * len(text) else []
-
-
-def _name(text: str, span: Span) -> Span | None:
-    """The whole name that begins in a span; None for a day or month."""
-    found = _NAME.search(text, span.start)
-    if found is None or found.start() >= span.end or _CALENDAR.issuperset(terms(found.group())):
-        return None
-    return Span(*found.span())
-
-
-def _merged(text: str, spans: list[Span]) -> list[Span]:
-    """Whole words, in order; what overlaps or has only a space between is one span."""
-    made: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.start):
-        start, end = span.start, span.end
-        while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
-            end += 1
-        while start < end and not text[start].isalnum():
-            start += 1
-        while end > start and not text[end - 1].isalnum():
-            end -= 1
-        if made and start <= made[-1].end + 1:
-            made[-1] = Span(made[-1].start, max(end, made[-1].end))
-        elif start < end:
-            made.append(Span(start, end))
-    return made
-
-
-def _is_safe(text: str, span: Span) -> bool:
-    before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
-    inside = text[span.start : span.end]
-    return all(not sign or _AROUND.match(sign) for sign in (before, after)) and not re.search(
-        r"[\\*_~|`\n\r\u2028\u2029]", inside
-    )

@@ -13,9 +13,7 @@ from typing import Annotated, Any
 import platformdirs
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
 
-from index.archive import THRESHOLD
-from index.encoder import PACKAGED
-from index.errors import QuestionError, SettingsError
+from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
 
 def _at_home(path: Path) -> Path:
@@ -28,15 +26,14 @@ def _at_home(path: Path) -> Path:
 class Model(BaseModel, extra="forbid", frozen=True):
     """Which encoder embeds sentences and questions."""
 
-    name: str = PACKAGED
-    reranker: str = ""
+    name: str = PACKAGED_MODEL
     threads: int = Field(default=1, ge=1, le=256)
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember."""
 
-    threshold: float = Field(default=THRESHOLD, ge=0, le=1)
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
     keep_days: int = Field(default=180, ge=1, le=36_500)
 
 

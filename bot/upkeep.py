@@ -20,10 +20,7 @@ from bot.notes import Notes
 from bot.render import escaped, notice_view
 from bot.watch import ask_again
 from bot.wording import fault, place
-from index.archive import Archive
-from index.errors import InputError
-from index.ingest import Report, Watcher
-from index.store.types import Source
+from index import Archive, IngestResult, InputError, ProgressCallback, Source
 
 if TYPE_CHECKING:
     from bot.client import OnRecord
@@ -75,7 +72,7 @@ class Upkeep(commands.Cog):
     async def forget(self) -> None:
         """Forget old answers."""
         days = self._bot.settings.answers.keep_days
-        await self._each(lambda _, archive: asyncio.to_thread(archive.memory.prune, days))
+        await self._each(lambda _, archive: asyncio.to_thread(archive.answers.prune, days))
 
     async def _each(self, look: Callable[[int | None, Archive], Awaitable[object]]) -> None:
         """Look after each server's collection that there is; one that fails stops no other.
@@ -93,8 +90,8 @@ class Upkeep(commands.Cog):
         if not any(one.due(now) for one in await asyncio.to_thread(archive.sources.all)):
             return
 
-        def job(archive: Archive, watch: Watcher) -> Report:
-            return archive.sources.refresh(now, watch=watch)
+        def job(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
+            return archive.sources.refresh(now, on_progress=on_progress)
 
         if not await self._bot.works.quietly(server, "A scheduled refresh", job):
             return  # a reindex is at it

@@ -12,8 +12,7 @@ from discord import app_commands
 from bot.buttons import answer_rows, stop_row
 from bot.manners import Interaction, begun, tell
 from bot.render import answer_view, escaped, notice_view
-from index.archive import Archive
-from index.store.answers import Watch
+from index import Archive, Watch
 
 log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components
@@ -23,7 +22,7 @@ _SHORT = 150  # of a question, so that all fit into a message even where each le
 async def ask_again(bot: discord.Client, archive: Archive) -> None:
     """Ask every watch of a collection that has changed since it was last asked."""
     generation = await asyncio.to_thread(lambda: archive.generation)
-    for watch in await asyncio.to_thread(archive.memory.watches):
+    for watch in await asyncio.to_thread(archive.answers.watches):
         try:
             if watch.generation < generation:
                 await _ask_again(bot, archive, watch)
@@ -34,7 +33,7 @@ async def ask_again(bot: discord.Client, archive: Archive) -> None:
 async def _ask_again(bot: discord.Client, archive: Archive, watch: Watch) -> None:
     answer = await asyncio.to_thread(archive.ask, watch.question, watch.filters)
     if answer.status == "declined":
-        await asyncio.to_thread(archive.memory.looked, watch.number, answer.generation)
+        await asyncio.to_thread(archive.answers.looked, watch.number, answer.generation)
         return
     await asyncio.to_thread(archive.check, answer)
     rows = answer_rows(answer, private=False)
@@ -48,8 +47,8 @@ async def _ask_again(bot: discord.Client, archive: Archive, watch: Watch) -> Non
         log.warning("watch %s ends: its channel cannot be written to", watch.number)
     else:
         place = {"channel": watch.channel, "message": sent.id}
-        await asyncio.to_thread(archive.memory.log, answer, **place)
-    await asyncio.to_thread(archive.memory.unwatch, watch.number)
+        await asyncio.to_thread(archive.answers.log, answer, **place)
+    await asyncio.to_thread(archive.answers.unwatch, watch.number)
 
 
 @app_commands.command()
@@ -60,7 +59,7 @@ async def watching(interaction: Interaction) -> None:
     mine = interaction.user.id
     found = [
         one
-        for one in await asyncio.to_thread(archive.memory.watches)
+        for one in await asyncio.to_thread(archive.answers.watches)
         if one.person == mine or (guild and guild.get_channel_or_thread(one.channel))
     ]
     if not found:

@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePath
 
-from index.domain import Act, Answer, CitedQuote, News
-from index.ingest import Report
-from index.reading.text import Failure
-from index.store.types import Source
+from index import Act, Answer, CitedQuote, Failure, IngestResult, News, Source
 
 KINDS = ("added", "updated", "restored", "removed")  # what may become of an article
 _MANNER: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
@@ -72,7 +69,7 @@ def plural(count: int, noun: str) -> str:
 
 
 def told(
-    report: Report, *, dry_run: bool = False, folders: bool = True
+    report: IngestResult, *, dry_run: bool = False, folders: bool = True
 ) -> Iterator[tuple[str, str, list[str]]]:
     """What was done, or would be: of each kind how many, more on that, and what belongs under it.
 

@@ -23,12 +23,18 @@ from bot.press import IN_PLACE, Press, Pressed, button
 from bot.render import MAX_TEXT, Row, escaped, notice_view
 from bot.settings import Discord
 from bot.wording import plural, told
-from index.archive import Archive
-from index.errors import CancelledError, InputError, NotFoundError
-from index.ingest import Progress, Report, Watcher
+from index import (
+    Archive,
+    CancelledError,
+    IngestResult,
+    InputError,
+    NotFoundError,
+    Progress,
+    ProgressCallback,
+)
 
 log = logging.getLogger(__name__)
-Job = Callable[[Archive, Watcher], Report]
+Job = Callable[[Archive, ProgressCallback], IngestResult]
 EVERY_S = 2.0  # between two edits
 _AT_ONCE = 2  # of all servers; more would make questions wait for the processor
 _LAST_WORDS_S = 5.0  # when the bot stops
@@ -127,7 +133,7 @@ class Works:
             await self.run(self._on(server, job), work)
         return True
 
-    def _on(self, server: int | None, job: Job) -> Callable[[Watcher], Report]:
+    def _on(self, server: int | None, job: Job) -> Callable[[ProgressCallback], IngestResult]:
         return lambda watch: job(self._library.archive(server), watch)
 
     def at(self, collection: str) -> Work | None:
@@ -156,7 +162,9 @@ class Works:
             del self.running[work.key]
             work.over.set()
 
-    async def run(self, job: Callable[[Watcher], Report], work: Work) -> Report:
+    async def run(
+        self, job: Callable[[ProgressCallback], IngestResult], work: Work
+    ) -> IngestResult:
         """Do a job in a thread."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, job, work.watch)
 
@@ -172,7 +180,7 @@ class Works:
                     await work.over.wait()
 
 
-async def ended(task: asyncio.Task[Report]) -> bool:
+async def ended(task: asyncio.Task[IngestResult]) -> bool:
     """Wait for a task until the next edit is due; whether it has ended."""
     return bool((await asyncio.wait({task}, timeout=EVERY_S))[0])
 
@@ -265,7 +273,7 @@ def _left(work: Work) -> str:
 
 
 def result_view(
-    what: str, report: Report, interaction: Interaction, *, dry_run: bool = False
+    what: str, report: IngestResult, interaction: Interaction, *, dry_run: bool = False
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with everything in a file where the message holds not all."""
     lines: list[str] = []
@@ -289,7 +297,7 @@ def fitting(
     return view, discord.File(io.BytesIO((more or text).encode()), name)
 
 
-def report_text(report: Report, *, dry_run: bool = False) -> str:
+def report_text(report: IngestResult, *, dry_run: bool = False) -> str:
     """What it did: counts, the first titles, and what failed with its reason."""
     lines = []
     for head, more, under in told(report, dry_run=dry_run, folders=False):

@@ -1,8 +1,125 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
-Read it from top to bottom: errors, sentences, article, memory, numbers, terms, dates, figures,
-address, fetch, sandbox, plain, markup, portable, formats, sources, encoder, store, schema, vectors,
-catalogue, commit, embedded, query, features, retrieve, rerank, decline, phrases, attribution,
-origins, claims, compare, agreement, selection, answer, news, intake, refresh, archive, evaluate.
-Each module imports only from those before it.
+`Archive` is one collection. Whoever serves people (the bot, the command line) imports the names
+below and nothing else; CONTRIBUTING.md explains the rooms behind them.
 """
+
+from index.answering.followup import is_follow_up
+from index.answering.highlight import highlights
+from index.answering.timeline import Timeline
+from index.archive import DEFAULT_THRESHOLD, MAX_NOTE_CHARS, Archive
+from index.domain import (
+    Act,
+    Agreement,
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    Filters,
+    News,
+    Notice,
+    NoticeKind,
+    Passage,
+    Quote,
+    Sentence,
+    Side,
+)
+from index.encoder import PACKAGED_MODEL, Encoder, SentenceTransformerEncoder, Vectors
+from index.errors import (
+    CancelledError,
+    EncoderError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    OnRecordError,
+    QuestionError,
+    QuoteError,
+    SettingsError,
+    SourceError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
+from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
+from index.ranking.query import MAX_QUESTION_CHARS
+from index.ranking.rank import Ranking, explained
+from index.reading.formats import SUFFIXES
+from index.reading.http import Fetcher
+from index.reading.sources import Upload, is_address, skipped_files
+from index.reading.text import Failure
+from index.schedule import Sources
+from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Verdict, Watch
+from index.store.sqlite import CATALOGUE
+from index.store.types import HistoryEvent, Size, Source
+from index.text.periods import parse_moment, parse_period, suggest_dates
+from index.text.sentences import Span
+
+__all__ = [
+    "CATALOGUE",
+    "DEFAULT_THRESHOLD",
+    "MAX_NOTE_CHARS",
+    "MAX_QUESTION_CHARS",
+    "PACKAGED_MODEL",
+    "SUFFIXES",
+    "Act",
+    "Agreement",
+    "Answer",
+    "AnswerLog",
+    "Archive",
+    "Article",
+    "ArticleChange",
+    "CancelledError",
+    "Citation",
+    "CitedQuote",
+    "Encoder",
+    "EncoderError",
+    "Failure",
+    "Feedback",
+    "Fetcher",
+    "Filters",
+    "HistoryEvent",
+    "IngestResult",
+    "InputError",
+    "LoggedAnswer",
+    "ModelMismatchError",
+    "News",
+    "NotFoundError",
+    "Notice",
+    "NoticeKind",
+    "OnRecordError",
+    "Passage",
+    "Progress",
+    "ProgressCallback",
+    "QuestionError",
+    "Quote",
+    "QuoteError",
+    "Ranking",
+    "Sentence",
+    "SentenceTransformerEncoder",
+    "SettingsError",
+    "Side",
+    "Size",
+    "Source",
+    "SourceError",
+    "Sources",
+    "Span",
+    "StaleAnswer",
+    "StoreBusyError",
+    "StoreDamagedError",
+    "StoreError",
+    "StoreVersionError",
+    "Timeline",
+    "Upload",
+    "Vectors",
+    "Verdict",
+    "Watch",
+    "explained",
+    "highlights",
+    "is_address",
+    "is_follow_up",
+    "parse_moment",
+    "parse_period",
+    "skipped_files",
+    "suggest_dates",
+]

@@ -17,34 +17,41 @@ from typing import IO
 
 from index.answering import decline
 from index.answering import whats_new as news
-from index.answering.compose import compose
+from index.answering.compose import citations, cited, compose
 from index.answering.duplicates import same_origin
+from index.answering.followup import resolved
+from index.answering.timeline import Timeline, timeline
 from index.domain import (
     Answer,
     Article,
+    Citation,
+    CitedQuote,
     Filters,
     FollowUp,
     Notice,
+    NoticeKind,
     Passage,
+    Quote,
     Sentence,
-    Standing,
 )
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
-from index.ingest import Change, Intake, Progress, Report, Watcher, reported
+from index.ingest import ArticleChange, IngestResult, Intake, Progress, ProgressCallback, reported
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
-from index.ranking.rerank import Reranker, reranked
 from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.text import Failure, clean
 from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
-from index.store.types import Changes, Event, Outcome, Size, Snapshot, Store
+from index.store.types import Changes, HistoryEvent, Outcome, Size, Snapshot, Store
 from index.store.writer import check_model
+from index.text.sentences import Span, split
+from index.text.terms import terms
 
-THRESHOLD = 0.12
+DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
+_CONTEXT = 2  # sentences on each side of a quote
 _SAMPLED = 8  # sentences of a report by which others of its origin are looked for
 _NEAR_SENTENCES = 10  # to each of them
 MAX_NOTE_CHARS = 1_000
@@ -59,9 +66,8 @@ class Archive:
         store: Store,
         encoder: Encoder,
         *,
-        threshold: float = THRESHOLD,
+        threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
-        reranker: Reranker | None = None,
     ) -> None:
         """Wire the parts.
 
@@ -70,12 +76,10 @@ class Archive:
             encoder: must be the one that the collection was embedded with.
             threshold: confidence under which a question is declined, 0..1.
             fetcher: reads addresses; one with the usual limits unless given.
-            reranker: looks at the best sentences again, and judges how sure they are.
         """
         self._store = store
-        self._reranker = reranker
         self._encoder = encoder
-        self.memory = store.memory
+        self.answers = store.answers
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 
@@ -86,9 +90,8 @@ class Archive:
         collection: str,
         encoder: Encoder,
         *,
-        threshold: float = THRESHOLD,
+        threshold: float = DEFAULT_THRESHOLD,
         make: bool = True,
-        reranker: Reranker | None = None,
     ) -> Archive:
         """The embedded collection of that name below a data folder; made there unless `make` is no.
 
@@ -108,7 +111,7 @@ class Archive:
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
         store = EmbeddedStore(data / collection)
-        return cls(store, encoder, threshold=threshold, reranker=reranker)
+        return cls(store, encoder, threshold=threshold)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -121,28 +124,38 @@ class Archive:
         self,
         question: str,
         filters: Filters = Filters(),  # noqa: B008 - frozen
-        after: FollowUp | None = None,
+        previous: Answer | None = None,
     ) -> Answer:
-        """Answer a question on one generation, with quotes checked against it.
+        """Answer a question from one generation.
 
         Args:
-            question: that stands by itself, also where it was asked after another.
+            question: in a person's own words.
             filters: which reports may answer.
-            after: what came before it, if anything.
+            previous: the answer that the question follows up; its words are carried over. Where
+                that declines, fewer of them are: a word that no report has may be in the way.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
             ModelMismatchError: the collection was embedded by another model.
         """
+        if previous is None:
+            return self._ask(question, filters, None)
+        whole, after = resolved(question, previous)
+        answer = self._ask(whole, filters, after)
+        if answer.status == "declined" and previous.quotes:
+            quoted = " ".join(cited.quote.text for cited in previous.quotes)
+            whole, after = resolved(question, previous, set(terms(quoted)))
+            retried = self._ask(whole, filters, after)
+            return retried if retried.status == "answered" else answer
+        return answer
+
+    def _ask(self, question: str, filters: Filters, after: FollowUp | None) -> Answer:
         with self._store.snapshot() as snapshot:
             publishers = snapshot.publishers()
             filters = _known(filters, publishers)
             if wanted := news.asked(question, snapshot, filters):
-                answer = news.told(question, wanted, snapshot, filters, model=self._judges)
-            else:
-                answer = self._answered(snapshot, parse(question, publishers), filters, after)
-            _check_quotes(snapshot, answer)
-            return answer
+                return news.told(question, wanted, snapshot, filters, model=self._encoder.model)
+            return self._answered(snapshot, parse(question, publishers), filters, after)
 
     def _answered(
         self, snapshot: Snapshot, query: Query, filters: Filters, after: FollowUp | None
@@ -151,7 +164,7 @@ class Archive:
             self._ranked(snapshot, query, filters, DEPTH),
             filters=filters,
             generation=snapshot.generation,
-            model=self._judges,
+            model=self._encoder.model,
             threshold=self._threshold,
             after=after,
         )
@@ -163,7 +176,28 @@ class Archive:
                 answer = replace(answer, reason=f"{answer.reason} {left_out}")
         return answer
 
-    def further(self, answer: Answer, most: int) -> list[Passage]:
+    def more(self, answer: Answer, limit: int) -> Answer:
+        """A copy of an answer that quotes the next best passages (the next newest, for news)."""
+        passages = self._further(answer, limit)
+        sources = citations(passages, {p.article.article_id: p.article for p in passages})
+        quotes = tuple(cited(passage, sources) for passage in passages)
+        return _with_quotes(answer, quotes, sources)
+
+    def context(self, answer: Answer) -> Answer:
+        """A copy of an answer whose quotes have two more sentences on each side."""
+        articles = {citation.number: citation.article for citation in answer.citations}
+        wider = []
+        for quoted in answer.quotes:
+            article = articles[quoted.citation]
+            span = _with_neighbours(split(article.text, article.language), quoted.quote)
+            wider.append(CitedQuote(Quote.cut(article, span.start, span.end), quoted.citation))
+        return _with_quotes(answer, tuple(wider), answer.citations)
+
+    def timeline(self, topic: str) -> Timeline:
+        """Which days the reports with all words of a topic speak of. Raises QuestionError."""
+        return timeline(topic, self.search(topic, MAX_K))
+
+    def _further(self, answer: Answer, most: int) -> list[Passage]:
         """The next best passages (or, of an answer with news, the next newest) of an answer."""
         with self._store.snapshot() as snapshot:
             publishers = snapshot.publishers()
@@ -214,14 +248,7 @@ class Archive:
 
     def _ranked(self, snapshot: Snapshot, query: Query, filters: Filters, depth: int) -> Ranking:
         check_model(snapshot.model, self._encoder.model)
-        ranking = rank(snapshot, self._encoder, query, filters, depth)
-        return reranked(ranking, self._reranker) if self._reranker else ranking
-
-    @property
-    def _judges(self) -> str:
-        """All models that an answer depends on."""
-        again = f" + {self._reranker.model}" if self._reranker else ""
-        return self._encoder.model + again
+        return rank(snapshot, self._encoder, query, filters, depth)
 
     # Changing
 
@@ -233,8 +260,8 @@ class Archive:
         stream: IO[bytes] | None = None,
         files: Iterable[sources.Upload | Failure] = (),
         dry_run: bool = False,
-        watch: Watcher | None = None,
-    ) -> Report:
+        on_progress: ProgressCallback | None = None,
+    ) -> IngestResult:
         """Add reports from files, folders or a stream; what fails is listed, the rest goes in.
 
         Args:
@@ -243,7 +270,7 @@ class Archive:
             stream: bytes for "-".
             files: handed in, which no reindex looks for again.
             dry_run: tell what would be done, and do nothing.
-            watch: called with the progress; may raise CancelledError to stop after a commit.
+            on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
         read: dict[str, str | None] = {}
@@ -253,8 +280,8 @@ class Archive:
             actor=actor,
             action="add",
             dry_run=dry_run,
-            total=sources.total(names) if watch else None,
-            watch=watch,
+            total=sources.total(names) if on_progress else None,
+            on_progress=on_progress,
         )
         try:
             found = self.sources.read(names, read, stream)
@@ -264,7 +291,9 @@ class Archive:
                 told = (name for name, error in read.items() if error is None and name != "-")
                 self.sources.remember(told)
 
-    def rebuild(self, *, actor: str = "operator", watch: Watcher | None = None) -> Report:
+    def rebuild(
+        self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
+    ) -> IngestResult:
         """Embed every sentence again, for a new encoder; questions are answered meanwhile.
 
         What was embedded is kept when it is interrupted, and the next call goes on from there.
@@ -275,24 +304,24 @@ class Archive:
         def told(done: int) -> None:
             nonlocal embedded
             embedded = done
-            if watch:
-                watch(Progress(0, done, None, f"{done:,} sentences embedded again"))
+            if on_progress:
+                on_progress(Progress(0, done, None, f"{done:,} sentences embedded again"))
 
         self._encoder.encode([""])  # a model that cannot be loaded is not put in force
-        commit = self._store.rebuild(self._encoder, actor=actor, each=told)
+        commit = self._store.rebuild(self._encoder, actor=actor, on_progress=told)
         self._store.prepare()
         seconds = time.monotonic() - started
-        return Report(commit.generation, embedded=embedded, seconds=seconds)
+        return IngestResult(commit.generation, embedded=embedded, seconds=seconds)
 
-    def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
+    def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
         """Take articles out; their text stays, so that old quotes still resolve."""
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
-    def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> Report:
+    def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
         """Bring removed articles back, without embedding them again."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
-    def undo(self, generation: int, *, actor: str = "operator") -> Report:
+    def undo(self, generation: int, *, actor: str = "operator") -> IngestResult:
         """Make every article what it was at a generation, without embedding; a new generation.
 
         Raises:
@@ -301,10 +330,10 @@ class Archive:
         note = f"back to generation {generation}"
         return self._change(Changes(undo=generation), actor, "undo", note)
 
-    def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> Report:
+    def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> IngestResult:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
-        made: list[tuple[Outcome, Change]] = []
+        made: list[tuple[Outcome, ArticleChange]] = []
         failed = []
         with self._store.snapshot() as snapshot:
             for article_id, outcome in commit.outcomes.items():
@@ -314,7 +343,7 @@ class Archive:
                 else:
                     title = snapshot.article(article_id).title
                     count = len(snapshot.sentences(article_id))
-                    made.append((outcome, Change(article_id, title, count)))
+                    made.append((outcome, ArticleChange(article_id, title, count)))
         return reported(made, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
@@ -325,7 +354,7 @@ class Archive:
         """Take an article out and say why; its old quotes still resolve. Raises NotFoundError."""
         return self._notice("retracted", article_id, note, actor)
 
-    def _notice(self, kind: Standing, article_id: str, note: str, actor: str) -> Article:
+    def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Article:
         note = " ".join(clean(note).split())
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
@@ -391,7 +420,7 @@ class Archive:
         with self._store.snapshot() as snapshot:
             return snapshot.articles(retired=retired)
 
-    def history(self, limit: int | None = None) -> list[Event]:
+    def history(self, limit: int | None = None) -> list[HistoryEvent]:
         """The audit log, newest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.history(limit)
@@ -436,5 +465,30 @@ def _known(filters: Filters, publishers: Mapping[str, int]) -> Filters:
 
 
 def _check_quotes(snapshot: Snapshot, answer: Answer) -> None:
-    for cited in [*answer.quotes, *([answer.closest] if answer.closest else [])]:
-        cited.quote.check(snapshot.article(cited.quote.article_id, cited.quote.revision))
+    for quoted in [*answer.quotes, *([answer.closest] if answer.closest else [])]:
+        quoted.quote.check(snapshot.article(quoted.quote.article_id, quoted.quote.revision))
+
+
+def _with_quotes(
+    answer: Answer, quotes: tuple[CitedQuote, ...], sources: tuple[Citation, ...]
+) -> Answer:
+    """A copy of an answer with other quotes and no verdict on them."""
+    return replace(
+        answer,
+        status="answered" if quotes else "declined",
+        quotes=quotes,
+        citations=sources,
+        agreement=None,
+        reason=None if quotes else "The reports have no more on this.",
+        closest=None,
+        news=None,
+    )
+
+
+def _with_neighbours(spans: list[Span], quote: Quote) -> Span:
+    """A quote's span, widened by the sentences around it."""
+    inside = [i for i, s in enumerate(spans) if s.start < quote.end and quote.start < s.end]
+    if not inside:
+        return Span(quote.start, quote.end)
+    first, last = max(0, inside[0] - _CONTEXT), min(len(spans) - 1, inside[-1] + _CONTEXT)
+    return Span(min(quote.start, spans[first].start), max(quote.end, spans[last].end))

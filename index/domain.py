@@ -14,8 +14,8 @@ from typing import Literal, NoReturn, final
 from index.errors import InputError, QuoteError
 
 Act = Literal["claim", "denial", "confirmation", "report"]
-Change = Literal["new", "changed"]
-Standing = Literal["corrected", "retracted"]
+ChangeKind = Literal["new", "changed"]
+NoticeKind = Literal["corrected", "retracted"]
 MAX_ARTICLE_CHARS = 2_000_000
 MAX_ID_CHARS = 200
 
@@ -24,7 +24,7 @@ MAX_ID_CHARS = 200
 class Notice:
     """What a moderator made known of an article: what is wrong with it, or why it was retracted."""
 
-    kind: Standing
+    kind: NoticeKind
     note: str
     at: datetime
     actor: str
@@ -213,7 +213,7 @@ class CitedQuote:
     speaker: str | None = None
     act: Act = "report"
     also: tuple[int, ...] = ()
-    change: Change | None = None
+    change: ChangeKind | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 Vectors = npt.NDArray[np.float32]
 
-PACKAGED = "all-MiniLM-L6-v2"
+PACKAGED_MODEL = "all-MiniLM-L6-v2"
 _PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _BATCH = 32  # texts a forward pass
 _BULK = 64  # texts from which on bfloat16 pays where the processor computes it
@@ -40,12 +40,14 @@ class Encoder(Protocol):
     def model(self) -> str:
         """Names the weights: equal names make comparable vectors."""
 
-    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+    def encode(
+        self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
+    ) -> Vectors:
         """Embed texts.
 
         Args:
             texts: any number, any length; what a model cannot take in is cut off by it.
-            each: called now and then with how many texts are done; may raise to stop.
+            on_progress: called now and then with how many texts are done; may raise to stop.
 
         Returns:
             float32 (len(texts), d), unit norm, in the order of the texts.
@@ -74,7 +76,7 @@ class SentenceTransformerEncoder:
         threads: batches embedded at the same time.
     """
 
-    name: str = PACKAGED
+    name: str = PACKAGED_MODEL
     _: KW_ONLY
     threads: int = 1
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
@@ -83,11 +85,13 @@ class SentenceTransformerEncoder:
     @cached_property
     def model(self) -> str:
         """The packaged model's name; for others the name and a hash of the weights."""
-        if self.name == PACKAGED:
-            return PACKAGED
+        if self.name == PACKAGED_MODEL:
+            return PACKAGED_MODEL
         return f"{Path(self.name).name}@{_weights_hash(self._load())}"
 
-    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+    def encode(
+        self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
+    ) -> Vectors:
         model = self._load()
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
         out = np.empty((len(texts), int(model.get_embedding_dimension() or 0)), dtype=np.float32)
@@ -101,8 +105,8 @@ class SentenceTransformerEncoder:
         with ThreadPoolExecutor(self.threads) as workers:
             counts = workers.map(embed, batches) if len(batches) > 1 else map(embed, batches)
             for done in accumulate(counts):
-                if each is not None:
-                    each(done)
+                if on_progress is not None:
+                    on_progress(done)
         if not np.isfinite(out).all():
             raise EncoderError(f"The model {self.name} made numbers that are no vectors.")
         return out
@@ -148,7 +152,7 @@ class SentenceTransformerEncoder:
             return self._loaded
 
     def _open(self) -> SentenceTransformer:
-        folder = str(_packaged_folder()) if self.name == PACKAGED else self.name
+        folder = str(_packaged_folder()) if self.name == PACKAGED_MODEL else self.name
         here = Path(folder).is_dir()
         if here:
             os.environ.setdefault("HF_HUB_OFFLINE", "1")  # read once, when the hub is imported
@@ -166,7 +170,7 @@ class SentenceTransformerEncoder:
         except Exception as error:
             raise EncoderError(
                 f"The model “{self.name}” cannot be loaded ({type(error).__name__}): name a "
-                f"sentence-transformers model or folder, or leave it out to use {PACKAGED}."
+                f"sentence-transformers model or folder, or leave it out to use {PACKAGED_MODEL}."
             ) from error
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from index.archive import Archive
 from index.domain import Article, Sentence
 from index.errors import SourceError
-from index.ingest import Watcher
+from index.ingest import ProgressCallback
 from index.ranking.rank import Ranking
 from index.reading.text import Failure
 
@@ -157,7 +157,7 @@ def evaluate(
     *,
     split: str = "test",
     run: Path | None = None,
-    watch: Watcher | None = None,
+    on_progress: ProgressCallback | None = None,
 ) -> tuple[Figures, list[Failure]]:
     """Index a set's corpus into `archive` where it is not there yet, and measure.
 
@@ -166,12 +166,12 @@ def evaluate(
         folder: in BEIR's layout.
         split: which qrels.
         run: file to write the ranked articles to, in TREC's format.
-        watch: called with the progress of indexing.
+        on_progress: called with the progress of indexing.
 
     Raises:
         SourceError: the folder is not in this layout, or has nothing to ask.
     """
-    report = archive.add([str(_corpus(folder))], actor="evaluate", watch=watch)
+    report = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress)
     articles = {article.article_id: article for article in archive.articles()}
     if not articles:
         why = f" ({report.failed[0].error})" if report.failed else ""

@@ -18,7 +18,16 @@ from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.text import Failure, Item, Page
 from index.reading.urls import site
-from index.store.types import Changes, Commit, Known, Outcome, Prepared, Snapshot, Store, keys
+from index.store.types import (
+    Changes,
+    Commit,
+    Known,
+    Outcome,
+    PreparedArticle,
+    Snapshot,
+    Store,
+    keys,
+)
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 
@@ -30,7 +39,7 @@ _Ready = tuple[Article, list[Span]]
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ArticleChange:
     """An article that was added, updated, removed or restored."""
 
     article_id: str
@@ -39,14 +48,14 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class IngestResult:
     """What adding, removing or reindexing did."""
 
     generation: int
-    added: tuple[Change, ...] = ()
-    updated: tuple[Change, ...] = ()
-    restored: tuple[Change, ...] = ()
-    removed: tuple[Change, ...] = ()
+    added: tuple[ArticleChange, ...] = ()
+    updated: tuple[ArticleChange, ...] = ()
+    restored: tuple[ArticleChange, ...] = ()
+    removed: tuple[ArticleChange, ...] = ()
     unchanged: int = 0
     failed: tuple[Failure, ...] = ()
     embedded: int = 0  # sentences, by a rebuild
@@ -63,18 +72,21 @@ class Progress:
     title: str
 
 
-Watcher = Callable[[Progress], None]
+ProgressCallback = Callable[[Progress], None]
 
 
 def reported(
-    done: Sequence[tuple[Outcome, Change]], generation: int, started: float, failed: list[Failure]
-) -> Report:
+    done: Sequence[tuple[Outcome, ArticleChange]],
+    generation: int,
+    started: float,
+    failed: list[Failure],
+) -> IngestResult:
     """What became of articles, since a moment of `time.monotonic`."""
 
-    def those(outcome: Outcome) -> tuple[Change, ...]:
+    def those(outcome: Outcome) -> tuple[ArticleChange, ...]:
         return tuple(change for became, change in done if became == outcome)
 
-    return Report(
+    return IngestResult(
         generation,
         *(those("added"), those("updated"), those("restored"), those("removed")),
         unchanged=len(those("unchanged")),
@@ -93,7 +105,7 @@ class Intake:
         revive: whether an article that had been removed comes back.
         dry_run: tell what would be done, and do nothing.
         total: articles, where that is known.
-        watch: called with the progress; may raise CancelledError to stop after a commit.
+        on_progress: called with the progress; may raise CancelledError to stop after a commit.
     """
 
     store: Store
@@ -103,8 +115,8 @@ class Intake:
     revive: bool = True
     dry_run: bool = False
     total: int | None = None
-    watch: Watcher | None = None
-    _done: list[tuple[Outcome, Change]] = field(init=False, default_factory=list)
+    on_progress: ProgressCallback | None = None
+    _done: list[tuple[Outcome, ArticleChange]] = field(init=False, default_factory=list)
     _failed: list[Failure] = field(init=False, default_factory=list)
     _sentences: int = field(init=False, default=0)  # stored
     _unchanged: set[str] = field(init=False, default_factory=set)
@@ -118,7 +130,7 @@ class Intake:
     _expected: dict[str, Outcome] = field(init=False, default_factory=dict)
     _seen: dict[str, Known] = field(init=False, default_factory=dict)
 
-    def take(self, items: Iterator[Item]) -> Report:
+    def take(self, items: Iterator[Item]) -> IngestResult:
         """Take in what is new among the items.
 
         Raises:
@@ -155,7 +167,7 @@ class Intake:
             return 0
         for article, spans in ready:
             outcome = commit.outcomes[article.article_id]
-            change = Change(article.article_id, article.title, len(spans))
+            change = ArticleChange(article.article_id, article.title, len(spans))
             if outcome == "unchanged":  # it was undone, and its source still says so
                 self._unchanged.add(article.article_id)
             else:
@@ -305,7 +317,7 @@ class Intake:
         """Embed and store a batch."""
         vectors = self._embed(ready)
         put = [
-            Prepared(article, tuple(spans), own)
+            PreparedArticle(article, tuple(spans), own)
             for (article, spans), own in zip(ready, vectors, strict=True)
         ]
         return self.store.commit(
@@ -324,15 +336,15 @@ class Intake:
         texts = [[article.text[s.start : s.end] for s in spans] for article, spans in ready]
         new = [text for text in dict.fromkeys(chain(*texts)) if text not in known]
         if new:
-            each = partial(self._tell, ready[-1][0].title)
-            known |= zip(new, self.encoder.encode(new, each=each), strict=True)
+            on_progress = partial(self._tell, ready[-1][0].title)
+            known |= zip(new, self.encoder.encode(new, on_progress=on_progress), strict=True)
         return [np.stack([known[text] for text in own]) for own in texts]
 
     def _tell(self, title: str, embedded: int = 0) -> None:
         """Say how far it is, with the article in hand and what is embedded and not yet stored."""
-        if self.watch:
+        if self.on_progress:
             done = len(self._done) + len(self._unchanged)
-            self.watch(Progress(done, self._sentences + embedded, self.total, title))
+            self.on_progress(Progress(done, self._sentences + embedded, self.total, title))
 
 
 def _is_from(source: str | None, article: Article) -> bool:

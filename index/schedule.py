@@ -12,7 +12,7 @@ from typing import IO
 
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, SourceError
-from index.ingest import Intake, Report, Watcher
+from index.ingest import IngestResult, Intake, ProgressCallback
 from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.sources import Known
@@ -92,33 +92,33 @@ class Sources:
         *,
         actor: str = "operator",
         dry_run: bool = False,
-        watch: Watcher | None = None,
-    ) -> Report:
+        on_progress: ProgressCallback | None = None,
+    ) -> IngestResult:
         """Take in what the sources have new, paused ones left out; removed articles stay removed.
 
         Args:
             only: of these sources, paused or not. Raises NotFoundError where one is none.
             actor: who is written into the audit log.
             dry_run: tell what would be done, and do nothing.
-            watch: called with the progress; may raise CancelledError to stop after a commit.
+            on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         if only is None:
             chosen = [one for one in self.all() if not one.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        return self._look(chosen, datetime.now(UTC), actor, "reindex", watch, dry_run=dry_run)
+        return self._look(chosen, datetime.now(UTC), actor, "reindex", on_progress, dry_run=dry_run)
 
     def refresh(
         self,
         now: datetime | None = None,
         *,
         actor: str = "clock",
-        watch: Watcher | None = None,
-    ) -> Report:
+        on_progress: ProgressCallback | None = None,
+    ) -> IngestResult:
         """Take in what the sources that are due have new (see `Source.due`)."""
         now = now or datetime.now(UTC)
         chosen = [one for one in self.all() if one.due(now)]
-        return self._look(chosen, now, actor, "refresh", watch)
+        return self._look(chosen, now, actor, "refresh", on_progress)
 
     def _look(
         self,
@@ -126,10 +126,10 @@ class Sources:
         now: datetime,
         actor: str,
         action: str,
-        watch: Watcher | None,
+        on_progress: ProgressCallback | None,
         *,
         dry_run: bool = False,
-    ) -> Report:
+    ) -> IngestResult:
         names = [source.uri for source in chosen]
         read: dict[str, str | None] = {}
         run = Intake(
@@ -139,8 +139,8 @@ class Sources:
             action=action,
             revive=False,
             dry_run=dry_run,
-            total=sources.total(names) if watch else None,
-            watch=watch,
+            total=sources.total(names) if on_progress else None,
+            on_progress=on_progress,
         )
         try:
             return run.take(self.read(names, read, known=self._page, seconds=MAX_SECONDS))

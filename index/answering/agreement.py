@@ -19,7 +19,7 @@ _KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Statement:
     """A sentence, the report that it stands in, and its embedding (d,) where it is known."""
 
     article: Article
@@ -48,21 +48,23 @@ class _Pair:
     """Two passages (indices) and what the sentences `tolds` of them have to do with each other."""
 
     indices: tuple[int, int]
-    tolds: tuple[Told, Told]
+    tolds: tuple[Statement, Statement]
     verdict: Verdict
 
 
-def told(passage: Passage, vectors: Mapping[int, Vectors] = MappingProxyType({})) -> list[Told]:
+def told(
+    passage: Passage, vectors: Mapping[int, Vectors] = MappingProxyType({})
+) -> list[Statement]:
     """The sentences of a passage, in order, with their embeddings by sentence id."""
     return [
-        Told(passage.article, sentence, vectors.get(sentence.sentence_id))
+        Statement(passage.article, sentence, vectors.get(sentence.sentence_id))
         for sentence in passage.sentences
     ]
 
 
 def voice(passage: Passage) -> Attribution:
     """Who says a passage: known only where all its sentences are said by one speaker."""
-    best = Told(passage.article, passage.best).attribution
+    best = Statement(passage.article, passage.best).attribution
     voices = [one.attribution.speaker for one in told(passage)]
     if best.speaker and all(same_speaker(best.speaker, one) for one in voices):
         return best
@@ -75,7 +77,7 @@ def same_speaker(one: str | None, other: str | None) -> bool:
     return a <= b or b <= a if a and b else one == other
 
 
-def relation(question: str, a: Told, b: Told) -> Verdict | None:
+def relation(question: str, a: Statement, b: Statement) -> Verdict | None:
     """How two sentences relate on a question, in view of the reports they stand in.
 
     Within one report only two speakers can disagree. Reports of different events cannot; and

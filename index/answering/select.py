@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import combinations
 
-from index.answering.agreement import Told, relation, same_speaker
+from index.answering.agreement import Statement, relation, same_speaker
 from index.answering.claims import claim
 from index.answering.duplicates import facts_differ, independence, read, same_sentence
 from index.domain import Act, Filters, FollowUp, Passage
@@ -67,15 +67,15 @@ _OLDEST = re.compile(
 class _Group:
     """A passage in the making: its sentences, best first, and who else has the same."""
 
-    tolds: list[Told]
+    tolds: list[Statement]
     score: float
-    also: dict[str, Told] = field(default_factory=dict)
+    also: dict[str, Statement] = field(default_factory=dict)
 
     @property
-    def best(self) -> Told:
+    def best(self) -> Statement:
         return self.tolds[0]
 
-    def lead_by(self, told: Told) -> None:
+    def lead_by(self, told: Statement) -> None:
         """Of what one origin says, quote that wording: the plainer one."""
         if self.also.pop(told.article.article_id, None):
             self.also[self.best.article.article_id] = self.best
@@ -91,7 +91,7 @@ class _Group:
 class _Candidate:
     """A ranked sentence, its score adjusted for the time asked for."""
 
-    told: Told
+    told: Statement
     score: float
 
 
@@ -142,11 +142,11 @@ def _grouped(ranked: list[_Candidate], floor: float, most: int) -> list[_Group]:
     return groups
 
 
-def _adjoins(group: _Group, told: Told) -> bool:
+def _adjoins(group: _Group, told: Statement) -> bool:
     return any(abs(one.sentence.position - told.sentence.position) == 1 for one in group.tolds)
 
 
-def _one_voice(a: Told, b: Told) -> bool:
+def _one_voice(a: Statement, b: Statement) -> bool:
     """Whether two sentences may stand as one quote: not two speakers, nor claim and denial."""
     one, other = a.attribution, b.attribution
     if None not in {one.speaker, other.speaker} and not same_speaker(one.speaker, other.speaker):
@@ -154,7 +154,7 @@ def _one_voice(a: Told, b: Told) -> bool:
     return (one.act == "denial") == (other.act == "denial")
 
 
-def _repeats(told: Told, chosen: Told) -> bool:
+def _repeats(told: Statement, chosen: Statement) -> bool:
     """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
     mine, theirs = told.sentence.text, chosen.sentence.text
     if _negative(mine) != _negative(theirs) or _rebutting(mine) != _rebutting(theirs):
@@ -200,15 +200,15 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
     return sorted(found, key=lambda one: -one.score)
 
 
-def _tolds(ranking: Ranking) -> list[Told]:
+def _tolds(ranking: Ranking) -> list[Statement]:
     """The best sentences with the reports that they stand in."""
     return [
-        Told(ranking.articles[one.article_id], one, ranking.vectors.get(one.sentence_id))
+        Statement(ranking.articles[one.article_id], one, ranking.vectors.get(one.sentence_id))
         for one in ranking.sentences[:_DEEP]
     ]
 
 
-def _novelty(told: Told, after: FollowUp) -> float:
+def _novelty(told: Statement, after: FollowUp) -> float:
     """What a sentence gains by the new words of a follow-up, and loses by having been quoted.
 
     It loses nothing where the follow-up is all about what was quoted ("Why?"), and little where
@@ -229,7 +229,7 @@ def _novelty(told: Told, after: FollowUp) -> float:
     return score + (_NEW_WORDS * share - _TOLD / 2 if answers else -_TOLD)
 
 
-def _quoted(told: Told, after: FollowUp) -> bool:
+def _quoted(told: Statement, after: FollowUp) -> bool:
     one = told.sentence
     return any(
         quote.article_id == one.article_id and quote.start < one.end and one.start < quote.end
@@ -252,7 +252,7 @@ def unheard(ranking: Ranking) -> bool:
     return any(ranking.frequencies.get(term) == 0 for term in named)
 
 
-def _theirs(question: str, told: Told) -> bool:
+def _theirs(question: str, told: Statement) -> bool:
     """Whether a sentence is what is asked for by "What did ... say about ...?"."""
     asked = _WHAT.search(question)
     if asked is None or not told.attribution.speaker:
@@ -282,7 +282,7 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
     return date_ranges(as_written(ranking.query.question), newest.date() if newest else None)
 
 
-def _speaks_of(told: Told, asked: list[DateRange]) -> bool:
+def _speaks_of(told: Statement, asked: list[DateRange]) -> bool:
     """Whether a sentence names such a day, or names none and was published on one."""
     day: date | None = told.said.published
     named = date_ranges(told.sentence.text, day)
@@ -326,7 +326,7 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
             return
 
 
-def _disagree(question: str, a: Told, b: Told) -> bool:
+def _disagree(question: str, a: Statement, b: Statement) -> bool:
     """Whether one of two sentences denies the other; only one of them can be a denial."""
     if _negative(a.sentence.text) == _negative(b.sentence.text):
         return False
@@ -360,7 +360,7 @@ def _continue(groups: list[_Group], ranking: Ranking) -> None:
             continue
         place = best.article_id, best.position + 1
         after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
-        follows = (Told(group.best.article, one) for one in after)
+        follows = (Statement(group.best.article, one) for one in after)
         group.tolds += [told for told in follows if not any(told in one.tolds for one in groups)]
 
 

@@ -16,7 +16,7 @@ from index.answering.agreement import agreement
 from index.answering.compose import answer_id, citations, cited
 from index.answering.duplicates import same_origin
 from index.answering.select import MAX_QUOTES
-from index.domain import Answer, Change, Filters, News, Passage, Sentence
+from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.store.types import Snapshot
 from index.text.dates import as_written, date_ranges
 from index.text.terms import content_terms, terms
@@ -121,7 +121,9 @@ def _by_origin(found: Iterable[Passage], most: int) -> list[Passage]:
     return made
 
 
-def _fresh(wanted: Asked, snapshot: Snapshot, filters: Filters) -> Iterator[tuple[Passage, Change]]:
+def _fresh(
+    wanted: Asked, snapshot: Snapshot, filters: Filters
+) -> Iterator[tuple[Passage, ChangeKind]]:
     """Of each report with news on the topic the sentence that tells it, newest report first."""
     start = datetime.combine(wanted.since, time.min, UTC)
     start = max(start, filters.since) if filters.since else start
@@ -134,7 +136,7 @@ def _fresh(wanted: Asked, snapshot: Snapshot, filters: Filters) -> Iterator[tupl
         new = [sentence for sentence in every if sentence.text not in before]
         best = _best(new, topic)
         if best is not None:
-            change: Change = "changed" if one.before else "new"
+            change: ChangeKind = "changed" if one.before else "new"
             yield Passage(article, (best,), best, 0.0), change
 
 

@@ -1,0 +1,1 @@
+"""Where a collection is kept: one transaction a change, one generation a snapshot."""

@@ -59,7 +59,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Recalled:
+class LoggedAnswer:
     """An answer that was sent, its quotes cut again from the revisions they came from.
 
     Attributes:
@@ -103,7 +103,7 @@ class Watch:
 
 
 @dataclass(frozen=True, slots=True)
-class Disturbed:
+class StaleAnswer:
     """A public answer that quotes what no longer stands.
 
     Attributes:
@@ -113,7 +113,7 @@ class Disturbed:
         quotes: the sentences quoted from it that it no longer has; all, where it was taken out.
     """
 
-    entry: Recalled
+    entry: LoggedAnswer
     article: Article
     kind: Literal["changed", "removed", "corrected", "retracted"]
     quotes: tuple[str, ...]
@@ -127,7 +127,7 @@ class Reading(Protocol):
     def article(self, article_id: str, revision: int | None = None) -> Article: ...
 
 
-class Memory:
+class AnswerLog:
     """The answers of a collection. Each method is a transaction of its own."""
 
     def __init__(
@@ -161,7 +161,7 @@ class Memory:
             if message is not None:  # whoever reads it there has not been told of anything
                 db.execute("DELETE FROM told WHERE answer_id = ?", (answer.answer_id,))
 
-    def recall(self, answer_id: str) -> Recalled:
+    def recall(self, answer_id: str) -> LoggedAnswer:
         """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
         with self._reading() as reading:
             return _recalled(reading, answer_id)
@@ -231,7 +231,7 @@ class Memory:
         rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
         return [Watch(row[0], row[1], _unpacked(row[2]), *row[3:]) for row in rows]
 
-    def disturbed(self, since: datetime) -> list[Disturbed]:
+    def disturbed(self, since: datetime) -> list[StaleAnswer]:
         """Public answers posted since whose quotes no longer stand, until they are told of.
 
         A quote stands while the live text of its article has it, letter for letter, and the
@@ -247,7 +247,7 @@ class Memory:
                 and (entry.answer.answer_id, article_id, found.kind) not in told
             ]
 
-    def told(self, disturbed: Iterable[Disturbed]) -> None:
+    def told(self, disturbed: Iterable[StaleAnswer]) -> None:
         """Note that readers of these answers know."""
         rows = [(one.entry.answer.answer_id, one.article.article_id, one.kind) for one in disturbed]
         with self._writing() as db:
@@ -270,7 +270,7 @@ def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def _posted(reading: Reading, since: datetime) -> Iterator[Recalled]:
+def _posted(reading: Reading, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers; one that was sent while a copy was recovered may quote what is not there."""
     ids = reading.db.execute(
         f"SELECT answer_id FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
@@ -281,17 +281,17 @@ def _posted(reading: Reading, since: datetime) -> Iterator[Recalled]:
             yield _recalled(reading, answer_id)
 
 
-def _disturbed(entry: Recalled, now: Article) -> Disturbed | None:
+def _disturbed(entry: LoggedAnswer, now: Article) -> StaleAnswer | None:
     quoted = [one.quote for one in entry.answer.quotes if one.quote.article_id == now.article_id]
     lost = tuple(quote.text for quote in quoted if now.retired or quote.text not in now.text)
     if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
-        return Disturbed(entry, now, now.notice.kind, lost)
+        return StaleAnswer(entry, now, now.notice.kind, lost)
     if lost:
-        return Disturbed(entry, now, "removed" if now.retired else "changed", lost)
+        return StaleAnswer(entry, now, "removed" if now.retired else "changed", lost)
     return None
 
 
-def _recalled(reading: Reading, answer_id: str) -> Recalled:
+def _recalled(reading: Reading, answer_id: str) -> LoggedAnswer:
     key = answer_id.strip().lower()
     row = reading.db.execute("SELECT * FROM answer WHERE answer_id = ?", (key,)).fetchone()
     if row is None:
@@ -317,7 +317,7 @@ def _recalled(reading: Reading, answer_id: str) -> Recalled:
     updated = (one for one in now if not one.retired and one.revision != was[one.article_id])
     removed = (one for one in now if one.retired)
     told_at = datetime.fromisoformat(at)
-    return Recalled(answer, told_at, row[-2], row[-1], tuple(updated), tuple(removed))
+    return LoggedAnswer(answer, told_at, row[-2], row[-1], tuple(updated), tuple(removed))
 
 
 def _parts(answer: Answer) -> str:

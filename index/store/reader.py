@@ -16,7 +16,17 @@ from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
 from index.reading.text import Page
-from index.store.types import Event, Fresh, Ids, Known, Ranked, Rows, Size, Source, Stamp
+from index.store.types import (
+    HistoryEvent,
+    Ids,
+    IndexVersion,
+    Known,
+    Ranked,
+    RecentArticle,
+    Rows,
+    Size,
+    Source,
+)
 from index.store.vectors import VectorIndex
 
 _CACHED_ARTICLES = 2_000
@@ -50,11 +60,11 @@ def meta(db: sqlite3.Connection, key: str) -> str | None:
     return row[0] if row else None
 
 
-def newest(db: sqlite3.Connection) -> Stamp:
+def newest(db: sqlite3.Connection) -> IndexVersion:
     """What was committed last."""
     number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
     made_by = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
-    return Stamp(number or 0, token or "", made_by)
+    return IndexVersion(number or 0, token or "", made_by)
 
 
 class Reader:
@@ -63,7 +73,7 @@ class Reader:
     def __init__(
         self,
         db: sqlite3.Connection,
-        stamp: Stamp,
+        stamp: IndexVersion,
         articles: dict[int, Article],
         vectors: Callable[[Reader], VectorIndex],
     ) -> None:
@@ -139,7 +149,7 @@ class Reader:
         sql = f"SELECT vector FROM embedding WHERE sentence_id IN {_LIST} ORDER BY sentence_id"
         return _matrix([row[0] for row in self.db.execute(sql, (json.dumps(ids.tolist()),))])
 
-    def descends_from(self, stamp: Stamp) -> bool:
+    def descends_from(self, stamp: IndexVersion) -> bool:
         """Whether this generation is the one of that stamp, or came after it."""
         sql = "SELECT token FROM generation WHERE number = ?"
         row = self.db.execute(sql, (stamp.generation,)).fetchone()
@@ -180,7 +190,7 @@ class Reader:
         ).fetchone()
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
-    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
+    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
         condition, values = _passing(replace(filters, since=None))
         revised = dict(
             self.db.execute(
@@ -197,7 +207,7 @@ class Reader:
             (utc_text(since), json.dumps([*revised]), *values, limit),
         )
         return [
-            Fresh(one, self.article(one.article_id, before) if before else None)
+            RecentArticle(one, self.article(one.article_id, before) if before else None)
             for one, before in ((one, revised.get(one.article_id)) for one in found)
         ]
 
@@ -251,7 +261,7 @@ class Reader:
 
     # Records
 
-    def history(self, limit: int | None = None) -> list[Event]:
+    def history(self, limit: int | None = None) -> list[HistoryEvent]:
         rows = self.db.execute(
             "SELECT number, at, actor, action, note, (SELECT json_group_object(outcome, n) FROM "
             "(SELECT outcome, count(*) AS n FROM change WHERE generation = number GROUP BY 1)), "
@@ -263,7 +273,7 @@ class Reader:
             (_TITLES, -1 if limit is None else limit),
         )
         return [
-            Event(
+            HistoryEvent(
                 *(number, datetime.fromisoformat(at), actor, action, note),
                 *(json.loads(counts), tuple(json.loads(titles))),
             )

@@ -24,10 +24,10 @@ from pathlib import Path
 from index.domain import Article
 from index.encoder import Encoder
 from index.errors import StoreDamagedError, StoreError
-from index.store.answers import Memory
+from index.store.answers import AnswerLog
 from index.store.reader import Reader, meta, newest, utc_text
 from index.store.schema import connect, explained
-from index.store.types import Changes, Commit, Source, Stamp
+from index.store.types import Changes, Commit, IndexVersion, Source
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer, set_meta
 
@@ -65,12 +65,12 @@ class EmbeddedStore:
         self._exact_up_to = exact_up_to
         self._opener = opener
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
-        self._articles: tuple[Stamp | None, dict[int, Article]] = (None, {})
+        self._articles: tuple[IndexVersion | None, dict[int, Article]] = (None, {})
         self._index: VectorIndex | None = None
         self._saved_base: object = None  # the FAISS part that the file on disk holds
         self._index_lock = threading.Lock()
         self._merger: threading.Thread | None = None
-        self.memory = Memory(self.snapshot, self._writing)
+        self.answers = AnswerLog(self.snapshot, self._writing)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[Reader]:
@@ -119,7 +119,7 @@ class EmbeddedStore:
     # The whole
 
     def rebuild(
-        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+        self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
     ) -> Commit:
         done = 0
         while True:
@@ -135,8 +135,8 @@ class EmbeddedStore:
                 if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
                     db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
             done += len(rows)
-            if each is not None:
-                each(done)
+            if on_progress is not None:
+                on_progress(done)
 
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:

@@ -21,7 +21,7 @@ from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Encoder, Vectors
 from index.reading.text import Page
 from index.reading.urls import canonical
-from index.store.answers import Memory
+from index.store.answers import AnswerLog
 from index.text.sentences import Span
 
 _DAY = 24 * 60  # minutes
@@ -33,7 +33,7 @@ Outcome = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
+class PreparedArticle:
     """An article ready to be stored: `vectors` float32 (len(spans), d), one a sentence."""
 
     article: Article
@@ -55,7 +55,7 @@ class Changes:
         pages: what was read to bring this about, to know it again when it has not changed.
     """
 
-    put: Sequence[Prepared] = ()
+    put: Sequence[PreparedArticle] = ()
     remove: Sequence[str] = ()
     restore: Sequence[str] = ()
     revive: bool = True
@@ -73,7 +73,7 @@ class Commit:
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class HistoryEvent:
     """One line of the audit log: a generation, who made it, how, and what it changed.
 
     `articles` counts by outcome; `titles` are of the first few that it changed.
@@ -144,7 +144,7 @@ def keys(article: Article) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fresh:
+class RecentArticle:
     """A live article that is new since some moment, or changed: then `before` is what it was."""
 
     article: Article
@@ -152,7 +152,7 @@ class Fresh:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class IndexVersion:
     """Tells one state of the embeddings from every other.
 
     The number of a generation alone does not: a copy that was recovered makes it again.
@@ -242,7 +242,7 @@ class Snapshot(Protocol):
     def published(self) -> tuple[datetime, datetime] | None:
         """When the first and the last live article that tells was published."""
 
-    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[Fresh]:
+    def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
         """Live articles published or revised since then, the newest first.
 
         Of the filters `since` does not count.
@@ -266,7 +266,7 @@ class Snapshot(Protocol):
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         """Sentence text -> vector (d,) of the latest revision, to spare embedding it again."""
 
-    def history(self, limit: int | None = None) -> list[Event]:
+    def history(self, limit: int | None = None) -> list[HistoryEvent]:
         """The audit log, newest first."""
 
     def sources(self) -> list[Source]:
@@ -277,7 +277,7 @@ class Store(Protocol):
     """One collection."""
 
     @property
-    def memory(self) -> Memory:
+    def answers(self) -> AnswerLog:
         """What it remembers of its answers; that is no part of a generation."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
@@ -311,7 +311,7 @@ class Store(Protocol):
         """Drop a place; its articles stay."""
 
     def rebuild(
-        self, encoder: Encoder, *, actor: str, each: Callable[[int], None] | None = None
+        self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
     ) -> Commit:
         """Embed every sentence again and, once all are, put that in force at once.
 
@@ -321,7 +321,7 @@ class Store(Protocol):
         Args:
             encoder: makes the vectors.
             actor: who is written into the audit log.
-            each: called now and then with how many sentences are done; may raise to stop.
+            on_progress: called now and then with how many sentences are done; may raise to stop.
         """
 
     def prepare(self) -> None:

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.types import Ids, Ranked, Stamp
+from index.store.types import Ids, IndexVersion, Ranked
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
@@ -50,7 +50,7 @@ class VectorIndex:
         delta_ids: int64 (m,), ascending, and delta: float32 (m, d); d is 0 while it is empty.
     """
 
-    stamp: Stamp
+    stamp: IndexVersion
     base: Any
     base_ids: Ids
     dropped: Mask
@@ -59,7 +59,7 @@ class VectorIndex:
 
     @classmethod
     def build(
-        cls, ids: Ids, vectors: Vectors, stamp: Stamp, exact_up_to: int = EXACT_UP_TO
+        cls, ids: Ids, vectors: Vectors, stamp: IndexVersion, exact_up_to: int = EXACT_UP_TO
     ) -> VectorIndex:
         """Index vectors (n, d), unit norm, under ascending, distinct ids (n,)."""
         if len(ids) != len(vectors) or (len(ids) > 1 and not (np.diff(ids) > 0).all()):
@@ -68,7 +68,7 @@ class VectorIndex:
         return cls._merged(stamp, base, ids)
 
     @classmethod
-    def _merged(cls, stamp: Stamp, base: Any, ids: Ids) -> VectorIndex:
+    def _merged(cls, stamp: IndexVersion, base: Any, ids: Ids) -> VectorIndex:
         delta = np.empty((0, 0 if base is None else base.d), dtype=np.float32)
         return cls(stamp, base, ids, np.zeros(len(ids), dtype=bool), _NONE, delta)
 
@@ -81,7 +81,9 @@ class VectorIndex:
         """Rows that a merge would tidy up."""
         return int(self.dropped.sum()) + len(self.delta_ids)
 
-    def advanced(self, stamp: Stamp, changed: Ids, live: Ids, vectors: Vectors) -> VectorIndex:
+    def advanced(
+        self, stamp: IndexVersion, changed: Ids, live: Ids, vectors: Vectors
+    ) -> VectorIndex:
         """The index of a later generation.
 
         Args:
@@ -172,7 +174,7 @@ class VectorIndex:
                 return None
             end = 4 + struct.unpack_from("<I", content)[0]
             head = json.loads(bytes(content[4:end]))
-            stamp = Stamp(head["generation"], head["token"], head["model"])
+            stamp = IndexVersion(head["generation"], head["token"], head["model"])
             # A copy: aligned, and the rest of the file need not stay in memory for it.
             ids = np.frombuffer(content[end:], dtype=np.int64, count=head["count"]).copy()
             rest = np.frombuffer(content[end:], dtype=np.uint8, offset=8 * len(ids))

@@ -17,7 +17,7 @@ from index.domain import Notice
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.reading.text import Page
 from index.store.reader import meta, newest, utc_text
-from index.store.types import Changes, Commit, Outcome, Prepared, keys
+from index.store.types import Changes, Commit, Outcome, PreparedArticle, keys
 from index.text.terms import terms
 
 
@@ -64,7 +64,7 @@ class Writer:
         )
         return Commit(self.generation, self._outcomes)
 
-    def _put(self, prepared: Prepared, *, revive: bool) -> None:
+    def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, make a new revision of it, or find that nothing changed."""
         article = prepared.article
         row = self._db.execute(
@@ -145,7 +145,7 @@ class Writer:
         )
 
     def _revise(
-        self, key: int, number: int, live: int | None, prepared: Prepared, outcome: Outcome
+        self, key: int, number: int, live: int | None, prepared: PreparedArticle, outcome: Outcome
     ) -> None:
         one = prepared.article
         if len(prepared.spans) != len(prepared.vectors):

@@ -1,0 +1,1 @@
+"""Sentences, terms, dates and quantities of a text."""

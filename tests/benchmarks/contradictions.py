@@ -16,14 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from index.answering.agreement import Told, relation
+from index.answering.agreement import Statement, relation
 from index.domain import Article, Sentence
 from index.encoder import Encoder, SentenceTransformerEncoder, Vectors
 
 PAIRS = Path(__file__).parents[1] / "data" / "contradictions.jsonl"
 
 
-def told(side: dict[str, Any], name: str, vector: Vectors) -> Told:
+def told(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
     """A side as a sentence in its report, behind the report's lead."""
     text = f"{side['lead']}\n{side['text']}" if side["lead"] else side["text"]
     published = datetime.fromisoformat(side["published"]) if side["published"] else None
@@ -36,7 +36,7 @@ def told(side: dict[str, Any], name: str, vector: Vectors) -> Told:
     )
     start = len(text) - len(side["text"])
     sentence = Sentence(0, name, 1, 0, start, len(text), side["text"])
-    return Told(article, sentence, vector)
+    return Statement(article, sentence, vector)
 
 
 def called(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:

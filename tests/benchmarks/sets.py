@@ -79,7 +79,7 @@ class RememberingEncoder:
         """Of the encoder."""
         return self._encoder.model
 
-    def encode(self, texts: Sequence[str], *, each: Any = None) -> Vectors:
+    def encode(self, texts: Sequence[str], *, on_progress: Any = None) -> Vectors:
         """Embed what is not known yet."""
         look = "SELECT vector FROM known WHERE text = ?"
         known = {
@@ -89,7 +89,9 @@ class RememberingEncoder:
         for first in range(0, len(new), 1_000):
             batch = new[first : first + 1_000]
             made = zip(
-                batch, (v.tobytes() for v in self._encoder.encode(batch, each=each)), strict=True
+                batch,
+                (v.tobytes() for v in self._encoder.encode(batch, on_progress=on_progress)),
+                strict=True,
             )
             known |= (pairs := dict(made))
             self._db.executemany("INSERT OR REPLACE INTO known VALUES (?, ?)", pairs.items())

@@ -10,7 +10,7 @@ import pytest
 from support.fakes import DIMENSION, FakeEncoder
 
 from index import encoder as module
-from index.encoder import PACKAGED, Encoder, SentenceTransformerEncoder
+from index.encoder import PACKAGED_MODEL, Encoder, SentenceTransformerEncoder
 from index.errors import EncoderError
 from index.text.sentences import Span
 
@@ -61,7 +61,7 @@ def test_progress_is_told_and_can_stop(
     """`each` hears of growing numbers up to all, and what it raises stops the work."""
     told: list[int] = []
     encoder = made.setdefault(kind, kind())
-    assert encoder.encode(["a dam"] * 300, each=told.append).shape == (300, dimension)
+    assert encoder.encode(["a dam"] * 300, on_progress=told.append).shape == (300, dimension)
     assert told == sorted(told)
     assert told[-1] == 300
 
@@ -69,7 +69,7 @@ def test_progress_is_told_and_can_stop(
         raise KeyError("stop")
 
     with pytest.raises(KeyError):
-        encoder.encode(["a dam"], each=stop)
+        encoder.encode(["a dam"], on_progress=stop)
 
 
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
@@ -109,7 +109,7 @@ def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
     encoder = SentenceTransformerEncoder(str(folder))
     assert encoder.encode(["The dam failed."]).shape == (1, 384)
     assert encoder.model.startswith(f"{folder.name}@")
-    assert encoder.model == SentenceTransformerEncoder(str(folder)).model != PACKAGED
+    assert encoder.model == SentenceTransformerEncoder(str(folder)).model != PACKAGED_MODEL
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
 
@@ -117,7 +117,7 @@ def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
 def test_the_packaged_model_is_named_without_loading() -> None:
     """Asking for the name loads nothing, so commands that embed nothing start at once."""
     encoder = SentenceTransformerEncoder()
-    assert encoder.model == PACKAGED
+    assert encoder.model == PACKAGED_MODEL
     assert encoder._loaded is None
 
 

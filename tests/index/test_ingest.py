@@ -177,7 +177,9 @@ def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.Monk
     """Files of a folder are told by time and size; one that changed is read, the rest is not."""
     folder = tmp_path / "reports"
     folder.mkdir()
-    write_rows(folder / "a.jsonl", [{"id": f"r{n}", "text": f"Report {n} is here."} for n in "123"])
+    write_rows(
+        folder / "a.jsonl", [{"id": f"r{n}", "text": f"IngestResult {n} is here."} for n in "123"]
+    )
     (folder / "b.txt").write_text(DAM)
     settle(folder)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -229,7 +231,7 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
         with archive(tmp_path / str(stop), encoder) as here:
             here.sources.add(str(folder / "."))
             for stamp, word in ((1_700_000_000, "flood"), (1_700_000_100, "storm")):
-                texts = [f"Report number {n} tells of the {word}." for n in range(7)]
+                texts = [f"IngestResult number {n} tells of the {word}." for n in range(7)]
                 for number, text in enumerate(texts):
                     (folder / f"{number}.txt").write_text(text)
                     os.utime(folder / f"{number}.txt", (stamp, stamp))
@@ -490,7 +492,7 @@ def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     slow, quick = tmp_path / "slow", tmp_path / "quick.txt"
     slow.mkdir()
     for number in range(6):
-        (slow / f"{number}.txt").write_text(f"Report number {number} tells of the flood.")
+        (slow / f"{number}.txt").write_text(f"IngestResult number {number} tells of the flood.")
     quick.write_text(CUP)
     settle(tmp_path)
     real = formats.read
@@ -562,21 +564,21 @@ def test_an_answer_is_disturbed_once(
         answer = here.ask("Was anybody in Tessen warned of the dam?")
         private = here.ask("Who in Tessen was warned?")
         assert {cited.quote.article_id for cited in answer.quotes} == {"dam"}
-        here.memory.log(answer, channel=1, message=2)
-        here.memory.log(private)
+        here.answers.log(answer, channel=1, message=2)
+        here.answers.log(private)
         long_ago = datetime.now(UTC) - timedelta(days=1)
-        assert here.memory.disturbed(long_ago) == []
+        assert here.answers.disturbed(long_ago) == []
         change(here)
-        found = here.memory.disturbed(long_ago)
+        found = here.answers.disturbed(long_ago)
         assert [one.kind for one in found] == ([kind] if kind else [])
-        assert here.memory.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
+        assert here.answers.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
         for one in found:
             assert (one.entry.channel, one.entry.message) == (1, 2)
             assert one.article == here.article("dam")
             stands = kind == "corrected"
             assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
-        here.memory.told(found)
-        assert here.memory.disturbed(long_ago) == []
+        here.answers.told(found)
+        assert here.answers.disturbed(long_ago) == []
 
 
 # Export

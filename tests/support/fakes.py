@@ -14,7 +14,7 @@ from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
 from index.store.schema import connect
-from index.store.types import Changes, Commit, Prepared, Store
+from index.store.types import Changes, Commit, PreparedArticle, Store
 from index.text.sentences import Span, split
 from index.text.terms import content_terms
 
@@ -33,7 +33,9 @@ class FakeEncoder:
         self.texts: list[str] = []
         self.fail_after = fail_after
 
-    def encode(self, texts: Sequence[str], *, each: Callable[[int], None] | None = None) -> Vectors:
+    def encode(
+        self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
+    ) -> Vectors:
         """Embed: float32 (n, 256), unit norm."""
         self.texts += texts
         if self.fail_after is not None and len(self.texts) > self.fail_after:
@@ -42,8 +44,8 @@ class FakeEncoder:
         for row, text in enumerate(texts):
             for term in content_terms(text) or [""]:
                 vectors[row, zlib.crc32(f"{self.model} {term}".encode()) % DIMENSION] += 1
-        if each is not None:
-            each(len(texts))
+        if on_progress is not None:
+            on_progress(len(texts))
         norms = np.linalg.norm(vectors, axis=1, keepdims=True)
         return np.asarray(vectors / np.maximum(norms, 1e-9), dtype=np.float32)
 
@@ -56,11 +58,11 @@ class FakeEncoder:
         return FakeEncoder(self.model).encode([text])[0]
 
 
-def ready(article: Article, encoder: FakeEncoder | None = None) -> Prepared:
+def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:
     """An article with its sentences and their vectors."""
     spans = tuple(split(article.text))
     texts = [article.text[span.start : span.end] for span in spans]
-    return Prepared(article, spans, (encoder or FakeEncoder()).encode(texts))
+    return PreparedArticle(article, spans, (encoder or FakeEncoder()).encode(texts))
 
 
 def put(store: Store, *articles: Article, revive: bool = True, model: str = "fake-256") -> Commit:

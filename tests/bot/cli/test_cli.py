@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import signal
 import sys
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +17,6 @@ from support.answers import answer_of
 from support.fakes import FakeEncoder
 
 from bot import cli, command, output
-from index.store.sqlite import EmbeddedStore
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -88,7 +84,7 @@ def test_every_command_of_the_interface_has_help(run: Shell) -> None:
     """Each command that scripts rely on exists and explains itself."""
     commands = (
         "demo bot add reindex articles article remove restore ask search evaluate history backup"
-        " recover doctor sources watch undo export correct retract erase-all"
+        " recover doctor sources undo export correct retract erase-all"
     )
     for name in commands.split():
         assert "Usage: onrecord" in run(name, "--help")
@@ -384,38 +380,6 @@ def test_a_damaged_collection_is_told_and_can_be_erased(stocked: Shell) -> None:
     assert not folder.exists()
 
 
-def test_watching_takes_in_what_is_saved(run: Shell, tmp_path: Path) -> None:
-    """Files go in as they are saved and change, half-written ones too; Ctrl-C ends it well."""
-    folder = tmp_path / "reports"
-    folder.mkdir()
-
-    def write() -> None:
-        (folder / "a.txt").write_text("A ferry ran aground at noon.")
-        (folder / "b.html").write_text("<html><body><p>Half")
-        wait_for("A ferry ran aground at noon.")
-        (folder / "a.txt").write_text("A ferry ran aground at one o'clock.")
-        wait_for("A ferry ran aground at one o'clock.")
-        signal.raise_signal(signal.SIGINT)
-
-    def wait_for(text: str) -> None:
-        for _ in range(400):
-            time.sleep(0.02)
-            if (run.data / "default" / "catalogue.sqlite3").exists():
-                store = EmbeddedStore(run.data / "default")
-                with closing(store), store.snapshot() as snapshot:
-                    if text in {article.text for article in snapshot.articles()}:
-                        return
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    out = run("watch", str(folder), "--seconds", "0.05", "--json")
-    writer.join()
-    made = [json.loads(line) for line in out.splitlines()]
-    assert [len(one["added"]) for one in made if one["added"]] == [1]
-    assert len([one for one in made if one["updated"]]) == 1
-    assert any("b.html" in one["failed"][0]["source"] for one in made if one["failed"])
-
-
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
@@ -500,7 +464,7 @@ class Discord(BaseHTTPRequestHandler):
 @pytest.fixture
 def at_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Discord]]:
     """A Discord on loopback, whose answers can be set."""
-    told = type("Told", (Discord,), {})
+    told = type("Statement", (Discord,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), told) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{server.server_port}")

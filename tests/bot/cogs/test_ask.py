@@ -56,7 +56,9 @@ async def test_autocomplete_offers_what_the_collection_has(
 ) -> None:
     """Publishers and months come from the collection, at most 25 rows of 100 characters."""
     many = {
-        f"r{n}": report(f"Report {n}", f"Text {n}.", f"Outlet {n:02d} {'x' * 5 * n}", "2025-11-02")
+        f"r{n}": report(
+            f"IngestResult {n}", f"Text {n}.", f"Outlet {n:02d} {'x' * 5 * n}", "2025-11-02"
+        )
         for n in range(30)
     }
     room.stock(settings, tmp_path / "many", **many)
@@ -73,13 +75,13 @@ async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
     assert result.ephemeral
     assert "Show to all" in labels(result.response)
     assert room.channel.history(viewer=room.editor) == []
-    assert room.archive().memory.recall(answer_id(result.response)).message is None
+    assert room.archive().answers.recall(answer_id(result.response)).message is None
 
 
 async def test_public_answer_is_logged_where_it_stands(room: Newsroom) -> None:
     """After a reply was sent, the log knows the answer with its channel and message."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
-    kept = room.archive().memory.recall(answer_id(result.response))
+    kept = room.archive().answers.recall(answer_id(result.response))
     assert (kept.channel, kept.message) == (room.channel.id, result.response.id)
     assert kept.answer.question == ASKED
 
@@ -90,7 +92,7 @@ async def test_failing_log_loses_no_answer(room: Newsroom, monkeypatch: pytest.M
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk gone")
 
-    monkeypatch.setattr("index.store.answers.Memory.log", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.log", broken)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert not result.followups
@@ -175,7 +177,7 @@ async def test_direct_messages_are_answered_where_the_operator_says_from_what(
         await room.reader.user.send_dm(ASKED)
         assert "4:40" in said(room.reader.user.dm_channel.last_message)
         quoted = next(one.article_id for one in room.archive().articles() if one.text == DAM)
-        assert room.archive().memory.quoting(quoted) == []  # nobody else reads what was asked
+        assert room.archive().answers.quoting(quoted) == []  # nobody else reads what was asked
     library.close()
 
 

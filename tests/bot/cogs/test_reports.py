@@ -18,9 +18,10 @@ from support.fakes import FakeEncoder, write_rows
 from support.newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
 from bot.library import Library
-from bot.pictures import Timeline, counted, draw
+from bot.pictures import caption, draw, words
 from bot.records import relative, strength
 from bot.settings import Settings
+from index import Timeline
 from index.archive import Archive
 from index.errors import StoreError
 
@@ -79,7 +80,7 @@ def test_strength_falls_with_the_distance_to_the_best() -> None:
 
 
 async def test_list_turns_pages_and_searches(harbour: Newsroom) -> None:
-    """Reports come newest first, eight a page, turned in place; a search narrows them."""
+    """ReportGroup come newest first, eight a page, turned in place; a search narrows them."""
     result = await harbour.reader.slash(harbour.channel, "reports list", search=" har\nbour")
     text = said(result.response)
     assert "20 reports with “har bour”" in text
@@ -199,14 +200,14 @@ def test_days_are_those_spoken_of(tmp_path: Path) -> None:
     ]
     with closing(Archive.open(tmp_path / "data", "days", FakeEncoder())) as archive:
         archive.add([str(write_rows(tmp_path / "rows.jsonl", rows))])
-        found = counted(archive, "gate of the dam")
+        found = archive.timeline("gate of the dam")
     assert {day.isoformat(): by["Wire"] for day, by in found.days.items()} == {
         "2026-03-09": 2,
         "2026-03-12": 1,
         "2026-03-16": 1,
     }
-    assert "for 1 that names none, the day of publication" in found.caption()
-    assert "- 16 March 2026: Wire 1" in found.words()
+    assert "for 1 that names none, the day of publication" in caption(found)
+    assert "- 16 March 2026: Wire 1" in words(found)
 
 
 async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:

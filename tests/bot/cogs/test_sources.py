@@ -19,7 +19,7 @@ from bot.desk import addresses
 from bot.settings import Discord
 from bot.work import Work, Works, progress_text, progress_view, result_view
 from index.archive import Archive
-from index.ingest import Change, Progress, Report
+from index.ingest import ArticleChange, IngestResult, Progress
 from index.reading.text import Failure
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -36,14 +36,14 @@ class Held:
         patch.setattr(Works, "run", self.run)
         patch.setattr(work, "ended", self.ended)
 
-    async def run(self, job: Callable[..., Report], under_way: Work) -> Report:
+    async def run(self, job: Callable[..., IngestResult], under_way: Work) -> IngestResult:
         self.work = under_way
         await self.env.external_wait(self.go.wait(), reason="held by the test")
         if under_way.stopped_by:
             under_way.watch(Progress(1, 1, 1, "The last"))
         return await asyncio.to_thread(job, under_way.watch)
 
-    async def ended(self, task: asyncio.Task[Report]) -> bool:
+    async def ended(self, task: asyncio.Task[IngestResult]) -> bool:
         waiting = asyncio.wait({task}, timeout=work.EVERY_S)
         return bool((await self.env.external_wait(waiting, reason="held by the test"))[0])
 
@@ -119,7 +119,7 @@ async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> N
 
 async def test_long_result_comes_with_a_file(room: Newsroom, held: Held) -> None:
     """What does not fit into the message is in a file, also where the message showed a bar."""
-    rows = b"".join(b'{"title": "Report %d", "text": "Gulls flew."}\n' % n for n in range(15))
+    rows = b"".join(b'{"title": "IngestResult %d", "text": "Gulls flew."}\n' % n for n in range(15))
     result = await room.editor.slash(room.channel, "reports add", file=("gulls.jsonl", rows))
     await room.env.advance_time(3)
     held.go.set()
@@ -394,10 +394,10 @@ class Asked:
 @pytest.mark.parametrize("attach", [True, False])
 def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
     """Every title and every reason is in the file; without Attach Files the first lines stand."""
-    added = tuple(Change(f"id{n}", f"Title {n}", 3) for n in range(40))
+    added = tuple(ArticleChange(f"id{n}", f"Title {n}", 3) for n in range(40))
     failed = tuple(Failure(f"source {n}", f"It is broken {n}.") for n in range(40))
     asked: Any = Asked(attach=attach)
-    view, *files = result_view("Adding", Report(7, added=added, failed=failed), asked)
+    view, *files = result_view("Adding", IngestResult(7, added=added, failed=failed), asked)
     assert view.content_length() <= 4000
     assert bool(files) == attach
     for file in files:

@@ -49,7 +49,7 @@ async def test_watch_tells_when_the_reports_answer(
     room.stock(settings, tmp_path / "other", fog="Fog lay over the harbour on Sunday.")
     await room.env.advance_time(120)
     assert len(room.channel.history()) == before
-    assert room.archive().memory.watches()[0].generation == 2
+    assert room.archive().answers.watches()[0].generation == 2
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     told = room.channel.last_message
@@ -57,7 +57,7 @@ async def test_watch_tells_when_the_reports_answer(
     assert "noon" in said(told)
     sent = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
     assert sent.json["allowed_mentions"] == {"parse": [], "users": [room.reader.id]}
-    assert room.archive().memory.watches() == []
+    assert room.archive().answers.watches() == []
     await room.env.advance_time(300)
     assert room.channel.last_message.id == told.id
 
@@ -81,7 +81,7 @@ async def test_watch_in_a_closed_channel_ends(
     )
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
-    assert room.archive().memory.watches() == []
+    assert room.archive().answers.watches() == []
 
 
 async def test_own_watch_can_be_ended(room: Newsroom) -> None:
@@ -91,7 +91,7 @@ async def test_own_watch_can_be_ended(room: Newsroom) -> None:
     assert FERRY in said(listed.response)
     assert "for you" in said(listed.response)
     await room.reader.click(listed.response.message, label="Stop")
-    assert room.archive().memory.watches() == []
+    assert room.archive().answers.watches() == []
     empty = await room.reader.slash(room.channel, "watching")
     assert "no question that I look out for" in said(empty.response)
 
@@ -105,20 +105,20 @@ async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
     listed = await room.editor.slash(room.channel, "watching")
     assert f"<@{room.reader.id}>" in said(listed.response)
     await room.editor.click(listed.response.message, label="Stop")
-    assert room.archive().memory.watches() == []
+    assert room.archive().answers.watches() == []
 
 
 async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     """Who neither asked nor moderates cannot end a watch, even with its button before them."""
     await watch(room)
-    number = room.archive().memory.watches()[0].number
+    number = room.archive().answers.watches()[0].number
     channel = room.env.bot.get_channel(room.channel.id)
     assert isinstance(channel, discord.TextChannel)
     shown = await channel.send(view=notice_view("A watch", [stop_row(number)]))
     other = room.guild.add_member(room.env.create_user("other"))
     refused = await other.click(shown, label="Stop")
     assert "Only who asked for it, or a moderator" in said(refused.followups[-1])
-    assert len(room.archive().memory.watches()) == 1
+    assert len(room.archive().answers.watches()) == 1
 
 
 async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: Settings) -> None:
@@ -126,7 +126,7 @@ async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: 
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     for days in (179, 181):
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
-        with room.archive().memory._writing() as db:
+        with room.archive().answers._writing() as db:
             db.execute("UPDATE answer SET at = ?", (at,))
         await room.env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
         await room.env.advance_time(1)
@@ -153,7 +153,7 @@ async def test_one_broken_watch_does_not_stop_the_others(
 ) -> None:
     """A watch by a publisher of whom no report is left is logged, and the next ones go on."""
     gone = replace(room.archive().ask(FERRY), filters=Filters(publishers=("Nobody",)))
-    room.archive().memory.watch(gone, channel=room.channel.id, person=room.reader.id)
+    room.archive().answers.watch(gone, channel=room.channel.id, person=room.reader.id)
     await watch(room)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
@@ -164,7 +164,7 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
     """Ten long questions of nothing but signs that have to be escaped still can be listed."""
     for number in range(12):
         asked = replace(room.archive().ask(FERRY), question=f"{number}" + "*_" * 200)
-        room.archive().memory.watch(asked, channel=room.channel.id, person=room.reader.id)
+        room.archive().answers.watch(asked, channel=room.channel.id, person=room.reader.id)
     result = await room.reader.slash(room.channel, "watching")
     assert "and 2 more" in said(result.response)
     assert len(said(result.response)) < MAX_TEXT

@@ -17,22 +17,21 @@ from bot.buttons import answer_rows
 from bot.render import (
     MAX_TEXT,
     answer_view,
-    answering,
     block_quote,
     coded,
     escaped,
     notice_view,
     text_fragment,
 )
+from index import highlights
 from index.domain import (
     Answer,
     Article,
-    Citation,
     CitedQuote,
     Filters,
     Notice,
+    NoticeKind,
     Quote,
-    Standing,
 )
 
 HOSTILE = st.text(
@@ -153,7 +152,7 @@ NEWS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=40).map(" ".join).f
 def test_bold_never_alters_a_letter(question: str, text: str) -> None:
     """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
     answer = replace(answer_of([text]), question=question)
-    bold = answering(answer, text)
+    bold = highlights(answer, text)
     made = escaped(text, bold)
     live = re.sub(r"\\[^0-9A-Za-z\s]", "", made)  # without what is escaped
     assert live.count("**") == live.count("*") / 2 == 2 * len(bold)
@@ -169,17 +168,17 @@ def test_kind_asked_for_is_bold() -> None:
     """What is asked for stands out: a time, a place, a name; else the words of the question."""
     text = "A gate at Hallow Dam failed at 4:40 a.m. on Monday."
     when = replace(answer_of([text]), question="When did it fail?")
-    assert [text[s.start : s.end] for s in answering(when, text)] == ["4:40 a.m", "Monday"]
+    assert [text[s.start : s.end] for s in highlights(when, text)] == ["4:40 a.m", "Monday"]
     where = replace(answer_of([text]), question="Where did it fail?")
-    assert [text[s.start : s.end] for s in answering(where, text)] == ["Hallow Dam"]
+    assert [text[s.start : s.end] for s in highlights(where, text)] == ["Hallow Dam"]
     said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
     who = replace(answer_of([said]), question="Who spoke?")
-    assert [said[s.start : s.end] for s in answering(who, said)] == ["Ida Roe"]
+    assert [said[s.start : s.end] for s in highlights(who, said)] == ["Ida Roe"]
     numbered = "On February 3 nobody looked at Gate 3 of the old dam in the hills."
     gate = replace(answer_of([numbered]), question="Was Gate 3 tested?")
-    assert [numbered[s.start : s.end] for s in answering(gate, numbered)] == ["Gate 3"]
+    assert [numbered[s.start : s.end] for s in highlights(gate, numbered)] == ["Gate 3"]
     why = replace(answer_of([text]), question="Why did the gate fail?")
-    assert [text[s.start : s.end] for s in answering(why, text)] == ["gate", "failed"]
+    assert [text[s.start : s.end] for s in highlights(why, text)] == ["gate", "failed"]
 
 
 @given(
@@ -261,7 +260,7 @@ def test_filters_are_said_in_words() -> None:
 
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
-def test_notice_stands_with_the_quote(kind: Standing) -> None:
+def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
     """What moderators made known of a report is told with each quote of it, as plain text."""
     notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
     answer = answer_of(["The dam failed."])

@@ -118,7 +118,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     assert "Show to all" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
-    assert room.archive().memory.recall(found[1]).message == result.response.id
+    assert room.archive().answers.recall(found[1]).message == result.response.id
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
@@ -157,7 +157,7 @@ async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settin
 async def test_button_of_an_unknown_answer_is_explained(room: Newsroom) -> None:
     """When the log has lost an answer, its buttons say so in private."""
     message = await ask(room)
-    with room.archive().memory._writing() as db:
+    with room.archive().answers._writing() as db:
         db.execute("DELETE FROM answer")
     result = await room.reader.click(message.message, label="Sources")
     assert result.ephemeral
@@ -171,7 +171,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
         raise RuntimeError("secret detail")
 
     message = await ask(room)
-    monkeypatch.setattr("index.store.answers.Memory.recall", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.recall", broken)
     result = await room.reader.click(message.message, label="Sources")
     assert "Something went wrong on my side" in said(result.response)
     assert "secret" not in said(result.response)
@@ -180,7 +180,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
 async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     """A logged span that lies outside the stored text is refused, not shown."""
     message = await ask(room)
-    with room.archive().memory._writing() as db:
+    with room.archive().answers._writing() as db:
         db.execute("UPDATE answer SET cuts = replace(cuts, ', 51,', ', 999,')")
     result = await room.reader.click(message.message, label="Sentences around")
     assert "is not inside article" in said(result.response)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder
 
-from bot.follow import follow, leans, resolved
+from index import is_follow_up
+from index.answering.followup import resolved
 from index.archive import Archive
 from index.domain import Answer, Article, Citation, CitedQuote, Filters, Quote
 from index.encoder import SentenceTransformerEncoder
@@ -52,7 +53,7 @@ def answer(question: str, text: str = WARNED, speaker: str | None = "Mara Voss")
 )
 def test_leaning_questions_are_recognised(question: str) -> None:
     """Pronouns, a connective at the start, or too few words make a follow-up."""
-    assert leans(question)
+    assert is_follow_up(question)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +66,7 @@ def test_leaning_questions_are_recognised(question: str) -> None:
 )
 def test_whole_questions_stand_alone(question: str) -> None:
     """A question with enough words of its own and no pronoun is not changed by what came before."""
-    assert not leans(question)
+    assert not is_follow_up(question)
 
 
 def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
@@ -107,11 +108,11 @@ def test_what_was_quoted_gives_way(tmp_path: Path) -> None:
     archive = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
     archive.add([str(file)])
     first = archive.ask("What of the dam gate?")
-    again = follow(archive, "What else of it was reported?", first)
+    again = archive.ask("What else of it was reported?", first.filters, first)
     assert again.quotes[0].quote not in [cited.quote for cited in first.quotes]
     assert again.answer_id != archive.ask(again.question).answer_id
-    assert follow(archive, "What else of it was reported?", first) == again
-    assert follow(archive, "What else of it was reported?", again).quotes
+    assert archive.ask("What else of it was reported?", first.filters, first) == again
+    assert archive.ask("What else of it was reported?", again.filters, again).quotes
     archive.close()
 
 
@@ -123,9 +124,9 @@ def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
     first = archive.ask("What of the gate?")
     longer = replace(first, question="Zeppelins, quasars, violins, and the gate of a castle?")
     assert archive.ask(*resolved("And a pin?", longer)[:1]).status == "declined"
-    assert follow(archive, "And a pin?", longer).question == "a pin gate?"
+    assert archive.ask("And a pin?", longer.filters, longer).question == "a pin gate?"
     late = replace(first, filters=Filters(until=datetime(2036, 3, 9, tzinfo=UTC)))
-    assert follow(archive, "And a pin?", late).filters == late.filters
+    assert archive.ask("And a pin?", late.filters, late).filters == late.filters
     archive.close()
 
 
@@ -141,8 +142,12 @@ def test_follow_ups_find_the_right_sentence(tmp_path: Path) -> None:
     for pair in PAIRS:
         made: Answer | None = None
         for question in pair["questions"]:
-            leaning = made is not None and leans(question)
-            made = follow(archive, question, made) if made and leaning else archive.ask(question)
+            leaning = made is not None and is_follow_up(question)
+            made = (
+                archive.ask(question, made.filters, made)
+                if made and leaning
+                else archive.ask(question)
+            )
         text = made.quotes[0].quote.text if made and made.quotes else ""
         right[pair["part"]] += any(words in text for words in pair["right"])
     archive.close()

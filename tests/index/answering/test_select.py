@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.answering.agreement import Told
+from index.answering.agreement import Statement
 from index.answering.select import _repeats
 from index.domain import Article, Sentence
 
@@ -12,10 +12,10 @@ CLAIM = "Tessen council said on Monday that shutting the Mill Road pool would sa
 DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 90,000 a year."
 
 
-def told(name: str, text: str) -> Told:
+def told(name: str, text: str) -> Statement:
     """The only sentence of a report by one and the same outlet."""
     article = Article(article_id=name, title=name, text=text, publisher="Tessen Star")
-    return Told(article, Sentence(1, name, 1, 0, 0, len(text), text))
+    return Statement(article, Sentence(1, name, 1, 0, 0, len(text), text))
 
 
 @pytest.mark.parametrize(

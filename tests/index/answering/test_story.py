@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from bot import output
-from bot.pictures import counted
 from bot.render import answer_view
 from bot.wording import speaker_line, story_line
 from index.archive import Archive
@@ -224,7 +223,7 @@ def test_news_that_was_corrected_since_is_said_to_be(archive: Archive) -> None:
 
 def test_the_timeline_is_of_events(archive: Archive) -> None:
     """The gate failed on 9 March and was serviced on 3 February, whenever that was reported."""
-    found = counted(archive, "Gate 3")
+    found = archive.timeline("Gate 3")
     assert sum(found.days[date(2026, 3, 9)].values()) == 3
     assert date(2026, 2, 3) in found.days
     assert date(2026, 3, 10) not in found.days
@@ -259,8 +258,8 @@ def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
     """From the log come also who else has it, who is independent of whom, and who disagrees."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
         answer = archive.ask(question)
-        archive.memory.log(answer)
-        again = archive.memory.recall(answer.answer_id).answer
+        archive.answers.log(answer)
+        again = archive.answers.recall(answer.answer_id).answer
         assert again == answer
         assert story_line(again) == story_line(answer)
 

@@ -191,8 +191,8 @@ def test_it_is_said_in_words_and_in_json(archive: Archive) -> None:
 def test_the_log_keeps_the_marks(archive: Archive) -> None:
     """An answer recalled from its id still says which quotes were new."""
     answer = archive.ask("What is new since Thursday?")
-    archive.memory.log(answer, channel=1, message=2)
-    assert quoted(archive.memory.recall(answer.answer_id).answer) == quoted(answer)
+    archive.answers.log(answer, channel=1, message=2)
+    assert quoted(archive.answers.recall(answer.answer_id).answer) == quoted(answer)
 
 
 def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
@@ -205,16 +205,16 @@ def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
         )
     answer = archive.ask("What has changed since 13 March?")
     shown = {cited.quote.article_id for cited in answer.quotes}
-    further = [passage.article.article_id for passage in archive.further(answer, 40)]
+    further = [cited.quote.article_id for cited in archive.more(answer, 40).quotes]
     assert shown == {"d20", "d19", "d18", "d17"}
     assert further == ["d16", "d15", "cup"]
-    assert len(archive.further(answer, 5)) == 1
+    assert len(archive.more(answer, 5).quotes) == 1
 
 
 def test_further_passages_are_the_next_best(archive: Archive) -> None:
     """More of another answer is what ranks next; nothing that was quoted comes again."""
     answer = archive.ask("Who said the river was calm?")
     told = {cited.quote.text for cited in (*answer.quotes, *filter(None, [answer.closest]))}
-    further = [passage.best.text for passage in archive.further(answer, 40)]
+    further = [cited.quote.text for cited in archive.more(answer, 40).quotes]
     assert further
     assert not any(text in quoted for text in further for quoted in told)

@@ -782,7 +782,7 @@ def test_a_process_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_nothing_heavy_is_loaded_here() -> None:
     """The libraries that take files apart are loaded over there alone."""
-    script = "import sys, index.sources; print(*sys.modules)"
+    script = "import sys, index.reading.sources; print(*sys.modules)"
     loaded = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     ).stdout.split()

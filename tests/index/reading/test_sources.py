@@ -374,7 +374,7 @@ def test_a_file_too_large_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     """Sub-folders too, hidden files and other suffixes not, each failing file alone."""
     for name in ("b.txt", "a/z.md", "a/b/c.txt", "c.TXT", ".hidden.txt", ".git/x.txt", "d.xyz"):
-        write(tmp_path / name, f"Report {name} says that the dam failed.")
+        write(tmp_path / name, f"IngestResult {name} says that the dam failed.")
     write(tmp_path / "bad.txt", b"")
     items = [*read(str(tmp_path))]
     names = [Path(item.source or "").relative_to(tmp_path).as_posix() for item in items]

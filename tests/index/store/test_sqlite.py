@@ -153,7 +153,7 @@ def test_a_fault_anywhere_leaves_the_old_or_the_new(
         store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
         remove(store, "gone")
         with pytest.raises(CancelledError):
-            store.rebuild(FakeEncoder("other"), actor="tester", each=stop)
+            store.rebuild(FakeEncoder("other"), actor="tester", on_progress=stop)
 
     with opened(tmp_path / "smooth") as store:
         fill(store)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Filters, Notice, Quote, Standing
+from index.domain import Article, Filters, Notice, NoticeKind, Quote
 from index.errors import (
     CancelledError,
     EncoderError,
@@ -26,7 +26,7 @@ from index.errors import (
 from index.reading.text import Page, clean
 from index.store import sqlite as embedded
 from index.store.sqlite import EmbeddedStore
-from index.store.types import Changes, Commit, Prepared, Snapshot, Source, Store, keys
+from index.store.types import Changes, Commit, PreparedArticle, Snapshot, Source, Store, keys
 from index.text.sentences import Span
 from index.text.terms import terms
 
@@ -248,7 +248,7 @@ def test_put_and_removed_in_one_commit(store: Store) -> None:
 
 def test_vectors_must_fit_the_sentences(store: Store) -> None:
     """A commit with too few vectors changes nothing at all, the article before it included."""
-    short = Prepared(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
+    short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
     with pytest.raises(StoreError, match="one vector a sentence"):
         store.commit(
             Changes(put=[ready(CUP), short]), model="fake-256", actor="tester", action="add"
@@ -717,7 +717,7 @@ def test_what_is_guessed_is_stored(store: Store) -> None:
 # Notices, going back
 
 
-def notice(store: Store, kind: Standing, note: str, article_id: str = "dam") -> Commit:
+def notice(store: Store, kind: NoticeKind, note: str, article_id: str = "dam") -> Commit:
     """Commit a notice."""
     made = Notice(kind, note, MARCH, "mod")
     changes = Changes(notices=[(article_id, made)])
@@ -873,7 +873,7 @@ def test_a_rebuild_switches_at_once(store: Store, monkeypatch: pytest.MonkeyPatc
         with store.snapshot() as snapshot:
             assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam", "cup"})
 
-    commit = store.rebuild(other, actor="tester", each=look)
+    commit = store.rebuild(other, actor="tester", on_progress=look)
     assert (len(other.texts), counts) == (7, [2, 4, 6, 7])
     with store.snapshot() as snapshot:
         assert (snapshot.model, snapshot.generation) == ("other", commit.generation)
@@ -899,7 +899,7 @@ def test_a_rebuild_waits_for_what_came_in(store: Store) -> None:
         if done == 3:
             put(store, CUP)
 
-    store.rebuild(other, actor="tester", each=add)
+    store.rebuild(other, actor="tester", on_progress=add)
     assert len(other.texts) == 5
     with store.snapshot() as snapshot:
         assert (snapshot.model, snapshot.generation) == ("other", 3)
@@ -914,7 +914,7 @@ def test_a_rebuild_that_was_stopped_goes_on(store: Store) -> None:
     other, third = FakeEncoder("other"), FakeEncoder("third")
     for encoder in (other, third):
         with pytest.raises(CancelledError):
-            store.rebuild(encoder, actor="tester", each=stop)
+            store.rebuild(encoder, actor="tester", on_progress=stop)
         assert len(encoder.texts) == 3
         with store.snapshot() as snapshot:
             assert (snapshot.model, seen(snapshot)) == ("fake-256", {"dam"})

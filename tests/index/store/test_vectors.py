@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.types import Ids, Stamp
+from index.store.types import Ids, IndexVersion
 from index.store.vectors import VectorIndex
 
 DIMENSION = 8
@@ -59,9 +59,9 @@ def advanced(
     return index.advanced(stamp(generation), ids_of({*drop, *add}), new, matrix(new))
 
 
-def stamp(generation: int) -> Stamp:
+def stamp(generation: int) -> IndexVersion:
     """A state of the embeddings."""
-    return Stamp(generation, f"token {generation}", "m")
+    return IndexVersion(generation, f"token {generation}", "m")
 
 
 def brute(live: set[int], query: Vectors, k: int) -> list[tuple[int, float]]:

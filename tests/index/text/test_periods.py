@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.dates import period, suggestions
+from index import parse_period as period
+from index import suggest_dates as suggestions
 from index.errors import QuestionError
 
 TODAY = date(2026, 3, 14)  # a Saturday

@@ -1,26 +1,20 @@
 """Follow-ups: "And who denied it?" in reply to an answer -> a question that stands by itself.
 
-Nothing is remembered for this: the answer's id stands in the message replied to, and the answer
-log has the question it answered, which holds what that one took over from the ones before it.
+The question of the answer before holds what that one took over from the ones before it.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
-import discord
-
-from bot.render import names
-from index.archive import Archive
+from index.answering.highlight import names
 from index.domain import Answer, FollowUp
 from index.ranking.query import MAX_QUESTION_CHARS, parse
 from index.text.terms import STOP_WORDS, content_terms, terms
 
-_ANSWER = re.compile(r"answer `([0-9a-f]{12})`")
 _LEANS = re.compile(
     r"^(?:and|but|so|or|also|then|what about|how about|why|when|where|who)\b[^?]{0,30}\?*$"
     r"|^(?:and|but|so|or|also|then|what about|how about)\b"
@@ -35,33 +29,11 @@ _FEW_TERMS = 2  # no more terms, or one more and no name, say too little alone
 _CARRIED = 14  # words taken over at most
 
 
-def answer_id_of(message: discord.Message) -> str | None:
-    """The id of the answer that a message of the bot shows."""
-    shown = json.dumps([component.to_dict() for component in message.components])
-    found = _ANSWER.search(shown)
-    return found[1] if found else None
-
-
-def leans(question: str) -> bool:
+def is_follow_up(question: str) -> bool:
     """Whether a question seems to need the one before it."""
     own = [term for term in content_terms(question) if term not in STOP_WORDS]
     few = _FEW_TERMS + (not re.search(r"(?<!^)\b[A-Z]", question.strip()))
     return len(own) <= few or bool(_LEANS.search(question.strip()))
-
-
-def follow(archive: Archive, question: str, before: Answer) -> Answer:
-    """Answer a question that leans on the one before, from the same reports (by its filters).
-
-    Where that declines, fewer words are taken over: one that no report has may be in the way.
-    """
-    query, after = resolved(question, before)
-    answer = archive.ask(query, before.filters, after)
-    if answer.status == "declined" and before.quotes:
-        texts = [cited.quote.text for cited in before.quotes]
-        query, after = resolved(question, before, set(terms(" ".join(texts))))
-        fewer = archive.ask(query, before.filters, after)
-        return fewer if fewer.status == "answered" else answer
-    return answer
 
 
 def resolved(

@@ -24,7 +24,7 @@ class Period:
     last: date
 
 
-def moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
+def parse_moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
     """The first moment of the days that a text names, seen from `today`, or the last.
 
     An ISO date with a time is that moment, in UTC where it names no zone.
@@ -38,13 +38,13 @@ def moment(text: str | None, today: date, *, last: bool = False) -> datetime | N
         with contextlib.suppress(ValueError, OverflowError):
             exact = datetime.fromisoformat(text.strip())
             return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
-    found = period(text, today)
+    found = parse_period(text, today)
     if last:
         return datetime.combine(found.last, time.max, UTC)
     return datetime.combine(found.first, time.min, UTC)
 
 
-def period(text: str, today: date) -> Period:
+def parse_period(text: str, today: date) -> Period:
     """The days that a text names, seen from `today`.
 
     Raises:
@@ -60,13 +60,13 @@ def period(text: str, today: date) -> Period:
     return found
 
 
-def suggestions(typed: str, today: date, published: Iterable[date]) -> list[str]:
+def suggest_dates(typed: str, today: date, published: Iterable[date]) -> list[str]:
     """What to offer while somebody types: what was typed if it is a date, words, months."""
     months = sorted({day.replace(day=1) for day in published}, reverse=True)
     offered = [*_WORDS, *(f"{calendar.month_name[day.month]} {day.year}" for day in months)]
     found = [word for word in offered if typed.casefold() in word.casefold()]
     try:
-        period(typed, today)
+        parse_period(typed, today)
     except QuestionError:
         return found
     return [typed, *(word for word in found if word != typed)]

@@ -1,0 +1,95 @@
+"""Which words of a quote to set in bold."""
+
+from __future__ import annotations
+
+import calendar
+import re
+
+from index.domain import Answer
+from index.ranking.features import given
+from index.ranking.query import Query, parse
+from index.text.sentences import Span
+from index.text.terms import STOP_WORDS, content_terms, terms
+
+_WORD = re.compile(r"\w+(?:['’.-]\w+)*")
+_TIME = re.compile(r"\b\d{1,2}[:.]\d\d(?: ?[ap]\.?m\b\.?)?|\b\d{1,2} ?[ap]\.?m\b\.?")
+_NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'-]*)*")
+_CALENDAR = frozenset(terms(" ".join([*calendar.day_name, *calendar.month_name])))
+_NUMERAL = re.compile(r"\d\d?")
+_AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
+_MOST_BOLD = 0.5  # of the quote, and
+_MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
+
+
+def highlights(answer: Answer, text: str) -> list[Span]:
+    """Spans of a quote that give the kind of thing asked for; else, the question's own words.
+
+    Each begins and ends inside one line, with a letter or digit, and none touches another. What
+    an answer declines to call one is not marked as if it were.
+    """
+    query = parse(answer.question)
+    found = given(query, text) if answer.status == "answered" else []
+    if query.answer_type in {"person", "name", "place"}:
+        found = _whole_names(text, found)
+    if query.answer_type == "date" and answer.status == "answered":
+        found += [Span(*at.span()) for at in _TIME.finditer(text)]
+    typed = _fitting(text, found)
+    if typed:
+        return typed
+    asked = set(content_terms(answer.question)) - STOP_WORDS
+    words = _WORD.finditer(text)
+    own = [Span(*at.span()) for at in words if asked.intersection(terms(at.group()))]
+    whole = _merged(text, own)  # "Gate 3" is one; a 3 by itself is of another thing
+    return _fitting(
+        text, [span for span in whole if not _NUMERAL.fullmatch(text, span.start, span.end)]
+    )
+
+
+def names(query: Query, text: str) -> list[str]:
+    """The names in a text that the question asks for and does not have, in order."""
+    return [text[at.start : at.end] for at in _whole_names(text, given(query, text))]
+
+
+def _whole_names(text: str, found: list[Span]) -> list[Span]:
+    return [name for span in found if (name := _name(text, span))]
+
+
+def _fitting(text: str, found: list[Span]) -> list[Span]:
+    """The safe ones, or none where they are too many to stand out."""
+    safe = [span for span in _merged(text, found) if _is_safe(text, span)]
+    covered = sum(span.end - span.start for span in safe)
+    return safe if len(safe) <= _MOST_SPANS and covered <= _MOST_BOLD * len(text) else []
+
+
+def _name(text: str, span: Span) -> Span | None:
+    """The whole name that begins in a span; None for a day or month."""
+    found = _NAME.search(text, span.start)
+    if found is None or found.start() >= span.end or _CALENDAR.issuperset(terms(found.group())):
+        return None
+    return Span(*found.span())
+
+
+def _merged(text: str, spans: list[Span]) -> list[Span]:
+    """Whole words, in order; what overlaps or has only a space between is one span."""
+    made: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.start):
+        start, end = span.start, span.end
+        while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
+            end += 1
+        while start < end and not text[start].isalnum():
+            start += 1
+        while end > start and not text[end - 1].isalnum():
+            end -= 1
+        if made and start <= made[-1].end + 1:
+            made[-1] = Span(made[-1].start, max(end, made[-1].end))
+        elif start < end:
+            made.append(Span(start, end))
+    return made
+
+
+def _is_safe(text: str, span: Span) -> bool:
+    before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
+    inside = text[span.start : span.end]
+    return all(not sign or _AROUND.match(sign) for sign in (before, after)) and not re.search(
+        r"[\\*_~|`\n\r\u2028\u2029]", inside
+    )
