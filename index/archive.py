@@ -18,7 +18,6 @@ from typing import IO
 from index.answering import decline
 from index.answering import whats_new as news
 from index.answering.compose import citations, cited, compose
-from index.answering.duplicates import same_origin
 from index.answering.followup import resolved
 from index.answering.timeline import Timeline, timeline
 from index.domain import (
@@ -46,6 +45,7 @@ from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size, Snapshot, Store
 from index.store.writer import check_model
+from index.text.rewrites import same_origin
 from index.text.sentences import Span, split
 from index.text.terms import terms
 

@@ -87,6 +87,7 @@ class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 
     `sentence_id` is never used twice in a collection; `position` is 0-based in its article.
+    `speaker` says it, in the words of the article (None where only the article does); `act` is how.
     """
 
     sentence_id: int
@@ -96,6 +97,8 @@ class Sentence:
     start: int
     end: int
     text: str
+    speaker: str | None = None
+    act: Act = "report"
 
 
 @final

@@ -13,7 +13,8 @@ from itertools import chain, islice
 
 import numpy as np
 
-from index.domain import Article
+from index.answering.attribution import annotate
+from index.domain import Act, Article
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.text import Failure, Item, Page
@@ -317,7 +318,7 @@ class Intake:
         """Embed and store a batch."""
         vectors = self._embed(ready)
         put = [
-            PreparedArticle(article, tuple(spans), own)
+            PreparedArticle(article, tuple(spans), own, _voices(article, spans))
             for (article, spans), own in zip(ready, vectors, strict=True)
         ]
         return self.store.commit(
@@ -345,6 +346,10 @@ class Intake:
         if self.on_progress:
             done = len(self._done) + len(self._unchanged)
             self.on_progress(Progress(done, self._sentences + embedded, self.total, title))
+
+
+def _voices(article: Article, spans: list[Span]) -> tuple[tuple[str | None, Act], ...]:
+    return tuple((one.speaker, one.act) for one in annotate(article.text, spans))
 
 
 def _is_from(source: str | None, article: Article) -> bool:

@@ -126,6 +126,18 @@ def attribute(sentence: str, before: str = "", after: str = "") -> Attribution:
     return _resolved((same or found)[0], before)
 
 
+def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
+    """Who says each sentence of an article, and how: one attribution a span, in order."""
+    return [
+        attribute(
+            text[span.start : span.end],
+            text[max(0, span.start - LONGEST) : span.start],
+            text[span.end :][:LONGEST],
+        )
+        for span in spans
+    ]
+
+
 def _named(found: list[Attribution]) -> list[Attribution]:
     """Pronouns resolved: "State media confirmed it but they denied that ..." has one speaker."""
     return [

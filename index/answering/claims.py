@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property, lru_cache
 
-from index.answering.duplicates import Wording, read
 from index.text.dates import DateRange, date_ranges
 from index.text.quantities import PLANNED, Figure, figures, measures
+from index.text.rewrites import Wording, read
 
 LONGEST = 1_200  # code points of a sentence that are read
 _BESIDE = 40  # code points between a figure and the period that it is of

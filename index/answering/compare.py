@@ -28,11 +28,11 @@ from functools import lru_cache
 from typing import Literal
 
 from index.answering.claims import LONGEST, Claim, Said, claim
-from index.answering.duplicates import Wording, read
 from index.ranking.query import AnswerType, answer_type
 from index.text.dates import MONTHS, WEEKDAYS
 from index.text.numbers import value
 from index.text.quantities import GROWING, Figure, counts, units
+from index.text.rewrites import Wording, read
 from index.text.terms import terms
 
 _ON_POINT = 0.45  # cosine of two sentences that may be on one point, if their words say so too

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from index.answering import decline
-from index.answering.agreement import agreement, voice
-from index.answering.duplicates import independence
+from index.answering.conflicts import agreement, voice
 from index.answering.select import asks_of_the_past, passages, unheard, voiced
 from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.ranking.rank import Ranking, weights
+from index.text.rewrites import independence
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,12 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 from itertools import combinations
 
-from index.answering.agreement import Statement, relation, same_speaker
 from index.answering.claims import claim
-from index.answering.duplicates import facts_differ, independence, read, same_sentence
+from index.answering.conflicts import Statement, relate, same_speaker
 from index.domain import Act, Filters, FollowUp, Passage
 from index.ranking.rank import Ranking
 from index.text.dates import DateRange, as_written, date_ranges
+from index.text.rewrites import facts_differ, independence, read, same_sentence
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUOTES = 4
@@ -330,7 +330,7 @@ def _disagree(question: str, a: Statement, b: Statement) -> bool:
     """Whether one of two sentences denies the other; only one of them can be a denial."""
     if _negative(a.sentence.text) == _negative(b.sentence.text):
         return False
-    found = relation(question, a, b)
+    found = relate(question, a, b)
     return found is not None and found.kind == "disagree"
 
 
@@ -341,7 +341,7 @@ def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most
         if not claim(told.said).corrects:
             continue
         for place, group in enumerate(groups):
-            found = relation(question, told, group.best) if group.best != told else None
+            found = relate(question, told, group.best) if group.best != told else None
             if found is None or found.reason != "correction" or found.against != 0:
                 continue
             already = next((n for n, one in enumerate(groups) if one.best == told), None)

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from index.answering.agreement import agreement
 from index.answering.compose import answer_id, citations, cited
-from index.answering.duplicates import same_origin
+from index.answering.conflicts import agreement
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.store.types import Snapshot
 from index.text.dates import as_written, date_ranges
+from index.text.rewrites import same_origin
 from index.text.terms import content_terms, terms
 
 _MOST_REPORTS = 300  # looked through for a topic

@@ -28,6 +28,7 @@ from index.store.types import (
     Source,
 )
 from index.store.vectors import VectorIndex
+from index.text.rewrites import same_origin
 
 _CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
@@ -123,7 +124,8 @@ class Reader:
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
         found = self.db.execute(
-            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.terms, e.vector "
+            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act, "
+            "s.terms, e.vector "
             "FROM sentence s JOIN embedding e USING (sentence_id) "
             f"WHERE s.sentence_id IN ({_NEAR}) ORDER BY s.sentence_id",
             (radius, radius, json.dumps([*ids])),
@@ -131,8 +133,8 @@ class Reader:
         articles = self._articles_of({row[1] for row in found})
         return Rows(
             sentences=tuple(_sentence(row, articles[row[1]]) for row in found),
-            vectors=_matrix([row[6] for row in found]),
-            terms=tuple(tuple(row[5].split()) for row in found),
+            vectors=_matrix([row[8] for row in found]),
+            terms=tuple(tuple(row[7].split()) for row in found),
             articles={article.article_id: article for article in articles.values()},
         )
 
@@ -211,10 +213,18 @@ class Reader:
             for one, before in ((one, revised.get(one.article_id)) for one in found)
         ]
 
+    def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        texts = {article_id: self.article(article_id).text for article_id in article_ids}
+        return {
+            own: frozenset(k for k, other in texts.items() if k != own and same_origin(text, other))
+            for own, text in texts.items()
+        }
+
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)
         rows = self.db.execute(
-            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop FROM sentence s "
+            "SELECT s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act "
+            "FROM sentence s "
             "JOIN article a ON a.latest = s.revision WHERE a.article_id = ? ORDER BY s.position",
             (article_id,),
         )
@@ -355,6 +365,6 @@ def _source(row: Sequence[Any]) -> Source:
 
 
 def _sentence(row: Sequence[Any], article: Article) -> Sentence:
-    number, _, position, start, end = row[:5]
-    text = article.text[start:end]
-    return Sentence(number, article.article_id, article.revision, position, start, end, text)
+    number, _, position, start, end, speaker, act = row[:7]
+    text, place = article.text[start:end], (article.article_id, article.revision, position)
+    return Sentence(number, *place, start, end, text, speaker, act)

@@ -40,7 +40,7 @@ CREATE TABLE revision (
 CREATE TABLE sentence (
     sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL,
     position INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-    terms TEXT NOT NULL);
+    terms TEXT NOT NULL, speaker TEXT, act TEXT NOT NULL DEFAULT 'report');
 CREATE INDEX sentence_revision ON sentence (revision);
 CREATE TABLE embedding (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
 CREATE TABLE staged (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.domain import Article, Filters, Notice, Sentence
+from index.domain import Act, Article, Filters, Notice, Sentence
 from index.encoder import Encoder, Vectors
 from index.reading.text import Page
 from index.reading.urls import canonical
@@ -34,11 +34,15 @@ Outcome = Literal[
 
 @dataclass(frozen=True, slots=True)
 class PreparedArticle:
-    """An article ready to be stored: `vectors` float32 (len(spans), d), one a sentence."""
+    """An article ready to be stored: `vectors` float32 (len(spans), d), one a sentence.
+
+    `voices` has a speaker and an act for each sentence; empty where nobody annotated them.
+    """
 
     article: Article
     spans: tuple[Span, ...]
     vectors: Vectors
+    voices: tuple[tuple[str | None, Act], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +251,9 @@ class Snapshot(Protocol):
 
         Of the filters `since` does not count.
         """
+
+    def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """For each of these articles, the live ones that copy or rewrite it, or the same text."""
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order."""

@@ -165,11 +165,14 @@ class Writer:
             "INSERT OR IGNORE INTO alike VALUES (?, ?)", [(own, key) for own in keys(one)]
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        for position, (span, vector) in enumerate(zip(prepared.spans, vectors, strict=True)):
+        voices = prepared.voices or ((None, "report"),) * len(prepared.spans)
+        rows = zip(prepared.spans, vectors, voices, strict=True)
+        for position, (span, vector, voice) in enumerate(rows):
             said = " ".join(terms(one.text[span.start : span.end]))
             cursor = self._db.execute(
-                "INSERT INTO sentence (revision, position, start, stop, terms) VALUES (?,?,?,?,?)",
-                (revision, position, span.start, span.end, said),
+                "INSERT INTO sentence (revision, position, start, stop, terms, speaker, act) "
+                "VALUES (?,?,?,?,?,?,?)",
+                (revision, position, span.start, span.end, said, *voice),
             )
             stored = (cursor.lastrowid, vector.tobytes())
             self._db.execute("INSERT INTO embedding VALUES (?, ?)", stored)

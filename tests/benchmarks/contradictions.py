@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from index.answering.agreement import Statement, relation
+from index.answering.conflicts import Statement, relate
 from index.domain import Article, Sentence
 from index.encoder import Encoder, SentenceTransformerEncoder, Vectors
 
@@ -46,7 +46,7 @@ def called(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:
     counted: Counter[tuple[str, str]] = Counter()
     for number, pair in enumerate(pairs):
         a, b = (told(pair[s], s, vectors[2 * number + n]) for n, s in enumerate("ab"))
-        found = relation(pair["question"], a, b)
+        found = relate(pair["question"], a, b)
         counted[pair["label"], found.kind if found else "none"] += 1
     return counted
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.answering.agreement import Statement, agreement, relation, same_speaker, voice
 from index.answering.claims import LONGEST, Said
 from index.answering.compare import compare
+from index.answering.conflicts import Statement, agreement, relate, same_speaker, voice
 from index.domain import Agreement, Article, Passage, Sentence, Side
 from index.text.sentences import split
 
@@ -288,7 +288,7 @@ def test_one_speaker_does_not_contradict_himself() -> None:
     """Within a report a denial disagrees with another speaker only."""
     one = passage(f"State media said rebels had entered the city of Ostby. {DENIAL}", "Wire")
     said, denied = passage(one.article.text, "Wire", 0, 1).sentences
-    assert relation(ENTERED, Statement(one.article, said), Statement(one.article, denied)) is None
+    assert relate(ENTERED, Statement(one.article, said), Statement(one.article, denied)) is None
 
 
 def test_only_independent_reports_agree() -> None:
@@ -297,7 +297,7 @@ def test_only_independent_reports_agree() -> None:
     a, b = passage(f"{text} It rained.", "Wire"), passage(f"Snow fell. {text}", "Courier", 1, 1)
     other = passage("In Ostby 39 people were killed by the fire at the harbour.", "Courier")
     assert agreement(DEAD, [a, other])[0] == Agreement("agree", (Side((0, 1)),))
-    assert relation(DEAD, Statement(a.article, a.best), Statement(b.article, b.best)) is None
+    assert relate(DEAD, Statement(a.article, a.best), Statement(b.article, b.best)) is None
     same_house = passage(other.article.text, "Wire")
     assert agreement(DEAD, [a, same_house])[0] is None
 

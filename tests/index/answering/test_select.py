@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from index.answering.agreement import Statement
+from index.answering.conflicts import Statement
 from index.answering.select import _repeats
 from index.domain import Article, Sentence
 

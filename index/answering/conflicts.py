@@ -8,12 +8,12 @@ from types import MappingProxyType
 
 import numpy as np
 
-from index.answering.attribution import LONGEST, Attribution, attribute
+from index.answering.attribution import Attribution
 from index.answering.claims import Said
 from index.answering.compare import Verdict, compare
-from index.answering.duplicates import independence, read, same_event, same_subject
 from index.domain import Agreement, Article, Passage, Sentence, Side
 from index.encoder import Vectors
+from index.text.rewrites import independence, read, same_event, same_subject
 
 _KINDS = ("disagree", "updated", "agree")  # what matters most to a reader comes first
 
@@ -36,11 +36,8 @@ class Statement:
 
     @property
     def attribution(self) -> Attribution:
-        """Who says it, by the sentence and what stands around it."""
-        text, start, end = self.article.text, self.sentence.start, self.sentence.end
-        return attribute(
-            text[start:end], text[max(0, start - LONGEST) : start], text[end:][:LONGEST]
-        )
+        """Who says it, as annotated when the article was added."""
+        return Attribution(self.sentence.speaker, self.sentence.act)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +74,7 @@ def same_speaker(one: str | None, other: str | None) -> bool:
     return a <= b or b <= a if a and b else one == other
 
 
-def relation(question: str, a: Statement, b: Statement) -> Verdict | None:
+def relate(question: str, a: Statement, b: Statement) -> Verdict | None:
     """How two sentences relate on a question, in view of the reports they stand in.
 
     Within one report only two speakers can disagree. Reports of different events cannot; and
@@ -113,7 +110,7 @@ def agreement(
         for i in range(j)
         for one in told(passages[i], vectors)
         for other in told(passages[j], vectors)
-        if (found := relation(question, one, other))
+        if (found := relate(question, one, other))
     ]
     for kind in _KINDS:
         of_kind = [pair for pair in pairs if pair.verdict.kind == kind]

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.answering.duplicates import (
+from index.domain import Article
+from index.text.rewrites import (
     independence,
     lifted,
     same_event,
@@ -16,7 +17,6 @@ from index.answering.duplicates import (
     same_sentence,
     same_subject,
 )
-from index.domain import Article
 
 REPORT = """\
 A freight train carrying timber left the rails near the harbour of Ostby early on Tuesday.
