@@ -18,7 +18,7 @@ import discord
 from discord import app_commands
 
 from bot.buttons import answer_rows, keep
-from bot.library import Library
+from bot.collections import Collections
 from bot.manners import (
     Interaction,
     TooManyError,
@@ -45,7 +45,7 @@ from index import (
 )
 
 if TYPE_CHECKING:
-    from bot.client import OnRecord
+    from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
 Chosen = app_commands.Range[str, 1, ROW_CHARS]
@@ -158,7 +158,7 @@ async def _respond(
 
 
 async def _answered(
-    library: Library,
+    library: Collections,
     server: int | None,
     question: str,
     filters: Filters = Filters(),  # noqa: B008 - frozen

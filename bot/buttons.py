@@ -9,7 +9,7 @@ from typing import Any, Self
 import discord
 from discord import ui
 
-from bot.library import Library
+from bot.collections import Collections
 from bot.manners import begin
 from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
@@ -30,7 +30,7 @@ _PLAIN = discord.ButtonStyle.primary
 
 
 async def keep(
-    library: Library, server: int | None, answer: Answer, message: discord.Message | None
+    library: Collections, server: int | None, answer: Answer, message: discord.Message | None
 ) -> None:
     """Log an answer after it was sent; `message` is where all can read it, no direct message.
 

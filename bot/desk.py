@@ -23,7 +23,7 @@ from bot.manners import Interaction, actor_of, archive_of, begin, begun, tell
 from bot.press import IN_PLACE, PRIVATE, ROW_CHARS, Choices, Form, Pressed, button, paged, rows
 from bot.records import ReportGroup, Title, key_of, known, reports, title_choices, titles
 from bot.render import escaped, notice_view
-from bot.wording import fault, place
+from bot.views.text import source_error, source_name
 from bot.work import fitting, report_text
 from index import (
     MAX_NOTE_CHARS,
@@ -472,7 +472,7 @@ async def _settle(
     if uri not in uris.values():
         raise NotFoundError("There is no such source: choose one from the list.")
     await asyncio.to_thread(change, archive.sources, uri)
-    await tell(interaction, notice_view(f"{escaped(place(uri)[:300])}\n{told}"))
+    await tell(interaction, notice_view(f"{escaped(source_name(uri)[:300])}\n{told}"))
 
 
 @pause.autocomplete("source")
@@ -482,7 +482,7 @@ async def _settle(
 async def _sources(interaction: Interaction, typed: str) -> Choices:
     archive = await archive_of(interaction)
     listed = await asyncio.to_thread(archive.sources.all)
-    return rows(typed, [(place(one.uri), _key(one.uri)) for one in listed])
+    return rows(typed, [(source_name(one.uri), _key(one.uri)) for one in listed])
 
 
 def _key(uri: str) -> str:
@@ -494,10 +494,10 @@ def _source_lines(one: Source) -> str:
     """A source: how often it is looked into, and how that went."""
     names = {minutes: name for name, minutes in _MINUTES.items()} | {None: "only on `/reindex`"}
     often = names.get(one.every, f"every {one.every} minutes")
-    lines = [f"{escaped(place(one.uri)[:300])}\n-# {'**paused**' if one.paused else often}"]
+    lines = [f"{escaped(source_name(one.uri)[:300])}\n-# {'**paused**' if one.paused else often}"]
     if one.succeeded:
         lines.append(f"read {format_dt(one.succeeded, 'R')}")
     if one.failing_since:
         since = format_dt(one.failing_since, "R")
-        lines.append(f"**fails** since {since}: {escaped(fault(one)[:300])}")
+        lines.append(f"**fails** since {since}: {escaped(source_error(one)[:300])}")
     return " · ".join(lines)

@@ -15,7 +15,7 @@ from bot.settings import Discord
 from index import Archive, OnRecordError, QuestionError
 
 if TYPE_CHECKING:
-    from bot.client import OnRecord
+    from bot.bot import OnRecord
 
 Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 

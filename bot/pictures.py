@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 from bot.render import escaped
-from bot.wording import day as in_words
+from bot.views.text import format_day as in_words
 from index import Timeline
 
 _MOST_DAYS = 12  # in words; the picture has all

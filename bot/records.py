@@ -13,13 +13,13 @@ import discord
 from discord import app_commands, ui
 from discord.utils import format_dt
 
-from bot.library import Headline
+from bot.collections import Headline
 from bot.manners import Interaction, begin, begun, tell
 from bot.pictures import NO_MATPLOTLIB, caption, draw
 from bot.pictures import words as in_words
 from bot.press import IN_PLACE, ROW_CHARS, Choices, Pressed, button, paged, rows
 from bot.render import citation_line, coded, escaped, notice_view, restriction
-from bot.wording import plural
+from bot.views.text import plural
 from index import Archive, Citation, Feedback, LoggedAnswer, NotFoundError
 
 Title = app_commands.Range[str, 1, 200]

@@ -17,7 +17,7 @@ import discord
 from discord import ui
 from discord.utils import format_dt
 
-from bot.wording import speaker_line, story_line
+from bot.views.text import speaker_line, story_line
 from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
 
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message

@@ -18,12 +18,12 @@ from discord.utils import format_dt
 from bot.manners import missing_to_write
 from bot.notes import Notes
 from bot.render import escaped, notice_view
+from bot.views.text import source_error, source_name
 from bot.watch import ask_again
-from bot.wording import fault, place
 from index import Archive, IngestResult, InputError, ProgressCallback, Source
 
 if TYPE_CHECKING:
-    from bot.client import OnRecord
+    from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
 _ROLL = "servers.json"
@@ -212,8 +212,8 @@ class Roll:
 def _failing_text(failing: Iterable[Source]) -> str:
     """What moderators are told of sources that have failed for a week."""
     lines = [
-        f"- {escaped(place(one.uri)[:300])}\n  since {format_dt(one.failing_since, 'D')}: "
-        f"{escaped(fault(one)[:300])}"
+        f"- {escaped(source_name(one.uri)[:300])}\n  since {format_dt(one.failing_since, 'D')}: "
+        f"{escaped(source_error(one)[:300])}"
         for one in failing
         if one.failing_since
     ]

@@ -17,12 +17,12 @@ import discord
 from discord import ui
 from discord.utils import format_dt
 
-from bot.library import Library
+from bot.collections import Collections
 from bot.manners import Interaction, begin, sentence
 from bot.press import IN_PLACE, Press, Pressed, button
 from bot.render import MAX_TEXT, Row, escaped, notice_view
 from bot.settings import Discord
-from bot.wording import plural, told
+from bot.views.text import outcomes, plural
 from index import (
     Archive,
     CancelledError,
@@ -77,7 +77,7 @@ class Work:
 class Works:
     """All work under way in this process, in threads of its own, apart from those of questions."""
 
-    def __init__(self, library: Library, settings: Discord) -> None:
+    def __init__(self, library: Collections, settings: Discord) -> None:
         """Begin with none; the settings tell which servers share a collection."""
         self.running: dict[str, Work] = {}
         self._library = library
@@ -277,7 +277,7 @@ def result_view(
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with everything in a file where the message holds not all."""
     lines: list[str] = []
-    for head, more, under in told(report, dry_run=dry_run, folders=False):
+    for head, more, under in outcomes(report, dry_run=dry_run, folders=False):
         lines += [head + more, *under] if len(under) > _LISTED else []
     text = f"### {what}\n{report_text(report, dry_run=dry_run)}"
     return fitting(text, "result.txt", interaction, "\n".join(lines))
@@ -300,7 +300,7 @@ def fitting(
 def report_text(report: IngestResult, *, dry_run: bool = False) -> str:
     """What it did: counts, the first titles, and what failed with its reason."""
     lines = []
-    for head, more, under in told(report, dry_run=dry_run, folders=False):
+    for head, more, under in outcomes(report, dry_run=dry_run, folders=False):
         lines += [f"**{head}**{more}", *(f"- {escaped(one)}" for one in under[:_LISTED])]
         lines += [f"- … and {len(under) - _LISTED:,} more"] * (len(under) > _LISTED)
     return "\n".join([*(lines or ["There is nothing new."]), f"-# {report.seconds:.1f} s"])

@@ -91,9 +91,9 @@ class Archive:
         encoder: Encoder,
         *,
         threshold: float = DEFAULT_THRESHOLD,
-        make: bool = True,
+        create: bool = True,
     ) -> Archive:
-        """The embedded collection of that name below a data folder; made there unless `make` is no.
+        """The embedded collection of that name below a data folder, created unless told not to.
 
         Its files are opened at first use.
 
@@ -105,7 +105,7 @@ class Archive:
             raise InputError(
                 f"“{collection}” cannot name a collection: use letters, digits, - and _."
             )
-        if not make and not (data / collection / CATALOGUE).exists():
+        if not create and not (data / collection / CATALOGUE).exists():
             have = ", ".join(cls.names(data)) or "none yet"
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."

@@ -23,7 +23,7 @@ from scipy.optimize import minimize
 from sets import Item, QuestionSet, read
 from sklearn.linear_model import LogisticRegression
 
-from index.evaluate import answered_at, auroc, ndcg
+from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
 from index.ranking.rank import Candidates, Model, Ranking, ranked, signs
 

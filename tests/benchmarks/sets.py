@@ -20,10 +20,10 @@ from typing import Any
 
 import numpy as np
 
+from bot.cli.evaluate import Evidence, Question, load
 from index.archive import Archive
 from index.domain import Article, Filters, Sentence
 from index.encoder import SentenceTransformerEncoder, Vectors
-from index.evaluate import Evidence, Question, load
 from index.ranking.features import table
 from index.ranking.query import parse
 from index.ranking.rank import DEPTH, Candidates, gather

@@ -32,8 +32,8 @@ import discord
 import yarl
 from aiohttp import WSMsgType, web
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Discord, Settings
 from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder
@@ -345,14 +345,14 @@ def serve_bot(address: str, data: Path, adding: int) -> None:
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = where
     manners = Discord(questions_per_minute=1_000, server_questions_per_minute=100_000)
     settings = Settings(data=data, discord=manners)
-    library = Library(settings, SentenceTransformerEncoder())
+    library = Collections(settings, SentenceTransformerEncoder())
     library.archive(int(GUILD)).prepare()
     if adding:
         threading.Thread(target=add_made_up, args=(library, adding), daemon=True).start()
     OnRecord(library, settings).run("token", log_handler=None)
 
 
-def add_made_up(library: Library, count: int) -> None:
+def add_made_up(library: Collections, count: int) -> None:
     """Add reports to the collection that is being asked."""
     sys.stdin.readline()  # until the questions begin
     with tempfile.TemporaryDirectory() as folder:

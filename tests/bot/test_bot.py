@@ -12,8 +12,8 @@ import simcord
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, said
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Answers, Discord, Settings
 from index.archive import Archive
 
@@ -89,7 +89,7 @@ async def test_weak_evidence_declines_with_the_closest_passage(
 ) -> None:
     """Under the threshold the bot says that the reports do not answer, and shows what is near."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=1.0))
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     async with simcord.run(OnRecord(library, settings), shard_count=1) as env:
         room = Newsroom(env)
         room.stock(settings, tmp_path / "reports", dam=DAM)
@@ -171,7 +171,7 @@ async def test_commands_are_synced_only_when_they_changed(
     path = f"/applications/{simcord_env.bot.application_id}/commands"
     synced = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
     assert len(synced) == 1, path
-    await simcord_env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
+    await simcord_env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
     again = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
     assert len(again) == 1
 

@@ -11,8 +11,8 @@ from typing import Any
 import discord
 import pytest
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Answers, Settings
 from index.archive import Archive
 from index.reading.http import Fetcher
@@ -30,7 +30,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     yield OnRecord(library, settings)
     library.close()
 

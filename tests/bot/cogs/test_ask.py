@@ -13,8 +13,8 @@ import simcord
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, CUP, DAM, Newsroom, labels, report, said
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.manners import Pace, TooManyError, begin, explained, meanwhile
 from bot.render import notice_view
 from bot.settings import Discord, Settings
@@ -170,7 +170,7 @@ async def test_direct_messages_are_answered_where_the_operator_says_from_what(
     settings = Settings(
         data=tmp_path, discord=Discord(collections={"*": "desk"}, direct_messages="desk")
     )
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     async with simcord.run(OnRecord(library, settings), shard_count=1) as env:
         room = Newsroom(env)
         room.stock(settings, tmp_path / "reports", dam=DAM, cup=CUP)

@@ -10,8 +10,8 @@ from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, labels, said
 
 from bot import notes
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Discord, Settings
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
@@ -141,7 +141,7 @@ async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> No
     """Without notes in the settings an answer stays as it was sent, whatever becomes of it."""
     message = await asked(room)
     quiet = settings.model_copy(update={"discord": Discord(notes=False)})
-    await room.env.restart_bot(OnRecord(Library(quiet, FakeEncoder()), quiet))
+    await room.env.restart_bot(OnRecord(Collections(quiet, FakeEncoder()), quiet))
     room.archive().retract(dam(room), "It was made up.")
     await room.env.advance_time(300)
     (shown,) = room.channel.history()

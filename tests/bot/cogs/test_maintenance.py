@@ -10,8 +10,8 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, Site, said
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Discord, Settings
 from bot.upkeep import Roll, Upkeep
 from index.errors import InputError
@@ -156,7 +156,7 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
     weeks: Newsroom, settings: Settings
 ) -> None:
     """A server that the bot knew and, when it starts, is no longer in counts as left."""
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     library.archive(77).prepare()
     here = [weeks.guild.id, 77]
     Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
@@ -172,7 +172,7 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
     """A collection that the settings give to several servers is not erased from one of them."""
     settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     library.archive(7).prepare()
     library.archive(8).prepare()
     with pytest.raises(InputError, match="shares its reports"):
@@ -184,7 +184,7 @@ def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
 
 async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
     """A damaged collection of a server that was left is logged, and the next one is erased."""
-    library = Library(settings, FakeEncoder())
+    library = Collections(settings, FakeEncoder())
     library.archive(77).prepare()
     (settings.data / "server-66").mkdir()
     (settings.data / "server-66" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)

@@ -17,7 +17,7 @@ import pytest
 from support.fakes import FakeEncoder, write_rows
 from support.newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
-from bot.library import Library
+from bot.collections import Collections
 from bot.pictures import caption, draw, words
 from bot.records import relative, strength
 from bot.settings import Settings
@@ -235,6 +235,6 @@ async def test_page_that_cannot_be_turned_says_so(
     def broken(*_: object, **__: object) -> None:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setattr(Library, "headlines", broken)
+    monkeypatch.setattr(Collections, "headlines", broken)
     shown = await harbour.reader.click(result.response.message, label="Next ▶")
     assert "The disk is full" in said(shown.followups[0])

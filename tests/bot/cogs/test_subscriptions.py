@@ -11,9 +11,9 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, labels, said
 
+from bot.bot import OnRecord
 from bot.buttons import stop_row
-from bot.client import OnRecord
-from bot.library import Library
+from bot.collections import Collections
 from bot.render import MAX_TEXT, notice_view
 from bot.settings import Answers, Settings
 from index.domain import Filters
@@ -65,7 +65,7 @@ async def test_watch_tells_when_the_reports_answer(
 async def test_watch_outlives_a_restart(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
     """What came in while the bot was away is told when it is back."""
     await watch(room)
-    await room.env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
+    await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     assert "The reports now answer" in said(room.channel.last_message)
@@ -128,7 +128,7 @@ async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: 
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with room.archive().answers._writing() as db:
             db.execute("UPDATE answer SET at = ?", (at,))
-        await room.env.restart_bot(OnRecord(Library(settings, FakeEncoder()), settings))
+        await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
         await room.env.advance_time(1)
         shown = await room.reader.click(result.response.message, label="More passages")
         assert ("is kept here" in said(shown.response)) == (days > settings.answers.keep_days)

@@ -11,9 +11,9 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, labels, parts, said
 
+from bot.bot import OnRecord
 from bot.buttons import answer_rows
-from bot.client import OnRecord
-from bot.library import Library
+from bot.collections import Collections
 from bot.press import ACTIONS, Press
 from bot.settings import Settings
 from index.archive import Archive
@@ -146,7 +146,7 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
 async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settings) -> None:
     """A bot that was started anew answers the buttons of its former self."""
     message = await ask(room)
-    again = OnRecord(Library(settings, FakeEncoder()), settings)
+    again = OnRecord(Collections(settings, FakeEncoder()), settings)
     await room.env.restart_bot(again)
     result = await room.reader.click(message.message, label="Sources")
     assert "### Sources" in said(result.response)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import output
+from bot.cli import output
 from bot.render import answer_view
-from bot.wording import speaker_line, story_line
+from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
 from index.encoder import SentenceTransformerEncoder

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 
-from bot import output
-from bot.wording import speaker_line, story_line
+from bot.cli import output
+from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters, News
 

@@ -19,11 +19,11 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Context, Option
 
-from bot import output
-from bot.command import FAILED, USAGE, Run, each, progress
-from bot.output import Result
+from bot.cli import output
+from bot.cli.context import FAILED, USAGE, Run, each, progress
+from bot.cli.output import Result
 from bot.settings import load
-from bot.wording import failure_line, plural
+from bot.views.text import failure_line, plural
 from index import (
     Archive,
     Filters,
@@ -269,7 +269,7 @@ def evaluate(
     run_file: Annotated[Path | None, Option("--run", help="Write TREC's run format.")] = None,
 ) -> None:
     """Measure ranking and declining on a data set, in a collection of its own."""
-    from index import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
+    from bot.cli import evaluate as evaluation  # noqa: PLC0415 - not needed to answer
 
     run: Run = context.obj
     name = evaluation.collection_name(folder, run.settings.model.name)
@@ -365,7 +365,7 @@ def _held(archive: Archive) -> str:
 @command()
 def bot(context: Context) -> None:
     """Connect to Discord with DISCORD_TOKEN."""
-    from bot.client import run  # noqa: PLC0415 - discord.py takes a second to import
+    from bot.bot import run  # noqa: PLC0415 - discord.py takes a second to import
 
     run(context.obj.settings, context.obj.encoder())
 
@@ -377,7 +377,7 @@ def demo(
     no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Serve the real bot on the sample reports in a page on this machine; needs no token."""
-    from bot.demo import run  # noqa: PLC0415 - needs the extra `demo`
+    from bot.cli.demo import run  # noqa: PLC0415 - needs the extra `demo`
 
     run(context.obj.encoder(), port=port, browser=not no_browser)
 
@@ -385,7 +385,7 @@ def demo(
 @command()
 def doctor(context: Context) -> None:
     """Check settings, model, collections, disk and the token; say what to mend."""
-    from bot.doctor import examine  # noqa: PLC0415 - not needed to answer
+    from bot.cli.doctor import examine  # noqa: PLC0415 - not needed to answer
 
     context.obj.end(examine(context.obj.settings, context.obj.encoder()))
 

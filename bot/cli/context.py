@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import Progress as Bar
 from rich.progress import TextColumn
 
-from bot.library import Library
-from bot.output import Result
+from bot.cli.output import Result
+from bot.collections import Collections
 from bot.settings import Settings
 from index import (
     Archive,
@@ -50,8 +50,8 @@ class Run:
     ) -> Iterator[Archive]:
         """The collection of this run; a name that there is none of is made only where told to."""
         name = name or self.settings.collection
-        with closing(Library(self.settings, self.encoder(threads))) as library:
-            yield library.open(name, make=make or name == _DEFAULT)
+        with closing(Collections(self.settings, self.encoder(threads))) as library:
+            yield library.open(name, create=make or name == _DEFAULT)
 
     def show(self, made: Result) -> None:
         """Print what a command came to; without colours where nobody looks at a terminal."""

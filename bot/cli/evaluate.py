@@ -20,12 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.archive import Archive
-from index.domain import Article, Sentence
-from index.errors import SourceError
-from index.ingest import ProgressCallback
-from index.ranking.rank import Ranking
-from index.reading.text import Failure
+from index import Archive, Article, Failure, ProgressCallback, Ranking, Sentence, SourceError
 
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences
 _K = 10

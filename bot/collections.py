@@ -21,7 +21,7 @@ class Headline:
     published: datetime | None
 
 
-class Library:
+class Collections:
     """Opens collections by name, or for servers. Safe to call from several threads."""
 
     def __init__(self, settings: Settings, encoder: Encoder) -> None:
@@ -32,8 +32,8 @@ class Library:
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
 
-    def open(self, name: str, *, make: bool = True) -> Archive:
-        """The collection of that name; made where there is none, unless `make` is no.
+    def open(self, name: str, *, create: bool = True) -> Archive:
+        """The collection of that name; made where there is none, unless `create` is false.
 
         Raises:
             NotFoundError: there is no such collection, and it is not to be made.
@@ -45,7 +45,7 @@ class Library:
                     name,
                     self._encoder,
                     threshold=self._settings.answers.threshold,
-                    make=make,
+                    create=create,
                 )
             return self._open[name]
 

@@ -12,10 +12,10 @@ from typing import Any
 import discord
 from pydantic import SecretStr
 
+from bot.cli.output import Result
 from bot.manners import lacking
-from bot.output import Result
 from bot.settings import Settings
-from bot.wording import failure_line, plural
+from bot.views.text import failure_line, plural
 from index import CATALOGUE, Archive, Encoder, Failure, OnRecordError
 
 _LEAST_FREE_BYTES = 500_000_000

@@ -45,7 +45,9 @@ def story_line(answer: Answer) -> str | None:
 
 def _news(news: News, shown: int) -> str:
     newest = ", of which the newest are quoted" if news.reports > shown else ""
-    return f"New or changed since {day(news.since)}: {plural(news.reports, 'report')}{newest}."
+    return (
+        f"New or changed since {format_day(news.since)}: {plural(news.reports, 'report')}{newest}."
+    )
 
 
 def _latest(answer: Answer) -> str:
@@ -55,10 +57,13 @@ def _latest(answer: Answer) -> str:
     leads = answer.agreement is not None and 0 in answer.agreement.sides[1].quotes
     if published is None or not leads:
         return "Earlier and later reports."
-    return f"The first quote is the latest, of {day(published)}; an earlier report said otherwise."
+    return (
+        f"The first quote is the latest, of {format_day(published)}; "
+        "an earlier report said otherwise."
+    )
 
 
-def day(moment: date) -> str:
+def format_day(moment: date) -> str:
     """A day in words."""
     return f"{moment.day} {moment:%B %Y}"
 
@@ -68,7 +73,7 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
-def told(
+def outcomes(
     report: IngestResult, *, dry_run: bool = False, folders: bool = True
 ) -> Iterator[tuple[str, str, list[str]]]:
     """What was done, or would be: of each kind how many, more on that, and what belongs under it.
@@ -92,18 +97,18 @@ def told(
 
 def failure_line(failure: Failure, *, folders: bool = True) -> str:
     """What failed and why; a reason that begins with the name of its file does not say it again."""
-    name = place(failure.source)
+    name = source_name(failure.source)
     shown = failure.source if folders else name
     error = failure.error.replace(failure.source, name)
     rest = error.removeprefix(f"{name} ")
     return f"{shown}: {error}" if rest == error else f"{shown} {rest}"
 
 
-def place(source: str) -> str:
+def source_name(source: str) -> str:
     """A source without the folders that it lies in."""
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
-def fault(source: Source) -> str:
+def source_error(source: Source) -> str:
     """Why a source fails, without the folders that it lies in."""
-    return (source.error or "").replace(source.uri, place(source.uri))
+    return (source.error or "").replace(source.uri, source_name(source.uri))

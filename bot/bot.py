@@ -6,18 +6,14 @@ import asyncio
 import contextlib
 import hashlib
 import json
-import tomllib
-from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 import discord
-from discord import app_commands
 from discord.ext import commands
 
 from bot.ask import ask, check, hear, help_
+from bot.collections import Collections
 from bot.desk import add_message, reindex
-from bot.library import Library
 from bot.manners import Interaction, Pace, explained, sentence
 from bot.press import Press
 from bot.records import reports, why
@@ -31,18 +27,13 @@ from index import Encoder, SettingsError
 _PRESSES = 5  # buttons that may be pressed for each question that may be asked
 _SYNCED = "commands.sha256"
 _COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
-_PLACES = {  # in a row of the table
-    discord.Locale.german: 0,
-    discord.Locale.spain_spanish: 1,
-    discord.Locale.latin_american_spanish: 1,
-}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
 class OnRecord(commands.AutoShardedBot):
     """The bot: asks its library, answers in Discord."""
 
-    def __init__(self, library: Library, settings: Settings) -> None:
+    def __init__(self, library: Collections, settings: Settings) -> None:
         """Wire the library; nothing connects before `start`."""
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -59,14 +50,12 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Add the commands, and tell Discord when they differ from those last told."""
-        words = (files("bot") / "translations.toml").read_text("utf-8")
         self.add_dynamic_items(Press)
-        await self.tree.set_translator(_Translations(tomllib.loads(words)))
         for command in _COMMANDS:
             self.tree.add_command(command)
         await self.add_cog(Upkeep(self))
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        told = json.dumps([payload, words, self.application_id], sort_keys=True)
+        told = json.dumps([payload, self.application_id], sort_keys=True)
         digest = hashlib.sha256(told.encode()).hexdigest()
         path = self.settings.data / _SYNCED
         known = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
@@ -99,23 +88,6 @@ class OnRecord(commands.AutoShardedBot):
             await explained(interaction, notice_view(sentence(error)))
 
 
-class _Translations(app_commands.Translator):
-    """Translates what it knows; Discord shows the rest in English."""
-
-    def __init__(self, words: Mapping[str, Sequence[str]]) -> None:
-        """Translate with these words: English -> German, Spanish."""
-        self._words = words
-
-    async def translate(
-        self,
-        string: app_commands.locale_str,
-        locale: discord.Locale,
-        context: app_commands.TranslationContextTypes,  # noqa: ARG002 - the same word everywhere
-    ) -> str | None:
-        found = self._words.get(string.message.removesuffix("."))  # a docstring ends with one
-        return found[_PLACES[locale]] if found and locale in _PLACES else None
-
-
 def run(settings: Settings, encoder: Encoder) -> None:
     """Connect to Discord and serve until stopped.
 
@@ -128,7 +100,7 @@ def run(settings: Settings, encoder: Encoder) -> None:
             "portal (README, “Connect it to Discord”)."
         )
     settings.data.mkdir(parents=True, exist_ok=True)
-    client = OnRecord(Library(settings, encoder), settings)
+    client = OnRecord(Collections(settings, encoder), settings)
     try:
         client.run(settings.token.get_secret_value(), log_handler=None)
     except discord.LoginFailure:

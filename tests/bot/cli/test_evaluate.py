@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 
+from bot.cli.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
 from index.archive import Archive
 from index.errors import SourceError
-from index.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
 
 CORPUS = [
     {"_id": "dam", "title": "Dam", "text": "The dam above Tessen failed. Nobody was warned."},

@@ -10,7 +10,8 @@ from typing import Any
 
 from typer import style
 
-from bot.wording import KINDS, day, plural, speaker_line, story_line, told
+from bot.cli.evaluate import Figures
+from bot.views.text import KINDS, format_day, outcomes, plural, speaker_line, story_line
 from index import (
     SUFFIXES,
     Answer,
@@ -24,7 +25,6 @@ from index import (
     Source,
     explained,
 )
-from index.evaluate import Figures
 
 _LISTED = 20
 _SEEN = 0.05  # of a score, under which a feature is not worth a word
@@ -72,7 +72,7 @@ def report(made: IngestResult, *, dry_run: bool = False, skipped: int | None = N
         "seconds": round(made.seconds, 3),
     }
     lines = []
-    for head, more, under in told(made, dry_run=dry_run):
+    for head, more, under in outcomes(made, dry_run=dry_run):
         lines += [f"{head}{more}", *(f"  {one}" for one in under[:_LISTED])]
         lines += [f"  … and {len(under) - _LISTED:,} more"] * (len(under) > _LISTED)
     if skipped is not None:
@@ -178,7 +178,9 @@ def article(found: Article) -> Result:
     for name, label in _BYLINE.items():
         if value := getattr(found, name):
             guessed = " (guessed)" if name in found.guessed else ""
-            lines.append(f"{label}: {day(value) if isinstance(value, date) else value}{guessed}")
+            lines.append(
+                f"{label}: {format_day(value) if isinstance(value, date) else value}{guessed}"
+            )
     lines += [_notice_line(found)] if found.notice else []
     return Result(_article(found, text=True), "\n".join([*lines, "", found.text]))
 
@@ -193,7 +195,7 @@ def sources(found: Sequence[Source], shown: Sequence[Source]) -> Result:
     lines = []
     for one in shown:
         every = f"every {plural(one.every, 'minute')}" if one.every else "on reindex"
-        good = f", last read {day(one.succeeded)}" if one.succeeded else ""
+        good = f", last read {format_day(one.succeeded)}" if one.succeeded else ""
         lines.append(f"{one.uri}  ({one.kind}, {'paused' if one.paused else every}{good})")
         if one.failures:
             failed = style(f"failed {plural(one.failures, 'time')}", fg="red")
@@ -229,14 +231,14 @@ def figures(measured: Figures, *, failed: bool) -> Result:
 
 def _source_line(found: Article) -> str:
     """Publisher, date and title on one line."""
-    date = day(found.published) if found.published else None
+    date = format_day(found.published) if found.published else None
     return ", ".join(part for part in (found.publisher, date, found.title) if part)
 
 
 def _notice_line(found: Article) -> str:
     """What is wrong with an article, and since when that is known."""
     notice = found.notice
-    return f"{notice.kind} {day(notice.at)}: {notice.note}" if notice else ""
+    return f"{notice.kind} {format_day(notice.at)}: {notice.note}" if notice else ""
 
 
 def _article(found: Article, *, text: bool = False) -> dict[str, Any]:

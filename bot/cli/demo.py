@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 
-from bot.client import OnRecord
-from bot.library import Library
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Discord, Settings
 from index import Encoder, SettingsError
 
@@ -44,7 +44,7 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
-        library = Library(settings, encoder)
+        library = Collections(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
             library.open(_COLLECTION).add([str(sample)], actor="demo")

@@ -1,0 +1,1 @@
+"""Commands, events and loops, one cog a subject."""
