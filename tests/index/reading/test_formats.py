@@ -21,12 +21,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from support.files import pdf
 
-from index.domain import Article
+from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading import formats
-from index.reading.formats import Place
+from index.reading.formats import Link, Origin
 from index.reading.sandbox import Sandbox
-from index.reading.text import Failure, Link
 
 FIRST = "The dam above Tessen failed at dawn on Saturday, and the valley was under water by noon."
 SECOND = "Nobody in the lower town had been warned, said the engineer Ada Vell, who lives there."
@@ -49,7 +48,7 @@ def _end() -> Iterator[None]:
 def read(data: bytes | str, name: str, **place: str) -> list[Article | Failure | Link]:
     """All that a file or page of that name holds."""
     raw = data.encode() if isinstance(data, str) else data
-    return [*formats.read(io.BytesIO(raw), Place(name, **place))]  # type: ignore[arg-type]
+    return [*formats.read(io.BytesIO(raw), Origin(name, **place))]  # type: ignore[arg-type]
 
 
 def article(data: bytes | str, name: str, **place: str) -> Article:
@@ -726,15 +725,15 @@ def test_a_hung_process_is_replaced() -> None:
     """A file that takes for ever fails in time, and the next one is read."""
     sandbox = Sandbox(seconds=3)
     with pytest.raises(SourceError, match="too much memory or time"):
-        sandbox.run("index.reading.web.page", HUNG.encode())
-    assert sandbox.run("index.reading.web.page", page().encode())[0]["text"] == TEXT
+        sandbox.run("index.reading.web.read_html", HUNG.encode())
+    assert sandbox.run("index.reading.web.read_html", page().encode())[0]["text"] == TEXT
     sandbox.close()
 
 
 def test_english_marks_of_windows_stay() -> None:
     """In English with few characters beyond ASCII, none becomes another language's letter."""
     text = "The dam “failed” at dawn — nobody’s been warned. It cost £5 million."
-    (found,) = formats.read(io.BytesIO(text.encode("windows-1252")), Place("dam.txt"))
+    (found,) = formats.read(io.BytesIO(text.encode("windows-1252")), Origin("dam.txt"))
     assert isinstance(found, Article)
     assert found.text == text
 
@@ -744,7 +743,7 @@ def test_markdown_without_end_fails_in_time(monkeypatch: pytest.MonkeyPatch) -> 
     sandbox = Sandbox(seconds=3)
     monkeypatch.setattr(formats, "_SANDBOX", sandbox)
     with pytest.raises(SourceError, match="too much memory or time"):
-        [*formats.read(io.BytesIO(b"[" * 200_000), Place("brackets.md"))]
+        [*formats.read(io.BytesIO(b"[" * 200_000), Origin("brackets.md"))]
     sandbox.close()
 
 
@@ -754,7 +753,7 @@ def test_a_process_that_dies_is_replaced() -> None:
     with pytest.raises(SourceError, match="too much memory or time"):
         sandbox.run("builtins.eval", b"__import__('os')._exit(1)")
     for _ in range(2):
-        assert sandbox.run("index.reading.pdf.portable", pdf(LINES))
+        assert sandbox.run("index.reading.pdf.read_pdf", pdf(LINES))
         assert sandbox._process is not None
         sandbox._process.kill()
         sandbox._process.wait()
@@ -766,7 +765,7 @@ def test_a_process_without_memory() -> None:
     sandbox = Sandbox(memory=400_000_000)
     with pytest.raises(SourceError, match="too much memory or time"):
         sandbox.run("builtins.eval", b"len(bytearray(600_000_000))")
-    assert sandbox.run("index.reading.pdf.portable", pdf(LINES))
+    assert sandbox.run("index.reading.pdf.read_pdf", pdf(LINES))
     sandbox.close()
 
 
@@ -774,7 +773,7 @@ def test_a_process_has_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment of this process does not go over."""
     monkeypatch.setenv("DISCORD_TOKEN", "secret")
     sandbox = Sandbox()
-    sandbox.run("index.reading.pdf.portable", pdf(LINES))
+    sandbox.run("index.reading.pdf.read_pdf", pdf(LINES))
     assert sandbox._process is not None
     assert b"secret" not in Path(f"/proc/{sandbox._process.pid}/environ").read_bytes()
     sandbox.close()

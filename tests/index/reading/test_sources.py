@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import write_rows
 
-from index.domain import Article
+from index.domain import Article, Failure
 from index.errors import SourceError
 from index.reading import formats, sources
 from index.reading.sources import read
-from index.reading.text import Failure, clean, decode
+from index.reading.text import clean, decode
 
 BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 
