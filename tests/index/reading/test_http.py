@@ -224,22 +224,12 @@ def test_hostile_addresses_never_reach_a_server(url: str) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    [
-        "http://10.0.0.1/",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://[::1]/",
-        "http://0x7f.1/",
-        "http://2130706433/",
-        "http://localhost/",
-        "http://user@news.example/",
-        "//127.0.0.2/",
-        "http://127.0.0.1:22/",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1/",
-        "javascript:alert(1)",
-        "http://[::ffff:127.0.0.1]/",
-        "http:\\\\127.0.0.1/",
-    ],
+    r"""
+    http://10.0.0.1/ http://169.254.169.254/latest/meta-data/ http://[::1]/ http://0x7f.1/
+    http://2130706433/ http://localhost/ http://user@news.example/ //127.0.0.2/
+    http://127.0.0.1:22/ file:///etc/passwd gopher://127.0.0.1/ javascript:alert(1)
+    http://[::ffff:127.0.0.1]/ http:\\127.0.0.1/
+    """.split(),
 )
 def test_redirects_to_forbidden_places(place: str) -> None:
     """A redirect is judged like a URL that a person gives."""
@@ -289,63 +279,37 @@ def test_the_next_address_is_tried() -> None:
 # Bad answers
 
 
-def slowly(line: socket.socket, _: str) -> None:
-    """Send a header, one byte at a time, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        line.sendall(b"a")
-        time.sleep(0.05)
+def repeating(start: bytes, again: bytes, pause_s: float = 0.0) -> Talk:
+    """Send the start, then the rest again and again, without end."""
+
+    def talk(line: socket.socket, _: str) -> None:
+        line.sendall(start)
+        while True:
+            line.sendall(again)
+            time.sleep(pause_s)
+
+    return talk
 
 
-def slowly_a_body(line: socket.socket, _: str) -> None:
-    """Send a body, one byte at a time, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        line.sendall(b"a")
-        time.sleep(0.05)
+OK = b"HTTP/1.1 200 OK\r\n"
+SLOW = {
+    "headers": repeating(OK + b"X: ", b"a", 0.05),
+    "body": repeating(OK + b"\r\n", b"a", 0.05),
+    "continue": repeating(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+    "silence": lambda *_: time.sleep(3),
+}
+GZIP_START = OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10]
+ENDLESS = {
+    "headers": repeating(OK, b"X: " + b"a" * 1_000 + b"\r\n"),
+    "body": repeating(OK + b"\r\n", b"a" * 65_536),
+    "chunks": repeating(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"a" * 65_536 + b"\r\n"
+    ),
+    "gzip of nothing": repeating(GZIP_START, b"\x00\x00\x00\xff\xff" * 10_000),
+}
 
 
-def continuing(line: socket.socket, _: str) -> None:
-    """Say that the answer is yet to come, for ever."""
-    while True:
-        line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        time.sleep(0.01)
-
-
-def silence(_: socket.socket, __: str) -> None:
-    """Say nothing."""
-    time.sleep(3)
-
-
-def endless(line: socket.socket, _: str) -> None:
-    """Send a body without end, fast."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        line.sendall(b"a" * 65_536)
-
-
-def endless_chunks(line: socket.socket, _: str) -> None:
-    """Send chunks without end."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        line.sendall(b"10000\r\n" + b"a" * 65_536 + b"\r\n")
-
-
-def endless_headers(line: socket.socket, _: str) -> None:
-    """Send headers without end."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        line.sendall(b"X: " + b"a" * 1_000 + b"\r\n")
-
-
-def empty_gzip(line: socket.socket, _: str) -> None:
-    """Send a gzip body that is large and unpacks to nothing, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10])
-    while True:
-        line.sendall(b"\x00\x00\x00\xff\xff" * 10_000)
-
-
-@pytest.mark.parametrize("talk", [slowly, slowly_a_body, continuing, silence])
+@pytest.mark.parametrize("talk", SLOW.values(), ids=SLOW)
 def test_time_is_limited(talk: Talk) -> None:
     """The time limit holds for the whole answer, not for each byte."""
     started = time.monotonic()
@@ -362,7 +326,7 @@ def test_a_resolver_that_hangs() -> None:
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("talk", [endless, endless_chunks, endless_headers, empty_gzip])
+@pytest.mark.parametrize("talk", ENDLESS.values(), ids=ENDLESS)
 def test_endless_answers(talk: Talk) -> None:
     """Endless bodies and headers are read up to a limit."""
     with serving(talk) as server, pytest.raises(SourceError, match=r"larger than|makes no sense"):
@@ -419,18 +383,14 @@ def test_a_redirect_loop_ends() -> None:
         assert len(server.paths()) == 4
 
 
-def test_nobody_listens() -> None:
-    """A closed port is a SourceError."""
+def test_servers_that_cannot_be_reached() -> None:
+    """A closed port and a server without TLS are SourceErrors."""
     with socket.create_server((LOOPBACK, 0)) as closed:
         server = Server(closed.getsockname()[1])
     with pytest.raises(SourceError, match="cannot be reached"):
         fetcher(server).get(server.url)
-
-
-def test_plain_answers_to_https() -> None:
-    """A server without TLS cannot be read over https."""
     with serving(saying(plain(PAGE))) as server, pytest.raises(SourceError):
-        fetcher(server, seconds=0.5).get(f"https://{LOOPBACK}:{server.port}/")
+        fetcher(server, seconds=0.5).get(server.url.replace("http:", "https:"))
 
 
 # TLS
@@ -482,7 +442,7 @@ def test_certificates_are_checked(identity: Path) -> None:
 def test_time_is_limited_under_tls(identity: Path) -> None:
     """The time limit also holds over TLS, for bodies and for handshakes."""
     trusting = ssl.create_default_context(cafile=str(identity))
-    for talk in (over_tls(identity, slowly_a_body), silence):
+    for talk in (over_tls(identity, SLOW["body"]), SLOW["silence"]):
         started = time.monotonic()
         with serving(talk, tls=True) as server, pytest.raises(SourceError, match="too long"):
             fetcher(server, seconds=0.7, context=trusting).get(
@@ -519,18 +479,13 @@ def test_robots_are_asked_once_and_obeyed() -> None:
 
 def test_robots_that_cannot_be_read() -> None:
     """A robots.txt that fails forbids everything; one that is missing or garbled, nothing."""
-
-    def talk(line: socket.socket, _: str) -> None:
-        line.sendall(plain(PAGE))
-
-    with serving(talk, reply(500)) as server:
+    with serving(saying(plain(PAGE)), reply(500)) as server:
         with pytest.raises(SourceError, match="try again later"):
             fetcher(server).get(server.url)
         assert server.paths() == []
-    with serving(talk, plain(b"\xff\x00 nonsense")) as server:
-        assert fetcher(server).get(server.url).body == PAGE
-    with serving(talk) as server:
-        assert fetcher(server).get(server.url).body == PAGE
+    for robots in (plain(b"\xff\x00 nonsense"), reply(404), reply(302, Location="/robots.txt")):
+        with serving(saying(plain(PAGE)), robots) as server:
+            assert fetcher(server).get(server.url).body == PAGE
 
 
 @pytest.mark.parametrize(
