@@ -98,7 +98,9 @@ class Fetcher:
         target = self.parse(url)
         for _ in range(self.redirects + 1):
             if not self._rules(target, deadline).can_fetch(target.url, "onrecord"):
-                raise SourceError(f"{target.host} asks programs not to read {target.url}.")
+                raise SourceError(
+                    f"{target.host} asks programs not to read {target.url}: save its text."
+                )
             answer = self._request(target, headers, deadline, self.max_bytes)
             if isinstance(answer, Fetched):
                 return answer
@@ -170,7 +172,7 @@ class Fetcher:
             or (is_public(address) and target.port in self.ports)
         ]
         if not addresses:
-            raise SourceError(f"{target.host} is not a public web server: it is not read.")
+            raise SourceError(f"{target.host} is not a public web server: check the address.")
         failure: OSError = TimeoutError()
         for number, address in enumerate(addresses):
             sock = _DeadlineSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
@@ -257,7 +259,9 @@ def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) ->
             body += decoder.decompress(block, _BLOCK_BYTES) if decoder else block
             block = decoder.unconsumed_tail if decoder else b""
             if max(received, len(body)) > max_bytes:
-                raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
+                raise SourceError(
+                    f"{target.url[:200]} is larger than {max_bytes:,} bytes: save its text."
+                )
     if response.length or (decoder and not decoder.eof):  # the answer ends early
         raise http.client.IncompleteRead(bytes(body))
     return bytes(body)

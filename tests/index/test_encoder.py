@@ -33,7 +33,7 @@ def loaded() -> dict[type, Encoder]:
 def test_what_every_encoder_promises(
     kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
 ) -> None:
-    """Vectors are float32 of unit norm in the order of the texts, and do not depend on each other."""
+    """Vectors are float32, of unit norm, in the order of the texts, and independent."""
     encoder = loaded.setdefault(kind, kind())
     vectors = encoder.encode(TEXTS)
     assert (vectors.shape, vectors.dtype) == ((4, dimension), np.float32)

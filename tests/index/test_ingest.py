@@ -26,6 +26,7 @@ from index.archive import Archive
 from index.domain import Article
 from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
 from index.reading import formats
+from index.reading.formats import Origin
 from index.store.sqlite import EmbeddedStore
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -476,7 +477,7 @@ def test_a_reader_that_breaks_starves_no_other(
         def breaking(file: io.BytesIO, origin: Origin) -> Iterator[object]:
             if origin.name.endswith("a.txt"):
                 raise LookupError("nobody foresaw this")
-            yield from real(file, place)
+            yield from real(file, origin)
 
         monkeypatch.setattr(formats, "read", breaking)
         report = here.sources.refresh()
@@ -499,7 +500,7 @@ def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     def slowly(file: io.BytesIO, origin: Origin) -> Iterator[object]:
         if origin.name.startswith(str(slow)):
             time.sleep(0.12)
-        yield from real(file, place)
+        yield from real(file, origin)
 
     monkeypatch.setattr(formats, "read", slowly)
     with archive(tmp_path / "data", FakeEncoder()) as here:
