@@ -102,12 +102,12 @@ class SentenceTransformerEncoder:
         """The packaged model's name; for others the name and a hash of the weights."""
         if self.name == PACKAGED_MODEL:
             return PACKAGED_MODEL
-        return f"{Path(self.name).name}@{_weights_hash(self._model())}"
+        return f"{Path(self.name).name}@{_weights_hash(self._transformer())}"
 
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        dimension = int(self._model().get_embedding_dimension() or 0)
+        dimension = int(self._transformer().get_embedding_dimension() or 0)
         vectors = np.empty((len(texts), dimension), dtype=np.float32)
         order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
         batches = [order[at : at + _BATCH_TEXTS] for at in range(0, len(order), _BATCH_TEXTS)]
@@ -131,7 +131,7 @@ class SentenceTransformerEncoder:
 
         A part is the mean of its own token vectors (late chunking, Günther et al. 2024).
         """
-        model = self._model()
+        model = self._transformer()
         modes = [getattr(module, "pooling_mode", None) for module in model]
         if "mean" not in [getattr(mode, "value", mode) for mode in modes]:
             return self.encode([text, *(text[part.start : part.end] for part in parts)])
@@ -151,7 +151,7 @@ class SentenceTransformerEncoder:
         """Run the network once; in bulk with bfloat16 where that is fast (cosine > .9999)."""
         import torch  # noqa: PLC0415 - seconds to import; `onrecord articles` must not wait
 
-        model = self._model()
+        model = self._transformer()
         with self._lock:  # tokenizers keep state between calls; the network does not
             inputs = model.preprocess(texts)
         fast = bulk and torch.cpu._is_avx512_bf16_supported()  # noqa: SLF001 - no public name
@@ -159,7 +159,7 @@ class SentenceTransformerEncoder:
             output: dict[str, Any] = model(inputs)
         return output
 
-    def _model(self) -> SentenceTransformer:
+    def _transformer(self) -> SentenceTransformer:
         with self._lock:
             if self._loaded is None:
                 self._loaded = self._load()

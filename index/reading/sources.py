@@ -11,7 +11,7 @@ import io
 import os
 import time
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, cast
@@ -165,18 +165,18 @@ def _read_url(
     url: str, fetcher: Fetcher, last_state: PageLookup, *, from_feed: bool = False
 ) -> Iterator[SourceItem]:
     """Read a page or feed and the pages that a feed names, which cannot be feeds themselves."""
-    links: list[str] = []
+    links: Sequence[str] = ()
     try:
         before = last_state(url)
         page = fetcher.get(url, before.etag, before.modified) if before else fetcher.get(url)
         if before and page.not_modified:
-            links += before.links
+            links = before.links
             yield replace(before, unchanged=True)
         else:
             origin = Origin(page.url, page.url, page.content_type, page.charset)
             state = PageState(url, page.etag, page.last_modified)
             items = formats.read(io.BytesIO(page.body), origin)
-            yield from _with_state(state, items, None if from_feed else links)
+            links = yield from _with_state(state, items, follow=not from_feed)
     except InputError as error:
         yield Failure(url, str(error))
     for link in links:
@@ -184,27 +184,27 @@ def _read_url(
 
 
 def _with_state(
-    state: PageState,
-    items: Iterator[Article | Failure | Link],
-    links: list[str] | None = None,
-) -> Iterator[SourceItem]:
-    """Yield the items, then the state if nothing failed and a change could be noticed.
+    state: PageState, items: Iterator[Article | Failure | Link], *, follow: bool = False
+) -> Generator[SourceItem, None, list[str]]:
+    """Yield the items, then the state if nothing failed and a later change could be noticed.
 
-    The URLs of links are added to `links`; without it they are failures.
+    Returns the URLs of links to follow; if none are to be followed, links are failures.
     """
     article_ids: dict[str, None] = {}
+    links: list[str] = []
     failed = False
     for item in items:
-        if isinstance(item, Link) and links is not None:
-            links.append(item.url)
-            continue
         if isinstance(item, Article):
             article_ids[item.article_id] = None
+            yield item
+        elif isinstance(item, Link) and follow:
+            links.append(item.url)
         else:
             failed = True
-        yield _summary_only(item) if isinstance(item, Link) else item
+            yield _summary_only(item) if isinstance(item, Link) else item
     if not failed and (state.etag or state.modified):
-        yield replace(state, articles=tuple(article_ids), links=tuple(links or ()))
+        yield replace(state, articles=tuple(article_ids), links=tuple(links))
+    return links
 
 
 def _summary_only(link: Link) -> Failure:

@@ -1,9 +1,10 @@
 """Read HTML pages, feeds, Word files and zip archives; runs in the sandbox.
 
 Each reader takes bytes and returns records of JSON. A field that its source does not state is
-worked out, and then named in `guessed`. Pages state fields in JSON-LD and meta tags; trafilatura
-reads these too, but without the time of day and without saying what it guessed, so it serves for
-the text and the guesses only. Parsers are imported where they are used, since each takes a while.
+worked out, and then named in `guessed`. Pages state fields in JSON-LD and meta tags. We read these
+ourselves: trafilatura takes a date of modification for that of publication, overlooks agencies as
+authors, and does not say what it guessed. Parsers are imported where they are used, since each
+takes a while.
 """
 
 from __future__ import annotations
