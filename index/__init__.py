@@ -15,6 +15,7 @@ from index.domain import (
     Article,
     Citation,
     CitedQuote,
+    Failure,
     Filters,
     News,
     Notice,
@@ -24,7 +25,13 @@ from index.domain import (
     Sentence,
     Side,
 )
-from index.encoder import PACKAGED_MODEL, Encoder, SentenceTransformerEncoder, Vectors
+from index.encoder import (
+    PACKAGED_MODEL,
+    Encoder,
+    SentenceTransformerEncoder,
+    Vectors,
+    prepare_process,
+)
 from index.errors import (
     CancelledError,
     EncoderError,
@@ -44,10 +51,10 @@ from index.errors import (
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking, explained
-from index.reading.formats import SUFFIXES
+from index.reading.formats import READABLE_SUFFIXES
 from index.reading.http import Fetcher
-from index.reading.sources import Upload, is_address, skipped_files
-from index.reading.text import Failure
+from index.reading.sources import Upload, skipped_files
+from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Verdict, Watch
 from index.store.sqlite import CATALOGUE
@@ -61,7 +68,7 @@ __all__ = [
     "MAX_NOTE_CHARS",
     "MAX_QUESTION_CHARS",
     "PACKAGED_MODEL",
-    "SUFFIXES",
+    "READABLE_SUFFIXES",
     "Act",
     "Agreement",
     "Answer",
@@ -116,10 +123,11 @@ __all__ = [
     "Watch",
     "explained",
     "highlights",
-    "is_address",
     "is_follow_up",
+    "is_url",
     "parse_moment",
     "parse_period",
+    "prepare_process",
     "skipped_files",
     "suggest_dates",
 ]

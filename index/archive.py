@@ -25,6 +25,7 @@ from index.domain import (
     Article,
     Citation,
     CitedQuote,
+    Failure,
     Filters,
     FollowUp,
     Notice,
@@ -40,7 +41,7 @@ from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
 from index.reading import sources
 from index.reading.http import Fetcher
-from index.reading.text import Failure, clean
+from index.reading.text import clean
 from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size, Snapshot, Store

@@ -83,6 +83,34 @@ class Article:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A source that could not be read or stored, and one sentence that says what to do."""
+
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """A file or URL as it was last read: its validators and what it held.
+
+    `etag` and `modified` are a server's ETag and Last-Modified, or a file's time and size.
+    `articles` are ids, `links` the URLs of pages that a feed only names; `unchanged` means that
+    it was not read again.
+    """
+
+    address: str
+    etag: str | None
+    modified: str | None
+    articles: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    unchanged: bool = False
+
+
+SourceItem = Article | Failure | PageState
+
+
+@dataclass(frozen=True, slots=True)
 class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 

@@ -14,10 +14,9 @@ from itertools import chain, islice
 import numpy as np
 
 from index.answering.attribution import annotate
-from index.domain import Act, Article
+from index.domain import Act, Article, Failure, PageState, SourceItem
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
-from index.reading.text import Failure, Item, Page
 from index.reading.urls import site
 from index.store.types import (
     Changes,
@@ -123,7 +122,7 @@ class Intake:
     _unchanged: set[str] = field(init=False, default_factory=set)
     # Changed articles wait until all is read, pages until all of their articles are stored.
     _held: dict[str, Article] = field(init=False, default_factory=dict)
-    _pages: list[Page] = field(init=False, default_factory=list)
+    _pages: list[PageState] = field(init=False, default_factory=list)
     # Of this run: id and address by key, the id that is stored by the id that was read, what
     # should become of each article, and what a dry run, which stores nothing, has seen.
     _same: dict[str, tuple[str, str | None]] = field(init=False, default_factory=dict)
@@ -131,7 +130,7 @@ class Intake:
     _expected: dict[str, Outcome] = field(init=False, default_factory=dict)
     _seen: dict[str, Known] = field(init=False, default_factory=dict)
 
-    def take(self, items: Iterator[Item]) -> IngestResult:
+    def take(self, items: Iterator[SourceItem]) -> IngestResult:
         """Take in what is new among the items.
 
         Raises:
@@ -178,7 +177,7 @@ class Intake:
             self._tell(ready[-1][0].title)
         return commit.generation
 
-    def _batches(self, items: Iterator[Item]) -> Iterator[list[Article]]:
+    def _batches(self, items: Iterator[SourceItem]) -> Iterator[list[Article]]:
         """What goes into one commit each: new articles at once, changed ones when all is read.
 
         The last text of an id stands, and only it: sources that hold an id twice would otherwise
@@ -189,7 +188,7 @@ class Intake:
         for item in items:
             if isinstance(item, Failure):
                 self._failed.append(item)
-            elif isinstance(item, Page):
+            elif isinstance(item, PageState):
                 self._note(item)
             else:
                 self._tell(item.title)
@@ -211,7 +210,7 @@ class Intake:
                 del self._held[article.article_id]
             yield batch
 
-    def _note(self, page: Page) -> None:
+    def _note(self, page: PageState) -> None:
         if not page.unchanged:
             self._pages.append(page)
             return
@@ -221,7 +220,7 @@ class Intake:
                 self._held.pop(article_id, None)
                 self._unchanged.add(article_id)
 
-    def _ripe(self) -> Iterator[Page]:
+    def _ripe(self) -> Iterator[PageState]:
         """Pages none of whose articles waits, with the ids that those are stored under."""
         waiting, self._pages = self._pages, []
         for page in waiting:
@@ -314,7 +313,7 @@ class Intake:
         self._failed.append(Failure(where, "It has no sentences: give it a text."))
         return None
 
-    def _committed(self, ready: list[_Ready], pages: list[Page]) -> Commit:
+    def _committed(self, ready: list[_Ready], pages: list[PageState]) -> Commit:
         """Embed and store a batch."""
         vectors = self._embed(ready)
         put = [

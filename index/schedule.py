@@ -10,13 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from index.domain import Failure, PageState, SourceItem
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, SourceError
 from index.ingest import IngestResult, Intake, ProgressCallback
 from index.reading import sources
 from index.reading.http import Fetcher
-from index.reading.sources import Known
-from index.reading.text import Failure, Item, Page
+from index.reading.sources import PageLookup
+from index.reading.urls import is_url
 from index.store.types import Source, Store
 
 MAX_EVERY = 43_200  # minutes: a month
@@ -52,8 +53,8 @@ class Sources:
         """
         if every is not None and not 1 <= every <= MAX_EVERY:
             raise InputError(f"A source is looked into every 1 to {MAX_EVERY:,} minutes.")
-        if sources.is_address(uri):
-            self._fetcher.locate(uri)
+        if is_url(uri):
+            self._fetcher.parse(uri)
         elif sources.existing(uri) is None:
             raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
         source = replace(_named(uri), every=every)
@@ -154,9 +155,9 @@ class Sources:
         names: Iterable[str],
         read: dict[str, str | None],
         stream: IO[bytes] | None = None,
-        known: Known = lambda _: None,
+        known: PageLookup = lambda _: None,
         seconds: float = math.inf,
-    ) -> Iterator[Item]:
+    ) -> Iterator[SourceItem]:
         """What stands there; each name goes into `read`, with its error where it gave nothing.
 
         Args:
@@ -189,7 +190,7 @@ class Sources:
         for name in names:
             self._store.remember(_named(name))
 
-    def _page(self, address: str) -> Page | None:
+    def _page(self, address: str) -> PageState | None:
         with self._store.snapshot() as snapshot:
             return snapshot.page(address)
 
@@ -201,7 +202,7 @@ class Sources:
         raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
 
 
-def _in_time(items: Iterator[Item], seconds: float) -> Iterator[Item]:
+def _in_time(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]:
     """Items for as long as making them takes no longer; what is done with them does not count."""
     while True:
         started = time.monotonic()
@@ -215,7 +216,7 @@ def _in_time(items: Iterator[Item], seconds: float) -> Iterator[Item]:
 
 
 def _named(uri: str) -> Source:
-    if sources.is_address(uri):
+    if is_url(uri):
         return Source(uri, "url")
     path = Path(uri).expanduser().resolve()
     return Source(str(path), "folder" if path.is_dir() else "file")

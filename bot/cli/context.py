@@ -25,6 +25,7 @@ from index import (
     ProgressCallback,
     QuestionError,
     SentenceTransformerEncoder,
+    prepare_process,
 )
 
 FAILED, USAGE = 1, 2
@@ -41,6 +42,7 @@ class Run:
 
     def encoder(self, threads: int | None = None) -> SentenceTransformerEncoder:
         """The encoder of the settings; loaded at first use."""
+        prepare_process()
         model = self.settings.model
         return SentenceTransformerEncoder(model.name, threads=threads or model.threads)
 

@@ -13,7 +13,7 @@ from typer import style
 from bot.cli.evaluate import Figures
 from bot.views.text import KINDS, format_day, outcomes, plural, speaker_line, story_line
 from index import (
-    SUFFIXES,
+    READABLE_SUFFIXES,
     Answer,
     Article,
     Citation,
@@ -78,7 +78,7 @@ def report(made: IngestResult, *, dry_run: bool = False, skipped: int | None = N
     if skipped is not None:
         document["skipped"] = skipped
     if skipped:
-        endings = ", ".join(sorted(SUFFIXES))
+        endings = ", ".join(sorted(READABLE_SUFFIXES))
         lines.append(f"Skipped {plural(skipped, 'file')} of folders: none ends in {endings}")
     text = "\n".join(lines) or "Nothing new."
     return Result(document, text, failed=bool(made.failed))

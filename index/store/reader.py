@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from index.domain import Article, Filters, Notice, Sentence
+from index.domain import Article, Filters, Notice, PageState, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
-from index.reading.text import Page
 from index.store.types import (
     HistoryEvent,
     Ids,
@@ -251,14 +250,14 @@ class Reader:
         sql = f"SELECT key, article_id FROM alike JOIN article USING (article) WHERE key IN {_LIST}"
         return dict(self.db.execute(sql, (json.dumps([*keys]),)))
 
-    def page(self, address: str) -> Page | None:
+    def page(self, address: str) -> PageState | None:
         row = self.db.execute(
             "SELECT address, etag, modified, articles, links FROM page WHERE address = ? AND NOT "
             "EXISTS (SELECT 1 FROM json_each(articles) "
             "WHERE value NOT IN (SELECT article_id FROM article))",
             (address,),
         ).fetchone()
-        return Page(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
+        return PageState(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         rows = self.db.execute(

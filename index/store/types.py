@@ -17,9 +17,8 @@ from typing import Literal, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from index.domain import Act, Article, Filters, Notice, Sentence
+from index.domain import Act, Article, Filters, Notice, PageState, Sentence
 from index.encoder import Encoder, Vectors
-from index.reading.text import Page
 from index.reading.urls import canonical
 from index.store.answers import AnswerLog
 from index.text.sentences import Span
@@ -65,7 +64,7 @@ class Changes:
     revive: bool = True
     notices: Sequence[tuple[str, Notice]] = ()
     undo: int | None = None
-    pages: Sequence[Page] = ()
+    pages: Sequence[PageState] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +266,7 @@ class Snapshot(Protocol):
     def alike(self, keys: Iterable[str]) -> dict[str, str]:
         """Key (of `keys`) -> id of the article that first had it; unknown keys are left out."""
 
-    def page(self, address: str) -> Page | None:
+    def page(self, address: str) -> PageState | None:
         """What was read there; None where not all of its articles are stored any more."""
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:

@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from index.domain import Notice
+from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
-from index.reading.text import Page
 from index.store.reader import meta, newest, utc_text
 from index.store.types import Changes, Commit, Outcome, PreparedArticle, keys
 from index.text.terms import terms
@@ -136,7 +135,7 @@ class Writer:
         for (key,) in self._db.execute(later, (generation,)).fetchall():
             self._stands_again(key, f"generation <= {generation:d}")
 
-    def _page(self, page: Page) -> None:
+    def _page(self, page: PageState) -> None:
         """Keep by what a page is known again."""
         held = json.dumps(page.articles), json.dumps(page.links)
         self._db.execute(

@@ -26,7 +26,7 @@ from index.archive import Archive
 from index.domain import Article
 from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
 from index.reading import formats
-from index.reading.formats import Place
+from index.reading.formats import Origin
 from index.store.sqlite import EmbeddedStore
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -141,9 +141,9 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     read: list[str] = []
     whole = formats.read
 
-    def noting(file: io.BytesIO, place: Place) -> object:
-        read.append(place.name.rpartition("/")[2])
-        return whole(file, place)
+    def noting(file: io.BytesIO, origin: Origin) -> object:
+        read.append(origin.name.rpartition("/")[2])
+        return whole(file, origin)
 
     encoder = FakeEncoder()
     with site(dam=DAM, cup=CUP) as news, archive(tmp_path, encoder, news.server) as here:
@@ -474,10 +474,10 @@ def test_a_reader_that_breaks_starves_no_other(
             here.sources.add(str(tmp_path / f"{name}.txt"), 30)
         real = formats.read
 
-        def breaking(file: io.BytesIO, place: Place) -> Iterator[object]:
-            if place.name.endswith("a.txt"):
+        def breaking(file: io.BytesIO, origin: Origin) -> Iterator[object]:
+            if origin.name.endswith("a.txt"):
                 raise LookupError("nobody foresaw this")
-            yield from real(file, place)
+            yield from real(file, origin)
 
         monkeypatch.setattr(formats, "read", breaking)
         report = here.sources.refresh()
@@ -497,10 +497,10 @@ def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     settle(tmp_path)
     real = formats.read
 
-    def slowly(file: io.BytesIO, place: Place) -> Iterator[object]:
-        if place.name.startswith(str(slow)):
+    def slowly(file: io.BytesIO, origin: Origin) -> Iterator[object]:
+        if origin.name.startswith(str(slow)):
             time.sleep(0.12)
-        yield from real(file, place)
+        yield from real(file, origin)
 
     monkeypatch.setattr(formats, "read", slowly)
     with archive(tmp_path / "data", FakeEncoder()) as here:

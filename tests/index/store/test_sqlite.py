@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Notice
+from index.domain import Article, Notice, PageState
 from index.encoder import Vectors
 from index.errors import (
     CancelledError,
@@ -29,7 +29,6 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
-from index.reading.text import Page
 from index.store import reader as catalogue
 from index.store import schema
 from index.store import sqlite as embedded
@@ -45,7 +44,7 @@ TABLES = (
     "meta generation article revision sentence embedding staged change origin page notice told"
     " alike"
 ).split()
-PAGE = Page("dam.txt", None, "1 2", ("dam", "bank"), ())
+PAGE = PageState("dam.txt", None, "1 2", ("dam", "bank"), ())
 FIXED = Notice("corrected", "It was noon.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 

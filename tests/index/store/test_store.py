@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Filters, Notice, NoticeKind, Quote
+from index.domain import Article, Filters, Notice, NoticeKind, PageState, Quote
 from index.errors import (
     CancelledError,
     EncoderError,
@@ -23,7 +23,7 @@ from index.errors import (
     NotFoundError,
     StoreError,
 )
-from index.reading.text import Page, clean
+from index.reading.text import clean
 from index.store import sqlite as embedded
 from index.store.sqlite import EmbeddedStore
 from index.store.types import Changes, Commit, PreparedArticle, Snapshot, Source, Store, keys
@@ -672,7 +672,9 @@ def test_waiting_doubles_up_to_a_day() -> None:
 # Pages, and articles under two ids
 
 
-PAGE = Page("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), ("https://l.example/",))
+PAGE = PageState(
+    "https://northwire.example/dam", '"v1"', None, ("dam", "cup"), ("https://l.example/",)
+)
 
 
 def test_a_page_is_known_while_its_articles_are(store: Store) -> None:
