@@ -48,25 +48,29 @@ class Model(BaseModel, extra="forbid", frozen=True):
 class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember answers."""
 
-    threshold: float = Field(DEFAULT_THRESHOLD, ge=0, le=1, description="a number from 0 to 1")
+    threshold: float = Field(
+        default=DEFAULT_THRESHOLD, ge=0, le=1, description="a number from 0 to 1"
+    )
     keep_days: int = _whole(180, 1, 36_500)
 
 
 class Discord(BaseModel, extra="forbid", frozen=True):
     """How the bot behaves in Discord."""
 
-    moderator_roles: tuple[int, ...] = Field((), description="a list of role ids, such as [12345]")
+    moderator_roles: tuple[int, ...] = Field(
+        default=(), description="a list of role ids, such as [12345]"
+    )
     collections: dict[_ServerIdOrAny, _CollectionName] = Field(
-        {}, description=f'a table from server ids, or "*", to names of collections: {_NAME}'
+        default={}, description=f'a table from server ids, or "*", to names of collections: {_NAME}'
     )
     direct_messages: _CollectionName | Literal[""] = Field(
-        "", description=f'the name of a collection, {_NAME}; or ""'
+        default="", description=f'the name of a collection, {_NAME}; or ""'
     )
     questions_per_minute: int = _whole(6, 1, 1_000)
     server_questions_per_minute: int = _whole(60, 1, 100_000)
     attachment_mb: int = _whole(20, 1, 500)
     moderator_channels: dict[_ServerId, int] = Field(
-        {}, description="a table from server ids to channel ids"
+        default={}, description="a table from server ids to channel ids"
     )
     notes: bool = Field(default=True, description="true or false")
     keep_days_after_leaving: int = _whole(30, 0, 3_650)
@@ -92,10 +96,12 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
     data: Annotated[Path, AfterValidator(_expanded)] = Field(description="the path of a folder")
-    collection: _CollectionName = Field("default", description=f"the name of a collection: {_NAME}")
-    model: Model = Field(Model(), description="a section, [model]")
-    answers: Answers = Field(Answers(), description="a section, [answers]")
-    discord: Discord = Field(Discord(), description="a section, [discord]")
+    collection: _CollectionName = Field(
+        default="default", description=f"the name of a collection: {_NAME}"
+    )
+    model: Model = Field(default=Model(), description="a section, [model]")
+    answers: Answers = Field(default=Answers(), description="a section, [answers]")
+    discord: Discord = Field(default=Discord(), description="a section, [discord]")
     token: SecretStr | None = None
 
 
