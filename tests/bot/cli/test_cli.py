@@ -16,7 +16,7 @@ import pytest
 from support.answers import answer_of
 from support.fakes import FakeEncoder
 
-from bot import cli, command, output
+from bot.cli import app, context, output
 
 ROWS: list[dict[str, Any]] = [
     {
@@ -53,7 +53,7 @@ class Shell:
         self._patch.setattr(sys, "argv", ["onrecord", *arguments])
         self._patch.setattr(sys, "stdin", stream)
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            app.main()
         out, self.err = self._capture.readouterr()
         assert (ended.value.code or 0) == status, self.err
         return out
@@ -70,7 +70,7 @@ def run(
     monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
     for name in ("ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(command, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr(context, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
     return Shell(tmp_path / "data", monkeypatch, capsys)
 
 
