@@ -11,9 +11,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
-from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -21,54 +18,12 @@ import typer
 from typer import Argument, Context, Option
 
 from bot.cli import output
-from bot.cli.context import Command, Run, for_each_question, progress
+from bot.cli.context import Run, app, command, filters_of, for_each_question, progress
 from bot.cli.output import Result
-from bot.views.text import failure_line, plural
-from index import (
-    Archive,
-    Filters,
-    InputError,
-    SettingsError,
-    StoreDamagedError,
-    parse_moment,
-    skipped_files,
-)
+from bot.views.text import plural
+from index import Archive, InputError, SettingsError, StoreDamagedError, skipped_files
 
 _CORES = os.cpu_count() or 1
-
-app = typer.Typer(
-    name="onrecord",
-    help="Answers questions about news reports by quoting them.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-command = partial(app.command, cls=Command)
-
-
-def _print_version(asked: bool) -> None:
-    if asked:
-        typer.echo(f"onrecord {version('onrecord')}")
-        raise typer.Exit
-
-
-@app.callback()
-def _global_options(
-    context: Context,
-    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
-    collection: Annotated[
-        str | None, Option(help="Collection, such as server-ID [ONRECORD_COLLECTION].")
-    ] = None,
-    config: Annotated[Path | None, Option(help="Settings file [ONRECORD_CONFIG].")] = None,
-    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
-    debug: Annotated[bool, Option("--debug", help="Show logs and tracebacks.")] = False,
-    _version: Annotated[
-        bool, Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
-    ] = False,
-) -> None:
-    context.obj = Run(data, collection, config, as_json, debug)
-
 
 # Adding and removing
 
@@ -198,13 +153,12 @@ def ask(
     queries: Queries = None,
 ) -> None:
     """Answer a question with quotes, or say that the reports do not."""
-    filters = _filters(publisher, since, until, as_of)
+    filters = filters_of(publisher, since, until, as_of)
     with context.obj.archive() as archive:
-
-        def answer(text: str, key: str | None) -> Result:
-            return output.answer(archive.ask(text, filters), key)
-
-        for_each_question(context.obj, question, queries, answer)
+        for_each_question(
+            *(context.obj, question, queries),
+            lambda text, key: output.answer(archive.ask(text, filters), key),
+        )
         if not archive.size().articles:
             typer.echo("Add reports first: onrecord add FILE...", err=True)
 
@@ -223,7 +177,7 @@ def search(
     explain: Annotated[bool, Option("--explain", help="Say what makes up each score.")] = False,
 ) -> None:
     """Rank sentences or articles without answering."""
-    filters = _filters(publisher, since, until, as_of)
+    filters = filters_of(publisher, since, until, as_of)
     with context.obj.archive() as archive:
 
         def rank(text: str, key: str | None) -> Result:
@@ -231,14 +185,6 @@ def search(
             return output.ranking(ranking, k, key, by_article=by == "article", explain=explain)
 
         for_each_question(context.obj, question, queries, rank)
-
-
-def _filters(
-    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
-) -> Filters:
-    today = datetime.now(UTC).date()
-    ends = parse_moment(until, today, last=True), parse_moment(as_of, today, last=True)
-    return Filters(tuple(publishers or ()), parse_moment(since, today), *ends)
 
 
 @command()
@@ -266,28 +212,20 @@ def history(context: Context) -> None:
     _change(context.obj, lambda archive: output.history(archive.history()))
 
 
-@command()
-def evaluate(
+@command("evaluate")
+def evaluate_(
     context: Context,
     folder: Annotated[Path, Argument(help="A data set in BEIR's layout.")],
     split: Annotated[str, Option(help="Which qrels/SPLIT.tsv.")] = "test",
-    run_file: Annotated[Path | None, Option("--run", help="Write TREC's run format.")] = None,
 ) -> None:
     """Measure ranking and declining on a data set, in a collection of its own."""
-    from bot.cli import evaluate as evaluation  # noqa: PLC0415 - imports scikit-learn and SciPy
+    from bot.cli.evaluate import collection_name, evaluate  # noqa: PLC0415 - imports scikit-learn
 
     run: Run = context.obj
-    name = evaluation.collection_name(folder, run.settings.model.name)
-    with (
-        run.archive(name, threads=_CORES, create=True) as archive,
-        progress("Indexing") as on_progress,
-    ):
-        figures, failures = evaluation.evaluate(
-            archive, folder, split=split, run_file=run_file, on_progress=on_progress
-        )
-    for failure in failures:
-        typer.echo(failure_line(failure), err=True)
-    run.finish(figures.result(failed=bool(failures)))
+    name = collection_name(folder, run.settings.model.name)
+    opened = run.archive(name, threads=_CORES, create=True)
+    with opened as archive, progress("Indexing") as on_progress:
+        run.finish(evaluate(archive, folder, split, on_progress))
 
 
 # Copying and deleting

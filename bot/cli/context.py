@@ -8,15 +8,18 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
 from rich.progress import Progress as ProgressBar
 from rich.progress import TextColumn
+from typer import Context, Option
 from typer.core import TyperCommand
 
 from bot.cli.output import Result
@@ -24,6 +27,7 @@ from bot.collections import Collections
 from bot.settings import Settings, load
 from index import (
     Archive,
+    Filters,
     InputError,
     OnRecordError,
     Progress,
@@ -31,6 +35,7 @@ from index import (
     QuestionError,
     SentenceTransformerEncoder,
     SettingsError,
+    parse_moment,
 )
 
 FAILED, USAGE = 1, 2  # exit statuses
@@ -77,17 +82,18 @@ class Command(TyperCommand):
     """A command that also takes the global options, and reports an error as one sentence."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [*super().get_params(ctx), *_global_options(ctx)]
+        return [*super().get_params(ctx), *_shared(ctx)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        values = {option.name: ctx.params.pop(option.name) for option in _global_options(ctx)}
-        ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
+        values = {option.name: ctx.params.pop(option.name) for option in _shared(ctx)}
+        if not ctx.resilient_parsing:  # as shell completion does, without a Run
+            ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
         return rest
 
     def invoke(self, ctx: Any) -> Any:
         level = logging.DEBUG if ctx.obj.debug else logging.WARNING
-        logging.basicConfig(level=level, stream=sys.stderr, force=True)
+        logging.basicConfig(level=level, stream=sys.stderr)
         try:
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
@@ -103,10 +109,44 @@ class Command(TyperCommand):
             raise typer.Exit(USAGE if usage else FAILED) from None
 
 
-def _global_options(context: Any) -> list[Any]:
+def _shared(context: Any) -> list[Any]:
     """The options of `onrecord` itself that its commands take too: the fields of Run."""
     names = {field.name for field in fields(Run)}
     return [option for option in context.parent.command.params if option.name in names]
+
+
+app = typer.Typer(
+    name="onrecord",
+    help="Answers questions about news reports by quoting them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+command = partial(app.command, cls=Command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"onrecord {version('onrecord')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    context: Context,
+    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
+    collection: Annotated[
+        str | None, Option(help="Collection, such as server-ID [ONRECORD_COLLECTION].")
+    ] = None,
+    config: Annotated[Path | None, Option(help="Settings file [ONRECORD_CONFIG].")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show logs and tracebacks.")] = False,
+    _version: Annotated[
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    context.obj = Run(data, collection, config, as_json, debug)
 
 
 @contextmanager
@@ -126,6 +166,15 @@ def progress(description: str) -> Iterator[ProgressCallback | None]:
             bar.update(task, completed=completed, total=state.total, title=state.title[:40])
 
         yield update
+
+
+def filters_of(
+    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
+) -> Filters:
+    """The filters of a question; dates are ISO 8601 or in words."""
+    today = datetime.now(UTC).date()
+    ends = parse_moment(until, today, last=True), parse_moment(as_of, today, last=True)
+    return Filters(tuple(publishers or ()), parse_moment(since, today), *ends)
 
 
 class _Query(BaseModel, coerce_numbers_to_str=True):

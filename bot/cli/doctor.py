@@ -17,16 +17,16 @@ from bot.settings import Settings
 from bot.views.text import failure_line, plural
 from index import CATALOGUE, Archive, Encoder, Failure, OnRecordError
 
-_LEAST_FREE_BYTES = 500_000_000  # a collection of 10,000 reports takes about 300 MB
+_LEAST_FREE_BYTES = 500_000_000  # room for about one more collection of 20,000 reports
 _TIMEOUT_S = 20.0  # for all that Discord is asked
 _PAGE = 200  # the most servers that Discord lists at once
-_NEEDED = discord.Permissions(
-    view_channel=True,
-    send_messages=True,
-    send_messages_in_threads=True,
-    create_public_threads=True,
-    attach_files=True,
-    read_message_history=True,
+_NEEDED = (
+    "view_channel",
+    "send_messages",
+    "send_messages_in_threads",
+    "create_public_threads",
+    "attach_files",
+    "read_message_history",
 )
 
 
@@ -116,10 +116,11 @@ def _discord(settings: Settings) -> Finding:
     except (discord.HTTPException, OSError):
         return Finding("Discord cannot be reached: check the network and try again", ok=False)
     for server in servers:
-        missing = _NEEDED & ~discord.Permissions(int(server["permissions"]))
-        if names := [name.replace("_", " ") for name, needed in missing if needed]:
+        granted = discord.Permissions(int(server["permissions"]))
+        if missing := [name for name in _NEEDED if not getattr(granted, name)]:
+            names = " or ".join(name.replace("_", " ").title() for name in missing)
             return Finding(
-                f"in “{server['name']}” the bot may not {' or '.join(names)}: allow its role to, "
+                f"in “{server['name']}” the bot may not {names}: allow its role to, "
                 "under Server Settings, Roles",
                 ok=False,
             )

@@ -24,7 +24,8 @@ from sklearn.metrics import ndcg_score, roc_auc_score
 
 from bot.cli.context import read_lines
 from bot.cli.output import Result
-from index import Archive, Article, Failure, InputError, ProgressCallback, Ranking, Sentence
+from bot.views.text import failure_line
+from index import Archive, Article, InputError, ProgressCallback, Ranking, Sentence
 
 _DEPTH = 10
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences: our splits and the gold ones differ a little
@@ -52,45 +53,6 @@ class Question:
     answerable: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its 95 % interval, by the percentile bootstrap over questions (Efron 1979)."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured.
-
-    Attributes:
-        dataset: the folder's name.
-        queries: how many questions were asked.
-        estimates: by name, over the questions each applies to; those that the data set has no
-            judgements for are missing. `ndcg@10` and `recall@10` are over articles; `mrr@10` is
-            over gold sentences if there are any, else over articles; `answered@5%` is the share of
-            answerable questions answered when 5 % of the unanswerable ones are.
-        seconds_per_query: wall-clock time of one search.
-    """
-
-    dataset: str
-    queries: int
-    estimates: Mapping[str, Estimate]
-    seconds_per_query: float
-
-    def result(self, *, failed: bool) -> Result:
-        """The figures as the command prints them, each with its interval."""
-        document: dict[str, Any] = {"dataset": self.dataset, "queries": self.queries}
-        for name, estimate in self.estimates.items():
-            document[name] = round(estimate.value, 4)
-            document[f"{name}_interval"] = [round(estimate.low, 4), round(estimate.high, 4)]
-        document["seconds_per_query"] = round(self.seconds_per_query, 4)
-        lines = [f"{name:>28}  {value}" for name, value in document.items()]
-        return Result(document, "\n".join(lines), failed=failed)
-
-
 class _QueryRow(BaseModel):
     key: str = Field(alias="_id")
     text: str
@@ -109,38 +71,37 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     Raises:
         InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    grades: dict[str, dict[str, int]] = defaultdict(dict)
-    for number, line in read_lines(folder / "qrels" / f"{split}.tsv"):
-        match line.split("\t"):
-            case [query_id, article_id, grade] if grade.strip().isdecimal():
-                if int(grade):  # some sets also list what was judged irrelevant
-                    grades[query_id][article_id] = int(grade)
-            case _ if number > 1:  # the first line names the columns
-                raise InputError(
-                    f"{folder}/qrels/{split}.tsv, line {number}: it must be a query id, an article "
-                    "id and a whole number, separated by tabs."
-                )
+    grades = _grades(folder / "qrels" / f"{split}.tsv")
     evidence: dict[str, list[Evidence]] = defaultdict(list)
-    if (folder / "evidence.jsonl").exists():
-        for gold in _rows(folder / "evidence.jsonl", _EvidenceRow):
-            article, text = articles.get(gold.article_id), gold.text.strip()
-            if article and (start := article.text.find(text)) >= 0:
-                place = Evidence(gold.article_id, start, start + len(text))
-                evidence[gold.query_id].append(place)
-    questions = [
-        Question(
-            query.key,
-            query.text,
-            grades.get(query.key, {}),
-            tuple(evidence.get(query.key, ())),
-            query.metadata.get("answerable"),
-        )
-        for query in _rows(folder / "queries.jsonl", _QueryRow)
-        if query.key in grades or query.metadata.get("answerable") is False
-    ]
+    gold_file = folder / "evidence.jsonl"
+    for gold in _rows(gold_file, _EvidenceRow) if gold_file.exists() else ():
+        article, text = articles.get(gold.article_id), gold.text.strip()
+        if article and (start := article.text.find(text)) >= 0:
+            evidence[gold.query_id].append(Evidence(gold.article_id, start, start + len(text)))
+    questions = []
+    for query in _rows(folder / "queries.jsonl", _QueryRow):
+        answerable = query.metadata.get("answerable")
+        if query.key in grades or answerable is False:
+            judged = grades.get(query.key, {}), tuple(evidence[query.key])
+            questions.append(Question(query.key, query.text, *judged, answerable))
     if not questions:
         raise InputError(f"{folder}/qrels/{split}.tsv judges no question of queries.jsonl.")
     return questions
+
+
+def _grades(path: Path) -> dict[str, dict[str, int]]:
+    """Grades above 0 by query and article; some sets also list what was judged irrelevant."""
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    for number, line in read_lines(path):
+        try:
+            query_id, article_id, grade = line.split("\t")
+            if int(grade) > 0:
+                grades[query_id][article_id] = int(grade)
+        except ValueError as error:
+            if number > 1:  # the first line names the columns
+                wanted = "a query id, an article id and a whole number, separated by tabs"
+                raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
+    return dict(grades)
 
 
 def _rows(path: Path, model: type[_Row]) -> Iterator[_Row]:
@@ -150,8 +111,8 @@ def _rows(path: Path, model: type[_Row]) -> Iterator[_Row]:
             yield model.model_validate_json(line)
         except ValidationError as error:
             names = ", ".join(field.alias or name for name, field in model.model_fields.items())
-            message = f"{path}, line {number}: it must be a JSON object with {names}."
-            raise InputError(message) from error
+            wanted = f"a JSON object with {names}"
+            raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
 
 
 def collection_name(folder: Path, model: str) -> str:
@@ -167,53 +128,46 @@ def _corpus(folder: Path) -> Path:
     for name in ("corpus.jsonl", "corpus.jsonl.gz"):
         if (folder / name).is_file():
             return folder / name
-    raise InputError(
-        f"{folder} has no corpus.jsonl or corpus.jsonl.gz; it also needs queries.jsonl and "
-        "qrels/SPLIT.tsv."
-    )
+    wanted = "corpus.jsonl or corpus.jsonl.gz, queries.jsonl and qrels/SPLIT.tsv"
+    raise InputError(f"{folder} has no corpus: a data set holds {wanted}.")
 
 
 def evaluate(
-    archive: Archive,
-    folder: Path,
-    *,
-    split: str = "test",
-    run_file: Path | None = None,
-    on_progress: ProgressCallback | None = None,
-) -> tuple[Figures, Sequence[Failure]]:
-    """Add a data set's corpus to `archive`, and measure; also returns the rows that failed.
+    archive: Archive, folder: Path, split: str, on_progress: ProgressCallback | None = None
+) -> Result:
+    """The figures of a data set, whose corpus is added to `archive` first.
 
-    Args:
-        archive: best a collection of its own for each data set.
-        folder: in BEIR's layout.
-        split: which qrels.
-        run_file: file to write the ranked articles to, in TREC's format.
-        on_progress: called with the progress of indexing.
+    `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold sentences if there are any,
+    else over articles; `answered@5%` is the share of answerable questions answered when 5 % of the
+    unanswerable ones are. What the data set has no judgements for is missing. NAME_interval
+    is a 95 % interval by the percentile bootstrap over questions (Efron 1979).
 
     Raises:
         InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    failures = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress).failed
+    failed = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress).failed
     articles = {article.article_id: article for article in archive.articles()}
     if not articles:
-        reason = f" ({failures[0].error})" if failures else ""
+        reason = f" ({failed[0].error})" if failed else ""
         raise InputError(f"{_corpus(folder)} holds no article that can be read{reason}.")
     questions = load(folder, split, articles)
     archive.prepare()
     started = time.perf_counter()
     rankings = [archive.search(question.text) for question in questions]
     seconds = (time.perf_counter() - started) / len(questions)
-    if run_file is not None:
-        with run_file.open("w", encoding="utf-8") as file:
-            for question, ranking in zip(questions, rankings, strict=True):
-                for rank, (article, score) in enumerate(ranking.by_article(), 1):
-                    row = f"{question.query_id} Q0 {article.article_id} {rank} {score:.6f}"
-                    file.write(f"{row} onrecord\n")
-    return Figures(folder.name, len(questions), _estimates(questions, rankings), seconds), failures
+    document = {
+        "dataset": folder.name,
+        "queries": len(questions),
+        **_figures(questions, rankings),
+        "seconds_per_query": round(seconds, 4),
+    }
+    lines = [f"{name:>28}  {value}" for name, value in document.items()]
+    lines += [f"Failed: {failure_line(failure)}" for failure in failed]
+    return Result(document, "\n".join(lines), failed=bool(failed))
 
 
-def _estimates(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, Estimate]:
-    """All figures that the judgements allow."""
+def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, Any]:
+    """All figures that the judgements allow, each with its interval."""
     values: dict[str, list[float]] = defaultdict(list)
     confidences: dict[bool | None, list[float]] = defaultdict(list)
     has_evidence = any(question.evidence for question in questions)
@@ -233,27 +187,34 @@ def _estimates(questions: Sequence[Question], rankings: Sequence[Ranking]) -> di
         if question.evidence or not has_evidence:
             first = min(ranks, default=_DEPTH + 1)
             values["mrr@10"].append(1 / first if first <= _DEPTH else 0)
-    estimates = {name: _estimate(np.mean, sample) for name, sample in values.items()}
+    figures: dict[str, Any] = {}
+    for name, sample in values.items():
+        figures |= _estimate(name, np.mean, sample)
     if confidences[True] and confidences[False]:
-        for name, figure in (("decline_auroc", auroc), ("answered@5%", answered_at)):
-            estimates[name] = _estimate(figure, confidences[True], confidences[False])
-    return estimates
+        figures |= _estimate("decline_auroc", auroc, confidences[True], confidences[False])
+        figures |= _estimate("answered@5%", answered_at, confidences[True], confidences[False])
+    return figures
 
 
 def _recall(ranks: Sequence[int], relevant: int) -> float:
     return sum(rank <= _DEPTH for rank in ranks) / relevant
 
 
-def _estimate(figure: Callable[..., float], *samples: Sequence[float]) -> Estimate:
-    """A figure of one or more samples with its interval; the same each time."""
+def _estimate(
+    name: str, figure: Callable[..., float], *samples: Sequence[float]
+) -> dict[str, float | list[float]]:
+    """A figure of one or more samples, and its interval; the same each time."""
     arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
     value = float(figure(*arrays))
-    if min(map(len, arrays)) == 1:  # nothing to draw from
-        return Estimate(value, value, value)
-    interval = bootstrap(
-        arrays, figure, n_resamples=_RESAMPLES, method="percentile", vectorized=False, rng=0
-    ).confidence_interval
-    return Estimate(value, float(interval.low), float(interval.high))
+    low = high = value
+    if min(map(len, arrays)) > 1:  # one value alone has nothing to be drawn from
+        low, high = bootstrap(
+            arrays, figure, n_resamples=_RESAMPLES, method="percentile", vectorized=False, rng=0
+        ).confidence_interval
+    return {
+        name: round(value, 4),
+        f"{name}_interval": [round(float(low), 4), round(float(high), 4)],
+    }
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
@@ -266,8 +227,8 @@ def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
 
 def auroc(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> float:
     """How often a positive scores above a negative; ties count half. Neither may be empty."""
-    scores = [*np.ravel(positives), *np.ravel(negatives)]
-    return float(roc_auc_score([1] * np.size(positives) + [0] * np.size(negatives), scores))
+    labels = [1] * np.size(positives) + [0] * np.size(negatives)
+    return float(roc_auc_score(labels, np.concatenate([positives, negatives])))
 
 
 def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: float = 0.05) -> float:
