@@ -325,6 +325,7 @@ def demo(
     no_browser: Annotated[bool, Option("--no-browser", help="Only print the address.")] = False,
 ) -> None:
     """Serve the real bot on the sample reports in a page on this machine; needs no token."""
+    logging.getLogger("discord").setLevel(logging.ERROR)  # simcord's self-check warns of no guilds
     try:
         from bot.cli.demo import run  # noqa: PLC0415 - needs the extra `demo`
     except ModuleNotFoundError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import tempfile
 import webbrowser
@@ -51,7 +50,6 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
 
 async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
     """Run the bot in a simulated Discord until a signal or until the page ends the session."""
-    logging.getLogger("discord.state").setLevel(logging.ERROR)  # simcord's self-check has no guilds
     shards = None if bot.shard_count else 1  # a sharded client needs a count
     env = simcord.Env(bot, settle_timeout=_REPLY_TIMEOUT_S, shard_count=shards)
     _advance_clock(env)  # before the start: later it would run the timers of all the days between
@@ -72,7 +70,7 @@ class _Person(simcord.MemberActor):
 
     async def send(self, channel: Any, content: str = "", **options: Any) -> discord.Message:
         if reply_to := options.get("reply_to"):
-            content = f"{reply_to.author.mention} {content}"
+            content = f"{reply_to.message.author.mention} {content}"
         return await super().send(channel, content, **options)
 
 
