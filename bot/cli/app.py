@@ -88,13 +88,13 @@ ArticleId = Annotated[str, Argument(help="As `articles` lists it.")]
 @command()
 def remove(context: Context, article_id: ArticleIds) -> None:
     """Remove articles; `restore` brings them back."""
-    _change(context.obj, lambda archive: output.ingest(archive.remove(article_id)))
+    _show(context.obj, lambda archive: output.ingest(archive.remove(article_id)))
 
 
 @command()
 def restore(context: Context, article_id: ArticleIds) -> None:
     """Bring removed articles back."""
-    _change(context.obj, lambda archive: output.ingest(archive.restore(article_id)))
+    _show(context.obj, lambda archive: output.ingest(archive.restore(article_id)))
 
 
 @command()
@@ -104,7 +104,7 @@ def correct(
     note: Annotated[str, Option(help="What is wrong with it; shown with its quotes.")],
 ) -> None:
     """Attach a correction to an article."""
-    _change(context.obj, lambda archive: output.notice(archive.correct(article_id, note)))
+    _show(context.obj, lambda archive: output.notice(archive.correct(article_id, note)))
 
 
 @command()
@@ -114,7 +114,7 @@ def retract(
     note: Annotated[str, Option(help="Why; shown where it was quoted.")],
 ) -> None:
     """Remove an article and say why."""
-    _change(context.obj, lambda archive: output.notice(archive.retract(article_id, note)))
+    _show(context.obj, lambda archive: output.notice(archive.retract(article_id, note)))
 
 
 @command()
@@ -123,10 +123,10 @@ def undo(
     generation: Annotated[int, Argument(help="The last good one; `history` lists them.")],
 ) -> None:
     """Roll all articles back to an earlier generation."""
-    _change(context.obj, lambda archive: output.ingest(archive.undo(generation)))
+    _show(context.obj, lambda archive: output.ingest(archive.undo(generation)))
 
 
-def _change(run: Run, result_of: Callable[[Archive], Result]) -> None:
+def _show(run: Run, result_of: Callable[[Archive], Result]) -> None:
     """Print the result of one call to the collection."""
     with run.archive() as archive:
         run.finish(result_of(archive))
@@ -155,10 +155,11 @@ def ask(
     """Answer a question with quotes, or say that the reports do not."""
     filters = filters_of(publisher, since, until, as_of)
     with context.obj.archive() as archive:
-        for_each_question(
-            *(context.obj, question, queries),
-            lambda text, key: output.answer(archive.ask(text, filters), key),
-        )
+
+        def answer(text: str, key: str | None) -> Result:
+            return output.answer(archive.ask(text, filters), key)
+
+        for_each_question(context.obj, question, queries, answer)
         if not archive.size().articles:
             typer.echo("Add reports first: onrecord add FILE...", err=True)
 
@@ -193,7 +194,7 @@ def articles(
     removed: Annotated[bool, Option("--removed", help="Those that were removed.")] = False,
 ) -> None:
     """List the articles of the collection."""
-    _change(context.obj, lambda archive: output.articles(archive.articles(retired=removed)))
+    _show(context.obj, lambda archive: output.articles(archive.articles(retired=removed)))
 
 
 @command()
@@ -203,13 +204,13 @@ def article(
     revision: Annotated[int | None, Option(help="An earlier revision.")] = None,
 ) -> None:
     """Show an article with its stored text."""
-    _change(context.obj, lambda archive: output.article(archive.article(article_id, revision)))
+    _show(context.obj, lambda archive: output.article(archive.article(article_id, revision)))
 
 
 @command()
 def history(context: Context) -> None:
     """Show the audit log, newest first."""
-    _change(context.obj, lambda archive: output.history(archive.history()))
+    _show(context.obj, lambda archive: output.history(archive.history()))
 
 
 @command("evaluate")
@@ -328,7 +329,9 @@ def demo(
     logging.getLogger("discord").setLevel(logging.ERROR)  # simcord's self-check warns of no guilds
     try:
         from bot.cli.demo import run  # noqa: PLC0415 - needs the extra `demo`
-    except ModuleNotFoundError:
+    except ModuleNotFoundError as error:
+        if error.name != "simcord":
+            raise
         raise SettingsError('The demo needs its extra: pip install "onrecord[demo]".') from None
     run(context.obj.encoder(), port=port, browser=not no_browser)
 

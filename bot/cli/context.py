@@ -39,6 +39,7 @@ from index import (
 )
 
 FAILED, USAGE = 1, 2  # exit statuses
+ResultOf = Callable[[str, str | None], Result]
 _DEFAULT_COLLECTION = Settings.model_fields["collection"].default
 
 
@@ -183,18 +184,12 @@ class _Query(BaseModel, coerce_numbers_to_str=True):
 
 
 def for_each_question(
-    run: Run,
-    question: str | None,
-    queries: Path | None,
-    result_of: Callable[[str, str | None], Result],
+    run: Run, question: str | None, queries: Path | None, result_of: ResultOf
 ) -> None:
-    """Print the result of a question, or one JSON line for each query in a file, in order.
+    """Print the result of a question, or a JSON line for each query in a file, in order.
 
-    Args:
-        run: decides how the result of a single question is printed.
-        question: the question, if there is no file.
-        queries: a file of JSON lines. A query that fails gets a line that says why.
-        result_of: called with a question and the id of its query, if it has one.
+    `result_of` is called with a question and the id of its query. A query that fails gets a line
+    that says why.
     """
     if queries is None:
         if question is None:

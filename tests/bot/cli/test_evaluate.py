@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
+from support.shell import Shell
 
 from bot.cli.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
 from index import Archive, InputError
@@ -41,14 +42,14 @@ EVIDENCE = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small set in BEIR's layout, with evidence and an unanswerable question."""
-    made = tmp_path / "My set"
-    (made / "qrels").mkdir(parents=True)
-    write_rows(made / "corpus.jsonl", CORPUS)
-    write_rows(made / "queries.jsonl", QUERIES)
-    write_rows(made / "evidence.jsonl", EVIDENCE)
+    data_set = tmp_path / "My set"
+    (data_set / "qrels").mkdir(parents=True)
+    write_rows(data_set / "corpus.jsonl", CORPUS)
+    write_rows(data_set / "queries.jsonl", QUERIES)
+    write_rows(data_set / "evidence.jsonl", EVIDENCE)
     lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q1\tcup\t0", "q2\tbank\t2"]
-    (made / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return made
+    (data_set / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return data_set
 
 
 @pytest.fixture
@@ -127,6 +128,13 @@ def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
         "seconds_per_query": document["seconds_per_query"]
     }
     assert not {"hit@4", "hit@10", "evidence_recall@10"} & document.keys()
+
+
+def test_the_command_prints_the_figures(run: Shell, folder: Path) -> None:
+    """`onrecord evaluate --json` prints them, from a collection named after the data set."""
+    assert run.json("evaluate", str(folder))["ndcg@10"] == 1
+    (collection,) = run.data.iterdir()
+    assert collection.name.startswith("evaluate-My-set-")
 
 
 def test_rows_that_fail_are_listed(folder: Path, archive: Archive) -> None:
