@@ -122,7 +122,7 @@ def load(
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
     overrides = {
-        "data": data or os.environ.get("ONRECORD_DATA") or values.get("data", default),
+        "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "token": os.environ.get("DISCORD_TOKEN"),
     }

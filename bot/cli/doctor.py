@@ -50,18 +50,16 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         },
         "Discord": partial(_discord, settings),
     }
-    findings = {name: _run(check) for name, check in checks.items()}
+    findings = {}
+    for name, check in checks.items():
+        try:
+            findings[name] = check()
+        except (OnRecordError, OSError) as error:
+            findings[name] = Finding(str(error), ok=False)
     rows = [{"check": name, "ok": it.ok, "says": it.text} for name, it in findings.items()]
     lines = [f"{'ok ' if it.ok else 'FIX'}  {name}: {it.text}" for name, it in findings.items()]
     failed = not all(finding.ok for finding in findings.values())
     return Result({"checks": rows}, "\n".join(lines), failed=failed)
-
-
-def _run(check: Callable[[], Finding]) -> Finding:
-    try:
-        return check()
-    except (OnRecordError, OSError) as error:
-        return Finding(str(error), ok=False)
 
 
 def _folder(settings: Settings) -> Finding:

@@ -125,9 +125,9 @@ def collection_name(folder: Path, model: str) -> str:
 
 
 def _corpus(folder: Path) -> Path:
-    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
-        if (folder / name).is_file():
-            return folder / name
+    for file in (folder / "corpus.jsonl", folder / "corpus.jsonl.gz"):
+        if file.is_file():
+            return file
     wanted = "corpus.jsonl or corpus.jsonl.gz, queries.jsonl and qrels/SPLIT.tsv"
     raise InputError(f"{folder} has no corpus: a data set holds {wanted}.")
 

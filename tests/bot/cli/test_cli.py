@@ -7,12 +7,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 from support.answers import answer_of
 from support.shell import ROWS, Shell
 
 from bot.cli import app, output
+from index import Archive
 
 COMMANDS = (
     "demo bot add reindex articles article remove restore ask search evaluate history backup"
@@ -354,6 +356,23 @@ def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
     assert (file.read_text(), "--force" in stocked.err) == ("mine", True)
     assert stocked("export", str(file), "--force") == f"2 articles in {file}\n"
     stocked("export", str(tmp_path / "no" / "folder"), status=1)
+
+
+def test_an_export_that_fails_changes_no_file(
+    stocked: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file that was to be replaced is untouched, and no draft stays beside it."""
+    file = tmp_path / "all.jsonl"
+    file.write_text("mine")
+
+    def fail(_: Archive, stream: IO[bytes]) -> int:
+        stream.write(b"half a")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(Archive, "export", fail)
+    stocked("export", str(file), "--force", status=1)
+    assert stocked.err == "onrecord: No space left on device\n"
+    assert file.read_text() == "mine"
     assert [*tmp_path.glob("*.draft")] == []
 
 
