@@ -130,7 +130,7 @@ async def help_(interaction: Interaction) -> None:
 
 
 def _help(bot: OnRecord) -> discord.ui.LayoutView:
-    return notice_view(HELP.format(keep_days=bot.settings.discord.keep_days))
+    return notice_view(HELP.format(keep_days=bot.settings.discord.keep_days_after_leaving))
 
 
 @app_commands.context_menu(name="Check against the reports")

@@ -38,7 +38,9 @@ class Upkeep(commands.Cog):
         """Look after the collections of this bot's library."""
         self._bot = bot
         self._notes = Notes(bot)
-        self._roll = Roll(bot.settings.data / _ROLL, timedelta(days=bot.settings.discord.keep_days))
+        self._roll = Roll(
+            bot.settings.data / _ROLL, timedelta(days=bot.settings.discord.keep_days_after_leaving)
+        )
         self._rolling = asyncio.Lock()
 
     async def cog_load(self) -> None:
