@@ -181,12 +181,6 @@ class Reader:
         rows = self.db.execute(f"{_LIVE}{condition} ORDER BY s.sentence_id", values)
         return np.fromiter((row[0] for row in rows), dtype=np.int64)
 
-    def live(self, ids: Ids) -> Ids:
-        """Those of these sentence ids that are live, ascending: int64 (n,)."""
-        sql = f"{_LIVE} AND s.sentence_id IN {_LIST} ORDER BY s.sentence_id"
-        rows = self.db.execute(sql, (json.dumps(ids.tolist()),))
-        return np.fromiter((row[0] for row in rows), dtype=np.int64)
-
     def live_vectors(self) -> tuple[Ids, Vectors]:
         """All live sentence ids, ascending (n,), and their embeddings: float32 (n, d)."""
         return _vectors(self.db.execute(_LIVE_VECTORS).fetchall())

@@ -17,8 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
-
 from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
@@ -84,15 +82,13 @@ class EmbeddedStore:
                 db.rollback()
 
     def _search(self, reader: Reader, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
-        """Search the newest generation, and drop what is not live in an older reader."""
+        """Search the newest generation; what is not live in an older reader is left out."""
         if self._vectors.version != reader.version:
             self._vectors.follow(self.snapshot)
         ranked = self._vectors.search(vector, k, allowed)
-        if self._vectors.version == reader.version:
-            return ranked
-        ranked = self._vectors.search(vector, 2 * k, allowed)
-        live = np.isin(ranked.ids, reader.live(ranked.ids))
-        return Ranked(ranked.ids[live][:k], ranked.scores[live][:k])
+        if allowed is None and self._vectors.version != reader.version:
+            ranked = self._vectors.search(vector, k, reader.live_ids())
+        return ranked
 
     def commit(
         self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None

@@ -7,12 +7,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -24,7 +25,16 @@ from index import ingest
 from index import schedule as refresh
 from index.archive import Archive
 from index.domain import Article
-from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
+from index.encoder import Vectors
+from index.errors import (
+    EncoderError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    SourceError,
+    StoreBusyError,
+)
+from index.ingest import Progress
 from index.reading import formats
 from index.reading.formats import Place
 from index.store.sqlite import EmbeddedStore
@@ -484,6 +494,66 @@ def test_a_reader_that_breaks_starves_no_other(
         assert len(report.added) == 1
         assert "nobody foresaw this" in report.failed[0].error
         assert [one.failures for one in here.sources.all()] == [1, 0]
+
+
+def test_a_fault_of_the_store_is_no_fault_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is busy while a source is read is an error, and the source did not fail."""
+    (tmp_path / "a.txt").write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.sources.add(str(tmp_path / "a.txt"), 30)
+
+        def busy(*_: object) -> None:
+            raise StoreBusyError("Another process is writing.")
+
+        monkeypatch.setattr("index.store.reader.Reader.page", busy)
+        with pytest.raises(StoreBusyError):
+            here.sources.refresh(NOON)
+        (source,) = here.sources.all()
+        assert (source.failures, source.error, source.checked) == (0, None, None)
+
+
+def test_an_interrupt_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of a run ends it; what was committed stays."""
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.articles == 1:
+            raise KeyboardInterrupt
+
+    rows = stream({"id": "dam", "text": DAM}, {"id": "cup", "text": CUP})
+    with archive(tmp_path, FakeEncoder()) as here:
+        with pytest.raises(KeyboardInterrupt):
+            here.add(["-"], stream=rows, on_progress=interrupt)
+        assert [article.article_id for article in here.articles()] == ["dam"]
+
+
+def test_a_twin_that_comes_in_meanwhile_is_recognised(tmp_path: Path) -> None:
+    """What another process adds while this one embeds is the same report, in the result too."""
+
+    class Slow(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                with archive(tmp_path, FakeEncoder()) as elsewhere:
+                    elsewhere.add(["-"], stream=stream({**row, "url": url + "?utm_source=feed"}))
+            return super().encode(texts, **how)
+
+    url = "https://northwire.example/dam"
+    row = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
+    with archive(tmp_path, Slow()) as here:
+        result = here.add(["-"], stream=stream({**row, "url": url}))
+        assert (result.added, result.unchanged, result.generation) == ((), 1, 1)
+        assert len(here.articles()) == 1
+
+
+def test_files_without_a_reader_are_counted(tmp_path: Path) -> None:
+    """The result says how many files of a folder were skipped."""
+    (tmp_path / "reports").mkdir()
+    for name in ("a.txt", "b.exe", "c.jpg"):
+        (tmp_path / "reports" / name).write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        assert here.add([str(tmp_path / "reports")]).skipped == 2
 
 
 def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -58,10 +57,10 @@ def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
         said = {row[1] for row in db.execute("PRAGMA table_info(feedback)")}
     db.close()
     assert columns == set(
-        "answer_id at question filters generation model status confidence cuts reason channel "
+        "answer_id at question filters generation model status confidence parts reason channel "
         "message".split()
     )
-    assert said == {"number", "answer_id", "at", "verdict", "note"}
+    assert said == {"reader", "answer_id", "at", "note"}
 
 
 def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
@@ -84,7 +83,7 @@ def test_logging_makes_no_generation(archive: Archive) -> None:
     """The same question gives the same answer id before and after the log was written."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent)
-    archive.answers.add_feedback(sent.answer_id, "useful", reader=1)
+    archive.answers.add_feedback(sent.answer_id, "Another gate.", reader=1)
     assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
 
 
@@ -111,26 +110,16 @@ def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
         archive.answers.get("0123456789ab")
 
 
-def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
-    """What readers said comes back in order, with the reason they gave."""
-    archive.answers.add_feedback("0123456789ab", "useful", reader=1)
-    archive.answers.add_feedback("0123456789ab", "wrong", "It is about another gate.", reader=2)
-    kept = archive.answers.feedback("0123456789ab")
-    assert [(one.verdict, one.note) for one in kept] == [
-        ("useful", ""),
-        ("wrong", "It is about another gate."),
-    ]
-    assert archive.answers.feedback("ffffffffffff") == []
-
-
 def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
-    """Pressed again, a button counts once; and the file holds nothing of who pressed it."""
-    for reader in (123456789012345678, 2, 123456789012345678):
-        archive.answers.add_feedback("0123456789ab", "useful", reader=reader)
-    archive.answers.add_feedback("0123456789ab", "wrong", "Another gate.", reader=123456789012345678)
-    archive.answers.add_feedback("ffffffffffff", "useful", reader=2)
-    kept = archive.answers.feedback("0123456789ab")
-    assert [one.verdict for one in kept] == ["useful", "wrong"]
+    """Sent again, feedback counts once; and the file holds nothing of who sent it."""
+    sent, other = archive.ask("When did the gate fail?"), archive.ask("Who built the gate?")
+    archive.answers.record(sent)
+    archive.answers.record(other)
+    for reader, note in ((123456789012345678, "No."), (2, "Who?"), (123456789012345678, "Wrong.")):
+        archive.answers.add_feedback(sent.answer_id, note, reader=reader)
+    archive.answers.add_feedback(other.answer_id, "Who?", reader=2)
+    kept = archive.answers.feedback(sent.answer_id)
+    assert [feedback.note for feedback in kept] == ["Who?", "Wrong."]
     with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
         rows = db.execute("SELECT * FROM feedback").fetchall()
     db.close()
@@ -138,31 +127,24 @@ def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
     assert "123456789012345678" not in str(rows)
 
 
+def test_feedback_needs_an_answer(archive: Archive) -> None:
+    """Feedback on an answer that is forgotten is refused with what to do."""
+    with pytest.raises(NotFoundError, match="long ago"):
+        archive.answers.add_feedback("ffffffffffff", "Wrong.", reader=1)
+    assert archive.answers.feedback("ffffffffffff") == []
+
+
 def test_old_answers_are_forgotten(archive: Archive) -> None:
     """Pruning drops what was answered and judged before the days that are kept, and no more."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent)
-    archive.answers.add_feedback(sent.answer_id, "useful", reader=1)
+    archive.answers.add_feedback(sent.answer_id, "Another gate.", reader=1)
     archive.answers.prune(1)
     assert archive.answers.get(sent.answer_id).answer == sent
     archive.answers.prune(0)
     with pytest.raises(NotFoundError, match="long ago"):
         archive.answers.get(sent.answer_id)
     assert archive.answers.feedback(sent.answer_id) == []
-
-
-def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
-    """A log that has only the cuts of quotes still gives the quotes and their sources."""
-    sent = archive.ask("When did the gate fail?")
-    archive.answers.record(sent, channel=1, message=2)
-    cut = sent.quotes[0].quote
-    old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
-    with archive.answers._writing() as db:
-        db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))
-    found = archive.answers.get(sent.answer_id).answer
-    assert found.quotes[0].quote == cut
-    assert [one.article.article_id for one in found.citations] == [cut.article_id]
-    assert len(archive.answers.quoting(cut.article_id)) == 1
 
 
 def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
