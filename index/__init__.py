@@ -50,8 +50,9 @@ from index.reading.sources import Upload, is_address
 from index.reading.text import Failure
 from index.schedule import Sources
 from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Watch
+from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
-from index.store.types import HistoryEvent, Size, Source
+from index.store.types import HistoryEvent, Size
 from index.text.periods import parse_moment, parse_period, suggest_dates
 from index.text.sentences import Span
 

@@ -20,15 +20,13 @@ from index.domain import Article
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.text import Failure, Item, Page
+from index.store.identity import comes_from, identity_keys, refusal
 from index.store.types import (
     Changes,
     Decision,
     Outcome,
     PreparedArticle,
     Store,
-    comes_from,
-    identity_keys,
-    refusal,
 )
 from index.store.writer import check_model
 from index.text.sentences import Span, split

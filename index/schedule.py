@@ -17,7 +17,8 @@ from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.sources import Known
 from index.reading.text import Failure, Item, Page
-from index.store.types import Source, Store
+from index.store.sources import Source
+from index.store.types import Store
 
 MAX_EVERY = 43_200  # minutes: a month
 MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn

@@ -16,21 +16,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, Protocol
 
-from pydantic import TypeAdapter
-
-from index.domain import (
-    Act,
-    Agreement,
-    Answer,
-    Article,
-    ChangeKind,
-    Citation,
-    CitedQuote,
-    Filters,
-    News,
-    Quote,
-)
+from index.domain import Answer, Article, Filters
 from index.errors import NotFoundError, QuoteError
+from index.store.answer_json import (
+    Articles,
+    dump_filters,
+    dump_parts,
+    load_filters,
+    load_parts,
+)
 
 _PUBLIC = "message IS NOT NULL AND status = 'answered'"
 
@@ -102,51 +96,10 @@ class StaleAnswer:
     quotes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Cut:
-    """Where a quote was cut, and all else of a `CitedQuote`."""
-
-    article_id: str
-    start: int
-    end: int
-    citation: int
-    score: float
-    speaker: str | None
-    act: Act
-    also: tuple[int, ...]
-    change: ChangeKind | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Cited:
-    """A `Citation`, its article by id and revision."""
-
-    number: int
-    article_id: str
-    revision: int
-    independent_of: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """What an answer is made of, without the text of any article."""
-
-    cuts: tuple[_Cut, ...]
-    cited: tuple[_Cited, ...]
-    agreement: Agreement | None
-    news: News | None
-
-
-_PARTS = TypeAdapter(_Parts)
-_FILTERS = TypeAdapter(Filters)
-
-
-class Reading(Protocol):
+class Reading(Articles, Protocol):
     """One generation of a collection, as far as answers are restored from it."""
 
     db: sqlite3.Connection
-
-    def article(self, article_id: str, revision: int | None = None) -> Article: ...
 
 
 class AnswerLog:
@@ -170,8 +123,8 @@ class AnswerLog:
         """
         values = (
             *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
-            *(_json(_FILTERS, answer.filters), answer.generation, answer.model, answer.status),
-            *(answer.confidence, _json(_PARTS, _parts(answer)), answer.reason, channel, message),
+            *(dump_filters(answer.filters), answer.generation, answer.model, answer.status),
+            *(answer.confidence, dump_parts(answer), answer.reason, channel, message),
         )
         with self._writing() as db:
             db.execute(
@@ -229,7 +182,7 @@ class AnswerLog:
 
         Asking for the same again gives the same watch.
         """
-        filters = _json(_FILTERS, answer.filters)
+        filters = dump_filters(answer.filters)
         with self._writing() as db:
             rows = db.execute(
                 "INSERT INTO watch (question, filters, generation, channel, person) "
@@ -252,7 +205,7 @@ class AnswerLog:
         """All watches, oldest first."""
         columns = "number, question, filters, generation, channel, person"
         rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
-        return [Watch(n, text, _FILTERS.validate_json(own), *rest) for n, text, own, *rest in rows]
+        return [Watch(n, text, load_filters(own), *rest) for n, text, own, *rest in rows]
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
         """Public answers posted since then whose quotes no longer stand, until marked as notified.
@@ -332,60 +285,19 @@ def _restored(reading: Reading, answer_id: str) -> LoggedAnswer:
     row = _row(reading.db, answer_id.strip().lower())
     key, at, question, filters, generation, model, status, *rest = row
     confidence, parts, reason, channel, message = rest
-    kept = _PARTS.validate_json(parts)
-    citations = {
-        cited.number: Citation(
-            cited.number, reading.article(cited.article_id, cited.revision), cited.independent_of
-        )
-        for cited in kept.cited
-    }
-    quotes = tuple(
-        CitedQuote(
-            Quote.cut(citations[cut.citation].article, cut.start, cut.end),
-            *(cut.citation, cut.speaker, cut.act, cut.also, cut.change),
-        )
-        for cut in kept.cuts
-    )
     answer = Answer(
         answer_id=key,
         question=question,
-        filters=_FILTERS.validate_json(filters),
+        filters=load_filters(filters),
         generation=generation,
         model=model,
         status=status,
         confidence=confidence,
-        quotes=quotes if status == "answered" else (),
-        closest=quotes[0] if quotes and status != "answered" else None,
-        citations=tuple(citations[number] for number in sorted(citations)),
-        agreement=kept.agreement,
         reason=reason,
-        news=kept.news,
-        scores=tuple(cut.score for cut in kept.cuts),
+        **load_parts(parts, status, reading),
     )
     then = {c.article.article_id: c.article.revision for c in answer.citations}
     now = [reading.article(article_id) for article_id in then]
     updated = tuple(a for a in now if not a.retired and a.revision != then[a.article_id])
     removed = tuple(a for a in now if a.retired)
     return LoggedAnswer(answer, datetime.fromisoformat(at), channel, message, updated, removed)
-
-
-def _parts(answer: Answer) -> _Parts:
-    """What an answer is made of, to be restored from it."""
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    scores = answer.scores or (0.0,) * len(quotes)
-    cuts = tuple(
-        _Cut(
-            *(q.quote.article_id, q.quote.start, q.quote.end, q.citation, score),
-            *(q.speaker, q.act, q.also, q.change),
-        )
-        for q, score in zip(quotes, scores, strict=False)
-    )
-    cited = tuple(
-        _Cited(c.number, c.article.article_id, c.article.revision, c.independent_of)
-        for c in answer.citations
-    )
-    return _Parts(cuts, cited, answer.agreement, answer.news)
-
-
-def _json(adapter: TypeAdapter[Any], value: object) -> str:
-    return adapter.dump_json(value).decode()

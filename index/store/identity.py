@@ -8,12 +8,40 @@ another outlet's mouth.
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from dataclasses import dataclass, replace
 from typing import Any
 
 from index.domain import Article
-from index.store.types import Decision, comes_from, identity_keys, refusal
+from index.reading.urls import canonical, site
+from index.store.types import Decision
+
+
+def identity_keys(article: Article) -> tuple[str, ...]:
+    """Keys that recognise an article under another id.
+
+    Its canonical URL, where it has one, and last a hash of publisher, title and text.
+    """
+    parts = [(article.publisher or "").casefold(), article.title, article.text]
+    words = "\x00".join(" ".join(part.split()) for part in parts).encode("utf-8", "surrogatepass")
+    page = (f"page {canonical(article.url)}",) if article.url else ()
+    return (*page, f"words {hashlib.sha256(words).hexdigest()}")
+
+
+def comes_from(source: str | None, known: Article) -> bool:
+    """Whether a source is where an article came from: its site, or the same machine's files."""
+    homes = {site(known.source)} | ({site(known.url)} if known.url else set())
+    return site(source) in homes
+
+
+def refusal(known: Article) -> str:
+    """Why an article from elsewhere may not revise this one, and what to do."""
+    return (
+        f"“{known.title}” came from {site(known.source) or 'a file'}, and is revised only from "
+        "there: give this report an address or an id of its own, or say with `correct` what is "
+        "wrong with that one."
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,8 @@ from index.encoder import Vectors
 from index.errors import NotFoundError
 from index.reading.text import Page
 from index.store.identity import decide
+from index.store.schema import meta, moment, utc_text
+from index.store.sources import Source, read_sources
 from index.store.types import (
     Decision,
     HistoryEvent,
@@ -25,7 +27,6 @@ from index.store.types import (
     RecentArticle,
     Rows,
     Size,
-    Source,
 )
 
 _CACHED_ARTICLES = 2_000
@@ -51,17 +52,6 @@ _NEAR = f"""
     JOIN sentence n ON n.revision = s.revision
     AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {_LIST}
 """
-
-
-def utc_text(moment: datetime | None) -> str | None:
-    """A moment as stored: UTC, ISO 8601, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
-
-
-def meta(db: sqlite3.Connection, key: str) -> str | None:
-    """One value of the `meta` table."""
-    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-    return row[0] if row else None
 
 
 def newest(db: sqlite3.Connection) -> IndexVersion:
@@ -320,11 +310,7 @@ class Reader:
         ]
 
     def sources(self) -> list[Source]:
-        rows = self.db.execute(
-            "SELECT uri, kind, every, paused, checked, succeeded, failures, failing_since, error, "
-            "reported FROM source ORDER BY number"
-        )
-        return [_source(row) for row in rows]
+        return read_sources(self.db)
 
     def _notice(self, article_id: str) -> Notice | None:
         """The newest notice of an article; an empty kind cancels earlier notices."""
@@ -385,23 +371,11 @@ def _vectors(rows: list[tuple[int, bytes]]) -> tuple[Ids, Vectors]:
     return ids, _matrix([row[1] for row in rows])
 
 
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
-
-
 def _article(row: Sequence[Any], notice: Notice | None) -> Article:
     _, number, retired, *values = row
     named = dict(zip(_FIELDS, values, strict=True))
-    named |= {"published": _moment(named["published"]), "guessed": tuple(named["guessed"].split())}
+    named |= {"published": moment(named["published"]), "guessed": tuple(named["guessed"].split())}
     return Article(**named, revision=number, retired=bool(retired), notice=notice)
-
-
-def _source(row: Sequence[Any]) -> Source:
-    uri, kind, every, paused, checked, succeeded, failures, since, error, reported = row
-    moments = _moment(checked), _moment(succeeded)
-    return Source(
-        *(uri, kind, every, bool(paused), *moments, failures, _moment(since), error, bool(reported))
-    )
 
 
 def _sentence(row: Sequence[Any], article: Article) -> Sentence:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
@@ -193,3 +194,24 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
                 f"The collection cannot be opened or used ({error}): if it was erased just now, "
                 "try again; else check its folder, permissions and disk."
             )
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment as stored: UTC, ISO 8601, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+
+
+def moment(text: str | None) -> datetime | None:
+    """A stored moment."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def meta(db: sqlite3.Connection, key: str) -> str | None:
+    """One value of the `meta` table."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
+
+
+def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
+    """Set one value of the `meta` table."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

@@ -19,12 +19,14 @@ from pathlib import Path
 
 from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
+from index.store import sources
 from index.store.answers import AnswerLog
-from index.store.reader import GenerationCache, Reader, meta, newest, utc_text
-from index.store.schema import connect, explained
-from index.store.types import Changes, Commit, Ids, Ranked, Source
+from index.store.reader import GenerationCache, Reader, newest
+from index.store.schema import connect, explained, meta, set_meta
+from index.store.sources import Source
+from index.store.types import Changes, Commit, Ids, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
-from index.store.writer import Writer, set_meta
+from index.store.writer import Writer
 
 CATALOGUE = "catalogue.sqlite3"
 _CACHE = "vectors.faiss"
@@ -101,31 +103,23 @@ class EmbeddedStore:
     # Sources
 
     def add_source(self, source: Source) -> None:
-        sql = "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-        self._write(sql, source.uri, source.kind, source.every)
+        self._run(sources.ADD, source.uri, source.kind, source.every)
 
     def schedule_source(self, uri: str, every: int | None) -> None:
-        self._write("UPDATE source SET every = ? WHERE uri = ?", every, uri)
+        self._run(sources.SCHEDULE, every, uri)
 
     def pause_source(self, uri: str, *, paused: bool) -> None:
-        fresh = "" if paused else ", failures = 0, checked = NULL"
-        self._write(f"UPDATE source SET paused = ?{fresh} WHERE uri = ?", paused, uri)
+        self._run(sources.PAUSE if paused else sources.RESUME, uri)
 
     def update_source(self, source: Source) -> None:
-        moments = (source.checked, source.succeeded, source.failing_since)
-        self._write(
-            "UPDATE source SET checked = ?, succeeded = ?, failing_since = ?, failures = ?, "
-            "error = ?, reported = ? WHERE uri = ?",
-            *map(utc_text, moments),
-            *(source.failures, source.error, source.reported, source.uri),
-        )
+        self._run(sources.UPDATE, *sources.status(source), source.uri)
 
     def remove_source(self, uri: str) -> None:
-        self._write("DELETE FROM source WHERE uri = ?", uri)
+        self._run(sources.REMOVE, uri)
 
-    def _write(self, sql: str, *values: object) -> None:
+    def _run(self, statement: str, *values: object) -> None:
         with self._writing() as db:
-            db.execute(sql, values)
+            db.execute(statement, values)
 
     # The whole
 

@@ -6,11 +6,10 @@ change together or not at all. A snapshot sees exactly one generation from begin
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -20,11 +19,9 @@ import numpy.typing as npt
 from index.domain import Act, Article, Filters, Notice, Sentence
 from index.encoder import Encoder, Vectors
 from index.reading.text import Page
-from index.reading.urls import canonical, site
 from index.store.answers import AnswerLog
+from index.store.sources import Source
 from index.text.sentences import Span
-
-_DAY = 24 * 60  # minutes
 
 Ids = npt.NDArray[np.int64]
 Outcome = Literal[
@@ -121,71 +118,6 @@ class HistoryEvent:
     note: str
     articles: Mapping[str, int] = field(default_factory=dict)
     titles: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A place that articles come from, and how reading it went.
-
-    Attributes:
-        every: minutes between two reads; None: only when a reindex is asked for.
-        checked, succeeded: when it was read last, and last without failing.
-        failures: in a row; `error` is the last one, `failing_since` the moment of the first.
-        reported: whether moderators know that it fails.
-    """
-
-    uri: str
-    kind: Literal["file", "folder", "url"]
-    every: int | None = None
-    paused: bool = False
-    checked: datetime | None = None
-    succeeded: datetime | None = None
-    failures: int = 0
-    failing_since: datetime | None = None
-    error: str | None = None
-    reported: bool = False
-
-    def due(self, now: datetime) -> bool:
-        """Whether to read it again; each failure in a row doubles the wait, up to a day."""
-        if self.every is None or self.paused:
-            return False
-        wait = min(self.every * 2 ** min(self.failures, 20), max(self.every, _DAY))
-        return self.checked is None or self.checked + timedelta(minutes=wait) <= now
-
-    def after(self, now: datetime, error: str | None) -> Source:
-        """The source after it was read, or failed to be."""
-        if error is None:
-            fresh = Source(self.uri, self.kind, self.every, self.paused)
-            return replace(fresh, checked=now, succeeded=now)
-        since = self.failing_since or now
-        failures = self.failures + 1
-        return replace(self, checked=now, failures=failures, failing_since=since, error=error)
-
-
-def identity_keys(article: Article) -> tuple[str, ...]:
-    """Keys that recognise an article under another id.
-
-    Its canonical URL, where it has one, and last a hash of publisher, title and text.
-    """
-    parts = [(article.publisher or "").casefold(), article.title, article.text]
-    words = "\x00".join(" ".join(part.split()) for part in parts).encode("utf-8", "surrogatepass")
-    page = (f"page {canonical(article.url)}",) if article.url else ()
-    return (*page, f"words {hashlib.sha256(words).hexdigest()}")
-
-
-def comes_from(source: str | None, known: Article) -> bool:
-    """Whether a source is where an article came from: its site, or the same machine's files."""
-    homes = {site(known.source)} | ({site(known.url)} if known.url else set())
-    return site(source) in homes
-
-
-def refusal(known: Article) -> str:
-    """Why an article from elsewhere may not revise this one, and what to do."""
-    return (
-        f"“{known.title}” came from {site(known.source) or 'a file'}, and is revised only from "
-        "there: give this report an address or an id of its own, or say with `correct` what is "
-        "wrong with that one."
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,24 +309,16 @@ class Store(Protocol):
         """Bring what is derived up to date, so that the next question does not wait for it."""
 
     def backup(self, file: Path) -> None:
-        """Write a consistent copy of the newest generation to a file, whole or not at all.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
+        """Write a copy of the newest generation to a file, or nothing. Raises StoreError."""
 
     def recover(self, file: Path) -> None:
-        """Put a copy in the place of all that is stored.
-
-        Raises:
-            StoreError: the file is no copy of a collection; nothing was changed.
-        """
+        """Replace all that is stored by a copy. Raises StoreError, nothing changed, for others."""
 
     def erase(self) -> None:
         """Delete all that is stored, for good, damaged or not, and close.
 
         Raises:
-            StoreError: it is not ours to delete, or cannot be deleted now; nothing was deleted.
+            StoreError: it is another program's, or cannot be deleted now; nothing was deleted.
         """
 
     def close(self) -> None:

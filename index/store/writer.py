@@ -17,9 +17,10 @@ import numpy as np
 from index.domain import Notice
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.reading.text import Page
-from index.store.identity import decide
-from index.store.reader import meta, newest, utc_text
-from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle, identity_keys
+from index.store.identity import decide, identity_keys
+from index.store.reader import newest
+from index.store.schema import meta, set_meta, utc_text
+from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
 from index.text.rewrites import same_origin, sketch
 from index.text.sentences import Span
 from index.text.terms import terms
@@ -28,11 +29,6 @@ _SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a 
 _TINY = 8  # hashes of a sketch: texts of some 30 words
 _COMMON = 51  # revisions with one hash: boilerplate, no sign of a rewrite
 _CANDIDATES = 20  # compared with a new revision
-
-
-def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
-    """Set one value of the `meta` table."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
 
 
 class Writer:

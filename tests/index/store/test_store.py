@@ -25,8 +25,9 @@ from index.errors import (
 )
 from index.reading.text import Page, clean
 from index.store import sqlite as embedded
+from index.store.sources import Source
 from index.store.sqlite import EmbeddedStore
-from index.store.types import Changes, Commit, PreparedArticle, Snapshot, Source, Store
+from index.store.types import Changes, Commit, PreparedArticle, Snapshot, Store
 from index.text.sentences import Span
 from index.text.terms import terms
 
