@@ -16,7 +16,20 @@ from index.encoder import Vectors
 from index.errors import NotFoundError
 from index.reading.text import Page
 from index.store.identity import decide
-from index.store.schema import meta, moment, utc_text
+from index.store.rows import (
+    ARTICLE,
+    LIST,
+    LIVE,
+    LIVE_VECTORS,
+    NEAR,
+    SENTENCE,
+    article_of,
+    ids_and_vectors,
+    matrix,
+    passing,
+    sentence_of,
+)
+from index.store.schema import meta, utc_text
 from index.store.sources import Source, read_sources
 from index.store.types import (
     Decision,
@@ -31,27 +44,6 @@ from index.store.types import (
 
 _CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
-_FIELDS = "article_id title text publisher author published url language source guessed".split()
-_ARTICLE = f"""
-    r.revision, r.number, a.live IS NULL, {", ".join(_FIELDS)}
-    FROM article a JOIN revision r USING (article)
-"""
-_LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
-_LIVE = """
-    SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
-    JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
-"""
-_LIVE_VECTORS = """
-    SELECT s.sentence_id, e.vector FROM embedding e JOIN sentence s USING (sentence_id)
-    JOIN article a ON a.live = s.revision WHERE true
-"""
-_SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
-# Sentences of a revision have consecutive ids, so neighbours are found by theirs.
-_NEAR = f"""
-    SELECT n.sentence_id FROM sentence s JOIN article a ON a.live = s.revision
-    JOIN sentence n ON n.revision = s.revision
-    AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {_LIST}
-"""
 
 
 def newest(db: sqlite3.Connection) -> IndexVersion:
@@ -133,11 +125,11 @@ class Reader:
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
-        condition, values = _passing(filters)
+        condition, values = passing(filters)
         rows = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
             # "+": else SQLite looks every single one of them up in the full text
-            + (f" AND +rowid IN ({_LIVE}{condition})" if filters else "")
+            + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *values, max(k, 0)),
         ).fetchall()
@@ -145,20 +137,20 @@ class Reader:
         return Ranked(ids, np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        sql = f"SELECT term, doc FROM live_terms WHERE term IN {_LIST}"
+        sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
         return dict(self.db.execute(sql, (json.dumps([*terms]),)))
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
         rows = self.db.execute(
-            f"SELECT {_SENTENCE}, s.terms, e.vector FROM sentence s "
+            f"SELECT {SENTENCE}, s.terms, e.vector FROM sentence s "
             "JOIN embedding e USING (sentence_id) "
-            f"WHERE s.sentence_id IN ({_NEAR}) ORDER BY s.sentence_id",
+            f"WHERE s.sentence_id IN ({NEAR}) ORDER BY s.sentence_id",
             (radius, radius, json.dumps([*ids])),
         ).fetchall()
         articles = self._articles_of({row[1] for row in rows})
         return Rows(
-            sentences=tuple(_sentence(row, articles[row[1]]) for row in rows),
-            vectors=_matrix([row[8] for row in rows]),
+            sentences=tuple(sentence_of(row, articles[row[1]]) for row in rows),
+            vectors=matrix([row[8] for row in rows]),
             terms=tuple(tuple(row[7].split()) for row in rows),
             articles={article.article_id: article for article in articles.values()},
         )
@@ -167,13 +159,13 @@ class Reader:
 
     def live_ids(self, filters: Filters = Filters()) -> Ids:  # noqa: B008
         """All live sentence ids, ascending: int64 (n,)."""
-        condition, values = _passing(filters)
-        rows = self.db.execute(f"{_LIVE}{condition} ORDER BY s.sentence_id", values)
-        return np.fromiter((row[0] for row in rows), dtype=np.int64)
+        condition, values = passing(filters)
+        rows = self.db.execute(LIVE + condition, values)
+        return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
 
     def live_vectors(self) -> tuple[Ids, Vectors]:
-        """All live sentence ids, ascending (n,), and their embeddings: float32 (n, d)."""
-        return _vectors(self.db.execute(_LIVE_VECTORS).fetchall())
+        """All live sentence ids (n,) and their embeddings: float32 (n, d)."""
+        return ids_and_vectors(self.db.execute(LIVE_VECTORS).fetchall())
 
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether this generation is that one, or came after it with the same model."""
@@ -185,8 +177,8 @@ class Reader:
         """What changed after a generation, for an index to follow.
 
         Returns:
-            All sentence ids of the changed articles (n,), those of them that are live now,
-            ascending (m,), and the embeddings of those: float32 (m, d).
+            All sentence ids of the changed articles (n,), those of them that are live now (m,),
+            and the embeddings of those: float32 (m, d).
         """
         changed = "(SELECT article FROM change WHERE generation > ?)"
         rows = self.db.execute(
@@ -195,8 +187,8 @@ class Reader:
             (generation,),
         )
         ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
-        sql = f"{_LIVE_VECTORS} AND a.article IN {changed}"
-        return ids, *_vectors(self.db.execute(sql, (generation,)).fetchall())
+        sql = f"{LIVE_VECTORS} AND a.article IN {changed}"
+        return ids, *ids_and_vectors(self.db.execute(sql, (generation,)).fetchall())
 
     # Articles
 
@@ -223,7 +215,7 @@ class Reader:
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
-        condition, values = _passing(replace(filters, since=None))
+        condition, values = passing(replace(filters, since=None))
         revised = dict(
             self.db.execute(
                 "SELECT a.article_id, r.number FROM change c JOIN generation g "
@@ -235,7 +227,7 @@ class Reader:
         )
         articles = self._select_articles(
             "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
-            f"{_LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
+            f"{LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
             (utc_text(since), json.dumps([*revised]), *values, limit),
         )
         before = [revised.get(article.article_id) for article in articles]
@@ -248,7 +240,7 @@ class Reader:
         others: dict[str, set[str]] = {article_id: set() for article_id in article_ids}
         rows = self.db.execute(
             "SELECT a.article_id, b.article_id FROM article a JOIN rewrite w ON w.revision = a.live"
-            f" JOIN article b ON b.live = w.other WHERE a.article_id IN {_LIST}",
+            f" JOIN article b ON b.live = w.other WHERE a.article_id IN {LIST}",
             (json.dumps([*others]),),
         )
         for article_id, other in rows:
@@ -258,11 +250,11 @@ class Reader:
     def sentences(self, article_id: str) -> list[Sentence]:
         article = self.article(article_id)
         rows = self.db.execute(
-            f"SELECT {_SENTENCE} FROM sentence s "
+            f"SELECT {SENTENCE} FROM sentence s "
             "JOIN article a ON a.latest = s.revision WHERE a.article_id = ? ORDER BY s.position",
             (article_id,),
         )
-        return [_sentence(row, article) for row in rows]
+        return [sentence_of(row, article) for row in rows]
 
     # Look-ups for ingestion
 
@@ -329,56 +321,19 @@ class Reader:
         return notices.get(article_id)
 
     def _select_articles(self, condition: str, values: Sequence[object] = ()) -> list[Article]:
-        rows = self.db.execute(f"SELECT {_ARTICLE} {condition}", values).fetchall()
-        return [_article(row, self._notice(row[3])) for row in rows]
+        rows = self.db.execute(f"SELECT {ARTICLE} {condition}", values).fetchall()
+        return [article_of(row, self._notice(row[3])) for row in rows]
 
     def _articles_of(self, revisions: set[int]) -> dict[int, Article]:
         # Another thread may clear the cache at any time: each entry is looked up once.
         kept = self._cache.articles
         cached = {r: article for r in revisions if (article := kept.get(r)) is not None}
         rows = self.db.execute(
-            f"SELECT {_ARTICLE} WHERE r.revision IN {_LIST}",
+            f"SELECT {ARTICLE} WHERE r.revision IN {LIST}",
             (json.dumps([*(revisions - cached.keys())]),),
         )
-        loaded = {row[0]: _article(row, self._notice(row[3])) for row in rows}
+        loaded = {row[0]: article_of(row, self._notice(row[3])) for row in rows}
         if len(kept) + len(loaded) > _CACHED_ARTICLES:
             kept.clear()
         kept.update(loaded)
         return cached | loaded
-
-
-def _passing(filters: Filters) -> tuple[str, list[object]]:
-    """SQL conditions of the filters on revision r, and their parameters."""
-    publishers = [publisher.casefold() for publisher in filters.publishers]
-    conditions: list[tuple[str, object]] = [
-        (f"r.publisher_key IN {_LIST}", publishers and json.dumps(publishers)),
-        ("r.published >= ?", utc_text(filters.since)),
-        ("r.published <= ?", utc_text(filters.latest)),
-    ]
-    used = [(condition, value) for condition, value in conditions if value]
-    return "".join(f" AND {condition}" for condition, _ in used), [value for _, value in used]
-
-
-def _matrix(blobs: list[bytes]) -> Vectors:
-    """Stored vectors as float32 (n, d)."""
-    vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
-    return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
-
-
-def _vectors(rows: list[tuple[int, bytes]]) -> tuple[Ids, Vectors]:
-    """Ids (n,) and vectors (n, d) of rows."""
-    ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
-    return ids, _matrix([row[1] for row in rows])
-
-
-def _article(row: Sequence[Any], notice: Notice | None) -> Article:
-    _, number, retired, *values = row
-    named = dict(zip(_FIELDS, values, strict=True))
-    named |= {"published": moment(named["published"]), "guessed": tuple(named["guessed"].split())}
-    return Article(**named, revision=number, retired=bool(retired), notice=notice)
-
-
-def _sentence(row: Sequence[Any], article: Article) -> Sentence:
-    number, _, position, start, end, speaker, act = row[:7]
-    text, place = article.text[start:end], (article.article_id, article.revision, position)
-    return Sentence(number, *place, start, end, text, speaker, act)
