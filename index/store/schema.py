@@ -19,6 +19,7 @@ from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVer
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
+_WAL_MS = 100  # to wait for readers of a new file; this very thread may be one of them
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -128,8 +129,10 @@ def connect(path: Path) -> sqlite3.Connection:
             new = _is_new(connection, path)  # read first, before anything is written
             connection.execute("PRAGMA foreign_keys = ON")
             if not read_only:
+                connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
                 with contextlib.suppress(sqlite3.OperationalError):  # in use: the next one then
                     connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
                 connection.execute("PRAGMA synchronous = FULL")
                 if new:
                     _create(connection, path)

@@ -86,7 +86,7 @@ class EmbeddedStore:
     def _search(self, reader: Reader, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
         """Search the newest generation; what is not live in an older reader is left out."""
         if self._vectors.version != reader.version:
-            self._vectors.follow(self.snapshot)
+            self._vectors.follow(reader, self.snapshot)
         ranked = self._vectors.search(vector, k, allowed)
         if allowed is None and self._vectors.version != reader.version:
             ranked = self._vectors.search(vector, k, reader.live_ids())
@@ -158,7 +158,7 @@ class EmbeddedStore:
             yield db
 
     def prepare(self) -> None:
-        self._vectors.follow(self.snapshot, tidy=True)
+        self._vectors.prepare(self.snapshot)
 
     def backup(self, file: Path) -> None:
         draft = file.with_name(f".{file.name}.draft")

@@ -117,35 +117,51 @@ class VectorIndex:
         scores, ids = self._index.search(vector[None, :], depth, params=parameters)
         return ids[0], scores[0]
 
-    def follow(self, newest: Newest, *, tidy: bool = False) -> None:
-        """Bring the index to the newest generation, from whatever it holds.
+    def follow(self, source: VectorSource, newest: Newest) -> None:
+        """Bring the index forward to a generation, from whatever it holds.
 
-        The newest one is opened under the lock, so that the index never goes back to an older
-        one. After a recovery the newest does not descend from the index, which is made anew.
+        What does not descend from the index may be older, or what a recovery put in its place:
+        then the newest generation decides, opened under the lock, so that no index goes back.
 
         Args:
-            newest: opens the newest generation.
-            tidy: whether to train a compact index anew where the collection has outgrown what
-                there is, and to write it to its file; searches wait for that.
+            source: a generation.
+            newest: opens the newest one.
         """
-        with self._lock, newest() as source:
+        with self._lock:
             if self.version is None and self._cache is not None:
                 self._load()
-            if self.version is None or not source.descends_from(self.version):
+            if self.version is None or source.descends_from(self.version):
+                self._advance(source)
+            else:
+                with newest() as latest:
+                    self._advance(latest)
+
+    def prepare(self, newest: Newest) -> None:
+        """Follow the newest generation, train anew what has outgrown its kind, and save that.
+
+        Searches wait meanwhile.
+        """
+        with newest() as source:
+            self.follow(source, newest)
+        with self._lock, newest() as source:
+            compact = len(self._ids) > self._exact_up_to
+            grown = len(self._ids) > _GROWTH * self._trained_for
+            if bool(self._trained_for) != compact or (compact and grown):
                 self._build(source)
-            elif self.version != source.version:
-                changed, live, vectors = source.changed_since(self.version.generation)
-                self._remove(changed)
-                self._add(live, vectors)
-            self.version = source.version
-            if tidy:
-                compact = len(self._ids) > self._exact_up_to
-                grown = len(self._ids) > _GROWTH * self._trained_for
-                if bool(self._trained_for) != compact or (compact and grown):
-                    self._build(source)
-                if self._trained_for and self._cache and self._saved != self.version:
-                    with contextlib.suppress(OSError):  # what cannot be written is made again
-                        self._save(self._cache)
+                self.version = source.version
+            if self._trained_for and self._cache and self._saved != self.version:
+                with contextlib.suppress(OSError):  # what cannot be written is made again
+                    self._save(self._cache)
+
+    def _advance(self, source: VectorSource) -> None:
+        """Become the index of a generation; call with the lock held."""
+        if self.version is None or not source.descends_from(self.version):
+            self._build(source)
+        elif self.version != source.version:
+            changed, live, vectors = source.changed_since(self.version.generation)
+            self._remove(changed)
+            self._add(live, vectors)
+        self.version = source.version
 
     def _build(self, source: VectorSource) -> None:
         ids, vectors = source.live_vectors()

@@ -98,7 +98,7 @@ def build(
     """An index of generation 1, and what it follows."""
     corpus, index = Corpus(), VectorIndex(exact_up_to, cache)
     corpus.commit([], ids)
-    index.follow(corpus.newest, tidy=True)
+    index.prepare(corpus.newest)
     return index, corpus
 
 
@@ -134,8 +134,8 @@ def test_search_equals_brute_force(
     for drop, add in changes:
         corpus.commit(drop, add)
         if data.draw(st.booleans()):  # else it follows several generations at once
-            index.follow(corpus.newest)
-    index.follow(corpus.newest)
+            index.follow(corpus, corpus.newest)
+    index.follow(corpus, corpus.newest)
     assert index.version == corpus.version
     assert len(index) == len(corpus.live)
     assert found(index, query, k) == brute(corpus.live, query, k)
@@ -146,13 +146,13 @@ def test_another_timeline_is_indexed_anew() -> None:
     """After a recovery nothing of the abandoned generations is left, whatever their numbers."""
     index, corpus = build(range(1, 20))
     corpus.commit([3], [50])
-    index.follow(corpus.newest)
+    index.follow(corpus, corpus.newest)
     query = vector_of(3)
     for generations in (1, 2, 3):
         other = Corpus(timeline=f"other {generations}")
         for _ in range(generations):
             other.commit([], [2, 3])
-        index.follow(other.newest)
+        index.follow(other, other.newest)
         assert found(index, query, 99) == brute({2, 3}, query, 99)
 
 
@@ -161,7 +161,7 @@ def test_many_equal_vectors_come_by_ascending_id() -> None:
     corpus = Corpus(dict.fromkeys(range(1, 2_001), vector_of(1)))
     corpus.commit([], range(1, 2_001))
     index = VectorIndex()
-    index.follow(corpus.newest)
+    index.follow(corpus, corpus.newest)
     assert index.search(vector_of(1), 5).ids.tolist() == [1, 2, 3, 4, 5]
 
 
@@ -172,7 +172,7 @@ def test_nothing_in_it_is_found_as_nothing() -> None:
     index, corpus = build([1, 2])
     assert found(index, query, 0) == found(index, query, 5, ids_of([])) == []
     corpus.commit([1, 2])
-    index.follow(corpus.newest)
+    index.follow(corpus, corpus.newest)
     assert found(index, query, 5) == []
 
 
@@ -203,7 +203,7 @@ def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
     query = vector_of(1)
     assert found(again, query, 600) == found(first, query, 600)
     corpus.commit(range(1, 39), [900])
-    again.follow(corpus.newest)
+    again.follow(corpus, corpus.newest)
     assert set(again.search(query, 600).ids.tolist()) == {39, 900}
 
 
@@ -248,7 +248,7 @@ def test_a_save_that_fails_leaves_the_old_file(
 
     monkeypatch.setattr("os.fsync", full)
     corpus.commit([1])
-    index.follow(corpus.newest, tidy=True)
+    index.prepare(corpus.newest)
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
 
@@ -283,7 +283,7 @@ def test_compact_finds_nearly_all(capfd: pytest.CaptureFixture[str]) -> None:
     corpus = Corpus(dict(enumerate(held)))
     corpus.commit([], range(6_000))
     index = VectorIndex(1_000)
-    index.follow(corpus.newest)
+    index.follow(corpus, corpus.newest)
     assert isinstance(index._index, faiss.IndexIVF)
     queries = clustered(60)
     live = np.ones(6_000, dtype=bool)
@@ -301,9 +301,9 @@ def test_the_kind_follows_the_size() -> None:
     trained = [index._trained_for]
     for drop, add in (([], range(10, 31)), ([], range(31, 71)), (range(1, 65), [])):
         corpus.commit(drop, add)
-        index.follow(corpus.newest)
+        index.follow(corpus, corpus.newest)
         assert index._trained_for == trained[-1]
-        index.follow(corpus.newest, tidy=True)
+        index.prepare(corpus.newest)
         trained.append(index._trained_for)
         assert set(index.search(vector_of(1), 99).ids.tolist()) == corpus.live
     assert trained == [0, 30, 70, 0]
