@@ -53,12 +53,13 @@ from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking, explained
 from index.reading.formats import READABLE_SUFFIXES
 from index.reading.http import Fetcher
-from index.reading.sources import Upload, skipped_files
+from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
-from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Verdict, Watch
+from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Watch
+from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
-from index.store.types import HistoryEvent, Size, Source
+from index.store.types import HistoryEvent, Size
 from index.text.periods import parse_moment, parse_period, suggest_dates
 from index.text.sentences import Span
 
@@ -119,7 +120,6 @@ __all__ = [
     "Timeline",
     "Upload",
     "Vectors",
-    "Verdict",
     "Watch",
     "explained",
     "highlights",
@@ -128,6 +128,5 @@ __all__ = [
     "parse_moment",
     "parse_period",
     "prepare_process",
-    "skipped_files",
     "suggest_dates",
 ]

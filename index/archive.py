@@ -36,7 +36,7 @@ from index.domain import (
 )
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
-from index.ingest import ArticleChange, IngestResult, Intake, Progress, ProgressCallback, reported
+from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
 from index.reading import sources
@@ -274,8 +274,7 @@ class Archive:
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        read: dict[str, str | None] = {}
-        run = Intake(
+        ingest = Ingest(
             store=self._store,
             encoder=self._encoder,
             actor=actor,
@@ -284,13 +283,12 @@ class Archive:
             total=sources.total(names) if on_progress else None,
             on_progress=on_progress,
         )
-        try:
-            found = self.sources.read(names, read, stream)
-            return run.take(chain(found, sources.uploaded(files)))
-        finally:
-            if not dry_run:
-                told = (name for name, error in read.items() if error is None and name != "-")
-                self.sources.remember(told)
+        items = chain(self.sources.read(names, stream), sources.uploaded(files))
+        result = ingest.run(items)
+        if not dry_run:
+            read = (source.uri for source in result.sources if source.error is None)
+            self.sources.remember(name for name in read if name != "-")
+        return replace(result, skipped=sources.skipped_files(names))
 
     def rebuild(
         self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
@@ -345,7 +343,7 @@ class Archive:
                     title = snapshot.article(article_id).title
                     count = len(snapshot.sentences(article_id))
                     made.append((outcome, ArticleChange(article_id, title, count)))
-        return reported(made, commit.generation, started, failed)
+        return result_of(made, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction to an article; answers that cite it show it. Raises NotFoundError."""

@@ -21,7 +21,7 @@ from bot.cli import output
 from bot.cli.context import Run, app, command, filters_of, for_each_question, progress
 from bot.cli.output import Result
 from bot.views.text import plural
-from index import Archive, InputError, SettingsError, StoreDamagedError, skipped_files
+from index import Archive, InputError, SettingsError, StoreDamagedError
 
 _CORES = os.cpu_count() or 1
 
@@ -39,7 +39,7 @@ def add(
     with run.archive(threads=_CORES, create=True) as archive, progress("Adding") as on_progress:
         stream = sys.stdin.buffer if "-" in source else None
         outcome = archive.add(source, stream=stream, dry_run=dry_run, on_progress=on_progress)
-    run.finish(output.ingest(outcome, dry_run=dry_run, skipped=skipped_files(source)))
+    run.finish(output.ingest(outcome, dry_run=dry_run, skipped=outcome.skipped))
 
 
 @command()

@@ -185,7 +185,7 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
         language=_string(fields, "language") or "en",
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
-        named=own_id is not None,
+        id_given=own_id is not None,
     )
 
 
