@@ -43,7 +43,7 @@ from index.errors import (
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
-from index.ranking.rank import Ranking, explained
+from index.ranking.rank import Ranking
 from index.reading.formats import SUFFIXES
 from index.reading.http import Fetcher
 from index.reading.sources import Upload, is_address, skipped_files
@@ -114,7 +114,6 @@ __all__ = [
     "Vectors",
     "Verdict",
     "Watch",
-    "explained",
     "highlights",
     "is_address",
     "is_follow_up",

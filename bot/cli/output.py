@@ -23,7 +23,6 @@ from index import (
     Ranking,
     Sentence,
     Source,
-    explained,
 )
 
 _LISTED = 20
@@ -140,7 +139,7 @@ def ranking(
         if by_article
         else [*zip(ranked.sentences, ranked.scores.tolist(), strict=True)]
     )
-    added = explained(ranked) if explain and not by_article else {}
+    added = ranked.contributions() if explain and not by_article else {}
     results, lines = [], []
     for rank, (one, score) in enumerate(scored[:k], 1):
         found = {"rank": rank, "score": round(score, 6)}
