@@ -169,7 +169,8 @@ class Archive:
                 ranking = self._ranked(snapshot, query, filters, max(DEPTH, limit))
                 best = ranking.sentences[:limit]
                 passages = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in best]
-        return further(answer, passages)
+            rewrites = snapshot.rewrites([p.article.article_id for p in passages])
+        return further(answer, passages, rewrites)
 
     def context(self, answer: Answer) -> Answer:
         """A copy of an answer whose quotes have two more sentences on each side."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from index.answering.compose import citations, cited
@@ -12,9 +13,11 @@ from index.text.sentences import Span, split
 _CONTEXT = 2  # sentences on each side of a quote
 
 
-def further(answer: Answer, passages: Iterable[Passage]) -> Answer:
+def further(
+    answer: Answer, passages: Iterable[Passage], rewrites: Mapping[str, AbstractSet[str]]
+) -> Answer:
     """A copy of an answer that quotes those passages that it does not quote yet."""
-    shown = [cited.quote for cited in (*answer.quotes, *filter(None, [answer.closest]))]
+    shown = [given.quote for given in (*answer.quotes, *filter(None, [answer.closest]))]
     rest = [
         replace(passage, also=())
         for passage in passages
@@ -24,7 +27,8 @@ def further(answer: Answer, passages: Iterable[Passage]) -> Answer:
             for quote in shown
         )
     ]
-    sources = citations(rest, {passage.article.article_id: passage.article for passage in rest})
+    articles = {passage.article.article_id: passage.article for passage in rest}
+    sources = citations(rest, articles, rewrites)
     return _with_quotes(answer, tuple(cited(passage, sources) for passage in rest), sources)
 
 
@@ -32,10 +36,10 @@ def widened(answer: Answer) -> Answer:
     """A copy of an answer whose quotes have two more sentences on each side."""
     articles = {citation.number: citation.article for citation in answer.citations}
     quotes = []
-    for cited in answer.quotes:
-        article = articles[cited.citation]
-        span = _with_neighbours(split(article.text, article.language), cited.quote)
-        quotes.append(CitedQuote(Quote.cut(article, span.start, span.end), cited.citation))
+    for given in answer.quotes:
+        article = articles[given.citation]
+        span = _with_neighbours(split(article.text, article.language), given.quote)
+        quotes.append(CitedQuote(Quote.cut(article, span.start, span.end), given.citation))
     return _with_quotes(answer, tuple(quotes), answer.citations)
 
 

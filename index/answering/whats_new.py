@@ -6,7 +6,8 @@ Nothing is ranked by meaning here: the sentences of the newest reports come firs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
@@ -72,10 +73,11 @@ def parse(query: Query, snapshot: Snapshot) -> Request | None:
 def answer(query: Query, request: Request, snapshot: Snapshot, context: Context) -> Answer:
     """Quote the newest of what is new or changed, or decline and say since when nothing is."""
     fresh = [*_fresh(request, snapshot, context.filters)]
-    chosen = _once(fresh, snapshot, MAX_QUOTES)
-    changes = dict((passage.article.article_id, change) for passage, change in fresh)
+    rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
+    chosen = _once(fresh, rewrites, MAX_QUOTES)
+    changes = {passage.article.article_id: change for passage, change in fresh}
     articles = {passage.article.article_id: passage.article for passage, _ in fresh}
-    sources = citations(chosen, articles)
+    sources = citations(chosen, articles, rewrites)
     relation, _ = agreement(query.question, chosen)
     return Answer(
         answer_id=answer_id(query, context),
@@ -99,14 +101,17 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
 
 def passages(request: Request, snapshot: Snapshot, filters: Filters, most: int) -> list[Passage]:
     """What is new or changed, newest first, without what rewrites repeat."""
-    return _once([*_fresh(request, snapshot, filters)], snapshot, most)
+    fresh = [*_fresh(request, snapshot, filters)]
+    rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
+    return _once(fresh, rewrites, most)
 
 
 def _once(
-    fresh: Sequence[tuple[Passage, ChangeKind]], snapshot: Snapshot, most: int
+    fresh: Sequence[tuple[Passage, ChangeKind]],
+    rewrites: Mapping[str, AbstractSet[str]],
+    most: int,
 ) -> list[Passage]:
     """One passage for each article and its rewrites, whose ids it gets."""
-    rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
     chosen: list[Passage] = []
     for passage, _ in fresh:
         article_id = passage.article.article_id

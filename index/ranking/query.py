@@ -190,13 +190,14 @@ _SPEAKER = re.compile(
     r"|claim|confirm|announce|report|promise|warn|tell|told)\w*\b(?P<about>[^?]*)",
     re.IGNORECASE,
 )
-ACT_WORDS: Mapping[Act, re.Pattern[str]] = {
+_ACT_VERBS: Mapping[Act, str] = {
+    "denial": "den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut",
+    "claim": "claim|said|says|alleg|accus",
+    "confirmation": "confirm|admit|acknowledg",
+}
+ACT_WORDS = {
     act: re.compile(rf"\bwho\b.*?\b(?:{verbs})\w*", re.IGNORECASE)
-    for act, verbs in {
-        "denial": "den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut",
-        "claim": "claim|said|says|alleg|accus",
-        "confirmation": "confirm|admit|acknowledg",
-    }.items()
+    for act, verbs in _ACT_VERBS.items()
 }
 
 

@@ -93,7 +93,7 @@ class Ranking:
         """
         weighted = {
             name: np.asarray(weight * scaled(name, self.features[name]), dtype=np.float32)
-            for name, weight in (packaged().fitted | packaged().by_hand).items()
+            for name, weight in {**packaged().fitted, **packaged().by_hand}.items()
         }
         rest = self.scores - np.sum([*weighted.values()], axis=0)
         return weighted | {"same_article": np.asarray(rest, dtype=np.float32)}

@@ -74,8 +74,8 @@ def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
     before = answer("Were the unions told of Gate 3?")
     query, after = resolved("And who denied it?", before)
     assert query == "who denied it unions told Gate 3?"
-    assert after.words == "who denied it"
-    assert [quote.text for quote in after.told] == [WARNED.partition(". ")[0] + "."]
+    assert after.new_words == "who denied it"
+    assert [quote.text for quote in after.quoted] == [WARNED.partition(". ")[0] + "."]
 
 
 def test_he_and_she_are_whom_the_answer_is_about() -> None:

@@ -19,7 +19,7 @@ from index.domain import Filters
 from index.encoder import SentenceTransformerEncoder
 from index.errors import QuestionError
 from index.ranking.features import JUDGING
-from index.ranking.rank import explained, model
+from index.ranking.rank import packaged
 
 ROWS = [
     {
@@ -95,7 +95,7 @@ def test_any_question_gives_an_ordered_ranking(archive: Archive, question: str) 
 def test_an_explanation_adds_up(archive: Archive, question: str) -> None:
     """What the features add sums to each score, with what a repeated report costs."""
     ranking = archive.search(question)
-    added = explained(ranking)
+    added = ranking.contributions()
     total = np.sum([*added.values()], axis=0)
     np.testing.assert_allclose(total, ranking.scores, atol=1e-4)
     assert (added["same_article"] <= 1e-4).all()
@@ -113,8 +113,8 @@ def test_confidence_falls_with_what_is_missing(archive: Archive) -> None:
 def test_weights_and_features_are_the_same_set(archive: Archive) -> None:
     """Every weight has a feature, and every feature is weighed or judges an answer."""
     measured = archive.search("Did the dam at Tessen fail?").features
-    assert {*measured} - JUDGING == {*model().ranking}
-    assert {*model().confidence} >= JUDGING
+    assert {*measured} - JUDGING == {*packaged().fitted, *packaged().by_hand}
+    assert {*packaged().confidence} >= JUDGING
 
 
 def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
