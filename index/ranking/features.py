@@ -20,7 +20,7 @@ import numpy.typing as npt
 
 from index.domain import Article, FollowUp, Sentence
 from index.encoder import Vectors
-from index.ranking.query import ACT_WORDS, AnswerType, Query, is_date
+from index.ranking.query import ACT_WORDS, AnswerType, Query
 from index.store.types import Rows
 from index.text.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
 from index.text.numbers import COUNTING
@@ -81,7 +81,7 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> dict[str, 
 def source_features(query: Query, rows: Rows) -> dict[str, Column]:
     """Whether the question names the publisher of a sentence's article, and its day: each (n,)."""
     own, articles = _ownership(rows)
-    days = [day for day in query.days(_newest(articles)) if is_date(query.question, day)]
+    days = query.dates(_newest(articles))
     publisher = [query.publishers.get(article.publisher or "", 0.0) for article in articles]
     day = [max((_nearness(day, article) for day in days), default=0.0) for article in articles]
     return {"publisher": _column(publisher)[own], "day": _column(day)[own]}

@@ -80,6 +80,13 @@ class Query:
         """
         return date_ranges(as_written(self.question), self.as_of or newest)
 
+    def dates(self, newest: date | None) -> list[DateRange]:
+        """The days and months among them that it writes as dates ("12 March", "2026-03").
+
+        Questions name reports by such dates: "the report before 12 March" is near that day, too.
+        """
+        return _dates(as_written(self.question), self.as_of or newest)
+
 
 def parse(
     question: str,
@@ -111,8 +118,8 @@ def parse(
     lower = folded.lower()
     mentions = {name: found for name in publishers if (found := _mentions(folded, lower, name))}
     sources = [text for found in mentions.values() for _, text in found]
-    days = date_ranges(as_written(folded), as_of or _ANY_DAY)
-    sources += [folded[one.text_start : one.text_end] for one in days if is_date(folded, one)]
+    dates = _dates(as_written(folded), as_of or _ANY_DAY)
+    sources += [folded[one.text_start : one.text_end] for one in dates]
     new_words = after.new_words if after else folded
     speaker = _SPEAKER.search(folded)
     return Query(
@@ -195,18 +202,22 @@ _ACT_VERBS: Mapping[Act, str] = {
     "claim": "claim|said|says|alleg|accus",
     "confirmation": "confirm|admit|acknowledg",
 }
+# "Who denied it?", "Who at the ministry confirmed that ...?"
 ACT_WORDS = {
-    act: re.compile(rf"\bwho\b.*?\b(?:{verbs})\w*", re.IGNORECASE)
+    act: re.compile(rf"\bwho(?: [\w’'-]+){{0,3}}? (?:{verbs})\w*", re.IGNORECASE)
     for act, verbs in _ACT_VERBS.items()
 }
 
 
-def is_date(text: str, days: DateRange) -> bool:
-    """Whether a text writes these days as a date ("12 March", "2026-03"), at most a month long."""
-    written = text[days.text_start : days.text_end]
-    return (
-        days.start is not None and days.end - days.start < _MONTH and bool(_DIGIT.search(written))
-    )
+def _dates(question: str, base: date | None) -> list[DateRange]:
+    plain = _BOUND.sub(lambda bound: "," * len(bound.group()), question)
+    return [
+        days
+        for days in date_ranges(plain, base)
+        if _DIGIT.search(plain, days.text_start, days.text_end)
+        and days.start is not None
+        and days.end - days.start < _MONTH
+    ]
 
 
 def _order(question: str) -> Order | None:
@@ -231,9 +242,7 @@ def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, st
 
     1 for the full name, 0.8 without its section, 0.7 for its core.
     """
-    if (
-        _names_of(publisher)[-1].lower() not in lower
-    ):  # patterns for thousands of names would be slow
+    if _names_of(publisher)[-1].lower() not in lower:  # spares thousands of patterns
         return []
     forms = _publisher_forms(publisher, lower=question == lower)
     return [(sure, match.group()) for sure, form in forms for match in form.finditer(question)]
@@ -271,6 +280,7 @@ _CUT = re.compile(
     r"|whose|where|when)\b)",
     re.IGNORECASE,
 )
+_BOUND = re.compile(r"\b(?:since|until|till|before|after|by|through)(?= \w)", re.IGNORECASE)
 _DIGIT = re.compile(r"\d")
 _MONTH = timedelta(31)
 _CAPITALISED = re.compile(r"(?<!\w)[A-Z][\w’'&-]*")
