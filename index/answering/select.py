@@ -103,7 +103,7 @@ def _grouped(
         if score < floor:
             break
         known = any(group.best.article is statement.article for group in groups)
-        if rank > 1 and known and score < near and not _REBUTS.search(statement.sentence.text):
+        if rank > 1 and known and score < near and not _rebuts(statement):
             continue  # further sentences of one article have to be nearer to the best
         beside = next((group for group in groups if _adjoins(group, statement)), None)
         if beside is not None and _one_voice(beside.best, statement):
@@ -136,7 +136,7 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     one, other = a.sentence.text, b.sentence.text
-    if any(bool(p.search(one)) != bool(p.search(other)) for p in (_NEGATIVE, _REBUTS)):
+    if _is_negative(a) != _is_negative(b) or _rebuts(a) != _rebuts(b):
         return False
     left, right = set(content_terms(one)), set(content_terms(other))
     common = len(left & right) > _NEAR_COPY * len(left | right)
@@ -166,9 +166,7 @@ def _set_beside(
     if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
         return
     for number, statement in enumerate(statements):
-        if statement in quoted:
-            continue
-        if number >= CANDIDATES and not _NEGATIVE.search(statement.sentence.text):
+        if statement in quoted or (number >= CANDIDATES and not _is_negative(statement)):
             continue
         for place, group in enumerate(groups):
             same = (group.best, *group.also.values())
@@ -187,10 +185,18 @@ def _set_beside(
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:
     """Whether one statement denies the other; exactly one of them has to be negative."""
-    if bool(_NEGATIVE.search(a.sentence.text)) == bool(_NEGATIVE.search(b.sentence.text)):
+    if _is_negative(a) == _is_negative(b):
         return False
     relation = relate(question, a, b)
     return relation is not None and relation.kind == "disagree"
+
+
+def _is_negative(statement: Statement) -> bool:
+    return bool(_NEGATIVE.search(statement.sentence.text))
+
+
+def _rebuts(statement: Statement) -> bool:
+    return bool(_REBUTS.search(statement.sentence.text))
 
 
 def _insert(groups: list[_Group], place: int, group: _Group, most: int) -> None:

@@ -35,7 +35,7 @@ _SINCE = re.compile(
     r"(?:since |(?:last|past) \w+ (?:day|week|month|year)s\b)",
     re.IGNORECASE,
 )
-_LONGEST = 300  # code points of a question that are read
+_LONGEST = 150  # code points: who asks more than that asks for more than news
 _FURTHEST = timedelta(366)
 # For a collection without dates: a weekday is near this day, a year that the question names is not.
 _UNDATED = (datetime(9000, 1, 1, tzinfo=UTC),) * 2
@@ -55,8 +55,8 @@ def parse(query: Query, snapshot: Snapshot) -> Request | None:
     A question that goes back further than the reports ("What has changed since 1962?") asks what
     they say of that time, not what is new.
     """
-    written = as_written(query.question[:_LONGEST])
-    if not (_SINCE.search(written) and _NEWS.search(written)):
+    written = as_written(query.question)
+    if len(written) > _LONGEST or not (_SINCE.search(written) and _NEWS.search(written)):
         return None
     first, last = (moment.date() for moment in snapshot.published() or _UNDATED)
     for days in date_ranges(written, query.as_of or last):

@@ -199,7 +199,8 @@ def _form_features(query: Query, rows: Rows) -> dict[str, Column]:
         for name in ("time", "speaker", "act", "new_words", "repeats")
     }
     pairs = [(one, rows.articles[one.article_id]) for one in rows.sentences]
-    if days := query.days(_newest([*rows.articles.values()])):
+    days = query.days(_newest([*rows.articles.values()]))
+    if days and len(query.clauses) == 1:  # the dates in longer questions mostly name reports
         columns["time"] = _column(_speaks_of(days, *pair) for pair in pairs)
     if query.speaker:
         columns["speaker"] = _column(_is_said_by_speaker(query, *pair) for pair in pairs)

@@ -23,7 +23,7 @@ from index.ranking.features import Column, article_bm25, scaled, table
 from index.ranking.query import Query
 from index.store.types import Rows, Snapshot
 
-DEPTH = 70
+DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 _TOP = 5  # sentences that confidence looks at
 _NOTHING = np.empty(0, dtype=np.float32)
 
@@ -58,7 +58,7 @@ class Ranking:
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
         frequencies: number of sentences of the collection that have each term of the question.
-        vectors: embeddings (d,) by sentence id.
+        vectors: embeddings (d,) of the best `DEPTH` sentences, by sentence id.
     """
 
     query: Query
@@ -173,10 +173,7 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
         articles=rows.articles,
         confidence=1 / (1 + math.exp(-logit)),
         frequencies=candidates.frequencies,
-        vectors={
-            sentence.sentence_id: vector
-            for sentence, vector in zip(rows.sentences, rows.vectors, strict=True)
-        },
+        vectors={rows.sentences[i].sentence_id: rows.vectors[i] for i in order[:DEPTH]},
     )
 
 
