@@ -1,7 +1,6 @@
-"""The face of `index`: a collection that can be asked, added to, corrected and measured.
+"""The face of `index`: a collection that can be asked, added to and corrected.
 
-Plain blocking calls, safe from several threads. Whoever serves people (the bot, the command
-line) needs nothing else.
+Plain blocking calls, safe from several threads.
 """
 
 from __future__ import annotations
@@ -9,17 +8,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from index.answering import decline, whats_new
-from index.answering.compose import Context, compose
+from index.answering import ask as asking
 from index.answering.followup import resolved
-from index.answering.requote import further, widened
-from index.answering.select import CANDIDATES
 from index.answering.timeline import Timeline, timeline
 from index.domain import (
     Answer,
@@ -28,21 +23,18 @@ from index.domain import (
     FollowUp,
     Notice,
     NoticeKind,
-    Passage,
     Sentence,
 )
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
 from index.ingest import ArticleChange, IngestResult, Intake, Progress, ProgressCallback, reported
-from index.ranking.query import Query, parse, publishers_named
-from index.ranking.rank import DEPTH, Ranking, rank
+from index.ranking.rank import Ranking
 from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.text import Failure, clean
 from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
-from index.store.types import Changes, HistoryEvent, Outcome, Size, Snapshot, Store
-from index.store.writer import check_model
+from index.store.types import Changes, HistoryEvent, Outcome, Size, Store
 from index.text.terms import terms
 
 DEFAULT_THRESHOLD = 0.12
@@ -52,7 +44,12 @@ _EXPORTED = "title text publisher author published url language guessed".split()
 
 
 class Archive:
-    """One collection with the encoder that embeds for it."""
+    """One collection with the encoder that embeds for it.
+
+    Attributes:
+        answers: the log of its answers.
+        sources: where its articles come from.
+    """
 
     def __init__(
         self,
@@ -62,14 +59,7 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
     ) -> None:
-        """Wire the parts.
-
-        Args:
-            store: holds the collection.
-            encoder: must be the one that the collection was embedded with.
-            threshold: confidence under which a question is declined, 0..1.
-            fetcher: reads addresses; one with the usual limits unless given.
-        """
+        """Wire the parts; `threshold` is the confidence below which it declines, 0..1."""
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
@@ -86,13 +76,11 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         create: bool = True,
     ) -> Archive:
-        """The embedded collection of that name below a data folder, created unless told not to.
-
-        Its files are opened at first use.
+        """Open the collection of that name below a data folder; its files open at first use.
 
         Raises:
             InputError: the name is no folder name.
-            NotFoundError: there is no such collection, and it is not to be made.
+            NotFoundError: there is no such collection, and `create` is false.
         """
         if not collection or not all(char.isalnum() or char in "-_" for char in collection):
             raise InputError(
@@ -108,7 +96,7 @@ class Archive:
 
     @staticmethod
     def names(data: Path) -> list[str]:
-        """The collections below a data folder, without what an erasing that was cut short left."""
+        """The collections below a data folder, without those that are half erased."""
         return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
 
     # Asking
@@ -136,45 +124,26 @@ class Archive:
         whole, after = resolved(question, previous)
         answer = self._ask(whole, filters, after)
         if answer.status == "declined" and previous.quotes:
-            known = set(terms(" ".join(cited.quote.text for cited in previous.quotes)))
-            whole, after = resolved(question, previous, known)
-            retried = self._ask(whole, filters, after)
-            return retried if retried.status == "answered" else answer
+            quoted = " ".join(cited.quote.text for cited in previous.quotes)
+            whole, after = resolved(question, previous, set(terms(quoted)))
+            again = self._ask(whole, filters, after)
+            return again if again.status == "answered" else answer
         return answer
 
     def _ask(self, question: str, filters: Filters, after: FollowUp | None) -> Answer:
         with self._store.snapshot() as snapshot:
-            query, filters = _parsed(snapshot, question, filters, after)
-            context = Context(filters, snapshot.generation, self._encoder.model, self._threshold)
-            if request := whats_new.parse(query, snapshot):
-                return whats_new.answer(query, request, snapshot, context)
-            ranking = self._ranked(snapshot, query, filters, DEPTH)
-            ids = dict.fromkeys(s.article_id for s in ranking.sentences[:CANDIDATES])
-            answer = compose(ranking, snapshot.rewrites(ids), context)
-            if answer.status == "declined" and filters:
-                free = self._ranked(snapshot, query, Filters(), DEPTH)
-                if free.confidence >= self._threshold:
-                    best = free.articles[free.sentences[0].article_id]
-                    reason = f"{answer.reason} {decline.excluded(filters, best)}"
-                    answer = replace(answer, reason=reason)
-            return answer
+            return asking.ask(
+                snapshot, self._encoder, question, filters, after=after, threshold=self._threshold
+            )
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """A copy of an answer that quotes the next best passages (the next newest, for news)."""
         with self._store.snapshot() as snapshot:
-            query, filters = _parsed(snapshot, answer.question, answer.filters)
-            if request := whats_new.parse(query, snapshot):
-                passages = whats_new.passages(request, snapshot, filters, limit)
-            else:
-                ranking = self._ranked(snapshot, query, filters, max(DEPTH, limit))
-                best = ranking.sentences[:limit]
-                passages = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in best]
-            rewrites = snapshot.rewrites([p.article.article_id for p in passages])
-        return further(answer, passages, rewrites)
+            return asking.more(snapshot, self._encoder, answer, limit)
 
     def context(self, answer: Answer) -> Answer:
         """A copy of an answer whose quotes have two more sentences on each side."""
-        return widened(answer)
+        return asking.widened(answer)
 
     def timeline(self, topic: str) -> Timeline:
         """Which days the reports with all words of a topic speak of. Raises QuestionError."""
@@ -205,12 +174,7 @@ class Archive:
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
         with self._store.snapshot() as snapshot:
-            query, filters = _parsed(snapshot, question, filters)
-            return self._ranked(snapshot, query, filters, max(DEPTH, k))
-
-    def _ranked(self, snapshot: Snapshot, query: Query, filters: Filters, depth: int) -> Ranking:
-        check_model(snapshot.model, self._encoder.model)
-        return rank(snapshot, self._encoder, query, filters, depth)
+            return asking.search(snapshot, self._encoder, question, filters, k)
 
     # Changing
 
@@ -224,14 +188,14 @@ class Archive:
         dry_run: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Add reports from files, folders or a stream; what fails is listed, the rest goes in.
+        """Add articles; what fails is listed, the rest is committed.
 
         Args:
             names: paths, or "-" for JSON lines on `stream`.
-            actor: who is written into the audit log.
+            actor: who stands in the audit log.
             stream: bytes for "-".
-            files: handed in, which no reindex looks for again.
-            dry_run: tell what would be done, and do nothing.
+            files: uploads, which a reindex does not look for again.
+            dry_run: report what would be done, and do nothing.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
@@ -255,10 +219,7 @@ class Archive:
     def rebuild(
         self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
     ) -> IngestResult:
-        """Embed every sentence again, for a new encoder; questions are answered meanwhile.
-
-        What was embedded is kept when it is interrupted, and the next call goes on from there.
-        """
+        """Embed every sentence again, for a new encoder; an interrupted call can be resumed."""
         started = time.monotonic()
         embedded = 0
 
@@ -275,19 +236,15 @@ class Archive:
         return IngestResult(commit.generation, embedded=embedded, seconds=seconds)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
-        """Take articles out; their text stays, so that old quotes still resolve."""
+        """Take articles out; their text stays, so that old quotes can still be checked."""
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
     def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
-        """Bring removed articles back, without embedding them again."""
+        """Bring removed articles back without embedding them again."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
     def undo(self, generation: int, *, actor: str = "operator") -> IngestResult:
-        """Make every article what it was at a generation, without embedding; a new generation.
-
-        Raises:
-            NotFoundError: there is no such generation, or nothing came after it.
-        """
+        """Go back to an earlier generation, in a new one. Raises NotFoundError."""
         note = f"back to generation {generation}"
         return self._change(Changes(undo=generation), actor, "undo", note)
 
@@ -308,11 +265,11 @@ class Archive:
         return reported(changed, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
-        """Attach a correction to an article; answers that cite it show it. Raises NotFoundError."""
+        """Attach a correction; answers that cite the article show it. Raises NotFoundError."""
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
-        """Take an article out and say why; its old quotes still resolve. Raises NotFoundError."""
+        """Take an article out and say why. Raises NotFoundError."""
         return self._notice("retracted", article_id, note, actor)
 
     def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Article:
@@ -336,11 +293,7 @@ class Archive:
         return len(articles)
 
     def erase(self) -> None:
-        """Delete the collection for good, damaged or not, with its answers and sources, and close.
-
-        Raises:
-            StoreError: its file is another program's or a newer version's, or cannot be deleted.
-        """
+        """Delete the collection with its answers and sources, damaged or not. Raises StoreError."""
         self._store.erase()
 
     # Looking
@@ -412,14 +365,3 @@ class Archive:
     def close(self) -> None:
         """Let go of files."""
         self._store.close()
-
-
-def _parsed(
-    snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None = None
-) -> tuple[Query, Filters]:
-    """The question taken apart, and the filters with publishers as the collection spells them."""
-    publishers = snapshot.publishers()
-    as_of = filters.as_of.date() if filters.as_of else None
-    query = parse(question, publishers, as_of=as_of, after=after)
-    names = publishers_named(filters.publishers, publishers)
-    return query, replace(filters, publishers=names)
