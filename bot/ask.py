@@ -249,7 +249,7 @@ async def _before(bot: OnRecord, message: discord.Message, server: int | None) -
         return None
     archive = await asyncio.to_thread(bot.library.archive, server)
     try:
-        return (await asyncio.to_thread(archive.answers.recall, found)).answer
+        return (await asyncio.to_thread(archive.answers.get, found)).answer
     except NotFoundError:
         return None
 

@@ -99,7 +99,7 @@ class Upkeep(commands.Cog):
         if failing and server is not None:
             await self._warn(server, failing)
             for one in failing:
-                await asyncio.to_thread(archive.sources.told, one.uri)
+                await asyncio.to_thread(archive.sources.mark_reported, one.uri)
 
     async def _warn(self, server: int, failing: list[Source]) -> None:
         """Tell moderators once, where they read, and else the owner; nobody is pinged."""

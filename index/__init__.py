@@ -46,10 +46,10 @@ from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reading.formats import SUFFIXES
 from index.reading.http import Fetcher
-from index.reading.sources import Upload, is_address, skipped_files
+from index.reading.sources import Upload, is_address
 from index.reading.text import Failure
 from index.schedule import Sources
-from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Verdict, Watch
+from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Watch
 from index.store.sqlite import CATALOGUE
 from index.store.types import HistoryEvent, Size, Source
 from index.text.periods import parse_moment, parse_period, suggest_dates
@@ -112,13 +112,11 @@ __all__ = [
     "Timeline",
     "Upload",
     "Vectors",
-    "Verdict",
     "Watch",
     "highlights",
     "is_address",
     "is_follow_up",
     "parse_moment",
     "parse_period",
-    "skipped_files",
     "suggest_dates",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -27,7 +28,7 @@ from index.domain import (
 )
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
-from index.ingest import ArticleChange, IngestResult, Intake, Progress, ProgressCallback, reported
+from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
 from index.ranking.rank import Ranking
 from index.reading import sources
 from index.reading.http import Fetcher
@@ -199,8 +200,7 @@ class Archive:
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        read: dict[str, str | None] = {}
-        run = Intake(
+        ingest = Ingest(
             store=self._store,
             encoder=self._encoder,
             actor=actor,
@@ -209,12 +209,12 @@ class Archive:
             total=sources.total(names) if on_progress else None,
             on_progress=on_progress,
         )
-        try:
-            items = self.sources.read(names, read, stream)
-            return run.take(chain(items, sources.uploaded(files)))
-        finally:
-            if not dry_run:
-                self.sources.remember(n for n, error in read.items() if error is None and n != "-")
+        items = chain(self.sources.read(names, stream), sources.uploaded(files))
+        result = ingest.run(items)
+        if not dry_run:
+            read = (source.uri for source in result.sources if source.error is None)
+            self.sources.remember(name for name in read if name != "-")
+        return replace(result, skipped=sources.skipped_files(names))
 
     def rebuild(
         self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
@@ -262,7 +262,7 @@ class Archive:
                     title = snapshot.article(article_id).title
                     count = len(snapshot.sentences(article_id))
                     changed.append((outcome, ArticleChange(article_id, title, count)))
-        return reported(changed, commit.generation, started, failed)
+        return result_of(changed, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction; answers that cite the article show it. Raises NotFoundError."""

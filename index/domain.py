@@ -42,7 +42,8 @@ class Article:
         revision: 1-based; a changed text makes a new one.
         retired: taken out; its text stays so that old quotes still resolve.
         guessed: names of the fields that its source does not state, such as "published".
-        named: whether its source gave the id; else it was made from an address, a path or the text.
+        id_given: whether its source gave the id; else it was made from an address, a path or the
+            text.
         notice: its newest correction or retraction.
     """
 
@@ -58,7 +59,7 @@ class Article:
     revision: int = 1
     retired: bool = False
     guessed: tuple[str, ...] = ()
-    named: bool = field(default=True, compare=False)
+    id_given: bool = field(default=True, compare=False)
     notice: Notice | None = None
 
     def __post_init__(self) -> None:

@@ -33,7 +33,6 @@ from index import (
     SettingsError,
     StoreDamagedError,
     parse_moment,
-    skipped_files,
 )
 
 _NAMING, _FLAGS = {"--data", "--collection", "--config"}, {"--json", "--debug"}  # stand anywhere
@@ -85,7 +84,7 @@ def add(
     with run.archive(threads=_CORES, make=True) as archive, progress("Adding") as watcher:
         stream = sys.stdin.buffer if "-" in source else None
         made = archive.add(source, stream=stream, dry_run=dry_run, on_progress=watcher)
-    run.end(output.report(made, dry_run=dry_run, skipped=skipped_files(source)))
+    run.end(output.report(made, dry_run=dry_run, skipped=made.skipped))
 
 
 @command()

@@ -219,7 +219,7 @@ def from_fields(fields: Mapping[str, Any], source: str, otherwise: str | None = 
         language=_string(fields, "language") or "en",
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
-        named=given is not None,
+        id_given=given is not None,
     )
 
 

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 from support.servers import Server, fetcher, plain, reply, serving
 
-from index import ingest as intake
+from index import ingest
 from index import schedule as refresh
 from index.archive import Archive
 from index.domain import Article
@@ -222,8 +222,8 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever taking in ends early, the next reindex brings the articles that were missed."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
-    monkeypatch.setattr(intake, "_HELD", 3)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(ingest, "_WAITING", 3)
     folder = tmp_path / "reports"
     folder.mkdir()
     for stop in range(8):
@@ -260,7 +260,7 @@ def test_a_page_under_two_addresses_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """How somebody came to a page makes no other article of it, now or later; its text counts."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", batch)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", batch)
     base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
     urls = [
         "https://www.northwire.example/dam/?utm_source=feed",
@@ -393,7 +393,7 @@ def test_what_waits_is_not_given_up_for_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a site says of its page stands, also where another is read after it in one run."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 1)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         home = f"http://northwire.example:{news.server.port}/dam"
         planet = f"http://planet.example:{news.server.port}/forged"
@@ -433,13 +433,13 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
         assert failing.failing_since == NOON + timedelta(minutes=60)
         assert failing.succeeded == NOON + timedelta(minutes=30)
         assert "neither a file" in (failing.error or "")
-        here.sources.told(failing.uri)
+        here.sources.mark_reported(failing.uri)
         assert here.sources.failing(NOON + timedelta(days=9)) == []
         report.write_text(CUP)
         here.sources.resume(str(report))
         assert here.sources.refresh(NOON + timedelta(days=1)).updated
         (fine,) = here.sources.all()
-        assert (fine.failures, fine.error, fine.told) == (0, None, False)
+        assert (fine.failures, fine.error, fine.reported) == (0, None, False)
         assert here.history()[0].actor == "clock"
 
 
@@ -458,7 +458,7 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
             here.sources.pause,
             here.sources.resume,
             here.sources.forget,
-            here.sources.told,
+            here.sources.mark_reported,
         ):
             with pytest.raises(NotFoundError, match="onrecord sources"):
                 change("elsewhere")
@@ -564,21 +564,21 @@ def test_an_answer_is_disturbed_once(
         answer = here.ask("Was anybody in Tessen warned of the dam?")
         private = here.ask("Who in Tessen was warned?")
         assert {cited.quote.article_id for cited in answer.quotes} == {"dam"}
-        here.answers.log(answer, channel=1, message=2)
-        here.answers.log(private)
+        here.answers.record(answer, channel=1, message=2)
+        here.answers.record(private)
         long_ago = datetime.now(UTC) - timedelta(days=1)
-        assert here.answers.disturbed(long_ago) == []
+        assert here.answers.stale(long_ago) == []
         change(here)
-        found = here.answers.disturbed(long_ago)
+        found = here.answers.stale(long_ago)
         assert [one.kind for one in found] == ([kind] if kind else [])
-        assert here.answers.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
+        assert here.answers.stale(datetime.now(UTC) + timedelta(seconds=1)) == []
         for one in found:
             assert (one.entry.channel, one.entry.message) == (1, 2)
             assert one.article == here.article("dam")
             stands = kind == "corrected"
             assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
-        here.answers.told(found)
-        assert here.answers.disturbed(long_ago) == []
+        here.answers.mark_notified(found)
+        assert here.answers.stale(long_ago) == []
 
 
 # Export

@@ -118,7 +118,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     assert "Show to all" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
-    assert room.archive().answers.recall(found[1]).message == result.response.id
+    assert room.archive().answers.get(found[1]).message == result.response.id
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
@@ -171,7 +171,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
         raise RuntimeError("secret detail")
 
     message = await ask(room)
-    monkeypatch.setattr("index.store.answers.AnswerLog.recall", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.get", broken)
     result = await room.reader.click(message.message, label="Sources")
     assert "Something went wrong on my side" in said(result.response)
     assert "secret" not in said(result.response)

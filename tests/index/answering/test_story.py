@@ -258,8 +258,8 @@ def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
     """From the log come also who else has it, who is independent of whom, and who disagrees."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
         answer = archive.ask(question)
-        archive.answers.log(answer)
-        again = archive.answers.recall(answer.answer_id).answer
+        archive.answers.record(answer)
+        again = archive.answers.get(answer.answer_id).answer
         assert again == answer
         assert story_line(again) == story_line(answer)
 

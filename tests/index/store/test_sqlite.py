@@ -363,7 +363,7 @@ def first_version(folder: Path) -> None:
     with opened(folder) as store:
         put(store, replace(DAM, url="https://www.northwire.example/dam/"), CUP)
         put(store, replace(CUP, text="Athletic lost the cup."))
-        store.remember(Source("/reports", "folder"))
+        store.add_source(Source("/reports", "folder"))
     with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
         for name in ("page", "notice", "told", "alike"):
             db.execute(f"DROP TABLE {name}")

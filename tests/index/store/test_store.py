@@ -606,13 +606,13 @@ def test_history_tells_who_did_what(store: Store) -> None:
 def test_origins_are_remembered_and_forgotten(store: Store) -> None:
     """Places are kept in the order they were named, once each; forgetting keeps the articles."""
     put(store, DAM)
-    store.remember(Source("/b", "folder"))
-    store.remember(Source("/a.txt", "file"))
-    store.remember(Source("/b", "folder"))
+    store.add_source(Source("/b", "folder"))
+    store.add_source(Source("/a.txt", "file"))
+    store.add_source(Source("/b", "folder"))
     with store.snapshot() as snapshot:
         assert snapshot.sources() == [Source("/b", "folder"), Source("/a.txt", "file")]
-    store.forget("/b")
-    store.forget("/nowhere")
+    store.remove_source("/b")
+    store.remove_source("/nowhere")
     with store.snapshot() as snapshot:
         assert snapshot.sources() == [Source("/a.txt", "file")]
         assert seen(snapshot) == {"dam"}
@@ -634,7 +634,7 @@ def test_known_and_embedded_spare_the_encoder(store: Store) -> None:
 
 def test_a_place_is_amended_field_by_field(store: Store) -> None:
     """Only the named fields are written, so that two who change different ones both count."""
-    store.remember(Source("https://a.example/feed", "url", every=30))
+    store.add_source(Source("https://a.example/feed", "url", every=30))
     (here,) = sources(store)
     failed = here.after(MARCH, "It answers 500.")
     store.amend(replace(here, paused=True), "paused")
@@ -835,7 +835,7 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
     """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
     store, other = open_store(), open_store()
     put(store, DAM, CUP)
-    store.remember(Source("/b", "folder"))
+    store.add_source(Source("/b", "folder"))
     with other.snapshot() as snapshot:
         assert seen(snapshot) == {"dam", "cup"}
     store.prepare()
