@@ -45,7 +45,7 @@ from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size, Snapshot, Store
 from index.store.writer import check_model
-from index.text.rewrites import same_origin
+from index.text.rewrites import is_rewrite
 from index.text.sentences import Span, split
 from index.text.terms import terms
 
@@ -403,7 +403,7 @@ class Archive:
             near = [snapshot.dense(vector, _NEAR_SENTENCES).ids for vector in vectors[::step]]
             found = snapshot.rows({int(one) for ids in near for one in ids}).articles
         others = (one for one in found.values() if one.article_id != article_id)
-        return [one for one in others if same_origin(article.text, one.text)]
+        return [one for one in others if is_rewrite(article.text, one.text)]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order. Raises NotFoundError."""

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 from index.answering import decline
 from index.answering.conflicts import agreement, voice
+from index.answering.independence import independence
 from index.answering.select import asks_of_the_past, passages, unheard, voiced
 from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
 from index.ranking.rank import Ranking, weights
-from index.text.rewrites import independence
+from index.text.rewrites import is_rewrite
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +114,13 @@ def citations(found: Sequence[Passage], articles: Mapping[str, Article]) -> tupl
     ids = [passage.article.article_id for passage in found]
     ids += [article_id for passage in found for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
+    rewrites = {
+        a.article_id: {b.article_id for b in listed if b is not a and is_rewrite(a.text, b.text)}
+        for a in listed
+    }
     return tuple(
         Citation(number, article, tuple(sorted(other + 1 for other in others)))
         for number, (article, others) in enumerate(
-            zip(listed, independence(listed), strict=True), 1
+            zip(listed, independence(listed, rewrites), strict=True), 1
         )
     )

@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from functools import lru_cache
 from itertools import combinations
 
-from index.answering.claims import claim
-from index.answering.conflicts import Statement, relate, same_speaker
+from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
+from index.answering.independence import share_source
 from index.domain import Act, Filters, FollowUp, Passage
 from index.ranking.rank import Ranking
 from index.text.dates import DateRange, as_written, date_ranges
-from index.text.rewrites import facts_differ, independence, read, same_sentence
+from index.text.rewrites import facts_differ, is_rewrite, read, same_sentence
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUOTES = 4
@@ -33,13 +32,8 @@ _BARE = 3  # words of a follow-up without one of its own, at most
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # what nobody denies: a denial strays
 
 # A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
-_REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
-# Of two sentences that contradict each other one has such a word: `compare` need not read others.
-_AGAINST = re.compile(
-    rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
-)
 _ACTS: dict[Act, re.Pattern[str]] = {
-    "denial": re.compile(rf"\bwho\b.*?{_REBUTS.pattern}\w*", re.IGNORECASE),
+    "denial": re.compile(rf"\bwho\b.*?{REBUTS.pattern}\w*", re.IGNORECASE),
     "claim": re.compile(r"\bwho\b.*?\b(?:claim|said|says|alleg|accus)\w*", re.IGNORECASE),
     "confirmation": re.compile(r"\bwho\b.*?\b(?:confirm|admit|acknowledg)\w*", re.IGNORECASE),
 }
@@ -114,7 +108,6 @@ def passages(
     groups = _in_time(question, _grouped(ranked, floor, most))
     if ranking.query.answer_type not in _FIGURES:
         _rebut(question, groups, ranked, most)
-    _correct(question, groups, ranked, most)
     _continue(groups, ranking)
     return [group.passage() for group in groups]
 
@@ -127,7 +120,7 @@ def _grouped(ranked: list[_Candidate], floor: float, most: int) -> list[_Group]:
         if score < floor:
             break
         own = [group for group in groups if group.best.article is told.article]
-        if own and score < near and not _REBUTS.search(told.sentence.text):
+        if own and score < near and not REBUTS.search(told.sentence.text):
             continue
         beside = next((group for group in own if _adjoins(group, told)), None)
         if beside is not None and _one_voice(beside.best, told):
@@ -157,23 +150,21 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _repeats(told: Statement, chosen: Statement) -> bool:
     """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
     mine, theirs = told.sentence.text, chosen.sentence.text
-    if _negative(mine) != _negative(theirs) or _rebutting(mine) != _rebutting(theirs):
+    if is_negative(mine) != is_negative(theirs) or _rebutting(mine) != _rebutting(theirs):
         return False
     a, b = set(content_terms(mine)), set(content_terms(theirs))
     near = len(a & b) > NEAR_COPY * len(a | b) and not facts_differ(read(mine), read(theirs))
     if told.article is chosen.article or a == b:
         return near
     alike = near or same_sentence(mine, theirs)
-    return alike and not independence((told.article, chosen.article))[0]
-
-
-@lru_cache(maxsize=2048)
-def _negative(text: str) -> bool:
-    return bool(_AGAINST.search(text))
+    return alike and (
+        share_source(told.article, chosen.article)
+        or is_rewrite(told.article.text, chosen.article.text)
+    )
 
 
 def _rebutting(text: str) -> bool:
-    return bool(_REBUTS.search(text))
+    return bool(REBUTS.search(text))
 
 
 # What is asked for besides words
@@ -191,7 +182,7 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
         score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
         score += _OWN_WORDS * bool(says and _theirs(question, told))
         act: Act | None = told.attribution.act if acts else None
-        if act == "claim" and _negative(sentence.text):
+        if act == "claim" and is_negative(sentence.text):
             act = "denial"  # whoever says that it is not so
         score += _ASKED_ACT * (act in acts)
         if after is not None:
@@ -284,7 +275,7 @@ def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
 
 def _speaks_of(told: Statement, asked: list[DateRange]) -> bool:
     """Whether a sentence names such a day, or names none and was published on one."""
-    day: date | None = told.said.published
+    day: date | None = told.article.published and told.article.published.date()
     named = date_ranges(told.sentence.text, day)
     if named:
         return any(one.overlaps(other) for one in named for other in asked)
@@ -310,7 +301,7 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
         return
     for number, candidate in enumerate(ranked):
         told = candidate.told
-        if told in tolds or (number >= CANDIDATES and not _negative(told.sentence.text)):
+        if told in tolds or (number >= CANDIDATES and not is_negative(told.sentence.text)):
             continue
         for place, group in enumerate(groups):
             said = (group.best, *group.also.values())
@@ -328,28 +319,10 @@ def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: 
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:
     """Whether one of two sentences denies the other; only one of them can be a denial."""
-    if _negative(a.sentence.text) == _negative(b.sentence.text):
+    if is_negative(a.sentence.text) == is_negative(b.sentence.text):
         return False
     found = relate(question, a, b)
     return found is not None and found.kind == "disagree"
-
-
-def _correct(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
-    """Put a correction in front of what it corrects."""
-    for candidate in ranked:
-        told = candidate.told
-        if not claim(told.said).corrects:
-            continue
-        for place, group in enumerate(groups):
-            found = relate(question, told, group.best) if group.best != told else None
-            if found is None or found.reason != "correction" or found.against != 0:
-                continue
-            already = next((n for n, one in enumerate(groups) if one.best == told), None)
-            if already is None:
-                _insert(groups, place, candidate, most)
-            elif already > place:
-                groups.insert(place, groups.pop(already))
-            return
 
 
 def _continue(groups: list[_Group], ranking: Ranking) -> None:

@@ -18,7 +18,7 @@ from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.store.types import Snapshot
 from index.text.dates import as_written, date_ranges
-from index.text.rewrites import same_origin
+from index.text.rewrites import is_rewrite
 from index.text.terms import content_terms, terms
 
 _MOST_REPORTS = 300  # looked through for a topic
@@ -112,7 +112,7 @@ def _by_origin(found: Iterable[Passage], most: int) -> list[Passage]:
     made: list[Passage] = []
     for passage in found:
         text = passage.article.text
-        same = (n for n, one in enumerate(made) if same_origin(one.article.text, text))
+        same = (n for n, one in enumerate(made) if is_rewrite(one.article.text, text))
         if (place := next(same, None)) is not None:
             also = (*made[place].also, passage.article.article_id)
             made[place] = replace(made[place], also=also)

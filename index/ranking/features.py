@@ -18,7 +18,7 @@ from index.encoder import Vectors
 from index.ranking.query import AnswerType, Query
 from index.store.types import Rows
 from index.text.dates import MONTHS, WEEKDAYS
-from index.text.numbers import COUNTING
+from index.text.quantities import COUNTING
 from index.text.quantities import figures, units
 from index.text.sentences import Span
 from index.text.terms import terms

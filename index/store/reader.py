@@ -28,7 +28,7 @@ from index.store.types import (
     Source,
 )
 from index.store.vectors import VectorIndex
-from index.text.rewrites import same_origin
+from index.text.rewrites import is_rewrite
 
 _CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
@@ -216,7 +216,7 @@ class Reader:
     def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
         texts = {article_id: self.article(article_id).text for article_id in article_ids}
         return {
-            own: frozenset(k for k, other in texts.items() if k != own and same_origin(text, other))
+            own: frozenset(k for k, other in texts.items() if k != own and is_rewrite(text, other))
             for own, text in texts.items()
         }
 
