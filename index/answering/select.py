@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import combinations
 
-from index.answering.conflicts import Statement, relate, same_speaker
+from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
 from index.answering.independence import independence
 from index.domain import Passage
 from index.ranking.query import Order
@@ -24,10 +24,6 @@ _SPREAD = 0.35  # of the lead of the best score over the mean: a quote may lie t
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
-_REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
-_NEGATIVE = re.compile(
-    rf"{_REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
-)
 # "The ministry had said that ...": what it says now stands in the next sentence.
 _SUPERSEDED = re.compile(
     r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
@@ -103,7 +99,7 @@ def _grouped(
         if score < floor:
             break
         known = any(group.best.article is statement.article for group in groups)
-        if rank > 1 and known and score < near and not _rebuts(statement):
+        if rank > 1 and known and score < near and not REBUTS.search(statement.sentence.text):
             continue  # further sentences of one article have to be nearer to the best
         beside = next((group for group in groups if _adjoins(group, statement)), None)
         if beside is not None and _one_voice(beside.best, statement):
@@ -136,7 +132,9 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     one, other = a.sentence.text, b.sentence.text
-    if _is_negative(a) != _is_negative(b) or _rebuts(a) != _rebuts(b):
+    if is_negative(one) != is_negative(other) or bool(REBUTS.search(one)) != bool(
+        REBUTS.search(other)
+    ):
         return False
     left, right = set(content_terms(one)), set(content_terms(other))
     common = len(left & right) > _NEAR_COPY * len(left | right)
@@ -166,7 +164,9 @@ def _set_beside(
     if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
         return
     for number, statement in enumerate(statements):
-        if statement in quoted or (number >= CANDIDATES and not _is_negative(statement)):
+        if statement in quoted or (
+            number >= CANDIDATES and not is_negative(statement.sentence.text)
+        ):
             continue
         for place, group in enumerate(groups):
             same = (group.best, *group.also.values())
@@ -185,18 +185,10 @@ def _set_beside(
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:
     """Whether one statement denies the other; exactly one of them has to be negative."""
-    if _is_negative(a) == _is_negative(b):
+    if is_negative(a.sentence.text) == is_negative(b.sentence.text):
         return False
     relation = relate(question, a, b)
     return relation is not None and relation.kind == "disagree"
-
-
-def _is_negative(statement: Statement) -> bool:
-    return bool(_NEGATIVE.search(statement.sentence.text))
-
-
-def _rebuts(statement: Statement) -> bool:
-    return bool(_REBUTS.search(statement.sentence.text))
 
 
 def _insert(groups: list[_Group], place: int, group: _Group, most: int) -> None:

@@ -23,8 +23,7 @@ from index.encoder import Vectors
 from index.ranking.query import ACT_WORDS, AnswerType, Query
 from index.store.types import Rows
 from index.text.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
-from index.text.numbers import COUNTING
-from index.text.quantities import figures
+from index.text.quantities import COUNTING, figures
 from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
