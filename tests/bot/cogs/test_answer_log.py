@@ -127,7 +127,9 @@ def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
     """Pressed again, a button counts once; and the file holds nothing of who pressed it."""
     for reader in (123456789012345678, 2, 123456789012345678):
         archive.answers.add_feedback("0123456789ab", "useful", reader=reader)
-    archive.answers.add_feedback("0123456789ab", "wrong", "Another gate.", reader=123456789012345678)
+    archive.answers.add_feedback(
+        "0123456789ab", "wrong", "Another gate.", reader=123456789012345678
+    )
     archive.answers.add_feedback("ffffffffffff", "useful", reader=2)
     kept = archive.answers.feedback("0123456789ab")
     assert [one.verdict for one in kept] == ["useful", "wrong"]
