@@ -15,17 +15,8 @@ from pathlib import Path
 from typing import IO
 
 from index.answering import ask as asking
-from index.answering.followup import resolved
 from index.answering.timeline import Timeline, timeline
-from index.domain import (
-    Answer,
-    Article,
-    Filters,
-    FollowUp,
-    Notice,
-    NoticeKind,
-    Sentence,
-)
+from index.domain import Answer, Article, Filters, Notice, NoticeKind, Sentence
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
 from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
@@ -36,7 +27,6 @@ from index.reading.text import Failure, clean
 from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size, Store
-from index.text.terms import terms
 
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
@@ -113,29 +103,16 @@ class Archive:
         Args:
             question: in a person's own words.
             filters: which reports may answer.
-            previous: the answer that the question follows up; the words of its question are
-                carried over. If that declines, only those that were quoted are.
+            previous: the answer that it follows up; the words of that question are carried over,
+                or if that declines, those of them that were quoted.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
             ModelMismatchError: the collection was embedded by another model.
         """
-        if previous is None:
-            return self._ask(question, filters, None)
-        whole, after = resolved(question, previous)
-        answer = self._ask(whole, filters, after)
-        if answer.status == "declined" and previous.quotes:
-            quoted = " ".join(cited.quote.text for cited in previous.quotes)
-            whole, after = resolved(question, previous, set(terms(quoted)))
-            again = self._ask(whole, filters, after)
-            return again if again.status == "answered" else answer
-        return answer
-
-    def _ask(self, question: str, filters: Filters, after: FollowUp | None) -> Answer:
         with self._store.snapshot() as snapshot:
-            return asking.ask(
-                snapshot, self._encoder, question, filters, after=after, threshold=self._threshold
-            )
+            threshold = self._threshold
+            return asking.ask(snapshot, self._encoder, question, filters, previous, threshold)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """A copy of an answer that quotes the next best passages (the next newest, for news)."""
@@ -308,10 +285,8 @@ class Archive:
         """The other live articles that copy or rewrite one. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             snapshot.article(article_id)
-            return [
-                snapshot.article(other)
-                for other in sorted(snapshot.rewrites([article_id])[article_id])
-            ]
+            others = snapshot.rewrites([article_id])[article_id]
+            return [snapshot.article(other) for other in sorted(others)]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """The sentences of an article's latest revision, in order. Raises NotFoundError."""

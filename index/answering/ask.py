@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from index.answering import decline, whats_new
 from index.answering.compose import Context, citations, cited, compose
+from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
 from index.encoder import Encoder
@@ -14,20 +15,40 @@ from index.ranking.rank import DEPTH, Ranking, rank
 from index.store.types import Snapshot
 from index.store.writer import check_model
 from index.text.sentences import Span, split
+from index.text.terms import terms
 
 _CONTEXT = 2  # sentences on each side of a quote
 
 
-def ask(
+def ask(  # noqa: PLR0917 - all that an answer depends on
     snapshot: Snapshot,
     encoder: Encoder,
     question: str,
     filters: Filters,
-    *,
-    after: FollowUp | None,
+    previous: Answer | None,
     threshold: float,
 ) -> Answer:
-    """Answer a question from one generation; see `Archive.ask`."""
+    """Answer a question, or a follow-up to a previous answer; see `Archive.ask`."""
+    if previous is None:
+        return _answered(snapshot, encoder, (question, None), filters, threshold)
+    whole = resolved(question, previous)
+    answer = _answered(snapshot, encoder, whole, filters, threshold)
+    if answer.status == "answered" or not previous.quotes:
+        return answer
+    quoted = set(terms(" ".join(given.quote.text for given in previous.quotes)))
+    whole = resolved(question, previous, quoted)
+    again = _answered(snapshot, encoder, whole, filters, threshold)
+    return again if again.status == "answered" else answer
+
+
+def _answered(
+    snapshot: Snapshot,
+    encoder: Encoder,
+    asked: tuple[str, FollowUp | None],
+    filters: Filters,
+    threshold: float,
+) -> Answer:
+    question, after = asked
     query, filters = _parsed(snapshot, question, filters, after)
     context = Context(filters, snapshot.generation, encoder.model, threshold)
     if request := whats_new.parse(query, snapshot):

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
+from typing import Any
 
 from index.answering import decline
 from index.answering.conflicts import agreement, voice
@@ -35,6 +36,22 @@ class Context:
     model: str
     threshold: float
 
+    def answer(self, query: Query, **fields: Any) -> Answer:
+        """An answer with an id that names the question and all that the answer depends on."""
+        filters, after = self.filters, query.after
+        parts = [query.question, sorted(filters.publishers), self.generation, self.model]
+        parts += [weights(), self.threshold]
+        parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+        parts += [after.new_words, repr(after.quoted)] if after else []
+        return Answer(
+            answer_id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12],
+            question=query.question,
+            filters=filters,
+            generation=self.generation,
+            model=self.model,
+            **fields,
+        )
+
 
 def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context: Context) -> Answer:
     """Answer from a ranking, or decline if confidence is below the threshold.
@@ -52,12 +69,8 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
         chosen, relation = _latest_first(chosen, relation)
     sources = citations(chosen, ranking.articles, rewrites)
     quotes = tuple(cited(p, sources, denies=n in denying) for n, p in enumerate(chosen))
-    return Answer(
-        answer_id=answer_id(ranking.query, context),
-        question=question,
-        filters=context.filters,
-        generation=context.generation,
-        model=context.model,
+    return context.answer(
+        ranking.query,
         status="declined" if reason else "answered",
         confidence=confidence,
         quotes=() if reason else quotes,
@@ -102,16 +115,6 @@ def _latest_first(
     place = {old: new for new, old in enumerate(order)}
     sides = [Side(tuple(sorted(place[n] for n in s.quotes)), s.speaker) for s in relation.sides]
     return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
-
-
-def answer_id(query: Query, context: Context) -> str:
-    """Twelve hex digits that name all that the answer depends on."""
-    filters = context.filters
-    parts = [query.question, sorted(filters.publishers), context.generation, context.model]
-    parts += [weights(), context.threshold]
-    parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
-    parts += [query.after.new_words, repr(query.after.quoted)] if query.after else []
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
 
 
 def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False) -> CitedQuote:

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
-from index.answering.compose import Context, answer_id, citations, cited
+from index.answering.compose import Context, citations, cited
 from index.answering.conflicts import agreement
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
@@ -79,12 +79,8 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
     articles = {passage.article.article_id: passage.article for passage, _ in fresh}
     sources = citations(chosen, articles, rewrites)
     relation, _ = agreement(query.question, chosen)
-    return Answer(
-        answer_id=answer_id(query, context),
-        question=query.question,
-        filters=context.filters,
-        generation=context.generation,
-        model=context.model,
+    return context.answer(
+        query,
         status="answered" if chosen else "declined",
         confidence=float(bool(chosen)),
         quotes=tuple(
