@@ -229,7 +229,7 @@ def _shown(archive: Archive, article_id: str) -> str:
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
-    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.same_origin(article_id)]
+    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.related(article_id)]
     lines += [f"Same origin as: {', '.join(same)}"] if same else []
     answers = archive.answers.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")

@@ -50,7 +50,7 @@ from index.errors import (
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
-from index.ranking.rank import Ranking, explained
+from index.ranking.rank import Ranking
 from index.reading.formats import READABLE_SUFFIXES
 from index.reading.http import Fetcher
 from index.reading.sources import Upload
@@ -121,7 +121,6 @@ __all__ = [
     "Upload",
     "Vectors",
     "Watch",
-    "explained",
     "highlights",
     "is_follow_up",
     "is_url",

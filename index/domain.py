@@ -303,15 +303,15 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What makes a question one that is asked after an answer.
+    """What is new in a question that follows up an answer.
 
     Attributes:
-        words: those that are new in it: they weigh more than what it takes over.
-        told: what was quoted before; it comes again only where nothing else answers as well.
+        new_words: its own words, which weigh more than those it takes over; "" for "tell me more".
+        quoted: what was quoted before. It comes again only if nothing else answers as well.
     """
 
-    words: str
-    told: tuple[Quote, ...]
+    new_words: str
+    quoted: tuple[Quote, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

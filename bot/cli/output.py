@@ -21,7 +21,6 @@ from index import (
     Ranking,
     Sentence,
     Source,
-    explained,
 )
 
 _MAX_LISTED = 20
@@ -142,7 +141,7 @@ def ranking(
         if by_article
         else [*zip(ranked.sentences, ranked.scores.tolist(), strict=True)]
     )
-    features = explained(ranked) if explain and not by_article else {}
+    features = ranked.contributions() if explain and not by_article else {}
     results, lines = [], []
     for rank, (item, score) in enumerate(scored[:k], 1):
         row = {"rank": rank, "score": round(score, 6)}

@@ -20,7 +20,7 @@ from index.store.identity import decide, identity_keys
 from index.store.reader import newest
 from index.store.schema import meta, set_meta, utc_text
 from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
-from index.text.rewrites import same_origin, sketch
+from index.text.rewrites import is_rewrite, sketch
 from index.text.sentences import Span
 from index.text.terms import terms
 
@@ -212,7 +212,7 @@ class Writer:
             "ORDER BY a.live IS r.revision DESC, shared DESC, r.revision LIMIT ?",
             (json.dumps(hashes), _COMMON, _COMMON, least, key, _CANDIDATES),
         ).fetchall()
-        pairs = [(revision, other) for other, held in candidates if same_origin(text, held)]
+        pairs = [(revision, other) for other, held in candidates if is_rewrite(text, held)]
         pairs += [(other, revision) for _, other in pairs]
         self._db.executemany("INSERT INTO rewrite VALUES (?, ?)", pairs)
         rows = [(value, revision) for value in hashes]

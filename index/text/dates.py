@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from index.text.numbers import NUMBERS
+from index.text.quantities import NUMBERS
 
 LONGEST = 1_500  # code points of a text that are read
 MONTHS = (

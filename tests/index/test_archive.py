@@ -580,10 +580,10 @@ def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> Non
     rewrite = [wire[2], wire[0].replace("carrying", "with"), "Buses stood in for trains."]
     archive.add([str(reports)])
     archive.add(["-"], stream=stream({"_id": "wire", "text": " ".join(wire)}))
-    assert archive.same_origin("wire") == []
+    assert archive.related("wire") == []
     archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
-    assert [one.article_id for one in archive.same_origin("wire")] == ["paper"]
-    assert [one.article_id for one in archive.same_origin("paper")] == ["wire"]
+    assert [one.article_id for one in archive.related("wire")] == ["paper"]
+    assert [one.article_id for one in archive.related("paper")] == ["wire"]
 
 
 @pytest.mark.parametrize("back", ["restore", "undo"])

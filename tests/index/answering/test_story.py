@@ -232,7 +232,7 @@ def test_the_timeline_is_of_events(archive: Archive) -> None:
 def test_rewrites_know_one_another(archive: Archive) -> None:
     """Of the ten reports the agency's first one and the Courier's have one origin."""
     same = {
-        one.article_id[:2]: [other.article_id[:2] for other in archive.same_origin(one.article_id)]
+        one.article_id[:2]: [other.article_id[:2] for other in archive.related(one.article_id)]
         for one in archive.articles()
     }
     assert {name: others for name, others in same.items() if others} == {"01": ["02"], "02": ["01"]}

@@ -1,0 +1,64 @@
+"""Which of several articles are independent of one another."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from itertools import combinations
+
+from index.domain import Article
+
+_LONGEST = 20_000  # code points of an article in which a source is looked for
+
+
+def independence(
+    articles: Sequence[Article], rewrites: Mapping[str, AbstractSet[str]]
+) -> list[frozenset[int]]:
+    """For each article, the indices of those that it is independent of.
+
+    An article is not independent of itself, of a copy or rewrite (also through others), of an
+    article of the same publisher, nor where one names the other's publisher as its source.
+
+    Args:
+        articles: n articles.
+        rewrites: for each article id, the ids of the articles that copy or rewrite it.
+    """
+    group = list(range(len(articles)))
+    tied = set()
+    for (i, a), (j, b) in combinations(enumerate(articles), 2):
+        copies = b.article_id in rewrites.get(a.article_id, ())
+        if copies or a.article_id in rewrites.get(b.article_id, ()):
+            group = [group[i] if number == group[j] else number for number in group]
+        if share_source(a, b):
+            tied |= {(i, j), (j, i)}
+    everyone = range(len(articles))
+    return [
+        frozenset(j for j in everyone if group[i] != group[j] and (i, j) not in tied)
+        for i in everyone
+    ]
+
+
+def share_source(a: Article, b: Article) -> bool:
+    """Whether two articles have one publisher, or one names the other's as its source."""
+    same = bool(a.publisher) and a.publisher == b.publisher
+    return same or _cites(a, b) or _cites(b, a)
+
+
+def _cites(article: Article, source: Article) -> bool:
+    """Whether an article names another one's publisher as its source.
+
+    "the Northern Wire reported", "told the Courier", "(Northwire)"; not "beside the Courier".
+    """
+    bare = (source.publisher or "").removeprefix("The ")
+    if not bare or bare not in article.text:
+        return False
+    name = re.escape(bare)
+    return bool(
+        re.search(
+            rf"\b(?:[Aa]ccording to|[Tt]old|by|[Cc]iting|[Qq]uoting) (?:[Tt]he )?{name}\b"
+            rf"|\b{name},? (?:(?:has|had|first) )*(?:reports?|reported|said|wrote|revealed)\b"
+            rf"|\({name}\)",
+            article.text[:_LONGEST],
+        )
+    )
