@@ -17,8 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from itertools import pairwise
+from functools import cached_property
 
 from index.answering.phrases import (
     PEOPLE,
@@ -36,7 +35,7 @@ from index.answering.phrases import (
 from index.domain import Act
 from index.text.sentences import Span
 
-LONGEST = 1_200  # code points read of a sentence and of each side of it
+LONGEST = 1_200  # code points of a sentence that are read
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,41 +100,57 @@ _BODY = frozenset(
     " administration parliament news organisation organization statement report".split()
 )
 _WHO = re.compile(r"\b(?!(?:the|of|for|and|in|at)\b)[a-z]{3,}(?: [A-Z][\w.’'-]+){2,3}(?: of\b.*)?$")
-_SENTENCE_END = re.compile(
-    r"(?:(?<!\b[A-Z])(?<!\bM[rs])(?<!\bMrs)(?<!\b[DS][rt])[.!?]|[.!?¤][\"”])(?=\s+[\"“A-Z\[(])"
+# A sentence without any of these has nobody who says it: it is not looked at any further.
+_MAY_ATTRIBUTE = re.compile(
+    rf"[\"“”¤]|\b(?:[Aa]ccording to|{'|'.join([*_ACT_OF, *_TURNED_DOWN])})\b"
 )
 _LEAST_QUOTED = 4  # spaces in a quotation that stands for a sentence
 _NEAR = 6  # words before a verb in which "if" leaves open what it says
-_BACK = 4  # sentences looked back for the speaker
+_BACK = 8  # sentences looked back for the speaker
+_REPEATS = 0.8  # of a sentence: a longer "speaker" only repeats it
 
 
-@lru_cache(maxsize=512)
-def attribute(sentence: str, before: str = "", after: str = "") -> Attribution:
-    """Who says a sentence, given the running text on both sides of it.
+@dataclass(frozen=True)
+class _Sentence:
+    """A sentence, and the same with its quotations masked."""
 
-    Of several acts by one speaker a denial is returned: "confirmed clashes but denied that ..."
-    is the sentence that disagrees with others.
-    """
-    sentence, before, after = sentence[:LONGEST], before[-LONGEST:], after[:LONGEST]
-    paragraph = before.rpartition("\n")[2]  # in which a quotation may have been opened
-    masked = mask(paragraph + sentence)[len(paragraph) :]
-    found = _named(list(_attributions(sentence, masked)))
-    if not found:
-        return _from_neighbours(masked, before, after)
-    same = [one for one in found if one.act == "denial" and one.speaker == found[0].speaker]
-    return _resolved((same or found)[0], before)
+    text: str
+    masked: str
+
+    @cached_property
+    def attributions(self) -> list[Attribution]:
+        """All that its own words tell, surest first; pronouns as they stand."""
+        if not _MAY_ATTRIBUTE.search(self.masked):
+            return []
+        return list(_attributions(self.text, self.masked))
 
 
 def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
     """Who says each sentence of an article, and how: one attribution a span, in order."""
-    return [
-        attribute(
-            text[span.start : span.end],
-            text[max(0, span.start - LONGEST) : span.start],
-            text[span.end :][:LONGEST],
-        )
-        for span in spans
-    ]
+    sentences, end, inside = [], 0, ""
+    for span in spans:
+        if "\n" in text[end : span.start]:
+            inside = ""  # a quotation ends with its paragraph
+        end = span.end
+        sentence = text[span.start : end][:LONGEST]
+        masked, inside = mask(sentence, inside)
+        sentences.append(_Sentence(sentence, masked))
+    return [_attribute(sentences, n) for n in range(len(sentences))]
+
+
+def _attribute(sentences: Sequence[_Sentence], n: int) -> Attribution:
+    """Who says sentence n.
+
+    Of several acts by one speaker a denial is returned: "confirmed clashes but denied that ..."
+    is the sentence that disagrees with others.
+    """
+    found = _named(sentences[n].attributions) or [_from_neighbours(sentences, n)]
+    denials = [one for one in found if one.act == "denial" and one.speaker == found[0].speaker]
+    attribution = _resolved((denials or found)[0], sentences[:n])
+    speaker, whole = attribution.speaker or "", sentences[n].text
+    if _is_pronoun(speaker) or (speaker in whole and len(speaker) >= _REPEATS * len(whole)):
+        return replace(attribution, speaker=None)
+    return attribution
 
 
 def _named(found: list[Attribution]) -> list[Attribution]:
@@ -146,9 +161,7 @@ def _named(found: list[Attribution]) -> list[Attribution]:
     ]
 
 
-def _attributions(sentence: str, masked: str | None = None) -> Iterator[Attribution]:
-    """Every attribution in the sentence itself, surest pattern first; pronouns as they stand."""
-    masked = mask(sentence) if masked is None else masked
+def _attributions(sentence: str, masked: str) -> Iterator[Attribution]:
     words = tokens(masked)
     acts = [(n, act) for n in range(len(words)) if (act := _act(masked, words, n))]
     said = [(n, act) for n, act in acts if not words[n].text.endswith("ing")]
@@ -255,29 +268,29 @@ def _is_pronoun(phrase: str | None) -> bool:
     return phrase is not None and phrase.lower() in PRONOUNS
 
 
-def _resolved(found: Attribution, before: str) -> Attribution:
+def _resolved(found: Attribution, before: Sequence[_Sentence]) -> Attribution:
     """Replace a pronoun by the phrase it stands for, or by None."""
     if found.speaker is None or not _is_pronoun(found.speaker):
         return found
     pronoun = found.speaker.lower()
-    told = pronoun in {"i", "we", "you"}
-    return replace(found, speaker=None if told else _antecedent(pronoun, before))
+    speaks = pronoun in {"i", "we", "you"}
+    return replace(found, speaker=None if speaks else _antecedent(pronoun, before))
 
 
-def _antecedent(pronoun: str, before: str) -> str | None:
+def _antecedent(pronoun: str, before: Sequence[_Sentence]) -> str | None:
     """The speaker, else the named subject, of the nearest sentence before that has one.
 
-    Only where it fits. A name tells nothing of who bears it, an office or a body does: "she" is
+    Only if it fits. A name tells nothing of who bears it, an office or a body does: "she" is
     no spokesman and no ministry, "it" no minister.
     """
-    for sentence in reversed(_sentences(before)[-_BACK:]):
-        found = next(_attributions(sentence), None)
+    for sentence in reversed(before[-_BACK:]):
+        found = next(iter(sentence.attributions), None)
         if found is not None:
             if not _is_pronoun(found.speaker):
                 return found.speaker if _fits(pronoun, found.speaker or "") else None
             continue
-        span = subject(tokens(mask(sentence)))
-        name = sentence[span.start : span.end] if span else ""
+        span = subject(tokens(sentence.masked))
+        name = sentence.text[span.start : span.end] if span else ""
         if _NAME.search(name) and not _is_pronoun(name):
             return name if _fits(pronoun, name) else None
     return None
@@ -300,27 +313,18 @@ def _fits(pronoun: str, phrase: str) -> bool:
     return bool(somebody) or not (words & _BODY or several)
 
 
-def _from_neighbours(masked: str, before: str, after: str) -> Attribution:
-    """Pattern 4."""
+def _from_neighbours(sentences: Sequence[_Sentence], n: int) -> Attribution:
+    """Pattern 4: the speaker of a sentence that is nothing but quotation."""
+    masked = sentences[n].masked
     if "¤" not in masked or re.search(r"\w", masked.replace("¤", "")):
         return Attribution()
-    for previous in reversed(_sentences(before)[-_BACK:]):
-        found = next(_attributions(previous), None)
-        if found and re.search('["“”]', previous):
-            rest = before[: before.rfind(previous)]
-            return replace(_resolved(found, rest), act="claim")
-        if "¤" not in mask(previous):
+    for k in range(n - 1, max(-1, n - 1 - _BACK), -1):
+        previous = sentences[k]
+        if previous.attributions and "¤" in previous.masked:
+            return replace(_resolved(previous.attributions[0], sentences[:k]), act="claim")
+        if "¤" not in previous.masked:
             break
-    following = next(iter(_sentences(after)), "")
-    found = next(_attributions(following), None)
-    if found and not re.search('["“”]', following):
-        return replace(_resolved(found, before), act="claim")
+    following = sentences[n + 1] if n + 1 < len(sentences) else None
+    if following and following.attributions and "¤" not in following.masked:
+        return replace(_resolved(following.attributions[0], sentences[:n]), act="claim")
     return Attribution(act="claim")
-
-
-def _sentences(text: str) -> list[str]:
-    """A rough split of a few sentences that never cuts inside a quotation."""
-    ends = (found.end() for found in _SENTENCE_END.finditer(mask(text)))
-    closed = [end for end in ends if text[end - 1] in ".!?" or text[end - 2] in ".!?"]
-    parts = (text[a:b].strip() for a, b in pairwise([0, *closed, len(text)]))
-    return [part for part in parts if re.search(r"\w", part)]

@@ -222,7 +222,7 @@ def _by_wording(a: Statement, b: Statement) -> Relation | None:
     """Two independent articles say the same in like words."""
     one, other = a.wording, b.wording
     same = is_negative(a.plain) == is_negative(b.plain) and one.figures == other.figures
-    if not same or len(one.bag & other.bag) < _LEAST_SHARED or _unsure(a, b):
+    if not same or len(one.bag & other.bag) < _LEAST_SHARED:
         return None
     if min(_near(a, b), _shared(one, other)) < _SAME or share_source(a.article, b.article):
         return None

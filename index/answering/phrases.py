@@ -29,6 +29,7 @@ _TOKEN = re.compile(
     r"(?:[A-Z]\.){2,}|\b(?:Mr|Mrs|Ms|Dr|Gen|Sen|Rep|Gov|Lt|Col|Sgt|St|No|Maj|Capt|Prof|Jr)\."
     r"|¤+|[^\W_]+(?:['’&./@–-][^\W_]+)*['’]?|\S"
 )
+_MARK = re.compile("[“”\"]")
 _LONGEST_PHRASE = 16
 _LONGEST_ASIDE = 8
 _OFFICES = frozenset("the a an director head president chief".split())
@@ -74,24 +75,28 @@ _FINITE = frozenset(
 )
 
 
-def mask(text: str) -> str:
-    """The text with the inside of its quotations replaced by "¤", length unchanged.
+def mask(text: str, inside: str = "") -> tuple[str, str]:
+    """The text with its quotations replaced by "¤", length unchanged, and the mark still awaited.
 
-    An opening mark without its closing one masks to the end, a closing curly mark without its
-    opening one from the beginning: a quotation may run over several sentences.
+    A quotation may run over several sentences: `inside` is the mark that closes the one that the
+    text begins in, and what is returned beside the text the one it ends in ("" if none). A closing
+    curly mark without its opening one masks all that stands before it.
     """
-    out, opened, inside = list(text), -1, ""
-    for n, char in enumerate(text):
-        if opened < 0 and char in '“"':
-            opened, inside = n, "”" if char == "“" else char
-        elif opened >= 0 and char == inside:
-            out[opened + 1 : n] = "¤" * (n - opened - 1)
-            opened = -1
-        elif opened < 0 and char == "”":
-            out[:n] = "¤" * n
-    if opened >= 0:
-        out[opened + 1 :] = "¤" * (len(text) - opened - 1)
-    return "".join(out)
+    if not inside and not _MARK.search(text):
+        return text, ""
+    masked, start = list(text), 0
+    for found in _MARK.finditer(text):
+        mark, place = found.group(), found.start()
+        if inside and mark == inside:
+            masked[start:place] = "¤" * (place - start)
+            inside = ""
+        elif not inside and mark == "”":
+            masked[:place] = "¤" * place
+        elif not inside:
+            inside, start = ("”" if mark == "“" else mark), place + 1
+    if inside:
+        masked[start:] = "¤" * (len(text) - start)
+    return "".join(masked), inside
 
 
 def tokens(text: str) -> list[Token]:
