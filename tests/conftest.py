@@ -5,4 +5,4 @@ from hypothesis import settings
 settings.register_profile("onrecord", deadline=None, max_examples=60)
 settings.load_profile("onrecord")
 
-pytest_plugins = ["support.newsroom"]
+pytest_plugins = ["support.newsroom", "support.jobs"]

@@ -13,7 +13,7 @@ import discord
 from pydantic import SecretStr
 
 from bot.cli.output import Result
-from bot.manners import lacking
+from bot.permissions import missing_permissions
 from bot.settings import Settings
 from bot.views.text import failure_line, plural
 from index import CATALOGUE, Archive, Encoder, Failure, OnRecordError
@@ -63,7 +63,7 @@ def _discord(token: SecretStr | None) -> str:
     except (discord.HTTPException, OSError) as error:
         raise OSError("Discord cannot be reached: look at the network and try again") from error
     for server in servers:
-        if lacks := lacking(discord.Permissions(int(server["permissions"])), *_NEEDED):
+        if lacks := missing_permissions(discord.Permissions(int(server["permissions"])), *_NEEDED):
             raise OSError(
                 f"in “{server['name']}” the bot may not {' or '.join(lacks)}: give its role that "
                 "under Server Settings, Roles"

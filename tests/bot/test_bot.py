@@ -17,7 +17,6 @@ from bot.collections import Collections
 from bot.settings import Answers, Discord, Settings
 from index.archive import Archive
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 
 async def test_ask_quotes_the_report(room: Newsroom) -> None:
@@ -138,10 +137,10 @@ async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.Mo
     monkeypatch.setattr(Archive, "ask", broken)
     result = await room.reader.slash(room.channel, "ask", question="Who?")
     text = said(result.followups[-1] if result.followups else result.response)
-    assert "Something went wrong on my side" in text
+    assert "Something went wrong. It has been logged." in text
     assert "secret" not in text
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} who?")
-    assert "Something went wrong on my side" in said(room.channel.last_message)
+    assert "Something went wrong. It has been logged." in said(room.channel.last_message)
     assert room.env.errors
 
 

@@ -16,10 +16,9 @@ from support.newsroom import ASKED, CUP, DAM, Newsroom, labels, report, said
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.manners import Pace, TooManyError, begin, explained, meanwhile
-from bot.render import notice_view
+from bot.views.message import notice_view
 from bot.settings import Discord, Settings
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 SOAP = report("Soap makers merge", "Two soap makers merged.", "Trade Post", "2025-12-20")
 SAGA = report("Soap saga goes on", "The soap merger failed.", "Northwire", "2025-12-30")
@@ -73,7 +72,7 @@ async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
     """With private, nobody else sees the answer, and the log keeps no place for it."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED, private=True)
     assert result.ephemeral
-    assert "Show to all" in labels(result.response)
+    assert "Show everyone" in labels(result.response)
     assert room.channel.history(viewer=room.editor) == []
     assert room.archive().answers.recall(answer_id(result.response)).message is None
 

@@ -9,17 +9,16 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, labels, said
 
-from bot import notes
+from bot.cogs import corrections
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "PAUSE_S", 0.0)
+    monkeypatch.setattr(corrections, "PAUSE_S", 0.0)
 
 
 async def asked(room: Newsroom, question: str = ASKED) -> Any:
@@ -97,7 +96,7 @@ async def test_deleted_answers_are_no_trouble(room: Newsroom) -> None:
 
 async def test_notes_are_few_an_hour(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the hour's allowance the rest waits for the next hour, and then comes."""
-    monkeypatch.setattr(notes, "_AN_HOUR", 2)
+    monkeypatch.setattr(corrections, "_NOTES_PER_HOUR", 2)
     for number in range(3):
         await asked(room, f"When did gate {number} at Hallow Dam fail?")
     room.archive().correct(dam(room), "It was five.")
@@ -113,7 +112,7 @@ async def test_note_that_finds_no_room_is_a_reply(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that fills its message is left as it is; the note replies to it, without a ping."""
-    monkeypatch.setattr(notes, "MAX_TEXT", 100)
+    monkeypatch.setattr(corrections, "MAX_TEXT", 100)
     message = await asked(room)
     room.archive().correct(dam(room), "It was five.")
     await room.env.advance_time(120)

@@ -13,10 +13,9 @@ from support.newsroom import Newsroom, Site, said
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from bot.upkeep import Roll, Upkeep
+from bot.cogs.maintenance import KnownServers, Maintenance
 from index.errors import InputError
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
 
@@ -24,7 +23,7 @@ DAY = 24 * 3600
 @pytest.fixture
 def slow() -> Iterator[None]:
     """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
-    loops = (Upkeep.watch, Upkeep.note, Upkeep.refresh)
+    loops = (Maintenance.watch, Maintenance.correct, Maintenance.refresh)
     for loop in loops:
         loop.change_interval(hours=12)
     yield
@@ -119,23 +118,23 @@ async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site
 
 def test_roll_keeps_and_gives_back(tmp_path: Path) -> None:
     """A server is due for erasing so long after it was left, and not if the bot came back."""
-    roll = Roll(tmp_path / "servers.json", timedelta(days=30))
-    assert roll.call([1, 2], NOW) == []
-    assert roll.call([1], NOW) == []
-    assert roll.call([1], NOW + timedelta(days=29)) == []
-    assert roll.call([1, 2], NOW + timedelta(days=29)) == []
-    assert roll.call([1], NOW + timedelta(days=30)) == []
-    again = Roll(tmp_path / "servers.json", timedelta(days=30))
-    assert again.call([1], NOW + timedelta(days=60)) == [2]
-    again.strike(2)
-    assert again.call([1], NOW + timedelta(days=90)) == []
+    servers = KnownServers(tmp_path / "servers.json", timedelta(days=30))
+    assert servers.update([1, 2], NOW) == []
+    assert servers.update([1], NOW) == []
+    assert servers.update([1], NOW + timedelta(days=29)) == []
+    assert servers.update([1, 2], NOW + timedelta(days=29)) == []
+    assert servers.update([1], NOW + timedelta(days=30)) == []
+    again = KnownServers(tmp_path / "servers.json", timedelta(days=30))
+    assert again.update([1], NOW + timedelta(days=60)) == [2]
+    again.remove(2)
+    assert again.update([1], NOW + timedelta(days=90)) == []
 
 
 def test_roll_knows_only_servers_it_was_in(tmp_path: Path) -> None:
     """A collection made before the bot came to its server is none that was left."""
     (tmp_path / "server-7").mkdir()
-    roll = Roll(tmp_path / "servers.json", timedelta())
-    assert roll.call([], NOW) == []
+    servers = KnownServers(tmp_path / "servers.json", timedelta())
+    assert servers.update([], NOW) == []
 
 
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
@@ -159,7 +158,7 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
     library = Collections(settings, FakeEncoder())
     library.archive(77).prepare()
     here = [weeks.guild.id, 77]
-    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
+    KnownServers(settings.data / "servers.json", timedelta(days=30)).update(here, weeks.env.now())
     await weeks.env.restart_bot(OnRecord(library, settings))
     await weeks.env.advance_time(29 * DAY)
     assert (settings.data / "server-77").is_dir()
@@ -189,7 +188,7 @@ async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: S
     (settings.data / "server-66").mkdir()
     (settings.data / "server-66" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
     here = [weeks.guild.id, 66, 77]
-    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
+    KnownServers(settings.data / "servers.json", timedelta(days=30)).update(here, weeks.env.now())
     await weeks.env.restart_bot(OnRecord(library, settings))
     await weeks.env.advance_time(31 * DAY)
     assert not (settings.data / "server-77").exists()

@@ -13,7 +13,6 @@ from support.newsroom import ASKED, DAM, Newsroom, Site, said
 
 from index.errors import NotFoundError
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 LATER = b"The ferry Marigold ran aground at noon."
 
 

@@ -18,14 +18,13 @@ from support.fakes import FakeEncoder, write_rows
 from support.newsroom import ASKED, DAM, Newsroom, labels, parts, report, said
 
 from bot.collections import Collections
-from bot.pictures import caption, draw, words
-from bot.records import relative, strength
+from bot.views.chart import caption, describe, draw
+from bot.views.explanation import share_of, strength
 from bot.settings import Settings
 from index import Timeline
 from index.archive import Archive
 from index.errors import StoreError
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 NEWS = {
     f"r{n:02d}": report(
@@ -73,10 +72,10 @@ async def test_why_of_an_unknown_answer(room: Newsroom) -> None:
 
 def test_strength_falls_with_the_distance_to_the_best() -> None:
     """The best passage has the whole confidence; a lower score divides the odds."""
-    assert relative(0.8, 2.0, 2.0) == pytest.approx(0.8)
-    assert relative(0.8, 2.0 - math.log(4), 2.0) == pytest.approx(0.5)
+    assert share_of(0.8, 2.0, 2.0) == pytest.approx(0.8)
+    assert share_of(0.8, 2.0 - math.log(4), 2.0) == pytest.approx(0.5)
     assert [strength(x) for x in (0.9, 0.3, 0.1)] == ["strong", "fair", "weak"]
-    assert 0 <= relative(1.0, -50, 50) <= relative(0.0, 1, 1) <= 1
+    assert 0 <= share_of(1.0, -50, 50) <= share_of(0.0, 1, 1) <= 1
 
 
 async def test_list_turns_pages_and_searches(harbour: Newsroom) -> None:
@@ -207,7 +206,7 @@ def test_days_are_those_spoken_of(tmp_path: Path) -> None:
         "2026-03-16": 1,
     }
     assert "for 1 that names none, the day of publication" in caption(found)
-    assert "- 16 March 2026: Wire 1" in words(found)
+    assert "- 16 March 2026: Wire 1" in describe(found)
 
 
 async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:

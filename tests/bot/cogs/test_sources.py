@@ -22,7 +22,6 @@ from index.archive import Archive
 from index.ingest import ArticleChange, IngestResult, Progress
 from index.reading.text import Failure
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 GULL = b"A grey gull flew over the harbour at noon."
 
 
@@ -141,7 +140,7 @@ async def test_unforeseen_failure_of_long_work_ends_in_its_message(
 
     monkeypatch.setattr(Archive, "add", broken)
     result = await room.editor.slash(room.channel, "reports add", file=("gull.txt", GULL))
-    assert said(result.response).startswith("### Adding\nSomething went wrong on my side")
+    assert said(result.response).startswith("### Adding\nSomething went wrong. It has been logged.")
     assert "secret" not in said(result.response)
     assert room.env.bot.works.running == {}
 

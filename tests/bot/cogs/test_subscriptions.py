@@ -12,13 +12,12 @@ from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, labels, said
 
 from bot.bot import OnRecord
-from bot.buttons import stop_row
+from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
-from bot.render import MAX_TEXT, notice_view
+from bot.views.message import MAX_TEXT, notice_view
 from bot.settings import Answers, Settings
 from index.domain import Filters
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 FERRY = "When did the ferry Marigold run aground?"
 NEWS = "The ferry Marigold ran aground at noon on Friday."
@@ -33,8 +32,8 @@ async def watch(room: Newsroom) -> None:
     """Ask in vain, and ask to be told."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     assert "No answer in the reports" in said(result.response)
-    assert labels(result.response) == ["More passages", "Tell me when they do"]
-    pressed = await room.reader.click(result.response.message, label="Tell me when they do")
+    assert labels(result.response) == ["More passages", "Notify me when there's an answer"]
+    pressed = await room.reader.click(result.response.message, label="Notify me when there's an answer")
     assert pressed.ephemeral
     assert labels(pressed.response) == ["Stop"]
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answer_of
 
-from bot.buttons import answer_rows
-from bot.render import (
+from bot.views.answer_buttons import answer_rows
+from bot.views.message import (
     MAX_TEXT,
     answer_view,
     block_quote,

@@ -12,13 +12,12 @@ from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, labels, parts, said
 
 from bot.bot import OnRecord
-from bot.buttons import answer_rows
+from bot.views.answer_buttons import answer_rows
 from bot.collections import Collections
 from bot.press import ACTIONS, Press
 from bot.settings import Settings
 from index.archive import Archive
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 LONG = " ".join(
     f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
@@ -109,13 +108,13 @@ async def test_sources_tell_what_changed(
 async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     """Sharing posts the same answer for all, names who shared it, and logs where it stands."""
     message = await ask(room, private=True)
-    assert labels(message)[-1] == "Show to all"
-    result = await room.reader.click(message.message, label="Show to all")
+    assert labels(message)[-1] == "Show everyone"
+    result = await room.reader.click(message.message, label="Show everyone")
     assert not result.ephemeral
     text = said(result.response)
     assert "Shared by reader" in text
     assert "4:40" in text
-    assert "Show to all" not in labels(result.response)
+    assert "Show everyone" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
     assert room.archive().answers.recall(found[1]).message == result.response.id
@@ -173,7 +172,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
     message = await ask(room)
     monkeypatch.setattr("index.store.answers.AnswerLog.recall", broken)
     result = await room.reader.click(message.message, label="Sources")
-    assert "Something went wrong on my side" in said(result.response)
+    assert "Something went wrong. It has been logged." in said(result.response)
     assert "secret" not in said(result.response)
 
 
