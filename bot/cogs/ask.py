@@ -222,7 +222,8 @@ class Ask(commands.Cog):
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             server = message.guild.id if message.guild else None
             context = f"a message (server {server}, channel {message.channel.id})"
-            await _send(message, notice_view(explain(error, context)))
+            with contextlib.suppress(discord.HTTPException):  # likely the error itself
+                await _send(message, notice_view(explain(error, context)))
 
     async def _reply(self, message: discord.Message, question: str) -> None:
         server = message.guild.id if message.guild else None

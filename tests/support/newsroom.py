@@ -59,7 +59,8 @@ class Newsroom:
         self.env = env
         self.guild = env.create_guild(name)
         self.channel = self.guild.create_text_channel("newsroom")
-        desk = self.guild.create_role("Desk", permissions=discord.Permissions(manage_messages=True))
+        allowed = discord.Permissions(manage_messages=True)
+        desk = self.desk = self.guild.create_role("Desk", permissions=allowed)
         self.reader = self.guild.add_member(env.create_user("reader"))
         self.editor = self.guild.add_member(env.create_user("editor"), roles=[desk])
 
@@ -75,6 +76,12 @@ class Newsroom:
         values = {upload: [*files], typed: address}
         given = {name: value for name, value in values.items() if value}
         return await self.editor.submit_modal(shown, given)
+
+    async def choice(self, command: str, option: str, typed: str) -> Any:
+        """The value of the one choice that the editor is offered for what was typed."""
+        name = f"reports {command}"
+        (row,) = await self.editor.autocomplete(self.channel, name, option, typed)
+        return row["value"]
 
     def tamper(self) -> None:
         """Change every stored text behind the bot's back."""

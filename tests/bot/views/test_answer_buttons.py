@@ -9,15 +9,14 @@ from typing import Any
 import discord
 import pytest
 from support.fakes import FakeEncoder
-from support.newsroom import ASKED, DAM, Newsroom, labels, parts, said
+from support.newsroom import ASKED, DAM, Newsroom, fields, labels, parts, said
 
 from bot.bot import OnRecord
-from bot.views.answer_buttons import answer_rows
 from bot.collections import Collections
-from bot.press import ACTIONS, Press
 from bot.settings import Settings
+from bot.views.answer_buttons import answer_rows
+from bot.views.base import LOOKS, Button
 from index.archive import Archive
-
 
 LONG = " ".join(
     f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
@@ -37,7 +36,6 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
         "More passages",
         "Sentences around",
         "Sources",
-        "Useful",
         "Wrong quote",
     ]
     shown = re.search(r"answer `(\w+)`", said(message))
@@ -48,8 +46,8 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
 
 def test_every_button_has_an_id_that_is_found_again() -> None:
     """Custom ids of all actions match the template, with the largest numbers too."""
-    for action in ACTIONS:
-        made = Press(action, "f" * 60, 999_999_999)
+    for name in LOOKS:
+        made = Button(name, "f" * 60, 999_999_999)
         assert len(made.custom_id) <= 100
         assert made.template.fullmatch(made.custom_id)
 
@@ -95,7 +93,7 @@ async def test_sources_tell_what_changed(
     """The list of sources says of each report whether it stands, was changed or removed."""
     message = await ask(room)
     result = await room.reader.click(message.message, label="Sources")
-    assert "as it stands now" in said(result.response)
+    assert "unchanged" in said(result.response)
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
     result = await room.reader.click(message.message, label="Sources")
     assert "changed since this answer" in said(result.response)
@@ -103,6 +101,14 @@ async def test_sources_tell_what_changed(
     archive.remove([one.article_id for one in archive.articles()])
     result = await room.reader.click(message.message, label="Sources")
     assert "removed since this answer" in said(result.response)
+
+
+async def test_name_of_who_shares_is_escaped(room: Newsroom) -> None:
+    """A display name cannot format, link or mention where it is shown."""
+    member = room.guild.add_member(room.env.create_user("mask", global_name="**@everyone** [x](y)"))
+    result = await member.slash(room.channel, "ask", question=ASKED, private=True)
+    shared = await member.click(result.response.message, label="Show everyone")
+    assert r"Shared by \*\*\@everyone\*\* \[x\]\(y\)" in said(shared.response)
 
 
 async def test_private_answer_can_be_shared(room: Newsroom) -> None:
@@ -121,24 +127,19 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
-    """Useful counts at once; a wrong quote asks for a reason, and both show in /why."""
+    """A wrong quote asks for a reason, which /why shows without the reader's name."""
     message = await ask(room)
-    result = await room.editor.click(message.message, label="Useful")
-    assert "without your name" in said(result.response)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
-    field = next(
-        inner["custom_id"]
-        for outer in asked.modal["components"]
-        for inner in outer.get("components", [outer.get("component", {})])
-    )
-    done = await room.reader.submit_modal(asked, {field: "It is *another* gate."})
+    (field,) = fields(asked)
+    done = await room.reader.submit_modal(asked, {field["custom_id"]: "It is *another* gate."})
+    assert "Recorded anonymously" in said(done.response)
     assert done.ephemeral
     found = re.search(r"answer `(\w+)`", said(message))
     assert found
     why = await room.reader.slash(room.channel, "why", answer=found[1])
     text = said(why.response)
-    assert "1 found it useful, 1 a quote wrong." in text
+    assert "1 flagged a quote as wrong." in text
     assert "It is \\*another\\* gate." in text
 
 
@@ -190,13 +191,13 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
     """Five buttons may be pressed for each question; the next one waits, and is told so."""
     message = await ask(room)
     for _ in range(30):
-        await room.reader.click(message.message, label="Useful")
-    refused = await room.reader.click(message.message, label="Useful")
+        await room.reader.click(message.message, label="Sources")
+    refused = await room.reader.click(message.message, label="Sources")
     assert refused.ephemeral
-    assert "asked a lot within a minute" in said(refused.response)
+    assert "asked a lot in the last minute" in said(refused.response)
     await room.env.advance_time(61)
-    again = await room.reader.click(message.message, label="Useful")
-    assert "noted" in said(again.response)
+    again = await room.reader.click(message.message, label="Sources")
+    assert "### Sources" in said(again.response)
 
 
 async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:
@@ -215,4 +216,4 @@ async def test_button_of_another_version_says_so(room: Newsroom) -> None:
     view.add_item(discord.ui.Button(label="Old", custom_id="onrecord:vanished:abc:0"))
     channel = room.env.bot.get_channel(room.channel.id)
     pressed = await room.reader.click(await channel.send(view=view), label="Old")
-    assert "no longer know this button" in said(pressed.response)
+    assert "out of date" in said(pressed.response)
