@@ -14,9 +14,9 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.cogs import moderation, reports, subscriptions
-from bot.cogs.ask import Ask
+from bot.cogs.ask import Ask, check_message
 from bot.cogs.maintenance import Maintenance
-from bot.cogs.sources import AddToReports, Reindexing, SourceCommands
+from bot.cogs.sources import Reindexing, SourceCommands, add_message
 from bot.collections import Collections
 from bot.errors import explain
 from bot.interactions import Interaction, context_of, reply_privately
@@ -100,11 +100,12 @@ class OnRecord(commands.AutoShardedBot):
             Ask(self),
             Reports(),
             Reindexing(),
-            AddToReports(self),
             subscriptions.Subscriptions(),
             Maintenance(self),
         ):
             await self.add_cog(cog)
+        for menu in (check_message, add_message):
+            self.tree.add_command(menu)
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
         content = json.dumps([payload, self.application_id], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()

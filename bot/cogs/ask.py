@@ -78,15 +78,6 @@ class Ask(commands.Cog):
     def __init__(self, bot: OnRecord) -> None:
         """Answer for this bot."""
         self._bot = bot
-        self._check = app_commands.ContextMenu(
-            name="Check against the reports", callback=self.check
-        )
-
-    async def cog_load(self) -> None:
-        self._bot.tree.add_command(self._check)
-
-    async def cog_unload(self) -> None:
-        self._bot.tree.remove_command(self._check.name, type=self._check.type)
 
     @app_commands.command()
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -119,7 +110,7 @@ class Ask(commands.Cog):
             raise QuestionError("“since” is later than “until”: swap the two dates.")
         if private and thread:
             raise QuestionError("Threads are public: choose `private` or `thread`, not both.")
-        answer, message = await self._respond(interaction, question, filters, private=private)
+        answer, message = await _respond(interaction, question, filters, private=private)
         if thread:
             await _start_thread(interaction, answer, message)
 
@@ -168,37 +159,6 @@ class Ask(commands.Cog):
         generation = await asyncio.to_thread(lambda: archive.generation)
         view = text_view(entry.answer, explanation(entry, feedback, generation))
         await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
-
-    async def check(self, interaction: Interaction, message: discord.Message) -> None:
-        """What the reports say about the claim in a message."""
-        claim = _text_of(message)
-        if not claim:
-            raise QuestionError("That message has no text to check.")
-        claim = claim[:MAX_QUESTION_CHARS]
-        await self._respond(interaction, claim, Filters(), private=True, note=_CLAIM)
-
-    async def _respond(
-        self,
-        interaction: Interaction,
-        question: str,
-        filters: Filters,
-        *,
-        private: bool,
-        note: str = "",
-    ) -> tuple[Answer, discord.Message]:
-        """Answer a command, and log the answer."""
-        self._bot.question_limit.take(interaction.user.id, interaction.guild_id)
-        answer = await alongside(
-            defer(interaction, ephemeral=private),
-            answers.ask(self._bot, interaction.guild_id, question, filters),
-        )
-        archive = await archive_of(interaction)
-        view = answer_view(answer, answer_rows(answer, private=private), note=note)
-        message = await answers.send_answer(
-            archive, view, lambda view: edit_reply(interaction, view)
-        )
-        await answers.log_answer(archive, answer, None if private else message)
-        return answer, message
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -274,6 +234,30 @@ class Ask(commands.Cog):
     def _is_mentioned(self, message: discord.Message) -> bool:
         user = self._bot.user
         return user is not None and bool(re.search(rf"<@!?{user.id}>", message.content))
+
+
+@app_commands.context_menu(name="Check against the reports")
+async def check_message(interaction: Interaction, message: discord.Message) -> None:
+    """What the reports say about the claim in a message."""
+    claim = _text_of(message)[:MAX_QUESTION_CHARS]
+    if not claim:
+        raise QuestionError("That message has no text to check.")
+    await _respond(interaction, claim, Filters(), private=True, note=_CLAIM)
+
+
+async def _respond(
+    interaction: Interaction, question: str, filters: Filters, *, private: bool, note: str = ""
+) -> tuple[Answer, discord.Message]:
+    """Answer a command, and log the answer."""
+    bot, server = interaction.client, interaction.guild_id
+    bot.question_limit.take(interaction.user.id, server)
+    deferral = defer(interaction, ephemeral=private)
+    answer = await alongside(deferral, answers.ask(bot, server, question, filters))
+    archive = await archive_of(interaction)
+    view = answer_view(answer, answer_rows(answer, private=private), note=note)
+    message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
+    await answers.log_answer(archive, answer, None if private else message)
+    return answer, message
 
 
 async def _start_thread(interaction: Interaction, answer: Answer, message: discord.Message) -> None:

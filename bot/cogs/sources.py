@@ -122,30 +122,17 @@ class SourceCommands(commands.Cog):
         await _apply(interaction, source, Sources.forget, "Removed; its reports are kept.")
 
 
-class AddToReports(commands.Cog):
-    """The message menu that adds what a message links to and what is attached to it."""
-
-    def __init__(self, bot: commands.AutoShardedBot) -> None:
-        """Add the menu to this bot."""
-        self._bot = bot
-        self._menu = app_commands.ContextMenu(name="Add to the reports", callback=self.add_message)
-
-    async def cog_load(self) -> None:
-        self._bot.tree.add_command(self._menu)
-
-    async def cog_unload(self) -> None:
-        self._bot.tree.remove_command(self._menu.name, type=self._menu.type)
-
-    @app_commands.guild_only()
-    @app_commands.default_permissions(manage_messages=True)
-    @moderators_only
-    async def add_message(self, interaction: Interaction, message: discord.Message) -> None:
-        """Add a message's links and attachments."""
-        links = addresses(message.content)
-        if not links and not message.attachments:
-            raise InputError("This message has neither a link nor a file to add.")
-        await defer(interaction)
-        await _add(interaction, links, message.attachments)
+@app_commands.context_menu(name="Add to the reports")
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+@moderators_only
+async def add_message(interaction: Interaction, message: discord.Message) -> None:
+    """Add a message's links and attachments."""
+    links = addresses(message.content)
+    if not links and not message.attachments:
+        raise InputError("This message has neither a link nor a file to add.")
+    await defer(interaction)
+    await _add(interaction, links, message.attachments)
 
 
 class AddReports(Form, title="Add reports"):

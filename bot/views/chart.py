@@ -67,8 +67,7 @@ def caption(timeline: Timeline) -> str:
         return f"{reports}, by date of publication: none mentions a date."
     if not published:
         return f"{reports}, by the dates they mention."
-    exception = f"{published:,} that mention{'s' * (published == 1)} none"
-    return f"{reports}, by the dates they mention; for {exception}, by date of publication."
+    return f"{reports}, by the dates they mention; {published:,} without dates by publication date."
 
 
 def draw(timeline: Timeline) -> bytes:
@@ -102,7 +101,7 @@ def _draw_bars(axes: Axes, timeline: Timeline) -> None:
         bars = [first + timedelta(days) for days in range((last - first).days + 1)]
     else:  # with the gaps, one day long ago would press all others together
         bars = sorted({*map(start_of, timeline.days)})
-        axes.set_xlabel("times without reports are left out")
+        axes.set_xlabel("periods without reports are left out")
     base = [0] * len(bars)
     for (publisher, counts), colour in zip(
         _by_publisher(timeline, start_of).items(), _COLOURS, strict=False
