@@ -8,9 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+from bot.render import answer_view
 
 from bot.cli import output
-from bot.render import answer_view
 from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
