@@ -68,8 +68,9 @@ I answer from this server's reports by quoting them: every quote is word for wor
 - `/watching`: the questions you are waiting to see answered
 - moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
 `sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
-When the reports don't answer, I say so. I log questions and answers without who asked. If I am
-removed from a server, its reports and answers are erased, after {keep_days} days at the latest."""
+When the reports don't answer, I say so. I log questions and answers without names; a question
+you watch is kept with yours until it is answered. If I am removed from a server, its reports and
+answers are erased, after {keep_days} days at the latest."""
 
 
 class Ask(commands.Cog):
@@ -196,7 +197,7 @@ class Ask(commands.Cog):
         finally:
             typing.cancel()
         rows = answer_rows(answer, private=False)
-        view = answer_view(answer, rows, asked=question if previous else None)
+        view = answer_view(answer, rows, typed=question if previous else None)
         sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
         await answers.log_answer(archive, answer, sent)
 

@@ -40,21 +40,21 @@ class AnswerView(ui.LayoutView):
 
 
 def answer_view(
-    answer: Answer, rows: Iterable[Row] = (), *, asked: str | None = None, note: str = ""
+    answer: Answer, rows: Iterable[Row] = (), *, typed: str | None = None, note: str = ""
 ) -> AnswerView:
     """An answer, or a decline that is plainly one, within Discord's limits.
 
     Args:
         answer: any answer.
         rows: buttons.
-        asked: a follow-up as typed, if `answer.question` is what it was understood as.
+        typed: a follow-up as typed, if `answer.question` is what it was understood as.
         note: the bot's own markdown, shown on top.
     """
     question = escape(shorten(answer.question, _QUESTION_CHARS))
-    typed = escape(shorten(asked, _QUESTION_CHARS)) if asked else question
-    understood = f"-# Understood as: {question}" if typed != question else ""
+    heading = escape(shorten(typed, _QUESTION_CHARS)) if typed else question
+    understood = f"-# Understood as: {question}" if heading != question else ""
     only = describe_filters(answer.filters)
-    lines = (note, f"### {typed}", understood, f"-# From {only}" if only else "")
+    lines = (note, f"### {heading}", understood, f"-# From {only}" if only else "")
     head = "\n".join(line for line in lines if line)
     if answer.status == "declined":
         head += f"\n**No answer in the reports.** {escape(answer.reason or '')}"

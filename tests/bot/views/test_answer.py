@@ -188,7 +188,7 @@ def test_whole_message_is_within_limits(
     answer = replace(
         answer, question="Who " + asked * 5, filters=Filters(publishers=("N" * 80,) * 5)
     )
-    view = answer_view(answer, answer_rows(answer, private=private), asked=asked, note="-# note")
+    view = answer_view(answer, answer_rows(answer, private=private), typed=asked, note="-# note")
     content = [i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)]
     assert sum(map(len, content)) <= MAX_TEXT
     assert all(content)
@@ -220,7 +220,7 @@ def test_two_thousand_articles_fit() -> None:
             answer, question=f"Who said {title[:1_900]}?", filters=Filters(("@" * 99,))
         )
         private = bool(number % 2)
-        view = answer_view(answer, answer_rows(answer, private=private), asked=title or None)
+        view = answer_view(answer, answer_rows(answer, private=private), typed=title or None)
         shown_blocks = [
             i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)
         ]
