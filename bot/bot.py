@@ -1,91 +1,139 @@
-"""The Discord client: default intents, commands synced when they changed, one error handler."""
+"""The bot: its commands and buttons, all registered here; one error handler; start and stop."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 import json
-from typing import Any
+import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 
 import discord
+from discord import app_commands
 from discord.ext import commands
 
-from bot.ask import ask, check, hear, help_
+from bot.cogs import moderation, reports, subscriptions
+from bot.cogs.ask import Ask, check_message
+from bot.cogs.maintenance import Maintenance
+from bot.cogs.sources import Reindexing, SourceCommands, add_message
 from bot.collections import Collections
-from bot.desk import add_message, reindex
-from bot.manners import Interaction, Pace, explained, sentence
-from bot.press import Press
-from bot.records import reports, why
-from bot.render import notice_view
+from bot.errors import explain
+from bot.interactions import Interaction, context_of, reply_privately
+from bot.jobs import Jobs
+from bot.permissions import is_moderator
+from bot.ratelimit import RateLimit
 from bot.settings import Settings
-from bot.upkeep import Upkeep
-from bot.watch import watching
-from bot.work import Works
+from bot.views import answer_buttons, progress
+from bot.views.base import Button, Handler
+from bot.views.message import notice_view
 from index import Encoder, SettingsError
 
-_PRESSES = 5  # buttons that may be pressed for each question that may be asked
-_SYNCED = "commands.sha256"
-_COMMANDS: tuple[Any, ...] = (ask, help_, check, why, reports, watching, reindex, add_message)
+log = logging.getLogger(__name__)
+_PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
+_SYNCED_FILE = "commands.sha256"
+_FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
+BUTTON_HANDLERS: dict[str, Handler] = {
+    "more": answer_buttons.show_more,
+    "back": answer_buttons.show_more,
+    "next": answer_buttons.show_more,
+    "around": answer_buttons.show_context,
+    "sources": answer_buttons.show_sources,
+    "share": answer_buttons.share,
+    "wrong": answer_buttons.report_wrong_quote,
+    "watch": subscriptions.start_watch,
+    "stop": subscriptions.stop_watch,
+    "halt": progress.stop_job,
+    "newer": reports.show_list,
+    "older": reports.show_list,
+    "later": moderation.show_history,
+    "earlier": moderation.show_history,
+}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
-class OnRecord(commands.AutoShardedBot):
-    """The bot: asks its library, answers in Discord."""
+@app_commands.guild_only()
+class Reports(
+    reports.Lookups,
+    moderation.Moderation,
+    SourceCommands,
+    commands.GroupCog,
+    group_name="reports",
+    group_description="The reports you can ask about",
+):
+    """The group `/reports`, whose commands require a moderator unless listed as everybody's."""
 
-    def __init__(self, library: Collections, settings: Settings) -> None:
-        """Wire the library; nothing connects before `start`."""
+    async def interaction_check(  # type: ignore[override]  # discord.py: any client
+        self, interaction: Interaction, /
+    ) -> bool:
+        command = interaction.command
+        public = command is not None and command.qualified_name in _FOR_EVERYBODY
+        return public or is_moderator(interaction)
+
+
+class OnRecord(commands.AutoShardedBot):
+    """Answers questions in Discord from its collections."""
+
+    button_handlers = BUTTON_HANDLERS
+
+    def __init__(self, collections: Collections, settings: Settings) -> None:
+        """Wire the parts; nothing connects before `start`."""
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
             intents=discord.Intents.default(),
             allowed_mentions=discord.AllowedMentions.none(),
         )
-        self.library = library
+        self.collections = collections
         self.settings = settings
-        self.works = Works(library, settings.discord)
-        self.pace = Pace(settings.discord)
-        self.presses = Pace(settings.discord, _PRESSES)
+        self.jobs = Jobs(collections, settings.discord)
+        self.question_limit = RateLimit(settings.discord)
+        self.press_limit = RateLimit(settings.discord, _PRESSES_PER_QUESTION)
+        # Answering is all computing: more threads than cores would slow down one another.
+        self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
-        """Add the commands, and tell Discord when they differ from those last told."""
-        self.add_dynamic_items(Press)
-        for command in _COMMANDS:
-            self.tree.add_command(command)
-        await self.add_cog(Upkeep(self))
+        """Register commands and buttons; sync the commands if they have changed."""
+        self.add_dynamic_items(Button)
+        for cog in (
+            Ask(self),
+            Reports(),
+            Reindexing(),
+            subscriptions.Subscriptions(),
+            Maintenance(self),
+        ):
+            await self.add_cog(cog)
+        for menu in (check_message, add_message):
+            self.tree.add_command(menu)
         payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        told = json.dumps([payload, self.application_id], sort_keys=True)
-        digest = hashlib.sha256(told.encode()).hexdigest()
-        path = self.settings.data / _SYNCED
-        known = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
-        if known != digest:
+        content = json.dumps([payload, self.application_id], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        path = self.settings.data / _SYNCED_FILE
+        synced = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
+        if synced != digest:
             await self.tree.sync()
             await asyncio.to_thread(path.write_text, digest, "ascii")
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Take no text commands: what mentions the bot is a question."""
-        await hear(self, message)
+        """Take no text commands; the cog `Ask` listens to messages."""
 
     async def close(self) -> None:
-        await self.works.close()
+        await self.jobs.close()
         await super().close()
-        await asyncio.to_thread(self.library.close)
-
-    def moderates(self, interaction: Interaction) -> bool:
-        """Manage Server, Manage Messages, or a role from the settings."""
-        allowed = interaction.permissions
-        roles = {role.id for role in getattr(interaction.user, "roles", ())}
-        named = bool(roles & set(self.settings.discord.moderator_roles))
-        return allowed.manage_guild or allowed.manage_messages or named
+        await asyncio.to_thread(self.asking.shutdown, cancel_futures=True)
+        await asyncio.to_thread(self.collections.close)
 
     async def explain(self, interaction: Interaction, error: Exception) -> None:
-        """Answer every failed command or button with one sentence.
+        """Answer a failed command or button with one sentence.
 
-        Only its user sees it, unless the answer was begun for all to see.
+        Only its user sees it, unless the reply was deferred in public.
         """
-        with contextlib.suppress(discord.HTTPException):  # the interaction ran out
-            await explained(interaction, notice_view(sentence(error)))
+        context = context_of(interaction)
+        try:
+            await reply_privately(interaction, notice_view(explain(error, context)))
+        except discord.HTTPException as failure:  # such as an interaction that has expired
+            log.warning("%s failed, and the user could not be told: %s", context, failure)
 
 
 def run(settings: Settings, encoder: Encoder) -> None:
@@ -100,8 +148,8 @@ def run(settings: Settings, encoder: Encoder) -> None:
             "portal (README, “Connect it to Discord”)."
         )
     settings.data.mkdir(parents=True, exist_ok=True)
-    client = OnRecord(Collections(settings, encoder), settings)
+    bot = OnRecord(Collections(settings, encoder), settings)
     try:
-        client.run(settings.token.get_secret_value(), log_handler=None)
+        bot.run(settings.token.get_secret_value(), log_handler=None)
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None

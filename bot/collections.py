@@ -1,4 +1,4 @@
-"""The collections of a data folder: each opened at first use and kept open."""
+"""The collections in the data folder: each is opened at first use and stays open."""
 
 from __future__ import annotations
 
@@ -6,26 +6,34 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.settings import Settings
 from index import Archive, Encoder, InputError
 
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A report in a list: all but its text."""
+    """A report as listed: everything but its text."""
 
     article_id: str
     title: str
     publisher: str | None
     published: datetime | None
 
+    def matches(self, words: Iterable[str]) -> bool:
+        """Whether title or publisher contains every word; words are casefolded."""
+        text = f"{self.title} {self.publisher or ''}".casefold()
+        return all(word in text for word in words)
+
 
 class Collections:
-    """Opens collections by name, or for servers. Safe to call from several threads."""
+    """Opens collections by name, or for servers. Thread-safe; every method may block."""
 
     def __init__(self, settings: Settings, encoder: Encoder) -> None:
-        """Wire the settings and the one encoder that all collections share."""
+        """Share one encoder among all collections."""
         self._settings = settings
         self._encoder = encoder
         self._open: dict[str, Archive] = {}
@@ -33,10 +41,10 @@ class Collections:
         self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
 
     def open(self, name: str, *, create: bool = True) -> Archive:
-        """The collection of that name; made where there is none, unless `create` is false.
+        """The collection of that name, created if missing unless `create` is false.
 
         Raises:
-            NotFoundError: there is no such collection, and it is not to be made.
+            NotFoundError: there is no such collection, and `create` is false.
         """
         with self._lock:
             if name not in self._open:
@@ -50,26 +58,26 @@ class Collections:
             return self._open[name]
 
     def archive(self, server: int | None) -> Archive:
-        """The collection of a server, and of no other unless the settings say so.
+        """The collection of a server; of direct messages if `server` is None.
 
         Raises:
-            QuestionError: None, for a direct message, and the settings name no collection for it.
+            QuestionError: direct messages have no collection in the settings.
         """
         return self.open(self._settings.discord.collection_of(server))
 
     def existing(self, servers: Iterable[int]) -> list[int | None]:
-        """One server (None: direct messages) for each collection that there is already."""
+        """One server (None: direct messages) for each of their collections that exists already."""
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
-        asked = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        made = Archive.names(settings.data)
-        return [server for name, server in asked.items() if name in made]
+        by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
+        existing = set(Archive.names(settings.data))
+        return [server for name, server in by_name.items() if name in existing]
 
     def erase(self, server: int) -> None:
-        """Delete a server's collection for good, its answers and log too.
+        """Delete a server's collection permanently, with its answers and audit log.
 
         Raises:
-            InputError: the settings let others ask it as well.
+            InputError: other servers share the collection.
         """
         settings = self._settings.discord
         name = settings.collection_of(server)
@@ -84,23 +92,30 @@ class Collections:
             self._headlines.clear()
         archive.erase()
 
-    def headlines(self, server: int | None, *, retired: bool = False) -> tuple[Headline, ...]:
-        """A server's reports, or those removed from it, newest first; read once a generation."""
+    def headlines(
+        self,
+        server: int | None,
+        search: str = "",
+        *,
+        removed: bool = False,
+        limit: int | None = None,
+    ) -> list[Headline]:
+        """A server's reports with all words of `search`, newest first; read once a generation."""
         archive = self.archive(server)
         generation = archive.generation
-        known = self._headlines.get((archive, retired))
-        if known is None or known[0] != generation:
-            oldest = datetime.min.replace(tzinfo=UTC)
-            made = [
-                Headline(one.article_id, one.title, one.publisher, one.published)
-                for one in archive.articles(retired=retired)
+        cached = self._headlines.get((archive, removed))
+        if cached is None or cached[0] != generation:
+            headlines = [
+                Headline(article.article_id, article.title, article.publisher, article.published)
+                for article in archive.articles(retired=removed)
             ]
-            made.sort(key=lambda one: one.published or oldest, reverse=True)
-            known = self._headlines[archive, retired] = generation, tuple(made)
-        return known[1]
+            headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
+            cached = self._headlines[archive, removed] = generation, tuple(headlines)
+        words = search.casefold().split()
+        return list(islice((line for line in cached[1] if line.matches(words)), limit))
 
     def close(self) -> None:
-        """Let go of all collections."""
+        """Close all collections."""
         with self._lock:
             for archive in self._open.values():
                 archive.close()

@@ -32,7 +32,7 @@ from index.text.quantities import GROWING, Figure, counts, figures, measures, un
 from index.text.rewrites import Wording, is_rewrite, read
 from index.text.terms import terms
 
-# The figures below were chosen on pairs of FNC-1, RAMDocs and MRPC, `_SAME` on contradictions.jsonl.
+# Chosen on pairs of FNC-1, RAMDocs and MRPC; `_SAME` on tests/data/contradictions.jsonl.
 _NEAR = 0.45  # cosine of two sentences that may make one point, if their words say so, too
 _NEARER = 0.75  # cosine of two sentences that make one point in other words
 _SOME, _HALF, _MOST = 0.3, 0.5, 0.6  # shares of the words of one that stand in the other
@@ -240,8 +240,8 @@ _DENIES = re.compile(
 )
 # "is a hoax", "was not true", "are baseless", "no truth in ..."
 _FALSE = re.compile(
-    r"\b(?:is|are|was|were|be|been)(?:n['’]t| not)? (?:\w+ )?(?:an? |all )?(?:hoax|faked?|false|untrue"
-    r"|true|real|baseless|unfounded|lies?|fabricated|debunked|staged|invented|nonsense)\b"
+    r"\b(?:is|are|was|were|be|been)(?:n['’]t| not)? (?:\w+ )?(?:an? |all )?(?:hoax|faked?|false"
+    r"|untrue|true|real|baseless|unfounded|lies?|fabricated|debunked|staged|invented|nonsense)\b"
     r"(?<!(?:is|re|as|be|en) (?:true|real))|\bno truth (?:to|in)\b|\bmade (?:\w+ )?up\b",
     re.IGNORECASE,
 )

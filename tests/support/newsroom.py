@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
+import simcord
 
 from bot.bot import OnRecord
 from bot.collections import Collections
@@ -23,6 +25,12 @@ CUP = "Carrowmere Athletic reached the cup final on Saturday. @everyone cheered,
 ASKED = "When did a gate at Hallow Dam fail?"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give every simulated Discord one shard, which an auto-sharded bot cannot ask for here."""
+    for item in items:
+        item.add_marker(pytest.mark.simcord(shard_count=1, settle_timeout=30))
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(data=tmp_path, answers=Answers(threshold=0.0))
@@ -30,9 +38,18 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
-    library = Collections(settings, FakeEncoder())
-    yield OnRecord(library, settings)
-    library.close()
+    collections = Collections(settings, FakeEncoder())
+    yield OnRecord(collections, settings)
+    collections.close()
+
+
+@asynccontextmanager
+async def discord_with(settings: Settings) -> AsyncIterator[Newsroom]:
+    """A newsroom whose bot has these settings."""
+    collections = Collections(settings, FakeEncoder())
+    async with simcord.run(OnRecord(collections, settings), shard_count=1) as env:
+        yield Newsroom(env)
+    collections.close()
 
 
 class Newsroom:
@@ -42,14 +59,34 @@ class Newsroom:
         self.env = env
         self.guild = env.create_guild(name)
         self.channel = self.guild.create_text_channel("newsroom")
-        desk = self.guild.create_role("Desk", permissions=discord.Permissions(manage_messages=True))
+        allowed = discord.Permissions(manage_messages=True)
+        desk = self.desk = self.guild.create_role("Desk", permissions=allowed)
         self.reader = self.guild.add_member(env.create_user("reader"))
         self.editor = self.guild.add_member(env.create_user("editor"), roles=[desk])
 
     def archive(self) -> Archive:
         """This server's collection, as the bot has it open."""
-        archive: Archive = self.env.bot.library.archive(self.guild.id)
+        archive: Archive = self.env.bot.collections.archive(self.guild.id)
         return archive
+
+    async def add(self, *files: tuple[str, bytes], address: str = "") -> Any:
+        """Fill in the modal of /reports add as the editor."""
+        shown = await self.editor.slash(self.channel, "reports add")
+        upload, typed = (field["custom_id"] for field in fields(shown))
+        values = {upload: [*files], typed: address}
+        given = {name: value for name, value in values.items() if value}
+        return await self.editor.submit_modal(shown, given)
+
+    async def choice(self, command: str, option: str, typed: str) -> Any:
+        """The value of the one choice that the editor is offered for what was typed."""
+        name = f"reports {command}"
+        (row,) = await self.editor.autocomplete(self.channel, name, option, typed)
+        return row["value"]
+
+    def tamper(self) -> None:
+        """Change every stored text behind the bot's back."""
+        with self.archive().answers._writing() as db:
+            db.execute("UPDATE revision SET text = replace(text, 'a', 'e')")
 
     def stock(self, settings: Settings, folder: Path, **reports: str) -> None:
         """Index reports into this server's collection, from files in `folder`."""
@@ -128,6 +165,15 @@ def report(title: str, text: str, publisher: str, published: str) -> str:
 def said(message: Any) -> str:
     """All text of a Components V2 message."""
     return "\n".join(item["content"] for item in parts(message) if item["type"] == _TEXT)
+
+
+def fields(shown: Any) -> list[dict[str, Any]]:
+    """The fields of a modal, in order."""
+    return [
+        inner
+        for outer in shown.modal["components"]
+        for inner in outer.get("components", [outer.get("component", {})])
+    ]
 
 
 def labels(message: Any) -> list[str]:

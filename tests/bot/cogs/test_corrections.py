@@ -9,17 +9,15 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, labels, said
 
-from bot import notes
 from bot.bot import OnRecord
+from bot.cogs import corrections
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(notes, "PAUSE_S", 0.0)
+    monkeypatch.setattr(corrections, "PAUSE_S", 0.0)
 
 
 async def asked(room: Newsroom, question: str = ASKED) -> Any:
@@ -63,11 +61,14 @@ async def test_changed_sentence_is_told(room: Newsroom, settings: Settings, tmp_
 
 async def test_untouched_answers_have_no_note(room: Newsroom) -> None:
     """Answers that quote other reports stay as they are."""
-    message = await asked(room, "Who reached the cup final?")
-    room.archive().correct(dam(room), "It was five.")
+    club = next(one.article_id for one in room.archive().articles() if one.text != DAM)
+    message = await asked(room)
+    quoted = room.archive().ask(ASKED).quotes
+    assert {cited.quote.article_id for cited in quoted} == {dam(room)}
+    room.archive().correct(club, "It was Sunday.")
     await room.env.advance_time(120)
     shown = next(one for one in room.channel.history() if one.id == message.id)
-    assert "dam" in said(shown).lower() or "Since this answer" not in said(shown)
+    assert said(shown) == said(message)
 
 
 async def test_second_note_joins_the_first(room: Newsroom) -> None:
@@ -97,7 +98,7 @@ async def test_deleted_answers_are_no_trouble(room: Newsroom) -> None:
 
 async def test_notes_are_few_an_hour(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
     """Past the hour's allowance the rest waits for the next hour, and then comes."""
-    monkeypatch.setattr(notes, "_AN_HOUR", 2)
+    monkeypatch.setattr(corrections, "_NOTES_PER_HOUR", 2)
     for number in range(3):
         await asked(room, f"When did gate {number} at Hallow Dam fail?")
     room.archive().correct(dam(room), "It was five.")
@@ -113,7 +114,7 @@ async def test_note_that_finds_no_room_is_a_reply(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that fills its message is left as it is; the note replies to it, without a ping."""
-    monkeypatch.setattr(notes, "MAX_TEXT", 100)
+    monkeypatch.setattr(corrections, "MAX_TEXT", 100)
     message = await asked(room)
     room.archive().correct(dam(room), "It was five.")
     await room.env.advance_time(120)
@@ -146,3 +147,28 @@ async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> No
     await room.env.advance_time(300)
     (shown,) = room.channel.history()
     assert said(shown) == said(message)
+
+
+async def test_notes_are_spread_out(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two notes the bot pauses, so that a wave of corrections is no wave of requests."""
+    monkeypatch.setattr(corrections, "PAUSE_S", 30.0)
+    for number in range(2):
+        await asked(room, f"When did gate {number} at Hallow Dam fail?")
+    room.archive().correct(dam(room), "It was five.")
+    await room.env.advance_time(70)
+    noted = [one for one in room.channel.history() if "It was five." in said(one)]
+    assert len(noted) == 1
+    await room.env.advance_time(30)
+    noted = [one for one in room.channel.history() if "It was five." in said(one)]
+    assert len(noted) == 2
+
+
+async def test_refused_note_is_given_up(room: Newsroom) -> None:
+    """An edit that Discord refuses for good is not tried again each minute."""
+    message = await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    edit = f"/channels/*/messages/{message.id}"
+    room.env.inject_error("PATCH", edit, status=400, code=50035, times=99)
+    start = len(room.env.http_requests)
+    await room.env.advance_time(600)
+    assert [r.method for r in room.env.http_requests[start:]].count("PATCH") == 1

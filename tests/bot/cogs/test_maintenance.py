@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 from support.fakes import FakeEncoder
+from support.jobs import HeldJobs
 from support.newsroom import Newsroom, Site, said
 
 from bot.bot import OnRecord
+from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from bot.upkeep import Roll, Upkeep
-from index.errors import InputError
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
 
@@ -24,7 +23,7 @@ DAY = 24 * 3600
 @pytest.fixture
 def slow() -> Iterator[None]:
     """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
-    loops = (Upkeep.watch, Upkeep.note, Upkeep.refresh)
+    loops = (Maintenance.watch, Maintenance.correct, Maintenance.refresh)
     for loop in loops:
         loop.change_interval(hours=12)
     yield
@@ -70,16 +69,6 @@ async def test_paused_sources_are_left_alone(fed: Newsroom, site: Site) -> None:
     assert fed.archive().size().articles == 2
 
 
-async def test_schedule_waits_while_a_reindex_runs(
-    fed: Newsroom, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The schedule leaves a collection alone that somebody reindexes."""
-    works = fed.env.bot.works
-    monkeypatch.setattr(works, "at", lambda _: object())
-    await fed.env.advance_time(120)
-    assert fed.archive().size().articles == 2
-
-
 async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> None:
     """After a week moderators are told where they read, once, and nobody is pinged."""
     weeks.archive().sources.add(site.feed, 15)
@@ -117,25 +106,25 @@ async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site
     assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
 
 
-def test_roll_keeps_and_gives_back(tmp_path: Path) -> None:
+def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     """A server is due for erasing so long after it was left, and not if the bot came back."""
-    roll = Roll(tmp_path / "servers.json", timedelta(days=30))
-    assert roll.call([1, 2], NOW) == []
-    assert roll.call([1], NOW) == []
-    assert roll.call([1], NOW + timedelta(days=29)) == []
-    assert roll.call([1, 2], NOW + timedelta(days=29)) == []
-    assert roll.call([1], NOW + timedelta(days=30)) == []
-    again = Roll(tmp_path / "servers.json", timedelta(days=30))
-    assert again.call([1], NOW + timedelta(days=60)) == [2]
-    again.strike(2)
-    assert again.call([1], NOW + timedelta(days=90)) == []
+    servers = KnownServers(tmp_path / "servers.json", timedelta(days=30))
+    assert servers.update([1, 2], NOW) == []
+    assert servers.update([1], NOW) == []
+    assert servers.update([1], NOW + timedelta(days=29)) == []
+    assert servers.update([1, 2], NOW + timedelta(days=29)) == []
+    assert servers.update([1], NOW + timedelta(days=30)) == []
+    again = KnownServers(tmp_path / "servers.json", timedelta(days=30))
+    assert again.update([1], NOW + timedelta(days=60)) == [2]
+    again.remove(2)
+    assert again.update([1], NOW + timedelta(days=90)) == []
 
 
-def test_roll_knows_only_servers_it_was_in(tmp_path: Path) -> None:
+def test_only_servers_it_was_in_expire(tmp_path: Path) -> None:
     """A collection made before the bot came to its server is none that was left."""
     (tmp_path / "server-7").mkdir()
-    roll = Roll(tmp_path / "servers.json", timedelta())
-    assert roll.call([], NOW) == []
+    servers = KnownServers(tmp_path / "servers.json", timedelta())
+    assert servers.update([], NOW) == []
 
 
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
@@ -156,41 +145,63 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
     weeks: Newsroom, settings: Settings
 ) -> None:
     """A server that the bot knew and, when it starts, is no longer in counts as left."""
-    library = Collections(settings, FakeEncoder())
-    library.archive(77).prepare()
+    collections = Collections(settings, FakeEncoder())
+    collections.archive(77).prepare()
     here = [weeks.guild.id, 77]
-    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
-    await weeks.env.restart_bot(OnRecord(library, settings))
+    KnownServers(settings.data / "servers.json", timedelta(days=30)).update(here, weeks.env.now())
+    await weeks.env.restart_bot(OnRecord(collections, settings))
     await weeks.env.advance_time(29 * DAY)
     assert (settings.data / "server-77").is_dir()
     await weeks.env.advance_time(2 * DAY)
     assert not (settings.data / "server-77").exists()
     assert (settings.data / f"server-{weeks.guild.id}").is_dir()
-    library.close()
-
-
-def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
-    """A collection that the settings give to several servers is not erased from one of them."""
-    settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
-    library = Collections(settings, FakeEncoder())
-    library.archive(7).prepare()
-    library.archive(8).prepare()
-    with pytest.raises(InputError, match="shares its reports"):
-        library.erase(7)
-    library.erase(8)
-    assert {path.name for path in tmp_path.iterdir()} == {"desk"}
-    library.close()
+    collections.close()
 
 
 async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
     """A damaged collection of a server that was left is logged, and the next one is erased."""
-    library = Collections(settings, FakeEncoder())
-    library.archive(77).prepare()
+    collections = Collections(settings, FakeEncoder())
+    collections.archive(77).prepare()
     (settings.data / "server-66").mkdir()
     (settings.data / "server-66" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
     here = [weeks.guild.id, 66, 77]
-    Roll(settings.data / "servers.json", timedelta(days=30)).call(here, weeks.env.now())
-    await weeks.env.restart_bot(OnRecord(library, settings))
+    KnownServers(settings.data / "servers.json", timedelta(days=30)).update(here, weeks.env.now())
+    await weeks.env.restart_bot(OnRecord(collections, settings))
     await weeks.env.advance_time(31 * DAY)
     assert not (settings.data / "server-77").exists()
-    library.close()
+    collections.close()
+
+
+async def test_schedule_leaves_a_reindexed_collection_alone(
+    fed: Newsroom, held: HeldJobs, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While somebody reindexes, the schedule quietly reads no source; afterwards it does."""
+    await fed.editor.slash(fed.channel, "reindex")
+    await fed.env.advance_time(120)
+    assert fed.archive().size().articles == 2
+    assert len(fed.env.bot.jobs.running) == 1
+    assert "scheduled work failed" not in caplog.text
+    await held.release()
+    assert fed.archive().size().articles == 3
+
+
+async def test_reindex_waits_for_the_schedule(fed: Newsroom, held: HeldJobs) -> None:
+    """While the schedule reads sources, a reindex is refused, and says so."""
+    await fed.env.advance_time(61)
+    assert [job.name for job in fed.env.bot.jobs.running.values()] == ["The schedule"]
+    result = await fed.editor.slash(fed.channel, "reindex")
+    assert "The schedule started a scheduled refresh" in said(result.response)
+    assert fed.env.errors
+    await held.release()
+
+
+async def test_server_that_discord_still_knows_is_not_erased(
+    weeks: Newsroom, settings: Settings
+) -> None:
+    """However long a server was missing from the list, Discord is asked before data is erased."""
+    servers = KnownServers(settings.data / "servers.json", timedelta(days=30))
+    servers.update([weeks.guild.id], weeks.env.now() - timedelta(days=40))
+    servers.update([], weeks.env.now() - timedelta(days=39))
+    await weeks.env.bot.get_cog("Maintenance")._erase(weeks.guild.id)
+    assert (settings.data / f"server-{weeks.guild.id}").is_dir()
+    assert weeks.archive().size().articles == 2

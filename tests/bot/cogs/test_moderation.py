@@ -1,32 +1,27 @@
-"""Putting right in Discord: correct, retract, undo, export, erase, and sources."""
+"""Moderator commands: remove, correct, undo, history, export, erase; and who may use them."""
 
 from __future__ import annotations
 
 import gzip
 import json
-from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
-from support.newsroom import ASKED, DAM, Newsroom, Site, said
+from support.jobs import HeldJobs
+from support.newsroom import ASKED, DAM, Newsroom, fields, labels, said
 
-from index.errors import NotFoundError
+from bot.settings import Discord
+from index import NotFoundError
 
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 LATER = b"The ferry Marigold ran aground at noon."
-
-
-async def chosen(room: Newsroom, command: str, option: str, typed: str) -> Any:
-    """The value of the one row that is offered for what was typed."""
-    (row,) = await room.editor.autocomplete(room.channel, f"reports {command}", option, typed)
-    return row["value"]
+GULL = b"A grey gull flew over the harbour at noon."
 
 
 @pytest.mark.parametrize(("command", "left"), [("correct", 2), ("retract", 1)])
 async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None:
     """A correction stays with its report; a retraction takes the report out too."""
-    report = await chosen(room, command, "report", "hallow dam")
+    report = await room.choice(command, "report", "hallow dam")
     note = "It was *five* o'clock."
     result = await room.editor.slash(room.channel, f"reports {command}", report=report, note=note)
     assert f"is now **{command}ed**" in said(result.response)
@@ -41,7 +36,7 @@ async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None
 
 async def test_undo_goes_back(room: Newsroom) -> None:
     """Earlier states are offered with what made them; going back can itself be undone."""
-    await room.editor.slash(room.channel, "reports add", file=("ferry.txt", LATER))
+    await room.add(("ferry.txt", LATER))
     rows = await room.editor.autocomplete(room.channel, "reports undo", "change", "")
     assert [row["value"] for row in rows] == [1]
     assert "add: 2 added" in rows[0]["name"]
@@ -74,7 +69,7 @@ async def test_large_export_says_where_to_turn(
 ) -> None:
     """What even packed is larger than Discord takes is told with the way to get it."""
     text = b"The ferry ran aground at noon. " * 3_000
-    await room.editor.slash(room.channel, "reports add", file=("ferry.txt", text))
+    await room.add(("ferry.txt", text))
     real = discord.Interaction.__init__
     for most, words in ((9_000, ""), (90, "onrecord export")):
 
@@ -94,12 +89,8 @@ async def erase(room: Newsroom, words: str) -> str:
     boss = room.guild.create_role("Boss", permissions=discord.Permissions(manage_guild=True))
     owner = room.guild.add_member(room.env.create_user("owner"), roles=[boss])
     asked = await owner.slash(room.channel, "reports erase-all")
-    (field,) = (
-        inner["custom_id"]
-        for outer in asked.modal["components"]
-        for inner in outer.get("components", [outer.get("component", {})])
-    )
-    return said((await owner.submit_modal(asked, {field: words})).response)
+    (field,) = fields(asked)
+    return said((await owner.submit_modal(asked, {field["custom_id"]: words})).response)
 
 
 async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
@@ -109,7 +100,7 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
     assert "Nothing was erased" in await erase(room, "yes")
     assert room.env.errors
     assert room.archive().size().articles == 2
-    assert "are erased" in await erase(room, " Erase everything ")
+    assert "have been erased" in await erase(room, " Erase everything ")
     archive = room.archive()
     assert archive.size().articles == 0
     assert archive.history() == []
@@ -125,69 +116,6 @@ async def test_erasing_needs_manage_server(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> None:
-    """A feed that is added is read, listed with its interval, paused, resumed and forgotten."""
-    site.publish("The tide rose at dawn. Boats left the quay.", "The market opened late on Monday.")
-    site.reach(room.archive())
-    result = await room.editor.slash(
-        room.channel, "reports sources add", address=site.feed, every="six-hourly"
-    )
-    assert "**Added 2**" in said(result.response)
-    for command, word in (("pause", "**paused**"), ("resume", "six-hourly")):
-        source = await chosen(room, f"sources {command}", "source", "/feed")
-        await room.editor.slash(room.channel, f"reports sources {command}", source=source)
-        listed = await room.editor.slash(room.channel, "reports sources list")
-        assert word in said(listed.response)
-    await room.editor.slash(room.channel, "reports sources remove", source=site.feed)
-    assert [one.kind for one in room.archive().sources.all()] == ["folder"]
-    assert room.archive().size().articles == 4
-
-
-async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Site) -> None:
-    """A source that cannot be read is kept, and the list says since when it fails, and why."""
-    site.reach(room.archive())
-    result = await room.editor.slash(room.channel, "reports sources add", address=site.feed)
-    assert "**Failed 1**" in said(result.response)
-    listed = await room.editor.slash(room.channel, "reports sources list")
-    assert "**fails** since" in said(listed.response)
-    assert "answers 404" in said(listed.response)
-
-
-async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -> None:
-    """Of files and folders that the operator named moderators see only names, to choose by."""
-    gone = tmp_path / "gone.txt"
-    gone.write_text("The ferry sank.", "utf-8")
-    room.archive().sources.add(str(gone))
-    gone.unlink()
-    result = await room.editor.slash(room.channel, "reindex")
-    listed = await room.editor.slash(room.channel, "reports sources list")
-    rows = await room.editor.autocomplete(room.channel, "reports sources pause", "source", "")
-    assert [row["name"] for row in rows] == ["reports", "gone.txt"]
-    for text in (said(result.response), said(listed.response), str(rows)):
-        assert "gone.txt" in text
-        assert str(tmp_path) not in text
-    paused = await room.editor.slash(room.channel, "reports sources pause", source=rows[1]["value"])
-    assert said(paused.response).startswith("gone.txt\n")
-    assert [one.paused for one in room.archive().sources.all()] == [False, True]
-
-
-async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
-    """An address longer than a row to choose from is found again by what stands for it."""
-    address = "https://news.example/" + "a" * 200
-    room.archive().sources.add(address)
-    source = await chosen(room, "sources pause", "source", "news.example")
-    assert len(source) <= 100
-    await room.editor.slash(room.channel, "reports sources pause", source=source)
-    assert [one.paused for one in room.archive().sources.all()] == [False, True]
-
-
-@pytest.mark.parametrize("address", ["http://127.0.0.1/feed", "http://192.168.0.1/feed"])
-async def test_private_places_are_not_read(room: Newsroom, address: str) -> None:
-    """An address of a private network is refused as a failure of its source."""
-    result = await room.editor.slash(room.channel, "reports sources add", address=address)
-    assert "not a public web server" in said(result.response)
-
-
 @pytest.mark.parametrize(
     ("command", "option"),
     [("restore", "report"), ("undo", "change"), ("sources pause", "source")],
@@ -200,3 +128,88 @@ async def test_rows_to_choose_from_are_for_moderators(
     archive.remove([archive.articles()[0].article_id])
     assert await room.editor.autocomplete(room.channel, f"reports {command}", option, "")
     assert not await room.reader.autocomplete(room.channel, f"reports {command}", option, "")
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [
+        ("add", {}),
+        ("remove", {"report": "x"}),
+        ("restore", {"report": "x"}),
+        ("history", {}),
+        ("undo", {"change": 1}),
+        ("export", {}),
+        ("erase-all", {}),
+        ("sources list", {}),
+        ("sources pause", {"source": "x"}),
+    ],
+)
+async def test_readers_are_refused(room: Newsroom, command: str, options: dict[str, Any]) -> None:
+    """Commands that stand beside everybody's are refused by the bot itself."""
+    result = await room.reader.slash(room.channel, f"reports {command}", **options)
+    assert "for moderators" in said(result.response)
+    assert result.ephemeral
+    assert room.env.errors
+
+
+async def test_role_from_the_settings_moderates(room: Newsroom) -> None:
+    """A role that the operator named moderates without any permission of Discord's own."""
+    role = room.guild.create_role("Fact desk", permissions=discord.Permissions.none())
+    member = room.guild.add_member(room.env.create_user("checker"), roles=[role])
+    bot = room.env.bot
+    named = Discord(moderator_roles=(role.id,))
+    bot.settings = bot.settings.model_copy(update={"discord": named})
+    result = await member.slash(room.channel, "reports history")
+    assert "### Changes" in said(result.response)
+
+
+async def test_report_is_removed_and_restored(room: Newsroom) -> None:
+    """Titles are offered while typing; what is removed is offered for restoring, and both show."""
+    offered = await room.editor.autocomplete(room.channel, "reports remove", "report", "cup")
+    assert len(offered) == 1
+    assert offered[0]["name"].startswith("Carrowmere Athletic reached the cup final")
+    for command, word in (("remove", "**Removed 1**"), ("restore", "**Restored 1**")):
+        offered = await room.editor.autocomplete(room.channel, f"reports {command}", "report", "c")
+        title = next(one["value"] for one in offered if one["value"].startswith("cup"))
+        result = await room.editor.slash(room.channel, f"reports {command}", report=title)
+        assert word in said(result.response)
+    assert room.archive().size().articles == 2
+
+
+async def test_unclear_titles_remove_nothing(room: Newsroom) -> None:
+    """Words of a title are not enough to take a report out."""
+    result = await room.editor.slash(room.channel, "reports remove", report="cup")
+    assert "No report has that title" in said(result.response)
+    assert room.archive().size().articles == 2
+    assert room.env.errors
+
+
+async def test_history_tells_who_did_what(room: Newsroom) -> None:
+    """The audit log names people, and its pages turn."""
+    for number in range(11):
+        file = (f"gull{number}.txt", GULL + str(number).encode())
+        await room.add(file)
+    result = await room.editor.slash(room.channel, "reports history")
+    assert f"<@{room.editor.id}> · add: 1 added" in said(result.response)
+    assert labels(result.response) == ["(◀ Later)", "Earlier ▶"]
+    await room.editor.click(result.response.message, label="Earlier ▶")
+    shown = room.channel.history(viewer=room.editor)[-1]
+    assert "operator · add: 2 added" in said(shown)
+    assert labels(shown) == ["◀ Later", "(Earlier ▶)"]
+    await (
+        room.env.bot.get_guild(room.guild.id)
+        .get_role(room.desk.id)
+        .edit(permissions=discord.Permissions.none())
+    )
+    refused = await room.editor.click(shown, label="◀ Later")
+    assert "for moderators" in said(refused.followups[-1])
+
+
+async def test_erasing_waits_for_jobs(room: Newsroom, held: HeldJobs) -> None:
+    """While reports are being added, nothing is erased."""
+    await room.editor.slash(room.channel, "reindex")
+    await room.env.advance_time(3)
+    assert "Stop that first" in await erase(room, "erase everything")
+    assert room.archive().size().articles == 2
+    assert room.env.errors
+    await held.release()

@@ -12,13 +12,11 @@ from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, labels, said
 
 from bot.bot import OnRecord
-from bot.buttons import stop_row
+from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
-from bot.render import MAX_TEXT, notice_view
 from bot.settings import Answers, Settings
+from bot.views.message import MAX_TEXT, notice_view
 from index.domain import Filters
-
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 FERRY = "When did the ferry Marigold run aground?"
 NEWS = "The ferry Marigold ran aground at noon on Friday."
@@ -33,8 +31,10 @@ async def watch(room: Newsroom) -> None:
     """Ask in vain, and ask to be told."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     assert "No answer in the reports" in said(result.response)
-    assert labels(result.response) == ["More passages", "Tell me when they do"]
-    pressed = await room.reader.click(result.response.message, label="Tell me when they do")
+    assert labels(result.response) == ["More passages", "Notify me when there's an answer"]
+    pressed = await room.reader.click(
+        result.response.message, label="Notify me when there's an answer"
+    )
     assert pressed.ephemeral
     assert labels(pressed.response) == ["Stop"]
 
@@ -93,7 +93,7 @@ async def test_own_watch_can_be_ended(room: Newsroom) -> None:
     await room.reader.click(listed.response.message, label="Stop")
     assert room.archive().answers.watches() == []
     empty = await room.reader.slash(room.channel, "watching")
-    assert "no question that I look out for" in said(empty.response)
+    assert "not watching any questions" in said(empty.response)
 
 
 async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
@@ -117,7 +117,7 @@ async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     shown = await channel.send(view=notice_view("A watch", [stop_row(number)]))
     other = room.guild.add_member(room.env.create_user("other"))
     refused = await other.click(shown, label="Stop")
-    assert "Only who asked for it, or a moderator" in said(refused.followups[-1])
+    assert "Only the person who asked, or a moderator" in said(refused.followups[-1])
     assert len(room.archive().answers.watches()) == 1
 
 
@@ -168,3 +168,13 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
     result = await room.reader.slash(room.channel, "watching")
     assert "and 2 more" in said(result.response)
     assert len(said(result.response)) < MAX_TEXT
+
+
+async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None:
+    """Where servers share a collection, a moderator sees no watch of another server."""
+    declined = room.archive().ask(FERRY)
+    room.archive().answers.add_watch(declined, channel=12345, person=room.reader.id)
+    listed = await room.editor.slash(room.channel, "watching")
+    assert FERRY not in said(listed.response)
+    mine = await room.reader.slash(room.channel, "watching")
+    assert FERRY in said(mine.response)

@@ -13,16 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answer_of
 
-from bot.buttons import answer_rows
-from bot.render import (
-    MAX_TEXT,
-    answer_view,
-    block_quote,
-    coded,
-    escaped,
-    notice_view,
-    text_fragment,
-)
+from bot.views.answer import answer_view, block_quote, text_fragment
+from bot.views.answer_buttons import answer_rows
+from bot.views.message import MAX_TEXT, code, escape, notice_view
 from index import highlights
 from index.domain import (
     Answer,
@@ -60,13 +53,13 @@ def blocks(answer: Answer) -> list[str]:
 @given(HOSTILE)
 def test_escaped_text_shows_letter_for_letter(text: str) -> None:
     """What Discord shows of an escaped text is the text."""
-    assert shown(escaped(text)) == text
+    assert shown(escape(text)) == text
 
 
 @given(HOSTILE)
 def test_escaped_text_holds_no_live_markup(text: str) -> None:
     """No sign that starts markup, a mention or a link is left without a backslash."""
-    left = re.sub(r"\\[^0-9A-Za-z\s]", "", escaped(text))
+    left = re.sub(r"\\[^0-9A-Za-z\s]", "", escape(text))
     assert not re.search(r"[`*_~|\[\]()<>#@]|\w://", left)
 
 
@@ -153,7 +146,7 @@ def test_bold_never_alters_a_letter(question: str, text: str) -> None:
     """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
     answer = replace(answer_of([text]), question=question)
     bold = highlights(answer, text)
-    made = escaped(text, bold)
+    made = escape(text, bold)
     live = re.sub(r"\\[^0-9A-Za-z\s]", "", made)  # without what is escaped
     assert live.count("**") == live.count("*") / 2 == 2 * len(bold)
     marked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", made)
@@ -195,7 +188,7 @@ def test_whole_message_is_within_limits(
     answer = replace(
         answer, question="Who " + asked * 5, filters=Filters(publishers=("N" * 80,) * 5)
     )
-    view = answer_view(answer, answer_rows(answer, private=private), asked=asked, note="-# note")
+    view = answer_view(answer, answer_rows(answer, private=private), typed=asked, note="-# note")
     content = [i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)]
     assert sum(map(len, content)) <= MAX_TEXT
     assert all(content)
@@ -227,7 +220,7 @@ def test_two_thousand_articles_fit() -> None:
             answer, question=f"Who said {title[:1_900]}?", filters=Filters(("@" * 99,))
         )
         private = bool(number % 2)
-        view = answer_view(answer, answer_rows(answer, private=private), asked=title or None)
+        view = answer_view(answer, answer_rows(answer, private=private), typed=title or None)
         shown_blocks = [
             i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)
         ]
@@ -274,8 +267,8 @@ def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
 @given(text=st.text())
 def test_ids_stay_code(text: str) -> None:
     """Whatever an id holds, nothing of it stands outside the code that it is shown as."""
-    assert coded(text).count("`") == 2
-    assert "\n" not in coded(text)
+    assert code(text).count("`") == 2
+    assert "\n" not in code(text)
 
 
 def test_names_cannot_turn_the_reading_direction() -> None:

@@ -9,16 +9,14 @@ from typing import Any
 import discord
 import pytest
 from support.fakes import FakeEncoder
-from support.newsroom import ASKED, DAM, Newsroom, labels, parts, said
+from support.newsroom import ASKED, DAM, Newsroom, fields, labels, parts, said
 
 from bot.bot import OnRecord
-from bot.buttons import answer_rows
 from bot.collections import Collections
-from bot.press import ACTIONS, Press
 from bot.settings import Settings
+from bot.views.answer_buttons import answer_rows
+from bot.views.base import LOOKS, Button
 from index.archive import Archive
-
-pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 
 LONG = " ".join(
     f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
@@ -48,8 +46,8 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
 
 def test_every_button_has_an_id_that_is_found_again() -> None:
     """Custom ids of all actions match the template, with the largest numbers too."""
-    for action in ACTIONS:
-        made = Press(action, "f" * 60, 999_999_999)
+    for name in LOOKS:
+        made = Button(name, "f" * 60, 999_999_999)
         assert len(made.custom_id) <= 100
         assert made.template.fullmatch(made.custom_id)
 
@@ -95,7 +93,7 @@ async def test_sources_tell_what_changed(
     """The list of sources says of each report whether it stands, was changed or removed."""
     message = await ask(room)
     result = await room.reader.click(message.message, label="Sources")
-    assert "as it stands now" in said(result.response)
+    assert "unchanged" in said(result.response)
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
     result = await room.reader.click(message.message, label="Sources")
     assert "changed since this answer" in said(result.response)
@@ -105,38 +103,43 @@ async def test_sources_tell_what_changed(
     assert "removed since this answer" in said(result.response)
 
 
+async def test_name_of_who_shares_is_escaped(room: Newsroom) -> None:
+    """A display name cannot format, link or mention where it is shown."""
+    member = room.guild.add_member(room.env.create_user("mask", global_name="**@everyone** [x](y)"))
+    result = await member.slash(room.channel, "ask", question=ASKED, private=True)
+    shared = await member.click(result.response.message, label="Show everyone")
+    assert r"Shared by \*\*\@everyone\*\* \[x\]\(y\)" in said(shared.response)
+
+
 async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     """Sharing posts the same answer for all, names who shared it, and logs where it stands."""
     message = await ask(room, private=True)
-    assert labels(message)[-1] == "Show to all"
-    result = await room.reader.click(message.message, label="Show to all")
+    assert labels(message)[-1] == "Show everyone"
+    result = await room.reader.click(message.message, label="Show everyone")
     assert not result.ephemeral
     text = said(result.response)
     assert "Shared by reader" in text
     assert "4:40" in text
-    assert "Show to all" not in labels(result.response)
+    assert "Show everyone" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
     assert room.archive().answers.get(found[1]).message == result.response.id
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
-    """A wrong quote asks for a reason, which shows in /why."""
+    """A wrong quote asks for a reason, which /why shows without the reader's name."""
     message = await ask(room)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
-    field = next(
-        inner["custom_id"]
-        for outer in asked.modal["components"]
-        for inner in outer.get("components", [outer.get("component", {})])
-    )
-    done = await room.reader.submit_modal(asked, {field: "It is *another* gate."})
+    (field,) = fields(asked)
+    done = await room.reader.submit_modal(asked, {field["custom_id"]: "It is *another* gate."})
+    assert "Recorded anonymously" in said(done.response)
     assert done.ephemeral
     found = re.search(r"answer `(\w+)`", said(message))
     assert found
     why = await room.reader.slash(room.channel, "why", answer=found[1])
     text = said(why.response)
-    assert "1 reader found a quote wrong." in text
+    assert "1 flagged a quote as wrong." in text
     assert "It is \\*another\\* gate." in text
 
 
@@ -170,7 +173,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
     message = await ask(room)
     monkeypatch.setattr("index.store.answers.AnswerLog.get", broken)
     result = await room.reader.click(message.message, label="Sources")
-    assert "Something went wrong on my side" in said(result.response)
+    assert "Something went wrong. It has been logged." in said(result.response)
     assert "secret" not in said(result.response)
 
 
@@ -191,7 +194,7 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
         await room.reader.click(message.message, label="Sources")
     refused = await room.reader.click(message.message, label="Sources")
     assert refused.ephemeral
-    assert "asked a lot within a minute" in said(refused.response)
+    assert "asked a lot in the last minute" in said(refused.response)
     await room.env.advance_time(61)
     again = await room.reader.click(message.message, label="Sources")
     assert "### Sources" in said(again.response)
@@ -213,4 +216,4 @@ async def test_button_of_another_version_says_so(room: Newsroom) -> None:
     view.add_item(discord.ui.Button(label="Old", custom_id="onrecord:vanished:abc:0"))
     channel = room.env.bot.get_channel(room.channel.id)
     pressed = await room.reader.click(await channel.send(view=view), label="Old")
-    assert "no longer know this button" in said(pressed.response)
+    assert "out of date" in said(pressed.response)

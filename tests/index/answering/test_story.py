@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli import output
-from bot.render import answer_view
+from bot.views.answer import answer_view
 from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
@@ -181,7 +181,7 @@ def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: 
 def test_since_when_it_holds(archive: Archive) -> None:
     """A developing story leads with the latest count and says of which day it is."""
     line = story_line(archive.ask("How many people are missing now?")) or ""
-    assert "The first quote is the latest, of 13 March 2026" in line
+    assert "The first quote is the latest, from 13 March 2026" in line
 
 
 def test_what_was_said_before_does_not_stand_alone(archive: Archive) -> None:

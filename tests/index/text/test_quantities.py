@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from index.text.numbers import value
+
 from index.text.quantities import counts, figures, measures, units
 
 

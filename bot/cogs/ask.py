@@ -1,0 +1,309 @@
+"""Asking: /ask, mentions, replies, direct messages, claims to check, and /why.
+
+The docstring of a command is what Discord shows of it and of its options.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot import answers
+from bot.errors import RateLimitError, explain
+from bot.interactions import (
+    Interaction,
+    alongside,
+    archive_of,
+    defer,
+    defer_and_open,
+    edit_reply,
+    reply_privately,
+)
+from bot.permissions import missing_for_thread, missing_to_write
+from bot.views.answer import answer_view, text_view
+from bot.views.answer_buttons import answer_rows
+from bot.views.base import CHOICE_CHARS, Choices, choices
+from bot.views.explanation import explanation
+from bot.views.message import escape, notice_view
+from index import (
+    MAX_QUESTION_CHARS,
+    Answer,
+    Filters,
+    NotFoundError,
+    QuestionError,
+    is_follow_up,
+    parse_moment,
+    suggest_dates,
+)
+
+if TYPE_CHECKING:
+    from bot.bot import OnRecord
+
+log = logging.getLogger(__name__)
+Choice = app_commands.Range[str, 1, CHOICE_CHARS]
+_ANSWER_ID = re.compile(r"answer `([0-9a-f]{12})`")
+_MENTION = re.compile(r"<@[!&]?\d+>")  # <@1> a user, <@!1> a nickname, <@&1> a role
+_THREAD_NAME_CHARS = 100
+_LOOK_BACK = 20  # messages of a thread searched for the answer that a question follows up
+_SERVER_ERROR = 500
+_CLAIM = "-# What the reports say about this claim. Whether it's true is for you to judge."
+_UNREAD = "I can't see replies unless they mention me: keep the **@ ON** when you reply."
+HELP = """### What I do
+I answer from this server's reports by quoting them: every quote is word for word from a report.
+- `/ask` a question; filter by publisher and dates (“last week”); privately, or in a new thread
+- ask “What has changed since Monday?” or “What is new about the dam since 12 March?”
+- mention me with a question, or reply to my answer with a follow-up: “And who denied it?”
+- right-click a message, Apps, **Check against the reports**: what they say about its claim
+- `/why` with an answer's id: how it came about, and what has changed since
+- `/reports list`, `/reports show`, `/reports timeline`: the reports you can ask about
+- `/watching`: the questions you are waiting to see answered
+- moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
+`sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
+When the reports don't answer, I say so. I log questions and answers without names; a question
+you watch is kept with yours until it is answered. If I am removed from a server, its reports and
+answers are erased, after {keep_days} days at the latest."""
+
+
+class Ask(commands.Cog):
+    """Everything that answers a question."""
+
+    def __init__(self, bot: OnRecord) -> None:
+        """Answer for this bot."""
+        self._bot = bot
+
+    @app_commands.command()
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def ask(
+        self,
+        interaction: Interaction,
+        question: app_commands.Range[str, 1, MAX_QUESTION_CHARS],
+        publisher: Choice | None = None,
+        since: Choice | None = None,
+        until: Choice | None = None,
+        private: bool = False,
+        thread: bool = False,
+    ) -> None:
+        """Get an answer quoted from the reports.
+
+        Args:
+            question: What do you want to know?
+            publisher: Only reports by this publisher
+            since: Only reports since then: 9 March, last week …
+            until: Only reports until then: yesterday, March 2026 …
+            private: Only you see the answer
+            thread: Start a thread on the answer, for follow-ups
+        """
+        today = discord.utils.utcnow().date()
+        publishers = (publisher,) if publisher else ()
+        filters = Filters(
+            publishers, parse_moment(since, today), parse_moment(until, today, last=True)
+        )
+        if filters.since and filters.until and filters.since > filters.until:
+            raise QuestionError("“since” is later than “until”: swap the two dates.")
+        if private and thread:
+            raise QuestionError("Threads are public: choose `private` or `thread`, not both.")
+        answer, message = await _respond(interaction, question, filters, private=private)
+        if thread:
+            await _start_thread(interaction, answer, message)
+
+    @ask.autocomplete("publisher")
+    async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
+        def produce() -> Iterator[tuple[str, str]]:
+            for name in self._bot.collections.archive(interaction.guild_id).publishers():
+                if len(name) <= CHOICE_CHARS:
+                    yield name, name
+
+        return await choices(produce, typed)
+
+    @ask.autocomplete("since")
+    @ask.autocomplete("until")
+    async def _dates(self, interaction: Interaction, typed: str) -> Choices:
+        def produce() -> Iterator[tuple[str, str]]:
+            headlines = self._bot.collections.headlines(interaction.guild_id)
+            published = [line.published.date() for line in headlines if line.published]
+            for day in suggest_dates(typed, discord.utils.utcnow().date(), published):
+                if len(day) <= CHOICE_CHARS:
+                    yield day, day
+
+        return await choices(produce)
+
+    @app_commands.command(name="help")
+    async def help_(self, interaction: Interaction) -> None:
+        """What I can do here."""
+        await reply_privately(interaction, self._help())
+
+    def _help(self) -> discord.ui.LayoutView:
+        return notice_view(
+            HELP.format(keep_days=self._bot.settings.discord.keep_days_after_leaving)
+        )
+
+    @app_commands.command()
+    @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+    async def why(
+        self, interaction: Interaction, answer: app_commands.Range[str, 1, CHOICE_CHARS]
+    ) -> None:
+        """How an answer came about, and what has changed since.
+
+        Args:
+            answer: The id under the answer
+        """
+        archive = await defer_and_open(interaction)
+        entry = await answers.recall(archive, answer.strip(" `#"))
+        feedback = await asyncio.to_thread(archive.answers.feedback, entry.answer.answer_id)
+        generation = await asyncio.to_thread(lambda: archive.generation)
+        view = text_view(entry.answer, explanation(entry, feedback, generation))
+        await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a question that mentions the bot, replies to it, or comes as a direct message."""
+        addressed = message.guild is None or self._is_mentioned(message)
+        if message.author.bot or not (addressed or self._is_reply(message)):
+            return
+        if message.guild and (missing := missing_to_write(message.channel, message.guild.me)):
+            name = escape(getattr(message.channel, "name", "that channel"))
+            needed = " and ".join(missing)
+            await _tell_privately(message, f"I can't answer in #{name}: I need {needed} there.")
+            return
+        question = _text_of(message)
+        try:
+            if question:
+                await self._reply(message, question)
+            else:  # of a reply without a mention, Discord withholds the text
+                await _send(message, self._help() if addressed else notice_view(_UNREAD))
+        except RateLimitError as error:
+            await _tell_privately(message, str(error))
+        except Exception as error:  # noqa: BLE001 - `explain` logs it
+            server = message.guild.id if message.guild else None
+            context = f"a message (server {server}, channel {message.channel.id})"
+            with contextlib.suppress(discord.HTTPException):  # likely the error itself
+                await _send(message, notice_view(explain(error, context)))
+
+    async def _reply(self, message: discord.Message, question: str) -> None:
+        server = message.guild.id if message.guild else None
+        archive = await asyncio.to_thread(self._bot.collections.archive, server)
+        self._bot.question_limit.take(message.author.id, server)
+        typing = asyncio.create_task(_show_typing(message.channel))
+        try:
+            previous = await self._previous(message, server) if is_follow_up(question) else None
+            answer = await answers.ask(self._bot, server, question, previous=previous)
+        finally:
+            typing.cancel()
+        rows = answer_rows(answer, private=False)
+        view = answer_view(answer, rows, typed=question if previous else None)
+        sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
+        await answers.log_answer(archive, answer, sent)
+
+    async def _previous(self, message: discord.Message, server: int | None) -> Answer | None:
+        """The bot's answer that was replied to, or its last one in the thread."""
+        answer_id = None
+        if message.reference and isinstance(message.reference.resolved, discord.Message):
+            answer_id = self._answer_id(message.reference.resolved)
+        elif isinstance(message.channel, discord.Thread):
+            # Without Read Message History the question stands alone.
+            with contextlib.suppress(discord.Forbidden):
+                async for earlier in message.channel.history(limit=_LOOK_BACK, before=message):
+                    if answer_id := self._answer_id(earlier):
+                        break
+        if answer_id is None:
+            return None
+        archive = await asyncio.to_thread(self._bot.collections.archive, server)
+        try:
+            return (await answers.recall(archive, answer_id)).answer
+        except NotFoundError:
+            return None
+
+    def _answer_id(self, message: discord.Message) -> str | None:
+        """The id of the answer that a message of the bot shows; None for others' messages."""
+        if message.author != self._bot.user:
+            return None
+        content = json.dumps([component.to_dict() for component in message.components])
+        match = _ANSWER_ID.search(content)
+        return match[1] if match else None
+
+    def _is_reply(self, message: discord.Message) -> bool:
+        original = message.reference.resolved if message.reference else None
+        return isinstance(original, discord.Message) and original.author == self._bot.user
+
+    def _is_mentioned(self, message: discord.Message) -> bool:
+        user = self._bot.user
+        return user is not None and bool(re.search(rf"<@!?{user.id}>", message.content))
+
+
+@app_commands.context_menu(name="Check against the reports")
+async def check_message(interaction: Interaction, message: discord.Message) -> None:
+    """What the reports say about the claim in a message."""
+    claim = _text_of(message)[:MAX_QUESTION_CHARS]
+    if not claim:
+        raise QuestionError("That message has no text to check.")
+    await _respond(interaction, claim, Filters(), private=True, note=_CLAIM)
+
+
+async def _respond(
+    interaction: Interaction, question: str, filters: Filters, *, private: bool, note: str = ""
+) -> tuple[Answer, discord.Message]:
+    """Answer a command, and log the answer."""
+    bot, server = interaction.client, interaction.guild_id
+    bot.question_limit.take(interaction.user.id, server)
+    deferral = defer(interaction, ephemeral=private)
+    answer = await alongside(deferral, answers.ask(bot, server, question, filters))
+    archive = await archive_of(interaction)
+    view = answer_view(answer, answer_rows(answer, private=private), note=note)
+    message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
+    await answers.log_answer(archive, answer, None if private else message)
+    return answer, message
+
+
+async def _start_thread(interaction: Interaction, answer: Answer, message: discord.Message) -> None:
+    """Start a thread on the answer; tell the asker privately if a permission is missing."""
+    if missing := missing_for_thread(interaction):
+        await reply_privately(interaction, notice_view(f"I can't start a thread here: {missing}."))
+        return
+    channel: Any = interaction.channel
+    name = answer.question[:_THREAD_NAME_CHARS]
+    thread = await channel.create_thread(name=name, message=message)
+    text = f"Mention me here to ask a follow-up.\n-# After answer `{answer.answer_id}`"
+    await thread.send(view=notice_view(text))
+
+
+def _text_of(message: discord.Message) -> str:
+    """The message text with mentions removed."""
+    return " ".join(_MENTION.sub(" ", message.content).split())
+
+
+async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
+    """Reply; if impossible (no history permission, question deleted), send a plain message.
+
+    The nonce keeps it one message when a request that seemed to fail is sent again.
+    """
+    try:
+        return await message.reply(view=view, mention_author=False, nonce=message.id)
+    except discord.HTTPException as error:
+        if error.status >= _SERVER_ERROR:
+            raise
+        return await message.channel.send(view=view, nonce=message.id)
+
+
+async def _show_typing(channel: discord.abc.Messageable) -> None:
+    """Show the typing indicator until cancelled; errors are ignored."""
+    with contextlib.suppress(discord.HTTPException):
+        async with channel.typing():
+            await asyncio.Event().wait()
+
+
+async def _tell_privately(message: discord.Message, text: str) -> None:
+    """DM the asker; if their DMs are closed, only log it."""
+    log.warning("channel %s: %s", message.channel.id, text)
+    try:
+        await message.author.send(view=notice_view(text))
+    except discord.HTTPException:
+        log.warning("channel %s: the asker takes no direct messages", message.channel.id)

@@ -1,0 +1,248 @@
+"""Moderator commands: remove, correct and undo reports; history, export and erasure."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Self, cast
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+from discord.utils import format_dt
+
+from bot.cogs.reports import Title, choice_value, headline_choices, report_choices
+from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.permissions import is_moderator, moderators_only
+from bot.views.base import CHOICE_CHARS, PRIVATE, Choices, Form, Press, choices
+from bot.views.message import escape, notice_view
+from bot.views.paginator import page_of
+from bot.views.progress import result_text
+from index import (
+    MAX_NOTE_CHARS,
+    Archive,
+    Article,
+    HistoryEvent,
+    IngestResult,
+    InputError,
+    NotFoundError,
+)
+
+Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
+_PAGE = 8  # lines of the audit log
+_TITLES, _SHORT_CHARS = 3, 60  # titles shown of each change, and their length
+_LOOK_BACK = 200  # changes offered to undo
+_ERASE_PHRASE = "erase everything"
+
+
+@moderators_only  # autocomplete runs without the checks of its command
+async def _removed_choices(interaction: Interaction, typed: str) -> Choices:
+    return await headline_choices(interaction, typed, removed=True)
+
+
+@moderators_only
+async def _change_choices(interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
+    collections, server = interaction.client.collections, interaction.guild_id
+
+    def produce() -> Iterator[tuple[str, int]]:
+        events = collections.archive(server).history(_LOOK_BACK)
+        for event in events[1:]:  # the newest is the present state
+            yield _event_label(event), event.generation
+
+    return await choices(produce, typed)
+
+
+class Moderation(commands.Cog):
+    """The part of `/reports` that changes reports."""
+
+    @app_commands.command()
+    @app_commands.autocomplete(report=report_choices)
+    async def remove(self, interaction: Interaction, report: Title) -> None:
+        """Remove a report; earlier answers keep their quotes.
+
+        Args:
+            report: Its title
+        """
+        archive = await defer_and_open(interaction)
+        article_id = await _find(interaction, report)
+        await _change(interaction, archive.remove, [article_id])
+
+    @app_commands.command()
+    @app_commands.autocomplete(report=_removed_choices)
+    async def restore(self, interaction: Interaction, report: Title) -> None:
+        """Bring a removed report back.
+
+        Args:
+            report: Its title
+        """
+        archive = await defer_and_open(interaction)
+        article_id = await _find(interaction, report, removed=True)
+        await _change(interaction, archive.restore, [article_id])
+
+    @app_commands.command()
+    @app_commands.autocomplete(change=_change_choices)
+    async def undo(self, interaction: Interaction, change: int) -> None:
+        """Roll the reports back to an earlier state.
+
+        Args:
+            change: Undo everything after this change
+        """
+        archive = await defer_and_open(interaction)
+        await _change(interaction, archive.undo, change)
+
+    @app_commands.command()
+    @app_commands.autocomplete(report=report_choices)
+    async def correct(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Mark a report as corrected; answers that quote it say so.
+
+        Args:
+            report: Its title
+            note: What is wrong, and what is right
+        """
+        await _attach_notice(interaction, report, note, Archive.correct)
+
+    @app_commands.command()
+    @app_commands.autocomplete(report=report_choices)
+    async def retract(self, interaction: Interaction, report: Title, note: Note) -> None:
+        """Remove a report and say why under answers that quote it.
+
+        Args:
+            report: Its title
+            note: Why it is retracted
+        """
+        await _attach_notice(interaction, report, note, Archive.retract)
+
+    @app_commands.command()
+    async def history(self, interaction: Interaction) -> None:
+        """Who changed which reports, and when."""
+        await defer(interaction, ephemeral=True)
+        await show_history(Press(interaction, ""))
+
+    @app_commands.command()
+    async def export(self, interaction: Interaction) -> None:
+        """All reports as a file that can be added elsewhere."""
+        archive = await defer_and_open(interaction)
+        if not interaction.app_permissions.attach_files:
+            raise InputError("I need the Attach Files permission here to send the export.")
+        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
+            path = Path(folder, "reports.jsonl.gz")
+            size = await asyncio.to_thread(_write_export, archive, path)
+            if size > interaction.filesize_limit:
+                limit_mb = interaction.filesize_limit // 1_000_000
+                raise InputError(
+                    f"The compressed export is over Discord's {limit_mb} MB limit here: "
+                    "the operator can write it with `onrecord export`."
+                )
+            await interaction.followup.send(file=discord.File(path), ephemeral=True)
+
+    @app_commands.command(name="erase-all")
+    async def erase_all(self, interaction: Interaction) -> None:
+        """Delete all reports and answers permanently."""
+        if not interaction.permissions.manage_guild:
+            raise InputError("To erase everything you need Manage Server.")
+        await interaction.response.send_modal(EraseAll())
+
+
+class EraseAll(Form, title="Erase all reports and answers?"):
+    """Asks for a phrase that nobody types by mistake."""
+
+    phrase: ui.TextInput[Self] = ui.TextInput(
+        label=f"This cannot be undone. Type: {_ERASE_PHRASE}",
+        placeholder=_ERASE_PHRASE,
+        max_length=40,
+    )
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        bot, server = interaction.client, interaction.guild_id
+        if self.phrase.value.strip().casefold() != _ERASE_PHRASE:
+            raise InputError(f"Nothing was erased: the phrase is “{_ERASE_PHRASE}”.")
+        if bot.jobs.busy(server):
+            raise InputError("Nothing was erased: reports are being added. Stop that first.")
+        await defer(interaction, **PRIVATE)
+        await asyncio.to_thread(bot.collections.erase, server)
+        text = "All reports, answers, sources and the audit log have been erased."
+        await edit_reply(interaction, notice_view(text))
+
+
+async def _find(interaction: Interaction, title: str, *, removed: bool = False) -> str:
+    """The id of the only report with that title, or chosen from the list."""
+    collections, server = interaction.client.collections, interaction.guild_id
+
+    def work() -> str:
+        headlines = collections.headlines(server, removed=removed)
+        matching = [line for line in headlines if choice_value(line.article_id) == title] or [
+            line for line in headlines if line.title.casefold() == title.strip().casefold()
+        ]
+        if len(matching) != 1:
+            many = "Several reports have" if matching else "No report has"
+            raise NotFoundError(
+                f"{many} that title: choose one from the list that opens as you type."
+            )
+        return matching[0].article_id
+
+    return await asyncio.to_thread(work)
+
+
+async def _change(
+    interaction: Interaction, change: Callable[..., IngestResult], target: object
+) -> None:
+    """Change a collection, and show the result."""
+    result = await asyncio.to_thread(change, target, actor=actor_of(interaction))
+    await edit_reply(interaction, notice_view(result_text(result)))
+
+
+async def _attach_notice(
+    interaction: Interaction, title: str, note: str, attach: Callable[..., Article]
+) -> None:
+    """Attach a correction or retraction to one report."""
+    archive = await defer_and_open(interaction)
+    article_id = await _find(interaction, title)
+    actor = actor_of(interaction)
+    article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
+    state = article.notice.kind if article.notice else "unchanged"
+    text = f"“{escape(article.title[:CHOICE_CHARS])}” is now **{state}**."
+    if interaction.client.settings.discord.notes:
+        text += " Answers from the last 30 days that quote it will be updated shortly."
+    await edit_reply(interaction, notice_view(text))
+
+
+def _write_export(archive: Archive, path: Path) -> int:
+    """Write all reports as compressed JSON lines; the size in bytes."""
+    with gzip.open(path, "wb") as file:
+        archive.export(cast("IO[bytes]", file))
+    return path.stat().st_size
+
+
+async def show_history(press: Press) -> None:
+    """One page of the audit log, newest first."""
+    if not is_moderator(press.interaction):
+        raise app_commands.CheckFailure
+    events = await asyncio.to_thread((await press.archive()).history)
+    page = page_of(events, press, _PAGE, "later", "earlier")
+    lines = [*map(_event_line, page.items)] or ["Nothing has been changed here yet."]
+    await press.reply(notice_view("\n".join(["### Changes", *lines]), page.rows))
+
+
+def _event_line(event: HistoryEvent) -> str:
+    """The event as a line of the audit log."""
+    kind, _, person = event.actor.partition(":")
+    by = f"<@{person}>" if kind == "discord" and person.isdecimal() else escape(event.actor)
+    note = f": {escape(event.note[:_SHORT_CHARS])}" if event.note else ""
+    titles = "".join(f"\n-# {escape(title[:_SHORT_CHARS])}" for title in event.titles[:_TITLES])
+    when = format_dt(event.at, "f")
+    return f"**{event.generation}** · {when} · {by} · {_summary(event)}{note}{titles}"
+
+
+def _event_label(event: HistoryEvent) -> str:
+    """The event as a plain-text autocomplete label."""
+    titles = ", ".join(event.titles)
+    label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_summary(event)} · {titles}"
+    return label.removesuffix(" · ")
+
+
+def _summary(event: HistoryEvent) -> str:
+    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
+    return f"{event.action}: {counts}" if counts else event.action

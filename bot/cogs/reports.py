@@ -1,0 +1,160 @@
+"""Looking reports up: /reports list, show and timeline."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Iterator
+from typing import Any
+
+import discord
+from discord import app_commands, ui
+from discord.ext import commands
+from discord.utils import format_dt
+
+from bot.collections import Headline
+from bot.interactions import Interaction, defer, defer_and_open, edit_reply
+from bot.views import chart
+from bot.views.answer import citation_line
+from bot.views.base import CHOICE_CHARS, Choices, Press, choices
+from bot.views.message import code, escape, notice_view
+from bot.views.paginator import page_of
+from bot.views.text import plural
+from index import Archive, Citation, NotFoundError
+
+Title = app_commands.Range[str, 1, 200]
+_PAGE = 8  # reports
+_TITLE_CHARS = 150
+_QUESTION_CHARS = 200
+_SEARCH_CHARS = 60  # as many as a button's key holds
+_ALT_TEXT_CHARS = 1_000  # Discord takes 1,024
+_NO_FILES = "\n-# To draw this, I need the Attach Files permission here."
+
+
+async def report_choices(interaction: Interaction, typed: str) -> Choices:
+    """The reports of the server, to choose from as their title is typed."""
+    return await headline_choices(interaction, typed)
+
+
+async def headline_choices(
+    interaction: Interaction, typed: str, *, removed: bool = False
+) -> Choices:
+    """Live or removed reports as choices; the value is a `choice_value` of the id."""
+    collections, server = interaction.client.collections, interaction.guild_id
+
+    def produce() -> Iterator[tuple[str, str]]:
+        for line in collections.headlines(server, typed, removed=removed, limit=25):
+            value = choice_value(line.article_id)
+            yield " · ".join(filter(None, [line.title, line.publisher])) or value, value
+
+    return await choices(produce)
+
+
+def choice_value(name: str, *, visible: bool = True) -> str:
+    """An id or address as the value of a choice, hashed if it is too long or not `visible`."""
+    if visible and len(name) <= CHOICE_CHARS:
+        return name
+    return "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
+
+
+class Lookups(commands.Cog):
+    """The part of `/reports` that everybody may use."""
+
+    @app_commands.command(name="list")
+    async def list_reports(
+        self,
+        interaction: Interaction,
+        search: app_commands.Range[str, 1, _SEARCH_CHARS] | None = None,
+    ) -> None:
+        """The reports, newest first.
+
+        Args:
+            search: Words of the title, or the publisher
+        """
+        await defer(interaction, ephemeral=True)
+        await show_list(Press(interaction, " ".join((search or "").split())))
+
+    @app_commands.command()
+    @app_commands.autocomplete(report=report_choices)
+    async def show(self, interaction: Interaction, report: Title) -> None:
+        """One report, and the questions it answered.
+
+        Args:
+            report: Its title
+        """
+        archive = await defer_and_open(interaction)
+        collections, server = interaction.client.collections, interaction.guild_id
+
+        def work() -> str:
+            headlines = collections.headlines(server)
+            words = report.casefold().split()
+            exact = (h for h in headlines if report in {choice_value(h.article_id), h.title})
+            similar = (h for h in headlines if h.matches(words))
+            chosen = next(exact, None) or next(similar, None)
+            if chosen is None:
+                raise NotFoundError("There is no such report here: choose one from the list.")
+            return _description(archive, chosen.article_id)
+
+        await edit_reply(interaction, notice_view(await asyncio.to_thread(work)))
+
+    @app_commands.command()
+    async def timeline(self, interaction: Interaction, topic: Title) -> None:
+        """Timeline of reports on a topic.
+
+        Args:
+            topic: In a few words: Hallow Dam gate
+        """
+        archive = await defer_and_open(interaction, private=False)
+        timeline = await asyncio.to_thread(archive.timeline, topic)
+        words = chart.describe(timeline)
+        if not timeline.days or not interaction.app_permissions.attach_files:
+            await edit_reply(interaction, notice_view(words + _NO_FILES * bool(timeline.days)))
+            return
+        image = io.BytesIO(await asyncio.to_thread(chart.draw, timeline))
+        alt_text = words[:_ALT_TEXT_CHARS]
+        view = notice_view(f"### “{escape(timeline.topic)}”\n{chart.caption(timeline)}")
+        item = discord.MediaGalleryItem("attachment://timeline.png", description=alt_text)
+        view.add_item(ui.MediaGallery[Any](item))
+        file = discord.File(image, "timeline.png", description=alt_text)
+        await edit_reply(interaction, view, file)
+
+
+async def show_list(press: Press) -> None:
+    """One page of the reports that match a search."""
+    interaction, search = press.interaction, press.key
+    collections, server = interaction.client.collections, interaction.guild_id
+    headlines = await asyncio.to_thread(collections.headlines, server, search)
+    page = page_of(headlines, press, _PAGE, "newer", "older")
+    heading = f"### {plural(len(headlines), 'report')}"
+    heading += f" with “{escape(search)}”" if search else ""
+    lines = [heading, *map(_line, page.items), *([f"-# {page.label}"] if page.rows else [])]
+    await press.reply(notice_view("\n".join(lines), page.rows))
+
+
+def _line(headline: Headline) -> str:
+    date = f" · {format_dt(headline.published, 'D')}" if headline.published else ""
+    by = escape(headline.publisher or "no publisher")
+    title = escape(headline.title[:_TITLE_CHARS])
+    return f"**{title}**\n-# {by}{date} · {code(headline.article_id)}"
+
+
+def _description(archive: Archive, article_id: str) -> str:
+    """A report with its source, length, copies elsewhere, and the questions it answered."""
+    article = archive.article(article_id)
+    lines = [
+        f"### {escape(article.title[:_TITLE_CHARS])}",
+        citation_line(Citation(1, article)).removeprefix("**[1]** "),
+        plural(len(archive.sentences(article_id)), "sentence")
+        + (f" · by {escape(article.author)}" if article.author else "")
+        + (f" · revision {article.revision}" if article.revision > 1 else ""),
+    ]
+    copies = [
+        escape(other.publisher or other.title[:_TITLE_CHARS])
+        for other in archive.related(article_id)
+    ]
+    lines += [f"Same origin as: {', '.join(copies)}"] if copies else []
+    quoting = archive.answers.quoting(article_id)
+    lines.append("**Quoted in answers to**" if quoting else "Not quoted in an answer yet.")
+    lines += [f"- {escape(q.question[:_QUESTION_CHARS])} `{q.answer_id}`" for q in quoting]
+    return "\n".join(lines)

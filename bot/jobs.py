@@ -1,0 +1,134 @@
+"""Background jobs: long work on a collection, in threads apart from those of questions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import discord
+from discord.utils import format_dt
+
+from bot.collections import Collections
+from bot.settings import Discord
+from bot.views.message import escape
+from index import (
+    Archive,
+    CancelledError,
+    IngestResult,
+    InputError,
+    Progress,
+    ProgressCallback,
+)
+
+Task = Callable[[Archive, ProgressCallback], IngestResult]
+_THREADS = 2  # for all servers; with more, questions would wait for the processor
+_GRACE_S = 5.0  # in which stopped jobs can still post their result
+
+
+@dataclass(slots=True)
+class Job:
+    """A running job. Its thread writes `progress` and reads `stopped_by`.
+
+    Attributes:
+        collection: the collection it changes; an `exclusive` job allows no other such job there.
+        title: a word or two, such as "Reindexing".
+        started_by: the id of the user who started it; 0 for the bot itself.
+        url: the address of its status message, once there is one.
+        finished: set when the job is over and its result was posted.
+    """
+
+    collection: str
+    title: str
+    started_by: int
+    name: str
+    exclusive: bool = False
+    url: str | None = None
+    progress: Progress | None = None
+    stopped_by: str | None = None
+    key: str = field(default_factory=lambda: secrets.token_hex(4))
+    started_at: datetime = field(default_factory=discord.utils.utcnow)
+    finished: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def report(self, progress: Progress) -> None:
+        """Record the progress. Raises CancelledError once somebody stopped the job."""
+        self.progress = progress
+        if self.stopped_by is not None:
+            raise CancelledError(f"{self.stopped_by} stopped it")
+
+
+class Jobs:
+    """All jobs running in this process."""
+
+    def __init__(self, collections: Collections, settings: Discord) -> None:
+        """Start with none; the settings say which servers share a collection."""
+        self.running: dict[str, Job] = {}
+        self._collections = collections
+        self._settings = settings
+        self._threads = ThreadPoolExecutor(_THREADS, "onrecord-job")
+
+    def new(
+        self, server: int | None, title: str, user: discord.abc.User, *, exclusive: bool
+    ) -> Job:
+        """A job for a server's collection that somebody asked for; not started yet."""
+        collection = self._settings.collection_of(server)
+        return Job(collection, title, user.id, user.display_name, exclusive)
+
+    async def run_silently(self, server: int | None, title: str, task: Task) -> bool:
+        """Run a scheduled job silently; False if an exclusive job holds the collection."""
+        job = Job(self._settings.collection_of(server), title, 0, "The schedule", exclusive=True)
+        if self.exclusive(job.collection):
+            return False
+        with self.listed(job):
+            await self.run(server, task, job)
+        return True
+
+    async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
+        """Run a job's blocking task in a thread."""
+
+        def work() -> IngestResult:
+            return task(self._collections.archive(server), job.report)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    def exclusive(self, collection: str) -> Job | None:
+        """The exclusive job on a collection, if any."""
+        jobs = (job for job in self.running.values() if job.exclusive)
+        return next((job for job in jobs if job.collection == collection), None)
+
+    def busy(self, server: int | None) -> bool:
+        """Whether any job changes a server's collection."""
+        collection = self._settings.collection_of(server)
+        return any(job.collection == collection for job in self.running.values())
+
+    @contextlib.contextmanager
+    def listed(self, job: Job) -> Iterator[None]:
+        """List a job as running. Raises InputError if another one excludes it."""
+        if job.exclusive and (other := self.exclusive(job.collection)):
+            since = format_dt(other.started_at, "R")
+            where = f" You can follow and stop it at {other.url}." if other.url else ""
+            raise InputError(
+                f"{escape(other.name)} started {other.title.lower()} {since}: "
+                f"wait until it has finished.{where}"
+            )
+        self.running[job.key] = job
+        try:
+            yield
+        finally:
+            del self.running[job.key]
+            job.finished.set()
+
+    async def close(self) -> None:
+        """Stop all jobs after the report they are at, and give them time to post the result."""
+        jobs = [*self.running.values()]
+        for job in jobs:
+            job.stopped_by = "The operator"
+        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                for job in jobs:
+                    await job.finished.wait()

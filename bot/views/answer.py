@@ -1,0 +1,174 @@
+"""Answers as Discord messages. Pure: no network, no clock, no settings.
+
+Quotes are shown verbatim: what Discord would read as markup, mentions or links is escaped, never
+dropped, and bold only wraps words. A quote that does not fit is left out whole, never cut.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+from urllib.parse import quote as percent_encoded
+
+import discord
+from discord import ui
+from discord.utils import format_dt
+
+from bot.views.message import MAX_TEXT, Row, escape, shorten
+from bot.views.text import speaker_line, story_line
+from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
+
+_RESERVED = 60  # of MAX_TEXT, for the line about quotes left out
+_MAX_QUOTES = 5  # with speakers and citations they stay under Discord's 40 components
+_QUESTION_CHARS = 300
+_TITLE_CHARS = 150
+_NAME_CHARS = 80
+_NOTE_CHARS = 300
+_URL_CHARS = 500
+_FRAGMENT_WORDS = 5
+_COLOUR = discord.Colour(0x2B5C8A)
+
+
+class AnswerView(ui.LayoutView):
+    """A message that quotes reports; `bot.answers.send_answer` checks its `answer` and sends it."""
+
+    def __init__(self, answer: Answer) -> None:
+        """Start empty."""
+        super().__init__(timeout=None)
+        self.answer = answer
+
+
+def answer_view(
+    answer: Answer, rows: Iterable[Row] = (), *, typed: str | None = None, note: str = ""
+) -> AnswerView:
+    """An answer, or a decline that is plainly one, within Discord's limits.
+
+    Args:
+        answer: any answer.
+        rows: buttons.
+        typed: a follow-up as typed, if `answer.question` is what it was understood as.
+        note: the bot's own markdown, shown on top.
+    """
+    question = escape(shorten(answer.question, _QUESTION_CHARS))
+    heading = escape(shorten(typed, _QUESTION_CHARS)) if typed else question
+    understood = f"-# Understood as: {question}" if heading != question else ""
+    only = describe_filters(answer.filters)
+    lines = (note, f"### {heading}", understood, f"-# From {only}" if only else "")
+    head = "\n".join(line for line in lines if line)
+    if answer.status == "declined":
+        head += f"\n**No answer in the reports.** {escape(answer.reason or '')}"
+        if answer.closest:
+            head += "\nThe closest passage, which does not answer it:"
+    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
+    if story := story_line(answer):
+        footer = f"{story}\n{footer}"
+    return quotes_view(head, quotes, answer, footer, rows)
+
+
+def quotes_view(
+    head: str, quotes: Sequence[CitedQuote], answer: Answer, footer: str, rows: Iterable[Row] = ()
+) -> AnswerView:
+    """Quotes of an answer under a heading: as many as fit, each with its citation."""
+    sources = {citation.number: citation for citation in answer.citations}
+    groups: list[tuple[str, ...]] = []
+    chars_left = MAX_TEXT - len(head) - len(footer) - _RESERVED
+    for cited in quotes[:_MAX_QUOTES]:
+        if len(cited.quote.text) > chars_left:
+            continue  # a shorter one may still fit
+        speaker = speaker_line(cited)
+        also = [citation_line(sources[number]) for number in cited.also]
+        group = (
+            *([escape(shorten(speaker, _NAME_CHARS))] if speaker else []),
+            block_quote(cited, highlights(answer, cited.quote.text)),
+            "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
+        )
+        if sum(map(len, group)) > chars_left:
+            continue
+        chars_left -= sum(map(len, group))
+        groups.append(group)
+    missing = len(quotes) - len(groups)
+    note = f"-# {missing} more too long to show here.\n" if missing else ""
+    return _framed(answer, [(head,), *groups, (note + footer,)], rows)
+
+
+def text_view(answer: Answer, text: str) -> AnswerView:
+    """A plain text that cites an answer."""
+    view = AnswerView(answer)
+    view.add_item(ui.TextDisplay[Any](text[:MAX_TEXT]))
+    return view
+
+
+def block_quote(cited: CitedQuote, bold: Iterable[Span] = ()) -> str:
+    """A quote as a block quote."""
+    return "\n".join(f"> {line}" for line in escape(cited.quote.text, bold).split("\n"))
+
+
+def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
+    """Number, publisher, date and title; the title links to the page, at the quote if given."""
+    article = citation.article
+    parts = [escape(shorten(article.publisher, _NAME_CHARS))] if article.publisher else []
+    if article.published:
+        parts.append(f"{format_dt(article.published, 'D')}, {format_dt(article.published, 'R')}")
+    parts.append(_linked_title(article, cited.quote.text if cited else None))
+    return f"**[{citation.number}]** " + " · ".join(parts) + _notice(article)
+
+
+def describe_filters(filters: Filters) -> str:
+    """Filters in words; "" without any."""
+    parts = []
+    if filters.publishers:
+        parts.append("by " + ", ".join(escape(name) for name in filters.publishers))
+    for word, moment in (("since", filters.since), ("until", filters.latest)):
+        if moment:
+            parts.append(f"{word} {format_dt(moment, 'D')}")
+    return "only reports " + ", ".join(parts) if parts else ""
+
+
+def text_fragment(url: str, text: str) -> str:
+    """A link that opens a page at a text (URL fragment text directives, WICG).
+
+    For example https://a.example/x#:~:text=The%20gate%20failed.
+    """
+    words = text.split()
+    long = len(words) > 2 * _FRAGMENT_WORDS
+    ends = [words[:_FRAGMENT_WORDS], words[-_FRAGMENT_WORDS:]] if long else [words]
+    directive = ",".join(
+        percent_encoded(" ".join(end), safe="").replace("-", "%2D") for end in ends
+    )
+    return f"{url}{'' if '#' in url else '#'}:~:text={directive}"
+
+
+def _framed(answer: Answer, groups: Sequence[Sequence[str]], rows: Iterable[Row]) -> AnswerView:
+    """Groups of texts in a coloured frame, separated from one another, with buttons below."""
+    view = AnswerView(answer)
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
+    for number, group in enumerate(groups):
+        if number:
+            container.add_item(ui.Separator[Any](visible=number == len(groups) - 1))
+        for text in group:
+            container.add_item(ui.TextDisplay[Any](text))
+    view.add_item(container)
+    for row in rows:
+        view.add_item(row)
+    return view
+
+
+def _notice(article: Article) -> str:
+    """A correction or retraction of an article, on a line of its own; "" without one."""
+    if article.notice is None:
+        return ""
+    note = escape(shorten(article.notice.note, _NOTE_CHARS))
+    return f"\n-# **{article.notice.kind.capitalize()}**: {note}"
+
+
+def _linked_title(article: Article, quote: str | None) -> str:
+    title = escape(shorten(article.title, _TITLE_CHARS))
+    if not article.url or len(article.url) > _URL_CHARS:
+        return title
+    target = text_fragment(article.url, quote) if quote else article.url
+    if len(target) > 2 * _URL_CHARS:
+        target = article.url
+    safe = re.sub(r"[\s()<>\"\\]", lambda sign: percent_encoded(sign.group(), safe=""), target)
+    return f"[{title}]({safe})" if title else f"<{safe}>"

@@ -1,0 +1,113 @@
+"""The buttons under answers and declines, and what they do."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Self
+
+import discord
+from discord import ui
+
+from bot.answers import log_answer, recall, send_answer
+from bot.interactions import defer
+from bot.views.answer import answer_view, citation_line, quotes_view, text_view
+from bot.views.base import PRIVATE, Button, Form, Press
+from bot.views.message import Row, code, escape, notice_view
+from bot.views.paginator import page_of
+from index import Answer
+
+_PAGE = 4  # passages
+_MAX_PASSAGES = 40
+_QUESTION_CHARS = 200
+_REASON_CHARS = 300
+
+
+def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
+    """The buttons that belong under an answer."""
+    names = ["more", "around", "sources", "wrong"]
+    if answer.status == "declined":
+        names = ["more", "watch"] if answer.closest else ["watch"]
+    rows = [Row(*(Button(name, answer.answer_id) for name in names))]
+    return [*rows, Row(Button("share", answer.answer_id))] if private else rows
+
+
+async def show_more(press: Press) -> None:
+    """A page of further passages: first as a private message, then turned in place."""
+    archive = await press.archive()
+    answer = (await recall(archive, press.key)).answer
+    further = await asyncio.to_thread(archive.more, answer, _MAX_PASSAGES)
+    if not further.quotes:
+        await press.reply(notice_view("That's all the reports have on this."))
+        return
+    page = page_of(further.quotes, press, _PAGE, "back", "next")
+    order = "newest first." if answer.news else "best first. They may be off-topic."
+    head = f"### More on: {escape(answer.question[:_QUESTION_CHARS])}\n-# Further passages, {order}"
+    footer = f"-# {page.label} · from answer `{answer.answer_id}`"
+    view = quotes_view(head, page.items, further, footer, page.rows)
+    await send_answer(archive, view, press.reply)
+
+
+async def show_context(press: Press) -> None:
+    """The quotes with the sentences around them."""
+    archive = await press.archive()
+    answer = (await recall(archive, press.key)).answer
+    wider = await asyncio.to_thread(archive.context, answer)
+    question = escape(answer.question[:_QUESTION_CHARS])
+    head = f"### {question}\n-# With the sentences around each quote"
+    footer = f"-# Quoted verbatim · from answer `{answer.answer_id}`"
+    view = quotes_view(head, wider.quotes, wider, footer)
+    await send_answer(archive, view, press.reply)
+
+
+async def show_sources(press: Press) -> None:
+    """The reports behind an answer, and whether they have changed since."""
+    archive = await press.archive()
+    entry = await recall(archive, press.key)
+    states = {article.article_id: "**changed since this answer**" for article in entry.updated}
+    states |= {article.article_id: "**removed since this answer**" for article in entry.removed}
+    lines = ["### Sources"]
+    for citation in entry.answer.citations:
+        article = citation.article
+        byline = f"by {escape(article.author[:100])} · " if article.author else ""
+        state = states.get(article.article_id, "unchanged")
+        lines += [citation_line(citation), f"-# {byline}{code(article.article_id)} · {state}"]
+    await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
+
+
+async def share(press: Press) -> None:
+    """A private answer, shown to everyone in the channel."""
+    archive = await press.archive()
+    answer = (await recall(archive, press.key)).answer
+    note = f"-# Shared by {escape(press.interaction.user.display_name)}"
+    view = answer_view(answer, answer_rows(answer, private=False), note=note)
+    message = await send_answer(archive, view, press.reply)
+    await log_answer(archive, answer, message)
+
+
+async def report_wrong_quote(press: Press) -> None:
+    """Ask what is wrong with a quote."""
+    await press.interaction.response.send_modal(WrongQuote(press.key))
+
+
+class WrongQuote(Form, title="What is wrong with the quote?"):
+    """Asks for a reason, which is kept with the answer and without the person."""
+
+    reason: ui.TextInput[Self] = ui.TextInput(
+        label="In a sentence",
+        style=discord.TextStyle.paragraph,
+        max_length=_REASON_CHARS,
+        placeholder="It is about another dam.",
+    )
+
+    def __init__(self, answer_id: str) -> None:
+        """Ask about this answer."""
+        super().__init__()
+        self._answer_id = answer_id
+
+    async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
+        await defer(interaction, **PRIVATE)
+        press = Press(interaction, self._answer_id)
+        log, reader = (await press.archive()).answers, interaction.user.id
+        await asyncio.to_thread(log.add_feedback, self._answer_id, self.reason.value, reader=reader)
+        text = "Thanks. Recorded anonymously; `/why` shows it with this answer."
+        await press.reply(notice_view(text))

@@ -1,0 +1,75 @@
+"""How an answer came about, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from discord.utils import format_dt
+
+from bot.views.answer import citation_line, describe_filters
+from bot.views.message import escape
+from bot.views.text import plural
+from index import Feedback, LoggedAnswer
+
+_QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS = 300, 160, 150
+_NOTES = 3  # reasons that readers gave
+_STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
+
+
+def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: int) -> str:
+    """Where an answer comes from, how strong its evidence is, and what has changed since.
+
+    Args:
+        entry: the logged answer.
+        feedback: what readers reported about it.
+        generation: the collection's generation now.
+    """
+    answer = entry.answer
+    later = generation - answer.generation
+    age = f"{plural(later, 'change')} ago" if later else "current"
+    lines = [
+        f"### {escape(answer.question[:_QUESTION_CHARS])}",
+        f"Answer `{answer.answer_id}`, {format_dt(entry.at, 'f')}"
+        + ("" if entry.message else ", private"),
+        f"Asked of {describe_filters(answer.filters) or 'all reports'}, with {answer.model}",
+        f"Collection version {answer.generation} ({age})",
+        f"Overall evidence: **{strength(answer.confidence)}**"
+        + (f". {escape(answer.reason)}" if answer.reason else ""),
+    ]
+    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    for cited, score in zip(quotes, answer.scores, strict=False):
+        text = " ".join(cited.quote.text.split())
+        short = text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS].rstrip() + " …"
+        evidence = strength(share_of(answer.confidence, score, max(answer.scores)))
+        lines.append(f"- **[{cited.citation}]** {evidence}: {escape(short)}")
+    lines += ["", *(citation_line(citation) for citation in answer.citations)]  # "" ends the list
+    lines.append(_changes(entry))
+    wrong = [*feedback]
+    if wrong:
+        lines.append(f"{len(wrong)} flagged a quote as wrong.")
+    lines += [f"- “{escape(item.note)}”" for item in wrong[-_NOTES:]]
+    return "\n".join(lines)
+
+
+def strength(confidence: float) -> str:
+    """A confidence in a word."""
+    return "strong" if confidence >= _STRONG else "fair" if confidence >= _FAIR else "weak"
+
+
+def share_of(confidence: float, score: float, best: float) -> float:
+    """A passage's share of the confidence: its odds fall with the score's distance to the best.
+
+    Scores are sums of logistic weights, so a difference of scores is a ratio of odds.
+    """
+    safe = min(max(confidence, 1e-6), 1 - 1e-6)
+    return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
+
+
+def _changes(entry: LoggedAnswer) -> str:
+    if not entry.updated and not entry.removed:
+        return "None of the reports behind it has changed since."
+    states = [(article, "has **changed**") for article in entry.updated]
+    states += [(article, "was **removed**") for article in entry.removed]
+    parts = [f"“{escape(article.title[:_TITLE_CHARS])}” {state}" for article, state in states]
+    return "Since then: " + "; ".join(parts) + "."

@@ -1,0 +1,175 @@
+"""A job's status message: it shows progress, then the result, and carries a Stop button."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import discord
+from discord import ui
+from discord.utils import format_dt
+
+from bot.errors import explain
+from bot.interactions import Interaction, context_of, defer
+from bot.jobs import Job, Task
+from bot.permissions import is_moderator
+from bot.views.base import Button, Press
+from bot.views.message import Row, escape, notice_view, overflowing_view
+from bot.views.text import outcomes, plural
+from index import CancelledError, IngestResult, InputError, NotFoundError
+
+log = logging.getLogger(__name__)
+EDIT_EVERY_S = 2.0
+_CELLS = 20
+_TITLE_CHARS = 80
+_LISTED = 10  # titles or failures of each kind
+_MINUTES_FROM_S = 90
+
+
+async def run_job(
+    interaction: Interaction, title: str, task: Task, *, exclusive: bool = False
+) -> None:
+    """Run a job on the server's collection, with a public status message where it was started.
+
+    Args:
+        interaction: a command or modal, answered at most by a deferral.
+        title: such as "Reindexing".
+        task: blocking; called with the collection and where to report progress.
+        exclusive: whether no other such job may run on the collection meanwhile.
+
+    Raises:
+        InputError: another job excludes this one; nothing was started.
+    """
+    jobs, server = interaction.client.jobs, interaction.guild_id
+    job = jobs.new(server, title, interaction.user, exclusive=exclusive)
+    status = StatusMessage(interaction)
+    with jobs.listed(job):
+        if not interaction.response.is_done():
+            await defer(interaction)
+        running = asyncio.ensure_future(jobs.run(server, task, job))
+        while not await finished(running):
+            job.url = await status.update(progress_view(job))
+        try:
+            view, *files = result_view(title, running.result(), interaction)
+        except CancelledError as error:
+            view, files = notice_view(f"### {title}\n{error} before anything was changed."), []
+        except Exception as error:  # noqa: BLE001 - `explain` logs it
+            text = escape(explain(error, context_of(interaction)))
+            view, files = notice_view(f"### {title}\n{text}"), []
+        await status.finish(view, files)
+
+
+async def finished(running: asyncio.Future[IngestResult]) -> bool:
+    """Whether a job finished before the next edit was due."""
+    return bool((await asyncio.wait({running}, timeout=EDIT_EVERY_S))[0])
+
+
+class StatusMessage:
+    """A job's message; edited through the interaction until its token expires, then directly."""
+
+    def __init__(self, interaction: Interaction) -> None:
+        """Post it as the interaction's reply."""
+        self._interaction = interaction
+        self._channel: Any = interaction.channel
+        self._message: discord.Message | None = None
+
+    async def update(self, view: ui.LayoutView) -> str | None:
+        """Show progress and return the message's address; the job goes on if that fails."""
+        try:
+            await self._write(view=view, files=[])
+        except Exception as error:  # noqa: BLE001 - whatever the network does
+            log.warning("the progress of a job could not be shown: %s", error)
+        return self._message.jump_url if self._message else None
+
+    async def finish(self, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+        """Show the result: in the message, else as a new one, else to the user in private."""
+        for send in (self._write, self._channel.send, self._interaction.user.send):
+            try:
+                await send(view=view, files=files)
+            except Exception as error:  # noqa: BLE001 - the next way may work
+                log.warning("the result of a job could not be shown: %s", error)
+                for file in files:
+                    file.reset()
+            else:
+                return
+
+    async def _write(self, *, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+        if self._message is None:
+            self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
+            return
+        message = self._message
+        if self._interaction.is_expired():
+            message = self._channel.get_partial_message(message.id)
+        await message.edit(view=view, attachments=files)
+
+
+async def stop_job(press: Press) -> None:
+    """Stop a job after the report it is at: for the person who started it, and moderators."""
+    interaction = press.interaction
+    job = interaction.client.jobs.running.get(press.key)
+    if job is None:
+        raise NotFoundError("This has already finished; whatever was added stays.")
+    if interaction.user.id != job.started_by and not is_moderator(interaction):
+        raise InputError("Only the person who started it, or a moderator, can stop it.")
+    job.stopped_by = escape(interaction.user.display_name)
+    await press.reply(progress_view(job))
+
+
+def progress_view(job: Job) -> ui.LayoutView:
+    """How far a job is, with its Stop button."""
+    stopping = job.stopped_by is not None
+    label = "Stopping …" if stopping else None
+    stop = Button("halt", job.key, disabled=stopping, label=label)
+    return notice_view(progress_text(job), [Row(stop)])
+
+
+def progress_text(job: Job) -> str:
+    """Bar, counts, the current report, and the estimated time left."""
+    progress = job.progress
+    lines = [f"### {job.title}"]
+    if progress is None:
+        lines.append("Starting …")
+    else:
+        counts = [plural(progress.articles, "report")] if progress.articles else []
+        if progress.total:
+            share = min(progress.articles / progress.total, 1.0)
+            full = round(share * _CELLS)
+            counts = [f"{progress.articles:,} of at most {plural(progress.total, 'report')}"]
+            lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
+        lines.append(" · ".join([*counts, f"{plural(progress.sentences, 'sentence')} embedded"]))
+        lines.append(f"-# {escape(progress.title[:_TITLE_CHARS])}")
+    started = format_dt(job.started_at, "R")
+    lines.append(f"-# started by {escape(job.name)} {started}{_time_left(job)}")
+    return "\n".join(lines)
+
+
+def _time_left(job: Job) -> str:
+    progress = job.progress
+    if progress is None or not progress.total or not progress.articles:
+        return ""
+    passed_s = (discord.utils.utcnow() - job.started_at).total_seconds()
+    left_s = passed_s * max(0, progress.total - progress.articles) / progress.articles
+    in_words = f"{left_s / 60:.0f} min" if left_s > _MINUTES_FROM_S else f"{left_s:.0f} s"
+    return f" · about {in_words} left"
+
+
+def result_view(
+    title: str, result: IngestResult, interaction: Interaction
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
+    """A result as a message, with a full list in a file if the message shows only a part."""
+    lines: list[str] = []
+    for heading, detail, items in outcomes(result, folders=False):
+        lines += [heading + detail, *items] if len(items) > _LISTED else []
+    text = f"### {title}\n{result_text(result)}"
+    return overflowing_view(text, "result.txt", interaction, "\n".join(lines))
+
+
+def result_text(result: IngestResult) -> str:
+    """Counts, the first titles, and failures with their reasons."""
+    lines = []
+    for heading, detail, items in outcomes(result, folders=False):
+        lines += [f"**{heading}**{detail}", *(f"- {escape(item)}" for item in items[:_LISTED])]
+        lines += [f"- … and {len(items) - _LISTED:,} more"] * (len(items) > _LISTED)
+    return "\n".join([*(lines or ["There is nothing new."]), f"-# {result.seconds:.1f} s"])

@@ -1,0 +1,25 @@
+"""The pool of open collections."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.fakes import FakeEncoder
+
+from bot.collections import Collections
+from bot.settings import Discord, Settings
+from index import InputError
+
+
+def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
+    """A collection that the settings give to several servers is not erased from one of them."""
+    settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
+    collections = Collections(settings, FakeEncoder())
+    collections.archive(7).prepare()
+    collections.archive(8).prepare()
+    with pytest.raises(InputError, match="shares its reports"):
+        collections.erase(7)
+    collections.erase(8)
+    assert {path.name for path in tmp_path.iterdir()} == {"desk"}
+    collections.close()

@@ -1,0 +1,53 @@
+"""Timelines, drawn and in words."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+from support.fakes import FakeEncoder, write_rows
+
+from bot.views.chart import caption, describe, draw
+from index import Archive, Timeline
+
+
+def test_long_timelines_are_drawn_by_month() -> None:
+    """Years and many publishers still make one small picture in little time."""
+    days = {
+        date(1990 + n // 12, n % 12 + 1, 17): {f"Outlet {n % 40}": 2, "Northwire": 1}
+        for n in range(360)
+    }
+    picture = draw(Timeline("harbour", days, 360))
+    assert picture
+    assert picture.startswith(b"\x89PNG")
+    assert len(picture) < 500_000
+
+
+def test_days_are_those_spoken_of(tmp_path: Path) -> None:
+    """A report stands on the days that it names; only without any on that of its publication."""
+    texts = {
+        "a": "The gate of the dam failed on Monday. Hearings on the gate open on 16 March.",
+        "b": "The gate of the dam broke on 9 March and the gate was replaced in 2003.",
+        "c": "The gate of the dam is being repaired.",
+    }
+    rows = [
+        {"_id": name, "text": text, "publisher": "Wire", "published": "2026-03-12T09:00:00Z"}
+        for name, text in texts.items()
+    ]
+    with closing(Archive.open(tmp_path / "data", "days", FakeEncoder())) as archive:
+        archive.add([str(write_rows(tmp_path / "rows.jsonl", rows))])
+        timeline = archive.timeline("gate of the dam")
+    assert {day.isoformat(): by["Wire"] for day, by in timeline.days.items()} == {
+        "2026-03-09": 2,
+        "2026-03-12": 1,
+        "2026-03-16": 1,
+    }
+    assert "1 without dates by publication date" in caption(timeline)
+    assert "- 16 March 2026: Wire 1" in describe(timeline)
+
+
+def test_names_in_a_picture_are_no_formulas() -> None:
+    """A publisher whose name looks like broken mathematics is drawn like any other."""
+    for name in (r"$\frac{$ News", "Northwire " * 30):  # the latter would leave bars no room
+        assert draw(Timeline("dam", {date(2026, 3, 9): {name: 1}}, 1))

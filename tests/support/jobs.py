@@ -1,0 +1,47 @@
+"""Jobs that stand still until a test lets them go on."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from bot.jobs import Job, Jobs, Task
+from bot.views import progress
+from index import IngestResult, Progress
+from support.newsroom import Newsroom
+
+
+class HeldJobs:
+    """Holds every job at its start, so that a test can look at it."""
+
+    def __init__(self, env: Any, patch: pytest.MonkeyPatch) -> None:
+        self._env = env
+        self._run = Jobs.run
+        self.go = asyncio.Event()
+        self.job: Job | None = None
+        held = self
+
+        async def run(jobs: Jobs, server: int, task: Task, job: Job) -> IngestResult:
+            held.job = job
+            await env.external_wait(held.go.wait(), reason="held by the test")
+            job.report(job.progress or Progress(0, 0, None, ""))
+            return await held._run(jobs, server, task, job)
+
+        async def finished(running: asyncio.Future[IngestResult]) -> bool:
+            waiting = asyncio.wait({running}, timeout=progress.EDIT_EVERY_S)
+            return bool((await env.external_wait(waiting, reason="held by the test"))[0])
+
+        patch.setattr(Jobs, "run", run)
+        patch.setattr(progress, "finished", finished)
+
+    async def release(self) -> None:
+        """Let the jobs go on, and wait for what they post."""
+        self.go.set()
+        await self._env.settle()
+
+
+@pytest.fixture
+def held(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> HeldJobs:
+    return HeldJobs(room.env, monkeypatch)
