@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from index.answering import decline
-from index.answering.conflicts import agreement, voice
+from index.answering.agreement import agreement, voice
 from index.answering.independence import independence
 from index.answering.select import asks_of_the_past, passages, unheard, voiced
 from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage

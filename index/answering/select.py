@@ -141,7 +141,7 @@ def _adjoins(group: _Group, told: Statement) -> bool:
 
 def _one_voice(a: Statement, b: Statement) -> bool:
     """Whether two sentences may stand as one quote: not two speakers, nor claim and denial."""
-    one, other = a.attribution, b.attribution
+    one, other = a.sentence, b.sentence
     if None not in {one.speaker, other.speaker} and not same_speaker(one.speaker, other.speaker):
         return False
     return (one.act == "denial") == (other.act == "denial")
@@ -181,7 +181,7 @@ def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> l
         sentence = told.sentence
         score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
         score += _OWN_WORDS * bool(says and _theirs(question, told))
-        act: Act | None = told.attribution.act if acts else None
+        act: Act | None = told.sentence.act if acts else None
         if act == "claim" and is_negative(sentence.text):
             act = "denial"  # whoever says that it is not so
         score += _ASKED_ACT * (act in acts)
@@ -211,7 +211,7 @@ def _novelty(told: Statement, after: FollowUp) -> float:
     new = set(content_terms(said)) - STOP_TERMS
     share = len(new.intersection(terms(told.sentence.text))) / max(1, len(new))
     view = _VIEW.search(said)
-    score = _ASKED_ACT * bool(view and new.intersection(terms(told.attribution.speaker or "")))
+    score = _ASKED_ACT * bool(view and new.intersection(terms(told.sentence.speaker or "")))
     if not _quoted(told, after):
         return score + _NEW_WORDS * share
     if not new and len(after.words.split()) <= _BARE:
@@ -246,11 +246,11 @@ def unheard(ranking: Ranking) -> bool:
 def _theirs(question: str, told: Statement) -> bool:
     """Whether a sentence is what is asked for by "What did ... say about ...?"."""
     asked = _WHAT.search(question)
-    if asked is None or not told.attribution.speaker:
+    if asked is None or not told.sentence.speaker:
         return False
-    if not same_speaker(asked["who"], told.attribution.speaker):
+    if not same_speaker(asked["who"], told.sentence.speaker):
         return False
-    if asked["verb"].lower().startswith("den") and told.attribution.act != "denial":
+    if asked["verb"].lower().startswith("den") and told.sentence.act != "denial":
         return False
     about = set(content_terms(asked["about"])) - STOP_TERMS
     held = set(terms(f"{told.article.title} {told.sentence.text}"))

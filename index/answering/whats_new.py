@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
 from index.answering.compose import answer_id, citations, cited
-from index.answering.conflicts import agreement
+from index.answering.agreement import agreement
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.store.types import Snapshot
