@@ -130,7 +130,7 @@ async def help_(interaction: Interaction) -> None:
 
 
 def _help(bot: OnRecord) -> discord.ui.LayoutView:
-    return notice_view(HELP.format(keep_days=bot.settings.discord.keep_days))
+    return notice_view(HELP.format(keep_days=bot.settings.discord.keep_days_after_leaving))
 
 
 @app_commands.context_menu(name="Check against the reports")
@@ -249,7 +249,7 @@ async def _before(bot: OnRecord, message: discord.Message, server: int | None) -
         return None
     archive = await asyncio.to_thread(bot.library.archive, server)
     try:
-        return (await asyncio.to_thread(archive.answers.recall, found)).answer
+        return (await asyncio.to_thread(archive.answers.get, found)).answer
     except NotFoundError:
         return None
 

@@ -13,13 +13,7 @@ from bot.collections import Collections
 from bot.manners import begin
 from bot.press import IN_PLACE, PRIVATE, PUBLIC, Form, Press, Pressed, button, paged
 from bot.render import Row, answer_view, citation_line, escaped, notice_view, quotes_view
-from index import (
-    Answer,
-    Archive,
-    InputError,
-    LoggedAnswer,
-    Verdict,
-)
+from index import Answer, Archive, InputError, LoggedAnswer
 
 log = logging.getLogger(__name__)
 _PAGE = 4  # passages a page
@@ -41,7 +35,7 @@ async def keep(
         place = {"channel": message.channel.id, "message": message.id}
     try:
         archive = await asyncio.to_thread(library.archive, server)
-        await asyncio.to_thread(archive.answers.log, answer, **place)
+        await asyncio.to_thread(archive.answers.record, answer, **place)
     except Exception:
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
@@ -49,14 +43,14 @@ async def keep(
 async def _recalled(pressed: Pressed) -> tuple[Archive, LoggedAnswer]:
     """The answer that a button stands under, checked, and the collection that it is from."""
     archive = await pressed.archive()
-    found = await asyncio.to_thread(archive.answers.recall, pressed.key)
+    found = await asyncio.to_thread(archive.answers.get, pressed.key)
     await asyncio.to_thread(archive.check, found.answer)
     return archive, found
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     """The buttons that belong under an answer."""
-    names = ["more", "around", "sources", "useful", "wrong"]
+    names = ["more", "around", "sources", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
     rows = [Row(*(Press(name, answer.answer_id) for name in names))]
@@ -125,17 +119,6 @@ async def _share(pressed: Pressed) -> None:
     await keep(interaction.client.library, interaction.guild_id, found.answer, message)
 
 
-@button("useful", "Useful", PRIVATE)
-async def _useful(pressed: Pressed) -> None:
-    await _judge(pressed, "useful")
-    await pressed.reply(notice_view("Thank you: noted, without your name."))
-
-
-async def _judge(pressed: Pressed, verdict: Verdict, note: str = "") -> None:
-    memory, reader = (await pressed.archive()).answers, pressed.interaction.user.id
-    await asyncio.to_thread(memory.judge, pressed.key, verdict, note, reader=reader)
-
-
 @button("wrong", "Wrong quote", None)
 async def _wrong(pressed: Pressed) -> None:
     await pressed.interaction.response.send_modal(Reason(pressed.key))
@@ -159,7 +142,9 @@ class Reason(Form, title="What is wrong with the quote?"):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await begin(interaction, **PRIVATE)
         pressed = Pressed(interaction, self._answer_id, 0)
-        await _judge(pressed, "wrong", self.reason.value)
+        answers = (await pressed.archive()).answers
+        reader, note = interaction.user.id, self.reason.value
+        await asyncio.to_thread(answers.add_feedback, self._answer_id, note, reader=reader)
         await pressed.reply(notice_view("Thank you: moderators find it with `/why`."))
 
 
@@ -168,7 +153,9 @@ async def _watch(pressed: Pressed) -> None:
     """Tell here when the reports answer this."""
     archive, found = await _recalled(pressed)
     where, who = pressed.interaction.channel_id or 0, pressed.interaction.user.id
-    number = await asyncio.to_thread(archive.answers.watch, found.answer, channel=where, person=who)
+    number = await asyncio.to_thread(
+        archive.answers.add_watch, found.answer, channel=where, person=who
+    )
     told = "I will tell you here when the reports answer this. Moderators see it in `/watching`."
     await pressed.reply(notice_view(told, [stop_row(number)]))
 
@@ -182,5 +169,5 @@ async def _stop(pressed: Pressed) -> None:
         own = watch.person == pressed.interaction.user.id
         if watch.number == number and not own and not client.moderates(pressed.interaction):
             raise InputError("Only who asked for it, or a moderator, can end this.")
-    await asyncio.to_thread(archive.answers.unwatch, number)
+    await asyncio.to_thread(archive.answers.remove_watch, number)
     await pressed.reply(notice_view("Ended: I no longer look."))

@@ -38,7 +38,7 @@ from index import (
     Source,
     Sources,
     Upload,
-    is_address,
+    is_url,
 )
 
 MAX_FILES = 10
@@ -162,7 +162,7 @@ async def _saved(
 
 def _address(typed: str) -> str:
     """An address, and never a file of this machine."""
-    if not is_address(typed.strip()):
+    if not is_url(typed.strip()):
         raise InputError("An address begins with https:// or http://: copy all of it.")
     return typed.strip()
 
@@ -487,7 +487,7 @@ async def _sources(interaction: Interaction, typed: str) -> Choices:
 
 def _key(uri: str) -> str:
     """What stands for a source in a row to choose; it does not tell where a file lies."""
-    return key_of(uri, shown=is_address(uri))
+    return key_of(uri, shown=is_url(uri))
 
 
 def _source_lines(one: Source) -> str:

@@ -49,7 +49,7 @@ class Notes:
             return
         since = discord.utils.utcnow() - _LOOK_BACK
         by_message: dict[tuple[int, int], list[StaleAnswer]] = {}
-        for one in await asyncio.to_thread(archive.answers.disturbed, since):
+        for one in await asyncio.to_thread(archive.answers.stale, since):
             place = (one.entry.channel or 0, one.entry.message or 0)
             by_message.setdefault(place, []).append(one)
         done = True
@@ -60,7 +60,7 @@ class Notes:
             if number:
                 await asyncio.sleep(PAUSE_S)
             if await self._tell(*place, found):
-                await asyncio.to_thread(archive.answers.told, found)
+                await asyncio.to_thread(archive.answers.mark_notified, found)
             else:
                 done = False
         if done:

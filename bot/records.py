@@ -55,7 +55,7 @@ async def why(interaction: Interaction, answer: app_commands.Range[str, 1, 100])
         answer: The id under the answer
     """
     archive = await begun(interaction)
-    found = await asyncio.to_thread(archive.answers.recall, answer.strip(" `#"))
+    found = await asyncio.to_thread(archive.answers.get, answer.strip(" `#"))
     said = await asyncio.to_thread(archive.answers.feedback, found.answer.answer_id)
     now = await asyncio.to_thread(lambda: archive.generation)
     await tell(interaction, notice_view(_explanation(found, said, now)))
@@ -186,11 +186,9 @@ def _explanation(found: LoggedAnswer, said: Sequence[Feedback], generation: int)
         lines.append(f"- **[{cited.citation}]** {words}: {escaped(short)}")
     lines += ["", *(citation_line(citation) for citation in answer.citations)]  # ends the list
     lines.append(_changes(found))
-    useful = sum(one.verdict == "useful" for one in said)
-    wrong = [one for one in said if one.verdict == "wrong"]
     if said:
-        lines.append(f"{useful} found it useful, {len(wrong)} a quote wrong.")
-    lines += [f"- “{escaped(one.note)}”" for one in wrong[-3:]]
+        lines.append(f"{plural(len(said), 'reader')} found a quote wrong.")
+    lines += [f"- “{escaped(feedback.note)}”" for feedback in said[-3:]]
     return "\n".join(lines)
 
 
@@ -231,7 +229,7 @@ def _shown(archive: Archive, article_id: str) -> str:
         + (f" · by {escaped(article.author)}" if article.author else "")
         + (f" · revision {article.revision}" if article.revision > 1 else ""),
     ]
-    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.same_origin(article_id)]
+    same = [escaped(one.publisher or one.title[:_TITLE]) for one in archive.related(article_id)]
     lines += [f"Same origin as: {', '.join(same)}"] if same else []
     answers = archive.answers.quoting(article_id)
     lines.append("**It was quoted on**" if answers else "It was not quoted in an answer yet.")

@@ -1,66 +1,91 @@
-"""Settings: from the command line, the environment and a TOML file, the first outweighing.
+"""Settings from the command line, the environment and a TOML file, in this order of precedence.
 
-Defaults stand here and are complete; config/onrecord.toml shows and explains each.
+The defaults are here; config/onrecord.toml shows and explains each.
 """
 
 from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
 
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
+_NAME = "letters, digits, “-” and “_”, 64 at most"
+_CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
+_ServerId = Annotated[str, StringConstraints(pattern=r"^\d+$")]
+_ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
 
-def _at_home(path: Path) -> Path:
+
+def _whole(default: int, low: int, high: int) -> Any:
+    described = f"a whole number from {low} to {high}"
+    return Field(default=default, ge=low, le=high, description=described)
+
+
+def _expanded(path: Path) -> Path:
     try:
         return path.expanduser()
-    except RuntimeError as error:
+    except RuntimeError as error:  # "~nobody" names no user
         raise ValueError(str(error)) from None
 
 
-class Model(BaseModel, extra="forbid", frozen=True):
-    """Which encoder embeds sentences and questions."""
+# A description completes the sentence "The setting ... must be ...".
 
-    name: str = PACKAGED_MODEL
-    threads: int = Field(default=1, ge=1, le=256)
+
+class Model(BaseModel, extra="forbid", frozen=True):
+    """The encoder that embeds sentences and questions."""
+
+    name: str = Field(default=PACKAGED_MODEL, description="the name of a model, or its folder")
+    threads: int = _whole(1, 1, 256)
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):
-    """When to answer, and how long to remember."""
+    """When to answer, and how long to remember answers."""
 
-    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
-    keep_days: int = Field(default=180, ge=1, le=36_500)
+    threshold: float = Field(
+        default=DEFAULT_THRESHOLD, ge=0, le=1, description="a number from 0 to 1"
+    )
+    keep_days: int = _whole(180, 1, 36_500)
 
 
 class Discord(BaseModel, extra="forbid", frozen=True):
-    """The bot's manners in Discord."""
+    """How the bot behaves in Discord."""
 
-    collections: dict[str, str] = Field(default_factory=dict)
-    direct_messages: str = Field(default="", pattern=r"^[\w-]{0,64}$")
-    moderator_roles: tuple[int, ...] = ()
-    questions_per_minute: int = Field(default=6, ge=1, le=1_000)
-    server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
-    attachment_mb: int = Field(default=20, ge=1, le=500)
-    moderator_channels: dict[str, int] = Field(default_factory=dict)
-    notes: bool = True
-    keep_days: int = Field(default=30, ge=0, le=3_650)
+    moderator_roles: tuple[int, ...] = Field(
+        default=(), description="a list of role ids, such as [12345]"
+    )
+    collections: dict[_ServerIdOrAny, _CollectionName] = Field(
+        default={}, description=f'a table from server ids, or "*", to names of collections: {_NAME}'
+    )
+    direct_messages: _CollectionName | Literal[""] = Field(
+        default="", description=f'the name of a collection, {_NAME}; or ""'
+    )
+    questions_per_minute: int = _whole(6, 1, 1_000)
+    server_questions_per_minute: int = _whole(60, 1, 100_000)
+    attachment_mb: int = _whole(20, 1, 500)
+    moderator_channels: dict[_ServerId, int] = Field(
+        default={}, description="a table from server ids to channel ids"
+    )
+    notes: bool = Field(default=True, description="true or false")
+    keep_days_after_leaving: int = _whole(30, 0, 3_650)
 
     def collection_of(self, server: int | None) -> str:
-        """The collection of a server: its own, unless the settings map it (or "*") to another.
+        """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.
 
         Raises:
-            QuestionError: no server, but a direct message, for which the settings name none.
+            QuestionError: `server` is None (a direct message), and no collection is set for those.
         """
         if server is None:
             if not self.direct_messages:
                 raise QuestionError(
-                    "I cannot answer in direct messages: each server has its own reports, so "
-                    "ask me there, with `private: True` if only you are to see the answer."
+                    "I can't answer in direct messages, because each server has its own reports. "
+                    "Ask me in the server; with `private: True` only you see the answer."
                 )
             return self.direct_messages
         shared = self.collections.get("*", f"server-{server}")
@@ -68,49 +93,67 @@ class Discord(BaseModel, extra="forbid", frozen=True):
 
 
 class Settings(BaseModel, extra="forbid", frozen=True):
-    """All that an operator can set."""
+    """Everything an operator can set."""
 
-    data: Annotated[Path, AfterValidator(_at_home)]
-    collection: str = Field(default="default", pattern=r"^[\w-]{1,64}$")
-    model: Model = Model()
-    answers: Answers = Answers()
-    discord: Discord = Discord()
+    data: Annotated[Path, AfterValidator(_expanded)] = Field(description="the path of a folder")
+    collection: _CollectionName = Field(
+        default="default", description=f"the name of a collection: {_NAME}"
+    )
+    model: Model = Field(default=Model(), description="a section, [model]")
+    answers: Answers = Field(default=Answers(), description="a section, [answers]")
+    discord: Discord = Field(default=Discord(), description="a section, [discord]")
     token: SecretStr | None = None
 
 
 def load(
     *, data: Path | None = None, collection: str | None = None, config: Path | None = None
 ) -> Settings:
-    """Settings of this run. Arguments come before the environment, and that before the file.
+    """The settings of this run: arguments override the environment, which overrides the file.
 
-    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, and DISCORD_TOKEN, which
-    can be set nowhere else.
+    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, and DISCORD_TOKEN, which is
+    read from nowhere else.
 
     Raises:
-        SettingsError: the file is missing, no TOML, or says something unknown or out of bounds.
+        SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
-    named = config or _path("ONRECORD_CONFIG")
-    values = _from_file(named) if named else {}
+    file = config or os.environ.get("ONRECORD_CONFIG")
+    values = _from_file(Path(file)) if file else {}
     if "token" in values:
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
-    found = {
-        "data": data or _path("ONRECORD_DATA") or values.get("data") or default,
+    overrides = {
+        "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "token": os.environ.get("DISCORD_TOKEN"),
     }
-    values |= {name: value for name, value in found.items() if value}
+    values |= {name: value for name, value in overrides.items() if value}
     try:
         return Settings(**values)
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"The setting “{where}” cannot be used: {first['msg']}.") from None
+        raise SettingsError(
+            _sentence(first["type"], [str(part) for part in first["loc"]])
+        ) from None
 
 
-def _path(variable: str) -> Path | None:
-    value = os.environ.get(variable)
-    return Path(value) if value else None
+def _sentence(kind: str, place: list[str]) -> str:
+    """What is wrong with the setting at `place`, such as ["discord", "notes"]."""
+    descriptions = dict(_described(Settings))
+    name = ".".join(place[:2])
+    if kind == "extra_forbidden":
+        nearest = get_close_matches(name, descriptions, n=1, cutoff=0)[0]
+        return f"There is no setting “{name}”; the nearest is “{nearest}”."
+    name = name if name in descriptions else place[0]
+    return f"The setting “{name}” must be {descriptions[name]}."
+
+
+def _described(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """The full name and the description of each setting that a file can hold."""
+    for name, field in section.model_fields.items():
+        if field.description:
+            yield f"{prefix}{name}", field.description
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _described(field.annotation, f"{name}.")
 
 
 def _from_file(path: Path) -> dict[str, Any]:

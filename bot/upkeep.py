@@ -38,7 +38,9 @@ class Upkeep(commands.Cog):
         """Look after the collections of this bot's library."""
         self._bot = bot
         self._notes = Notes(bot)
-        self._roll = Roll(bot.settings.data / _ROLL, timedelta(days=bot.settings.discord.keep_days))
+        self._roll = Roll(
+            bot.settings.data / _ROLL, timedelta(days=bot.settings.discord.keep_days_after_leaving)
+        )
         self._rolling = asyncio.Lock()
 
     async def cog_load(self) -> None:
@@ -99,7 +101,7 @@ class Upkeep(commands.Cog):
         if failing and server is not None:
             await self._warn(server, failing)
             for one in failing:
-                await asyncio.to_thread(archive.sources.told, one.uri)
+                await asyncio.to_thread(archive.sources.mark_reported, one.uri)
 
     async def _warn(self, server: int, failing: list[Source]) -> None:
         """Tell moderators once, where they read, and else the owner; nobody is pinged."""

@@ -33,7 +33,7 @@ async def ask_again(bot: discord.Client, archive: Archive) -> None:
 async def _ask_again(bot: discord.Client, archive: Archive, watch: Watch) -> None:
     answer = await asyncio.to_thread(archive.ask, watch.question, watch.filters)
     if answer.status == "declined":
-        await asyncio.to_thread(archive.answers.looked, watch.number, answer.generation)
+        await asyncio.to_thread(archive.answers.mark_watch_checked, watch.number, answer.generation)
         return
     await asyncio.to_thread(archive.check, answer)
     rows = answer_rows(answer, private=False)
@@ -47,8 +47,8 @@ async def _ask_again(bot: discord.Client, archive: Archive, watch: Watch) -> Non
         log.warning("watch %s ends: its channel cannot be written to", watch.number)
     else:
         place = {"channel": watch.channel, "message": sent.id}
-        await asyncio.to_thread(archive.answers.log, answer, **place)
-    await asyncio.to_thread(archive.answers.unwatch, watch.number)
+        await asyncio.to_thread(archive.answers.record, answer, **place)
+    await asyncio.to_thread(archive.answers.remove_watch, watch.number)
 
 
 @app_commands.command()

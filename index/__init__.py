@@ -15,6 +15,7 @@ from index.domain import (
     Article,
     Citation,
     CitedQuote,
+    Failure,
     Filters,
     News,
     Notice,
@@ -24,7 +25,13 @@ from index.domain import (
     Sentence,
     Side,
 )
-from index.encoder import PACKAGED_MODEL, Encoder, SentenceTransformerEncoder, Vectors
+from index.encoder import (
+    PACKAGED_MODEL,
+    Encoder,
+    SentenceTransformerEncoder,
+    Vectors,
+    prepare_process,
+)
 from index.errors import (
     CancelledError,
     EncoderError,
@@ -43,15 +50,16 @@ from index.errors import (
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
-from index.ranking.rank import Ranking, explained
-from index.reading.formats import SUFFIXES
+from index.ranking.rank import Ranking
+from index.reading.formats import READABLE_SUFFIXES
 from index.reading.http import Fetcher
-from index.reading.sources import Upload, is_address, skipped_files
-from index.reading.text import Failure
+from index.reading.sources import Upload
+from index.reading.urls import is_url
 from index.schedule import Sources
-from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Verdict, Watch
+from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Watch
+from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
-from index.store.types import HistoryEvent, Size, Source
+from index.store.types import HistoryEvent, Size
 from index.text.periods import parse_moment, parse_period, suggest_dates
 from index.text.sentences import Span
 
@@ -61,7 +69,7 @@ __all__ = [
     "MAX_NOTE_CHARS",
     "MAX_QUESTION_CHARS",
     "PACKAGED_MODEL",
-    "SUFFIXES",
+    "READABLE_SUFFIXES",
     "Act",
     "Agreement",
     "Answer",
@@ -112,14 +120,12 @@ __all__ = [
     "Timeline",
     "Upload",
     "Vectors",
-    "Verdict",
     "Watch",
-    "explained",
     "highlights",
-    "is_address",
     "is_follow_up",
+    "is_url",
     "parse_moment",
     "parse_period",
-    "skipped_files",
+    "prepare_process",
     "suggest_dates",
 ]

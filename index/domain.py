@@ -42,7 +42,8 @@ class Article:
         revision: 1-based; a changed text makes a new one.
         retired: taken out; its text stays so that old quotes still resolve.
         guessed: names of the fields that its source does not state, such as "published".
-        named: whether its source gave the id; else it was made from an address, a path or the text.
+        id_given: whether its source gave the id; else it was made from an address, a path or the
+            text.
         notice: its newest correction or retraction.
     """
 
@@ -58,7 +59,7 @@ class Article:
     revision: int = 1
     retired: bool = False
     guessed: tuple[str, ...] = ()
-    named: bool = field(default=True, compare=False)
+    id_given: bool = field(default=True, compare=False)
     notice: Notice | None = None
 
     def __post_init__(self) -> None:
@@ -80,6 +81,34 @@ class Article:
         seen = [self.text, self.title, self.publisher or "", self.author or "", self.url or ""]
         seen.append(self.published.isoformat() if self.published else "")
         return hashlib.sha256("\x00".join(seen).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A source that could not be read or stored, and one sentence that says what to do."""
+
+    source: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """A file or URL as it was last read: its validators and what it held.
+
+    `etag` and `modified` are a server's ETag and Last-Modified, or a file's time and size.
+    `articles` are ids, `links` the URLs of pages that a feed only names; `unchanged` means that
+    it was not read again.
+    """
+
+    address: str
+    etag: str | None
+    modified: str | None
+    articles: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    unchanged: bool = False
+
+
+SourceItem = Article | Failure | PageState
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,15 +303,15 @@ class Filters:
 
 @dataclass(frozen=True, slots=True)
 class FollowUp:
-    """What makes a question one that is asked after an answer.
+    """What is new in a question that follows up an answer.
 
     Attributes:
-        words: those that are new in it: they weigh more than what it takes over.
-        told: what was quoted before; it comes again only where nothing else answers as well.
+        new_words: its own words, which weigh more than those it takes over; "" for "tell me more".
+        quoted: what was quoted before. It comes again only if nothing else answers as well.
     """
 
-    words: str
-    told: tuple[Quote, ...]
+    new_words: str
+    quoted: tuple[Quote, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ OnRecordError
 ├── EncoderError          a model that cannot be loaded, checked or used
 │   └── ModelMismatchError  the collection was embedded by another model
 └── StoreError            the collection cannot be opened, read or written
-    ├── StoreVersionError   it was made by a newer version
+    ├── StoreVersionError   it was made by another version
     ├── StoreBusyError      another process holds it for writing
     └── StoreDamagedError   its file is damaged, or none of ours: recover or erase it
 
@@ -66,7 +66,7 @@ class StoreError(OnRecordError):
 
 
 class StoreVersionError(StoreError):
-    """The collection was made by a newer version of On Record."""
+    """The collection was made by another version of On Record."""
 
 
 class StoreBusyError(StoreError):

@@ -1,4 +1,4 @@
-"""The sources of a collection: named, looked into again when they are due, paused and forgotten."""
+"""The sources of a collection: added, read again when they are due, paused and removed."""
 
 from __future__ import annotations
 
@@ -10,22 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
 
+from index.domain import Failure, PageState, SourceItem
 from index.encoder import Encoder
-from index.errors import InputError, NotFoundError, SourceError
-from index.ingest import IngestResult, Intake, ProgressCallback
+from index.errors import InputError, NotFoundError, SourceError, StoreError
+from index.ingest import Ingest, IngestResult, ProgressCallback, SourceRead
 from index.reading import sources
 from index.reading.http import Fetcher
-from index.reading.sources import Known
-from index.reading.text import Failure, Item, Page
-from index.store.types import Source, Store
+from index.reading.sources import PageLookup
+from index.reading.urls import is_url
+from index.store.sources import Source
+from index.store.types import Store
 
 MAX_EVERY = 43_200  # minutes: a month
 MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn
-_STATUS = ("checked", "succeeded", "failures", "failing_since", "error", "told")
 
 
 class Sources:
-    """The sources of a store, and taking in what they have new."""
+    """The sources of a store, and adding what they have new."""
 
     def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
         """Read addresses with this fetcher, and embed with this encoder what is new there."""
@@ -34,57 +35,56 @@ class Sources:
         self._fetcher = fetcher
 
     def all(self) -> list[Source]:
-        """Where articles come from, and how reading it went, in the order they were named."""
+        """All sources, and how reading them went, in the order they were added."""
         with self._store.snapshot() as snapshot:
             return snapshot.sources()
 
     def add(self, uri: str, every: int | None = None) -> Source:
-        """Look into a source from now on; nothing is read yet.
+        """Name a source that is read from now on; nothing is read yet.
 
         Args:
-            uri: an address, a file or a folder; who lets others name one should pass addresses
-                only, since files are read with this program's rights.
-            every: minutes between two looks; None: only when a reindex is asked for.
+            uri: an address, a file or a folder; from other people accept addresses only, since
+                files are read with this program's rights.
+            every: minutes between two reads; None: only when a reindex is asked for.
 
         Raises:
             SourceError: there is nothing of that name.
-            InputError: the interval is none.
+            InputError: the interval is out of bounds.
         """
         if every is not None and not 1 <= every <= MAX_EVERY:
-            raise InputError(f"A source is looked into every 1 to {MAX_EVERY:,} minutes.")
-        if sources.is_address(uri):
-            self._fetcher.locate(uri)
+            raise InputError(f"A source is read every 1 to {MAX_EVERY:,} minutes.")
+        if is_url(uri):
+            self._fetcher.parse(uri)
         elif sources.existing(uri) is None:
             raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
         source = replace(_named(uri), every=every)
-        self._store.remember(source)
-        self._store.amend(source, "every")
+        self._store.add_source(source)
+        self._store.schedule_source(source.uri, every)
         return self._known(uri)
 
     def pause(self, uri: str) -> None:
-        """Look into a source no longer until it is resumed. Raises NotFoundError."""
-        self._store.amend(replace(self._known(uri), paused=True), "paused")
+        """Stop reading a source until it is resumed. Raises NotFoundError."""
+        self._store.pause_source(self._known(uri).uri, paused=True)
 
     def resume(self, uri: str) -> None:
-        """Look into a source again, and soon if it is looked into at all. Raises NotFoundError."""
-        fresh = replace(self._known(uri), paused=False, failures=0, checked=None)
-        self._store.amend(fresh, "paused", "failures", "checked")
+        """Read a source again, soon if it has an interval. Raises NotFoundError."""
+        self._store.pause_source(self._known(uri).uri, paused=False)
 
     def forget(self, uri: str) -> None:
         """Drop a source; its articles stay. Raises NotFoundError."""
-        self._store.forget(self._known(uri).uri)
+        self._store.remove_source(self._known(uri).uri)
 
     def failing(self, since: datetime) -> list[Source]:
-        """Those that have failed since that moment or longer, while moderators do not know yet."""
+        """Those that have failed since that moment or longer, and were not reported yet."""
         return [
-            one
-            for one in self.all()
-            if one.failing_since and one.failing_since <= since and not one.told
+            source
+            for source in self.all()
+            if source.failing_since and source.failing_since <= since and not source.reported
         ]
 
-    def told(self, uri: str) -> None:
+    def mark_reported(self, uri: str) -> None:
         """Note that moderators know that a source fails, until it succeeds again."""
-        self._store.amend(replace(self._known(uri), told=True), "told")
+        self._store.update_source(replace(self._known(uri), reported=True))
 
     def reindex(
         self,
@@ -94,19 +94,21 @@ class Sources:
         dry_run: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Take in what the sources have new, paused ones left out; removed articles stay removed.
+        """Add what the sources have new, paused ones left out; removed articles stay removed.
 
         Args:
-            only: of these sources, paused or not. Raises NotFoundError where one is none.
-            actor: who is written into the audit log.
-            dry_run: tell what would be done, and do nothing.
+            only: these sources, paused or not. Raises NotFoundError for an unknown one.
+            actor: named in the audit log.
+            dry_run: report what would be done, and do nothing.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         if only is None:
-            chosen = [one for one in self.all() if not one.paused]
+            chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        return self._look(chosen, datetime.now(UTC), actor, "reindex", on_progress, dry_run=dry_run)
+        return self._ingest(
+            chosen, datetime.now(UTC), actor, "reindex", on_progress, dry_run=dry_run
+        )
 
     def refresh(
         self,
@@ -115,12 +117,12 @@ class Sources:
         actor: str = "clock",
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Take in what the sources that are due have new (see `Source.due`)."""
+        """Add what the sources that are due have new (see `Source.due`)."""
         now = now or datetime.now(UTC)
-        chosen = [one for one in self.all() if one.due(now)]
-        return self._look(chosen, now, actor, "refresh", on_progress)
+        chosen = [source for source in self.all() if source.due(now)]
+        return self._ingest(chosen, now, actor, "refresh", on_progress)
 
-    def _look(
+    def _ingest(
         self,
         chosen: list[Source],
         now: datetime,
@@ -131,8 +133,7 @@ class Sources:
         dry_run: bool = False,
     ) -> IngestResult:
         names = [source.uri for source in chosen]
-        read: dict[str, str | None] = {}
-        run = Intake(
+        ingest = Ingest(
             store=self._store,
             encoder=self._encoder,
             actor=actor,
@@ -142,54 +143,53 @@ class Sources:
             total=sources.total(names) if on_progress else None,
             on_progress=on_progress,
         )
-        try:
-            return run.take(self.read(names, read, known=self._page, seconds=MAX_SECONDS))
-        finally:
-            for source in chosen:
-                if source.uri in read and not dry_run:
-                    self._store.amend(source.after(now, read[source.uri]), *_STATUS)
+        result = ingest.run(self.read(names, known=self._page, seconds=MAX_SECONDS))
+        by_uri = {source.uri: source for source in chosen}
+        for source in () if dry_run else result.sources:
+            self._store.update_source(by_uri[source.uri].after(now, source.error))
+        return result
 
     def read(
         self,
         names: Iterable[str],
-        read: dict[str, str | None],
         stream: IO[bytes] | None = None,
-        known: Known = lambda _: None,
+        known: PageLookup = lambda _: None,
         seconds: float = math.inf,
-    ) -> Iterator[Item]:
-        """What stands there; each name goes into `read`, with its error where it gave nothing.
+    ) -> Iterator[SourceItem | SourceRead]:
+        """Yield what the sources hold; after each a `SourceRead`, with its error if it held none.
+
+        A fault of the store is no fault of the source and is raised.
 
         Args:
             names: paths and addresses, sources or not, or "-" for JSON lines on `stream`.
-            read: name -> error, or None where there is an article.
             stream: bytes for "-".
-            known: see `index.sources.read`.
-            seconds: that reading may take for each name; what is left then waits for the next time.
+            known: see `index.reading.sources.read`.
+            seconds: that reading each name may take; the rest is read the next time.
         """
         for name in names:
-            error = "It holds no report."
+            error: str | None = "It holds no report."
+            found = False
             try:
-                found = sources.read(name, stream, self._fetcher, known)
-                for item in _in_time(found, seconds):
-                    if isinstance(item, Failure):
-                        error = item.error
-                    else:
-                        read[name] = None
+                for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
+                    found = found or not isinstance(item, Failure)
+                    error = item.error if isinstance(item, Failure) else error
                     yield item
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
+            except StoreError:
+                raise
             except Exception as fault:  # noqa: BLE001 - one source must not starve those behind it
                 error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
                 yield Failure(name, error)
-            read.setdefault(name, error)
+            yield SourceRead(name, None if found else error)
 
     def remember(self, names: Iterable[str]) -> None:
-        """Look into places that were read whenever a reindex is asked for."""
+        """Add places that were read, to be read again when a reindex is asked for."""
         for name in names:
-            self._store.remember(_named(name))
+            self._store.add_source(_named(name))
 
-    def _page(self, address: str) -> Page | None:
+    def _page(self, address: str) -> PageState | None:
         with self._store.snapshot() as snapshot:
             return snapshot.page(address)
 
@@ -201,8 +201,12 @@ class Sources:
         raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
 
 
-def _in_time(items: Iterator[Item], seconds: float) -> Iterator[Item]:
-    """Items for as long as making them takes no longer; what is done with them does not count."""
+def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]:
+    """Yield items until producing them has taken `seconds`; the consumer's time is not counted.
+
+    Raises:
+        SourceError: the time is up.
+    """
     while True:
         started = time.monotonic()
         item = next(items, None)
@@ -215,7 +219,8 @@ def _in_time(items: Iterator[Item], seconds: float) -> Iterator[Item]:
 
 
 def _named(uri: str) -> Source:
-    if sources.is_address(uri):
+    """A source of that name, a path made absolute."""
+    if is_url(uri):
         return Source(uri, "url")
     path = Path(uri).expanduser().resolve()
     return Source(str(path), "folder" if path.is_dir() else "file")

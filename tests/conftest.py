@@ -1,8 +1,11 @@
-"""What all tests share: Hypothesis without deadlines, for machines that do other work too."""
+"""What all tests share: one thread a pass, and Hypothesis without deadlines."""
 
 from hypothesis import settings
 
+from index.encoder import prepare_process
+
 settings.register_profile("onrecord", deadline=None, max_examples=60)
 settings.load_profile("onrecord")
+prepare_process()
 
 pytest_plugins = ["support.newsroom"]

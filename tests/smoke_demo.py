@@ -1,11 +1,12 @@
-"""Run the README's main command as a newcomer would, and ask it something in a real browser.
+"""Runs the README's first command as a newcomer would, and opens its page in a real browser.
 
-Not a unit test: `.ci/run` starts it. It ends with status 0 when the page shows the quote.
+Not a unit test: `.ci/run` runs it. The exit status is 0 if the page shows the bot's greeting.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,7 +14,8 @@ import time
 from pathlib import Path
 
 ONRECORD = Path(sys.executable).parent / "onrecord"
-START_S = 120
+BROWSER = shutil.which("chromium") or shutil.which("google-chrome") or "chromium"
+START_TIMEOUT_S = 120
 
 
 def main() -> int:
@@ -26,7 +28,7 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as profile:
             page = subprocess.run(
                 [
-                    *("chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
+                    *(BROWSER, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic"),
                     *("--no-first-run", "--disable-background-networking"),
                     *("--disable-component-update", "--disable-sync"),
                     *(f"--user-data-dir={profile}", "--virtual-time-budget=8000", "--dump-dom"),
@@ -37,20 +39,20 @@ def main() -> int:
                 timeout=90,
                 check=True,
             ).stdout
-        shown = "The reports of the Hallow Dam story are in." in page
-        print("the page shows the greeting" if shown else page[-3000:])
+        greeted = "The reports of the Hallow Dam story are in." in page
+        print("the page shows the greeting" if greeted else page[-3000:])
     finally:
         demo.terminate()
         status = demo.wait(timeout=30)
-    return 0 if shown and status == 0 else 1
+    return 0 if greeted and status == 0 else 1
 
 
 def _address(demo: subprocess.Popen[str]) -> str:
-    ends = time.monotonic() + START_S
-    while demo.stdout and time.monotonic() < ends and (line := demo.stdout.readline()):
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while demo.stdout and time.monotonic() < deadline and (line := demo.stdout.readline()):
         print(line, end="")
-        if found := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
-            return found.group()
+        if address := re.search(r"http://127\.0\.0\.1:\d+/\S*", line):
+            return address.group()
     raise SystemExit("the demo did not print its address")
 
 

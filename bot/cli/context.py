@@ -1,68 +1,183 @@
-"""What the commands of `onrecord` share: their collection, progress, how they print and end."""
+"""What the commands of `onrecord` share: global options, the collection, progress, and output."""
 
 from __future__ import annotations
 
 import json
+import logging
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
+from functools import cached_property, partial
+from importlib.metadata import version
 from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from pydantic import BaseModel, Field, ValidationError
 from rich.console import Console
-from rich.progress import Progress as Bar
+from rich.progress import Progress as ProgressBar
 from rich.progress import TextColumn
+from typer import Context, Option
+from typer.core import TyperCommand
 
 from bot.cli.output import Result
 from bot.collections import Collections
-from bot.settings import Settings
+from bot.settings import Settings, load
 from index import (
     Archive,
+    Filters,
     InputError,
     OnRecordError,
     Progress,
     ProgressCallback,
     QuestionError,
     SentenceTransformerEncoder,
+    SettingsError,
+    parse_moment,
+    prepare_process,
 )
 
-FAILED, USAGE = 1, 2
-Made = Callable[[str, str | None], Result]  # of a question, and its id if it has one
-_DEFAULT = Settings.model_fields["collection"].default
+FAILED, USAGE = 1, 2  # exit statuses
+ResultOf = Callable[[str, str | None], Result]
+_DEFAULT_COLLECTION = Settings.model_fields["collection"].default
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Run:
-    """One run of the command: its settings, and in which form it prints."""
+    """One run of the command: its global options, each None or False if not given."""
 
-    settings: Settings
+    data: Path | None
+    collection: str | None
+    config: Path | None
     as_json: bool
+    debug: bool
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read at first use so that `--help` works without them."""
+        return load(data=self.data, collection=self.collection, config=self.config)
 
     def encoder(self, threads: int | None = None) -> SentenceTransformerEncoder:
-        """The encoder of the settings; loaded at first use."""
+        """The encoder of the settings; its model is loaded at first use."""
+        prepare_process()
         model = self.settings.model
         return SentenceTransformerEncoder(model.name, threads=threads or model.threads)
 
     @contextmanager
     def archive(
-        self, name: str | None = None, *, threads: int | None = None, make: bool = False
+        self, name: str | None = None, *, threads: int | None = None, create: bool = False
     ) -> Iterator[Archive]:
-        """The collection of this run; a name that there is none of is made only where told to."""
+        """Open this run's collection; only the default one is created without `create`."""
         name = name or self.settings.collection
-        with closing(Collections(self.settings, self.encoder(threads))) as library:
-            yield library.open(name, create=make or name == _DEFAULT)
+        with closing(Collections(self.settings, self.encoder(threads))) as collections:
+            yield collections.open(name, create=create or name == _DEFAULT_COLLECTION)
 
-    def show(self, made: Result) -> None:
-        """Print what a command came to; without colours where nobody looks at a terminal."""
-        text = json.dumps(made.document, ensure_ascii=False) if self.as_json else made.text
-        typer.echo(text)
-
-    def end(self, made: Result) -> None:
-        """Print what a command came to; the exit status tells whether something failed."""
-        self.show(made)
-        if made.failed:
+    def finish(self, result: Result) -> None:
+        """Print a result; the exit status says whether something failed."""
+        typer.echo(_json(result.document) if self.as_json else result.text)
+        if result.failed:
             raise typer.Exit(FAILED)
+
+
+class Command(TyperCommand):
+    """A command that also takes the global options, and reports an error as one sentence."""
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        return [*super().get_params(ctx), *_shared(ctx)]
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest = super().parse_args(ctx, args)
+        values = {option.name: ctx.params.pop(option.name) for option in _shared(ctx)}
+        if not ctx.resilient_parsing:  # as shell completion does, without a Run
+            ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
+        return rest
+
+    def invoke(self, ctx: Any) -> Any:
+        level = logging.DEBUG if ctx.obj.debug else logging.WARNING
+        logging.basicConfig(level=level, stream=sys.stderr)
+        try:
+            return super().invoke(ctx)
+        except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
+            raise
+        except Exception as error:
+            if ctx.obj.debug:
+                raise
+            sentence = str(error)
+            if not isinstance(error, OnRecordError | OSError):
+                sentence = f"unexpected error ({error!r}); run it again with --debug."
+            typer.echo(f"onrecord: {sentence}", err=True)
+            usage = isinstance(error, SettingsError | QuestionError)
+            raise typer.Exit(USAGE if usage else FAILED) from None
+
+
+def _shared(context: Any) -> list[Any]:
+    """The options of `onrecord` itself that its commands take too: the fields of Run."""
+    names = {field.name for field in fields(Run)}
+    return [option for option in context.parent.command.params if option.name in names]
+
+
+app = typer.Typer(
+    name="onrecord",
+    help="Answers questions about news reports by quoting them.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+command = partial(app.command, cls=Command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"onrecord {version('onrecord')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _global_options(
+    context: Context,
+    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
+    collection: Annotated[
+        str | None, Option(help="Collection, such as server-ID [ONRECORD_COLLECTION].")
+    ] = None,
+    config: Annotated[Path | None, Option(help="Settings file [ONRECORD_CONFIG].")] = None,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    debug: Annotated[bool, Option("--debug", help="Show logs and tracebacks.")] = False,
+    _version: Annotated[
+        bool, Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    context.obj = Run(data, collection, config, as_json, debug)
+
+
+@contextmanager
+def progress(description: str) -> Iterator[ProgressCallback | None]:
+    """Show a progress bar on a terminal, and nothing elsewhere."""
+    console = Console(stderr=True, emoji=False)
+    if not console.is_terminal:
+        yield None
+        return
+    title = TextColumn("{task.fields[title]}", markup=False)
+    columns = [*ProgressBar.get_default_columns(), title]
+    with ProgressBar(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(description, total=None, title="")
+
+        def update(state: Progress) -> None:
+            completed = state.articles or state.sentences
+            bar.update(task, completed=completed, total=state.total, title=state.title[:40])
+
+        yield update
+
+
+def filters_of(
+    publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
+) -> Filters:
+    """The filters of a question; dates are ISO 8601 or in words."""
+    today = datetime.now(UTC).date()
+    ends = parse_moment(until, today, last=True), parse_moment(as_of, today, last=True)
+    return Filters(tuple(publishers or ()), parse_moment(since, today), *ends)
 
 
 class _Query(BaseModel, coerce_numbers_to_str=True):
@@ -70,54 +185,46 @@ class _Query(BaseModel, coerce_numbers_to_str=True):
     text: str = ""
 
 
-@contextmanager
-def progress(word: str) -> Iterator[ProgressCallback | None]:
-    """A bar on a terminal, nothing elsewhere."""
-    console = Console(stderr=True, emoji=False)
-    if not console.is_terminal:
-        yield None
-        return
-    title = TextColumn("{task.fields[title]}", markup=False)
-    with Bar(*Bar.get_default_columns(), title, console=console, transient=True) as bar:
-        task = bar.add_task(word, total=None, title="")
+def for_each_question(
+    run: Run, question: str | None, queries: Path | None, result_of: ResultOf
+) -> None:
+    """Print the result of a question, or a JSON line for each query in a file, in order.
 
-        def watcher(made: Progress) -> None:
-            done = made.articles or made.sentences
-            bar.update(task, completed=done, total=made.total, title=made.title[:40])
-
-        yield watcher
-
-
-def each(run: Run, question: str | None, queries: Path | None, made: Made) -> None:
-    """Print what is made of a question, or of each in a file: one JSON line each, in order.
-
-    A query that fails says so in its own line.
+    `result_of` is called with a question and the id of its query. A query that fails gets a line
+    that says why.
     """
     if queries is None:
         if question is None:
             raise QuestionError("Ask a question, or name a file of them with --queries.")
-        run.end(made(question, None))
+        run.finish(result_of(question, None))
         return
-    try:
-        lines = queries.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise InputError(f"{queries} cannot be read ({error.strerror}).") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{queries} is no text in UTF-8: write JSON lines into it.") from error
     failed = False
-    for number, line in enumerate(lines, 1):
-        if not line.strip():
-            continue
+    for number, line in read_lines(queries):
         key = None
         try:
             query = _Query.model_validate_json(line)
             key = query.key
-            document = made(query.text, key).document
-        except ValidationError:
-            wrong = f'Line {number} is not like {{"_id": …, "text": "…"}}.'
-            document, failed = {"id": key, "error": wrong}, True
-        except OnRecordError as error:
-            document, failed = {"id": key, "error": str(error)}, True
-        typer.echo(json.dumps(document, ensure_ascii=False))
+            document = result_of(query.text, key).document
+        except (ValidationError, OnRecordError) as error:
+            sentence = str(error)
+            if isinstance(error, ValidationError):
+                sentence = f'Line {number} is not of the form {{"_id": …, "text": "…"}}.'
+            document, failed = {"id": key, "error": sentence}, True
+        typer.echo(_json(document))
     if failed:
         raise typer.Exit(FAILED)
+
+
+def read_lines(path: Path) -> list[tuple[int, str]]:
+    """The lines of a UTF-8 file that are not blank, with their numbers; raises InputError."""
+    try:
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is not UTF-8 text.") from error
+    return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _json(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False)

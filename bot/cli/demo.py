@@ -3,65 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import tempfile
 import webbrowser
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime
-from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import discord
+import simcord
 
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
 from index import Encoder, SettingsError
 
-if TYPE_CHECKING:
-    import simcord
+_GREETING = """\
+The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:
+- Had the crews been warned about the gate?
+- How many people died?
+- When was the dam built?
+- Who won the election?
 
-GREETING = (
-    "The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:\n"
-    "- Had the crews been warned about the gate?\n- How many people died?\n"
-    "- When was the dam built?\n- Who won the election?\n\n"
-    "Reply to an answer to ask on; `/help` says what else there is."
-)
+Reply to an answer to ask a follow-up; `/help` says what else there is."""
 _COLLECTION = "sample"
-_SETTLE_S = 60.0  # how long a reply may take before the page gives it up
+_REPLY_TIMEOUT_S = 60.0
 _TICK_S = 1.0
-_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run(encoder: Encoder, *, port: int, browser: bool) -> None:
-    """Serve the sample reports until stopped; what is done there is gone afterwards.
+    """Serve the sample reports until stopped, from a folder that is deleted afterwards.
 
     Raises:
-        SettingsError: the extra is not installed, or the port is taken.
+        SettingsError: the port is taken.
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
-        library = Collections(settings, encoder)
+        collections = Collections(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
-            library.open(_COLLECTION).add([str(sample)], actor="demo")
-
-        bot = OnRecord(library, settings)
-        asyncio.run(_serve(bot, port=port, browser=browser))
+            collections.open(_COLLECTION).add([str(sample)], actor="demo")
+        asyncio.run(_serve(OnRecord(collections, settings), port=port, browser=browser))
 
 
 async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
-    """Run the bot in a simulated Discord until SIGINT, SIGTERM or the page's own end; close it."""
-    logging.getLogger("discord.state").setLevel(logging.ERROR)  # simcord's self-check has no guilds
-    try:
-        import simcord  # noqa: PLC0415 - comes with the extra only
-    except ImportError:
-        raise SettingsError('The demo needs its extra: pip install "onrecord[demo]".') from None
-    env = simcord.Env(bot, settle_timeout=_SETTLE_S, shard_count=None if bot.shard_count else 1)
-    _keep_time(env)  # before the start: later it would run the timers of all the days between
+    """Run the bot in a simulated Discord until a signal or until the page ends the session."""
+    shards = None if bot.shard_count else 1  # a sharded client needs a count
+    env = simcord.Env(bot, settle_timeout=_REPLY_TIMEOUT_S, shard_count=shards)
+    _advance_clock(env)  # before the start: later it would run the timers of all the days between
     try:
         await env.start()
         try:
@@ -74,68 +65,51 @@ async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
         await bot.close()
 
 
+class _Person(simcord.MemberActor):
+    """A member whose replies mention the author replied to, as Discord's do by default."""
+
+    async def send(self, channel: Any, content: str = "", **options: Any) -> discord.Message:
+        if reply_to := options.get("reply_to"):
+            content = f"{reply_to.message.author.mention} {content}"
+        return await super().send(channel, content, **options)
+
+
 async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool) -> None:
     """Open the page on a server with one channel, an editor and a reader."""
     if bot.user is not None:
         await bot.user.edit(username="On Record")
     guild = env.create_guild("The Newsroom")
     channel = guild.create_text_channel("newsroom", topic="Type / to see what the bot can do")
-    allowed = discord.Permissions(manage_guild=True, manage_messages=True)
-    desk = guild.create_role("Editors", permissions=allowed)
+    editors = guild.create_role(
+        "Editors", permissions=discord.Permissions(manage_guild=True, manage_messages=True)
+    )
     reader = guild.add_member(env.create_user("reader", global_name="Reader"))
-    editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[desk])
-    people = (reader, editor)
-    for person in people:
-        name = f"<@{bot.user.id}>" if bot.user else ""
-        setattr(person, "send", partial(_pinging, person.send, name))  # noqa: B010 - a method
+    editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[editors])
+    people = [_Person(env, guild, member.user) for member in (reader, editor)]
     async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
-        _follow(page)
         room = bot.get_channel(channel.id)
         if isinstance(room, discord.TextChannel):
-            await room.send(GREETING)  # once the page is there, so that it opens on this message
+            await room.send(_GREETING)  # after the page is open, so that it follows new messages
         print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
         if browser:
             await asyncio.to_thread(webbrowser.open, page.url)
         await _until_stopped(env, page.wait_closed())
 
 
-async def _pinging(
-    send: Callable[..., Awaitable[Any]], name: str, channel: Any, content: str = "", **how: Any
-) -> Any:
-    """Send what was typed in the page; a reply pings, as Discord has it unless told otherwise."""
-    replying = how.get("reply_to") is not None
-    return await send(channel, f"{name} {content}" if replying else content, **how)
-
-
 async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
-    """Keep the simulated clock going until `closed` or a signal."""
-    loop = asyncio.get_running_loop()
+    """Keep the simulated clock running until `closed`, SIGINT or SIGTERM."""
     stopped = asyncio.ensure_future(closed)
-    for number in _STOP_SIGNALS:
-        loop.add_signal_handler(number, stopped.cancel)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.cancel)
     try:
         while not stopped.done():
             await asyncio.wait([stopped], timeout=_TICK_S)
-            _keep_time(env)
+            _advance_clock(env)
     finally:
         stopped.cancel()
-        for number in _STOP_SIGNALS:
-            loop.remove_signal_handler(number)
 
 
-def _keep_time(env: simcord.Env) -> None:
-    """Bring the simulated clock, which stands still by itself, to the present."""
+def _advance_clock(env: simcord.Env) -> None:
+    """Set the simulated clock, which stands still, to the present."""
     behind = (datetime.now(UTC) - env.now()).total_seconds()
     env.backend.clock.advance(max(0.0, behind))
-
-
-def _follow(page: Any) -> None:
-    """Make the page scroll to each new reply; by itself it stays where /ask was typed."""
-    publish, newest = page._publish, page._initial_target  # noqa: SLF001 - simcord < 3.3 only
-
-    def publish_at_newest(view: Any, *, reason: str = "action") -> None:
-        if reason == "action":
-            view.target_id, view.window_end_id = newest(view.viewer, view.channel_id), None
-        publish(view, reason=reason)
-
-    page._publish = publish_at_newest  # noqa: SLF001 - as above

@@ -1,35 +1,41 @@
-"""Runs against qrels: how good is the ranking, and how well does it decline?
+"""Measures how good the ranking is, and how well it declines, against judged questions.
 
-A set is in BEIR's layout (Thakur et al. 2021): corpus.jsonl[.gz], queries.jsonl and
+A data set is in BEIR's layout (Thakur et al. 2021): corpus.jsonl[.gz], queries.jsonl and
 qrels/SPLIT.tsv with article ids. `evidence.jsonl` ({query_id, article_id, text}) adds gold
-sentences, and `metadata.answerable` in the queries tells which cannot be answered.
+sentences, and `metadata.answerable` in the queries says which of them the corpus answers.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import math
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import BaseModel, Field, ValidationError
+from scipy.stats import bootstrap
+from sklearn.metrics import ndcg_score, roc_auc_score
 
-from index import Archive, Article, Failure, ProgressCallback, Ranking, Sentence, SourceError
+from bot.cli.context import read_lines
+from bot.cli.output import Result
+from bot.views.text import failure_line
+from index import Archive, Article, InputError, ProgressCallback, Ranking, Sentence
 
-_GOLD_OVERLAP = 0.8  # of the shorter of two sentences
-_K = 10
+_DEPTH = 10
+_GOLD_OVERLAP = 0.8  # of the shorter of two sentences: our splits and the gold ones differ a little
 _RESAMPLES = 1_000
+_Row = TypeVar("_Row", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A gold sentence: [start, end) of an article."""
+    """A gold sentence: [start, end) of an article's text."""
 
     article_id: str
     start: int
@@ -38,7 +44,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A query with what is right for it; `answerable` None where the set does not tell."""
+    """A query with the grades of its relevant articles; `answerable` is None if unknown."""
 
     query_id: str
     text: str
@@ -47,91 +53,70 @@ class Question:
     answerable: bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure and its 95 % interval, by the percentile bootstrap over questions (Efron 1979)."""
-
-    value: float
-    low: float
-    high: float
+class _QueryRow(BaseModel):
+    key: str = Field(alias="_id")
+    text: str
+    metadata: dict[str, Any] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What was measured.
-
-    Attributes:
-        dataset: the folder's name.
-        queries: how many questions were asked.
-        estimates: by name, over the questions each applies to; what the set has no judgements
-            for is left out. `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold
-            sentences where the set has them, else over articles; `answered@5%` is the share of
-            answerable questions answered when 5 % of the unanswerable ones are.
-    """
-
-    dataset: str
-    queries: int
-    estimates: Mapping[str, Estimate]
-    seconds_per_query: float
+class _EvidenceRow(BaseModel):
+    query_id: str
+    article_id: str
+    text: str
 
 
 def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Question]:
-    """Questions of a split, with their evidence found in the stored articles.
+    """The questions of a split, with their evidence located in the stored articles.
 
     Raises:
-        SourceError: the folder is not in this layout, or has nothing to ask.
+        InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    queries, qrels = folder / "queries.jsonl", folder / "qrels" / f"{split}.tsv"
-    if missing := [path.name for path in (queries, qrels) if not path.is_file()]:
-        raise SourceError(
-            f"{folder} lacks {', '.join(missing)}: it needs corpus.jsonl, queries.jsonl and "
-            "qrels/SPLIT.tsv; name the split with --split."
-        )
-    judged = _judgements(qrels)
-    evidence = _evidence(folder / "evidence.jsonl", articles)
+    grades = _grades(folder / "qrels" / f"{split}.tsv")
+    evidence: dict[str, list[Evidence]] = defaultdict(list)
+    gold_file = folder / "evidence.jsonl"
+    for gold in _rows(gold_file, _EvidenceRow) if gold_file.exists() else ():
+        article, text = articles.get(gold.article_id), gold.text.strip()
+        if article and (start := article.text.find(text)) >= 0:
+            evidence[gold.query_id].append(Evidence(gold.article_id, start, start + len(text)))
     questions = []
-    for row in _rows(queries, "_id", "text"):
-        metadata = row.get("metadata")
-        answerable = metadata.get("answerable") if isinstance(metadata, dict) else None
-        right, gold = judged.get(row["_id"], {}), tuple(evidence.get(row["_id"], ()))
-        if row["_id"] in judged or answerable is False:
-            questions.append(Question(row["_id"], row["text"], right, gold, answerable))
+    for query in _rows(folder / "queries.jsonl", _QueryRow):
+        answerable = query.metadata.get("answerable")
+        if query.key in grades or answerable is False:
+            judged = grades.get(query.key, {}), tuple(evidence[query.key])
+            questions.append(Question(query.key, query.text, *judged, answerable))
     if not questions:
-        raise SourceError(f"{qrels} judges none of the questions in {queries.name}.")
+        raise InputError(f"{folder}/qrels/{split}.tsv judges no question of queries.jsonl.")
     return questions
 
 
-def _judgements(path: Path) -> dict[str, dict[str, int]]:
-    """Grades over 0 by query and article: some sets also list what was judged to be of no use."""
-    found: dict[str, dict[str, int]] = {}
-    for number, line in _lines(path):
+def _grades(path: Path) -> dict[str, dict[str, int]]:
+    """Grades above 0 by query and article; some sets also list what was judged irrelevant."""
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    for number, line in read_lines(path):
         try:
             query_id, article_id, grade = line.split("\t")
             if int(grade) > 0:
-                found.setdefault(query_id, {})[article_id] = int(grade)
+                grades[query_id][article_id] = int(grade)
         except ValueError as error:
             if number > 1:  # the first line names the columns
-                raise SourceError(
-                    f"{path}, line {number}: a query, an article and a whole number are needed, "
-                    "with tabs between them."
-                ) from error
-    return found
+                wanted = "a query id, an article id and a whole number, separated by tabs"
+                raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
+    return dict(grades)
 
 
-def _evidence(path: Path, articles: Mapping[str, Article]) -> dict[str, list[Evidence]]:
-    """Gold sentences by query, where they stand in the stored articles."""
-    found: dict[str, list[Evidence]] = {}
-    for row in _rows(path, "query_id", "article_id", "text") if path.is_file() else ():
-        text, article = row["text"].strip(), articles.get(row["article_id"])
-        start = article.text.find(text) if article else -1
-        if start >= 0:
-            gold = Evidence(row["article_id"], start, start + len(text))
-            found.setdefault(row["query_id"], []).append(gold)
-    return found
+def _rows(path: Path, model: type[_Row]) -> Iterator[_Row]:
+    """The rows of a file of JSON lines."""
+    for number, line in read_lines(path):
+        try:
+            yield model.model_validate_json(line)
+        except ValidationError as error:
+            names = ", ".join(field.alias or name for name, field in model.model_fields.items())
+            wanted = f"a JSON object with {names}"
+            raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
 
 
 def collection_name(folder: Path, model: str) -> str:
-    """Where a set is indexed: named after the folder, its corpus' content and the encoder."""
+    """The name of a data set's collection: its folder, and a hash of its corpus and the encoder."""
     with _corpus(folder).open("rb") as file:
         digest = hashlib.file_digest(file, "sha256")
     digest.update(model.encode())
@@ -140,156 +125,125 @@ def collection_name(folder: Path, model: str) -> str:
 
 
 def _corpus(folder: Path) -> Path:
-    for name in ("corpus.jsonl", "corpus.jsonl.gz"):
-        if (folder / name).is_file():
-            return folder / name
-    raise SourceError(f"{folder} has no corpus.jsonl or corpus.jsonl.gz.")
+    for file in (folder / "corpus.jsonl", folder / "corpus.jsonl.gz"):
+        if file.is_file():
+            return file
+    wanted = "corpus.jsonl or corpus.jsonl.gz, queries.jsonl and qrels/SPLIT.tsv"
+    raise InputError(f"{folder} has no corpus: a data set holds {wanted}.")
 
 
 def evaluate(
-    archive: Archive,
-    folder: Path,
-    *,
-    split: str = "test",
-    run: Path | None = None,
-    on_progress: ProgressCallback | None = None,
-) -> tuple[Figures, list[Failure]]:
-    """Index a set's corpus into `archive` where it is not there yet, and measure.
+    archive: Archive, folder: Path, split: str, on_progress: ProgressCallback | None = None
+) -> Result:
+    """The figures of a data set, whose corpus is added to `archive` first.
 
-    Args:
-        archive: best a collection of its own for each set.
-        folder: in BEIR's layout.
-        split: which qrels.
-        run: file to write the ranked articles to, in TREC's format.
-        on_progress: called with the progress of indexing.
+    `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold sentences if there are any,
+    else over articles; `answered@5%` is the share of answerable questions answered when 5 % of the
+    unanswerable ones are. What the data set has no judgements for is missing. NAME_interval
+    is a 95 % interval by the percentile bootstrap over questions (Efron 1979).
 
     Raises:
-        SourceError: the folder is not in this layout, or has nothing to ask.
+        InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    report = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress)
+    failed = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress).failed
     articles = {article.article_id: article for article in archive.articles()}
     if not articles:
-        why = f" ({report.failed[0].error})" if report.failed else ""
-        raise SourceError(f"{_corpus(folder)} holds no article that can be read{why}.")
+        reason = f" ({failed[0].error})" if failed else ""
+        raise InputError(f"{_corpus(folder)} holds no article that can be read{reason}.")
     questions = load(folder, split, articles)
     archive.prepare()
     started = time.perf_counter()
     rankings = [archive.search(question.text) for question in questions]
-    seconds = (time.perf_counter() - started) / max(len(questions), 1)
-    pairs = [*zip(questions, rankings, strict=True)]
-    if run is not None:
-        run.write_text("".join(_run_lines(pairs)), encoding="utf-8")
-    figures = Figures(folder.name, len(pairs), _ranking(pairs) | _declining(pairs), seconds)
-    return figures, [*report.failed]
+    seconds = (time.perf_counter() - started) / len(questions)
+    document = {
+        "dataset": folder.name,
+        "queries": len(questions),
+        **_figures(questions, rankings),
+        "seconds_per_query": round(seconds, 4),
+    }
+    lines = [f"{name:>28}  {value}" for name, value in document.items()]
+    lines += [f"Failed: {failure_line(failure)}" for failure in failed]
+    return Result(document, "\n".join(lines), failed=bool(failed))
 
 
-def _run_lines(pairs: Iterable[tuple[Question, Ranking]]) -> Iterator[str]:
-    for question, ranking in pairs:
-        for rank, (article, score) in enumerate(ranking.by_article(), 1):
-            yield f"{question.query_id} Q0 {article.article_id} {rank} {score:.6f} onrecord\n"
-
-
-def _ranking(pairs: Sequence[tuple[Question, Ranking]]) -> dict[str, Estimate]:
-    """How high what is right ranks, over the questions for which it is known."""
-    values: dict[str, list[float]] = {}
-    sentences = any(question.evidence for question, _ in pairs)
-    for question, ranking in pairs:
+def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, Any]:
+    """All figures that the judgements allow, each with its interval."""
+    values: dict[str, list[float]] = defaultdict(list)
+    confidences: dict[bool | None, list[float]] = defaultdict(list)
+    has_evidence = any(question.evidence for question in questions)
+    for question, ranking in zip(questions, rankings, strict=True):
+        confidences[question.answerable].append(ranking.confidence)
         if not question.articles:
             continue
         ids = [article.article_id for article, _ in ranking.by_article()]
-        right = [rank for rank, one in enumerate(ids, 1) if one in question.articles]
-        row = {
-            "ndcg@10": ndcg(ids, question.articles, _K),
-            "recall@10": sum(rank <= _K for rank in right) / len(question.articles),
-        }
+        ranks = [rank for rank, article_id in enumerate(ids, 1) if article_id in question.articles]
+        values["ndcg@10"].append(ndcg(ids, question.articles, _DEPTH))
+        values["recall@10"].append(_recall(ranks, len(question.articles)))
         if question.evidence:
-            right = _gold_ranks(question, ranking.sentences)
-            found = sum(rank <= _K for rank in right) / len(question.evidence)
-            row |= {"evidence_recall@10": found}
-            row |= {f"hit@{k}": float(min(right, default=k + 1) <= k) for k in (4, _K)}
-        if question.evidence or not sentences:
-            first = min(right, default=_K + 1)
-            row["mrr@10"] = 1 / first if first <= _K else 0.0
-        for name, value in row.items():
-            values.setdefault(name, []).append(value)
-    return {name: _estimate(lambda drawn: float(drawn.mean()), own) for name, own in values.items()}
+            ranks = _gold_ranks(question, ranking.sentences)
+            values["evidence_recall@10"].append(_recall(ranks, len(question.evidence)))
+            for depth in (4, _DEPTH):
+                values[f"hit@{depth}"].append(min(ranks, default=depth + 1) <= depth)
+        if question.evidence or not has_evidence:
+            first = min(ranks, default=_DEPTH + 1)
+            values["mrr@10"].append(1 / first if first <= _DEPTH else 0)
+    figures: dict[str, Any] = {}
+    for name, sample in values.items():
+        figures |= _estimate(name, np.mean, sample)
+    if confidences[True] and confidences[False]:
+        figures |= _estimate("decline_auroc", auroc, confidences[True], confidences[False])
+        figures |= _estimate("answered@5%", answered_at, confidences[True], confidences[False])
+    return figures
 
 
-def _declining(pairs: Sequence[tuple[Question, Ranking]]) -> dict[str, Estimate]:
-    """How well confidence tells questions that can be answered from those that cannot."""
-    of = {
-        kind: [ranking.confidence for question, ranking in pairs if question.answerable is kind]
-        for kind in (True, False)
-    }
-    if not all(of.values()):
-        return {}
+def _recall(ranks: Sequence[int], relevant: int) -> float:
+    return sum(rank <= _DEPTH for rank in ranks) / relevant
+
+
+def _estimate(
+    name: str, figure: Callable[..., float], *samples: Sequence[float]
+) -> dict[str, float | list[float]]:
+    """A figure of one or more samples, and its interval; the same each time."""
+    arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
+    value = float(figure(*arrays))
+    low = high = value
+    if min(map(len, arrays)) > 1:  # one value alone has nothing to be drawn from
+        low, high = bootstrap(
+            arrays, figure, n_resamples=_RESAMPLES, method="percentile", vectorized=False, rng=0
+        ).confidence_interval
     return {
-        "decline_auroc": _estimate(auroc, of[True], of[False]),
-        "answered@5%": _estimate(answered_at, of[True], of[False]),
+        name: round(value, 4),
+        f"{name}_interval": [round(float(low), 4), round(float(high), 4)],
     }
-
-
-def _estimate(figure: Callable[..., float], *samples: Sequence[float]) -> Estimate:
-    """A figure of one or more samples, each drawn again for the interval; repeatable."""
-    own = [np.asarray(sample, dtype=np.float64) for sample in samples]
-    draw = np.random.default_rng(0)
-    again = [figure(*(draw.choice(one, len(one)) for one in own)) for _ in range(_RESAMPLES)]
-    low, high = np.percentile(again, [2.5, 97.5])
-    return Estimate(figure(*own), float(low), float(high))
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
     """Normalised discounted cumulative gain at k (Järvelin, Kekäläinen 2002), linear gains."""
-    gain = sum(grades.get(one, 0) / math.log2(rank + 1) for rank, one in enumerate(ranked[:k], 1))
-    best = sorted(grades.values(), reverse=True)[:k]
-    ideal = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(best, 1))
-    return gain / ideal if ideal else 0.0
+    gains = [grades.get(article_id, 0) for article_id in ranked[:k]]
+    gains += [0] * (k - len(gains))
+    gains += [grade for article_id, grade in grades.items() if article_id not in ranked[:k]]
+    return float(ndcg_score([gains], [range(len(gains), 0, -1)], k=k, ignore_ties=True))
 
 
 def auroc(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> float:
     """How often a positive scores above a negative; ties count half. Neither may be empty."""
-    above, below = np.asarray(positives), np.sort(np.asarray(negatives))
-    wins = np.searchsorted(below, above, "left") + np.searchsorted(below, above, "right")
-    return float(wins.mean() / 2 / len(below))
+    labels = [1] * np.size(positives) + [0] * np.size(negatives)
+    return float(roc_auc_score(labels, np.concatenate([positives, negatives])))
 
 
 def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: float = 0.05) -> float:
-    """Share of positives above the threshold that a share `wrongly` of negatives passes."""
+    """The share of positives above the threshold that a share `wrongly` of negatives passes."""
     return float(np.mean(np.asarray(positives) > np.quantile(np.asarray(negatives), 1 - wrongly)))
 
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
-    """The rank at which each gold sentence that was found first appears."""
-    found = (
-        next((rank for rank, one in enumerate(sentences, 1) if _is_gold(one, gold)), None)
-        for gold in question.evidence
-    )
-    return [rank for rank in found if rank is not None]
-
-
-def _is_gold(sentence: Sentence, gold: Evidence) -> bool:
-    """They share most of the shorter one."""
-    shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
-    shorter = min(sentence.end - sentence.start, gold.end - gold.start)
-    return sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter
-
-
-def _rows(path: Path, *fields: str) -> Iterator[dict[str, Any]]:
-    """The objects of a file of JSON lines, in all of which some fields must be texts."""
-    for number, line in _lines(path):
-        try:
-            row = json.loads(line)
-        except ValueError as error:
-            raise SourceError(f"{path}, line {number}: this is not JSON ({error}).") from error
-        if not isinstance(row, dict) or not all(isinstance(row.get(f), str) for f in fields):
-            raise SourceError(f"{path}, line {number}: {', '.join(fields)} are needed, as texts.")
-        yield row
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines that are not blank, by number."""
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"{path} cannot be read as text in UTF-8 ({error}).") from error
-    return ((number, line) for number, line in enumerate(lines, 1) if line.strip())
+    """The rank at which each gold sentence that was retrieved first appears."""
+    ranks = []
+    for gold in question.evidence:
+        for rank, sentence in enumerate(sentences, 1):
+            shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
+            shorter = min(sentence.end - sentence.start, gold.end - gold.start)
+            if sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter:
+                ranks.append(rank)
+                break
+    return ranks

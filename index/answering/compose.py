@@ -5,99 +5,120 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
+from typing import Any
 
 from index.answering import decline
 from index.answering.agreement import agreement, voice
 from index.answering.independence import independence
-from index.answering.select import asks_of_the_past, passages, unheard, voiced
-from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Passage
+from index.answering.select import passages
+from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, Passage, Side
+from index.ranking.query import Query
 from index.ranking.rank import Ranking, weights
-from index.text.rewrites import is_rewrite
+
+_CLOSE = 5  # sentences among which the speaker that the question asks for is looked for
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
-    """How far the best passages answer the question: confidence 0..1 and, if too weak, why."""
+class Context:
+    """What an answer depends on beside the question and the reports.
 
-    confidence: float
-    reason: str | None
+    Attributes:
+        filters: which articles may answer.
+        generation: of the collection.
+        model: names the encoder.
+        threshold: the confidence below which a question is declined, 0..1.
+    """
+
+    filters: Filters
+    generation: int
+    model: str
+    threshold: float
+
+    def answer(self, query: Query, **fields: Any) -> Answer:
+        """An answer with an id that names the question and all that the answer depends on."""
+        filters, after = self.filters, query.after
+        parts = [query.question, sorted(filters.publishers), self.generation, self.model]
+        parts += [weights(), self.threshold]
+        parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+        parts += [after.new_words, repr(after.quoted)] if after else []
+        return Answer(
+            answer_id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12],
+            question=query.question,
+            filters=filters,
+            generation=self.generation,
+            model=self.model,
+            **fields,
+        )
 
 
-def compose(
-    ranking: Ranking,
-    *,
-    filters: Filters,
-    generation: int,
-    model: str,
-    threshold: float,
-    after: FollowUp | None = None,
-) -> Answer:
-    """Answer from a ranking, or decline where confidence is under the threshold."""
+def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context: Context) -> Answer:
+    """Answer from a ranking, or decline if confidence is below the threshold.
+
+    Args:
+        ranking: what was found.
+        rewrites: for each article id, the ids of the articles that copy or rewrite it.
+        context: what else the answer depends on.
+    """
     question = ranking.query.question
-    judged = judge(ranking, threshold, filters)
-    answered = judged.reason is None
-    found = passages(ranking, filters, after)[: None if answered else 1]
-    made, denying = agreement(question, found, ranking.vectors)
-    updated = made is not None and made.kind == "updated"
-    if made and updated and not asks_of_the_past(ranking, filters):  # what holds now leads
-        found = _led_by(found, made.sides[1].quotes)
-        made, denying = agreement(question, found, ranking.vectors)
-    sources = citations(found, ranking.articles)
-    quotes = tuple(
-        cited(passage, sources, denies=number in denying) for number, passage in enumerate(found)
-    )
-    return Answer(
-        answer_id=answer_id(
-            question, filters, generation, f"{model} {weights()} {threshold}", after
-        ),
-        question=question,
-        filters=filters,
-        generation=generation,
-        model=model,
-        status="answered" if answered else "declined",
-        confidence=judged.confidence,
-        quotes=quotes if answered else (),
+    confidence, reason = _judge(ranking, context)
+    chosen = passages(ranking, rewrites)[: None if reason is None else 1]
+    relation, denying = agreement(question, chosen, ranking.vectors)
+    if relation and relation.kind == "updated" and not _asks_about_past(ranking):
+        chosen, relation = _latest_first(chosen, relation)
+    sources = citations(chosen, ranking.articles, rewrites)
+    quotes = tuple(cited(p, sources, denies=n in denying) for n, p in enumerate(chosen))
+    return context.answer(
+        ranking.query,
+        status="declined" if reason else "answered",
+        confidence=confidence,
+        quotes=() if reason else quotes,
         citations=sources,
-        agreement=made,
-        reason=judged.reason,
-        closest=quotes[0] if quotes and not answered else None,
-        scores=tuple(passage.score for passage in found),
+        agreement=relation,
+        reason=reason,
+        closest=quotes[0] if quotes and reason else None,
+        scores=tuple(passage.score for passage in chosen),
     )
 
 
-def judge(ranking: Ranking, threshold: float, filters: Filters) -> Judgement:
-    """Whether the best passages are enough to answer from."""
+def _judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
+    """The confidence, and the reason to decline if the best passages do not answer.
+
+    A question for somebody's words has few words to be near to: that a sentence is theirs is proof
+    enough, and that no report has the name is proof of the contrary.
+    """
     if not ranking.sentences:
-        where = "that pass the filters" if filters else "in this collection yet"
-        return Judgement(0.0, f"There are no reports {where}.")
+        where = "that pass the filters" if context.filters else "in this collection yet"
+        return 0.0, f"There are no reports {where}."
     confidence = ranking.confidence
-    theirs = voiced(ranking)
-    if theirs:
-        confidence = max(confidence, threshold)
-    if confidence >= threshold and (theirs or not unheard(ranking)):
-        return Judgement(confidence, decline.uncounted(ranking))
-    return Judgement(confidence, decline.reason(ranking))
+    if ranking.features["speaker"][:_CLOSE].max() == 1:
+        return max(confidence, context.threshold), decline.missing_count(ranking)
+    if confidence >= context.threshold and not decline.unknown_speaker(ranking):
+        return confidence, decline.missing_count(ranking)
+    return confidence, decline.reason(ranking)
 
 
-def answer_id(
-    question: str, filters: Filters, generation: int, model: str, after: FollowUp | None = None
-) -> str:
-    """Twelve hex digits that name question, filters, generation, what judges and came before."""
-    parts = [question, sorted(filters.publishers), generation, model]
-    parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
-    parts += [after.words, repr(after.told)] if after else []
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12]
+def _asks_about_past(ranking: Ranking) -> bool:
+    """Whether the question names a time, or asks for the first reports."""
+    dates = [a.published.date() for a in ranking.articles.values() if a.published]
+    days = ranking.query.days(max(dates, default=None))
+    return ranking.query.order == "oldest" or bool(days)
 
 
-def _led_by(found: Sequence[Passage], first: Sequence[int]) -> list[Passage]:
-    """The passages, those of some indices in front."""
-    rest = [passage for number, passage in enumerate(found) if number not in first]
-    return [*(found[number] for number in first), *rest]
+def _latest_first(
+    chosen: Sequence[Passage], relation: Agreement
+) -> tuple[list[Passage], Agreement]:
+    """The passages with those of the later side in front, and the relation of them."""
+    later = relation.sides[1].quotes
+    order = [*later, *(n for n in range(len(chosen)) if n not in later)]
+    place = {old: new for new, old in enumerate(order)}
+    sides = [Side(tuple(sorted(place[n] for n in s.quotes)), s.speaker) for s in relation.sides]
+    return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
 
 
 def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False) -> CitedQuote:
-    """A passage as a quote; who negates what another quote says denies it, whatever the verb."""
+    """A passage as a quote; a claim that negates another quote is a denial, whatever its verb."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
     said = voice(passage)
     return CitedQuote(
@@ -109,15 +130,15 @@ def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False
     )
 
 
-def citations(found: Sequence[Passage], articles: Mapping[str, Article]) -> tuple[Citation, ...]:
-    """The reports quoted, then those that have the same sentences, with their independence."""
-    ids = [passage.article.article_id for passage in found]
-    ids += [article_id for passage in found for article_id in passage.also]
+def citations(
+    chosen: Sequence[Passage],
+    articles: Mapping[str, Article],
+    rewrites: Mapping[str, AbstractSet[str]],
+) -> tuple[Citation, ...]:
+    """The reports that are quoted, then those with the same sentences, with their independence."""
+    ids = [passage.article.article_id for passage in chosen]
+    ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
-    rewrites = {
-        a.article_id: {b.article_id for b in listed if b is not a and is_rewrite(a.text, b.text)}
-        for a in listed
-    }
     return tuple(
         Citation(number, article, tuple(sorted(other + 1 for other in others)))
         for number, (article, others) in enumerate(

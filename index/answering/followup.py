@@ -1,6 +1,6 @@
-"""Follow-ups: "And who denied it?" in reply to an answer -> a question that stands by itself.
+"""Follow-ups: "And who denied it?" in reply to an answer -> a question that stands alone.
 
-The question of the answer before holds what that one took over from the ones before it.
+The question of the previous answer already holds what it took over from those before it.
 """
 
 from __future__ import annotations
@@ -25,49 +25,52 @@ _LEANS = re.compile(
 _CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
 _SOMEBODY = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
 _FULL_NAME = re.compile(r"\w[\w’'-]*\w(?<!['’]s)(?: [\w’'-]+(?<!['’]s))+")
-_FEW_TERMS = 2  # no more terms, or one more and no name, say too little alone
-_CARRIED = 14  # words taken over at most
+_FEW_TERMS = 2  # so few terms, or one more without a name, say too little alone
+_CARRIED = 14  # words at most that are taken over
 
 
 def is_follow_up(question: str) -> bool:
     """Whether a question seems to need the one before it."""
-    own = [term for term in content_terms(question) if term not in STOP_WORDS]
+    content = [term for term in content_terms(question) if term not in STOP_WORDS]
     few = _FEW_TERMS + (not re.search(r"(?<!^)\b[A-Z]", question.strip()))
-    return len(own) <= few or bool(_LEANS.search(question.strip()))
+    return len(content) <= few or bool(_LEANS.search(question.strip()))
 
 
 def resolved(
-    question: str, before: Answer, known: AbstractSet[str] | None = None
+    question: str, previous: Answer, known: AbstractSet[str] | None = None
 ) -> tuple[str, FollowUp]:
-    """The question made one that stands by itself, and what ranking has to know of the one before.
+    """A question that stands alone, and what ranking has to know of the previous answer.
 
-    Its own words come first, for they say what kind of answer is asked for; "he" and "she" bring
-    the name of whom the answer before is about; then come the words of the question before, or
-    those of them whose terms are `known`.
+    Its own words come first, since they say what kind of answer is wanted; "he" and "she" add the
+    name of whom the previous answer is about; the words of the previous question follow, or those
+    of them whose terms are `known`. A follow-up of no words but "and" or "then" asks for more on
+    the previous question.
     """
-    head = _CONNECTIVE.sub("", question).rstrip(" ?!.")
-    name = _person(before) if _SOMEBODY.search(head) else None
-    words = f"{head} {name.split()[-1]}" if name else head
-    head = f"{head} {name}" if name else head
-    own = set(terms(head)) | STOP_WORDS
+    quoted = tuple(cited.quote for cited in previous.quotes)
+    words = _CONNECTIVE.sub("", question).rstrip(" ?!.")
+    if not any(char.isalnum() for char in words):
+        return previous.question, FollowUp("", quoted)
+    name = _person(previous) if _SOMEBODY.search(words) else None
+    new_words = f"{words} {name.split()[-1]}" if name else words
+    words = f"{words} {name}" if name else words
+    present = set(terms(words)) | STOP_WORDS
     carried = [
         word
-        for word in before.question.replace("?", " ").split()
-        if not (said := set(terms(word))) <= own and (known is None or said & known)
+        for word in previous.question.replace("?", " ").split()
+        if not (held := set(terms(word))) <= present and (known is None or held & known)
     ]
-    whole = " ".join([head, *dict.fromkeys(carried[:_CARRIED])]) + "?"
-    told = tuple(cited.quote for cited in before.quotes)
-    return whole[:MAX_QUESTION_CHARS], FollowUp(words, told)
+    whole = " ".join([words, *dict.fromkeys(carried[:_CARRIED])]) + "?"
+    return whole[:MAX_QUESTION_CHARS], FollowUp(new_words, quoted)
 
 
 def _person(answer: Answer) -> str | None:
-    """Whom an answer is about: the name in most quotes, or unless asked for one, the speaker."""
+    """Whom an answer is about: the name in most quotes if asked for a person, else the speaker."""
     query = parse(answer.question)
-    if query.answer_type == "person":
-        found: Counter[str] = Counter()
-        for cited in answer.quotes:
-            text = cited.quote.text
-            places = names(replace(query, answer_type="place"), text)
-            found.update(one for one in dict.fromkeys(names(query, text)) if one not in places)
-        return next((name for name, _ in found.most_common() if _FULL_NAME.fullmatch(name)), None)
-    return answer.quotes[0].speaker if answer.quotes else None
+    if query.answer_type != "person":
+        return answer.quotes[0].speaker if answer.quotes else None
+    counts: Counter[str] = Counter()
+    for cited in answer.quotes:
+        text = cited.quote.text
+        places = names(replace(query, answer_type="place"), text)
+        counts.update(name for name in dict.fromkeys(names(query, text)) if name not in places)
+    return next((name for name, _ in counts.most_common() if _FULL_NAME.fullmatch(name)), None)

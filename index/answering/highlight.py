@@ -22,24 +22,24 @@ _MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
 
 
 def highlights(answer: Answer, text: str) -> list[Span]:
-    """Spans of a quote that give the kind of thing asked for; else, the question's own words.
+    """Spans of a quote that give the kind of thing asked for, else the words of the question.
 
-    Each begins and ends inside one line, with a letter or digit, and none touches another. What
-    an answer declines to call one is not marked as if it were.
+    Each lies in one line, begins and ends with a letter or digit, and touches no other. In a
+    decline only the words of the question are marked.
     """
     query = parse(answer.question)
-    found = given(query, text) if answer.status == "answered" else []
+    spans = given(query, text) if answer.status == "answered" else []
     if query.answer_type in {"person", "name", "place"}:
-        found = _whole_names(text, found)
+        spans = _whole_names(text, spans)
     if query.answer_type == "date" and answer.status == "answered":
-        found += [Span(*at.span()) for at in _TIME.finditer(text)]
-    typed = _fitting(text, found)
+        spans += [Span(*time.span()) for time in _TIME.finditer(text)]
+    typed = _fitting(text, spans)
     if typed:
         return typed
-    asked = set(content_terms(answer.question)) - STOP_WORDS
+    wanted = set(content_terms(answer.question)) - STOP_WORDS
     words = _WORD.finditer(text)
-    own = [Span(*at.span()) for at in words if asked.intersection(terms(at.group()))]
-    whole = _merged(text, own)  # "Gate 3" is one; a 3 by itself is of another thing
+    held = [Span(*word.span()) for word in words if wanted.intersection(terms(word.group()))]
+    whole = _merged(text, held)  # "Gate 3" is one span; a 3 alone counts something else
     return _fitting(
         text, [span for span in whole if not _NUMERAL.fullmatch(text, span.start, span.end)]
     )
@@ -47,31 +47,31 @@ def highlights(answer: Answer, text: str) -> list[Span]:
 
 def names(query: Query, text: str) -> list[str]:
     """The names in a text that the question asks for and does not have, in order."""
-    return [text[at.start : at.end] for at in _whole_names(text, given(query, text))]
+    return [text[name.start : name.end] for name in _whole_names(text, given(query, text))]
 
 
-def _whole_names(text: str, found: list[Span]) -> list[Span]:
-    return [name for span in found if (name := _name(text, span))]
+def _whole_names(text: str, spans: list[Span]) -> list[Span]:
+    return [name for span in spans if (name := _name(text, span))]
 
 
-def _fitting(text: str, found: list[Span]) -> list[Span]:
-    """The safe ones, or none where they are too many to stand out."""
-    safe = [span for span in _merged(text, found) if _is_safe(text, span)]
+def _fitting(text: str, spans: list[Span]) -> list[Span]:
+    """The spans that are safe to set in bold, or none if they are too many to stand out."""
+    safe = [span for span in _merged(text, spans) if _is_safe(text, span)]
     covered = sum(span.end - span.start for span in safe)
     return safe if len(safe) <= _MOST_SPANS and covered <= _MOST_BOLD * len(text) else []
 
 
 def _name(text: str, span: Span) -> Span | None:
     """The whole name that begins in a span; None for a day or month."""
-    found = _NAME.search(text, span.start)
-    if found is None or found.start() >= span.end or _CALENDAR.issuperset(terms(found.group())):
+    name = _NAME.search(text, span.start)
+    if name is None or name.start() >= span.end or _CALENDAR.issuperset(terms(name.group())):
         return None
-    return Span(*found.span())
+    return Span(*name.span())
 
 
 def _merged(text: str, spans: list[Span]) -> list[Span]:
-    """Whole words, in order; what overlaps or has only a space between is one span."""
-    made: list[Span] = []
+    """Spans of whole words, in order; those that overlap or have only a space between are one."""
+    merged: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):
         start, end = span.start, span.end
         while end < len(text) and text[end].isalnum() and text[end - 1].isalnum():
@@ -80,11 +80,11 @@ def _merged(text: str, spans: list[Span]) -> list[Span]:
             start += 1
         while end > start and not text[end - 1].isalnum():
             end -= 1
-        if made and start <= made[-1].end + 1:
-            made[-1] = Span(made[-1].start, max(end, made[-1].end))
+        if merged and start <= merged[-1].end + 1:
+            merged[-1] = Span(merged[-1].start, max(end, merged[-1].end))
         elif start < end:
-            made.append(Span(start, end))
-    return made
+            merged.append(Span(start, end))
+    return merged
 
 
 def _is_safe(text: str, span: Span) -> bool:

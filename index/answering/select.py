@@ -1,345 +1,210 @@
-"""A ranking -> the passages to quote: each origin once, denials beside claims, in time."""
+"""Choose the passages to quote from a ranking, in its order."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import combinations
 
 from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
-from index.answering.independence import share_source
-from index.domain import Act, Filters, FollowUp, Passage
+from index.answering.independence import independence
+from index.domain import Passage
+from index.ranking.query import Order
 from index.ranking.rank import Ranking
-from index.text.dates import DateRange, as_written, date_ranges
-from index.text.rewrites import facts_differ, is_rewrite, read, same_sentence
-from index.text.terms import STOP_TERMS, content_terms, terms
+from index.text.rewrites import facts_differ, read, same_sentence
+from index.text.terms import content_terms
 
 MAX_QUOTES = 4
-CANDIDATES = 12  # sentences looked at for quotes
-_DEEP = 30  # of them looked through for a denial or a correction of what is quoted
-_CLOSE = 5  # of them, whose speaker may be who is asked about
-_SPREAD = 0.35  # of the best score's lead over the mean, that a further quote may lie under it
-NEAR_COPY = 0.5  # share of terms in common (Jaccard) above which a second quote adds nothing
-_TIMELY = 1.5  # added to the score of a sentence that speaks of the time asked for
+CANDIDATES = 12  # sentences that may be quoted
+_DEEP = 30  # sentences among which a denial of a quote, or the claim it denies, is looked for
+_SPREAD = 0.35  # of the lead of the best score over the mean: a quote may lie that far below it
+_NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
-_ASKED_ACT = 1.5  # added to a sentence of the act that is asked about: who denied, who confirmed
-_OWN_WORDS = 5.0  # added to what is said by whom a question asks what they said
-_NEW_WORDS = 3.0  # added to a sentence that has all the new words of a follow-up
-_TOLD = 4.0  # taken off a sentence that was quoted in the answer before it
-_BARE = 3  # words of a follow-up without one of its own, at most
-
-_FIGURES = frozenset({"date", "amount", "number", "place"})  # what nobody denies: a denial strays
-
-# A further sentence of a report already quoted must lie nearer to the best one, unless it rebuts.
-_ACTS: dict[Act, re.Pattern[str]] = {
-    "denial": re.compile(rf"\bwho\b.*?{REBUTS.pattern}\w*", re.IGNORECASE),
-    "claim": re.compile(r"\bwho\b.*?\b(?:claim|said|says|alleg|accus)\w*", re.IGNORECASE),
-    "confirmation": re.compile(r"\bwho\b.*?\b(?:confirm|admit|acknowledg)\w*", re.IGNORECASE),
-}
-_WHAT = re.compile(
-    r"\bwhat (?:did|do|does|has|have|had|else did) (?P<who>[^?]+?) (?P<verb>say|said|den(?:y|ied)"
-    r"|claim|confirm|announce|report|promise|warn|tell|told)\w*\b(?P<about>[^?]*)",
-    re.IGNORECASE,
-)
-_VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
+_FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
+# "The ministry had said that ...": what it says now stands in the next sentence.
 _SUPERSEDED = re.compile(
     r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
-)
-_NEWEST = re.compile(
-    r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
-    re.IGNORECASE,
-)
-_OLDEST = re.compile(
-    r"\b(?:at first|first (?:reports?|reported|said|told|announced|known)|initial(?:ly)?"
-    r"|original(?:ly)?|earliest|oldest)\b",
-    re.IGNORECASE,
 )
 
 
 @dataclass(slots=True)
 class _Group:
-    """A passage in the making: its sentences, best first, and who else has the same."""
+    """A passage in the making.
 
-    tolds: list[Statement]
+    Attributes:
+        statements: its sentences, best first.
+        score: of the best one.
+        also: statements of other articles that it stands for, by article id.
+    """
+
+    statements: list[Statement]
     score: float
     also: dict[str, Statement] = field(default_factory=dict)
 
     @property
     def best(self) -> Statement:
-        return self.tolds[0]
+        return self.statements[0]
 
-    def lead_by(self, told: Statement) -> None:
-        """Of what one origin says, quote that wording: the plainer one."""
-        if self.also.pop(told.article.article_id, None):
+    def quote(self, statement: Statement) -> None:
+        """Quote this statement, which the passage stands for, instead of the best one."""
+        if self.also.pop(statement.article.article_id, None):
             self.also[self.best.article.article_id] = self.best
-            self.tolds = [told]
+            self.statements = [statement]
 
     def passage(self) -> Passage:
-        ordered = sorted((one.sentence for one in self.tolds), key=lambda one: one.position)
+        sentences = sorted((s.sentence for s in self.statements), key=lambda s: s.position)
         best = self.best
-        return Passage(best.article, tuple(ordered), best.sentence, self.score, tuple(self.also))
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """A ranked sentence, its score adjusted for the time asked for."""
-
-    told: Statement
-    score: float
+        return Passage(best.article, tuple(sentences), best.sentence, self.score, tuple(self.also))
 
 
 def passages(
-    ranking: Ranking,
-    filters: Filters = Filters(),  # noqa: B008 - frozen
-    after: FollowUp | None = None,
-    most: int = MAX_QUOTES,
+    ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], most: int = MAX_QUOTES
 ) -> list[Passage]:
-    """The best sentences, neighbours merged, what one origin says once, best first.
+    """The passages to quote, best first.
 
-    What denies a quoted claim, is denied by a quote or corrects one stands beside it; asked for
-    the latest (or first) news, the newest (or oldest) of them leads.
+    Neighbouring sentences make one passage, and so do the copies of a sentence in rewrites of an
+    article. A denial stands beside its claim. If the question asks for the latest (or the first)
+    reports, the newest (or the oldest) passage leads.
+
+    Args:
+        ranking: what was found.
+        rewrites: for each article id, the ids of the articles that copy or rewrite it.
+        most: at most so many passages.
     """
-    ranked = _candidates(ranking, filters, after)
-    if not ranked:
-        return []
-    question = ranking.query.question
-    floor = ranked[0].score - _SPREAD * float(ranking.scores[0] - ranking.scores.mean())
-    groups = _in_time(question, _grouped(ranked, floor, most))
+    statements = [
+        Statement(ranking.articles[s.article_id], s, ranking.vectors.get(s.sentence_id))
+        for s in ranking.sentences[:_DEEP]
+    ]
+    groups = _in_time(ranking.query.order, _grouped(ranking, statements, rewrites, most))
     if ranking.query.answer_type not in _FIGURES:
-        _rebut(question, groups, ranked, most)
+        _set_beside(ranking, groups, statements, most)
     _continue(groups, ranking)
     return [group.passage() for group in groups]
 
 
-def _grouped(ranked: list[_Candidate], floor: float, most: int) -> list[_Group]:
+def _grouped(
+    ranking: Ranking,
+    statements: list[Statement],
+    rewrites: Mapping[str, AbstractSet[str]],
+    most: int,
+) -> list[_Group]:
     groups: list[_Group] = []
-    near = (ranked[0].score + floor) / 2
-    for candidate in ranked[:CANDIDATES]:
-        told, score = candidate.told, candidate.score
+    scores = ranking.scores.tolist()
+    floor = scores[0] - _SPREAD * (scores[0] - float(ranking.scores.mean())) if scores else 0.0
+    near = (scores[0] + floor) / 2 if scores else 0.0
+    for rank, (statement, score) in enumerate(zip(statements[:CANDIDATES], scores, strict=False)):
         if score < floor:
             break
-        own = [group for group in groups if group.best.article is told.article]
-        if own and score < near and not REBUTS.search(told.sentence.text):
+        known = any(group.best.article is statement.article for group in groups)
+        if rank > 1 and known and score < near and not REBUTS.search(statement.sentence.text):
+            continue  # further sentences of one article have to be nearer to the best
+        beside = next((group for group in groups if _adjoins(group, statement)), None)
+        if beside is not None and _one_voice(beside.best, statement):
+            if len(beside.statements) == 1:
+                beside.statements.append(statement)
             continue
-        beside = next((group for group in own if _adjoins(group, told)), None)
-        if beside is not None and _one_voice(beside.best, told):
-            if len(beside.tolds) == 1:
-                beside.tolds.append(told)
-            continue
-        same = next((group for group in groups if _repeats(told, group.best)), None)
+        same = next((g for g in groups if _repeats(statement, g.best, rewrites)), None)
         if same is None and len(groups) < most:
-            groups.append(_Group([told], score))
-        elif same is not None and same.best.article is not told.article:
-            same.also.setdefault(told.article.article_id, told)
+            groups.append(_Group([statement], score))
+        elif same is not None and same.best.article is not statement.article:
+            same.also.setdefault(statement.article.article_id, statement)
     return groups
 
 
-def _adjoins(group: _Group, told: Statement) -> bool:
-    return any(abs(one.sentence.position - told.sentence.position) == 1 for one in group.tolds)
+def _adjoins(group: _Group, statement: Statement) -> bool:
+    return group.best.article is statement.article and any(
+        abs(other.sentence.position - statement.sentence.position) == 1
+        for other in group.statements
+    )
 
 
 def _one_voice(a: Statement, b: Statement) -> bool:
-    """Whether two sentences may stand as one quote: not two speakers, nor claim and denial."""
+    """Whether two sentences may stand in one quote: not two speakers, nor a claim and a denial."""
     one, other = a.sentence, b.sentence
     if None not in {one.speaker, other.speaker} and not same_speaker(one.speaker, other.speaker):
         return False
     return (one.act == "denial") == (other.act == "denial")
 
 
-def _repeats(told: Statement, chosen: Statement) -> bool:
-    """Whether a sentence adds nothing: the same words from the same origin, no fact changed."""
-    mine, theirs = told.sentence.text, chosen.sentence.text
-    if is_negative(mine) != is_negative(theirs) or _rebutting(mine) != _rebutting(theirs):
+def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
+    """Whether two statements say the same in the same words, without being independent."""
+    one, other = a.sentence.text, b.sentence.text
+    if is_negative(one) != is_negative(other) or bool(REBUTS.search(one)) != bool(
+        REBUTS.search(other)
+    ):
         return False
-    a, b = set(content_terms(mine)), set(content_terms(theirs))
-    near = len(a & b) > NEAR_COPY * len(a | b) and not facts_differ(read(mine), read(theirs))
-    if told.article is chosen.article or a == b:
+    left, right = set(content_terms(one)), set(content_terms(other))
+    common = len(left & right) > _NEAR_COPY * len(left | right)
+    near = common and not facts_differ(read(one), read(other))
+    if a.article is b.article or left == right:
         return near
-    alike = near or same_sentence(mine, theirs)
-    return alike and (
-        share_source(told.article, chosen.article)
-        or is_rewrite(told.article.text, chosen.article.text)
-    )
+    return (near or same_sentence(one, other)) and not independence(
+        (a.article, b.article), rewrites
+    )[0]
 
 
-def _rebutting(text: str) -> bool:
-    return bool(REBUTS.search(text))
-
-
-# What is asked for besides words
-
-
-def _candidates(ranking: Ranking, filters: Filters, after: FollowUp | None) -> list[_Candidate]:
-    """The best sentences; those of the time and act asked for, and what is new, are moved up."""
-    asked = _days_asked(ranking, filters)
-    question, found = ranking.query.question, []
-    wanted = question if after is None else after.words  # "And who denied it?" of "Who says ...?"
-    acts = {act for act, words in _ACTS.items() if words.search(wanted)}
-    says = _WHAT.search(question)
-    for told, fused in zip(_tolds(ranking), ranking.scores.tolist(), strict=False):
-        sentence = told.sentence
-        score = fused + _TIMELY * bool(asked and _speaks_of(told, asked))
-        score += _OWN_WORDS * bool(says and _theirs(question, told))
-        act: Act | None = told.sentence.act if acts else None
-        if act == "claim" and is_negative(sentence.text):
-            act = "denial"  # whoever says that it is not so
-        score += _ASKED_ACT * (act in acts)
-        if after is not None:
-            score += _novelty(told, after)
-        found.append(_Candidate(told, score))
-    return sorted(found, key=lambda one: -one.score)
-
-
-def _tolds(ranking: Ranking) -> list[Statement]:
-    """The best sentences with the reports that they stand in."""
-    return [
-        Statement(ranking.articles[one.article_id], one, ranking.vectors.get(one.sentence_id))
-        for one in ranking.sentences[:_DEEP]
-    ]
-
-
-def _novelty(told: Statement, after: FollowUp) -> float:
-    """What a sentence gains by the new words of a follow-up, and loses by having been quoted.
-
-    It loses nothing where the follow-up is all about what was quoted ("Why?"), and little where
-    it has many of the new words.
-    """
-    said = after.words
-    for words in _ACTS.values():
-        said = words.sub(" ", said)  # a denial need not have the word
-    new = set(content_terms(said)) - STOP_TERMS
-    share = len(new.intersection(terms(told.sentence.text))) / max(1, len(new))
-    view = _VIEW.search(said)
-    score = _ASKED_ACT * bool(view and new.intersection(terms(told.sentence.speaker or "")))
-    if not _quoted(told, after):
-        return score + _NEW_WORDS * share
-    if not new and len(after.words.split()) <= _BARE:
-        return score
-    answers = not view and 2 * share >= 1
-    return score + (_NEW_WORDS * share - _TOLD / 2 if answers else -_TOLD)
-
-
-def _quoted(told: Statement, after: FollowUp) -> bool:
-    one = told.sentence
-    return any(
-        quote.article_id == one.article_id and quote.start < one.end and one.start < quote.end
-        for quote in after.told
-    )
-
-
-def voiced(ranking: Ranking) -> bool:
-    """Whether a question asks what somebody said, and a close sentence is theirs.
-
-    Such a question has few words for a sentence to be near to; whose words they are is proof.
-    """
-    return any(_theirs(ranking.query.question, told) for told in _tolds(ranking)[:_CLOSE])
-
-
-def unheard(ranking: Ranking) -> bool:
-    """Whether a question asks what somebody said whom no report names so: no minister is prime."""
-    asked = _WHAT.search(ranking.query.question)
-    named = content_terms(asked["who"]) if asked else []
-    return any(ranking.frequencies.get(term) == 0 for term in named)
-
-
-def _theirs(question: str, told: Statement) -> bool:
-    """Whether a sentence is what is asked for by "What did ... say about ...?"."""
-    asked = _WHAT.search(question)
-    if asked is None or not told.sentence.speaker:
-        return False
-    if not same_speaker(asked["who"], told.sentence.speaker):
-        return False
-    if asked["verb"].lower().startswith("den") and told.sentence.act != "denial":
-        return False
-    about = set(content_terms(asked["about"])) - STOP_TERMS
-    held = set(terms(f"{told.article.title} {told.sentence.text}"))
-    return 2 * len(about & held) >= len(about)
-
-
-def asks_of_the_past(ranking: Ranking, filters: Filters) -> bool:
-    """Whether a question names a time, or asks for the first reports."""
-    return bool(_OLDEST.search(ranking.query.question) or _days_asked(ranking, filters))
-
-
-def _days_asked(ranking: Ranking, filters: Filters) -> list[DateRange]:
-    """The days that the question names, as understood on the day that it is answered from.
-
-    Without a clock, so that asking again gives the same: on the day of `as_of`, else of the
-    newest report among the candidates.
-    """
-    known = [one.published for one in ranking.articles.values() if one.published]
-    newest = filters.as_of or max(known, default=None)
-    return date_ranges(as_written(ranking.query.question), newest.date() if newest else None)
-
-
-def _speaks_of(told: Statement, asked: list[DateRange]) -> bool:
-    """Whether a sentence names such a day, or names none and was published on one."""
-    day: date | None = told.article.published and told.article.published.date()
-    named = date_ranges(told.sentence.text, day)
-    if named:
-        return any(one.overlaps(other) for one in named for other in asked)
-    return day is not None and any(one.holds(day) for one in asked)
-
-
-def _in_time(question: str, groups: list[_Group]) -> list[_Group]:
-    """Asked for the latest or the first news, the newest or oldest report first."""
-    newest = bool(_NEWEST.search(question))
-    if newest == bool(_OLDEST.search(question)):
+def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
+    """The groups by the date of their articles, if the question asks for an order."""
+    if order is None:
         return groups
+    newest = order == "newest"
     unknown = datetime.min.replace(tzinfo=UTC) if newest else datetime.max.replace(tzinfo=UTC)
     return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
 
 
-# What stands against what
-
-
-def _rebut(question: str, groups: list[_Group], ranked: list[_Candidate], most: int) -> None:
-    """Put beside a claim the denial of it, and beside a denial the claim, from the candidates."""
-    tolds = [one for group in groups for one in group.tolds]
-    if any(_disagree(question, a, b) for a, b in combinations(tolds, 2)):
+def _set_beside(
+    ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
+) -> None:
+    """Put the best denial beside the claim it denies, or the claim beside its denial."""
+    question = ranking.query.question
+    quoted = [statement for group in groups for statement in group.statements]
+    if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
         return
-    for number, candidate in enumerate(ranked):
-        told = candidate.told
-        if told in tolds or (number >= CANDIDATES and not is_negative(told.sentence.text)):
+    for number, statement in enumerate(statements):
+        if statement in quoted or (
+            number >= CANDIDATES and not is_negative(statement.sentence.text)
+        ):
             continue
         for place, group in enumerate(groups):
-            said = (group.best, *group.also.values())
-            against = next((one for one in said if _disagree(question, one, told)), None)
+            same = (group.best, *group.also.values())
+            against = next((one for one in same if _disagree(question, one, statement)), None)
             if against is None:
                 continue
-            group.lead_by(against)
-            own = next((other for other in groups if told in other.also.values()), None)
-            if own is None:
-                _insert(groups, place + 1, candidate, most)
+            group.quote(against)
+            own = next((other for other in groups if statement in other.also.values()), None)
+            if own is not None:
+                own.quote(statement)
             else:
-                own.lead_by(told)
+                score = float(ranking.scores[number])
+                _insert(groups, place + 1, _Group([statement], score), most)
             return
 
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:
-    """Whether one of two sentences denies the other; only one of them can be a denial."""
+    """Whether one statement denies the other; exactly one of them has to be negative."""
     if is_negative(a.sentence.text) == is_negative(b.sentence.text):
         return False
-    found = relate(question, a, b)
-    return found is not None and found.kind == "disagree"
+    relation = relate(question, a, b)
+    return relation is not None and relation.kind == "disagree"
+
+
+def _insert(groups: list[_Group], place: int, group: _Group, most: int) -> None:
+    """Insert a group; if there are too many then, drop the last of the others."""
+    groups.insert(place, group)
+    if len(groups) > most:
+        groups.pop(max(n for n in range(len(groups)) if n not in {place - 1, place}))
 
 
 def _continue(groups: list[_Group], ranking: Ranking) -> None:
-    """Take in what follows "had said ...": mostly what is said now instead."""
+    """Add the sentence after "had said ...", which mostly tells what is said now."""
     for group in groups:
         best = group.best.sentence
-        if len(group.tolds) > 1 or not _SUPERSEDED.search(best.text):
+        if len(group.statements) > 1 or not _SUPERSEDED.search(best.text):
             continue
         place = best.article_id, best.position + 1
-        after = (one for one in ranking.sentences if (one.article_id, one.position) == place)
-        follows = (Statement(group.best.article, one) for one in after)
-        group.tolds += [told for told in follows if not any(told in one.tolds for one in groups)]
-
-
-def _insert(groups: list[_Group], place: int, candidate: _Candidate, most: int) -> None:
-    """Add a passage at a place; where there are too many the last other one goes."""
-    groups.insert(place, _Group([candidate.told], candidate.score))
-    if len(groups) > most:
-        partners = {place - 1, place} if place == len(groups) - 1 else {place}
-        groups.pop(max(n for n in range(len(groups)) if n not in partners))
+        following = (s for s in ranking.sentences if (s.article_id, s.position) == place)
+        statements = (Statement(group.best.article, sentence) for sentence in following)
+        group.statements += [s for s in statements if all(s not in g.statements for g in groups)]

@@ -12,15 +12,19 @@ from index.ranking.rank import Ranking
 from index.text.dates import date_ranges
 from index.text.terms import content_terms, terms
 
-_SHORT = timedelta(6)  # "in 1978" and "in May" are no day
+_SHORT = timedelta(6)  # "in 1978" and "in May" are not days
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The days that reports with all words of a topic speak of, how many reports by publisher.
+    """The days that the reports with all words of a topic speak of.
 
-    A report counts once for each day. `by_publication` of the `reports` name no day, so that the
-    day they were published stands for it; `undated` ones do not even have that.
+    Attributes:
+        topic: as the person typed it.
+        days: for each day, how many reports of each publisher; a report counts once a day.
+        reports: how many there are.
+        by_publication: how many of them name no day, so that their day of publication counts.
+        undated: how many have no day of publication either.
     """
 
     topic: str
@@ -31,14 +35,14 @@ class Timeline:
 
 
 def timeline(topic: str, ranking: Ranking) -> Timeline:
-    """Count the reports, among the best-ranked ones, that hold all words of a topic."""
+    """Count the reports in a ranking that have all words of a topic."""
     wanted = set(content_terms(topic))
-    said: dict[str, list[Sentence]] = {}
+    by_article: dict[str, list[Sentence]] = {}
     for sentence in ranking.sentences:
-        said.setdefault(sentence.article_id, []).append(sentence)
+        by_article.setdefault(sentence.article_id, []).append(sentence)
     days: dict[date, Counter[str]] = {}
     reports = by_publication = undated = 0
-    for article_id, sentences in said.items():
+    for article_id, sentences in by_article.items():
         article = ranking.articles[article_id]
         if not wanted.issubset(terms(f"{article.title}\n{article.text}")):
             continue
@@ -54,12 +58,12 @@ def timeline(topic: str, ranking: Ranking) -> Timeline:
 
 
 def _spoken_of(article: Article, sentences: Iterable[Sentence], wanted: set[str]) -> set[date]:
-    """The first days of the ranges in sentences that have a word of the topic."""
+    """The first days of the ranges that sentences with a word of the topic name."""
     published = article.published.date() if article.published else None
     ranges = (
-        one
+        days
         for sentence in sentences
         if wanted.intersection(terms(sentence.text))
-        for one in date_ranges(sentence.text, published)
+        for days in date_ranges(sentence.text, published)
     )
-    return {one.start for one in ranges if one.start and one.end - one.start <= _SHORT}
+    return {days.start for days in ranges if days.start and days.end - days.start <= _SHORT}

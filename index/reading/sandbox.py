@@ -1,9 +1,11 @@
-"""Another process, with limits, in which hostile files are taken apart.
+"""A second process with limits of memory and time, in which parsers of files run.
 
-Parsers of HTML, PDF and Office files are large, partly in C, and fed by strangers. Here they run
-without the settings and secrets of this process, without writing files, and within limits of
-memory and time; if one hangs or dies, its file fails and the next gets a new process. It is
-started when it is first needed, and speaks JSON, which cannot run code in the reader.
+Parsers of HTML, PDF and Office files are large, partly written in C, and fed by strangers. If one
+hangs, crashes or takes too much, only its file fails; the next file gets a new process. The
+process speaks JSON, which cannot run code here, and is not given our environment variables.
+
+This is no isolation: the process runs as the same user and can still read and delete that user's
+files, open connections, and look at other processes.
 """
 
 from __future__ import annotations
@@ -26,36 +28,56 @@ from typing import Any
 
 from index.errors import SourceError
 
-_MAX_ANSWER = 200_000_000  # bytes
-_CALLS = 500  # then a new process, in case a library leaks
+_MAX_ANSWER_BYTES = 200_000_000
+_MAX_CALLS = 500  # of one process, in case a library leaks memory
 _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as text"
-_DAMAGED = "cannot be read: it is damaged or of another format"
+_DAMAGED = "cannot be read: the file is damaged or in another format"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+# Importing `index` runs its __init__, which loads the whole engine, FAISS included: slow, and more
+# memory than a parser should get. The child registers an empty package of that name instead, so
+# that only the modules it names are imported.
+_START = """
+import sys, types
+package = types.ModuleType("index")
+package.__path__ = [sys.argv[1]]
+sys.modules["index"] = package
+from index.reading.sandbox import serve
+serve(*map(int, sys.argv[2:]))
+"""
 
 
 @dataclass(eq=False)
 class Sandbox:
-    """One process that runs functions by name. Safe from several threads, one at a time.
+    """A process that runs functions by name, one call at a time. Safe to use from several threads.
+
+    It starts at the first call.
 
     Attributes:
-        seconds: for one call.
-        memory: bytes of address space.
+        seconds: limit of one call.
+        memory: limit of the process's address space, in bytes.
     """
 
     seconds: float = 30.0
     memory: int = 1_000_000_000
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
-    _line: Connection | None = field(default=None, init=False)
+    _pipe: Connection | None = field(default=None, init=False)
     _calls: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
         atexit.register(self.close)
 
     def run(self, function: str, data: bytes, **options: str | None) -> Any:
-        """Call `function(data, **options)` over there, by full name; it returns JSON.
+        """Return what `function(data, **options)` returns in the other process, as JSON.
+
+        Args:
+            function: full name, such as "index.reading.web.read_html".
+            data: the first argument.
+            **options: further arguments.
 
         Raises:
-            SourceError: it raised one, failed, or took too much; the sentence has no subject.
+            SourceError: it raised one, failed, or took too much; the message lacks its subject.
         """
         with self._lock:
             try:
@@ -71,85 +93,77 @@ class Sandbox:
         return value
 
     def close(self) -> None:
-        """End the process; the next call starts another."""
+        """End the process; another call starts a new one."""
         with self._lock:
             self._stop()
 
     def _exchange(self, call: bytes, data: bytes) -> Any:
-        if self._calls >= _CALLS or (self._process and self._process.poll() is not None):
+        if self._calls >= _MAX_CALLS or (self._process and self._process.poll() is not None):
             self._stop()
-        process, line = self._started()
+        process, pipe = self._start()
         self._calls += 1
-        too_late = threading.Timer(self.seconds, process.kill)  # which ends the line
-        too_late.start()
+        timer = threading.Timer(self.seconds, process.kill)  # which closes the pipe
+        timer.start()
         try:
-            line.send_bytes(call)
-            line.send_bytes(data)
-            return json.loads(line.recv_bytes(_MAX_ANSWER))
+            pipe.send_bytes(call)
+            pipe.send_bytes(data)
+            return json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
         finally:
-            too_late.cancel()
+            timer.cancel()
 
-    def _started(self) -> tuple[subprocess.Popen[bytes], Connection]:
-        if self._process and self._line:
-            return self._process, self._line
-        self._line, theirs = Pipe()
-        limits = [str(self.memory), str(ceil(self.seconds) + 1)]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-P", "-m", __name__, str(theirs.fileno()), *limits],
+    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
+        if self._process and self._pipe:
+            return self._process, self._pipe
+        self._pipe, child_end = Pipe()
+        numbers = [child_end.fileno(), self.memory, ceil(self.seconds) + 1]
+        with child_end:
+            self._process = subprocess.Popen(  # noqa: S603 - our own code
+                [sys.executable, "-B", "-P", "-c", _START, str(_PACKAGE), *map(str, numbers)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+                pass_fds=[child_end.fileno()],
                 cwd="/",
-                env={
-                    "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                },
+                env={},
                 start_new_session=True,  # the terminal's Ctrl-C is for us
             )
-        return self._process, self._line
+        return self._process, self._pipe
 
     def _stop(self) -> None:
-        if self._process and self._line:
-            self._line.close()
+        if self._process and self._pipe:
+            self._pipe.close()
             self._process.kill()
             self._process.wait()
-        self._process = self._line = None
+        self._process = self._pipe = None
         self._calls = 0
 
 
-def _serve(line: Connection, seconds: int) -> None:
-    """Over there: answer calls until the line is closed, or a call takes too much."""
-    while True:
-        function, options = json.loads(line.recv_bytes())
-        data = line.recv_bytes()
-        signal.alarm(seconds)  # should nobody be left to kill it
-        answer = _answer(function, data, options)
-        signal.alarm(0)
-        line.send_bytes(json.dumps(answer).encode())
+# In the other process
 
 
-def _answer(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:
-    """What a function returns, or why it does not."""
+def serve(descriptor: int, memory: int, seconds: int) -> None:
+    """Set the limits, then answer calls until the pipe is closed or a call takes too long."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with Connection(descriptor) as pipe, contextlib.suppress(EOFError, OSError):
+        while True:
+            function, options = json.loads(pipe.recv_bytes())
+            data = pipe.recv_bytes()
+            signal.alarm(seconds)  # in case nobody is left to kill this process
+            answer = _call(function, data, options)
+            signal.alarm(0)
+            pipe.send_bytes(json.dumps(answer).encode())
+
+
+def _call(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:
+    """What a function returns, or its error message."""
     module, _, name = function.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)(data, **options), None
     except SourceError as error:
         return None, str(error)
     except (MemoryError, RecursionError):
-        raise  # and end: who knows what was left behind
-    except Exception:  # noqa: BLE001 - whatever a parser raises, the file is what is wrong
+        raise  # the process ends: its state cannot be trusted
+    except Exception:  # noqa: BLE001 - whatever a parser raises, the file is at fault
         return None, _DAMAGED
-
-
-def _main(descriptor: str, memory: str, seconds: str) -> None:
-    resource.setrlimit(resource.RLIMIT_AS, (int(memory), int(memory)))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with Connection(int(descriptor)) as line, contextlib.suppress(EOFError, OSError):
-        _serve(line, int(seconds))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])

@@ -1,7 +1,7 @@
-"""Which web addresses may be asked: URLs taken apart, hosts and addresses judged.
+"""Parse URLs strictly, judge hosts and addresses, and compare URLs of one page.
 
-A URL is read once, and only what was read of it is used; a spelling that two programs could read
-in two ways is refused, rather than understood.
+A URL is parsed once and only the result is used. A spelling that two programs could read in two
+ways is refused.
 """
 
 from __future__ import annotations
@@ -14,38 +14,41 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 from index.errors import SourceError
 
-_SAFE = "/%:@!$&'()*+,;=~-._?[]"
-"""Stand for themselves in a path or query; all else is written with percent signs."""
-USUAL_PORT = {"http": 80, "https": 443}
-_MAX_URL = 4_000
-_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
-_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")
-_MACHINE = re.compile(r"^(?:www|feeds?|rss|m|mobile|amp)\.(?=[^.]+\.)")  # of the same house
-_BLANK = re.compile(r"[\x00-\x20\x7f\\]")
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_SAFE_CHARS = "/%:@!$&'()*+,;=~-._?[]"  # of a path or query; all others are percent-encoded
+_MAX_URL_CHARS = 4_000
+_MAX_HOST_CHARS = 253  # RFC 1035
+_LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # "news" in news.example
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # "1" in 127.1, "0x7f000001"
+_SERVICE = re.compile(r"^(?:www|feeds?|rss|m|mobile|amp)\.(?=[^.]+\.)")  # "feeds." of one site
+_FORBIDDEN_CHARS = re.compile(r"[\x00-\x20\x7f\\]")
+
+# Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x.
+# courlan, a library for this, also drops cid, uid, eid and source, which name the page elsewhere.
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|msclkid|igsh(?:id)?"
     r"|cmp(?:id)?|ocid|smid|smtyp|xtor|wt\.\w+|spm|srnd|ito|ref_?src|ref_?url|cvid|guccounter",
     re.IGNORECASE,
-)  # parameters that tell how somebody came to a page, not which page it is
+)
 
-# Public by registration, yet each leads to this machine, its provider or a private network.
+# Registered as public, yet they lead to this machine, its provider or a private network.
 _REFUSED = [
     ipaddress.ip_network(network)
     for network in (
         "192.0.0.0/24",  # protocol assignments; a cloud's metadata service answers here
-        "192.88.99.0/24",  # relays of 6to4
-        "168.63.129.16/32",  # the inner service of a large cloud
-        "2002::/16",  # 6to4, holds an IPv4 address
+        "192.88.99.0/24",  # 6to4 relays
+        "168.63.129.16/32",  # internal service of a large cloud
+        "2002::/16",  # 6to4: contains an IPv4 address
         "2001::/23",  # Teredo, ORCHID and other special uses
         "3fff::/20",  # documentation
     )
 ]
-_UNICAST = ipaddress.ip_network("2000::/3")  # all that is routed; NAT64 and mapped lie outside
+_UNICAST = ipaddress.ip_network("2000::/3")  # all routed IPv6; NAT64 and mapped IPv4 are outside
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL taken apart once; what is checked is what is used."""
+    """A parsed URL."""
 
     scheme: str
     host: str
@@ -54,22 +57,27 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and, where it is not the usual one, port."""
+        """Scheme, host and, unless it is the default, port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        usual = self.port == USUAL_PORT[self.scheme]
-        return f"{self.scheme}://{host}" + ("" if usual else f":{self.port}")
+        default = self.port == DEFAULT_PORTS[self.scheme]
+        return f"{self.scheme}://{host}" + ("" if default else f":{self.port}")
 
     @property
     def url(self) -> str:
-        """The whole, in its one spelling."""
+        """The whole URL in its normal spelling."""
         return self.origin + self.path
 
 
-def locate(url: str, ports: Container[int]) -> Target:
-    """Take a URL apart; only plain names and plain addresses pass.
+def is_url(source: str) -> bool:
+    """Whether a source is a URL, rather than a file on this machine."""
+    return source.lower().startswith(("http://", "https://"))
+
+
+def parse(url: str, ports: Container[int]) -> Target:
+    """Parse a URL with a plain host name or a plain IP address.
 
     Raises:
-        SourceError: it is none that may be asked, or names a port not in `ports`.
+        SourceError: it is not an http or https URL, is ambiguous, or its port is not in `ports`.
     """
     shown = url[:200]
     url = url.strip()
@@ -79,81 +87,82 @@ def locate(url: str, ports: Container[int]) -> Target:
         host = parts.hostname or ""
     except ValueError:
         raise SourceError(f"{shown} is not a web address: check it.") from None
-    if parts.scheme not in USUAL_PORT:
-        raise SourceError(f"{shown} is not a web address: it starts with https:// or http://.")
-    if _BLANK.search(url) or len(url) > _MAX_URL:
-        raise SourceError("The address is too long or has characters that none has: check it.")
+    if parts.scheme not in DEFAULT_PORTS:
+        raise SourceError(f"{shown} is not a web address: start it with https:// or http://.")
+    if _FORBIDDEN_CHARS.search(url) or len(url) > _MAX_URL_CHARS:
+        raise SourceError("The web address is too long or has invalid characters: check it.")
     if "@" in parts.netloc:
-        raise SourceError(f"The address of {host} holds a user name: leave it out.")
-    port = USUAL_PORT[parts.scheme] if port is None else port
+        raise SourceError(f"The web address of {host} contains a user name: leave it out.")
+    port = DEFAULT_PORTS[parts.scheme] if port is None else port
     if port not in ports:
-        raise SourceError(f"{shown} names port {port}: only the usual ports are read.")
-    path = quote(parts.path or "/", safe=_SAFE)
+        raise SourceError(f"{shown} names port {port}: use an address on the usual port.")
+    path = quote(parts.path or "/", safe=_SAFE_CHARS)
     if parts.query:
-        path += "?" + quote(parts.query, safe=_SAFE)
+        path += "?" + quote(parts.query, safe=_SAFE_CHARS)
     return Target(parts.scheme, _host(host), port, path)
 
 
-def site(address: str | None) -> str:
-    """The host of a web address, without “www.”, “feeds.” and the like; empty for what is none.
+def site(url: str | None) -> str:
+    """The host of a URL without “www.”, “feeds.” and the like; empty if it is not a URL.
 
-    Other names below a domain may be other people's, as on platforms for blogs.
+    Other subdomains are kept: on blog platforms they belong to different people.
     """
     try:
-        parts = urlsplit(address or "")
-        return _MACHINE.sub("", parts.hostname or "") if parts.scheme in USUAL_PORT else ""
+        parts = urlsplit(url or "")
+        return _SERVICE.sub("", parts.hostname or "") if parts.scheme in DEFAULT_PORTS else ""
     except ValueError:
         return ""
 
 
 def canonical(url: str) -> str:
-    """What all addresses of one page have in common: a key to compare, not to fetch.
+    """A key that all URLs of one page share: to compare, not to fetch.
 
-    Scheme, “www.”, the usual port, the fragment, a slash at the end and parameters of tracking
-    do not count, nor does the order of the others.
+    It ignores the scheme, “www.”, the default port, the fragment, a trailing slash, tracking
+    parameters and the order of the other parameters.
     """
     try:
         parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port not in {None, 80, 443} else ""
-        told = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:  # an address that nobody can take apart is only like itself
+        parameters = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError:  # equal to itself only
         return url
     host = (parts.hostname or "").removeprefix("www.")
-    query = urlencode(sorted(pair for pair in told if not _TRACKING.fullmatch(pair[0])))
-    return f"{host}{port}{quote(parts.path, safe=_SAFE).rstrip('/')}?{query}".rstrip("?")
+    query = urlencode(sorted(pair for pair in parameters if not _TRACKING.fullmatch(pair[0])))
+    return f"{host}{port}{quote(parts.path, safe=_SAFE_CHARS).rstrip('/')}?{query}".rstrip("?")
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is of the open internet, and hides no other address in itself."""
+    """Whether an IP address is on the open internet and does not embed another address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved or any(ip in one for one in _REFUSED):
+    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+        return False
+    if any(ip in network for network in _REFUSED):
         return False
     return isinstance(ip, ipaddress.IPv4Address) or ip in _UNICAST
 
 
 def _host(host: str) -> str:
-    """A host name or address in its one plain form; every other spelling is refused."""
-    refused = SourceError(f"“{host[:100]}” is not a plain host name: write it as sites do.")
+    """A host name or IP address in its normal form. Raises SourceError for other spellings."""
     try:
         if ":" in host:
             return str(ipaddress.IPv6Address(host if "%" not in host else ""))
         labels = [label if label.isascii() else _idna(label) for label in host.split(".")]
-        if _NUMBER.fullmatch(labels[-1]):  # a number ends it: an address, however spelt
+        if _NUMBER.fullmatch(labels[-1]):  # it ends in a number: an IP address, however written
             return str(ipaddress.IPv4Address(host))
+        plain = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
+        if plain and len(host) <= _MAX_HOST_CHARS:
+            return ".".join(labels)
     except ValueError:
-        raise refused from None
-    plain = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
-    if not plain or len(host) > 253:  # noqa: PLR2004 - RFC 1035
-        raise refused
-    return ".".join(labels)
+        pass
+    raise SourceError(f"“{host[:100]}” is not a plain host name: write it as in news.example.org.")
 
 
 def _idna(label: str) -> str:
-    """A label in its ASCII form; one that only looks foreign (“ⓛocalhost”) is refused."""
-    written = label.encode("idna").decode("ascii")
-    if not written.startswith("xn--"):
+    """The ASCII form of a label. Raises ValueError for look-alikes such as “ⓛocalhost”."""
+    ascii_label = label.encode("idna").decode("ascii")
+    if not ascii_label.startswith("xn--"):
         raise ValueError(label)
-    return written
+    return ascii_label

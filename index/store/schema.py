@@ -1,102 +1,116 @@
-"""The SQLite file of a collection: its schema, and bringing an older one up to date.
+"""The SQLite file of a collection: its tables, and opening it.
 
-One file holds articles with their revisions, sentences, embeddings, full text, the places they
-come from and the audit log, so that one transaction changes them together. A sentence is *live*
+One file holds articles with their revisions, sentences, embeddings, full text, sources, the log of
+answers and the audit log, so that one transaction changes them together. A sentence is *live*
 when it belongs to the live revision of an article; only live sentences are in the full text.
-Sentences of one revision are written in one go and so have consecutive ids.
+Sentences of one revision are written together and so have consecutive ids.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
-from index.domain import Article
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
-from index.store.answers import SCHEMA as MEMORY_SCHEMA
-from index.store.types import keys
-from index.text.terms import terms
 
+SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
+_WAL_MS = 100  # to wait for readers of a new file; this very thread may be one of them
 
 _SCHEMA = """
-CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE generation (
     number INTEGER PRIMARY KEY, token TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
-    action TEXT NOT NULL, note TEXT NOT NULL DEFAULT '');
+    action TEXT NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE TABLE article (
     article INTEGER PRIMARY KEY, article_id TEXT NOT NULL UNIQUE,
-    latest INTEGER NOT NULL, live INTEGER);
+    latest INTEGER NOT NULL REFERENCES revision DEFERRABLE INITIALLY DEFERRED,
+    live INTEGER REFERENCES revision CHECK (live IS NULL OR live = latest)) STRICT;
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
-    revision INTEGER PRIMARY KEY, article INTEGER NOT NULL, number INTEGER NOT NULL,
+    revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
+    number INTEGER NOT NULL, sentences INTEGER NOT NULL CHECK (sentences > 0),
     title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT, url TEXT,
-    language TEXT NOT NULL, source TEXT, text_hash TEXT NOT NULL, text TEXT NOT NULL,
-    UNIQUE (article, number));
+    language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL, text_hash TEXT NOT NULL,
+    text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
+CREATE INDEX revision_publisher ON revision (publisher_key, publisher, published, sentences);
+CREATE INDEX revision_published ON revision (published);
+CREATE TABLE identity (
+    key TEXT PRIMARY KEY, article INTEGER NOT NULL REFERENCES article) STRICT, WITHOUT ROWID;
 CREATE TABLE sentence (
-    sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL,
-    position INTEGER NOT NULL, start INTEGER NOT NULL, stop INTEGER NOT NULL,
-    terms TEXT NOT NULL, speaker TEXT, act TEXT NOT NULL DEFAULT 'report');
+    sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL REFERENCES revision,
+    position INTEGER NOT NULL, start INTEGER NOT NULL CHECK (start >= 0),
+    stop INTEGER NOT NULL CHECK (stop > start), terms TEXT NOT NULL, speaker TEXT,
+    act TEXT NOT NULL CHECK (act IN ('claim', 'denial', 'confirmation', 'report'))) STRICT;
 CREATE INDEX sentence_revision ON sentence (revision);
-CREATE TABLE embedding (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
-CREATE TABLE staged (sentence_id INTEGER PRIMARY KEY, vector BLOB NOT NULL);
+CREATE TABLE embedding (
+    sentence_id INTEGER PRIMARY KEY REFERENCES sentence, vector BLOB NOT NULL) STRICT;
+CREATE TABLE staged (
+    sentence_id INTEGER PRIMARY KEY REFERENCES sentence, vector BLOB NOT NULL) STRICT;
 CREATE VIRTUAL TABLE live_text USING fts5 (
     terms, content='sentence', content_rowid='sentence_id',
     tokenize="unicode61 remove_diacritics 0 tokenchars '.'");
 CREATE VIRTUAL TABLE live_terms USING fts5vocab (live_text, row);
+CREATE TABLE sketch (
+    hash INTEGER NOT NULL, revision INTEGER NOT NULL REFERENCES revision,
+    PRIMARY KEY (hash, revision)) STRICT, WITHOUT ROWID;
+CREATE TABLE rewrite (
+    revision INTEGER NOT NULL REFERENCES revision, other INTEGER NOT NULL REFERENCES revision,
+    PRIMARY KEY (revision, other)) STRICT, WITHOUT ROWID;
 CREATE TABLE change (
-    generation INTEGER NOT NULL, article INTEGER NOT NULL, outcome TEXT NOT NULL,
-    before INTEGER, after INTEGER, PRIMARY KEY (generation, article)) WITHOUT ROWID;
-CREATE TABLE origin (
-    number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE, kind TEXT NOT NULL);
-"""
-
-_SOURCES_AND_NOTICES = """
-ALTER TABLE revision ADD COLUMN guessed TEXT NOT NULL DEFAULT '';
-ALTER TABLE origin ADD COLUMN every INTEGER;
-ALTER TABLE origin ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE origin ADD COLUMN checked TEXT;
-ALTER TABLE origin ADD COLUMN succeeded TEXT;
-ALTER TABLE origin ADD COLUMN failures INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE origin ADD COLUMN failing_since TEXT;
-ALTER TABLE origin ADD COLUMN error TEXT;
-ALTER TABLE origin ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
-CREATE TABLE page (
-    address TEXT PRIMARY KEY, etag TEXT, modified TEXT, articles TEXT NOT NULL,
-    links TEXT NOT NULL) WITHOUT ROWID;
+    generation INTEGER NOT NULL REFERENCES generation DEFERRABLE INITIALLY DEFERRED,
+    article INTEGER NOT NULL REFERENCES article,
+    outcome TEXT NOT NULL CHECK (outcome IN
+        ('added', 'updated', 'removed', 'restored', 'corrected', 'retracted')),
+    before INTEGER REFERENCES revision, after INTEGER REFERENCES revision,
+    PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
 CREATE TABLE notice (
-    generation INTEGER NOT NULL, article INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL,
-    at TEXT NOT NULL, actor TEXT NOT NULL, PRIMARY KEY (generation, article)) WITHOUT ROWID;
-CREATE TABLE told (
-    answer_id TEXT NOT NULL, article_id TEXT NOT NULL, kind TEXT NOT NULL,
-    PRIMARY KEY (answer_id, article_id, kind)) WITHOUT ROWID;
-CREATE TABLE alike (key TEXT PRIMARY KEY, article INTEGER NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO alike
-    SELECT k.value, r.article FROM revision r, json_each(alike_keys(title, text, publisher, url)) k
-    ORDER BY r.revision;
+    generation INTEGER NOT NULL REFERENCES generation DEFERRABLE INITIALLY DEFERRED,
+    article INTEGER NOT NULL REFERENCES article,
+    kind TEXT NOT NULL CHECK (kind IN ('corrected', 'retracted', '')),  -- '': none any more
+    note TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+    PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
+CREATE TABLE source (
+    number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,
+    kind TEXT NOT NULL CHECK (kind IN ('file', 'folder', 'url')), every INTEGER,
+    paused INTEGER NOT NULL DEFAULT 0 CHECK (paused IN (0, 1)), checked TEXT, succeeded TEXT,
+    failures INTEGER NOT NULL DEFAULT 0, failing_since TEXT, error TEXT,
+    reported INTEGER NOT NULL DEFAULT 0 CHECK (reported IN (0, 1))) STRICT;
+CREATE TABLE page (
+    address TEXT PRIMARY KEY, etag TEXT, modified TEXT, links TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE page_article (
+    address TEXT NOT NULL REFERENCES page ON DELETE CASCADE, position INTEGER NOT NULL,
+    article_id TEXT NOT NULL, PRIMARY KEY (address, position)) STRICT, WITHOUT ROWID;
+CREATE INDEX page_article_id ON page_article (article_id);
+CREATE TABLE answer (
+    answer_id TEXT PRIMARY KEY, at TEXT NOT NULL, question TEXT NOT NULL, filters TEXT NOT NULL,
+    generation INTEGER NOT NULL, model TEXT NOT NULL,
+    status TEXT NOT NULL CHECK (status IN ('answered', 'declined')), confidence REAL NOT NULL,
+    parts TEXT NOT NULL, reason TEXT, channel INTEGER, message INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE feedback (
+    reader INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
+    at TEXT NOT NULL, note TEXT NOT NULL) STRICT;
+CREATE INDEX feedback_answer ON feedback (answer_id);
+CREATE TABLE notified (
+    answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('changed', 'removed', 'corrected', 'retracted')),
+    PRIMARY KEY (answer_id, article_id, kind)) STRICT, WITHOUT ROWID;
+CREATE TABLE watch (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, question TEXT NOT NULL, filters TEXT NOT NULL,
+    generation INTEGER NOT NULL, channel INTEGER NOT NULL, person INTEGER NOT NULL,
+    UNIQUE (question, filters, channel, person)) STRICT;
 """
-_TERMS_AGAIN = """
-UPDATE sentence SET terms = terms_of(
-    (SELECT text FROM revision r WHERE r.revision = sentence.revision), start, stop);
-INSERT INTO live_text (live_text) VALUES ('delete-all');
-INSERT INTO live_text (rowid, terms)
-    SELECT s.sentence_id, s.terms FROM article a JOIN sentence s ON s.revision = a.live;
-"""
-# Each makes the next version from the one before it. What a release has had is never changed:
-# more comes at the end, and `_TERMS_AGAIN` once more whenever `index.terms` changes.
-_VERSIONS = (_SCHEMA + MEMORY_SCHEMA, _SOURCES_AND_NOTICES, _TERMS_AGAIN)
-SCHEMA_VERSION = len(_VERSIONS)
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a catalogue, and make its schema where there is none yet.
+    """Open a collection's file, and make its tables where there are none yet.
 
     Raises:
-        StoreVersionError: a newer version of On Record made it.
+        StoreVersionError: another version of On Record made it.
         StoreBusyError: another process holds it and does not come to an end.
         StoreDamagedError: it is damaged, or no database.
         StoreError: it cannot be opened, or is another program's.
@@ -112,7 +126,16 @@ def connect(path: Path) -> sqlite3.Connection:
             uri=read_only,
         )
         try:
-            _make_ready(connection, path, read_only=read_only)
+            new = _is_new(connection, path)  # read first, before anything is written
+            connection.execute("PRAGMA foreign_keys = ON")
+            if not read_only:
+                connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
+                with contextlib.suppress(sqlite3.OperationalError):  # in use: the next one then
+                    connection.execute("PRAGMA journal_mode = WAL")
+                connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
+                connection.execute("PRAGMA synchronous = FULL")
+                if new:
+                    _create(connection, path)
         except BaseException:
             connection.close()
             raise
@@ -121,29 +144,40 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _make_ready(connection: sqlite3.Connection, path: Path, *, read_only: bool) -> None:
-    old = _version(connection, path) < SCHEMA_VERSION  # a look, before anything is written
-    if read_only and old:
-        raise StoreError(
-            f"{path} is of an older version and cannot be written: open it once where it can be, "
-            "to bring it up to date."
-        )
-    if not read_only:
-        with contextlib.suppress(sqlite3.OperationalError):  # somebody is at it: the next one then
-            connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
-    if old:
-        _upgrade(connection, path)
-
-
 def _read_only_uri(path: Path) -> str:
-    """How SQLite opens a file that it must not write beside; a log not taken in yet needs more."""
+    """A URI that writes nothing beside the file, unless it has a write-ahead log to be read."""
     settled = not path.with_name(path.name + "-wal").exists()
     return f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if settled else "")
 
 
+def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether nothing was ever written. Raises if it is no collection of this version."""
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
+    if not ours and (version or tables):
+        raise StoreError(f"{path} is a database of another program: name another folder.")
+    if ours and version != SCHEMA_VERSION:
+        raise StoreVersionError(
+            f"{path} was made by another version of On Record (its schema is {version}, this one "
+            f"reads {SCHEMA_VERSION}): install that version. Nothing was changed."
+        )
+    return not ours
+
+
+def _create(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, whole or not at all."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:  # which commits at its end, or rolls back
+        if _is_new(connection, path):  # another process may have been faster
+            for statement in _SCHEMA.split(";\n"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
 def explained(error: sqlite3.DatabaseError) -> StoreError:
-    """What SQLite says, in a sentence that says what to do."""
+    """What SQLite reports, as a sentence that says what to do."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest of the code is detail
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusyError(
@@ -165,38 +199,22 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
             )
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    """Of the schema; 0 where nothing was ever written. Raises if it is no collection of ours."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
-    if not ours and (version or tables):
-        raise StoreError(f"{path} is a database of another program: name another folder.")
-    if version > SCHEMA_VERSION:
-        raise StoreVersionError(
-            f"{path} was made by a newer version of On Record: upgrade with "
-            "pip install --upgrade onrecord. Nothing was changed."
-        )
-    return version
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment as stored: UTC, ISO 8601, so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the schema, or bring an older one up to date, whole or not at all."""
-    connection.create_function("alike_keys", 4, _alike_keys, deterministic=True)
-    connection.create_function("terms_of", 3, _terms_of, deterministic=True)
-    connection.execute("BEGIN IMMEDIATE")
-    with connection:  # which commits at its end, or rolls back
-        for statements in _VERSIONS[_version(connection, path) :]:  # others may have been faster
-            for statement in statements.split(";\n"):
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+def moment(text: str | None) -> datetime | None:
+    """A stored moment."""
+    return datetime.fromisoformat(text) if text else None
 
 
-def _alike_keys(title: str, text: str, publisher: str | None, url: str | None) -> str:
-    article = Article(article_id="-", title=title, text=text, publisher=publisher, url=url)
-    return json.dumps(keys(article))
+def meta(db: sqlite3.Connection, key: str) -> str | None:
+    """One value of the `meta` table."""
+    row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+    return row[0] if row else None
 
 
-def _terms_of(text: str, start: int, stop: int) -> str:
-    return " ".join(terms(text[start:stop]))
+def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
+    """Set one value of the `meta` table."""
+    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

@@ -1,4 +1,4 @@
-"""The protocol `Store`: one collection, changed in commits, read in snapshots.
+"""What a store holds and promises: the protocols `Store` and `Snapshot`, and their records.
 
 A commit makes a generation: articles, sentences, embeddings, full text and the audit log
 change together or not at all. A snapshot sees exactly one generation from beginning to end.
@@ -6,29 +6,33 @@ change together or not at all. A snapshot sees exactly one generation from begin
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from index.domain import Act, Article, Filters, Notice, Sentence
+from index.domain import Act, Article, Filters, Notice, PageState, Sentence
 from index.encoder import Encoder, Vectors
-from index.reading.text import Page
-from index.reading.urls import canonical
 from index.store.answers import AnswerLog
+from index.store.sources import Source
 from index.text.sentences import Span
-
-_DAY = 24 * 60  # minutes
 
 Ids = npt.NDArray[np.int64]
 Outcome = Literal[
-    "added", "updated", "unchanged", "removed", "restored", "absent", "corrected", "retracted"
+    "added",
+    "updated",
+    "unchanged",
+    "refused",
+    "removed",
+    "restored",
+    "absent",
+    "corrected",
+    "retracted",
 ]
 
 
@@ -51,12 +55,12 @@ class Changes:
 
     Attributes:
         put: articles to add or, where the text differs from the stored one, to update.
-        remove, restore: article ids to take out of, and bring back into, the corpus.
+        remove, restore: ids of articles to take out of, and bring back into, the corpus.
         revive: whether a put brings back an article that had been removed; a refresh of a
             source must not undo a moderator's removal.
-        notices: of article ids; a retraction takes its article out as well.
+        notices: article ids with a notice each; a retraction takes its article out as well.
         undo: a generation; every article becomes live, or not, as it was then.
-        pages: what was read to bring this about, to know it again when it has not changed.
+        pages: how to recognise what was read for this commit while it stays unchanged.
     """
 
     put: Sequence[PreparedArticle] = ()
@@ -65,15 +69,38 @@ class Changes:
     revive: bool = True
     notices: Sequence[tuple[str, Notice]] = ()
     undo: int | None = None
-    pages: Sequence[Page] = ()
+    pages: Sequence[PageState] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What putting an article does, in view of what is stored.
+
+    Attributes:
+        article: with the id and address it is stored under, which may be those of an article
+            that was recognised by its page or its words.
+        outcome: added, updated, restored, unchanged or refused.
+        reason: why it is refused, in a sentence that says what to do.
+    """
+
+    article: Article
+    outcome: Outcome
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """What a commit did: the generation it made (or found, if nothing changed)."""
+    """What a commit did.
+
+    Attributes:
+        generation: the one it made, or the newest if nothing changed.
+        outcomes: by the id of each stored article it was about.
+        put: one decision for each article put, in order.
+    """
 
     generation: int
     outcomes: Mapping[str, Outcome]
+    put: tuple[Decision, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,61 +120,6 @@ class HistoryEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A source: a place that articles come from, and how reading it went.
-
-    Attributes:
-        every: minutes between two looks; None: only when a reindex is asked for.
-        checked, succeeded: when it was read last, and last without failing.
-        failures: in a row; `error` is the last one, `failing_since` the moment of the first.
-        told: whether moderators know that it fails.
-    """
-
-    uri: str
-    kind: Literal["file", "folder", "url"]
-    every: int | None = None
-    paused: bool = False
-    checked: datetime | None = None
-    succeeded: datetime | None = None
-    failures: int = 0
-    failing_since: datetime | None = None
-    error: str | None = None
-    told: bool = False
-
-    def due(self, now: datetime) -> bool:
-        """Whether to look again; each failure in a row doubles the wait, up to a day."""
-        if self.every is None or self.paused:
-            return False
-        wait = min(self.every * 2 ** min(self.failures, 20), max(self.every, _DAY))
-        return self.checked is None or self.checked + timedelta(minutes=wait) <= now
-
-    def after(self, now: datetime, error: str | None) -> Source:
-        """The source after it was read, or failed to be."""
-        if error is None:
-            fresh = Source(self.uri, self.kind, self.every, self.paused)
-            return replace(fresh, checked=now, succeeded=now)
-        since = self.failing_since or now
-        failures = self.failures + 1
-        return replace(self, checked=now, failures=failures, failing_since=since, error=error)
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What a store knows of an article id: enough to tell whether it has to be embedded."""
-
-    text_hash: str
-    retired: bool
-
-
-def keys(article: Article) -> tuple[str, ...]:
-    """What tells an article under another id: its page, and its very words by one publisher."""
-    said = [(article.publisher or "").casefold(), article.title, article.text]
-    words = "\x00".join(" ".join(part.split()) for part in said).encode("utf-8", "surrogatepass")
-    page = (f"page {canonical(article.url)}",) if article.url else ()
-    return (*page, f"words {hashlib.sha256(words).hexdigest()}")
-
-
-@dataclass(frozen=True, slots=True)
 class RecentArticle:
     """A live article that is new since some moment, or changed: then `before` is what it was."""
 
@@ -157,9 +129,9 @@ class RecentArticle:
 
 @dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """Tells one state of the embeddings from every other.
+    """Identifies one state of the embeddings.
 
-    The number of a generation alone does not: a copy that was recovered makes it again.
+    The number of a generation alone does not: after a recovery it is given again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.
@@ -222,13 +194,17 @@ class Snapshot(Protocol):
         """How much is live."""
 
     def dense(self, vector: Vectors, k: int, filters: Filters = ...) -> Ranked:
-        """The k live sentences of the highest inner product with `vector` (d,)."""
+        """The k live sentences of the highest inner product with `vector` (d,).
+
+        Exact on the newest generation. A snapshot that is no longer the newest may miss
+        sentences that were removed since; it never returns any that it does not have.
+        """
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = ...) -> Ranked:
         """The k live sentences of the highest BM25 for any of the terms."""
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """In how many live sentences each term stands; terms in none are left out."""
+        """In how many live sentences each term occurs; terms in none are left out."""
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
         """Live sentences by id, with up to `radius` neighbours on each side in their article."""
@@ -244,30 +220,24 @@ class Snapshot(Protocol):
         """All live articles (or all retired ones), by id."""
 
     def published(self) -> tuple[datetime, datetime] | None:
-        """When the first and the last live article that tells was published."""
+        """When the first and the last dated live article were published."""
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
-        """Live articles published or revised since then, the newest first.
-
-        Of the filters `since` does not count.
-        """
+        """Live articles published or revised since then, newest first; ignores `filters.since`."""
 
     def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-        """For each of these articles, the live ones that copy or rewrite it, or the same text."""
+        """For each of these articles, the live ones that share its origin (copies, rewrites)."""
 
     def sentences(self, article_id: str) -> list[Sentence]:
-        """The sentences of an article's latest revision, in order."""
+        """The sentences of an article's latest revision, in order. Raises NotFoundError."""
 
     def publishers(self) -> dict[str, int]:
-        """How many live articles each publisher has."""
+        """How many live articles each publisher has, most first."""
 
-    def known(self, article_ids: Iterable[str]) -> dict[str, Known]:
-        """What is stored under these ids; unknown ids are left out."""
+    def decide(self, article: Article, *, revive: bool = True) -> Decision:
+        """What putting an article would do to this generation."""
 
-    def alike(self, keys: Iterable[str]) -> dict[str, str]:
-        """Key (of `keys`) -> id of the article that first had it; unknown keys are left out."""
-
-    def page(self, address: str) -> Page | None:
+    def page(self, address: str) -> PageState | None:
         """What was read there; None where not all of its articles are stored any more."""
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
@@ -285,21 +255,18 @@ class Store(Protocol):
 
     @property
     def answers(self) -> AnswerLog:
-        """What it remembers of its answers; that is no part of a generation."""
+        """The log of its answers; no part of a generation."""
 
     def snapshot(self) -> AbstractContextManager[Snapshot]:
-        """The newest generation, to read.
-
-        Raises:
-            StoreError: it cannot be opened.
-        """
+        """The newest generation, to read. Raises StoreError where it cannot be opened."""
 
     def commit(
         self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
-        `model` made the vectors of what is put; needed only for that. Pages make no generation.
+        What an article is (new, known under another id, unchanged, refused) is decided inside
+        the transaction. `model` made the vectors of what is put. Pages make no generation.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
@@ -308,52 +275,50 @@ class Store(Protocol):
             StoreError: it cannot be written.
         """
 
-    def remember(self, source: Source) -> None:
-        """Name a place that a reindex fetches again; naming it twice is one."""
+    def add_source(self, source: Source) -> None:
+        """Name a place that a reindex reads; one that is there already stays as it is."""
 
-    def amend(self, source: Source, *names: str) -> None:
-        """Write these fields of a place; the others may be changed by somebody else meanwhile."""
+    def schedule_source(self, uri: str, every: int | None) -> None:
+        """Set the minutes between two reads of a source."""
 
-    def forget(self, uri: str) -> None:
-        """Drop a place; its articles stay."""
+    def pause_source(self, uri: str, *, paused: bool) -> None:
+        """Pause a source, or resume it: then it is due, and its failures are forgotten."""
+
+    def update_source(self, source: Source) -> None:
+        """Write how reading a source went; its interval and pause stay as they are."""
+
+    def remove_source(self, uri: str) -> None:
+        """Drop a source; its articles stay."""
 
     def rebuild(
         self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
     ) -> Commit:
         """Embed every sentence again and, once all are, put that in force at once.
 
-        Until then questions see what was there before, and articles may come in. What was embedded
+        Until then snapshots have the old embeddings, and articles may be added. What was embedded
         is kept when it ends early; the next call for the same model goes on from there.
 
         Args:
             encoder: makes the vectors.
-            actor: who is written into the audit log.
-            on_progress: called now and then with how many sentences are done; may raise to stop.
+            actor: named in the audit log.
+            on_progress: called with how many sentences are done; may raise to stop.
         """
 
     def prepare(self) -> None:
-        """Bring derived files up to date, so that the next question does not wait for it."""
+        """Bring what is derived up to date, so that the next question does not wait for it."""
 
     def backup(self, file: Path) -> None:
-        """Write a consistent copy of the newest generation to a file, whole or not at all.
-
-        Raises:
-            StoreError: the file cannot be written.
-        """
+        """Write a copy of the newest generation to a file, or nothing. Raises StoreError."""
 
     def recover(self, file: Path) -> None:
-        """Put a copy in the place of all that is stored.
-
-        Raises:
-            StoreError: the file is no copy of a collection; nothing was changed.
-        """
+        """Replace all that is stored by a copy. Raises StoreError, nothing changed, for others."""
 
     def erase(self) -> None:
         """Delete all that is stored, for good, damaged or not, and close.
 
         Raises:
-            StoreError: it is not ours to delete, or not to be had now; nothing was deleted.
+            StoreError: it is another program's, or cannot be deleted now; nothing was deleted.
         """
 
     def close(self) -> None:
-        """Let go of files and connections; a closed store is not used again."""
+        """Close files and connections; a closed store is not used again."""

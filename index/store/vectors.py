@@ -1,27 +1,25 @@
-"""FAISS and its peculiarities, in one place.
+"""FAISS and its peculiarities, in one place: the vector index of a collection's newest state.
 
-A `VectorIndex` never changes: taking in new sentences makes another one that shares the FAISS
-part (`base`) and differs in a small `delta` of added rows and a mask of dropped ones. A search
-sees both. The delta is merged into a new base when it has grown, by whoever has time for it.
-
-The base is exact up to a number of sentences; above it, it is an inverted file of 8-bit codes
-(IVF, SQ8: Jégou, Douze, Schmid 2011), of which the caller scores what was found exactly again.
+The index is exact up to a number of sentences; above it, it is an inverted file of 8-bit codes
+(IVF, SQ8: Jégou, Douze, Schmid 2011). A file keeps the latter, which takes long to train.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
-import struct
 import tempfile
-from dataclasses import asdict, dataclass, replace
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faiss as _faiss
 import numpy as np
-import numpy.typing as npt
 
 from index.encoder import Vectors
 from index.errors import StoreError
@@ -30,130 +28,169 @@ from index.store.types import Ids, IndexVersion, Ranked
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
 EXACT_UP_TO = 200_000
-_MAGIC = b"ONRECORD VECTORS 1\n"
+_MAGIC = b"ONRECORD VECTORS 2\n"
 _DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
 _TRAINING_ROWS = 65_536
 _SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
-Mask = npt.NDArray[np.bool_]
-_NONE: Ids = np.empty(0, dtype=np.int64)
+_GROWTH = 2  # times the sentences it was trained for: a compact index is trained anew
+_NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
-@dataclass(frozen=True, slots=True)
+class VectorSource(Protocol):
+    """A generation of a collection, as far as an index is made from it."""
+
+    version: IndexVersion
+
+    def live_vectors(self) -> tuple[Ids, Vectors]: ...
+
+    def descends_from(self, version: IndexVersion) -> bool: ...
+
+    def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]: ...
+
+
+Newest = Callable[[], AbstractContextManager[VectorSource]]
+
+
 class VectorIndex:
-    """Sentence vectors of one generation of one model.
+    """The live sentences of the newest generation it has followed. Safe from several threads.
 
     Attributes:
-        stamp: the state it was made from; compared before it is used.
-        base: a FAISS index of len(base_ids) vectors, row i being sentence base_ids[i].
-        base_ids: int64 (n,), ascending.
-        dropped: bool (n,), rows of the base that are no longer live.
-        delta_ids: int64 (m,), ascending, and delta: float32 (m, d); d is 0 while it is empty.
+        version: the generation that it holds; None before the first.
     """
 
-    stamp: IndexVersion
-    base: Any
-    base_ids: Ids
-    dropped: Mask
-    delta_ids: Ids
-    delta: Vectors
-
-    @classmethod
-    def build(
-        cls, ids: Ids, vectors: Vectors, stamp: IndexVersion, exact_up_to: int = EXACT_UP_TO
-    ) -> VectorIndex:
-        """Index vectors (n, d), unit norm, under ascending, distinct ids (n,)."""
-        if len(ids) != len(vectors) or (len(ids) > 1 and not (np.diff(ids) > 0).all()):
-            raise StoreError("Vectors need one ascending, distinct id each.")
-        base = _faiss_index(np.ascontiguousarray(vectors), exact_up_to) if len(vectors) else None
-        return cls._merged(stamp, base, ids)
-
-    @classmethod
-    def _merged(cls, stamp: IndexVersion, base: Any, ids: Ids) -> VectorIndex:
-        delta = np.empty((0, 0 if base is None else base.d), dtype=np.float32)
-        return cls(stamp, base, ids, np.zeros(len(ids), dtype=bool), _NONE, delta)
-
-    def __len__(self) -> int:
-        """How many sentences are live."""
-        return int(len(self.base_ids) - self.dropped.sum() + len(self.delta_ids))
-
-    @property
-    def stale_rows(self) -> int:
-        """Rows that a merge would tidy up."""
-        return int(self.dropped.sum()) + len(self.delta_ids)
-
-    def advanced(
-        self, stamp: IndexVersion, changed: Ids, live: Ids, vectors: Vectors
-    ) -> VectorIndex:
-        """The index of a later generation.
+    def __init__(self, exact_up_to: int = EXACT_UP_TO, cache: Path | None = None) -> None:
+        """Start without vectors.
 
         Args:
-            stamp: of that generation.
-            changed: ids of whatever may not be as it was.
-            live: those of them that are live then, ascending (m,).
-            vectors: theirs (m, d).
+            exact_up_to: sentences above which it is compact and approximate.
+            cache: file that keeps a compact index.
         """
-        dropped = self.dropped | np.isin(self.base_ids, changed)
-        keep = ~np.isin(self.delta_ids, changed)
-        ids, delta = self.delta_ids[keep], self.delta[keep]
-        if len(live):  # what is empty may not know its dimension yet
-            ids = np.concatenate([ids, live])
-            delta = np.concatenate([delta.reshape(len(delta), vectors.shape[1]), vectors])
-        order = np.argsort(ids)
-        return replace(self, stamp=stamp, dropped=dropped, delta_ids=ids[order], delta=delta[order])
+        self.version: IndexVersion | None = None
+        self._exact_up_to = exact_up_to
+        self._cache = cache
+        self._lock = threading.Lock()
+        self._ids: Ids = _NOTHING.ids
+        self._index: Any = None  # maps ids to vectors; None while there are none
+        self._trained_for = 0  # sentences; 0 of an exact index
+        self._saved: IndexVersion | None = None
+
+    def __len__(self) -> int:
+        return len(self._ids)
 
     def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
         """The k highest inner products with `vector` (d,), among `allowed` ids if given."""
-        if k < 1 or not len(self):
-            return Ranked(_NONE, np.empty(0, dtype=np.float32))
-        if vector.shape != self.delta.shape[1:]:
-            raise StoreError(
-                f"The question has {vector.shape[-1]} dimensions and the index "
-                f"{self.delta.shape[1]}: run `onrecord reindex --rebuild`."
-            )
-        ids, scores = self._search_base(vector, k, allowed)
-        delta_ids, delta = self.delta_ids, self.delta
-        if allowed is not None:
-            keep = np.isin(delta_ids, allowed)
-            delta_ids, delta = delta_ids[keep], delta[keep]
-        ids = np.concatenate([ids, delta_ids])
-        scores = np.concatenate([scores, delta @ vector])
-        order = np.lexsort((ids, -scores))[:k]
-        return Ranked(ids[order], scores[order].astype(np.float32))
-
-    def _search_base(self, vector: Vectors, k: int, allowed: Ids | None) -> tuple[Ids, Vectors]:
         faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
-        live = ~self.dropped
-        if allowed is not None:
-            live &= np.isin(self.base_ids, allowed, assume_unique=True)
-        count = int(live.sum())
-        if not count:
-            return _NONE, np.empty(0, dtype=np.float32)
-        chosen = {}
-        if not live.all():
-            chosen["sel"] = faiss.IDSelectorBitmap(np.packbits(live, bitorder="little"))
-        depth = min(k + 1, count)
-        if isinstance(self.base, faiss.IndexIVF):
-            few = count < depth * _SEARCHED_SHARE**2  # they may lie in any list
-            probes = self.base.nlist if few else max(8, self.base.nlist // _SEARCHED_SHARE)
-            parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
-        else:
-            parameters = faiss.SearchParameters(**chosen)
-        scores, rows = self.base.search(vector[None, :], depth, params=parameters)
-        while depth < count and scores[0][k - 1] == scores[0][-1]:
-            # FAISS takes any of those that tie for the last place: have all, to take the lowest ids
-            depth = min(4 * depth, count)
-            scores, rows = self.base.search(vector[None, :], depth, params=parameters)
-        found = rows[0] >= 0  # it pads with -1 where it found fewer
-        return self.base_ids[rows[0][found]], scores[0][found]
+        with self._lock:
+            count = len(self._ids)
+            if allowed is not None:
+                allowed = np.intersect1d(self._ids, allowed, assume_unique=True)
+                count = len(allowed)
+            if k < 1 or not count:
+                return _NOTHING
+            if vector.shape != (self._index.d,):
+                raise StoreError(
+                    f"The question has {vector.shape[-1]} dimensions and the index "
+                    f"{self._index.d}: run `onrecord reindex --rebuild`."
+                )
+            depth = min(k + 1, count)
+            ids, scores = self._nearest(vector, depth, count, allowed)
+            while depth < count and scores[k - 1] == scores[-1]:
+                # FAISS takes any of those that tie for the last place: have all, to take the
+                # lowest ids
+                depth = min(4 * depth, count)
+                ids, scores = self._nearest(vector, depth, count, allowed)
+        ids, scores = ids[ids >= 0], scores[ids >= 0]  # it pads with -1 where it found fewer
+        order = np.lexsort((ids, -scores))[:k]
+        return Ranked(ids[order], scores[order])
 
-    def save(self, path: Path) -> None:
-        """Write the base to `path`, whole or not at all. Only a merged index is saved."""
-        if self.stale_rows:
-            raise StoreError("Only a merged vector index is saved.")
-        header = json.dumps({**asdict(self.stamp), "count": len(self.base_ids)}).encode()
-        content = struct.pack("<I", len(header)) + header + self.base_ids.tobytes()
-        if self.base is not None:
-            content += faiss.serialize_index(self.base).tobytes()
+    def _nearest(
+        self, vector: Vectors, depth: int, count: int, allowed: Ids | None
+    ) -> tuple[Ids, Vectors]:
+        """Ids (depth,) and scores (depth,) as FAISS gives them, among `count` sentences."""
+        chosen = {} if allowed is None else {"sel": faiss.IDSelectorBatch(allowed)}
+        parameters = faiss.SearchParameters(**chosen)
+        if self._trained_for:
+            few = count < depth * _SEARCHED_SHARE**2  # they may lie in any list
+            lists = self._index.nlist
+            probes = lists if few else max(8, lists // _SEARCHED_SHARE)
+            parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
+        scores, ids = self._index.search(vector[None, :], depth, params=parameters)
+        return ids[0], scores[0]
+
+    def follow(self, source: VectorSource, newest: Newest) -> None:
+        """Bring the index forward to a generation, from whatever it holds.
+
+        What does not descend from the index may be older, or what a recovery put in its place:
+        then the newest generation decides, opened under the lock, so that no index goes back.
+
+        Args:
+            source: a generation.
+            newest: opens the newest one.
+        """
+        with self._lock:
+            if self.version is None and self._cache is not None:
+                self._load()
+            if self.version is None or source.descends_from(self.version):
+                self._advance(source)
+            else:
+                with newest() as latest:
+                    self._advance(latest)
+
+    def prepare(self, newest: Newest) -> None:
+        """Follow the newest generation, train anew what has outgrown its kind, and save that.
+
+        Searches wait meanwhile.
+        """
+        with newest() as source:
+            self.follow(source, newest)
+        with self._lock, newest() as source:
+            compact = len(self._ids) > self._exact_up_to
+            grown = len(self._ids) > _GROWTH * self._trained_for
+            if bool(self._trained_for) != compact or (compact and grown):
+                self._build(source)
+                self.version = source.version
+            if self._trained_for and self._cache and self._saved != self.version:
+                with contextlib.suppress(OSError):  # what cannot be written is made again
+                    self._save(self._cache)
+
+    def _advance(self, source: VectorSource) -> None:
+        """Become the index of a generation; call with the lock held."""
+        if self.version is None or not source.descends_from(self.version):
+            self._build(source)
+        elif self.version != source.version:
+            changed, live, vectors = source.changed_since(self.version.generation)
+            self._remove(changed)
+            self._add(live, vectors)
+        self.version = source.version
+
+    def _build(self, source: VectorSource) -> None:
+        ids, vectors = source.live_vectors()
+        self._index, self._ids, self._trained_for = None, _NOTHING.ids, 0
+        if len(ids) > self._exact_up_to:
+            self._trained_for = len(ids)
+            self._index = _trained(vectors)
+        self._add(ids, vectors)
+
+    def _add(self, ids: Ids, vectors: Vectors) -> None:
+        if not len(ids):
+            return
+        if self._index is None:
+            self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
+        self._index.add_with_ids(np.ascontiguousarray(vectors), ids)
+        self._ids = np.union1d(self._ids, ids)
+
+    def _remove(self, ids: Ids) -> None:
+        held = np.intersect1d(self._ids, ids)
+        if len(held):  # it goes through all that is indexed
+            self._index.remove_ids(faiss.IDSelectorBatch(held))
+            self._ids = np.setdiff1d(self._ids, held, assume_unique=True)
+
+    # The file
+
+    def _save(self, path: Path) -> None:
+        """Write the index to a file, whole or not at all."""
+        header = {"version": asdict(self.version), "trained_for": self._trained_for}  # type: ignore[arg-type]
+        content = json.dumps(header).encode() + b"\n" + faiss.serialize_index(self._index).tobytes()
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
             try:
                 file.write(_MAGIC + hashlib.sha256(content).digest() + content)
@@ -163,37 +200,43 @@ class VectorIndex:
             except BaseException:
                 Path(file.name).unlink(missing_ok=True)
                 raise
+        self._saved = self.version
 
-    @classmethod
-    def load(cls, path: Path) -> VectorIndex | None:
-        """Read a saved index; None if it is missing or damaged in any byte."""
+    def _load(self) -> None:
+        """Take over a saved index; nothing if it is missing or damaged in any byte."""
         try:
-            data = path.read_bytes()
+            data = self._cache.read_bytes() if self._cache else b""
             content = memoryview(data)[len(_MAGIC) + _DIGEST_BYTES :]
             if not data.startswith(_MAGIC + hashlib.sha256(content).digest()):
-                return None
-            end = 4 + struct.unpack_from("<I", content)[0]
-            head = json.loads(bytes(content[4:end]))
-            stamp = IndexVersion(head["generation"], head["token"], head["model"])
-            # A copy: aligned, and the rest of the file need not stay in memory for it.
-            ids = np.frombuffer(content[end:], dtype=np.int64, count=head["count"]).copy()
-            rest = np.frombuffer(content[end:], dtype=np.uint8, offset=8 * len(ids))
-            return cls._merged(stamp, faiss.deserialize_index(rest) if len(ids) else None, ids)
-        except (OSError, ValueError, KeyError, struct.error, RuntimeError):
-            return None  # RuntimeError: FAISS cannot read what another version of it wrote
+                return
+            end = data.index(b"\n", len(_MAGIC) + _DIGEST_BYTES) - len(_MAGIC) - _DIGEST_BYTES
+            header = json.loads(bytes(content[:end]))
+            index = faiss.deserialize_index(np.frombuffer(content[end + 1 :], dtype=np.uint8))
+            self._ids = _ids_of(index)
+            self._index, self._trained_for = index, header["trained_for"]
+            self.version = self._saved = IndexVersion(**header["version"])
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
+            return  # RuntimeError: FAISS cannot read what another version of it wrote
 
 
-def _faiss_index(vectors: Vectors, exact_up_to: int) -> Any:
+def _trained(vectors: Vectors) -> Any:
+    """An empty compact index whose lists fit vectors (n, d)."""
     count, dimension = vectors.shape
-    if count <= exact_up_to:
-        index = faiss.IndexFlatIP(dimension)
-    else:
-        lists = min(count, int(4 * np.sqrt(count)))
-        index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-        index.cp.min_points_per_centroid = 1  # else it prints that it would like more
-        step = max(1, count // _TRAINING_ROWS)
-        faiss.omp_set_num_threads(os.cpu_count() or 1)
-        index.train(np.ascontiguousarray(vectors[::step]))
-        faiss.omp_set_num_threads(1)
-    index.add(vectors)
+    lists = min(count, int(4 * np.sqrt(count)))
+    index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
+    index.cp.min_points_per_centroid = 1  # else it prints that it would like more
+    faiss.omp_set_num_threads(os.cpu_count() or 1)
+    index.train(np.ascontiguousarray(vectors[:: max(1, count // _TRAINING_ROWS)]))
+    faiss.omp_set_num_threads(1)
     return index
+
+
+def _ids_of(index: Any) -> Ids:
+    """All ids of an inverted file, ascending: int64 (n,)."""
+    lists = index.invlists
+    parts = [
+        faiss.rev_swig_ptr(lists.get_ids(n), lists.list_size(n)).copy()
+        for n in range(index.nlist)
+        if lists.list_size(n)
+    ]
+    return np.sort(np.concatenate(parts)) if parts else _NOTHING.ids

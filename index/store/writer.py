@@ -1,7 +1,7 @@
-"""What one write transaction does to a catalogue.
+"""What one write transaction does to a collection's file.
 
-Everything a commit changes (articles, sentences, embeddings, full text, counts, audit log) is
-written here, inside the transaction that `embedded` opens and ends.
+Everything a commit changes (articles, sentences, embeddings, full text, rewrites, audit log) is
+written here, inside the transaction that `sqlite` opens and ends.
 """
 
 from __future__ import annotations
@@ -9,31 +9,37 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
-from index.domain import Notice
+from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
-from index.reading.text import Page
-from index.store.reader import meta, newest, utc_text
-from index.store.types import Changes, Commit, Outcome, PreparedArticle, keys
+from index.store.identity import decide, identity_keys
+from index.store.reader import newest
+from index.store.schema import meta, set_meta, utc_text
+from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
+from index.text.rewrites import is_rewrite, sketch
+from index.text.sentences import Span
 from index.text.terms import terms
 
-
-def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
-    """Set one value of the `meta` table."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+_SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
+_TINY = 8  # hashes of a sketch: texts of some 30 words
+_COMMON = 51  # revisions with one hash: boilerplate, no sign of a rewrite
+_CANDIDATES = 20  # compared with a new revision
 
 
 class Writer:
-    """Changes articles in one write transaction; what it did is told by `finish`."""
+    """Changes articles in one write transaction; `finish` returns what it did."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         """Write through a connection that is inside an immediate transaction."""
         self._db = db
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
+        self._decisions: list[Decision] = []
+        self._names: dict[str, str] = {}  # id of an article put -> id that it is stored under
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Do all of it; see `Store.commit` for what it raises."""
@@ -43,63 +49,60 @@ class Writer:
         for prepared in changes.put:
             self._put(prepared, revive=changes.revive)
         for article_id in changes.remove:
-            self._bring(article_id, live=False)
+            self._set_retired(article_id, retired=True)
         for article_id in changes.restore:
-            self._bring(article_id, live=True)
+            self._set_retired(article_id, retired=False)
         for article_id, notice in changes.notices:
-            self._notice(article_id, notice)
+            self._add_notice(article_id, notice)
         if changes.undo is not None:
             self._undo(changes.undo)
         for page in changes.pages:
-            self._page(page)
+            self._save_validators(page)
 
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
+        put = tuple(self._decisions)
         if not set(self._outcomes.values()) - {"unchanged", "absent"} and not always:
-            return Commit(self.generation - 1, self._outcomes)
+            return Commit(self.generation - 1, self._outcomes, put)
         at = utc_text(datetime.now(UTC))
         self._db.execute(
             "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
             (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
-        return Commit(self.generation, self._outcomes)
+        return Commit(self.generation, self._outcomes, put)
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
-        """Add an article, make a new revision of it, or find that nothing changed."""
-        article = prepared.article
-        row = self._db.execute(
-            "SELECT a.article, a.latest, a.live, r.text_hash, max(u.number), "
-            "max(u.revision > a.latest AND u.text_hash = ?) FROM article a "
-            "JOIN revision r ON r.revision = a.latest JOIN revision u ON u.article = a.article "
-            "WHERE a.article_id = ? GROUP BY a.article",
-            (article.text_hash, article.article_id),
-        ).fetchone()
-        if row is None:
+        """Add an article, make a new revision of one, bring one back, or leave it."""
+        match = decide(self._db, prepared.article, revive=revive)
+        decision = match.decision
+        article = decision.article
+        if match.key is None:
             sql = "INSERT INTO article (article_id, latest) VALUES (?, 0)"
-            key = self._db.execute(sql, (article.article_id,)).lastrowid
-            self._revise(int(key or 0), 1, None, prepared, "added")
-            return
-        key, latest, live, text_hash, number, undone = row
-        if (live is None or undone) and not revive:  # until its source says something else
-            self._outcomes.setdefault(article.article_id, "unchanged")
-        elif text_hash != article.text_hash:
-            again = self._outcomes.get(article.article_id) == "added"  # in this very commit
-            self._revise(key, number + 1, live, prepared, "added" if again else "updated")
-        else:
-            self._show(article.article_id, key, live, latest)
+            key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
+            self._revise(key, 1, None, replace(prepared, article=article), "added")
+        elif decision.outcome == "updated":
+            if self._outcomes.get(article.article_id) == "added":  # in this very commit
+                decision = replace(decision, outcome="added")
+            revised = replace(prepared, article=article)
+            self._revise(match.key, match.number + 1, match.live, revised, decision.outcome)
+        elif decision.outcome != "refused":
+            after = match.latest if decision.outcome == "restored" else match.live
+            self._set_live_revision(article.article_id, match.key, match.live, after)
+        self._decisions.append(decision)
+        self._names[prepared.article.article_id] = article.article_id
 
-    def _bring(self, article_id: str, *, live: bool) -> None:
+    def _set_retired(self, article_id: str, *, retired: bool) -> None:
         """Take an article out of the corpus, or bring its latest revision back."""
         if stored := self._stored(article_id):
-            key, before, latest = stored
-            self._show(article_id, key, before, latest if live else None)
+            key, live, latest = stored
+            self._set_live_revision(article_id, key, live, None if retired else latest)
 
-    def _notice(self, article_id: str, notice: Notice) -> None:
+    def _add_notice(self, article_id: str, notice: Notice) -> None:
         """Attach a notice to an article; a retraction takes it out of the corpus."""
         if stored := self._stored(article_id):
             key, live, _ = stored
             after = None if notice.kind == "retracted" else live
-            self._set_live(article_id, key, live, after, notice.kind)
+            self._write_live(article_id, key, live, after, notice.kind)
             at = notice.at.astimezone(UTC).isoformat()
             self._db.execute(
                 "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
@@ -107,7 +110,7 @@ class Writer:
             )
 
     def _stored(self, article_id: str) -> tuple[int, int | None, int] | None:
-        """Its key, its live revision and its latest; where there is none, that is the outcome."""
+        """Row, live and latest revision of an article; records "absent" where it is unknown."""
         sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
         row: tuple[int, int | None, int] | None = self._db.execute(sql, (article_id,)).fetchone()
         if row is None:
@@ -131,64 +134,104 @@ class Writer:
             (generation,),
         ).fetchall()
         for article_id, key, live, before in rows:
-            self._show(article_id, key, live, before)
+            self._set_live_revision(article_id, key, live, before)
         later = "SELECT DISTINCT article FROM notice WHERE generation > ?"
         for (key,) in self._db.execute(later, (generation,)).fetchall():
-            self._stands_again(key, f"generation <= {generation:d}")
+            self._reinstate_notice(key, f"generation <= {generation:d}")
 
-    def _page(self, page: Page) -> None:
-        """Keep by what a page is known again."""
-        held = json.dumps(page.articles), json.dumps(page.links)
+    def _save_validators(self, page: PageState) -> None:
+        """Store how to recognise a page, or a file, that has not changed at the next refresh."""
+        self._db.execute("DELETE FROM page WHERE address = ?", (page.address,))
         self._db.execute(
-            "INSERT OR REPLACE INTO page VALUES (?, ?, ?, ?, ?)",
-            (page.address, page.etag, page.modified, *held),
+            "INSERT INTO page VALUES (?, ?, ?, ?)",
+            (page.address, page.etag, page.modified, json.dumps(page.links)),
         )
+        ids = dict.fromkeys(self._names.get(name, name) for name in page.articles)
+        rows = [(page.address, position, article_id) for position, article_id in enumerate(ids)]
+        self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
 
     def _revise(
         self, key: int, number: int, live: int | None, prepared: PreparedArticle, outcome: Outcome
     ) -> None:
-        one = prepared.article
-        if len(prepared.spans) != len(prepared.vectors):
-            raise StoreError(f"{one.article_id} needs one vector a sentence.")
-        by = one.publisher, one.publisher.casefold() if one.publisher else None, one.author
+        """Write a revision of an article, and make it the live one."""
+        article, spans = prepared.article, prepared.spans
+        if len(spans) != len(prepared.vectors):
+            raise StoreError(f"{article.article_id} needs one vector a sentence.")
+        publisher_key = article.publisher.casefold() if article.publisher else None
         cursor = self._db.execute(
-            "INSERT INTO revision (article, number, title, text, publisher, publisher_key, author,"
-            " published, url, language, source, text_hash, guessed)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
+            "author, published, url, language, source, guessed, text_hash, text) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
-                *(key, number, one.title, one.text, *by, utc_text(one.published), one.url),
-                *(one.language, one.source, one.text_hash, " ".join(one.guessed)),
+                *(key, number, len(spans), article.title, article.publisher, publisher_key),
+                *(article.author, utc_text(article.published), article.url, article.language),
+                *(article.source, " ".join(article.guessed), article.text_hash, article.text),
             ),
         )
         revision = int(cursor.lastrowid or 0)
         self._db.executemany(
-            "INSERT OR IGNORE INTO alike VALUES (?, ?)", [(own, key) for own in keys(one)]
+            "INSERT OR IGNORE INTO identity VALUES (?, ?)",
+            [(identity, key) for identity in identity_keys(article)],
+        )
+        self._write_sentences(revision, prepared)
+        self._find_rewrites(revision, key, article.text)
+        self._write_live(article.article_id, key, live, revision, outcome)
+
+    def _write_sentences(self, revision: int, prepared: PreparedArticle) -> None:
+        """Write sentences and embeddings under consecutive ids that were never used before."""
+        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
+        first = (used.fetchone() or (0,))[0] + 1
+        text, spans = prepared.article.text, prepared.spans
+        voices = prepared.voices or ((None, "report"),) * len(spans)
+        self._db.executemany(
+            "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
+            [
+                (first + n, revision, n, s.start, s.end, _terms_of(text, s), *voice)
+                for n, (s, voice) in enumerate(zip(spans, voices, strict=True))
+            ],
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        voices = prepared.voices or ((None, "report"),) * len(prepared.spans)
-        rows = zip(prepared.spans, vectors, voices, strict=True)
-        for position, (span, vector, voice) in enumerate(rows):
-            said = " ".join(terms(one.text[span.start : span.end]))
-            cursor = self._db.execute(
-                "INSERT INTO sentence (revision, position, start, stop, terms, speaker, act) "
-                "VALUES (?,?,?,?,?,?,?)",
-                (revision, position, span.start, span.end, said, *voice),
-            )
-            stored = (cursor.lastrowid, vector.tobytes())
-            self._db.execute("INSERT INTO embedding VALUES (?, ?)", stored)
-        self._set_live(one.article_id, key, live, revision, outcome)
+        self._db.executemany(
+            "INSERT INTO embedding VALUES (?, ?)",
+            [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)],
+        )
 
-    def _show(self, article_id: str, key: int, before: int | None, after: int | None) -> None:
-        """Make questions see a revision that is stored, or none; the outcome follows from it."""
+    def _find_rewrites(self, revision: int, key: int, text: str) -> None:
+        """Store which other articles' revisions copy or rewrite this text, or it them.
+
+        Candidates share word trigrams in their sketches; live ones come first.
+        """
+        hashes = sorted(sketch(text))
+        least = _SHARED if len(hashes) >= _TINY else 1
+        candidates = self._db.execute(
+            "SELECT r.revision, r.text FROM (SELECT s.revision, count(*) AS shared "
+            "FROM json_each(?) h CROSS JOIN sketch s ON s.hash = h.value "
+            "WHERE (SELECT count(*) FROM (SELECT 1 FROM sketch WHERE hash = h.value LIMIT ?)) < ? "
+            "GROUP BY s.revision HAVING shared >= ?) JOIN revision r USING (revision) "
+            "JOIN article a USING (article) WHERE a.article <> ? "
+            "ORDER BY a.live IS r.revision DESC, shared DESC, r.revision LIMIT ?",
+            (json.dumps(hashes), _COMMON, _COMMON, least, key, _CANDIDATES),
+        ).fetchall()
+        pairs = [(revision, other) for other, held in candidates if is_rewrite(text, held)]
+        pairs += [(other, revision) for _, other in pairs]
+        self._db.executemany("INSERT INTO rewrite VALUES (?, ?)", pairs)
+        rows = [(value, revision) for value in hashes]
+        self._db.executemany("INSERT INTO sketch VALUES (?, ?)", rows)
+
+    def _set_live_revision(
+        self, article_id: str, key: int, before: int | None, after: int | None
+    ) -> None:
+        """Make a stored revision, or none, the live one; the outcome follows from it."""
         if before == after:
             self._outcomes.setdefault(article_id, "unchanged")
-        else:
-            both: Outcome = "updated" if before and after else "restored" if after else "removed"
-            self._set_live(article_id, key, before, after, both)
+            return
+        outcome: Outcome = "updated" if before and after else "restored" if after else "removed"
+        self._write_live(article_id, key, before, after, outcome)
 
-    def _set_live(
+    def _write_live(
         self, article_id: str, key: int, before: int | None, after: int | None, outcome: Outcome
     ) -> None:
+        """Write which revision is live, full text and audit log included."""
         self._outcomes[article_id] = outcome
         if before is not None:
             self._db.execute(
@@ -196,45 +239,46 @@ class Writer:
                 "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
                 (before,),
             )
-        if before is None and after is not None and outcome != "added":  # back, it stands again
-            self._stands_again(key, "kind != 'retracted'")
-            self._db.execute(  # what its page said meanwhile was not taken in: read it again
-                "DELETE FROM page WHERE ? IN (SELECT value FROM json_each(articles))",
+        if before is None and after is not None and outcome != "added":  # it is back
+            self._reinstate_notice(key, "kind != 'retracted'")
+            self._db.execute(  # what its page said meanwhile was not stored: read it again
+                "DELETE FROM page WHERE address IN "
+                "(SELECT address FROM page_article WHERE article_id = ?)",
                 (article_id,),
             )
         if after is not None:
-            self._db.execute("UPDATE article SET latest = ? WHERE article = ?", (after, key))
             self._db.execute(
                 "INSERT INTO live_text (rowid, terms) "
                 "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
                 (after,),
             )
-        self._db.execute("UPDATE article SET live = ? WHERE article = ?", (after, key))
-        count = int(meta(self._db, "live_sentences") or 0) + self._size(after) - self._size(before)
-        set_meta(self._db, "live_sentences", str(count))
+        self._db.execute(
+            "UPDATE article SET live = ?, latest = coalesce(?, latest) WHERE article = ?",
+            (after, after, key),
+        )
         self._db.execute(
             "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
             "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
             (self.generation, key, outcome, before, after),
         )
 
-    def _size(self, revision: int | None) -> int:
-        sql = "SELECT count(*) FROM sentence WHERE revision = ?"
-        return int(self._db.execute(sql, (revision,)).fetchone()[0])
-
-    def _stands_again(self, key: int, condition: str) -> None:
-        """Put the newest notice that meets a condition, or none, in the place of the newest."""
+    def _reinstate_notice(self, key: int, condition: str) -> None:
+        """Make the latest notice that meets a condition the newest again, or cancel them all."""
         self._db.execute(
             "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
-            "(SELECT *, 1 AS told FROM notice WHERE article = ? UNION ALL "
+            "(SELECT *, 1 AS real FROM notice WHERE article = ? UNION ALL "
             "SELECT -1, ?, '', '', '', '', 0) "
-            f"WHERE {condition} OR NOT told ORDER BY generation DESC LIMIT 1",
+            f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
             (self.generation, key, key),
         )
 
 
+def _terms_of(text: str, span: Span) -> str:
+    return " ".join(terms(text[span.start : span.end]))
+
+
 def check_model(stored: str | None, model: str) -> None:
-    """Raise ModelMismatchError where a collection was embedded by another model."""
+    """Raise ModelMismatchError if a collection was embedded by another model."""
     if stored not in {None, model}:
         raise ModelMismatchError(
             f"This collection was embedded with {stored}, and the settings name {model}: "

@@ -11,6 +11,7 @@ documents"). A sentence with another figure or another name is another sentence.
 from __future__ import annotations
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -200,3 +201,21 @@ def _covered(mine: _Text, other: _Text, pairs: _Pairs) -> float:
             if trigram and trigram in known:
                 covered |= {(i, n), (i, n + 1), (i, n + 2)}
     return len(covered) / mine.size
+
+
+# Finding candidates
+
+_SKETCHED = 4  # one trigram in so many is kept
+
+
+def sketch(text: str) -> frozenset[int]:
+    """Hashes of some of a text's word trigrams, the same ones in every text that has them.
+
+    Those divisible by 4 (the mod sketch of Broder 1997), else the smallest; the same in every
+    process. Texts that share none are no rewrites of one another worth comparing.
+    """
+    words = text[:LONGEST].lower().split()
+    threes = zip(words, words[1:], words[2:], strict=False)
+    hashes = {zlib.crc32(" ".join(three).encode("utf-8", "replace")) for three in threes}
+    kept = frozenset(value for value in hashes if value % _SKETCHED == 0)
+    return kept or frozenset(sorted(hashes)[:1])

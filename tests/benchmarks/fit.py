@@ -1,4 +1,4 @@
-"""Fit index/ranking.json on public question sets, and tell how well that carries over.
+"""Fit index/ranking/ranking.json on public question sets, and print how well that carries over.
 
     python tests/benchmarks/fit.py --sets DIR --data FOLDER [--only NAME ...] [--write]
 
@@ -6,7 +6,8 @@ Ranking: a listwise conditional logit (each gold sentence against all wrong ones
 over the product's own features, every set with the same weight, each weight kept to its sensible
 sign. Printed are folds of every set at once ("folds") and each set with weights fitted on the
 others only ("left out"). Confidence: a logistic model of "answerable" over the evidence of
-`index.retrieve.signs`, each class and set with the same weight. Nothing is written without --write.
+`confidence_features`, each class and set with the same weight. Weights "by_hand" stay as they are:
+no public set has questions of those forms. Nothing is written without --write.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 
 from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
-from index.ranking.rank import Candidates, Model, Ranking, ranked, signs
+from index.ranking.rank import Candidates, Model, Ranking, confidence_features, packaged, ranked
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
 NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias
@@ -210,7 +211,7 @@ def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Gri
 def evidence(items: Sequence[Item], names: Sequence[str], weights: Grid) -> Grid:
     """Signs of sufficiency (questions, signs), the bias left out."""
     found = [
-        signs(run.query, run.features, float(run.scores[0]))
+        confidence_features(run.query, run.features, float(run.scores[0]))
         for run in rankings(items, names, weights)
     ]
     return np.array([[v for k, v in one.items() if k != "bias"] for one in found])
@@ -263,7 +264,8 @@ def confidence(
     _curve(chances, truth)
     fitted, bias = logistic([*inside.values()])
     (some,) = rankings(sets[0].test[:1], names, weights)
-    labels = [name for name in signs(some.query, some.features, 0.0) if name != "bias"]
+    measured = confidence_features(some.query, some.features, 0.0)
+    labels = [name for name in measured if name != "bias"]
     return {"bias": round(bias, 3)} | {
         n: round(w, 3) for n, w in zip(labels, fitted.tolist(), strict=True)
     }
@@ -332,20 +334,23 @@ def main() -> None:
 def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) -> None:
     """Fit on the sets and print the tables."""
     measured = sets[0].test[0].found.features
-    names = [name for name in measured if name not in JUDGING | {*without}]
+    left_aside = JUDGING | {*packaged().by_hand} | {*without}
+    names = [name for name in measured if name not in left_aside]
     table("folds of every set at once", sets, in_folds(sets, names))
     outside = left_out(sets, names)
     runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
     table("left out: fitted on the other sets only", sets, runs)
     weights = fit([(one, judged(one) + one.train) for one in sets], names)
     made = {
-        "ranking": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
-        "same_article": 0.6,
+        "fitted": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
+        "by_hand": dict(packaged().by_hand),
+        "same_article": packaged().same_article,
         "confidence": confidence(sets, names, weights, outside),
     }
     print("\n" + json.dumps(made, indent=2))
     if write:
-        Path("index/ranking.json").write_text(json.dumps(made, indent=2) + "\n", encoding="utf-8")
+        text = json.dumps(made, indent=2) + "\n"
+        Path("index/ranking/ranking.json").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

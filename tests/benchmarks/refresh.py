@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import SentenceTransformerEncoder, prepare_process
 from index.reading.http import Fetcher
 from index.store.sqlite import EmbeddedStore
 
@@ -67,6 +67,7 @@ class Site(BaseHTTPRequestHandler):
 
 def main() -> None:
     """Take articles in from both, then look into both again."""
+    prepare_process()
     Site.articles = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -24,7 +24,7 @@ from bot.cli.evaluate import Evidence, Question, load
 from index.archive import Archive
 from index.domain import Article, Filters, Sentence
 from index.encoder import SentenceTransformerEncoder, Vectors
-from index.ranking.features import table
+from index.ranking.features import source_features, table
 from index.ranking.query import parse
 from index.ranking.rank import DEPTH, Candidates, gather
 from index.store.types import Rows
@@ -220,7 +220,8 @@ def _archive(
 ) -> Archive:
     """The collection of a set; it is made again where splitting or analysis have changed."""
     code = [
-        (files("index") / f"{one}.py").read_bytes() for one in ("sentences", "terms", "sources")
+        (files("index") / f"{one}.py").read_bytes()
+        for one in ("text/sentences", "text/terms", "reading/sources", "store/schema")
     ]
     digest = hashlib.sha256(b"".join(code)).hexdigest()[:8]
     archive = Archive.open(data, f"{name}-{digest}", encoder)
@@ -267,15 +268,8 @@ def _stating(sentences: Sequence[Sentence], gold: Evidence) -> tuple[int, ...]:
 def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
     """The same with publishers and dates lent; only the columns that look at them change."""
     articles = {key: lent.get(key, one) for key, one in found.rows.articles.items()}
-    query, rows = found.query, found.rows
-    publisher, day = np.zeros((2, len(rows.sentences)), dtype=np.float32)
-    for row, sentence in enumerate(rows.sentences):
-        article = articles[sentence.article_id]
-        publisher[row] = query.publishers.get(article.publisher or "", 0.0)
-        if article.published:
-            moments = [named.matches(article.published.date()) for named in query.dates]
-            day[row] = max(moments, default=0.0)
-    return replace(found, features={**found.features, "publisher": publisher, "day": day})
+    columns = source_features(found.query, replace(found.rows, articles=articles))
+    return replace(found, features={**found.features, **columns})
 
 
 # Sets with given candidates

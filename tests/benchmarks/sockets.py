@@ -36,7 +36,7 @@ from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import SentenceTransformerEncoder, prepare_process
 
 LATENCY_S = 0.08
 LIMITED, FAILING = 0.02, 0.02  # shares of requests answered by 429 and by 502
@@ -469,6 +469,7 @@ def spread(times: list[float]) -> list[tuple[str, float]]:
 
 def main() -> None:
     """Measure; or, in the process that `measure` starts, be the bot."""
+    prepare_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, help="holds a collection server-1")
     parser.add_argument("--questions", type=Path, help="JSON lines with a text")

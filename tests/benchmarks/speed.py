@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import SentenceTransformerEncoder, prepare_process
 
 ASKED = 200
 QUESTIONS = [
@@ -31,6 +31,7 @@ QUESTIONS = [
 
 def main() -> None:
     """Add the files to a collection of their own, add them again, then ask."""
+    prepare_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+")
     parser.add_argument("--questions", type=Path)

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 
-from index import ingest as intake
+from index import ingest
 from index.archive import MAX_K, Archive
 from index.domain import Answer, Filters, Quote
 from index.errors import (
@@ -142,7 +142,7 @@ def test_equal_sentences_are_embedded_once(archive: Archive, encoder: FakeEncode
 
 def test_one_id_on_several_lines(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last line of an id stands, and adding the same again makes no revision of any."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     other = {**DAM, "text": "The dam held."}
     rows = [DAM, CUP, BANK, DAM, other, other]
     report = archive.add(["-"], stream=stream(*rows))
@@ -185,7 +185,7 @@ def test_an_encoder_that_fails_loses_nothing_committed(
     archive: Archive, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was committed before the failure stays, and adding again goes on from there."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     rows = [{**CUP, "_id": f"c{n}", "text": f"Team {n} won the cup."} for n in range(6)]
     encoder.fail_after = 4
     report = archive.add(["-"], stream=stream(*rows))
@@ -200,7 +200,7 @@ def test_cancelling_keeps_what_was_committed(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A watcher that raises stops the task; what was committed stays, and is reported."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     told: list[Progress] = []
 
     def watch(progress: Progress) -> None:
@@ -336,7 +336,7 @@ def test_an_interrupted_rebuild_goes_on(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was embedded before the interruption is not embedded again; questions work between."""
-    monkeypatch.setattr(intake, "BATCH_SENTENCES", 2)
+    monkeypatch.setattr(ingest, "BATCH_SENTENCES", 2)
     archive.add(["-"], stream=stream(*ALL))
     encoder = FakeEncoder("other")
 
@@ -580,10 +580,10 @@ def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> Non
     rewrite = [wire[2], wire[0].replace("carrying", "with"), "Buses stood in for trains."]
     archive.add([str(reports)])
     archive.add(["-"], stream=stream({"_id": "wire", "text": " ".join(wire)}))
-    assert archive.same_origin("wire") == []
+    assert archive.related("wire") == []
     archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
-    assert [one.article_id for one in archive.same_origin("wire")] == ["paper"]
-    assert [one.article_id for one in archive.same_origin("paper")] == ["wire"]
+    assert [one.article_id for one in archive.related("wire")] == ["paper"]
+    assert [one.article_id for one in archive.related("paper")] == ["wire"]
 
 
 @pytest.mark.parametrize("back", ["restore", "undo"])

@@ -1,8 +1,10 @@
-"""The encoder is named, pinned and checked; the marked tests load the real one."""
+"""Encoders keep their promises; the packaged weights are checked. Marked tests load them."""
 
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -22,17 +24,17 @@ ENCODERS = [
 
 
 @pytest.fixture(scope="module")
-def made() -> dict[type, Encoder]:
-    """One encoder of a kind for all tests, for loading takes seconds."""
+def loaded() -> dict[type, Encoder]:
+    """One encoder of each kind for all tests, since loading takes seconds."""
     return {}
 
 
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
 def test_what_every_encoder_promises(
-    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
 ) -> None:
-    """float32 unit vectors in the order of the texts, whatever came with them; none for none."""
-    encoder = made.setdefault(kind, kind())
+    """Vectors are float32, of unit norm, in the order of the texts, and independent."""
+    encoder = loaded.setdefault(kind, kind())
     vectors = encoder.encode(TEXTS)
     assert (vectors.shape, vectors.dtype) == ((4, dimension), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-4)
@@ -45,25 +47,25 @@ def test_what_every_encoder_promises(
 
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
 def test_any_text_is_embedded(
-    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
 ) -> None:
-    """Empty, blank, endless and hostile texts have unit vectors too."""
+    """Empty, blank, very long and unusual texts have unit vectors too."""
     texts = ["", " \n", "word " * 3_000, "\x00", "😀\u202e\u0301", "橋が落ちた。"]
-    vectors = made.setdefault(kind, kind()).encode(texts)
+    vectors = loaded.setdefault(kind, kind()).encode(texts)
     assert vectors.shape == (6, dimension)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-4)
 
 
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
-def test_progress_is_told_and_can_stop(
-    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+def test_progress_is_reported_and_can_stop(
+    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
 ) -> None:
-    """`each` hears of growing numbers up to all, and what it raises stops the work."""
-    told: list[int] = []
-    encoder = made.setdefault(kind, kind())
-    assert encoder.encode(["a dam"] * 300, on_progress=told.append).shape == (300, dimension)
-    assert told == sorted(told)
-    assert told[-1] == 300
+    """`on_progress` gets growing counts up to all texts, and what it raises stops the work."""
+    counts: list[int] = []
+    encoder = loaded.setdefault(kind, kind())
+    assert encoder.encode(["a dam"] * 300, on_progress=counts.append).shape == (300, dimension)
+    assert counts == sorted(counts)
+    assert counts[-1] == 300
 
     def stop(_: int) -> None:
         raise KeyError("stop")
@@ -74,10 +76,10 @@ def test_progress_is_told_and_can_stop(
 
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
 def test_parts_of_a_question(
-    kind: type[Encoder], dimension: int, made: dict[type, Encoder]
+    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
 ) -> None:
-    """The whole comes first, as it is embedded alone; then each part, nearest to its own words."""
-    encoder = made.setdefault(kind, kind())
+    """The whole is embedded as it is alone; each part is nearest to its own words."""
+    encoder = loaded.setdefault(kind, kind())
     first, second = "Who won the cup in Adell", "which bank lost data to thieves"
     question = f"{first}, and {second}?"
     spans = [Span(0, len(first)), Span(len(first) + 6, len(question))]
@@ -94,9 +96,9 @@ def test_parts_of_a_question(
 
 
 @pytest.mark.encoder
-def test_bulk_is_as_exact_as_one_by_one(made: dict[type, Encoder]) -> None:
-    """However many texts come along, a text has nearly the same vector."""
-    encoder = made.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder())
+def test_bulk_is_as_exact_as_one_by_one(loaded: dict[type, Encoder]) -> None:
+    """A text has nearly the same vector alone and in bulk."""
+    encoder = loaded.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder())
     bulk = encoder.encode(TEXTS * 40)[:4]
     alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
     assert np.sum(bulk * alone, axis=1).min() > 0.999
@@ -104,7 +106,7 @@ def test_bulk_is_as_exact_as_one_by_one(made: dict[type, Encoder]) -> None:
 
 @pytest.mark.encoder
 def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
-    """A local folder can be named; its model is told by name and weights, and is silent."""
+    """A local folder is named with a hash of its weights, and loads silently."""
     folder = module._packaged_folder()
     encoder = SentenceTransformerEncoder(str(folder))
     assert encoder.encode(["The dam failed."]).shape == (1, 384)
@@ -114,8 +116,30 @@ def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
     assert captured.out + captured.err == ""
 
 
+@pytest.mark.encoder
+def test_loading_changes_nothing_for_the_process() -> None:
+    """A packaged model is loaded without the hub, and leaves the hub to others."""
+    script = (
+        "import os, socket; socket.getaddrinfo = socket.socket.connect = None\n"
+        "from index.encoder import SentenceTransformerEncoder\n"
+        "before = dict(os.environ); SentenceTransformerEncoder().encode(['x'])\n"
+        "import huggingface_hub.constants as hub\n"
+        "changed = {name for name in os.environ if os.environ[name] != before.get(name)}\n"
+        "print(hub.HF_HUB_OFFLINE, [name for name in changed if 'HF' in name or 'THREADS' in name])"
+    )
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert run.stdout.split("\n")[0] == "False []"
+
+
+@pytest.mark.encoder
+def test_a_prepared_process_has_one_thread_a_pass(loaded: dict[type, Encoder]) -> None:
+    """After `prepare_process`, torch runs a forward pass in one thread."""
+    loaded.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder()).encode(["x"])
+    assert sys.modules["torch"].get_num_threads() == 1
+
+
 def test_the_packaged_model_is_named_without_loading() -> None:
-    """Asking for the name loads nothing, so commands that embed nothing start at once."""
+    """The name needs no loading, so commands that embed nothing start at once."""
     encoder = SentenceTransformerEncoder()
     assert encoder.model == PACKAGED_MODEL
     assert encoder._loaded is None
@@ -125,7 +149,7 @@ def test_the_packaged_model_is_named_without_loading() -> None:
 def test_other_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
-    """If the packaged weights are not the published ones, nothing is loaded from them."""
+    """Packaged weights that are not the published ones are not loaded."""
     weights = module._packaged_folder() / "model.safetensors"
     copy = tmp_path / "model" / "model.safetensors"
     copy.parent.mkdir()
@@ -141,8 +165,8 @@ def test_other_weights_are_refused(
         SentenceTransformerEncoder().encode(["x"])
 
 
-def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package of the weights the message says what to install."""
+def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the package of weights the message says what to install."""
 
     def missing(name: str) -> Path:
         raise ModuleNotFoundError(name)
@@ -154,10 +178,8 @@ def test_a_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.encoder
 @pytest.mark.parametrize("name", ["no-such-organisation/no-such-model", "{folder}"])
-def test_an_unknown_model_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    """A name without a model behind it, or an empty folder, is an error that says what to do."""
+def test_an_unknown_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A name without a model and an empty folder are EncoderErrors."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     encoder = SentenceTransformerEncoder(name.format(folder=tmp_path))
     with pytest.raises(EncoderError, match="cannot be loaded"):

@@ -7,12 +7,13 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,13 +21,22 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 from support.servers import Server, fetcher, plain, reply, serving
 
-from index import ingest as intake
+from index import ingest
 from index import schedule as refresh
 from index.archive import Archive
 from index.domain import Article
-from index.errors import EncoderError, InputError, ModelMismatchError, NotFoundError, SourceError
+from index.encoder import Vectors
+from index.errors import (
+    EncoderError,
+    InputError,
+    ModelMismatchError,
+    NotFoundError,
+    SourceError,
+    StoreBusyError,
+)
+from index.ingest import Progress
 from index.reading import formats
-from index.reading.formats import Place
+from index.reading.formats import Origin
 from index.store.sqlite import EmbeddedStore
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
@@ -141,9 +151,9 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
     read: list[str] = []
     whole = formats.read
 
-    def noting(file: io.BytesIO, place: Place) -> object:
-        read.append(place.name.rpartition("/")[2])
-        return whole(file, place)
+    def noting(file: io.BytesIO, origin: Origin) -> object:
+        read.append(origin.name.rpartition("/")[2])
+        return whole(file, origin)
 
     encoder = FakeEncoder()
     with site(dam=DAM, cup=CUP) as news, archive(tmp_path, encoder, news.server) as here:
@@ -222,8 +232,8 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Wherever taking in ends early, the next reindex brings the articles that were missed."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 2)
-    monkeypatch.setattr(intake, "_HELD", 3)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
+    monkeypatch.setattr(ingest, "_WAITING", 3)
     folder = tmp_path / "reports"
     folder.mkdir()
     for stop in range(8):
@@ -260,7 +270,7 @@ def test_a_page_under_two_addresses_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     """How somebody came to a page makes no other article of it, now or later; its text counts."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", batch)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", batch)
     base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
     urls = [
         "https://www.northwire.example/dam/?utm_source=feed",
@@ -393,7 +403,7 @@ def test_what_waits_is_not_given_up_for_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a site says of its page stands, also where another is read after it in one run."""
-    monkeypatch.setattr(intake, "BATCH_ARTICLES", 1)
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         home = f"http://northwire.example:{news.server.port}/dam"
         planet = f"http://planet.example:{news.server.port}/forged"
@@ -433,13 +443,13 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
         assert failing.failing_since == NOON + timedelta(minutes=60)
         assert failing.succeeded == NOON + timedelta(minutes=30)
         assert "neither a file" in (failing.error or "")
-        here.sources.told(failing.uri)
+        here.sources.mark_reported(failing.uri)
         assert here.sources.failing(NOON + timedelta(days=9)) == []
         report.write_text(CUP)
         here.sources.resume(str(report))
         assert here.sources.refresh(NOON + timedelta(days=1)).updated
         (fine,) = here.sources.all()
-        assert (fine.failures, fine.error, fine.told) == (0, None, False)
+        assert (fine.failures, fine.error, fine.reported) == (0, None, False)
         assert here.history()[0].actor == "clock"
 
 
@@ -458,7 +468,7 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
             here.sources.pause,
             here.sources.resume,
             here.sources.forget,
-            here.sources.told,
+            here.sources.mark_reported,
         ):
             with pytest.raises(NotFoundError, match="onrecord sources"):
                 change("elsewhere")
@@ -474,16 +484,76 @@ def test_a_reader_that_breaks_starves_no_other(
             here.sources.add(str(tmp_path / f"{name}.txt"), 30)
         real = formats.read
 
-        def breaking(file: io.BytesIO, place: Place) -> Iterator[object]:
-            if place.name.endswith("a.txt"):
+        def breaking(file: io.BytesIO, origin: Origin) -> Iterator[object]:
+            if origin.name.endswith("a.txt"):
                 raise LookupError("nobody foresaw this")
-            yield from real(file, place)
+            yield from real(file, origin)
 
         monkeypatch.setattr(formats, "read", breaking)
         report = here.sources.refresh()
         assert len(report.added) == 1
         assert "nobody foresaw this" in report.failed[0].error
         assert [one.failures for one in here.sources.all()] == [1, 0]
+
+
+def test_a_fault_of_the_store_is_no_fault_of_the_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is busy while a source is read is an error, and the source did not fail."""
+    (tmp_path / "a.txt").write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.sources.add(str(tmp_path / "a.txt"), 30)
+
+        def busy(*_: object) -> None:
+            raise StoreBusyError("Another process is writing.")
+
+        monkeypatch.setattr("index.store.reader.Reader.page", busy)
+        with pytest.raises(StoreBusyError):
+            here.sources.refresh(NOON)
+        (source,) = here.sources.all()
+        assert (source.failures, source.error, source.checked) == (0, None, None)
+
+
+def test_an_interrupt_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C in the middle of a run ends it; what was committed stays."""
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
+
+    def interrupt(progress: Progress) -> None:
+        if progress.articles == 1:
+            raise KeyboardInterrupt
+
+    rows = stream({"id": "dam", "text": DAM}, {"id": "cup", "text": CUP})
+    with archive(tmp_path, FakeEncoder()) as here:
+        with pytest.raises(KeyboardInterrupt):
+            here.add(["-"], stream=rows, on_progress=interrupt)
+        assert [article.article_id for article in here.articles()] == ["dam"]
+
+
+def test_a_twin_that_comes_in_meanwhile_is_recognised(tmp_path: Path) -> None:
+    """What another process adds while this one embeds is the same report, in the result too."""
+
+    class Slow(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                with archive(tmp_path, FakeEncoder()) as elsewhere:
+                    elsewhere.add(["-"], stream=stream({**row, "url": url + "?utm_source=feed"}))
+            return super().encode(texts, **how)
+
+    url = "https://northwire.example/dam"
+    row = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
+    with archive(tmp_path, Slow()) as here:
+        result = here.add(["-"], stream=stream({**row, "url": url}))
+        assert (result.added, result.unchanged, result.generation) == ((), 1, 1)
+        assert len(here.articles()) == 1
+
+
+def test_files_without_a_reader_are_counted(tmp_path: Path) -> None:
+    """The result says how many files of a folder were skipped."""
+    (tmp_path / "reports").mkdir()
+    for name in ("a.txt", "b.exe", "c.jpg"):
+        (tmp_path / "reports" / name).write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        assert here.add([str(tmp_path / "reports")]).skipped == 2
 
 
 def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -497,10 +567,10 @@ def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     settle(tmp_path)
     real = formats.read
 
-    def slowly(file: io.BytesIO, place: Place) -> Iterator[object]:
-        if place.name.startswith(str(slow)):
+    def slowly(file: io.BytesIO, origin: Origin) -> Iterator[object]:
+        if origin.name.startswith(str(slow)):
             time.sleep(0.12)
-        yield from real(file, place)
+        yield from real(file, origin)
 
     monkeypatch.setattr(formats, "read", slowly)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -564,21 +634,21 @@ def test_an_answer_is_disturbed_once(
         answer = here.ask("Was anybody in Tessen warned of the dam?")
         private = here.ask("Who in Tessen was warned?")
         assert {cited.quote.article_id for cited in answer.quotes} == {"dam"}
-        here.answers.log(answer, channel=1, message=2)
-        here.answers.log(private)
+        here.answers.record(answer, channel=1, message=2)
+        here.answers.record(private)
         long_ago = datetime.now(UTC) - timedelta(days=1)
-        assert here.answers.disturbed(long_ago) == []
+        assert here.answers.stale(long_ago) == []
         change(here)
-        found = here.answers.disturbed(long_ago)
+        found = here.answers.stale(long_ago)
         assert [one.kind for one in found] == ([kind] if kind else [])
-        assert here.answers.disturbed(datetime.now(UTC) + timedelta(seconds=1)) == []
+        assert here.answers.stale(datetime.now(UTC) + timedelta(seconds=1)) == []
         for one in found:
             assert (one.entry.channel, one.entry.message) == (1, 2)
             assert one.article == here.article("dam")
             stands = kind == "corrected"
             assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
-        here.answers.told(found)
-        assert here.answers.disturbed(long_ago) == []
+        here.answers.mark_notified(found)
+        assert here.answers.stale(long_ago) == []
 
 
 # Export

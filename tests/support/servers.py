@@ -1,4 +1,4 @@
-"""A server on loopback that answers byte for byte what a test says."""
+"""A server on loopback that sends exactly the bytes that a test gives."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ Talk = Callable[[socket.socket, str], None]
 
 @dataclass
 class Server:
-    """A server that says what it is told, byte for byte, and remembers what it was asked."""
+    """A server that remembers its requests."""
 
     port: int
     requests: list[str] = field(default_factory=list)
 
+    @property
+    def url(self) -> str:
+        """Its URL, which ends in a slash."""
+        return f"http://{LOOPBACK}:{self.port}/"
+
     def paths(self) -> list[str]:
-        """What was asked for, without robots.txt."""
+        """The paths that were requested, without robots.txt."""
         lines = [request.split(" ")[1] for request in self.requests]
         return [path for path in lines if path != "/robots.txt"]
 
@@ -74,7 +79,7 @@ def plain(body: bytes, **headers: str) -> bytes:
 
 
 def saying(*answers: bytes) -> Talk:
-    """Say this, each time."""
+    """Send these bytes to every request."""
 
     def talk(line: socket.socket, _: str) -> None:
         for answer in answers:

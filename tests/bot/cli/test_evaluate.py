@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
+from support.shell import Shell
 
 from bot.cli.evaluate import answered_at, auroc, collection_name, evaluate, load, ndcg
-from index.archive import Archive
-from index.errors import SourceError
+from index import Archive, InputError
 
 CORPUS = [
     {"_id": "dam", "title": "Dam", "text": "The dam above Tessen failed. Nobody was warned."},
@@ -42,14 +42,14 @@ EVIDENCE = [
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A small set in BEIR's layout, with evidence and an unanswerable question."""
-    made = tmp_path / "My set"
-    (made / "qrels").mkdir(parents=True)
-    write_rows(made / "corpus.jsonl", CORPUS)
-    write_rows(made / "queries.jsonl", QUERIES)
-    write_rows(made / "evidence.jsonl", EVIDENCE)
+    data_set = tmp_path / "My set"
+    (data_set / "qrels").mkdir(parents=True)
+    write_rows(data_set / "corpus.jsonl", CORPUS)
+    write_rows(data_set / "queries.jsonl", QUERIES)
+    write_rows(data_set / "evidence.jsonl", EVIDENCE)
     lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q1\tcup\t0", "q2\tbank\t2"]
-    (made / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return made
+    (data_set / "qrels" / "test.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return data_set
 
 
 @pytest.fixture
@@ -102,50 +102,49 @@ def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
 
 def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
     """Questions that repeat a sentence are answered from it at rank 1, so all measures are 1."""
-    figures, failed = evaluate(archive, folder)
-    assert failed == []
-    assert (figures.dataset, figures.queries) == ("My set", 3)
-    values = {name: one.value for name, one in figures.estimates.items()}
-    assert values == {
-        "ndcg@10": pytest.approx(1),
-        **dict.fromkeys(("recall@10", "mrr@10", "hit@4", "hit@10", "evidence_recall@10"), 1),
-        **dict.fromkeys(("decline_auroc", "answered@5%"), 1),
+    result = evaluate(archive, folder, "test")
+    document = dict(result.document)
+    assert document.pop("seconds_per_query") >= 0
+    names = "ndcg@10 recall@10 mrr@10 hit@4 hit@10 evidence_recall@10 decline_auroc answered@5%"
+    assert document == {
+        "dataset": "My set",
+        "queries": 3,
+        **dict.fromkeys(names.split(), 1),
+        **{f"{name}_interval": [1, 1] for name in names.split()},
     }
-    assert figures.seconds_per_query > 0
-    again, _ = evaluate(archive, folder)
-    assert again.estimates == figures.estimates
+    evaluate(archive, folder, "test")
     assert archive.history()[0].generation == 1
 
 
 def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
-    """The measures can be low: with qrels that name other articles, nothing is at rank 1."""
+    """With qrels that name other articles figures are low, and intervals hold their figure."""
     (folder / "evidence.jsonl").unlink()
-    lines = ["query-id\tcorpus-id\tscore", "q1\tbank\t1", "q2\tnowhere\t1"]
-    (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
-    estimates = evaluate(archive, folder, split="dev")[0].estimates
-    assert estimates["ndcg@10"].value < 0.6
-    assert estimates["recall@10"].value <= 0.5
-    assert not {"hit@4", "hit@10", "evidence_recall@10"} & estimates.keys()
-
-
-def test_intervals_hold_their_figure(folder: Path, archive: Archive) -> None:
-    """A figure lies in its interval, which is wide where questions differ."""
     lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q2\tnowhere\t1"]
     (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
-    estimates = evaluate(archive, folder, split="dev")[0].estimates
-    assert all(0 <= one.low <= one.value <= one.high <= 1 for one in estimates.values())
-    assert (estimates["recall@10"].low, estimates["recall@10"].high) == (0, 1)
+    document = evaluate(archive, folder, "dev").document
+    assert document["recall@10"] == document["ndcg@10"] == document["mrr@10"] == 0.5
+    assert document["recall@10_interval"] == [0, 1]
+    assert document == evaluate(archive, folder, "dev").document | {
+        "seconds_per_query": document["seconds_per_query"]
+    }
+    assert not {"hit@4", "hit@10", "evidence_recall@10"} & document.keys()
 
 
-def test_a_run_is_written_in_trecs_format(folder: Path, archive: Archive, tmp_path: Path) -> None:
-    """Each line has query, Q0, article, rank, score and tag; ranks count up, scores fall."""
-    evaluate(archive, folder, run=tmp_path / "run.txt")
-    rows = [line.split(" ") for line in (tmp_path / "run.txt").read_text().splitlines()]
-    own = [row for row in rows if row[0] == "q1"]
-    assert [row[1:4] for row in own][:1] == [["Q0", "dam", "1"]]
-    assert [int(row[3]) for row in own] == [*range(1, len(own) + 1)]
-    assert sorted((float(row[4]) for row in own), reverse=True) == [float(row[4]) for row in own]
-    assert {row[5] for row in rows} == {"onrecord"}
+def test_the_command_prints_the_figures(run: Shell, folder: Path) -> None:
+    """`onrecord evaluate --json` prints them, from a collection named after the data set."""
+    assert run.json("evaluate", str(folder))["ndcg@10"] == 1
+    (collection,) = run.data.iterdir()
+    assert collection.name.startswith("evaluate-My-set-")
+
+
+def test_rows_that_fail_are_listed(folder: Path, archive: Archive) -> None:
+    """A row of the corpus that cannot be read is named, and the rest is measured."""
+    with (folder / "corpus.jsonl").open("a", encoding="utf-8") as corpus:
+        corpus.write('{"_id": "empty"}')
+    result = evaluate(archive, folder, "test")
+    assert result.failed
+    assert "corpus.jsonl, line 4" in result.text
+    assert result.document["queries"] == 3
 
 
 def test_answering_at_a_share_of_wrong_ones() -> None:
@@ -154,41 +153,53 @@ def test_answering_at_a_share_of_wrong_ones() -> None:
     assert answered_at([0.5, 0.96, 0.97], negatives) == pytest.approx(2 / 3)
 
 
-def test_what_a_set_lacks_is_told(folder: Path, archive: Archive) -> None:
+def test_a_missing_file_is_named(folder: Path, archive: Archive) -> None:
     """A missing corpus, query file or split is named."""
-    with pytest.raises(SourceError, match=r"train\.tsv"):
+    with pytest.raises(InputError, match=r"train\.tsv"):
         load(folder, "train", {})
     (folder / "queries.jsonl").unlink()
-    with pytest.raises(SourceError, match=r"queries\.jsonl"):
+    with pytest.raises(InputError, match=r"queries\.jsonl"):
         load(folder, "test", {})
     (folder / "corpus.jsonl").unlink()
-    with pytest.raises(SourceError, match="corpus"):
-        evaluate(archive, folder)
+    with pytest.raises(InputError, match="corpus"):
+        evaluate(archive, folder, "test")
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1 dam 1\n", r"line 2: a query"),
-        ("qrels/test.tsv", b"query-id\tcorpus-id\tscore\nq1\tdam\tmuch\n", r"line 2: a query"),
-        ("qrels/test.tsv", b"\xff\xfe", r"test\.tsv cannot be read as text in UTF-8"),
-        ("queries.jsonl", b"\n{broken", r"queries\.jsonl, line 2: this is not JSON"),
-        ("queries.jsonl", b'{"_id": "q1"}', r"line 1: _id, text are needed, as texts"),
-        ("queries.jsonl", b'["q1"]', r"line 1: _id, text are needed"),
-        ("queries.jsonl", b'{"_id": "q9", "text": "?", "metadata": "no"}', r"judges none"),
-        ("queries.jsonl", b"", r"judges none"),
-        ("evidence.jsonl", b'{"query_id": "q1"}', r"line 1: query_id, article_id, text"),
+        (
+            "qrels/test.tsv",
+            b"query-id\tcorpus-id\tscore\nq1 dam 1\n",
+            r"line 2: it must be",
+        ),
+        (
+            "qrels/test.tsv",
+            b"query-id\tcorpus-id\tscore\nq1\tdam\tmuch\n",
+            r"line 2: it must be",
+        ),
+        ("qrels/test.tsv", b"\xff\xfe", r"test\.tsv is not UTF-8 text"),
+        ("queries.jsonl", b"\n{broken", r"queries\.jsonl, line 2: it must be a JSON object"),
+        ("queries.jsonl", b'{"_id": "q1"}', r"line 1: it must be a JSON object with _id, text"),
+        ("queries.jsonl", b'["q1"]', r"line 1: it must be a JSON object"),
+        (
+            "queries.jsonl",
+            b'{"_id": "q9", "text": "?", "metadata": "no"}',
+            r"with _id, text, metadata",
+        ),
+        ("queries.jsonl", b"", r"judges no question"),
+        ("evidence.jsonl", b'{"query_id": "q1"}', r"with query_id, article_id, text"),
         ("corpus.jsonl", b"", r"holds no article"),
         ("corpus.jsonl", b'{"_id": "dam"}', r"holds no article"),
     ],
 )
-def test_a_broken_set_is_told(
+def test_a_broken_set_is_refused(
     folder: Path, archive: Archive, name: str, content: bytes, says: str
 ) -> None:
     """What cannot be read is named with its file and line, in one sentence."""
     (folder / name).write_bytes(content)
-    with pytest.raises(SourceError, match=says):
-        evaluate(archive, folder)
+    with pytest.raises(InputError, match=says):
+        evaluate(archive, folder, "test")
 
 
 def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -38,44 +37,44 @@ def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> No
     """Question, filters, generation, quotes and citations come back as they were."""
     filters = Filters(until=datetime(2036, 3, 9, 12, tzinfo=UTC))
     sent = archive.ask("When did the dam gate fail?")
-    archive.answers.log(sent, channel=7, message=8)
-    found = archive.answers.recall(sent.answer_id)
+    archive.answers.record(sent, channel=7, message=8)
+    found = archive.answers.get(sent.answer_id)
     assert found.answer == sent
     assert (found.channel, found.message) == (7, 8)
     assert found.answer.scores == sent.scores
     assert not found.updated
     assert not found.removed
     declined = archive.ask("Who?", filters)
-    archive.answers.log(declined)
-    assert archive.answers.recall(declined.answer_id).answer == declined
+    archive.answers.record(declined)
+    assert archive.answers.get(declined.answer_id).answer == declined
 
 
 def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
     """No column of the answer log or of the feedback is about a person."""
-    archive.answers.log(archive.ask("When did the gate fail?"), channel=1, message=2)
+    archive.answers.record(archive.ask("When did the gate fail?"), channel=1, message=2)
     with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
         columns = {row[1] for row in db.execute("PRAGMA table_info(answer)")}
         said = {row[1] for row in db.execute("PRAGMA table_info(feedback)")}
     db.close()
     assert columns == set(
-        "answer_id at question filters generation model status confidence cuts reason channel "
+        "answer_id at question filters generation model status confidence parts reason channel "
         "message".split()
     )
-    assert said == {"number", "answer_id", "at", "verdict", "note"}
+    assert said == {"reader", "answer_id", "at", "note"}
 
 
 def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
     """After an update the old words are recalled, and the article is named as changed."""
     sent = archive.ask("When did the dam gate fail?")
-    archive.answers.log(sent)
+    archive.answers.record(sent)
     (folder / "dam.txt").write_text(DAM.replace("4:40", "5:10"), encoding="utf-8")
     archive.sources.reindex()
-    found = archive.answers.recall(sent.answer_id)
+    found = archive.answers.get(sent.answer_id)
     assert found.answer.quotes == sent.quotes
     assert "4:40" in found.answer.quotes[0].quote.text
     assert [article.revision for article in found.updated] == [2]
     archive.remove([found.updated[0].article_id])
-    found = archive.answers.recall(sent.answer_id)
+    found = archive.answers.get(sent.answer_id)
     assert not found.updated
     assert len(found.removed) == 1
 
@@ -83,17 +82,17 @@ def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None
 def test_logging_makes_no_generation(archive: Archive) -> None:
     """The same question gives the same answer id before and after the log was written."""
     sent = archive.ask("When did the gate fail?")
-    archive.answers.log(sent)
-    archive.answers.judge(sent.answer_id, "useful", reader=1)
+    archive.answers.record(sent)
+    archive.answers.add_feedback(sent.answer_id, "Another gate.", reader=1)
     assert archive.ask("When did the gate fail?").answer_id == sent.answer_id
 
 
 def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
     """Given again in private, an answer keeps the place where all can read it."""
     sent = archive.ask("When did the gate fail?")
-    archive.answers.log(sent, channel=1, message=2)
-    archive.answers.log(sent)
-    assert archive.answers.recall(sent.answer_id).message == 2
+    archive.answers.record(sent, channel=1, message=2)
+    archive.answers.record(sent)
+    assert archive.answers.get(sent.answer_id).message == 2
     article_id = sent.quotes[0].quote.article_id
     assert [entry.answer_id for entry in archive.answers.quoting(article_id)] == [sent.answer_id]
 
@@ -101,36 +100,26 @@ def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
 def test_private_answers_are_not_listed_with_their_articles(archive: Archive) -> None:
     """What was answered in private does not show among an article's questions."""
     sent = archive.ask("When did the gate fail?")
-    archive.answers.log(sent)
+    archive.answers.record(sent)
     assert archive.answers.quoting(sent.quotes[0].quote.article_id) == []
 
 
 def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
     """An id that was never given is refused with what to do."""
     with pytest.raises(NotFoundError, match="copy the id"):
-        archive.answers.recall("0123456789ab")
-
-
-def test_feedback_is_kept_with_its_reason(archive: Archive) -> None:
-    """What readers said comes back in order, with the reason they gave."""
-    archive.answers.judge("0123456789ab", "useful", reader=1)
-    archive.answers.judge("0123456789ab", "wrong", "It is about another gate.", reader=2)
-    kept = archive.answers.feedback("0123456789ab")
-    assert [(one.verdict, one.note) for one in kept] == [
-        ("useful", ""),
-        ("wrong", "It is about another gate."),
-    ]
-    assert archive.answers.feedback("ffffffffffff") == []
+        archive.answers.get("0123456789ab")
 
 
 def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
-    """Pressed again, a button counts once; and the file holds nothing of who pressed it."""
-    for reader in (123456789012345678, 2, 123456789012345678):
-        archive.answers.judge("0123456789ab", "useful", reader=reader)
-    archive.answers.judge("0123456789ab", "wrong", "Another gate.", reader=123456789012345678)
-    archive.answers.judge("ffffffffffff", "useful", reader=2)
-    kept = archive.answers.feedback("0123456789ab")
-    assert [one.verdict for one in kept] == ["useful", "wrong"]
+    """Sent again, feedback counts once; and the file holds nothing of who sent it."""
+    sent, other = archive.ask("When did the gate fail?"), archive.ask("Who built the gate?")
+    archive.answers.record(sent)
+    archive.answers.record(other)
+    for reader, note in ((123456789012345678, "No."), (2, "Who?"), (123456789012345678, "Wrong.")):
+        archive.answers.add_feedback(sent.answer_id, note, reader=reader)
+    archive.answers.add_feedback(other.answer_id, "Who?", reader=2)
+    kept = archive.answers.feedback(sent.answer_id)
+    assert [feedback.note for feedback in kept] == ["Who?", "Wrong."]
     with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
         rows = db.execute("SELECT * FROM feedback").fetchall()
     db.close()
@@ -138,43 +127,36 @@ def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
     assert "123456789012345678" not in str(rows)
 
 
+def test_feedback_needs_an_answer(archive: Archive) -> None:
+    """Feedback on an answer that is forgotten is refused with what to do."""
+    with pytest.raises(NotFoundError, match="long ago"):
+        archive.answers.add_feedback("ffffffffffff", "Wrong.", reader=1)
+    assert archive.answers.feedback("ffffffffffff") == []
+
+
 def test_old_answers_are_forgotten(archive: Archive) -> None:
     """Pruning drops what was answered and judged before the days that are kept, and no more."""
     sent = archive.ask("When did the gate fail?")
-    archive.answers.log(sent)
-    archive.answers.judge(sent.answer_id, "useful", reader=1)
+    archive.answers.record(sent)
+    archive.answers.add_feedback(sent.answer_id, "Another gate.", reader=1)
     archive.answers.prune(1)
-    assert archive.answers.recall(sent.answer_id).answer == sent
+    assert archive.answers.get(sent.answer_id).answer == sent
     archive.answers.prune(0)
     with pytest.raises(NotFoundError, match="long ago"):
-        archive.answers.recall(sent.answer_id)
+        archive.answers.get(sent.answer_id)
     assert archive.answers.feedback(sent.answer_id) == []
-
-
-def test_answers_of_earlier_versions_are_recalled(archive: Archive) -> None:
-    """A log that has only the cuts of quotes still gives the quotes and their sources."""
-    sent = archive.ask("When did the gate fail?")
-    archive.answers.log(sent, channel=1, message=2)
-    cut = sent.quotes[0].quote
-    old = [[cut.article_id, cut.revision, cut.start, cut.end, 1, 0.5]]
-    with archive.answers._writing() as db:
-        db.execute("UPDATE answer SET cuts = ?", (json.dumps(old),))
-    found = archive.answers.recall(sent.answer_id).answer
-    assert found.quotes[0].quote == cut
-    assert [one.article.article_id for one in found.citations] == [cut.article_id]
-    assert len(archive.answers.quoting(cut.article_id)) == 1
 
 
 def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     """The same wish is one watch; it remembers where it looked, and ends without a trace."""
     declined = archive.ask("Who built the dam?", Filters(since=datetime(2026, 1, 1, tzinfo=UTC)))
-    number = archive.answers.watch(declined, channel=1, person=2)
-    assert archive.answers.watch(declined, channel=1, person=2) == number
-    assert archive.answers.watch(declined, channel=1, person=3) != number
-    archive.answers.looked(number, 9)
+    number = archive.answers.add_watch(declined, channel=1, person=2)
+    assert archive.answers.add_watch(declined, channel=1, person=2) == number
+    assert archive.answers.add_watch(declined, channel=1, person=3) != number
+    archive.answers.mark_watch_checked(number, 9)
     first = archive.answers.watches()[0]
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
-    archive.answers.unwatch(number)
+    archive.answers.remove_watch(number)
     assert [watch.person for watch in archive.answers.watches()] == [3]
 
 
@@ -187,21 +169,21 @@ def test_an_answer_of_what_is_no_longer_there_is_no_trouble(
     archive.sources.reindex()
     lost, kept = archive.ask("What flew over the harbour?"), archive.ask("When did the gate fail?")
     archive.recover(tmp_path / "copy")
-    archive.answers.log(lost, channel=1, message=2)
-    archive.answers.log(kept, channel=1, message=3)
+    archive.answers.record(lost, channel=1, message=2)
+    archive.answers.record(kept, channel=1, message=3)
     archive.remove([kept.quotes[0].quote.article_id])
-    found = archive.answers.disturbed(datetime.now(UTC) - timedelta(days=1))
+    found = archive.answers.stale(datetime.now(UTC) - timedelta(days=1))
     assert [one.entry.answer.answer_id for one in found] == [kept.answer_id]
 
 
 def test_an_answer_shown_again_gets_its_note_again(archive: Archive) -> None:
     """Who reads an old answer where it is shown anew has not seen the note under the first."""
     sent, since = archive.ask("When did the gate fail?"), datetime.now(UTC) - timedelta(days=1)
-    archive.answers.log(sent, channel=1, message=2)
+    archive.answers.record(sent, channel=1, message=2)
     archive.remove([sent.quotes[0].quote.article_id])
-    archive.answers.told(archive.answers.disturbed(since))
-    assert archive.answers.disturbed(since) == []
-    archive.answers.log(sent)
-    assert archive.answers.disturbed(since) == []
-    archive.answers.log(sent, channel=1, message=3)
-    assert [one.entry.message for one in archive.answers.disturbed(since)] == [3]
+    archive.answers.mark_notified(archive.answers.stale(since))
+    assert archive.answers.stale(since) == []
+    archive.answers.record(sent)
+    assert archive.answers.stale(since) == []
+    archive.answers.record(sent, channel=1, message=3)
+    assert [one.entry.message for one in archive.answers.stale(since)] == [3]

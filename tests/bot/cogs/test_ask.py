@@ -75,13 +75,13 @@ async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
     assert result.ephemeral
     assert "Show to all" in labels(result.response)
     assert room.channel.history(viewer=room.editor) == []
-    assert room.archive().answers.recall(answer_id(result.response)).message is None
+    assert room.archive().answers.get(answer_id(result.response)).message is None
 
 
 async def test_public_answer_is_logged_where_it_stands(room: Newsroom) -> None:
     """After a reply was sent, the log knows the answer with its channel and message."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
-    kept = room.archive().answers.recall(answer_id(result.response))
+    kept = room.archive().answers.get(answer_id(result.response))
     assert (kept.channel, kept.message) == (room.channel.id, result.response.id)
     assert kept.answer.question == ASKED
 
@@ -92,7 +92,7 @@ async def test_failing_log_loses_no_answer(room: Newsroom, monkeypatch: pytest.M
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk gone")
 
-    monkeypatch.setattr("index.store.answers.AnswerLog.log", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.record", broken)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert not result.followups

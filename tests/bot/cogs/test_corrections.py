@@ -134,7 +134,7 @@ async def test_old_answers_are_tried_again(room: Newsroom) -> None:
     assert "It was five." not in said(room.channel.last_message)
     await room.env.advance_time(300)
     assert "It was five." in said(room.channel.last_message)
-    assert room.archive().answers.disturbed(room.env.now()) == []
+    assert room.archive().answers.stale(room.env.now()) == []
 
 
 async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> None:

@@ -115,7 +115,7 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
     assert archive.history() == []
     assert archive.sources.all() == []
     with pytest.raises(NotFoundError):
-        archive.answers.recall(answer_id)
+        archive.answers.get(answer_id)
 
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:

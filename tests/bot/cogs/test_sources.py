@@ -19,8 +19,8 @@ from bot.desk import addresses
 from bot.settings import Discord
 from bot.work import Work, Works, progress_text, progress_view, result_view
 from index.archive import Archive
+from index.domain import Failure
 from index.ingest import ArticleChange, IngestResult, Progress
-from index.reading.text import Failure
 
 pytestmark = pytest.mark.simcord(shard_count=1, settle_timeout=30)
 GULL = b"A grey gull flew over the harbour at noon."

@@ -153,7 +153,7 @@ async def test_one_broken_watch_does_not_stop_the_others(
 ) -> None:
     """A watch by a publisher of whom no report is left is logged, and the next ones go on."""
     gone = replace(room.archive().ask(FERRY), filters=Filters(publishers=("Nobody",)))
-    room.archive().answers.watch(gone, channel=room.channel.id, person=room.reader.id)
+    room.archive().answers.add_watch(gone, channel=room.channel.id, person=room.reader.id)
     await watch(room)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
@@ -164,7 +164,7 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
     """Ten long questions of nothing but signs that have to be escaped still can be listed."""
     for number in range(12):
         asked = replace(room.archive().ask(FERRY), question=f"{number}" + "*_" * 200)
-        room.archive().answers.watch(asked, channel=room.channel.id, person=room.reader.id)
+        room.archive().answers.add_watch(asked, channel=room.channel.id, person=room.reader.id)
     result = await room.reader.slash(room.channel, "watching")
     assert "and 2 more" in said(result.response)
     assert len(said(result.response)) < MAX_TEXT

@@ -38,7 +38,6 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
         "More passages",
         "Sentences around",
         "Sources",
-        "Useful",
         "Wrong quote",
     ]
     shown = re.search(r"answer `(\w+)`", said(message))
@@ -118,14 +117,12 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     assert "Show to all" not in labels(result.response)
     found = re.search(r"answer `(\w+)`", text)
     assert found
-    assert room.archive().answers.recall(found[1]).message == result.response.id
+    assert room.archive().answers.get(found[1]).message == result.response.id
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
-    """Useful counts at once; a wrong quote asks for a reason, and both show in /why."""
+    """A wrong quote asks for a reason, which shows in /why."""
     message = await ask(room)
-    result = await room.editor.click(message.message, label="Useful")
-    assert "without your name" in said(result.response)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
     field = next(
@@ -139,7 +136,7 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     assert found
     why = await room.reader.slash(room.channel, "why", answer=found[1])
     text = said(why.response)
-    assert "1 found it useful, 1 a quote wrong." in text
+    assert "1 reader found a quote wrong." in text
     assert "It is \\*another\\* gate." in text
 
 
@@ -171,7 +168,7 @@ async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.M
         raise RuntimeError("secret detail")
 
     message = await ask(room)
-    monkeypatch.setattr("index.store.answers.AnswerLog.recall", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.get", broken)
     result = await room.reader.click(message.message, label="Sources")
     assert "Something went wrong on my side" in said(result.response)
     assert "secret" not in said(result.response)
@@ -181,7 +178,7 @@ async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     """A logged span that lies outside the stored text is refused, not shown."""
     message = await ask(room)
     with room.archive().answers._writing() as db:
-        db.execute("UPDATE answer SET cuts = replace(cuts, ', 51,', ', 999,')")
+        db.execute("UPDATE answer SET parts = replace(parts, '\"end\":51,', '\"end\":999,')")
     result = await room.reader.click(message.message, label="Sentences around")
     assert "is not inside article" in said(result.response)
     assert "4:40" not in said(result.response)
@@ -191,13 +188,13 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
     """Five buttons may be pressed for each question; the next one waits, and is told so."""
     message = await ask(room)
     for _ in range(30):
-        await room.reader.click(message.message, label="Useful")
-    refused = await room.reader.click(message.message, label="Useful")
+        await room.reader.click(message.message, label="Sources")
+    refused = await room.reader.click(message.message, label="Sources")
     assert refused.ephemeral
     assert "asked a lot within a minute" in said(refused.response)
     await room.env.advance_time(61)
-    again = await room.reader.click(message.message, label="Useful")
-    assert "noted" in said(again.response)
+    again = await room.reader.click(message.message, label="Sources")
+    assert "### Sources" in said(again.response)
 
 
 async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:

@@ -7,9 +7,9 @@ from datetime import UTC, date, datetime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from index.answering.claims import LONGEST, Said
 from index.answering.compare import compare
+
 from index.answering.conflicts import Statement, agreement, relate, same_speaker, voice
 from index.domain import Agreement, Article, Passage, Sentence, Side
 from index.text.sentences import split

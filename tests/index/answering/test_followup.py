@@ -16,7 +16,7 @@ from support.fakes import FakeEncoder
 from index import is_follow_up
 from index.answering.followup import resolved
 from index.archive import Archive
-from index.domain import Answer, Article, Citation, CitedQuote, Filters, Quote
+from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Quote
 from index.encoder import SentenceTransformerEncoder
 from index.ranking.query import parse
 
@@ -74,8 +74,8 @@ def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
     before = answer("Were the unions told of Gate 3?")
     query, after = resolved("And who denied it?", before)
     assert query == "who denied it unions told Gate 3?"
-    assert after.words == "who denied it"
-    assert [quote.text for quote in after.told] == [WARNED.partition(". ")[0] + "."]
+    assert after.new_words == "who denied it"
+    assert [quote.text for quote in after.quoted] == [WARNED.partition(". ")[0] + "."]
 
 
 def test_he_and_she_are_whom_the_answer_is_about() -> None:
@@ -95,10 +95,19 @@ def test_chain_keeps_the_first_question() -> None:
     assert parse(third).answer_type == "date"
 
 
-@given(st.text(max_size=80).filter(lambda text: any(c.isalnum() for c in text)), st.text())
+@given(st.text(max_size=80), st.sampled_from([BEFORE, "Who is it?", "And?", "Then", "5"]))
 def test_resolved_questions_can_be_asked(question: str, before: str) -> None:
-    """Whatever leads to a follow-up, what is sent to retrieval is a question."""
+    """Whatever is asked in reply to an answer, what is sent to retrieval is a question."""
     assert parse(resolved(question, answer(before))[0]).question
+
+
+@pytest.mark.parametrize("question", ["And?", "THEN", "so ...", "…"])
+def test_a_bare_and_asks_for_more(question: str) -> None:
+    """A follow-up without words asks the question before again, for what was not quoted yet."""
+    before = answer(BEFORE)
+    whole, after = resolved(question, before)
+    assert whole == BEFORE
+    assert after == FollowUp("", (before.quotes[0].quote,))
 
 
 def test_what_was_quoted_gives_way(tmp_path: Path) -> None:

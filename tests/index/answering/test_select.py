@@ -12,7 +12,7 @@ CLAIM = "Tessen council said on Monday that shutting the Mill Road pool would sa
 DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 90,000 a year."
 
 
-def told(name: str, text: str) -> Statement:
+def statement(name: str, text: str) -> Statement:
     """The only sentence of a report by one and the same outlet."""
     article = Article(article_id=name, title=name, text=text, publisher="Tessen Star")
     return Statement(article, Sentence(1, name, 1, 0, 0, len(text), text))
@@ -29,11 +29,11 @@ def told(name: str, text: str) -> Statement:
 )
 def test_a_denial_is_no_copy(other: str, repeats: bool) -> None:
     """What denies a claim is quoted beside it, though one outlet words both much alike."""
-    assert _repeats(told("a", CLAIM), told("b", other)) is repeats
-    assert _repeats(told("b", other), told("a", CLAIM)) is repeats
+    assert _repeats(statement("a", CLAIM), statement("b", other), {}) is repeats
+    assert _repeats(statement("b", other), statement("a", CLAIM), {}) is repeats
 
 
 def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
     """A claim with a “not” in it is no denial either."""
     corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
-    assert not _repeats(told("a", corrected), told("b", DENIAL))
+    assert not _repeats(statement("a", corrected), statement("b", DENIAL), {})

@@ -232,7 +232,7 @@ def test_the_timeline_is_of_events(archive: Archive) -> None:
 def test_rewrites_know_one_another(archive: Archive) -> None:
     """Of the ten reports the agency's first one and the Courier's have one origin."""
     same = {
-        one.article_id[:2]: [other.article_id[:2] for other in archive.same_origin(one.article_id)]
+        one.article_id[:2]: [other.article_id[:2] for other in archive.related(one.article_id)]
         for one in archive.articles()
     }
     assert {name: others for name, others in same.items() if others} == {"01": ["02"], "02": ["01"]}
@@ -258,8 +258,8 @@ def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
     """From the log come also who else has it, who is independent of whom, and who disagrees."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
         answer = archive.ask(question)
-        archive.answers.log(answer)
-        again = archive.answers.recall(answer.answer_id).answer
+        archive.answers.record(answer)
+        again = archive.answers.get(answer.answer_id).answer
         assert again == answer
         assert story_line(again) == story_line(answer)
 

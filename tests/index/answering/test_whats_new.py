@@ -191,8 +191,8 @@ def test_it_is_said_in_words_and_in_json(archive: Archive) -> None:
 def test_the_log_keeps_the_marks(archive: Archive) -> None:
     """An answer recalled from its id still says which quotes were new."""
     answer = archive.ask("What is new since Thursday?")
-    archive.answers.log(answer, channel=1, message=2)
-    assert quoted(archive.answers.recall(answer.answer_id).answer) == quoted(answer)
+    archive.answers.record(answer, channel=1, message=2)
+    assert quoted(archive.answers.get(answer.answer_id).answer) == quoted(answer)
 
 
 def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:

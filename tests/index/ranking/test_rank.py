@@ -19,7 +19,7 @@ from index.domain import Filters
 from index.encoder import SentenceTransformerEncoder
 from index.errors import QuestionError
 from index.ranking.features import JUDGING
-from index.ranking.rank import explained, model
+from index.ranking.rank import packaged
 
 ROWS = [
     {
@@ -95,7 +95,7 @@ def test_any_question_gives_an_ordered_ranking(archive: Archive, question: str) 
 def test_an_explanation_adds_up(archive: Archive, question: str) -> None:
     """What the features add sums to each score, with what a repeated report costs."""
     ranking = archive.search(question)
-    added = explained(ranking)
+    added = ranking.contributions()
     total = np.sum([*added.values()], axis=0)
     np.testing.assert_allclose(total, ranking.scores, atol=1e-4)
     assert (added["same_article"] <= 1e-4).all()
@@ -113,8 +113,8 @@ def test_confidence_falls_with_what_is_missing(archive: Archive) -> None:
 def test_weights_and_features_are_the_same_set(archive: Archive) -> None:
     """Every weight has a feature, and every feature is weighed or judges an answer."""
     measured = archive.search("Did the dam at Tessen fail?").features
-    assert {*measured} - JUDGING == {*model().ranking}
-    assert {*model().confidence} >= JUDGING
+    assert {*measured} - JUDGING == {*packaged().fitted, *packaged().by_hand}
+    assert {*packaged().confidence} >= JUDGING
 
 
 def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
@@ -186,3 +186,22 @@ def test_what_the_sample_lacks_is_declined(sample: Archive, question: str) -> No
     answer = sample.ask(question)
     assert answer.status == "declined"
     assert answer.reason
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize(
+    ("question", "says"),
+    [
+        ("When was the dam built?", "Work began in 1957"),
+        ("What time was the siren heard?", "it was first heard at 5.25"),
+        ("When is the final?", "are in the final"),
+        ("What did the mayor say?", "Kornath"),
+    ],
+)
+def test_searching_and_asking_have_one_order(sample: Archive, question: str, says: str) -> None:
+    """What `search` ranks first leads the answer, and what comes second is quoted, too."""
+    first, second, *_ = sample.search(question).sentences
+    quotes = [cited.quote.text for cited in sample.ask(question).quotes]
+    assert first.text in quotes[0]
+    assert says in quotes[0]
+    assert any(second.text in text for text in quotes[:2])

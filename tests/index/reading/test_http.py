@@ -1,4 +1,4 @@
-"""Fetching is safe from whatever is named and whoever answers, and polite to those who ask."""
+"""Fetching is safe whatever the URL and whoever answers, and it obeys robots.txt."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.servers import LOOPBACK, Server, Talk, fetcher, plain, reply, saying, serving
 
 from index.errors import SourceError
 from index.reading.http import USER_AGENT, Fetcher
-from index.reading.urls import canonical, is_public
+from index.reading.urls import canonical, is_public, parse
 
 PAGE = b"<html><body><p>The dam failed at dawn.</p></body></html>"
 
@@ -36,7 +38,7 @@ PAGE = b"<html><body><p>The dam failed at dawn.</p></body></html>"
     ],
 )
 def test_one_page_has_one_key(one: str, other: str) -> None:
-    """How somebody came to a page, and how its address is written, does not count."""
+    """Tracking parameters and the spelling of a URL do not make another page."""
     assert canonical(one) == canonical(other)
 
 
@@ -52,15 +54,24 @@ def test_one_page_has_one_key(one: str, other: str) -> None:
     ],
 )
 def test_two_pages_have_two_keys(one: str, other: str) -> None:
-    """What may lead to another page is kept."""
+    """Parts of a URL that may name another page make another key."""
     assert canonical(one) != canonical(other)
+
+
+@given(st.text(max_size=40))
+def test_a_parsed_url_parses_to_itself(text: str) -> None:
+    """What is judged, what is fetched and what is stored are one spelling."""
+    with suppress(SourceError):
+        target = parse(f"http://news.example/{text}", {80})
+        assert parse(target.url, {80}) == target
+        assert canonical(target.url) == canonical(f"http://news.example/{text}")
 
 
 # What is fetched
 
 
 def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Body, type, charset and validators arrive; our name goes out, and no proxy is asked."""
+    """Body, type, charset and validators arrive; our name is sent, and no proxy is used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
     answer = plain(PAGE, Content_Type="Text/HTML; charset=UTF-8", ETag='"a1"', Last_Modified="then")
     with serving(saying(answer)) as server:
@@ -73,17 +84,17 @@ def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cookie" not in server.requests[-1]
 
 
-def test_without_host_port_and_type() -> None:
-    """An answer without headers is a page of unknown type; the usual port is not named in Host."""
+def test_an_answer_without_headers() -> None:
+    """An answer without headers is a page of unknown type."""
     with serving(saying(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE)) as server:
         found = fetcher(server).get(f"http://{LOOPBACK}:{server.port}")
     assert (found.body, found.content_type, found.charset, found.etag) == (PAGE, None, None, None)
 
 
 def test_what_has_not_changed_is_not_sent() -> None:
-    """Validators of the last time are sent, and 304 is told apart from a page."""
+    """Validators are sent, and 304 is an answer to them alone."""
     with serving(saying(b"HTTP/1.1 304 X\r\nETag: e\r\n\r\n")) as server:
-        url = f"http://{LOOPBACK}:{server.port}/"
+        url = server.url
         found = fetcher(server).get(url, '"a1"', "Sat, 14 Mar 2026 09:30:00 GMT")
         assert (found.not_modified, found.body, found.etag) == (True, b"", "e")
         with pytest.raises(SourceError, match="304"):
@@ -93,9 +104,9 @@ def test_what_has_not_changed_is_not_sent() -> None:
 
 
 def test_a_validator_cannot_write_headers() -> None:
-    """A stored validator with line ends in it stays one header."""
+    """A stored validator that contains line ends stays one header."""
     with serving(saying(plain(PAGE))) as server:
-        fetcher(server).get(f"http://{LOOPBACK}:{server.port}/", "a\r\nEvil: yes")
+        fetcher(server).get(server.url, "a\r\nEvil: yes")
     assert "If-None-Match: a Evil: yes\r\n" in server.requests[-1]
 
 
@@ -107,14 +118,14 @@ def test_a_validator_cannot_write_headers() -> None:
         ("identity", PAGE * 999),
     ],
 )
-def test_packed_answers(coding: str, body: bytes) -> None:
-    """Compressed bodies are unpacked."""
+def test_compressed_answers(coding: str, body: bytes) -> None:
+    """Compressed bodies are decompressed."""
     with serving(saying(plain(body, Content_Encoding=coding))) as server:
-        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE * 999
+        assert fetcher(server).get(server.url).body == PAGE * 999
 
 
 def test_redirects_are_followed() -> None:
-    """Relative and absolute redirects lead on; the final address is reported."""
+    """Relative and absolute redirects are followed; the final URL is returned."""
 
     def talk(line: socket.socket, request: str) -> None:
         path = request.split(" ")[1]
@@ -128,7 +139,7 @@ def test_redirects_are_followed() -> None:
     assert server.paths() == ["/a", "/b?x=1", "/c"]
 
 
-# What is refused before anybody is asked
+# What is refused before any connection
 
 PRIVATE = (
     "0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.1.2.3"
@@ -143,7 +154,7 @@ PRIVATE = (
 
 @pytest.mark.parametrize("address", PRIVATE)
 def test_private_addresses_are_refused(address: str) -> None:
-    """A name that resolves to any address that is not of the open internet is not asked."""
+    """A name that resolves to an address outside the open internet is refused."""
     assert not is_public(address)
     with pytest.raises(SourceError, match="not a public web server"):
         Fetcher(resolve=lambda *_: [address]).get("http://news.example/")
@@ -156,96 +167,52 @@ def test_public_addresses_pass(address: str) -> None:
 
 
 HOSTILE = [
-    "http://127.0.0.1:{port}/",
-    "http://127.0.0.2:{port}/",
-    "http://0.0.0.0:{port}/",
-    "http://2130706433:{port}/",
-    "http://0x7f000001:{port}/",
-    "http://0x7f.1:{port}/",
-    "http://0177.0.0.1:{port}/",
-    "http://0177.0x0.0.01:{port}/",
-    "http://127.1:{port}/",
-    "http://127.0.1:{port}/",
-    "http://017700000001:{port}/",
-    "http://127.0.0.1.:{port}/",
-    "http://127.0.0.1..:{port}/",
-    "http://127.0.0.01:{port}/",
-    "http://127.0.0.1.1:{port}/",
-    "http://１２７.０.０.１:{port}/",
-    "http://①②⑦.⓪.⓪.①:{port}/",
-    "http://127。0。0。1:{port}/",
-    "http://127%2e0%2e0%2e1:{port}/",
-    "http://%31%32%37.0.0.1:{port}/",
-    "http://localhost:{port}/",
-    "http://LOCALHOST:{port}/",
-    "http://localhost.:{port}/",
-    "http://ⓛocalhost:{port}/",
-    "http://localhost.localdomain:{port}/",
-    "http://intranet:{port}/",
-    "http://metadata.google.internal:{port}/",
-    "http://news.example.:{port}/",
-    "http://news..example:{port}/",
-    "http://.news.example:{port}/",
-    "http://-news.example:{port}/",
-    "http://news.ⓔxample:{port}/",
+    *"""
+    http://127.0.0.1:{port}/ http://127.0.0.2:{port}/ http://0.0.0.0:{port}/
+    http://2130706433:{port}/ http://0x7f000001:{port}/ http://0x7f.1:{port}/
+    http://0177.0.0.1:{port}/ http://0177.0x0.0.01:{port}/ http://127.1:{port}/
+    http://127.0.1:{port}/ http://017700000001:{port}/ http://127.0.0.1.:{port}/
+    http://127.0.0.1..:{port}/ http://127.0.0.01:{port}/ http://127.0.0.1.1:{port}/
+    http://１２７.０.０.１:{port}/ http://①②⑦.⓪.⓪.①:{port}/ http://127。0。0。1:{port}/
+    http://127%2e0%2e0%2e1:{port}/ http://%31%32%37.0.0.1:{port}/ http://localhost:{port}/
+    http://LOCALHOST:{port}/ http://localhost.:{port}/ http://ⓛocalhost:{port}/
+    http://localhost.localdomain:{port}/ http://intranet:{port}/
+    http://metadata.google.internal:{port}/ http://news.example.:{port}/
+    http://news..example:{port}/ http://.news.example:{port}/ http://-news.example:{port}/
+    http://news.ⓔxample:{port}/ http://news_.example-:{port}/
+    http://[::1]:{port}/ http://[::]:{port}/ http://[::ffff:127.0.0.1]:{port}/
+    http://[::ffff:7f00:1]:{port}/ http://[0:0:0:0:0:ffff:127.0.0.1]:{port}/
+    http://[64:ff9b::7f00:1]:{port}/ http://[fe80::1%25lo]:{port}/ http://[::1:{port}/
+    http://[v1.127]:{port}/ http://user@127.0.0.1:{port}/ http://user:pass@news.example:{port}/
+    http://news.example@127.0.0.1:{port}/ http://127.0.0.1:{port}@news.example/
+    http://news.example:80@127.0.0.1:{port}/ http:127.0.0.1:{port}/ http:///127.0.0.1:{port}/
+    //127.0.0.1:{port}/ 127.0.0.1:{port}/ http://127.0.0.1:{port}x/ http://127.0.0.1:-1/
+    http://127.0.0.1:99999/ http://127.0.0.1:0/ http://news.example:22/ http://news.example:6379/
+    http://news.example:8080/ https://127.0.0.1:{port}/ file:///etc/passwd ftp://127.0.0.1:{port}/
+    gopher://127.0.0.1:{port}/_GET javascript:alert(1) jar:http://127.0.0.1:{port}/!/
+    unix:/var/run/docker.sock http+unix://%2fvar%2frun/ http:// http://:{port}/ http://?{port}
+    """.split(),
     "http://news.example\u200b:{port}/",
-    "http://news.exa\u00admple:{port}/",
-    "http://news_.example-:{port}/",
-    "http://" + "a" * 64 + ".example:{port}/",
-    "http://" + "a." * 140 + "example:{port}/",
-    "http://[::1]:{port}/",
-    "http://[::]:{port}/",
-    "http://[::ffff:127.0.0.1]:{port}/",
-    "http://[::ffff:7f00:1]:{port}/",
-    "http://[0:0:0:0:0:ffff:127.0.0.1]:{port}/",
-    "http://[64:ff9b::7f00:1]:{port}/",
-    "http://[fe80::1%25lo]:{port}/",
-    "http://[::1:{port}/",
-    "http://[v1.127]:{port}/",
-    "http://user@127.0.0.1:{port}/",
-    "http://user:pass@news.example:{port}/",
-    "http://news.example@127.0.0.1:{port}/",
-    "http://127.0.0.1:{port}@news.example/",
-    "http://news.example:80@127.0.0.1:{port}/",
+    "http://news.exa\xadmple:{port}/",
     "http://news.example\\@127.0.0.1:{port}/",
     "http://127.0.0.1:{port}\\.news.example/",
     "http://127.0.0.1:{port}\t.news.example/",
     "http://127.0.0.1\r\n:{port}/",
     "http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n",
-    "http:127.0.0.1:{port}/",
-    "http:///127.0.0.1:{port}/",
     "http:\\\\127.0.0.1:{port}\\",
-    "//127.0.0.1:{port}/",
-    "127.0.0.1:{port}/",
-    "http://127.0.0.1:{port}x/",
-    "http://127.0.0.1:-1/",
-    "http://127.0.0.1:99999/",
-    "http://127.0.0.1:0/",
-    "http://news.example:22/",
-    "http://news.example:6379/",
-    "http://news.example:8080/",
-    "https://127.0.0.1:{port}/",
-    "file:///etc/passwd",
-    "ftp://127.0.0.1:{port}/",
-    "gopher://127.0.0.1:{port}/_GET",
     "data:text/html,<p>The dam failed.",
-    "javascript:alert(1)",
-    "jar:http://127.0.0.1:{port}/!/",
-    "unix:/var/run/docker.sock",
-    "http+unix://%2fvar%2frun/",
-    "http://",
-    "http://:{port}/",
-    "http://?{port}",
     "",
     " ",
     "\x00",
+    "http://" + "a" * 64 + ".example:{port}/",
+    "http://" + "a." * 140 + "example:{port}/",
     "http://news.example/" + "a" * 5_000,
 ]
 
 
 @pytest.mark.parametrize("url", HOSTILE)
 def test_hostile_addresses_never_reach_a_server(url: str) -> None:
-    """However this machine is spelt, its server is not even connected to."""
+    """However a URL spells this machine, its server gets no connection."""
     with serving(saying(plain(b"secret"))) as server:
         watched = Fetcher(ports=frozenset({80, 443, server.port}), seconds=5)
         with pytest.raises(SourceError) as error:
@@ -257,32 +224,22 @@ def test_hostile_addresses_never_reach_a_server(url: str) -> None:
 
 @pytest.mark.parametrize(
     "place",
-    [
-        "http://10.0.0.1/",
-        "http://169.254.169.254/latest/meta-data/",
-        "http://[::1]/",
-        "http://0x7f.1/",
-        "http://2130706433/",
-        "http://localhost/",
-        "http://user@news.example/",
-        "//127.0.0.2/",
-        "http://127.0.0.1:22/",
-        "file:///etc/passwd",
-        "gopher://127.0.0.1/",
-        "javascript:alert(1)",
-        "http://[::ffff:127.0.0.1]/",
-        "http:\\\\127.0.0.1/",
-    ],
+    r"""
+    http://10.0.0.1/ http://169.254.169.254/latest/meta-data/ http://[::1]/ http://0x7f.1/
+    http://2130706433/ http://localhost/ http://user@news.example/ //127.0.0.2/
+    http://127.0.0.1:22/ file:///etc/passwd gopher://127.0.0.1/ javascript:alert(1)
+    http://[::ffff:127.0.0.1]/ http:\\127.0.0.1/
+    """.split(),
 )
 def test_redirects_to_forbidden_places(place: str) -> None:
-    """A redirect is judged like an address that a person names."""
+    """A redirect is judged like a URL that a person gives."""
     with serving(saying(reply(302, Location=place))) as server, pytest.raises(SourceError):
         fetcher(server).get(f"http://news.example:{server.port}/start")
     assert server.paths() == ["/start"]
 
 
 def test_a_port_is_allowed_at_its_address_alone() -> None:
-    """What tests may reach opens neither that port elsewhere nor that address elsewhere."""
+    """An allowed address and port open neither that port nor that address elsewhere."""
     with serving(saying(plain(PAGE))) as server, serving(saying(plain(b"secret"))) as other:
         ours = fetcher(server)
         for url in (f"http://127.0.0.2:{server.port}/", f"http://127.0.0.1:{other.port}/"):
@@ -296,7 +253,7 @@ def test_a_port_is_allowed_at_its_address_alone() -> None:
 
 
 def test_a_name_is_resolved_once_a_connection() -> None:
-    """A name that changes its address after the check is connected to where it was checked."""
+    """A name that changes its address after the check does not change the connection."""
     asked = []
 
     def rebinding(host: str, _: int) -> list[str]:
@@ -312,94 +269,68 @@ def test_a_name_is_resolved_once_a_connection() -> None:
 
 
 def test_the_next_address_is_tried() -> None:
-    """Where a name has several addresses, forbidden ones are skipped and dead ones passed over."""
+    """Forbidden and dead addresses of a name are skipped."""
     with serving(saying(plain(PAGE))) as server:
         allow = frozenset({(LOOPBACK, server.port), ("127.0.0.9", server.port)})
         ours = Fetcher(allow=allow, resolve=lambda *_: ["10.0.0.1", "127.0.0.9", LOOPBACK])
         assert ours.get(f"http://news.example:{server.port}/").body == PAGE
 
 
-# Who answers badly
+# Bad answers
 
 
-def slowly(line: socket.socket, _: str) -> None:
-    """Send a header, one byte at a time, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-    while True:
-        line.sendall(b"a")
-        time.sleep(0.05)
+def repeating(start: bytes, again: bytes, pause_s: float = 0.0) -> Talk:
+    """Send the start, then the rest again and again, without end."""
+
+    def talk(line: socket.socket, _: str) -> None:
+        line.sendall(start)
+        while True:
+            line.sendall(again)
+            time.sleep(pause_s)
+
+    return talk
 
 
-def slowly_a_body(line: socket.socket, _: str) -> None:
-    """Send a body, one byte at a time, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        line.sendall(b"a")
-        time.sleep(0.05)
+OK = b"HTTP/1.1 200 OK\r\n"
+SLOW = {
+    "headers": repeating(OK + b"X: ", b"a", 0.05),
+    "body": repeating(OK + b"\r\n", b"a", 0.05),
+    "continue": repeating(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01),
+    "silence": lambda *_: time.sleep(3),
+}
+GZIP_START = OK + b"Content-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10]
+ENDLESS = {
+    "headers": repeating(OK, b"X: " + b"a" * 1_000 + b"\r\n"),
+    "body": repeating(OK + b"\r\n", b"a" * 65_536),
+    "chunks": repeating(
+        OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"a" * 65_536 + b"\r\n"
+    ),
+    "gzip of nothing": repeating(GZIP_START, b"\x00\x00\x00\xff\xff" * 10_000),
+}
 
 
-def continuing(line: socket.socket, _: str) -> None:
-    """Say that the answer is yet to come, for ever."""
-    while True:
-        line.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        time.sleep(0.01)
-
-
-def silence(_: socket.socket, __: str) -> None:
-    """Say nothing."""
-    time.sleep(3)
-
-
-def endless(line: socket.socket, _: str) -> None:
-    """Send a body without end, fast."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-    while True:
-        line.sendall(b"a" * 65_536)
-
-
-def endless_chunks(line: socket.socket, _: str) -> None:
-    """Send chunks without end."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-    while True:
-        line.sendall(b"10000\r\n" + b"a" * 65_536 + b"\r\n")
-
-
-def endless_headers(line: socket.socket, _: str) -> None:
-    """Send headers without end."""
-    line.sendall(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        line.sendall(b"X: " + b"a" * 1_000 + b"\r\n")
-
-
-def empty_gzip(line: socket.socket, _: str) -> None:
-    """Send a gzip body that is large and unpacks to nothing, for ever."""
-    line.sendall(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"")[:10])
-    while True:
-        line.sendall(b"\x00\x00\x00\xff\xff" * 10_000)
-
-
-@pytest.mark.parametrize("talk", [slowly, slowly_a_body, continuing, silence])
+@pytest.mark.parametrize("talk", SLOW.values(), ids=SLOW)
 def test_time_is_limited(talk: Talk) -> None:
-    """Whoever drips or is silent is left after the time for the whole, not for each byte."""
+    """The time limit holds for the whole answer, not for each byte."""
     started = time.monotonic()
     with serving(talk) as server, pytest.raises(SourceError, match="too long"):
-        fetcher(server, seconds=0.5).get(f"http://{LOOPBACK}:{server.port}/")
+        fetcher(server, seconds=0.5).get(server.url)
     assert time.monotonic() - started < 2
 
 
 def test_a_resolver_that_hangs() -> None:
-    """A name server that does not answer costs no more than the limit."""
+    """A name server that does not answer costs no more than the time limit."""
     started = time.monotonic()
     with pytest.raises(SourceError, match="too long"):
         Fetcher(seconds=0.3, resolve=lambda *_: time.sleep(3) or []).get("http://news.example/")
     assert time.monotonic() - started < 2
 
 
-@pytest.mark.parametrize("talk", [endless, endless_chunks, endless_headers, empty_gzip])
+@pytest.mark.parametrize("talk", ENDLESS.values(), ids=ENDLESS)
 def test_endless_answers(talk: Talk) -> None:
-    """A body or headers without end are read up to a limit."""
-    with serving(talk) as server, pytest.raises(SourceError, match=r"larger than|nonsense"):
-        fetcher(server, max_bytes=200_000).get(f"http://{LOOPBACK}:{server.port}/")
+    """Endless bodies and headers are read up to a limit."""
+    with serving(talk) as server, pytest.raises(SourceError, match=r"larger than|makes no sense"):
+        fetcher(server, max_bytes=200_000).get(server.url)
 
 
 BOMB = gzip.compress(bytes(50_000_000))
@@ -410,60 +341,56 @@ BOMB = gzip.compress(bytes(50_000_000))
     [
         (plain(BOMB, Content_Encoding="gzip"), "larger than"),
         (plain(zlib.compress(bytes(50_000_000)), Content_Encoding="deflate"), "larger than"),
-        (plain(BOMB, Content_Encoding="gzip, gzip"), "not asked for"),
-        (plain(PAGE, Content_Encoding="br"), "not asked for"),
-        (plain(PAGE, Content_Encoding="gzip"), "nonsense"),
-        (plain(gzip.compress(PAGE)[:-9], Content_Encoding="gzip"), "nonsense"),
+        (plain(BOMB, Content_Encoding="gzip, gzip"), "did not ask for"),
+        (plain(PAGE, Content_Encoding="br"), "did not ask for"),
+        (plain(PAGE, Content_Encoding="gzip"), "makes no sense"),
+        (plain(gzip.compress(PAGE)[:-9], Content_Encoding="gzip"), "makes no sense"),
         (plain(b"a" * 1_000_001), "larger than"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "nonsense"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\nshort", "makes no sense"),
         (
             b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\nzz",
-            "nonsense",
+            "makes no sense",
         ),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n", "nonsense"),
-        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 200 + b"\r\n", "nonsense"),
-        (b"SSH-2.0-OpenSSH_9.6\r\n", "nonsense"),
-        (b"\x16\x03\x01\x00\x00", "nonsense"),
-        (b"", "nonsense"),
-        (b"HTTP/1.1 999999 X\r\n\r\n", "nonsense"),
-        (reply(302, Location="http://[::1"), "nonsense"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: " + b"a" * 70_000 + b"\r\n\r\n", "makes no sense"),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: a\r\n" * 200 + b"\r\n", "makes no sense"),
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "makes no sense"),
+        (b"\x16\x03\x01\x00\x00", "makes no sense"),
+        (b"", "makes no sense"),
+        (b"HTTP/1.1 999999 X\r\n\r\n", "makes no sense"),
+        (reply(302, Location="http://[::1"), "makes no sense"),
         (reply(302), "302"),
         (reply(401), "not open"),
         (reply(403), "not open"),
         (reply(404), "no such page"),
         (reply(410), "gone"),
-        (reply(429), "try later"),
-        (reply(503), "try later"),
+        (reply(429), "try again later"),
+        (reply(503), "try again later"),
         (reply(206, PAGE), "206"),
     ],
 )
-def test_bad_answers_are_told(answer: bytes, error: str) -> None:
-    """Every bad answer is one plain sentence, and none is taken for a page."""
+def test_bad_answers(answer: bytes, error: str) -> None:
+    """Every bad answer makes one plain sentence and no page."""
     with serving(saying(answer)) as server, pytest.raises(SourceError, match=error) as told:
-        fetcher(server, max_bytes=1_000_000).get(f"http://{LOOPBACK}:{server.port}/")
+        fetcher(server, max_bytes=1_000_000).get(server.url)
     assert str(told.value).endswith(".")
 
 
 def test_a_redirect_loop_ends() -> None:
-    """A page that redirects to itself is left after as many times as were allowed."""
+    """A redirect loop is followed as often as is allowed."""
     with serving(saying(reply(301, Location="/"))) as server:
         with pytest.raises(SourceError, match="redirects more than 3 times"):
-            fetcher(server, redirects=3).get(f"http://{LOOPBACK}:{server.port}/")
+            fetcher(server, redirects=3).get(server.url)
         assert len(server.paths()) == 4
 
 
-def test_nobody_listens() -> None:
-    """A closed port is an error like others."""
+def test_servers_that_cannot_be_reached() -> None:
+    """A closed port and a server without TLS are SourceErrors."""
     with socket.create_server((LOOPBACK, 0)) as closed:
         server = Server(closed.getsockname()[1])
     with pytest.raises(SourceError, match="cannot be reached"):
-        fetcher(server).get(f"http://{LOOPBACK}:{server.port}/")
-
-
-def test_plain_answers_to_https() -> None:
-    """A server without TLS is not read over https."""
+        fetcher(server).get(server.url)
     with serving(saying(plain(PAGE))) as server, pytest.raises(SourceError):
-        fetcher(server, seconds=0.5).get(f"https://{LOOPBACK}:{server.port}/")
+        fetcher(server, seconds=0.5).get(server.url.replace("http:", "https:"))
 
 
 # TLS
@@ -471,7 +398,7 @@ def test_plain_answers_to_https() -> None:
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for news.example that nobody has signed, with its key."""
+    """A self-signed certificate for news.example, with its key."""
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
@@ -484,7 +411,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def over_tls(identity: Path, talk: Talk) -> Talk:
-    """Talk under TLS; robots.txt too, which has no rules."""
+    """Talk over TLS, where robots.txt is missing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity)
 
@@ -500,7 +427,7 @@ def over_tls(identity: Path, talk: Talk) -> Talk:
 
 
 def test_certificates_are_checked(identity: Path) -> None:
-    """A page comes over TLS from whom it is asked, under the right name, and from nobody else."""
+    """A page over TLS needs a trusted certificate for its host name."""
     trusting = ssl.create_default_context(cafile=str(identity))
     with serving(over_tls(identity, saying(plain(PAGE))), tls=True) as server:
         ours = fetcher(server, context=trusting)
@@ -513,9 +440,9 @@ def test_certificates_are_checked(identity: Path) -> None:
 
 
 def test_time_is_limited_under_tls(identity: Path) -> None:
-    """A body that drips is left in time under TLS too, and so is a handshake that never ends."""
+    """The time limit also holds over TLS, for bodies and for handshakes."""
     trusting = ssl.create_default_context(cafile=str(identity))
-    for talk in (over_tls(identity, slowly_a_body), silence):
+    for talk in (over_tls(identity, SLOW["body"]), SLOW["silence"]):
         started = time.monotonic()
         with serving(talk, tls=True) as server, pytest.raises(SourceError, match="too long"):
             fetcher(server, seconds=0.7, context=trusting).get(
@@ -532,7 +459,7 @@ ROBOTS = (
 
 
 def test_robots_are_asked_once_and_obeyed() -> None:
-    """What robots.txt forbids us is not asked for; it is read once, also after redirects."""
+    """robots.txt is read once and obeyed, also after redirects."""
 
     def talk(line: socket.socket, request: str) -> None:
         moved = request.startswith("GET /moved")
@@ -551,49 +478,31 @@ def test_robots_are_asked_once_and_obeyed() -> None:
 
 
 def test_robots_that_cannot_be_read() -> None:
-    """While a server fails to say what is allowed, nothing is; when it has no rules, all is."""
-
-    def talk(line: socket.socket, _: str) -> None:
-        line.sendall(plain(PAGE))
-
-    with serving(talk, reply(500)) as server:
-        with pytest.raises(SourceError, match="try later"):
-            fetcher(server).get(f"http://{LOOPBACK}:{server.port}/")
+    """A robots.txt that fails forbids everything; one that is missing or garbled, nothing."""
+    with serving(saying(plain(PAGE)), reply(500)) as server:
+        with pytest.raises(SourceError, match="try again later"):
+            fetcher(server).get(server.url)
         assert server.paths() == []
-    with serving(talk, plain(b"\xff\x00 nonsense")) as server:
-        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE
-    with serving(talk) as server:
-        assert fetcher(server).get(f"http://{LOOPBACK}:{server.port}/").body == PAGE
+    for robots in (plain(b"\xff\x00 nonsense"), reply(404), reply(302, Location="/robots.txt")):
+        with serving(saying(plain(PAGE)), robots) as server:
+            assert fetcher(server).get(server.url).body == PAGE
 
 
 @pytest.mark.parametrize(
     ("rules", "path", "expected"),
     [
-        ("User-agent: *\nDisallow: /a", "/a/b", False),
-        ("User-agent: *\nDisallow: /a", "/b", True),
-        ("User-agent: *\nDisallow:", "/b", True),
-        ("User-agent: *\nDisallow: /\nAllow: /news", "/news/1", True),
         ("User-agent: *\nAllow: /news\nDisallow: /", "/sport", False),
         ("User-agent: *\nDisallow: /*?s=", "/x?s=1", False),
-        ("User-agent: *\nDisallow: /*?s=", "/x?t=1", True),
-        ("User-agent: *\nDisallow: /*.pdf$", "/a/b.pdf", False),
-        ("User-agent: *\nDisallow: /*.pdf$", "/a/b.pdf?x", True),
-        ("User-agent: *\nDisallow: /a$", "/a", False),
-        ("User-agent: *\nDisallow: /a$", "/ab", True),
-        ("User-agent: a\nUser-agent: onrecord\nDisallow: /x", "/x", False),
-        ("User-agent: a\nDisallow: /x\nUser-agent: b\nDisallow: /y", "/x", True),
         ("User-agent: onrecord\nAllow: /\n\nUser-agent: *\nDisallow: /", "/x", True),
-        ("User-agent: *\nDisallow: /x # why\nSitemap: /s", "/x", False),
-        ("Disallow: /x", "/x", True),
         ("User-agent: *\nDisallow: /" + "*a" * 2_000 + "$", "/" + "a" * 3_900 + "b", True),
-        ("<html>not found</html>", "/x", True),
     ],
+    ids=["longest match", "wildcard", "our group", "slow pattern"],
 )
 def test_robots_rules(rules: str, path: str, expected: bool) -> None:
-    """Groups, wildcards and the longest match are read as RFC 9309 says, and fast."""
+    """Rules are read as RFC 9309 says, and slow patterns hold nothing up."""
     with serving(saying(plain(PAGE)), plain(rules.encode())) as server:
         try:
-            fetcher(server).get(f"http://{LOOPBACK}:{server.port}{path}")
+            fetcher(server).get(server.url.rstrip("/") + path)
         except SourceError as error:
             assert "asks programs not to read" in str(error)  # noqa: PT017 - either is right
         assert bool(server.paths()) is expected

@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Notice
+from index.domain import Article, Notice, PageState
 from index.encoder import Vectors
 from index.errors import (
     CancelledError,
@@ -29,23 +29,20 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
-from index.reading.text import Page
-from index.store import reader as catalogue
-from index.store import schema
-from index.store import sqlite as embedded
+from index.store import reader, schema
 from index.store.schema import connect
 from index.store.sqlite import EmbeddedStore
-from index.store.types import Changes, Snapshot, Source, keys
+from index.store.types import Changes, Snapshot
 from index.store.vectors import VectorIndex
 
 DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
 BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
 CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
 TABLES = (
-    "meta generation article revision sentence embedding staged change origin page notice told"
-    " alike"
+    "meta generation article revision identity sentence embedding staged sketch rewrite change"
+    " notice source page page_article"
 ).split()
-PAGE = Page("dam.txt", None, "1 2", ("dam", "bank"), ())
+PAGE = PageState("dam.txt", None, "1 2", ("dam", "bank"), ())
 FIXED = Notice("corrected", "It was noon.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 
@@ -85,11 +82,11 @@ def consistent(folder: Path) -> None:
 
         live = "FROM sentence s JOIN article a ON a.live = s.revision"
         lengths = [len(row[0].split()) for row in db.execute(f"SELECT s.terms {live}")]
-        assert value("SELECT value FROM meta WHERE key = 'live_sentences'") == len(lengths)
+        assert db.execute("PRAGMA foreign_key_check").fetchall() == []
+        counted = "SELECT coalesce(sum(sentences), 0) FROM revision JOIN article ON live = revision"
+        assert value(counted) == len(lengths)
         assert value("SELECT coalesce(sum(cnt), 0) FROM live_terms") == sum(lengths)
         assert value("SELECT count(*) FROM sentence") == value("SELECT count(*) FROM embedding")
-        told = "SELECT number FROM generation"
-        assert value(f"SELECT count(*) FROM change WHERE generation NOT IN ({told})") == 0
         cut = "SELECT revision FROM sentence"
         assert value(f"SELECT count(*) FROM revision WHERE revision NOT IN ({cut})") == 0
 
@@ -358,75 +355,47 @@ def newer(path: Path) -> None:
         db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
 
 
-def first_version(folder: Path) -> None:
-    """Make a collection as the first version of the schema had it, with two reports in it."""
-    with opened(folder) as store:
-        put(store, replace(DAM, url="https://www.northwire.example/dam/"), CUP)
-        put(store, replace(CUP, text="Athletic lost the cup."))
-        store.remember(Source("/reports", "folder"))
-    with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
-        for name in ("page", "notice", "told", "alike"):
-            db.execute(f"DROP TABLE {name}")
-        db.execute("ALTER TABLE revision DROP COLUMN guessed")
-        for name in "every paused checked succeeded failures failing_since error told".split():
-            db.execute(f"ALTER TABLE origin DROP COLUMN {name}")
-        made = db.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")
-        ours = {_bare(row[0]) for row in made if "live_" not in row[0]}
-        first = {_bare(one) for one in schema._VERSIONS[0].split(";\n") if "live_" not in one}
-        assert ours - {_bare("CREATE TABLE sqlite_sequence(name,seq)")} == first - {""}
-        db.execute("INSERT INTO live_text (live_text) VALUES ('delete-all')")
-        db.execute("UPDATE sentence SET terms = 'another analysis'")
-        db.execute("PRAGMA user_version = 1")
-        db.commit()
-
-
-def _bare(sql: str) -> str:
-    return "".join(sql.split()).replace('"', "")
-
-
-def test_a_collection_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
-    """All that was in it is there and is found, by page, words and terms as if it were new."""
-    first_version(tmp_path)
-    with opened(tmp_path) as store:
-        with store.snapshot() as snapshot:
-            assert snapshot.sources() == [Source("/reports", "folder")]
-            assert snapshot.article("cup", 1) == CUP
-            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
-            own = [*keys(replace(DAM, url="http://northwire.example/dam")), *keys(CUP)]
-            assert snapshot.alike(own) == dict(zip(own, ["dam", "dam", "cup"], strict=True))
-            assert snapshot.document_frequencies(["another", "cup", "won"]) == {"cup": 1}
-        put(store, BANK)
-        assert dump(tmp_path)["alike"]
-
-
-def test_a_fault_while_upgrading_leaves_the_first_version(tmp_path: Path) -> None:
-    """Failing after any number of steps, the old file is as it was; the next try succeeds."""
-    first_version(tmp_path / "old")
-    data = (tmp_path / "old" / "catalogue.sqlite3").read_bytes()
-    whole = 0
-    for steps in range(0, 4_000, 7):
-        folder = tmp_path / str(steps)
-        folder.mkdir()
-        path = folder / "catalogue.sqlite3"
-        path.write_bytes(data)
+def test_a_fault_while_the_tables_are_made_leaves_nothing(tmp_path: Path) -> None:
+    """Failing after any number of steps, the file is empty; the next try makes it whole."""
+    path = tmp_path / "catalogue.sqlite3"
+    for steps in range(0, 4_000, 37):
         with closing(sqlite3.connect(path, isolation_level=None)) as db:
             left = iter(range(steps))
             db.set_progress_handler(lambda left=left: int(next(left, None) is None), 4)  # type: ignore[misc]
             try:
-                schema._upgrade(db, path)
+                schema._create(db, path)
             except sqlite3.OperationalError:
-                pass
+                db.set_progress_handler(None, 0)
+                assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
             else:
-                whole += 1
-        with closing(sqlite3.connect(path)) as db:
-            assert db.execute("PRAGMA user_version").fetchone() == (
-                schema.SCHEMA_VERSION if whole else 1,
-            )
-        if whole == 2:
-            break
-        with opened(folder) as store, store.snapshot() as snapshot:
-            assert {article.article_id for article in snapshot.articles()} == {"dam", "cup"}
-    assert whole
+                break
+    with opened(tmp_path) as store:
+        assert put(store, DAM).generation == 1
+    assert steps > 0
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE article SET live = 99",
+        "UPDATE sentence SET act = 'rumour'",
+        "UPDATE sentence SET stop = start",
+        "UPDATE change SET outcome = 'lost'",
+        "UPDATE revision SET number = 'first'",
+        "INSERT INTO embedding VALUES (99, x'00')",
+        "INSERT INTO source (uri, kind) VALUES ('x', 'cloud')",
+        "INSERT INTO feedback VALUES (1, 'nothing', 'now', 'wrong')",
+        "DELETE FROM revision",
+    ],
+)
+def test_the_file_refuses_what_makes_no_sense(tmp_path: Path, statement: str) -> None:
+    """Dangling references, unknown words and values of another type cannot be written."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        with pytest.raises(StoreError), store._writing() as db:
+            db.execute(statement)
+        with store.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam"}
 
 
 @pytest.mark.parametrize("log", ["settled", "waiting"])
@@ -447,14 +416,6 @@ def test_what_is_read_only_can_be_asked(
                 put(store, BANK)
             if log == "settled":
                 assert sorted(tmp_path.glob("catalogue*")) == before
-
-
-def test_what_is_read_only_and_old_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An older collection that cannot be brought up to date says so and stays."""
-    first_version(tmp_path)
-    monkeypatch.setattr(schema.os, "access", lambda *_: False)
-    with pytest.raises(StoreError, match="older version"):
-        look_into(tmp_path)
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -482,7 +443,7 @@ def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
                 try:
                     with store.snapshot() as snapshot:
                         live = {article.article_id for article in snapshot.articles()}
-                        assert {name for name, _ in found(snapshot)} == live
+                        assert {name for name, _ in found(snapshot)} <= live
                 except StoreError as error:
                     errors.append(str(error))
 
@@ -582,8 +543,8 @@ def not_a_database(path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (newer, StoreVersionError, "newer version"),
-        (newer_rollback, StoreVersionError, "newer version"),
+        (newer, StoreVersionError, "another version"),
+        (newer_rollback, StoreVersionError, "another version"),
         (foreign(0), StoreError, "another program"),
         (foreign(1), StoreError, "another program"),
         (foreign(9), StoreError, "another program"),
@@ -628,7 +589,7 @@ def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
         put(store, DAM)
 
 
-# The cache file
+# The cache file of a compact index
 
 
 def cache(folder: Path) -> Path:
@@ -636,22 +597,35 @@ def cache(folder: Path) -> Path:
     return folder / "vectors.faiss"
 
 
+@contextmanager
+def compact(folder: Path) -> Iterator[EmbeddedStore]:
+    """A store whose index is compact, and so kept in a file."""
+    with opened(folder, exact_up_to=2) as store:
+        yield store
+
+
+def never(*_: object) -> None:
+    """What must not be called."""
+    raise AssertionError("built again")
+
+
+def test_an_exact_index_needs_no_file(tmp_path: Path) -> None:
+    """It is built faster than a file is read and checked, so none is written."""
+    with opened(tmp_path) as store:
+        put(store, DAM, CUP)
+        store.prepare()
+    assert not cache(tmp_path).exists()
+
+
 def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `prepare` the file holds the newest generation; opened again, nothing is built."""
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         put(store, DAM, CUP)
         store.prepare()
         with store.snapshot() as snapshot:
             before = found(snapshot)
-    loaded = VectorIndex.load(cache(tmp_path))
-    assert loaded is not None
-    assert (loaded.stamp.generation, loaded.stamp.model, len(loaded)) == (1, "fake-256", 4)
-
-    def never(*_: object, **__: object) -> VectorIndex:
-        raise AssertionError("built again")
-
-    monkeypatch.setattr(VectorIndex, "build", never)
-    with opened(tmp_path) as store, store.snapshot() as snapshot:
+    monkeypatch.setattr(VectorIndex, "_build", never)
+    with compact(tmp_path) as store, store.snapshot() as snapshot:
         assert found(snapshot) == before
 
 
@@ -680,7 +654,7 @@ def empty(path: Path) -> None:
 @pytest.mark.parametrize("damage", [lose, truncate, flip, empty])
 def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -> None:
     """Missing or damaged, it is made again from the stored embeddings, and is whole again."""
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         put(store, DAM, CUP, BANK)
         remove(store, "bank")
         store.prepare()
@@ -688,17 +662,16 @@ def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -
             before = found(snapshot)
     whole = cache(tmp_path).read_bytes()
     damage(cache(tmp_path))
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         with store.snapshot() as snapshot:
             assert found(snapshot) == before
         store.prepare()
-    assert VectorIndex.load(cache(tmp_path)) is not None
     assert len(cache(tmp_path).read_bytes()) == len(whole)
 
 
 def test_a_stale_cache_is_brought_up_to_date(tmp_path: Path) -> None:
     """A file of an older generation takes in what was committed since, removals included."""
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         put(store, DAM, CUP)
         store.prepare()
         kept = cache(tmp_path).read_bytes()
@@ -707,45 +680,40 @@ def test_a_stale_cache_is_brought_up_to_date(tmp_path: Path) -> None:
         with store.snapshot() as snapshot:
             before = found(snapshot)
     cache(tmp_path).write_bytes(kept)
-    with opened(tmp_path) as store, store.snapshot() as snapshot:
-        assert found(snapshot) == before
+    with compact(tmp_path) as store, store.snapshot() as snapshot:
+        assert {name for name, _ in found(snapshot)} == {name for name, _ in before}
 
 
-def test_a_cache_of_the_future_is_not_used(tmp_path: Path) -> None:
-    """Beside a restored backup of the catalogue, the file of a later generation is set aside."""
+@pytest.mark.parametrize("what", ["a later generation", "another catalogue", "another model"])
+def test_a_cache_of_something_else_is_not_used(tmp_path: Path, what: str) -> None:
+    """The file of an abandoned timeline, of a catalogue made anew and of an old model is not."""
     path = tmp_path / "catalogue.sqlite3"
-    with opened(tmp_path) as store:
+    model = "other" if what == "another model" else "fake-256"
+    with compact(tmp_path) as store:
         put(store, DAM)
         put(store, CUP)
     backup = path.read_bytes()
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         put(store, BANK)
         remove(store, "dam")
         store.prepare()
-    path.write_bytes(backup)
-    with opened(tmp_path) as store:
-        with store.snapshot() as snapshot:
-            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
-        put(store, BANK)
-        with store.snapshot() as snapshot:
-            assert {name for name, _ in found(snapshot)} == {"dam", "cup", "bank"}
-
-
-def test_a_cache_of_another_model_is_not_used(tmp_path: Path) -> None:
-    """After a rebuild the file of the old model is replaced."""
-    with opened(tmp_path) as store:
-        put(store, DAM)
-        store.prepare()
-        other = FakeEncoder("other")
-        store.rebuild(other, actor="tester")
-    with opened(tmp_path) as store:
-        with store.snapshot() as snapshot:
-            vector = other.vector("The dam failed.")
-            assert snapshot.dense(vector, 1).scores[0] == pytest.approx(1)
-        store.prepare()
-    loaded = VectorIndex.load(cache(tmp_path))
-    assert loaded is not None
-    assert loaded.stamp.model.startswith("other")
+        kept = cache(tmp_path).read_bytes()
+        if what == "another model":
+            restore(store, "dam")
+            store.rebuild(FakeEncoder(model), actor="tester")
+    if what == "a later generation":
+        path.write_bytes(backup)
+    if what == "another catalogue":
+        path.unlink()
+        with compact(tmp_path) as store:
+            for article in (DAM, CUP, BANK, CUP):
+                put(store, replace(article, text=article.text + f" {article.title}."))
+    cache(tmp_path).write_bytes(kept)
+    with compact(tmp_path) as store, store.snapshot() as snapshot:
+        vector = FakeEncoder(model).vector("The dam failed.")
+        ids = snapshot.dense(vector, 99).ids.tolist()
+        assert len(ids) == snapshot.size().sentences
+        assert snapshot.dense(vector, 1).scores[0] == pytest.approx(1, abs=0.05)
 
 
 def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
@@ -775,7 +743,7 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     """Where the file cannot be put, questions are answered all the same and nothing is left."""
     (cache(tmp_path) / "x").mkdir(parents=True)
-    with opened(tmp_path) as store:
+    with compact(tmp_path) as store:
         put(store, DAM)
         store.prepare()
         put(store, CUP)
@@ -784,46 +752,22 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     assert not [*tmp_path.glob(".vectors-*")]
 
 
-def test_a_long_delta_is_merged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Beyond its limit the delta goes into the base behind the questions' back, and is saved."""
-    monkeypatch.setattr(embedded, "_MERGE_ROWS", 4)
-    with opened(tmp_path) as store:
-        for number in range(12):
-            put(store, replace(CUP, article_id=f"cup-{number}"))
-            if number % 4 == 3:
-                remove(store, f"cup-{number}")
-            with store.snapshot() as snapshot:
-                live = {article.article_id for article in snapshot.articles()}
-                assert {name for name, _ in found(snapshot)} == live
-        restore(store, "cup-3")
-        store.prepare()
-        with store.snapshot() as snapshot:
-            assert len(found(snapshot)) == 20
-            assert store._index is not None
-            assert store._index.stale_rows <= 4
-    loaded = VectorIndex.load(cache(tmp_path))
-    assert loaded is not None
-    assert loaded.stamp.generation > 8
-    assert not [*tmp_path.glob(".vectors-*")]
-
-
-def test_many_ask_while_merging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """First questions of many threads, between commits and merges, each see their generation."""
-    monkeypatch.setattr(embedded, "_MERGE_ROWS", 0)
+def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
+    """Questions of many threads between commits each find nothing that is not in theirs."""
     failures: list[BaseException] = []
     done = threading.Event()
     with opened(tmp_path) as first:
         put(first, *(replace(DAM, article_id=f"dam-{n}") for n in range(20)))
-    with opened(tmp_path) as store:
+    with opened(tmp_path, exact_up_to=60) as store:
 
         def ask() -> None:
             try:
                 while not done.is_set():
                     with store.snapshot() as snapshot:
                         live = {article.article_id for article in snapshot.articles()}
-                        assert {name for name, _ in found(snapshot)} == live
+                        assert {name for name, _ in found(snapshot)} <= live
                     store.prepare()
-            except BaseException as error:  # noqa: BLE001 - told below
+            except BaseException as error:  # noqa: BLE001 - reported below
                 failures.append(error)
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -835,30 +779,14 @@ def test_many_ask_while_merging(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         done.set()
         for thread in threads:
             thread.join()
-    assert failures == []
-    with opened(tmp_path) as store, store.snapshot() as snapshot:
-        assert len(found(snapshot)) == 40
-
-
-def test_an_old_snapshot_disturbs_nobody(tmp_path: Path) -> None:
-    """A search on an older generation does not put its index in the place of the newer one."""
-    with opened(tmp_path) as store:
-        put(store, DAM)
-        with store.snapshot() as old:
-            put(store, CUP)
-            store.prepare()
-            index = store._index
-            for _ in range(3):
-                assert {name for name, _ in found(old)} == {"dam"}
-            assert store._index is index
-        loaded = VectorIndex.load(cache(tmp_path))
-        assert loaded is not None
-        assert loaded.stamp.generation == 2
+        assert failures == []
+        with store.snapshot() as snapshot:
+            assert len(found(snapshot)) == 40
 
 
 def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the shared cache of articles is, rows of many threads have theirs."""
-    monkeypatch.setattr(catalogue, "_CACHED_ARTICLES", 1)
+    monkeypatch.setattr(reader, "_CACHED_ARTICLES", 1)
     failures: list[BaseException] = []
     with opened(tmp_path) as store:
         put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(30)))
@@ -880,19 +808,6 @@ def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert failures == []
 
 
-def test_a_cache_of_another_catalogue_is_not_used(tmp_path: Path) -> None:
-    """A file whose generation has the right number, in a catalogue made anew, is not believed."""
-    with opened(tmp_path) as store:
-        put(store, DAM)
-        store.prepare()
-    for path in tmp_path.glob("catalogue.sqlite3*"):
-        path.unlink()
-    with opened(tmp_path) as store:
-        put(store, CUP)
-        with store.snapshot() as snapshot:
-            assert {name for name, _ in found(snapshot)} == {CUP.article_id}
-
-
 def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> None:
     """Rows that another process recovered and filled anew are not taken for what they held."""
     first, second = (replace(BANK, publisher=name) for name in ("Gazette", "Harbour Post"))
@@ -911,26 +826,59 @@ def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> No
         assert publishers() == {None, "Harbour Post"}
 
 
-def test_after_a_recovery_the_index_is_built_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("first", ["search", "recovery"])
+def test_no_index_of_an_abandoned_timeline_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    """A copy of a lower generation has its index kept like any other."""
+    """Whichever of a slow index and a recovery ends first, the copy is searched, built once."""
     with opened(tmp_path / "collection") as store:
         put(store, DAM)
         store.backup(tmp_path / "copy")
         put(store, CUP)
+        build, built = VectorIndex._build, []
+        reading, go_on = threading.Event(), threading.Event()
+
+        def slow(index: VectorIndex, source: Any) -> None:
+            built.append(source.version.generation)
+            if len(built) == 1:
+                reading.set()
+                go_on.wait(10)
+            build(index, source)
+
+        def ask() -> None:
+            with store.snapshot() as snapshot:
+                found(snapshot)
+
+        monkeypatch.setattr(VectorIndex, "_build", slow)
+        with ThreadPoolExecutor(1) as threads:
+            asked = threads.submit(ask)
+            reading.wait(10)
+            if first == "search":
+                go_on.set()
+                asked.result()
+            with suppress(StoreBusyError):
+                store.recover(tmp_path / "copy")
+            go_on.set()
+            asked.result()
         with store.snapshot() as snapshot:
-            assert len(found(snapshot)) == 4
-        store.recover(tmp_path / "copy")
-        built: list[object] = []
-        build = VectorIndex.build
-
-        def counting(*given: Any) -> VectorIndex:
-            built.append(given)
-            return build(*given)
-
-        monkeypatch.setattr(VectorIndex, "build", counting)
+            live = {article.article_id for article in snapshot.articles()}
         for _ in range(3):
             with store.snapshot() as snapshot:
-                assert len(found(snapshot)) == 2
-        assert len(built) == 1
+                assert {name for name, _ in found(snapshot)} == live == {"dam"}
+                assert store._vectors.version == snapshot.version
+        assert built == [2, 1]
+
+
+def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:
+    """A twin that another writer commits between the look-up and the commit is recognised."""
+    page = "https://northwire.example/dam"
+    mine = replace(DAM, article_id="mine", url=page, id_given=False)
+    theirs = replace(DAM, article_id="theirs", url=page + "?utm_source=x", id_given=False)
+    with opened(tmp_path) as here, opened(tmp_path) as elsewhere:
+        with here.snapshot() as snapshot:
+            assert snapshot.decide(mine).outcome == "added"
+        put(elsewhere, theirs)
+        (decision,) = put(here, mine).put
+        assert (decision.article.article_id, decision.outcome) == ("theirs", "unchanged")
+        with here.snapshot() as snapshot:
+            assert [article.article_id for article in snapshot.articles()] == ["theirs"]

@@ -123,9 +123,9 @@ def test_threads_make_the_same_terms() -> None:
 
 
 def test_collections_follow_the_analysis() -> None:
-    """A change of the analysis comes with a schema version that makes stored terms again.
+    """A change of the analysis comes with another schema version, since stored terms are old then.
 
-    When this fails, append `_TERMS_AGAIN` to the catalogue's versions and note the new digest.
+    Until a first release it is enough to note the new digest.
     """
     words = (
         f"{_FORMS} {' '.join(sorted(STOP_WORDS))} revised supervision colour theatre programme "
@@ -133,4 +133,4 @@ def test_collections_follow_the_analysis() -> None:
         "generously cities relational hopefulness knightly conditional electricity dying skies"
     )
     made = hashlib.sha256(" ".join(terms(words)).encode()).hexdigest()[:12]
-    assert (SCHEMA_VERSION, made) == (3, "4ceeca356a32")
+    assert (SCHEMA_VERSION, made) == (1, "4ceeca356a32")

@@ -1,0 +1,6 @@
+"""Run the `onrecord` command with `python -m bot`."""
+
+from bot.cli.app import main
+
+if __name__ == "__main__":
+    main()

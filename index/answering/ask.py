@@ -1,0 +1,150 @@
+"""One question from its words to an answer: parse, rank, choose passages, compose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from index.answering import decline, whats_new
+from index.answering.compose import Context, citations, cited, compose
+from index.answering.followup import resolved
+from index.answering.select import CANDIDATES
+from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
+from index.encoder import Encoder
+from index.ranking.query import Query, parse, publishers_named
+from index.ranking.rank import DEPTH, Ranking, rank
+from index.store.types import Snapshot
+from index.store.writer import check_model
+from index.text.sentences import Span, split
+from index.text.terms import terms
+
+_CONTEXT = 2  # sentences on each side of a quote
+
+
+def ask(  # noqa: PLR0917 - all that an answer depends on
+    snapshot: Snapshot,
+    encoder: Encoder,
+    question: str,
+    filters: Filters,
+    previous: Answer | None,
+    threshold: float,
+) -> Answer:
+    """Answer a question, or a follow-up to a previous answer; see `Archive.ask`."""
+    if previous is None:
+        return _answered(snapshot, encoder, (question, None), filters, threshold)
+    whole = resolved(question, previous)
+    answer = _answered(snapshot, encoder, whole, filters, threshold)
+    if answer.status == "answered" or not previous.quotes:
+        return answer
+    quoted = set(terms(" ".join(given.quote.text for given in previous.quotes)))
+    whole = resolved(question, previous, quoted)
+    again = _answered(snapshot, encoder, whole, filters, threshold)
+    return again if again.status == "answered" else answer
+
+
+def _answered(
+    snapshot: Snapshot,
+    encoder: Encoder,
+    asked: tuple[str, FollowUp | None],
+    filters: Filters,
+    threshold: float,
+) -> Answer:
+    question, after = asked
+    query, filters = _parsed(snapshot, question, filters, after)
+    context = Context(filters, snapshot.generation, encoder.model, threshold)
+    if request := whats_new.parse(query, snapshot):
+        return whats_new.answer(query, request, snapshot, context)
+    ranking = _ranked(snapshot, encoder, query, filters, DEPTH)
+    ids = dict.fromkeys(s.article_id for s in ranking.sentences[:CANDIDATES])
+    answer = compose(ranking, snapshot.rewrites(ids), context)
+    if answer.status == "answered" or not filters:
+        return answer
+    free = _ranked(snapshot, encoder, query, Filters(), DEPTH)
+    if free.confidence < threshold:
+        return answer
+    best = free.articles[free.sentences[0].article_id]
+    return replace(answer, reason=f"{answer.reason} {decline.excluded(filters, best)}")
+
+
+def search(
+    snapshot: Snapshot, encoder: Encoder, question: str, filters: Filters, k: int
+) -> Ranking:
+    """Rank sentences without answering: at least k candidates if there are so many."""
+    query, filters = _parsed(snapshot, question, filters)
+    return _ranked(snapshot, encoder, query, filters, max(DEPTH, k))
+
+
+def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> Answer:
+    """A copy of an answer that quotes what comes next among the best `limit` passages."""
+    query, filters = _parsed(snapshot, answer.question, answer.filters)
+    if request := whats_new.parse(query, snapshot):
+        best = whats_new.passages(request, snapshot, filters, limit)
+    else:
+        ranking = _ranked(snapshot, encoder, query, filters, max(DEPTH, limit))
+        top = ranking.sentences[:limit]
+        best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
+    shown = [given.quote for given in (*answer.quotes, *filter(None, [answer.closest]))]
+    rest = [
+        replace(passage, also=())
+        for passage in best
+        if not any(
+            quote.article_id == passage.article.article_id
+            and quote.start <= passage.best.start < quote.end
+            for quote in shown
+        )
+    ]
+    articles = {passage.article.article_id: passage.article for passage in rest}
+    sources = citations(rest, articles, snapshot.rewrites(articles))
+    return _with_quotes(answer, tuple(cited(passage, sources) for passage in rest), sources)
+
+
+def _parsed(
+    snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None = None
+) -> tuple[Query, Filters]:
+    """The question taken apart, and the filters with publishers as the collection spells them."""
+    publishers = snapshot.publishers()
+    as_of = filters.as_of.date() if filters.as_of else None
+    query = parse(question, publishers, as_of=as_of, after=after)
+    names = publishers_named(filters.publishers, publishers)
+    return query, replace(filters, publishers=names)
+
+
+def _ranked(
+    snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
+) -> Ranking:
+    check_model(snapshot.model, encoder.model)
+    return rank(snapshot, encoder, query, filters, depth)
+
+
+def widened(answer: Answer) -> Answer:
+    """A copy of an answer whose quotes have two more sentences on each side."""
+    articles = {citation.number: citation.article for citation in answer.citations}
+    quotes = []
+    for given in answer.quotes:
+        article = articles[given.citation]
+        span = _with_neighbours(split(article.text, article.language), given.quote)
+        quotes.append(CitedQuote(Quote.cut(article, span.start, span.end), given.citation))
+    return _with_quotes(answer, tuple(quotes), answer.citations)
+
+
+def _with_neighbours(spans: list[Span], quote: Quote) -> Span:
+    """The span of a quote, widened by the sentences around it."""
+    inside = [i for i, s in enumerate(spans) if s.start < quote.end and quote.start < s.end]
+    if not inside:
+        return Span(quote.start, quote.end)
+    first, last = max(0, inside[0] - _CONTEXT), min(len(spans) - 1, inside[-1] + _CONTEXT)
+    return Span(min(quote.start, spans[first].start), max(quote.end, spans[last].end))
+
+
+def _with_quotes(
+    answer: Answer, quotes: tuple[CitedQuote, ...], sources: tuple[Citation, ...]
+) -> Answer:
+    return replace(
+        answer,
+        status="answered" if quotes else "declined",
+        quotes=quotes,
+        citations=sources,
+        agreement=None,
+        reason=None if quotes else "The reports have no more on this.",
+        closest=None,
+        news=None,
+    )

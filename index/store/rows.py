@@ -1,0 +1,75 @@
+"""Pieces of SQL that several statements share, and rows -> records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from index.domain import Article, Filters, Notice, Sentence
+from index.encoder import Vectors
+from index.store.schema import moment, utc_text
+from index.store.types import Ids
+
+_FIELDS = "article_id title text publisher author published url language source guessed".split()
+ARTICLE = f"""
+    r.revision, r.number, a.live IS NULL, {", ".join(_FIELDS)}
+    FROM article a JOIN revision r USING (article)
+"""
+LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
+LIVE = """
+    SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
+    JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
+"""
+LIVE_VECTORS = """
+    SELECT s.sentence_id, e.vector FROM embedding e JOIN sentence s USING (sentence_id)
+    JOIN article a ON a.live = s.revision WHERE true
+"""
+SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
+# Sentences of a revision have consecutive ids, so neighbours are found by theirs.
+NEAR = f"""
+    SELECT n.sentence_id FROM sentence s JOIN article a ON a.live = s.revision
+    JOIN sentence n ON n.revision = s.revision
+    AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {LIST}
+"""
+
+
+def passing(filters: Filters) -> tuple[str, list[object]]:
+    """SQL conditions of the filters on revision r, and their parameters."""
+    publishers = [publisher.casefold() for publisher in filters.publishers]
+    conditions: list[tuple[str, object]] = [
+        (f"r.publisher_key IN {LIST}", publishers and json.dumps(publishers)),
+        ("r.published >= ?", utc_text(filters.since)),
+        ("r.published <= ?", utc_text(filters.latest)),
+    ]
+    used = [(condition, value) for condition, value in conditions if value]
+    return "".join(f" AND {condition}" for condition, _ in used), [value for _, value in used]
+
+
+def matrix(blobs: list[bytes]) -> Vectors:
+    """Stored vectors as float32 (n, d)."""
+    vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
+    return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
+
+
+def ids_and_vectors(rows: list[tuple[int, bytes]]) -> tuple[Ids, Vectors]:
+    """Ids (n,) and vectors (n, d) of rows."""
+    ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
+    return ids, matrix([row[1] for row in rows])
+
+
+def article_of(row: Sequence[Any], notice: Notice | None) -> Article:
+    """The article of a row of `ARTICLE`."""
+    _, number, retired, *values = row
+    named = dict(zip(_FIELDS, values, strict=True))
+    named |= {"published": moment(named["published"]), "guessed": tuple(named["guessed"].split())}
+    return Article(**named, revision=number, retired=bool(retired), notice=notice)
+
+
+def sentence_of(row: Sequence[Any], article: Article) -> Sentence:
+    """The sentence of a row that begins with `SENTENCE`."""
+    number, _, position, start, end, speaker, act = row[:7]
+    text, place = article.text[start:end], (article.article_id, article.revision, position)
+    return Sentence(number, *place, start, end, text, speaker, act)

@@ -1,0 +1,148 @@
+"""What `onrecord doctor` finds, and what it says to fix."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+
+import discord
+import pytest
+from support.fakes import FakeEncoder
+from support.shell import Shell
+
+from bot.cli import context
+
+
+def findings(shell: Shell, status: int = 0) -> dict[str, str]:
+    """What each check says; a finding to fix begins with "FIX"."""
+    rows = shell.json("doctor", status=status)["checks"]
+    return {row["check"]: ("" if row["ok"] else "FIX ") + row["says"] for row in rows}
+
+
+def test_a_healthy_installation_is_found_healthy(stocked: Shell) -> None:
+    """Every check passes, without a token too, and the collection's size is shown."""
+    checks = findings(stocked)
+    assert not any(text.startswith("FIX") for text in checks.values())
+    assert checks["collection default"] == "2 articles, 4 sentences"
+    assert checks["Discord"].startswith("DISCORD_TOKEN is not set")
+
+
+def test_a_failing_source_is_named(stocked: Shell, tmp_path: Path) -> None:
+    """A source that cannot be read is shown with its reason; the collection stays healthy."""
+    gone = tmp_path / "gone.txt"
+    gone.write_text("The ferry sank.", encoding="utf-8")
+    stocked("sources", "--add", str(gone))
+    gone.unlink()
+    stocked("reindex", status=1)
+    assert (
+        f"1 source failing, such as: {gone} is neither" in findings(stocked)["collection default"]
+    )
+
+
+def test_another_encoder_needs_a_rebuild(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection embedded by another model says which command to run."""
+    other = FakeEncoder("other")
+    monkeypatch.setattr(context, "SentenceTransformerEncoder", lambda *_, **__: other)
+    text = findings(stocked, status=1)["collection default"]
+    assert text.startswith("FIX embedded with fake-256, but the settings name other")
+    assert "`onrecord --collection default reindex --rebuild`" in text
+
+
+def test_a_full_disk_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less than 500 MB is too little, and the other checks still run."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000_000))
+    checks = findings(stocked, status=1)
+    assert checks["disk"] == "FIX only 100 MB are free: make room"
+    assert not checks["collection default"].startswith("FIX")
+
+
+def test_an_unusable_data_folder_is_found(run: Shell, tmp_path: Path) -> None:
+    """A data folder that cannot be created fails its check, not the command."""
+    (tmp_path / "file").write_text("")
+    text = run("doctor", "--data", str(tmp_path / "file" / "below"), status=1)
+    assert "FIX  data folder: " in text
+    assert "ok   model: " in text
+
+
+def test_an_interrupted_erasure_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Erasing that was interrupted leaves no collection, and `doctor` names what to delete."""
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", interrupt)
+        stocked("erase-all", "--yes", "default", status=130)
+    (rest,) = stocked.data.glob(".default-*")
+    checks = findings(stocked, status=1)
+    assert checks["data folder"].endswith(f"delete what is left, {rest}")
+    assert not any(name.startswith("collection") for name in checks)
+
+
+class FakeDiscord(BaseHTTPRequestHandler):
+    """Tells a bot its name, and its servers with its permissions there."""
+
+    permissions = discord.Permissions.all_channel()
+
+    def do_GET(self) -> None:
+        """Answer the three requests of the check; only one token is known."""
+        known = self.headers["Authorization"] == "Bot very-secret"
+        user = {"id": "1", "username": "record", "discriminator": "0", "avatar": None}
+        server = {"id": "7", "name": "Tessen News", "permissions": str(self.permissions.value)}
+        application = {"id": "1", "name": "record", "icon": None, "description": "", "flags": 0} | {
+            "bot_public": True,
+            "bot_require_code_grant": False,
+            "verify_key": "",
+            "owner": user,
+        }
+        payloads = {"/users/@me": user, "/users/@me/guilds": [server]}
+        body = json.dumps(payloads.get(self.path.split("?")[0], application)).encode()
+        self.send_response(200 if known else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def fake_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeDiscord]]:
+    """A Discord on loopback, whose permissions can be set."""
+    handler = type("Handler", (FakeDiscord,), {})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(discord.http.Route, "BASE", f"http://127.0.0.1:{server.server_port}")
+        monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
+        yield handler
+        server.shutdown()
+
+
+@pytest.mark.usefixtures("fake_discord")
+def test_the_token_is_never_printed(stocked: Shell) -> None:
+    """The token's value is in no output, logs included."""
+    assert "very-secret" not in stocked("doctor", "--debug") + stocked.err
+
+
+def test_missing_permissions_are_named(stocked: Shell, fake_discord: type[FakeDiscord]) -> None:
+    """`doctor` names what the bot may not do, and where."""
+    assert findings(stocked)["Discord"] == "token accepted; all permissions in 1 server"
+    fake_discord.permissions = discord.Permissions(view_channel=True, read_message_history=True)
+    text = findings(stocked, status=1)["Discord"]
+    assert text.startswith("FIX in “Tessen News” the bot may not Send Messages or Send")
+    assert "Read Message History" not in text
+
+
+@pytest.mark.usefixtures("fake_discord")
+def test_a_refused_token_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistyped token, and a Discord that cannot be reached, are two findings."""
+    monkeypatch.setenv("DISCORD_TOKEN", "mistyped")
+    assert findings(stocked, status=1)["Discord"].startswith("FIX Discord refuses the token")
+    monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:1")
+    assert findings(stocked, status=1)["Discord"].startswith("FIX Discord cannot be reached")

@@ -1,0 +1,92 @@
+"""PDFs become paragraphs, with the title and date that they state."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+from support.files import article, pdf, refusal
+
+NOON = datetime(2026, 3, 14, 12, 30, tzinfo=UTC)
+NOISE = random.Random(1).randbytes(5_000)  # noqa: S311 - noise
+LINES = [
+    "The dam above Tessen failed at dawn on Saturday, and the val-",
+    "ley was under water by noon. Nobody in the lower town had",
+    "been warned, said the engineer. She is well-known, and a well-",
+    "known critic of the COVID-",
+    "19 loans in 2019–",
+    "2020 and of an out-of-control, life-",
+    "threatening plan. A short line ends it.",
+    "",
+    "A second paragraph begins after a gap, and it is a full line.",
+]
+INFO = "/Title(Dam fails)/Author(Ada Vell)/CreationDate(D:20260314143000+02'00')"
+
+
+def test_a_pdf_has_paragraphs() -> None:
+    """Lines become paragraphs, cut words become whole, and compounds keep their hyphens."""
+    found = article(pdf(LINES, info=INFO), "dam.pdf")
+    assert found.text == (
+        "The dam above Tessen failed at dawn on Saturday, and the valley was under water by noon."
+        " Nobody in the lower town had been warned, said the engineer. She is well-known, and a"
+        " well-known critic of the COVID-19 loans in 2019–2020 and of an out-of-control,"
+        " life-threatening plan. A short line ends it.\n\n"
+        "A second paragraph begins after a gap, and it is a full line."
+    )
+    assert (found.title, found.author) == ("Dam fails", "Ada Vell")
+
+
+def test_the_date_of_a_pdf_is_a_guess() -> None:
+    """A PDF says when it was made, which is a guess at its publication."""
+    found = article(pdf(LINES, info=INFO), "dam.pdf")
+    assert (found.published, found.guessed) == (NOON, ("published",))
+    assert article(pdf(LINES, info="/CreationDate(nonsense)"), "a.pdf").published is None
+    assert article(pdf(LINES, info="/CreationDate(D:20261399)"), "a.pdf").published is None
+
+
+@pytest.mark.parametrize("title", ["", "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"])
+def test_a_pdf_without_title(title: str) -> None:
+    """A headline on the first page is the guess where a program named the file."""
+    found = article(pdf(["Dam fails above Tessen", "", *LINES], info=f"/Title({title})"), "a.pdf")
+    assert found.title == "Dam fails above Tessen"
+    assert found.guessed == ("title",)
+    assert found.text.startswith("The dam above")
+
+
+PLACES = "first second third fourth fifth sixth".split()
+
+
+def test_edges_of_pages_are_left_out() -> None:
+    """Running heads and page numbers do not interrupt a sentence that crosses pages."""
+    parts = [[f"{word} {place} of the report" for place in PLACES] for word in ("A", "B", "C", "D")]
+    pages = [
+        ["Northwire, 14 March", "", *part, "", f"Page {number} of 4"]
+        for number, part in enumerate(parts, 1)
+    ]
+    text = article(pdf(*pages, info="/Title(Dam)"), "a.pdf").text
+    assert text == " ".join(line for part in parts for line in part)
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (pdf([]), "only pictures or empty pages"),
+        (pdf([" "], [""]), "only pictures or empty pages"),
+        (pdf(LINES)[:200], "damaged"),
+        (b"%PDF-1.7\n" + NOISE, "damaged"),
+        (
+            pdf(
+                LINES,
+                more=f"/ID[<00><00>]/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'ab' * 32}>"
+                f"/U<{'cd' * 32}>>>",
+            ),
+            "locked with a password",
+        ),
+        (pdf(*[["x"]] * 2_001), "more than 2,000 pages"),
+    ],
+    ids=["pictures", "blank", "cut", "noise", "locked", "long"],
+)
+def test_pdfs_that_cannot_be_quoted(data: bytes, error: str) -> None:
+    """Pictures, locks and damage have different messages."""
+    assert error in refusal(data, "scan.pdf")
