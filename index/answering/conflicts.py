@@ -246,6 +246,8 @@ def _by_wording(a: Statement, b: Statement) -> Relation | None:
     one, other = a.wording, b.wording
     if is_negative(a.plain) != is_negative(b.plain) or one.figures != other.figures:
         return None
+    if any(_CORRECTION.match(statement.plain) for statement in (a, b)):
+        return None
     if len(one.bag & other.bag) < _SAME_WORDS or min(_near(a, b), _shared(one, other)) < _SAME:
         return None
     alone = not share_source(a.article, b.article) and not is_rewrite(

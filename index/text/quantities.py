@@ -199,12 +199,12 @@ def _numbers(text: str) -> Iterator[tuple[float, int, int]]:
 def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure:
     """A figure with what stands right before and behind it."""
     before = text[max(0, start - _AROUND) : start]
-    hedge = next((name for name, pattern in _HEDGED.items() if pattern.search(before)), "exact")
+    hedges: list[Hedge] = [name for name, pattern in _HEDGED.items() if pattern.search(before)]
     around = _NARROWS.finditer(text, max(0, start - _AROUND), end + _AROUND)
     narrowed = {match.group().lower() for match in around}
     if PLANNED.search(text, max(0, start - 2 * _AROUND), end + _AROUND):
         narrowed.add("planned")
-    return Figure(number, unit, hedge, start, end, frozenset(narrowed))
+    return Figure(number, unit, hedges[0] if hedges else "exact", start, end, frozenset(narrowed))
 
 
 def _unit(before: str, after: str) -> str | None:
