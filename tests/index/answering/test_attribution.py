@@ -170,18 +170,18 @@ def test_verbs_inside_a_quotation_are_not_the_reporters() -> None:
 
 def test_a_sentence_inside_a_quotation_names_nobody_in_it() -> None:
     """A sentence in the middle of a quotation takes its speaker, not a name that it mentions."""
-    before = '"We have looked twice," Ada Brun said. "'
-    found = attribute("The paper the union describes is not there.", before)
-    assert found.speaker == "Ada Brun"
+    text = (
+        '"We have looked twice," Ada Brun said. "The books are gone. The paper the union describes '
+        'is not there. We asked."\nThe union describes a paper.'
+    )
+    speakers = [found.speaker for found in annotate(text, split(text))]
+    assert speakers == ["Ada Brun"] * (len(speakers) - 1) + [None]
 
 
 def test_a_pronoun_and_a_whole_sentence_are_no_speakers() -> None:
     """What would be shown before a quote names somebody, and does not say it all again."""
     assert attribute("They said the road was open.").speaker is None
-    assert (
-        attribute("Ada Brun said.").speaker is None
-        or attribute("Ada Brun said.").speaker != "Ada Brun said"
-    )
+    assert attribute("The mayor of the old town of Ostby said.").speaker is None
 
 
 @given(st.text(max_size=400), st.text(max_size=200))

@@ -159,8 +159,9 @@ def test_who_knows_the_old_number_updates_it() -> None:
     old = "The Ostby bridge has cost 30 million crowns."
     new = "The Ostby bridge has cost 20 million crowns, not 30 million."
     assert kind(question, old, new.replace(", not 30 million", ""), day=3) == "disagree"
-    assert kind("How many left Ostby homeless?", "The flood in Ostby left 2,300 homeless.",
-                "The flood in Ostby left 1,900 homeless, down from 2,300.", day=3) == "updated"  # fmt: skip
+    old = "The flood in Ostby left 2,300 homeless."
+    new = "The flood in Ostby left 1,900 homeless, down from 2,300."
+    assert kind("How many did the flood in Ostby leave homeless?", old, new, day=3) == "updated"
 
 
 def test_the_toll_counts_all_the_dead() -> None:
