@@ -55,7 +55,6 @@ def test_counts_of_people(text: str, expected: list[tuple[float, str]]) -> None:
     [
         ("A fine of 150 million euros, not $1.2 billion.", [(150e6, "money"), (1.2e9, "money")]),
         ("Half a tonne? 430 kilos, later 1.2 tonnes.", [(430, "mass"), (1200, "mass")]),
-        ("It grew by 4.5 per cent or 4%.", [(4.5, "percent"), (4, "percent")]),
         ("The seven-year-old and a man 40 years old.", [(7, "age"), (40, "age")]),
         ("In 2019 some 12 people came.", []),
     ],
@@ -72,7 +71,7 @@ def test_measures(text: str, expected: list[tuple[float, str]]) -> None:
         ("Pirates hold about a dozen ships.", [(12, set())]),
         ("Of the crew, 17 left; the ships stayed.", []),
         ("Another 3 ships came.", [(3, {"another"})]),
-        ("They plan to build 9 ships.", [(9, {"planned"})]),
+        ("They plan to build 9 ships.", [(9, {"plan to"})]),
         ("It sells 4 ships a year.", [(4, {"a year"})]),
     ],
 )
