@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from bot.views.answer import AnswerView
 from index import Answer, Archive, Filters, LoggedAnswer
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
+    from bot.views.answer import AnswerView
 
 log = logging.getLogger(__name__)
 NO_FILTERS = Filters()

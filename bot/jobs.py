@@ -14,8 +14,8 @@ import discord
 from discord.utils import format_dt
 
 from bot.collections import Collections
+from bot.markdown import escape
 from bot.settings import Discord
-from bot.views.message import escape
 from index import (
     Archive,
     CancelledError,

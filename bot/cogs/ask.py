@@ -28,12 +28,13 @@ from bot.interactions import (
     edit_reply,
     reply_privately,
 )
+from bot.markdown import escape
 from bot.permissions import missing_for_thread, missing_to_write
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import CHOICE_CHARS, Choices, choices
 from bot.views.explanation import explanation
-from bot.views.message import escape, notice_view
+from bot.views.message import notice_view
 from index import (
     MAX_QUESTION_CHARS,
     Answer,

@@ -15,7 +15,8 @@ import discord
 from discord import ui
 from discord.app_commands import Cooldown
 
-from bot.views.message import MAX_TEXT, escape, notice_view
+from bot.markdown import escape
+from bot.views.message import MAX_TEXT, notice_view
 from index import Archive, StaleAnswer
 
 log = logging.getLogger(__name__)

@@ -16,9 +16,10 @@ from discord.utils import format_dt
 
 from bot.cogs.reports import Title, choice_value, headline_choices, report_choices
 from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.markdown import escape
 from bot.permissions import is_moderator, moderators_only
 from bot.views.base import CHOICE_CHARS, PRIVATE, Choices, Form, Press, choices
-from bot.views.message import escape, notice_view
+from bot.views.message import notice_view
 from bot.views.paginator import page_of
 from bot.views.progress import result_text
 from index import (

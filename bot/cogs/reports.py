@@ -15,10 +15,11 @@ from discord.utils import format_dt
 
 from bot.collections import Headline
 from bot.interactions import Interaction, defer, defer_and_open, edit_reply
+from bot.markdown import code, escape
 from bot.views import chart
 from bot.views.answer import citation_line
 from bot.views.base import CHOICE_CHARS, Choices, Press, choices
-from bot.views.message import code, escape, notice_view
+from bot.views.message import notice_view
 from bot.views.paginator import page_of
 from bot.views.text import plural
 from index import Archive, Citation, NotFoundError

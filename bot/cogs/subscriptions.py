@@ -12,11 +12,12 @@ from discord.ext import commands
 
 from bot import answers
 from bot.interactions import Interaction, defer_and_open, edit_reply
+from bot.markdown import escape
 from bot.permissions import is_moderator
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import Button, Press
-from bot.views.message import Row, escape, notice_view
+from bot.views.message import Row, notice_view
 from index import Archive, InputError, Watch
 
 if TYPE_CHECKING:

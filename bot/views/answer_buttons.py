@@ -10,9 +10,10 @@ from discord import ui
 
 from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer
+from bot.markdown import code, escape
 from bot.views.answer import answer_view, citation_line, quotes_view, text_view
 from bot.views.base import PRIVATE, Button, Form, Press
-from bot.views.message import Row, code, escape, notice_view
+from bot.views.message import Row, notice_view
 from bot.views.paginator import page_of
 from index import Answer
 

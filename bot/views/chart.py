@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
-from bot.views.message import escape
+from bot.markdown import escape
 from bot.views.text import format_day, plural
 from index import Timeline
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from discord.utils import format_dt
 
+from bot.markdown import escape
 from bot.views.answer import citation_line, describe_filters
-from bot.views.message import escape
 from bot.views.text import plural
 from index import Feedback, LoggedAnswer
 

@@ -14,9 +14,10 @@ from discord.utils import format_dt
 from bot.errors import explain
 from bot.interactions import Interaction, context_of, defer
 from bot.jobs import Job, Task
+from bot.markdown import escape
 from bot.permissions import is_moderator
 from bot.views.base import Button, Press
-from bot.views.message import Row, escape, notice_view, overflowing_view
+from bot.views.message import Row, notice_view, overflowing_view
 from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 

@@ -144,30 +144,31 @@ def _attribute(sentences: Sequence[_Sentence], n: int) -> Attribution:
     Of several acts by one speaker a denial is returned: "confirmed clashes but denied that ..."
     is the sentence that disagrees with others.
     """
-    found = _named(sentences[n].attributions) or [_from_neighbours(sentences, n)]
-    denials = [one for one in found if one.act == "denial" and one.speaker == found[0].speaker]
-    attribution = _resolved((denials or found)[0], sentences[:n])
+    candidates = _named(sentences[n].attributions) or [_from_neighbours(sentences, n)]
+    first = candidates[0]
+    denials = (a for a in candidates if a.act == "denial" and a.speaker == first.speaker)
+    attribution = _resolved(next(denials, first), sentences[:n])
     speaker, whole = attribution.speaker or "", sentences[n].text
     if _is_pronoun(speaker) or (speaker in whole and len(speaker) >= _REPEATS * len(whole)):
         return replace(attribution, speaker=None)
     return attribution
 
 
-def _named(found: list[Attribution]) -> list[Attribution]:
+def _named(attributions: list[Attribution]) -> list[Attribution]:
     """Pronouns resolved: "State media confirmed it but they denied that ..." has one speaker."""
     return [
-        replace(one, speaker=found[0].speaker) if n and _is_pronoun(one.speaker) else one
-        for n, one in enumerate(found)
+        replace(a, speaker=attributions[0].speaker) if n and _is_pronoun(a.speaker) else a
+        for n, a in enumerate(attributions)
     ]
 
 
 def _attributions(sentence: str, masked: str) -> Iterator[Attribution]:
     words = tokens(masked)
     acts = [(n, act) for n in range(len(words)) if (act := _act(masked, words, n))]
-    said = [(n, act) for n, act in acts if not words[n].text.endswith("ing")]
-    if len(said) > 1 and _closes(words, said[-1][0]):
-        said = [said[-1], *said[:-1]]
-    spans = [(_speaker_of(words, n), act) for n, act in said]
+    verbs = [(n, act) for n, act in acts if not words[n].text.endswith("ing")]
+    if len(verbs) > 1 and _closes(words, verbs[-1][0]):
+        verbs = [verbs[-1], *verbs[:-1]]
+    spans = [(_speaker_of(words, n), act) for n, act in verbs]
     for at in _ACCORDING.finditer(masked):
         first = next((n for n, word in enumerate(words) if word.start >= at.end()), len(words))
         spans.append((phrase_starting(words, first), "report"))
@@ -186,9 +187,9 @@ def _closes(words: Sequence[Token], n: int) -> bool:
     rest = [word for word in words[n + 1 :] if word.text not in {".", '"', "”"}]
     if after_time(rest, len(rest) - 1) >= 0 or words[n].text not in {"said", "says"}:
         return False
-    found = phrase_ending(words, before_verb(words, n)[0])
-    return found is not None and any(
-        word.text == "," and word.end + 1 == found.start for word in words
+    span = phrase_ending(words, before_verb(words, n)[0])
+    return span is not None and any(
+        word.text == "," and word.end + 1 == span.start for word in words
     )
 
 
@@ -236,10 +237,10 @@ def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
             return turned
     if end < 0 or words[end].text in {'"', "”"}:
         return None
-    found = phrase_ending(words, end)
-    if found and any(w.text in _WHEN and w.end + 1 == found.start for w in words):
+    span = phrase_ending(words, end)
+    if span and any(w.text in _WHEN and w.end + 1 == span.start for w in words):
         return None  # "until he announced ..." tells when, not who says so
-    return subject(words) if found is None and words[end].text in {"and", "but"} else found
+    return subject(words) if span is None and words[end].text in {"and", "but"} else span
 
 
 def _turned_round(words: Sequence[Token], n: int, end: int) -> bool:
@@ -258,9 +259,9 @@ def _participle_of(words: Sequence[Token], n: int) -> Span | None:
     previous = words[n - 1].text
     if n > 1 and previous == "as" and words[n - 2].text == "quoted":
         return phrase_ending(words, before_verb(words, n - 2)[0])
-    own = phrase_ending(words, n - 1) if previous[-1].isalnum() else None
-    if own and any(word.text == "with" and word.end + 1 == own.start for word in words):
-        return own
+    span = phrase_ending(words, n - 1) if previous[-1].isalnum() else None
+    if span and any(word.text == "with" and word.end + 1 == span.start for word in words):
+        return span
     return subject(words) if previous in _MESSAGES else None
 
 
@@ -268,13 +269,13 @@ def _is_pronoun(phrase: str | None) -> bool:
     return phrase is not None and phrase.lower() in PRONOUNS
 
 
-def _resolved(found: Attribution, before: Sequence[_Sentence]) -> Attribution:
+def _resolved(attribution: Attribution, before: Sequence[_Sentence]) -> Attribution:
     """Replace a pronoun by the phrase it stands for, or by None."""
-    if found.speaker is None or not _is_pronoun(found.speaker):
-        return found
-    pronoun = found.speaker.lower()
+    if attribution.speaker is None or not _is_pronoun(attribution.speaker):
+        return attribution
+    pronoun = attribution.speaker.lower()
     speaks = pronoun in {"i", "we", "you"}
-    return replace(found, speaker=None if speaks else _antecedent(pronoun, before))
+    return replace(attribution, speaker=None if speaks else _antecedent(pronoun, before))
 
 
 def _antecedent(pronoun: str, before: Sequence[_Sentence]) -> str | None:
@@ -284,10 +285,10 @@ def _antecedent(pronoun: str, before: Sequence[_Sentence]) -> str | None:
     no spokesman and no ministry, "it" no minister.
     """
     for sentence in reversed(before[-_BACK:]):
-        found = next(iter(sentence.attributions), None)
-        if found is not None:
-            if not _is_pronoun(found.speaker):
-                return found.speaker if _fits(pronoun, found.speaker or "") else None
+        first = next(iter(sentence.attributions), None)
+        if first is not None:
+            if not _is_pronoun(first.speaker):
+                return first.speaker if _fits(pronoun, first.speaker or "") else None
             continue
         span = subject(tokens(sentence.masked))
         name = sentence.text[span.start : span.end] if span else ""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from index.answering import decline
-from index.answering.conflicts import agreement, voice
+from index.answering.agreement import agreement, voice
 from index.answering.independence import independence
 from index.answering.select import passages
 from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, Passage, Side

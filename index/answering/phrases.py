@@ -1,8 +1,8 @@
 """Noun phrases of news English by rule: the subject of a verb, a name after "said".
 
-No tagger: a phrase runs from a boundary (punctuation, a subordinator, a verb) to the verb. What
-stands inside quotation marks is masked first, so that it is never taken for the reporter's own;
-offsets are those of the text given.
+There is no tagger: a phrase runs from a boundary (punctuation, a subordinator, a verb) to the verb.
+Quotations are masked first, so that their words are never taken for the reporter's. Offsets are
+those of the text given.
 """
 
 from __future__ import annotations
@@ -85,8 +85,8 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
     if not inside and not _MARK.search(text):
         return text, ""
     masked, start = list(text), 0
-    for found in _MARK.finditer(text):
-        mark, place = found.group(), found.start()
+    for match in _MARK.finditer(text):
+        mark, place = match.group(), match.start()
         if inside and mark == inside:
             masked[start:place] = "¤" * (place - start)
             inside = ""
@@ -101,7 +101,7 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
 
 def tokens(text: str) -> list[Token]:
     """Words and punctuation marks in order."""
-    return [Token(found.group(), *found.span()) for found in _TOKEN.finditer(text)]
+    return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]
 
 
 def adverb(word: str) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 
+from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
-from index.answering.conflicts import agreement
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.ranking.query import Query

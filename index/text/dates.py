@@ -2,7 +2,7 @@
 
 "last Thursday", "in early June", "since 2016", "three days ago", "from March 3 to 5" each become
 a first and a last day, both included. Only what a reader of that day would understand from the
-words alone is read: "the day before" hangs on an event, so it is left out. No locale, no clock.
+words alone is read, so not "the day before". It depends on no locale and no clock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NEAR = 80  # code points before a date that are looked at
 class DateRange:
     """Days `start` to `end`, inclusive, that `text[text_start:text_end]` means.
 
-    `start` is None for "until ..." and "before ...": since when is not said.
+    `start` is None for "until ..." and "before ...", which name no beginning.
     """
 
     start: date | None
@@ -48,7 +48,7 @@ class DateRange:
 
 
 def as_written(typed: str) -> str:
-    """What people type, with capitals on the days and months, as `date_ranges` reads them."""
+    """The text with capitals on its days and months, as `date_ranges` reads them ("9 march")."""
     return _TYPED.sub(lambda name: name.group().capitalize(), typed)
 
 
@@ -56,23 +56,25 @@ def date_ranges(text: str, base: date | None) -> list[DateRange]:
     """The ranges of days named in `text`, in order, not overlapping.
 
     A weekday or a date without a year is the latest one not after `base`, the day of publication,
-    unless the words before it look ahead ("will", "scheduled", "until"). Where that day is not
-    known only dates with a year are read.
+    unless the words before it look ahead ("will", "scheduled", "until"). If `base` is None, only
+    dates with a year are read.
     """
     text = text[:LONGEST]
     if base is None:
-        found = date_ranges(text, _UNKNOWN)
-        return [one for one in found if re.search(r"\d{4}", text[one.text_start : one.text_end])]
-    found = []
+        ranges = date_ranges(text, _UNKNOWN)
+        return [
+            days for days in ranges if re.search(r"\d{4}", text[days.text_start : days.text_end])
+        ]
+    ranges = []
     for start, end, days in _spans(text, base):
-        if found and (joined := _joined(text, found[-1], start, end, days)):
-            found[-1] = joined
+        if ranges and (joined := _joined(text, ranges[-1], start, end, days)):
+            ranges[-1] = joined
         else:
-            found.append(_bounded(text, start, end, days, base))
-    return found
+            ranges.append(_bounded(text, start, end, days, base))
+    return ranges
 
 
-# The wordings that are understood, each with the days that it means
+# Wordings, each with the days that it means
 
 _Days = tuple[date, date]
 _Match = re.Match[str]
@@ -312,8 +314,8 @@ def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> Da
         return None
     if "and" in between and not _BETWEEN.search(text[: last.text_start]):
         return None
-    said = re.search(r"\d{4}", text[last.text_start : last.text_end])
-    if not said and text[end - 4 : end].isdigit():  # the year at the end is the year of both
+    year = re.search(r"\d{4}", text[last.text_start : last.text_end])
+    if not year and text[end - 4 : end].isdigit():  # the year at the end is the year of both
         try:
             first = first.replace(year=days[1].year)
             first = first.replace(year=first.year - (first > days[1]))

@@ -38,10 +38,10 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
         with contextlib.suppress(ValueError, OverflowError):
             exact = datetime.fromisoformat(text.strip())
             return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
-    found = parse_period(text, today)
+    period = parse_period(text, today)
     if last:
-        return datetime.combine(found.last, time.max, UTC)
-    return datetime.combine(found.first, time.min, UTC)
+        return datetime.combine(period.last, time.max, UTC)
+    return datetime.combine(period.first, time.min, UTC)
 
 
 def parse_period(text: str, today: date) -> Period:
@@ -50,33 +50,33 @@ def parse_period(text: str, today: date) -> Period:
     Raises:
         QuestionError: it names none.
     """
-    said = _LEADS.sub("", " ".join(text.casefold().replace(",", " ").split()))
-    found = _read(as_written(f"in {said}"), today)
-    if found is None:
+    words = _LEADS.sub("", " ".join(text.casefold().replace(",", " ").split()))
+    period = _read(as_written(f"in {words}"), today)
+    if period is None:
         raise QuestionError(
             f"“{text}” is not a date I know: write it like 2026-03-09, 9 March, March 2026, "
             "yesterday or last week."
         )
-    return found
+    return period
 
 
 def suggest_dates(typed: str, today: date, published: Iterable[date]) -> list[str]:
     """What to offer while somebody types: what was typed if it is a date, words, months."""
     months = sorted({day.replace(day=1) for day in published}, reverse=True)
     offered = [*_WORDS, *(f"{calendar.month_name[day.month]} {day.year}" for day in months)]
-    found = [word for word in offered if typed.casefold() in word.casefold()]
+    matching = [word for word in offered if typed.casefold() in word.casefold()]
     try:
         parse_period(typed, today)
     except QuestionError:
-        return found
-    return [typed, *(word for word in found if word != typed)]
+        return matching
+    return [typed, *(word for word in matching if word != typed)]
 
 
-def _read(said: str, today: date) -> Period | None:
-    """What the whole of it means to a reader of today; without a year, the last time it was."""
-    found = next(iter(date_ranges(said, today)), None)
-    if found is None or found.start is None or (found.text_start, found.text_end) != (3, len(said)):
+def _read(words: str, today: date) -> Period | None:
+    """The days that all of "in ..." means; without a year, the last such days that have begun."""
+    days = next(iter(date_ranges(words, today)), None)
+    if days is None or days.start is None or (days.text_start, days.text_end) != (3, len(words)):
         return None
-    if found.start > today and not re.search(r"\d{4}|next|tomorrow|coming", said):
-        return _read(f"{said} {found.start.year - 1}", today)
-    return Period(found.start, found.end)
+    if days.start > today and not re.search(r"\d{4}|next|tomorrow|coming", words):
+        return _read(f"{words} {days.start.year - 1}", today)
+    return Period(days.start, days.end)

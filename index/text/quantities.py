@@ -89,14 +89,8 @@ _NARROWS = re.compile(
     r"\b(?:of (?:those|them|whom|our|its|his|their|the (?:dead|victims|injured))"
     r"|among (?:them|those|the)|alone|each|per (?!cent)[a-z]+"
     r"|an? (?:year|month|week|day|share|night|ticket|head)|annual\w*|(?:after|before) tax"
-    r"|foreign\w*|nationals|capacity|so far this|another|\d more|altogether"
-    r"|(?:in )?total)\b",
-    re.IGNORECASE,
-)
-PLANNED = re.compile(
-    r"\b(?:plan(?:s|ned)? (?:to|for)|according to the plan|(?:is|are|was|were) to (?:be\b|[a-z]+)"
-    r"|expect\w*|forecast\w*|predict\w*|feared|faces? (?:up to|\d)|would|could|had (?:it|the|there)"
-    r"|unless|hopes?|hoped|aims?|target\w*|provided that|built for)\b",
+    r"|foreign\w*|nationals|capacity|so far this|another|\d more|altogether|(?:in )?total"
+    r"|plan(?:s|ned)? (?:to|for)|expect\w*|forecast\w*|feared|would|could|hopes?|target\w*)\b",
     re.IGNORECASE,
 )
 Hedge = Literal["exact", "about", "at least", "at most"]
@@ -199,12 +193,10 @@ def _numbers(text: str) -> Iterator[tuple[float, int, int]]:
 def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure:
     """A figure with what stands right before and behind it."""
     before = text[max(0, start - _AROUND) : start]
-    hedge = next((name for name, pattern in _HEDGED.items() if pattern.search(before)), "exact")
+    hedges: list[Hedge] = [name for name, pattern in _HEDGED.items() if pattern.search(before)]
     around = _NARROWS.finditer(text, max(0, start - _AROUND), end + _AROUND)
-    narrowed = {match.group().lower() for match in around}
-    if PLANNED.search(text, max(0, start - 2 * _AROUND), end + _AROUND):
-        narrowed.add("planned")
-    return Figure(number, unit, hedge, start, end, frozenset(narrowed))
+    narrowed = frozenset(match.group().lower() for match in around)
+    return Figure(number, unit, hedges[0] if hedges else "exact", start, end, narrowed)
 
 
 def _unit(before: str, after: str) -> str | None:

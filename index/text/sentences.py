@@ -1,8 +1,8 @@
 """Text to sentences with exact offsets.
 
-Boundaries come from the library sentencex; what it leaves to its caller is added here: lines are
-told apart from hard wraps, quotations of several sentences are cut so that each can be quoted
-alone, and the abbreviations of news English are read in their context.
+The library sentencex finds boundaries. What it leaves to its caller is done here: lines are told
+from hard wraps, quotations of several sentences are cut so that each sentence can be quoted alone,
+and the abbreviations of news English are read in context.
 """
 
 import re
@@ -162,8 +162,8 @@ def _cuts(body: str, language: str) -> list[int]:
     shadow = _SINGLE_QUOTE.sub(" ", body.translate(_QUIET))
     if bullet := _BULLET.match(shadow):
         shadow = " " * bullet.end() + shadow[bullet.end() :]
-    found = get_sentence_boundaries(language.encode("ascii", "ignore").decode(), shadow)
-    ends = {one["start_index"] + len(one["text"].rstrip()) for one in found}
+    boundaries = get_sentence_boundaries(language.encode("ascii", "ignore").decode(), shadow)
+    ends = {b["start_index"] + len(b["text"].rstrip()) for b in boundaries}
     for match in _CANDIDATE.finditer(shadow):
         if match.end() not in ends and _closes(_token(shadow, match.start()), match):
             ends.add(match.end())

@@ -1,6 +1,6 @@
-"""Text -> terms: the one analysis behind full-text search, BM25 and name matching.
+"""Text to terms: the analysis behind full-text search, BM25 and name matching.
 
-The same function prepares what is stored and what is asked, so spellings meet: case, accents,
+The same function prepares articles and questions, so that different spellings meet: case, accents,
 possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators, short units of
 money and share ("$1.2bn", "7%"), British and American spelling and word forms (irregular ones by a
 table, the rest by Snowball's English stemmer, Porter 2001) do not matter.
@@ -74,7 +74,7 @@ _BASE = {form: base for base, *forms in map(str.split, _FORMS.split(",")) for fo
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
 _STEMMER = Stemmer.Stemmer("english")
-_STEMMING = threading.Lock()  # it keeps the word in hand on itself
+_STEMMING = threading.Lock()  # a stemmer keeps the current word as its own state
 
 
 def terms(text: str) -> list[str]:

@@ -1,8 +1,8 @@
-"""How many contradictions between two reports are seen, and how many are seen where none is.
+"""How many contradictions and agreements between two reports are seen, and how many wrongly.
 
-`PYTHONPATH=. python tests/benchmarks/contradictions.py [FILE]`. The 300 pairs of
-tests/contradictions.jsonl were written by somebody who did not know the rules: two newsrooms on
-one question, and beside contradictions what only looks like one (namesakes, other quantities,
+`PYTHONPATH=.:tests python tests/benchmarks/contradictions.py [FILE]`. The 300 pairs of
+tests/data/contradictions.jsonl were written by somebody who did not know the rules: two newsrooms
+on one question, and beside contradictions what only looks like one (namesakes, other quantities,
 plans, denials of something else). Each line has a question, two sides with `text`, `lead`,
 `publisher` and `published`, and a label: disagree, updated, agree or none.
 """
@@ -23,8 +23,8 @@ from index.encoder import Encoder, SentenceTransformerEncoder, Vectors
 PAIRS = Path(__file__).parents[1] / "data" / "contradictions.jsonl"
 
 
-def told(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
-    """A side as a sentence in its report, behind the report's lead."""
+def statement(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
+    """One side of a pair: a sentence in its article, behind the lead."""
     text = f"{side['lead']}\n{side['text']}" if side["lead"] else side["text"]
     published = datetime.fromisoformat(side["published"]) if side["published"] else None
     article = Article(
@@ -39,15 +39,15 @@ def told(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
     return Statement(article, sentence, vector)
 
 
-def called(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:
-    """How often each label was called what."""
+def calls(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:
+    """How often each label (first) was called what (second)."""
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     vectors = encoder.encode([pair[side]["text"] for pair in pairs for side in "ab"])
     counted: Counter[tuple[str, str]] = Counter()
     for number, pair in enumerate(pairs):
-        a, b = (told(pair[s], s, vectors[2 * number + n]) for n, s in enumerate("ab"))
-        found = relate(pair["question"], a, b)
-        counted[pair["label"], found.kind if found else "none"] += 1
+        a, b = (statement(pair[s], s, vectors[2 * number + n]) for n, s in enumerate("ab"))
+        relation = relate(pair["question"], a, b)
+        counted[pair["label"], relation.kind if relation else "none"] += 1
     return counted
 
 
@@ -55,7 +55,7 @@ def main() -> None:
     """Print the table of labels and calls, precision and recall."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=PAIRS)
-    counted = called(parser.parse_args().file, SentenceTransformerEncoder())
+    counted = calls(parser.parse_args().file, SentenceTransformerEncoder())
     labels = ("disagree", "updated", "agree", "none")
     print("label     " + "".join(f"{call:>10}" for call in labels))
     for label in labels:

@@ -13,9 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answer_of
 
+from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
-from bot.views.message import MAX_TEXT, code, escape, notice_view
+from bot.views.message import MAX_TEXT, notice_view
 from index import highlights
 from index.domain import (
     Answer,

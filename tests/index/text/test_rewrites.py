@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.domain import Article
-from index.text.rewrites import (
-    independence,
-    lifted,
-    same_event,
-    same_origin,
-    same_sentence,
-    same_subject,
-)
+from index.text.rewrites import is_rewrite, same_sentence, shared_wording, sketch
 
 REPORT = """\
 A freight train carrying timber left the rails near the harbour of Ostby early on Tuesday.
@@ -36,30 +25,25 @@ The railway company is to look at every bearing of its timber fleet."""
 SENTENCE = st.sampled_from((REPORT + "\n" + REWRITE + "\n" + OTHER).splitlines())
 
 
-def article(name: str, text: str, publisher: str | None = None) -> Article:
-    """An article of a publisher of its own, unless another is given."""
-    return Article(article_id=name, title=name, text=text, publisher=publisher or f"The {name}")
-
-
 def test_reordered_cut_and_reworded_is_a_rewrite() -> None:
-    """Sentences in another order, some left out, respelled, words exchanged: one origin."""
-    assert same_origin(REPORT, REWRITE)
+    """Sentences in another order, some left out, respelled, words exchanged."""
+    assert is_rewrite(REPORT, REWRITE)
 
 
 def test_another_report_of_the_event_is_independent() -> None:
     """Shared names and facts in other words are no rewrite."""
-    assert not same_origin(REPORT, OTHER)
+    assert not is_rewrite(REPORT, OTHER)
 
 
-def test_what_both_quote_is_not_lifted() -> None:
+def test_what_both_quote_is_not_shared_wording() -> None:
     """Two reports that quote one speech at length stay independent."""
     speech = "“We will rebuild every house on the eastern shore before the first snow falls,”"
     long = " ".join([f"{speech} she said.", f"{speech} she said again."])
     other = "Rain fell over the hills of Vik all night long, and nobody slept."
-    assert not same_origin(f"{OTHER}\n{long}", f"{long}\n{other}")
+    assert not is_rewrite(f"{OTHER}\n{long}", f"{long}\n{other}")
 
 
-def test_a_few_common_words_are_no_origin() -> None:
+def test_a_few_common_words_are_no_rewrite() -> None:
     """Two notices of a line or two share more than a fifth by chance."""
     one = (
         "Ada Brun will host the harbour prize again, in a red coat and a borrowed hat.\n"
@@ -69,8 +53,8 @@ def test_a_few_common_words_are_no_origin() -> None:
         "The city's favourite singer is to host the harbour prize again after long talks.\n"
         "Tickets are gone, and divers who saved a life will eat first, the mayor promised."
     )
-    assert lifted(one, two) < lifted(REPORT, REWRITE)
-    assert not same_origin(one, two)
+    assert shared_wording(one, two) < shared_wording(REPORT, REWRITE)
+    assert not is_rewrite(one, two)
 
 
 def test_spelling_makes_no_difference() -> None:
@@ -83,40 +67,20 @@ def test_spelling_makes_no_difference() -> None:
 @given(st.lists(SENTENCE, min_size=1, max_size=8).map("\n".join))
 def test_identical_texts_are_copies(text: str) -> None:
     """Any report is a copy of itself."""
-    assert same_origin(text, text)
+    assert is_rewrite(text, text)
 
 
 @given(st.lists(SENTENCE, max_size=8).map("\n".join), st.lists(SENTENCE, max_size=8).map("\n".join))
 def test_the_relation_is_symmetric(a: str, b: str) -> None:
     """Neither report comes first."""
-    assert lifted(a, b) == lifted(b, a)
-    assert same_event(a, b) == same_event(b, a)
+    assert shared_wording(a, b) == shared_wording(b, a)
 
 
 @given(st.text(max_size=500), st.text(max_size=500))
 def test_hostile_text_does_no_harm(a: str, b: str) -> None:
     """Any two strings can be compared, the same both ways."""
-    assert lifted(a, b) == lifted(b, a)
+    assert shared_wording(a, b) == shared_wording(b, a)
     assert same_sentence(a, b) == same_sentence(b, a)
-
-
-def test_one_event_shares_names() -> None:
-    """Reports of one accident share its places; a fire elsewhere does not."""
-    assert same_event(REPORT, OTHER)
-    assert not same_event(REPORT, "A theatre burned down in Lund.\nThe Royal Players lost all.")
-
-
-def test_namesakes_are_two_subjects() -> None:
-    """Reports of unknown day are of one subject only where their leads name mostly the same."""
-    born = "Mara Voss was born in Ostby. She swam for Norland at the games in Lund."
-    other = "Mara Voss was born in Vik. She wrote plays for the Kessel theatre in Adell."
-    asked = "When was Mara Voss born?"
-    one, two, again = article("a", born), article("b", other), article("c", f"{born} She won.")
-    assert not same_subject(asked, one, two)
-    assert same_subject(asked, one, again)
-    days = [datetime(2024, 5, day, tzinfo=UTC) for day in (1, 3)]
-    one, two = (replace(made, published=day) for made, day in zip((one, two), days, strict=True))
-    assert same_subject(asked, one, two)  # news of the same days
 
 
 def test_a_clock_in_two_styles_is_one_time() -> None:
@@ -127,22 +91,7 @@ def test_a_clock_in_two_styles_is_one_time() -> None:
     assert not same_sentence(a, b.replace("4.40", "5.10"))
 
 
-def test_rewrites_are_one_origin_through_others() -> None:
-    """A copy of a rewrite is tied to the original; the report of its own is independent of all."""
-    reports = [article("A", REPORT), article("B", REWRITE), article("C", OTHER)]
-    assert independence(reports) == [{2}, {2}, {0, 1}]
-
-
-def test_one_publisher_is_one_witness() -> None:
-    """Two reports of one house are not independent of each other, whatever they say."""
-    reports = [article("A", REPORT, "The Wire"), article("C", OTHER, "The Wire")]
-    assert independence(reports) == [set(), set()]
-
-
-def test_who_names_a_report_as_source_leans_on_it() -> None:
-    """A report that has it from another publisher is no second witness."""
-    leaning = "Trains stood still in Ostby, the Northern Wire reported.\nNobody knows for how long."
-    reports = [article("A", REPORT, "The Northern Wire"), article("C", leaning)]
-    assert independence(reports) == [set(), set()]
-    beside = leaning.replace("the Northern Wire reported", "beside the Northern Wire building")
-    assert independence([reports[0], article("C", beside)]) == [{1}, {0}]
+def test_rewrites_share_their_sketch() -> None:
+    """A rewrite is found by its sketch, and texts of other words share none."""
+    assert sketch(REPORT) & sketch(REWRITE)
+    assert not sketch(REPORT) & sketch("A theatre burned down in Lund. The Royal Players lost all.")

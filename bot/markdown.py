@@ -1,0 +1,50 @@
+"""Text as Discord shows it: escaped, cut, and in one reading direction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from itertools import pairwise
+
+from index import Span
+
+_NAME_CHARS = 80
+# Signs that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
+# and the "-", "+" or "1." that begins a list.
+_MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
+_DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # bidirectional control characters
+
+
+def escape(text: str, bold: Iterable[Span] = ()) -> str:
+    """Text that Discord shows verbatim: no markup, mention, link or list.
+
+    Args:
+        text: any text.
+        bold: spans to wrap in `**`, of whole words that do not touch one another.
+    """
+    inserts: dict[int, str] = {}
+    for sign in _MARKUP.finditer(text):
+        position = sign.end() if sign.group()[-1].isdigit() else sign.end() - 1
+        inserts[position] = "\\"
+    for span in bold:
+        inserts[span.start] = inserts.get(span.start, "") + "**"
+        inserts[span.end] = "**" + inserts.get(span.end, "")
+    positions = [0, *sorted(inserts)]
+    escaped = "".join(text[a:b] + inserts[b] for a, b in pairwise(positions))
+    return escaped + text[positions[-1] :]
+
+
+def code(text: str) -> str:
+    """An id as inline code; its backticks are replaced by a lookalike."""
+    return f"`{shorten(text, _NAME_CHARS).replace('`', 'ˋ')}`"
+
+
+def shorten(text: str, limit: int) -> str:
+    """A name or title on one line, cut to `limit`, without bidirectional controls."""
+    line = " ".join(strip_direction(text).split())
+    return line if len(line) <= limit else line[:limit].rstrip() + "…"
+
+
+def strip_direction(text: str) -> str:
+    """The text without bidirectional control characters, which could reverse what follows."""
+    return _DIRECTION.sub("", text)

@@ -1,0 +1,242 @@
+"""Sentences that agree, contradict or update one another, and answers made of them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from index.answering.agreement import agreement, voice
+from index.answering.attribution import annotate
+from index.answering.conflicts import Relation, Statement, relate, same_speaker
+from index.domain import Agreement, Article, Passage, Sentence, Side
+from index.text.sentences import split
+
+ENTERED = "Did the rebels enter Ostby?"
+DEAD = "How many people were killed in the Ostby fire?"
+COST = "What did the bridge over the Vik cost?"
+CLAIM = "Rebels entered the city of Ostby on foot."
+DENIAL = "State media denied that rebels had entered the city of Ostby."
+FEW = "The fire in Ostby killed 12 people."
+MANY = "In Ostby 39 people were killed by the fire."
+LEAD = "Lund and Adell in Norland are near."  # names that both articles begin with
+
+
+def passage(text: str, publisher: str, day: int = 1, first: int = 0, last: int = 0) -> Passage:
+    """Sentences `first` to `last` of an article, annotated as the archive does it."""
+    article = Article(
+        article_id=publisher + str(day),
+        title="",
+        text=text,
+        publisher=publisher,
+        published=datetime(2024, 5, day, tzinfo=UTC),
+    )
+    spans = split(text)
+    sentences = tuple(
+        Sentence(
+            n, article.article_id, 1, n, s.start, s.end, text[s.start : s.end], a.speaker, a.act
+        )
+        for n, (s, a) in enumerate(zip(spans, annotate(text, spans), strict=True))
+    )[first : last + 1]
+    return Passage(article, sentences, sentences[0], 1.0)
+
+
+def statement(text: str, publisher: str = "Wire", day: int = 1) -> Statement:
+    """A sentence behind the lead of an article."""
+    one = passage(f"{LEAD}\n{text}", publisher, day, 1, 1)
+    return Statement(one.article, one.best)
+
+
+def kind(question: str, a: str, b: str, publisher: str = "Courier", day: int = 1) -> str | None:
+    """The kind of relation, which must not depend on which sentence comes first."""
+    one, other = statement(a), statement(b, publisher, day)
+    relation, turned = relate(question, one, other), relate(question, other, one)
+    assert (relation and relation.kind) == (turned and turned.kind)
+    return relation.kind if relation else None
+
+
+@pytest.mark.parametrize(
+    ("question", "a", "b"),
+    [
+        (ENTERED, CLAIM, DENIAL),
+        (ENTERED, "The rebels claimed that they had entered the city of Ostby.", DENIAL),
+        (ENTERED, "The rebels entered Ostby on Monday.", "The rebels did not enter Ostby."),
+        (
+            "Were managers warned about the Ostby gate?",
+            "Crews warned managers about the Ostby gate in May, their union said.",
+            "“No warning about the Ostby gate reached managers,” a spokesman said.",
+        ),
+        (DEAD, FEW, MANY),
+        (
+            COST,
+            "The bridge over the Vik cost 12 million crowns to build in the end.",
+            "The bridge over the Vik cost 19 million crowns to build in the end.",
+        ),
+        ("How many ships sank off Ostby?", "Off Ostby 3 ships sank.", "Off Ostby 9 ships sank."),
+    ],
+)
+def test_contradictions(question: str, a: str, b: str) -> None:
+    """A denial, a negation and another number contradict, whichever sentence comes first."""
+    assert kind(question, a, b) == "disagree"
+
+
+@pytest.mark.parametrize(
+    ("question", "a", "b"),
+    [
+        # counts that can both be true
+        (DEAD, FEW.replace("12", "at least 12"), MANY),
+        # another number is denied than the one that is given
+        (
+            "How many people will the Ostby dam scheme move?",
+            "The council says that the Ostby dam scheme will move 110,000 people.",
+            "The builders of the Ostby dam scheme denied that it will move 240,000 people.",
+        ),
+        # the dead are asked for, not who was hurt
+        (
+            "How many soldiers were killed in the Ostby ambush?",
+            "In the ambush at Ostby 120 soldiers were wounded.",
+            "In the ambush at Ostby 40 soldiers were killed.",
+        ),
+        # other days, other places
+        (
+            DEAD,
+            "The fire in Ostby in May 2019 killed 39 people.",
+            f"In June 2020 {FEW[0].lower()}{FEW[1:]}",
+        ),
+        (
+            DEAD,
+            "The fire on Vik Street in Ostby killed 39 people.",
+            "The fire on Kessel Square in Ostby killed 12 people.",
+        ),
+        # nobody asked for the number
+        (ENTERED, FEW, MANY),
+        (
+            "Was the bridge dear?",
+            "The bridge cost 12 million crowns.",
+            "The bridge cost 19 million crowns.",
+        ),
+        # an appeal that is denied, a claim at a distance, two denials, a purpose
+        (ENTERED, "Rebels asked to enter Ostby.", "Rebels were denied entry to Ostby."),
+        (ENTERED, "Rebels allegedly entered the city of Ostby.", DENIAL),
+        (ENTERED, "No rebels entered Ostby.", DENIAL),
+        (ENTERED, "Guards shut the gate so rebels would not enter Ostby.", "Rebels entered Ostby."),
+        # arson is denied, not the fire
+        (
+            "Was there a fire in Ostby?",
+            "A fire broke out in Ostby on Monday night.",
+            "Police denied arson after a fire broke out in Ostby on Monday night.",
+        ),
+    ],
+)
+def test_no_false_alarm(question: str, a: str, b: str) -> None:
+    """What is not proved to be a contradiction is none."""
+    assert kind(question, a, b) is None
+
+
+@pytest.mark.parametrize(
+    ("publisher", "day", "expected"),
+    [
+        ("Courier", 3, "updated"),  # later and larger
+        ("Wire", 3, "updated"),  # the same publisher's
+        ("Courier", 1, "disagree"),
+    ],
+)
+def test_counts_in_time(publisher: str, day: int, expected: str) -> None:
+    """A larger later count, or a new one of the same publisher, is an update."""
+    assert kind(DEAD, FEW, MANY, publisher, day) == expected
+
+
+def test_deaths_do_not_shrink() -> None:
+    """A later smaller count of the dead by somebody else is a disagreement."""
+    assert kind(DEAD, MANY, FEW, day=3) == "disagree"
+
+
+def test_who_knows_the_old_number_updates_it() -> None:
+    """A report that gives the old number beside the new one contradicts nobody."""
+    question = "How much has the Ostby bridge cost?"
+    old = "The Ostby bridge has cost 30 million crowns."
+    new = "The Ostby bridge has cost 20 million crowns, not 30 million."
+    assert kind(question, old, new.replace(", not 30 million", ""), day=3) == "disagree"
+    old = "The flood in Ostby left 2,300 homeless."
+    new = "The flood in Ostby left 1,900 homeless, down from 2,300."
+    assert kind("How many did the flood in Ostby leave homeless?", old, new, day=3) == "updated"
+
+
+def test_the_toll_counts_all_the_dead() -> None:
+    """Of several counts in a sentence the one of the toll is compared."""
+    later = statement(
+        "Four bodies were found, raising the death toll of the fire in Ostby to 16.", "Courier", 3
+    )
+    assert relate(DEAD, statement(FEW), later) == Relation("updated", 1)
+
+
+def test_a_correction_updates_what_it_corrects() -> None:
+    """A publisher's correction stands against its earlier sentence, and nobody else's."""
+    before = statement("The inquiry will be led by retired judge Ada Brun, the ministry said.")
+    text = "Correction: an earlier report said the inquiry would be led by retired judge Ada Brun."
+    assert relate("Who leads it?", statement(text, "Wire", 2), before) == Relation("updated", 0)
+    assert relate("Who leads it?", statement(text, "Courier", 2), before) is None
+
+
+def test_only_independent_articles_agree() -> None:
+    """Like wording is agreement between two publishers, not of one and not of a rewrite."""
+    a = "Prosecutors in Norland have dropped the fraud inquiry against ferry owner Olaf Brun."
+    b = "Norland has dropped its fraud inquiry against ferry owner Olaf Brun, prosecutors say."
+    question = "Has Norland dropped the inquiry?"
+    assert kind(question, a, b) == "agree"
+    assert kind(question, a, b, publisher="Wire", day=2) is None
+    assert kind(question, a, b.replace("has dropped", "has not dropped")) != "agree"
+    assert kind(question, a, f"{b[:-1]}, the Wire reported.") is None
+    one, other = passage(f"{LEAD} {a}", "Wire", 1, 1, 1), passage(f"{LEAD} {b}", "Courier", 1, 1, 1)
+    assert agreement(question, [one, other]) == (Agreement("agree", (Side((0, 1)),)), frozenset())
+    copied = " The lawyer of the ferry owner asked for all his files back before the end of winter."
+    assert kind(question, a + copied * 2, b + copied * 2) is None
+
+
+def test_claim_and_denial_are_two_sides_with_speakers() -> None:
+    """The denial is the second side, and each side has who says it."""
+    claim = passage(f"The rebels said they had entered the city of Ostby. {LEAD}", "Wire")
+    denial = passage(f"{DENIAL} {LEAD}", "Courier")
+    sides = (Side((1,), "The rebels"), Side((0,), "State media"))
+    assert agreement(ENTERED, [denial, claim]) == (Agreement("disagree", sides), frozenset({0}))
+
+
+def test_one_speaker_does_not_contradict_himself() -> None:
+    """Within an article a denial disagrees with another speaker only."""
+    for speaker, expected in (("State media", None), ("The rebels", Relation("disagree", 1))):
+        text = f"{speaker} said rebels had entered the city of Ostby. {DENIAL}"
+        both = passage(text, "Wire", 1, 0, 1)
+        said, denied = (Statement(both.article, sentence) for sentence in both.sentences)
+        assert relate(ENTERED, said, denied) == expected
+
+
+def test_a_passage_of_two_speakers_has_none() -> None:
+    """Who says a passage is known only where one speaker says all of it."""
+    text = "Ada Brun said the road was open. Ines Holt said it was closed. It rained."
+    assert voice(passage(text, "Wire")).speaker == "Ada Brun"
+    assert voice(passage(text, "Wire", 1, 0, 1)).speaker is None
+    assert voice(passage(text, "Wire", 1, 1, 2)).speaker is None
+
+
+def test_a_speaker_may_be_named_in_part() -> None:
+    """A surname and the full name with its office are one speaker."""
+    assert same_speaker("fire chief Ada Brun", "Brun")
+    assert not same_speaker("Ada Brun", "Ines Brun")
+    assert not same_speaker("Ada Brun", None)
+
+
+WORD = st.sampled_from(["", "denied ", "39 dead ", "Correction: ", "in 1982 ", "did not "])
+
+
+@given(st.text(max_size=60), st.text(min_size=1, max_size=200), WORD)
+def test_hostile_text_does_no_harm(question: str, text: str, word: str) -> None:
+    """Any two strings are compared alike both ways, and a string with itself not at all."""
+    article = Article(article_id="a", title="", text=f"{CLAIM} {text}", publisher="Wire")
+    other = Article(article_id="b", title="", text=f"{CLAIM} {text}", publisher="Courier")
+    one = Statement(article, Sentence(0, "a", 1, 0, 0, 1, CLAIM))
+    two = Statement(other, Sentence(1, "b", 1, 0, 0, 1, word + text))
+    relation, turned = relate(question, one, two), relate(question, two, one)
+    assert (relation and relation.kind) == (turned and turned.kind)
+    assert relate(question, one, one) is None

@@ -1,0 +1,35 @@
+"""Which articles are independent of one another."""
+
+from __future__ import annotations
+
+from index.answering.independence import independence
+from index.domain import Article
+
+
+def article(name: str, text: str = "Trains stood still.", publisher: str | None = None) -> Article:
+    """An article of a publisher of its own, unless another is given."""
+    return Article(article_id=name, title=name, text=text, publisher=publisher or f"The {name}")
+
+
+def test_rewrites_are_tied_through_others() -> None:
+    """A rewrite of a rewrite is not independent of the original; an article of its own is."""
+    articles = [article(name) for name in "ABCD"]
+    rewrites = {"A": frozenset({"B"}), "B": frozenset({"A", "C"}), "C": frozenset({"B"})}
+    assert independence(articles, rewrites) == [{3}, {3}, {3}, {0, 1, 2}]
+
+
+def test_one_publisher_is_one_witness() -> None:
+    """Two articles of one publisher are not independent, whatever they say."""
+    articles = [article("A", publisher="The Wire"), article("B", publisher="The Wire")]
+    assert independence(articles, {}) == [set(), set()]
+
+
+def test_who_names_a_publisher_as_source_is_no_second_witness() -> None:
+    """An article that has it from another publisher is tied to it; one that names it is not."""
+    wire = article("A", publisher="The Northern Wire")
+    for text, free in (
+        ("Trains stood still in Ostby, the Northern Wire reported.", False),
+        ("According to the Northern Wire trains stood still.", False),
+        ("Trains stood still beside the Northern Wire building.", True),
+    ):
+        assert independence([wire, article("B", text)], {}) == ([{1}, {0}] if free else [set()] * 2)
