@@ -109,7 +109,7 @@ async def test_unlogged_answer_is_still_given(
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk gone")
 
-    monkeypatch.setattr("index.store.answers.AnswerLog.log", broken)
+    monkeypatch.setattr("index.store.answers.AnswerLog.record", broken)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert not result.followups
