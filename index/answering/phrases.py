@@ -29,7 +29,7 @@ _TOKEN = re.compile(
     r"(?:[A-Z]\.){2,}|\b(?:Mr|Mrs|Ms|Dr|Gen|Sen|Rep|Gov|Lt|Col|Sgt|St|No|Maj|Capt|Prof|Jr)\."
     r"|¤+|[^\W_]+(?:['’&./@–-][^\W_]+)*['’]?|\S"
 )
-_MARK = re.compile("[“”\"]")
+_MARK = re.compile('[“”"]')
 _LONGEST_PHRASE = 16
 _LONGEST_ASIDE = 8
 _OFFICES = frozenset("the a an director head president chief".split())
