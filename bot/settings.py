@@ -9,7 +9,7 @@ import os
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
@@ -88,7 +88,12 @@ def load(
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
     file = config or os.environ.get("ONRECORD_CONFIG")
-    values = _from_file(Path(file)) if file else {}
+    try:
+        values = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}): check --config.") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
@@ -104,21 +109,16 @@ def load(
     except RuntimeError as error:  # "~nobody" names no user
         raise SettingsError(f"{settings.data} names no folder: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
+        raise SettingsError(_sentence(error)) from None
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] != "extra_forbidden":
-        raise SettingsError(f"The setting “{name}” is wrong: {first['msg']}.")
+        return f"The setting “{name}” is wrong: {first['msg']}."
     defaults = Settings(data=Path()).model_dump(exclude={"token"})
     sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
     nearest = get_close_matches(name, known, n=1, cutoff=0)[0]
-    raise SettingsError(f"There is no setting “{name}”; the nearest is “{nearest}”.")
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}): check --config.") from error
-    except ValueError as error:  # not TOML, or not UTF-8
-        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    return f"There is no setting “{name}”; the nearest is “{nearest}”."

@@ -25,7 +25,6 @@ from bot.cli.output import Result, to_json
 from bot.collections import Collections
 from bot.settings import Settings, load
 
-FAILED, USAGE = 1, 2  # exit statuses
 _DEFAULT_COLLECTION = Settings.model_fields["collection"].default
 
 
@@ -79,11 +78,11 @@ class Command(TyperCommand):
                 sentence = f"unexpected error ({error!r}); run it again with --debug."
             typer.echo(f"onrecord: {sentence}", err=True)
             usage = isinstance(error, index.SettingsError | index.QuestionError)
-            raise typer.Exit(USAGE if usage else FAILED) from None
+            raise typer.Exit(2 if usage else 1) from None
         if result:
             typer.echo(to_json(result.document) if run.as_json else result.text)
             if result.failed:
-                raise typer.Exit(FAILED)
+                raise typer.Exit(1)
 
 
 def _global_params(context: Any) -> list[Any]:
@@ -195,7 +194,7 @@ def each_question(
             document, failed = {"id": query.key, "error": sentence}, True
         typer.echo(to_json(document))
     if failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(1)
     return None
 
 

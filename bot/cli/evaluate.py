@@ -13,6 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -205,14 +206,11 @@ def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: flo
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
     """The rank at which each gold sentence that was retrieved first appears."""
-
-    def states(sentence: Sentence, gold: Evidence) -> bool:
+    first: dict[int, int] = {}
+    ranked = enumerate(sentences, 1)
+    for (rank, sentence), (number, gold) in product(ranked, enumerate(question.evidence)):
         shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
         shorter = min(sentence.end - sentence.start, gold.end - gold.start)
-        return sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter
-
-    ranks = [
-        next((rank for rank, sentence in enumerate(sentences, 1) if states(sentence, gold)), None)
-        for gold in question.evidence
-    ]
-    return [rank for rank in ranks if rank]
+        if sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter:
+            first.setdefault(number, rank)
+    return [*first.values()]

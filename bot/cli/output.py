@@ -224,6 +224,4 @@ def _plain(value: Any) -> Any:
         return _record(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return dict(value)
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
