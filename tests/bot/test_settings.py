@@ -48,10 +48,6 @@ def test_arguments_override_the_environment_and_that_the_file(
             "[discord]\nnote = true",
             "There is no setting “discord.note”; the nearest is “discord.notes”.",
         ),
-        (
-            "[discord]\nattachment = 7",
-            "There is no setting “discord.attachment”; the nearest is “discord.attachment_mb”.",
-        ),
         ("[model]\nthreads = 0", "The setting “model.threads” is wrong: Input should be greater"),
         ("model = 'large'", "The setting “model” is wrong: "),
         ("data = '~nobody-here/x'", "~nobody-here/x names no folder: "),
