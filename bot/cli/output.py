@@ -70,10 +70,8 @@ def answer(given: index.Answer, query_id: str | None = None) -> Result:
     for side in document["agreement"]["sides"] if given.agreement else ():
         if side["speaker"] is None:
             del side["speaker"]
-    if given.reason:
-        document["reason"] = given.reason
-    if given.closest:
-        document["closest"] = _quote(given.closest)
+    optional = {"reason": given.reason, "closest": given.closest and _quote(given.closest)}
+    document |= {name: value for name, value in optional.items() if value}
     return Result(document, "\n".join(_answer_lines(given)))
 
 
@@ -100,18 +98,18 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
 def why(logged: index.LoggedAnswer) -> Result:
     """An answer given earlier, and which of its articles were updated or removed since."""
     again = answer(logged.answer)
-    changed = {
+    document = {
+        **again.document,
+        "filters": _plain(logged.answer.filters),
+        "scores": [*logged.answer.scores],
+        "at": logged.at.isoformat(),
         "updated": [_article(shown) for shown in logged.updated],
         "removed": [_article(shown) for shown in logged.removed],
     }
-    more = {"filters": _plain(logged.answer.filters), "scores": [*logged.answer.scores]}
-    lines = [again.text, "", f"Answered on {format_day(logged.at)}."]
-    lines += [f"Updated since: {_source_line(shown)}" for shown in logged.updated]
+    lines = [f"Updated since: {_source_line(shown)}" for shown in logged.updated]
     lines += [f"Removed since: {_source_line(shown)}" for shown in logged.removed]
-    if not any(changed.values()):
-        lines.append("None of its reports has changed since.")
-    document = {**again.document, **more, "at": logged.at.isoformat(), **changed}
-    return Result(document, "\n".join(lines))
+    since = "\n".join(lines) or "None of its reports has changed since."
+    return Result(document, f"{again.text}\n\nAnswered on {format_day(logged.at)}.\n{since}")
 
 
 def ranking(
