@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import discord
@@ -35,9 +37,9 @@ class _ProblemError(OnRecordError):
 def examine(settings: Settings, encoder: Encoder) -> Result:
     """Check everything the bot needs; a check that fails never stops the others."""
     checks: dict[str, Callable[[], str]] = {
-        "data folder": partial(_folder, settings),
-        "disk": partial(_disk, settings),
-        "model": partial(_model, encoder),
+        "data folder": partial(_folder, settings.data),
+        "disk": partial(_disk, settings.data),
+        "model": lambda: f"{encoder.model}, {encoder.encode(['Loads?']).shape[1]} dimensions",
     }
     for name in Archive.names(settings.data):
         checks[f"collection {name}"] = partial(_collection, settings, name, encoder)
@@ -52,26 +54,20 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
     return Result({"checks": rows}, "\n".join(lines), failed=not all(row["ok"] for row in rows))
 
 
-def _folder(settings: Settings) -> str:
-    settings.data.mkdir(parents=True, exist_ok=True)
-    probe = settings.data / ".doctor"
-    probe.write_bytes(b"")
-    probe.unlink()
-    if rest := ", ".join(str(file.parent) for file in settings.data.glob(f".*/{CATALOGUE}")):
+def _folder(data: Path) -> str:
+    data.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=data):
+        pass  # it can be written to
+    if rest := ", ".join(str(file.parent) for file in data.glob(f".*/{CATALOGUE}")):
         raise _ProblemError(f"erasing was interrupted: delete what is left, {rest}")
-    return str(settings.data)
+    return str(data)
 
 
-def _disk(settings: Settings) -> str:
-    free = shutil.disk_usage(settings.data).free
+def _disk(data: Path) -> str:
+    free = shutil.disk_usage(data).free
     if free < _LEAST_FREE_BYTES:
         raise _ProblemError(f"only {free // 1_000_000} MB are free: make room")
     return f"{free // 1_000_000_000} GB free"
-
-
-def _model(encoder: Encoder) -> str:
-    vectors = encoder.encode(["Does the model load?"])
-    return f"{encoder.model}, {vectors.shape[1]} dimensions"
 
 
 def _collection(settings: Settings, name: str, encoder: Encoder) -> str:

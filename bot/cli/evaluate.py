@@ -11,7 +11,7 @@ import hashlib
 import re
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from bot.cli.context import Query, read_lines
@@ -29,7 +29,7 @@ from index import Archive, Article, InputError, ProgressCallback, Ranking, Sente
 
 _DEPTH = 10
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences: our splits and the gold ones differ a little
-_Row = TypeVar("_Row", bound=BaseModel)
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +64,22 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     Raises:
         InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    grades = _grades(folder / "qrels" / f"{split}.tsv")
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    wanted = "a query id, an article id and a whole number, separated by tabs"
+    for query_id, article_id, grade in _parsed(folder / "qrels" / f"{split}.tsv", _grade, wanted):
+        if grade > 0:  # some sets also list what was judged irrelevant
+            grades[query_id][article_id] = grade
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     gold_file = folder / "evidence.jsonl"
-    for gold in _rows(gold_file, _Gold) if gold_file.exists() else ():
+    wanted = "a JSON object with query_id, article_id and text"
+    gold_rows = _parsed(gold_file, _Gold.model_validate_json, wanted) if gold_file.exists() else ()
+    for gold in gold_rows:
         article, text = articles.get(gold.article_id), gold.text.strip()
         if article and (start := article.text.find(text)) >= 0:
             evidence[gold.query_id].append(Evidence(gold.article_id, start, start + len(text)))
     questions = []
-    for query in _rows(folder / "queries.jsonl", Query):
+    wanted = "a JSON object with _id and text, and metadata if there is any"
+    for query in _parsed(folder / "queries.jsonl", Query.model_validate_json, wanted):
         key, answerable = query.key or "", query.metadata.get("answerable")
         if key in grades or answerable is False:
             judged = grades.get(key, {}), tuple(evidence[key])
@@ -82,29 +89,19 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     return questions
 
 
-def _grades(path: Path) -> dict[str, dict[str, int]]:
-    """Grades above 0 by query and article; some sets also list what was judged irrelevant."""
-    grades: dict[str, dict[str, int]] = defaultdict(dict)
+def _parsed(path: Path, parse: Callable[[str], _Row], wanted: str) -> Iterator[_Row]:
     for number, line in read_lines(path):
+        if path.suffix == ".tsv" and number == 1:
+            continue  # the names of the columns
         try:
-            query_id, article_id, grade = line.split("\t")
-            if int(grade) > 0:
-                grades[query_id][article_id] = int(grade)
+            yield parse(line)
         except ValueError as error:
-            if number > 1:  # the first line names the columns
-                wanted = "a query id, an article id and a whole number, separated by tabs"
-                raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
-    return dict(grades)
-
-
-def _rows(path: Path, model: type[_Row]) -> Iterator[_Row]:
-    for number, line in read_lines(path):
-        try:
-            yield model.model_validate_json(line)
-        except ValidationError as error:
-            names = ", ".join(field.alias or name for name, field in model.model_fields.items())
-            wanted = f"a JSON object with {names}"
             raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
+
+
+def _grade(line: str) -> tuple[str, str, int]:
+    query_id, article_id, grade = line.split("\t")
+    return query_id, article_id, int(grade)
 
 
 def collection_name(folder: Path, model: str) -> str:
