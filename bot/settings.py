@@ -7,73 +7,46 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
 
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
-_NAME = "letters, digits, “-” and “_”, 64 at most"
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
 _ServerId = Annotated[str, StringConstraints(pattern=r"^\d+$")]
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
 
 
-def _whole(default: int, low: int, high: int) -> Any:
-    described = f"a whole number from {low} to {high}"
-    return Field(default=default, ge=low, le=high, description=described)
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError as error:  # "~nobody" names no user
-        raise ValueError(str(error)) from None
-
-
-# A description completes the sentence "The setting ... must be ...".
-
-
 class Model(BaseModel, extra="forbid", frozen=True):
     """The encoder that embeds sentences and questions."""
 
-    name: str = Field(default=PACKAGED_MODEL, description="the name of a model, or its folder")
-    threads: int = _whole(1, 1, 256)
+    name: str = PACKAGED_MODEL
+    threads: int = Field(default=1, ge=1, le=256)
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember answers."""
 
-    threshold: float = Field(
-        default=DEFAULT_THRESHOLD, ge=0, le=1, description="a number from 0 to 1"
-    )
-    keep_days: int = _whole(180, 1, 36_500)
+    threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
+    keep_days: int = Field(default=180, ge=1, le=36_500)
 
 
 class Discord(BaseModel, extra="forbid", frozen=True):
     """How the bot behaves in Discord."""
 
-    moderator_roles: tuple[int, ...] = Field(
-        default=(), description="a list of role ids, such as [12345]"
-    )
-    collections: dict[_ServerIdOrAny, _CollectionName] = Field(
-        default={}, description=f'a table from server ids, or "*", to names of collections: {_NAME}'
-    )
-    direct_messages: _CollectionName | Literal[""] = Field(
-        default="", description=f'the name of a collection, {_NAME}; or ""'
-    )
-    questions_per_minute: int = _whole(6, 1, 1_000)
-    server_questions_per_minute: int = _whole(60, 1, 100_000)
-    attachment_mb: int = _whole(20, 1, 500)
-    moderator_channels: dict[_ServerId, int] = Field(
-        default={}, description="a table from server ids to channel ids"
-    )
-    notes: bool = Field(default=True, description="true or false")
-    keep_days_after_leaving: int = _whole(30, 0, 3_650)
+    moderator_roles: tuple[int, ...] = ()
+    collections: dict[_ServerIdOrAny, _CollectionName] = {}
+    direct_messages: _CollectionName | Literal[""] = ""
+    questions_per_minute: int = Field(default=6, ge=1, le=1_000)
+    server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
+    attachment_mb: int = Field(default=20, ge=1, le=500)
+    moderator_channels: dict[_ServerId, int] = {}
+    notes: bool = True
+    keep_days_after_leaving: int = Field(default=30, ge=0, le=3_650)
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.
@@ -95,13 +68,11 @@ class Discord(BaseModel, extra="forbid", frozen=True):
 class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
-    data: Annotated[Path, AfterValidator(_expanded)] = Field(description="the path of a folder")
-    collection: _CollectionName = Field(
-        default="default", description=f"the name of a collection: {_NAME}"
-    )
-    model: Model = Field(default=Model(), description="a section, [model]")
-    answers: Answers = Field(default=Answers(), description="a section, [answers]")
-    discord: Discord = Field(default=Discord(), description="a section, [discord]")
+    data: Path
+    collection: _CollectionName = "default"
+    model: Model = Model()
+    answers: Answers = Answers()
+    discord: Discord = Discord()
     token: SecretStr | None = None
 
 
@@ -117,7 +88,12 @@ def load(
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
     file = config or os.environ.get("ONRECORD_CONFIG")
-    values = _from_file(Path(file)) if file else {}
+    try:
+        values = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
+    except OSError as error:
+        raise SettingsError(f"{file} cannot be read ({error.strerror}): check --config.") from error
+    except ValueError as error:  # not TOML, or not UTF-8
+        raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
         raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
@@ -128,39 +104,21 @@ def load(
     }
     values |= {name: value for name, value in overrides.items() if value}
     try:
-        return Settings(**values)
+        settings = Settings(**values)
+        return settings.model_copy(update={"data": settings.data.expanduser()})
+    except RuntimeError as error:  # "~nobody" names no user
+        raise SettingsError(f"{settings.data} names no folder: {error}") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        raise SettingsError(
-            _sentence(first["type"], [str(part) for part in first["loc"]])
-        ) from None
+        raise SettingsError(_sentence(error)) from None
 
 
-def _sentence(kind: str, place: list[str]) -> str:
-    """What is wrong with the setting at `place`, such as ["discord", "notes"]."""
-    descriptions = dict(_described(Settings))
-    name = ".".join(place[:2])
-    if kind == "extra_forbidden":
-        nearest = get_close_matches(name, descriptions, n=1, cutoff=0)[0]
-        return f"There is no setting “{name}”; the nearest is “{nearest}”."
-    name = name if name in descriptions else place[0]
-    return f"The setting “{name}” must be {descriptions[name]}."
-
-
-def _described(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """The full name and the description of each setting that a file can hold."""
-    for name, field in section.model_fields.items():
-        if field.description:
-            yield f"{prefix}{name}", field.description
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            yield from _described(field.annotation, f"{name}.")
-
-
-def _from_file(path: Path) -> dict[str, Any]:
-    try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise SettingsError(f"{path} cannot be read ({error.strerror}): check --config.") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+def _sentence(error: ValidationError) -> str:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"][:2])
+    if first["type"] != "extra_forbidden":
+        return f"The setting “{name}” is wrong: {first['msg']}."
+    defaults = Settings(data=Path()).model_dump(exclude={"token"})
+    sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
+    known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
+    nearest = get_close_matches(name, known, n=1, cutoff=0)[0]
+    return f"There is no setting “{name}”; the nearest is “{nearest}”."

@@ -2,7 +2,7 @@
 
 Scripts rely on this: `--json` prints one JSON document (or one line a query) on standard output,
 everything else goes to standard error, and the exit status is 0 for done, 1 for something failed,
-2 for wrong usage or settings.
+2 for wrong usage or settings. A command returns its result; `Command` prints it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,14 +17,28 @@ import typer
 from typer import Argument, Context, Option
 
 from bot.cli import output
-from bot.cli.context import Run, app, command, filters_of, for_each_question, progress
+from bot.cli.context import app, command, each_question, filters_of, open_archive, progress
 from bot.cli.output import Result
 from bot.views.text import plural
 from index import Archive, InputError, SettingsError, StoreDamagedError
 
+ArticleIds = Annotated[list[str], Argument(help="As `articles` lists them.")]
+ArticleId = Annotated[str, Argument(help="As `articles` lists it.")]
+Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
+Since = Annotated[str | None, Option(help="Published on or after this date.")]
+Until = Annotated[str | None, Option(help="Published on or before this date.")]
+AsOf = Annotated[str | None, Option(help="Answer from what was published by then.")]
+Question = Annotated[str | None, Argument(help="In your own words.")]
+Queries = Annotated[Path | None, Option(help='JSON lines {"_id", "text"}; one JSON line each.')]
+Force = Annotated[bool, Option("--force", help="Replace the file if it exists.")]
+Note = Annotated[str, Option(help="What is wrong with it; shown where it is quoted.")]
+Revision = Annotated[int | None, Option(help="An earlier revision.")]
+Removed = Annotated[bool, Option("--removed", help="Those that were removed.")]
+Generation = Annotated[int, Argument(help="The last good one; `history` lists them.")]
+AnswerId = Annotated[str, Argument(help="As it stands under an answer.")]
 _CORES = os.cpu_count() or 1
 
-# Adding and removing
+# Changing the collection
 
 
 @command()
@@ -33,13 +46,13 @@ def add(
     context: Context,
     source: Annotated[list[str], Argument(help='Files, folders, URLs, or "-" for JSON lines.')],
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what would be done.")] = False,
-) -> None:
+) -> Result:
     """Add reports."""
-    run: Run = context.obj
-    with run.archive(threads=_CORES, create=True) as archive, progress("Adding") as on_progress:
-        stream = sys.stdin.buffer if "-" in source else None
+    archive = open_archive(context, threads=_CORES, create=True)
+    stream = sys.stdin.buffer if "-" in source else None
+    with progress("Adding") as on_progress:
         outcome = archive.add(source, stream=stream, dry_run=dry_run, on_progress=on_progress)
-    run.finish(output.ingest(outcome, dry_run=dry_run, skipped=outcome.skipped))
+    return output.ingest(outcome, dry_run=dry_run)
 
 
 @command()
@@ -47,13 +60,12 @@ def reindex(
     context: Context,
     rebuild: Annotated[bool, Option("--rebuild", help="Embed everything again.")] = False,
     due: Annotated[bool, Option("--due", help="Only sources that are due.")] = False,
-) -> None:
+) -> Result:
     """Fetch what the collection's sources have new; with --due, for a timer."""
-    run: Run = context.obj
-    with run.archive(threads=_CORES) as archive, progress("Reindexing") as on_progress:
-        refresh = archive.sources.refresh if due else archive.sources.reindex
-        outcome = (archive.rebuild if rebuild else refresh)(on_progress=on_progress)
-    run.finish(output.ingest(outcome))
+    archive = open_archive(context, threads=_CORES)
+    refresh = archive.sources.refresh if due else archive.sources.reindex
+    with progress("Reindexing") as on_progress:
+        return output.ingest((archive.rebuild if rebuild else refresh)(on_progress=on_progress))
 
 
 @command()
@@ -64,82 +76,51 @@ def sources(
     pause: Annotated[str | None, Option(help="Stop checking this source for now.")] = None,
     resume: Annotated[str | None, Option(help="Check it again.")] = None,
     forget: Annotated[str | None, Option(help="Remove it; its articles stay.")] = None,
-) -> None:
+) -> Result:
     """List where articles come from and how that went; or add, pause, resume or forget one."""
     if every is not None and add is None:
         raise typer.BadParameter("--every goes with --add.")
-    with context.obj.archive(create=add is not None) as archive:
-        registry = archive.sources
-        before = registry.all()
-        changed = [registry.add(add, every)] if add is not None else []
-        changes = ((pause, registry.pause), (resume, registry.resume), (forget, registry.forget))
-        for uri, change in changes:
-            if uri is not None:
-                change(uri)
-        after = registry.all()
-    changed += [source for source in after if source not in [*before, *changed]]
-    context.obj.finish(output.sources(after, shown=changed or after))
-
-
-ArticleIds = Annotated[list[str], Argument(help="As `articles` lists them.")]
-ArticleId = Annotated[str, Argument(help="As `articles` lists it.")]
+    registry = open_archive(context, create=add is not None).sources
+    if add is not None:
+        registry.add(add, every)
+    changes = ((pause, registry.pause), (resume, registry.resume), (forget, registry.forget))
+    for uri, change in changes:
+        if uri is not None:
+            change(uri)
+    return output.sources(registry.all())
 
 
 @command()
-def remove(context: Context, article_id: ArticleIds) -> None:
+def remove(context: Context, article_id: ArticleIds) -> Result:
     """Remove articles; `restore` brings them back."""
-    _show(context.obj, lambda archive: output.ingest(archive.remove(article_id)))
+    return output.ingest(open_archive(context).remove(article_id))
 
 
 @command()
-def restore(context: Context, article_id: ArticleIds) -> None:
+def restore(context: Context, article_id: ArticleIds) -> Result:
     """Bring removed articles back."""
-    _show(context.obj, lambda archive: output.ingest(archive.restore(article_id)))
+    return output.ingest(open_archive(context).restore(article_id))
 
 
 @command()
-def correct(
-    context: Context,
-    article_id: ArticleId,
-    note: Annotated[str, Option(help="What is wrong with it; shown with its quotes.")],
-) -> None:
+def correct(context: Context, article_id: ArticleId, note: Note) -> Result:
     """Attach a correction to an article."""
-    _show(context.obj, lambda archive: output.notice(archive.correct(article_id, note)))
+    return output.notice(open_archive(context).correct(article_id, note))
 
 
 @command()
-def retract(
-    context: Context,
-    article_id: ArticleId,
-    note: Annotated[str, Option(help="Why; shown where it was quoted.")],
-) -> None:
+def retract(context: Context, article_id: ArticleId, note: Note) -> Result:
     """Remove an article and say why."""
-    _show(context.obj, lambda archive: output.notice(archive.retract(article_id, note)))
+    return output.notice(open_archive(context).retract(article_id, note))
 
 
 @command()
-def undo(
-    context: Context,
-    generation: Annotated[int, Argument(help="The last good one; `history` lists them.")],
-) -> None:
+def undo(context: Context, generation: Generation) -> Result:
     """Roll all articles back to an earlier generation."""
-    _show(context.obj, lambda archive: output.ingest(archive.undo(generation)))
-
-
-def _show(run: Run, result_of: Callable[[Archive], Result]) -> None:
-    """Print the result of one call to the collection."""
-    with run.archive() as archive:
-        run.finish(result_of(archive))
+    return output.ingest(open_archive(context).undo(generation))
 
 
 # Asking and listing
-
-Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
-Since = Annotated[str | None, Option(help="Published on or after this date.")]
-Until = Annotated[str | None, Option(help="Published on or before this date.")]
-AsOf = Annotated[str | None, Option(help="Answer from what was published by then.")]
-Question = Annotated[str | None, Argument(help="In your own words.")]
-Queries = Annotated[Path | None, Option(help='JSON lines {"_id", "text"}; one JSON line each.')]
 
 
 @command()
@@ -151,17 +132,27 @@ def ask(
     until: Until = None,
     as_of: AsOf = None,
     queries: Queries = None,
-) -> None:
+) -> Result | None:
     """Answer a question with quotes, or say that the reports do not."""
     filters = filters_of(publisher, since, until, as_of)
-    with context.obj.archive() as archive:
+    archive = open_archive(context)
 
-        def answer(text: str, key: str | None) -> Result:
-            return output.answer(archive.ask(text, filters), key)
+    def answer(text: str, key: str | None) -> Result:
+        given = archive.ask(text, filters)
+        archive.answers.record(given)  # for `why`
+        return output.answer(given, key)
 
-        for_each_question(context.obj, question, queries, answer)
-        if not archive.size().articles:
-            typer.echo("Add reports first: onrecord add FILE...", err=True)
+    result = each_question(question, queries, answer)
+    archive.answers.prune(context.obj.settings.answers.keep_days)
+    if not archive.size().articles:
+        typer.echo("Add reports first: onrecord add FILE...", err=True)
+    return result
+
+
+@command()
+def why(context: Context, answer_id: AnswerId) -> Result:
+    """Show an earlier answer again, and what has changed since."""
+    return output.why(open_archive(context).answers.get(answer_id))
 
 
 @command()
@@ -176,41 +167,34 @@ def search(
     as_of: AsOf = None,
     queries: Queries = None,
     explain: Annotated[bool, Option("--explain", help="Say what makes up each score.")] = False,
-) -> None:
+) -> Result | None:
     """Rank sentences or articles without answering."""
     filters = filters_of(publisher, since, until, as_of)
-    with context.obj.archive() as archive:
+    archive = open_archive(context)
 
-        def rank(text: str, key: str | None) -> Result:
-            ranking = archive.search(text, k, filters)
-            return output.ranking(ranking, k, key, by_article=by == "article", explain=explain)
+    def rank(text: str, key: str | None) -> Result:
+        ranking = archive.search(text, k, filters)
+        return output.ranking(ranking, k, key, by_article=by == "article", explain=explain)
 
-        for_each_question(context.obj, question, queries, rank)
+    return each_question(question, queries, rank)
 
 
 @command()
-def articles(
-    context: Context,
-    removed: Annotated[bool, Option("--removed", help="Those that were removed.")] = False,
-) -> None:
+def articles(context: Context, removed: Removed = False) -> Result:
     """List the articles of the collection."""
-    _show(context.obj, lambda archive: output.articles(archive.articles(retired=removed)))
+    return output.articles(open_archive(context).articles(retired=removed))
 
 
 @command()
-def article(
-    context: Context,
-    article_id: ArticleId,
-    revision: Annotated[int | None, Option(help="An earlier revision.")] = None,
-) -> None:
+def article(context: Context, article_id: ArticleId, revision: Revision = None) -> Result:
     """Show an article with its stored text."""
-    _show(context.obj, lambda archive: output.article(archive.article(article_id, revision)))
+    return output.article(open_archive(context).article(article_id, revision))
 
 
 @command()
-def history(context: Context) -> None:
+def history(context: Context) -> Result:
     """Show the audit log, newest first."""
-    _show(context.obj, lambda archive: output.history(archive.history()))
+    return output.history(open_archive(context).history())
 
 
 @command("evaluate")
@@ -218,21 +202,17 @@ def evaluate_(
     context: Context,
     folder: Annotated[Path, Argument(help="A data set in BEIR's layout.")],
     split: Annotated[str, Option(help="Which qrels/SPLIT.tsv.")] = "test",
-) -> None:
+) -> Result:
     """Measure ranking and declining on a data set, in a collection of its own."""
     from bot.cli.evaluate import collection_name, evaluate  # noqa: PLC0415 - imports scikit-learn
 
-    run: Run = context.obj
-    name = collection_name(folder, run.settings.model.name)
-    opened = run.archive(name, threads=_CORES, create=True)
-    with opened as archive, progress("Indexing") as on_progress:
-        run.finish(evaluate(archive, folder, split, on_progress))
+    name = collection_name(folder, context.obj.settings.model.name)
+    archive = open_archive(context, name, threads=_CORES, create=True)
+    with progress("Indexing") as on_progress:
+        return evaluate(archive, folder, split, on_progress)
 
 
 # Copying and deleting
-
-
-Force = Annotated[bool, Option("--force", help="Replace the file if it exists.")]
 
 
 @command()
@@ -240,39 +220,38 @@ def export(
     context: Context,
     file: Annotated[Path, Argument(help='Where to write, or "-".')],
     force: Force = False,
-) -> None:
+) -> Result | None:
     """Write the articles as JSON lines that `add` reads."""
-    with context.obj.archive() as archive:
-        if str(file) == "-":
-            archive.export(sys.stdout.buffer)
-            return
-        _check_free(file, force=force)
-        draft = Path(f"{file}.draft")
-        try:
-            with draft.open("wb") as stream:
-                count = archive.export(stream)
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
-    document = {"file": str(file), "articles": count}
-    context.obj.finish(Result(document, f"{plural(count, 'article')} in {file}"))
+    archive = open_archive(context)
+    if str(file) == "-":
+        archive.export(sys.stdout.buffer)
+        return None
+    _check_free(file, force=force)
+    draft = Path(f"{file}.draft")
+    try:
+        with draft.open("wb") as stream:
+            count = archive.export(stream)
+        draft.replace(file)
+    finally:
+        draft.unlink(missing_ok=True)
+    return Result({"file": str(file), "articles": count}, f"{plural(count, 'article')} in {file}")
 
 
 @command()
-def backup(context: Context, file: Path, force: Force = False) -> None:
+def backup(context: Context, file: Path, force: Force = False) -> Result:
     """Write a consistent copy of the collection to a file, while it is in use."""
     _check_free(file, force=force)
-    with context.obj.archive() as archive:
-        archive.backup(file)
-        context.obj.finish(_copied(archive, file))
+    archive = open_archive(context)
+    archive.backup(file)
+    return _copied(archive, file)
 
 
 @command()
-def recover(context: Context, file: Path) -> None:
+def recover(context: Context, file: Path) -> Result:
     """Replace everything in the collection with a copy that `backup` wrote."""
-    with context.obj.archive(create=True) as archive:
-        archive.recover(file)
-        context.obj.finish(_copied(archive, file))
+    archive = open_archive(context, create=True)
+    archive.recover(file)
+    return _copied(archive, file)
 
 
 def _check_free(file: Path, *, force: bool) -> None:
@@ -290,20 +269,20 @@ def _copied(archive: Archive, file: Path) -> Result:
 def erase_all(
     context: Context,
     yes: Annotated[str | None, Option(help="The collection's name, to skip the prompt.")] = None,
-) -> None:
+) -> Result:
     """Delete the collection for good: articles, sources, answers and log."""
     name = context.obj.settings.collection
-    with context.obj.archive() as archive:
-        try:
-            content = f"its {plural(archive.size().articles, 'article')}"
-        except StoreDamagedError:
-            content = "all that is left in it"
-        prompt = f"Type “{name}” to delete it with {content} for good"
-        typed = typer.prompt(prompt, err=True) if yes is None else yes
-        if typed != name:
-            raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
-        archive.erase()
-    context.obj.finish(Result({"erased": name}, f"“{name}” is deleted."))
+    archive = open_archive(context)
+    try:
+        content = f"its {plural(archive.size().articles, 'article')}"
+    except StoreDamagedError:
+        content = "all that is left in it"
+    prompt = f"Type “{name}” to delete it with {content} for good"
+    typed = typer.prompt(prompt, err=True) if yes is None else yes
+    if typed != name:
+        raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
+    archive.erase()
+    return Result({"erased": name}, f"“{name}” is deleted.")
 
 
 # Serving
@@ -337,11 +316,11 @@ def demo(
 
 
 @command()
-def doctor(context: Context) -> None:
+def doctor(context: Context) -> Result:
     """Check settings, model, collections, disk, token and permissions; say what to fix."""
     from bot.cli.doctor import examine  # noqa: PLC0415 - imports discord.py
 
-    context.obj.finish(examine(context.obj.settings, context.obj.encoder()))
+    return examine(context.obj.settings, context.obj.encoder())
 
 
 def main() -> None:

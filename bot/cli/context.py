@@ -1,12 +1,10 @@
-"""What the commands of `onrecord` share: global options, the collection, progress, and output."""
+"""What the commands of `onrecord` share: global options, the collection, progress and input."""
 
 from __future__ import annotations
 
-import json
 import logging
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -22,25 +20,11 @@ from rich.progress import TextColumn
 from typer import Context, Option
 from typer.core import TyperCommand
 
-from bot.cli.output import Result
+import index
+from bot.cli.output import Result, to_json
 from bot.collections import Collections
 from bot.settings import Settings, load
-from index import (
-    Archive,
-    Filters,
-    InputError,
-    OnRecordError,
-    Progress,
-    ProgressCallback,
-    QuestionError,
-    SentenceTransformerEncoder,
-    SettingsError,
-    parse_moment,
-    prepare_process,
-)
 
-FAILED, USAGE = 1, 2  # exit statuses
-ResultOf = Callable[[str, str | None], Result]
 _DEFAULT_COLLECTION = Settings.model_fields["collection"].default
 
 
@@ -59,60 +43,49 @@ class Run:
         """The settings, read at first use so that `--help` works without them."""
         return load(data=self.data, collection=self.collection, config=self.config)
 
-    def encoder(self, threads: int | None = None) -> SentenceTransformerEncoder:
+    def encoder(self, threads: int | None = None) -> index.SentenceTransformerEncoder:
         """The encoder of the settings; its model is loaded at first use."""
-        prepare_process()
+        index.prepare_process()
         model = self.settings.model
-        return SentenceTransformerEncoder(model.name, threads=threads or model.threads)
-
-    @contextmanager
-    def archive(
-        self, name: str | None = None, *, threads: int | None = None, create: bool = False
-    ) -> Iterator[Archive]:
-        """Open this run's collection; only the default one is created without `create`."""
-        name = name or self.settings.collection
-        with closing(Collections(self.settings, self.encoder(threads))) as collections:
-            yield collections.open(name, create=create or name == _DEFAULT_COLLECTION)
-
-    def finish(self, result: Result) -> None:
-        """Print a result; the exit status says whether something failed."""
-        typer.echo(_json(result.document) if self.as_json else result.text)
-        if result.failed:
-            raise typer.Exit(FAILED)
+        return index.SentenceTransformerEncoder(model.name, threads=threads or model.threads)
 
 
 class Command(TyperCommand):
-    """A command that also takes the global options, and reports an error as one sentence."""
+    """A command that takes the global options too, prints its result and explains its errors."""
 
     def get_params(self, ctx: Any) -> list[Any]:
-        return [*super().get_params(ctx), *_shared(ctx)]
+        return [*super().get_params(ctx), *_global_params(ctx)]
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        values = {option.name: ctx.params.pop(option.name) for option in _shared(ctx)}
+        values = {option.name: ctx.params.pop(option.name) for option in _global_params(ctx)}
         if not ctx.resilient_parsing:  # as shell completion does, without a Run
             ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
         return rest
 
-    def invoke(self, ctx: Any) -> Any:
-        level = logging.DEBUG if ctx.obj.debug else logging.WARNING
-        logging.basicConfig(level=level, stream=sys.stderr)
+    def invoke(self, ctx: Any) -> None:
+        run: Run = ctx.obj
+        logging.basicConfig(level=logging.DEBUG if run.debug else logging.WARNING)
         try:
-            return super().invoke(ctx)
+            result: Result | None = super().invoke(ctx)
         except (typer.Exit, typer.Abort, typer.BadParameter, BrokenPipeError):
             raise
         except Exception as error:
-            if ctx.obj.debug:
+            if run.debug:
                 raise
             sentence = str(error)
-            if not isinstance(error, OnRecordError | OSError):
+            if not isinstance(error, index.OnRecordError | OSError):
                 sentence = f"unexpected error ({error!r}); run it again with --debug."
             typer.echo(f"onrecord: {sentence}", err=True)
-            usage = isinstance(error, SettingsError | QuestionError)
-            raise typer.Exit(USAGE if usage else FAILED) from None
+            usage = isinstance(error, index.SettingsError | index.QuestionError)
+            raise typer.Exit(2 if usage else 1) from None
+        if result:
+            typer.echo(to_json(result.document) if run.as_json else result.text)
+            if result.failed:
+                raise typer.Exit(1)
 
 
-def _shared(context: Any) -> list[Any]:
+def _global_params(context: Any) -> list[Any]:
     """The options of `onrecord` itself that its commands take too: the fields of Run."""
     names = {field.name for field in fields(Run)}
     return [option for option in context.parent.command.params if option.name in names]
@@ -152,19 +125,27 @@ def _global_options(
     context.obj = Run(data, collection, config, as_json, debug)
 
 
+def open_archive(
+    context: Context, name: str | None = None, *, threads: int | None = None, create: bool = False
+) -> index.Archive:
+    """Open a collection until the command ends; without `create` only the default one is made."""
+    run: Run = context.obj
+    name = name or run.settings.collection
+    collections = Collections(run.settings, run.encoder(threads))
+    context.call_on_close(collections.close)
+    return collections.open(name, create=create or name == _DEFAULT_COLLECTION)
+
+
 @contextmanager
-def progress(description: str) -> Iterator[ProgressCallback | None]:
+def progress(description: str) -> Iterator[index.ProgressCallback]:
     """Show a progress bar on a terminal, and nothing elsewhere."""
     console = Console(stderr=True, emoji=False)
-    if not console.is_terminal:
-        yield None
-        return
-    title = TextColumn("{task.fields[title]}", markup=False)
-    columns = [*ProgressBar.get_default_columns(), title]
-    with ProgressBar(*columns, console=console, transient=True) as bar:
+    columns = [*ProgressBar.get_default_columns(), TextColumn("{task.fields[title]}", markup=False)]
+    silent = not console.is_terminal
+    with ProgressBar(*columns, console=console, transient=True, disable=silent) as bar:
         task = bar.add_task(description, total=None, title="")
 
-        def update(state: Progress) -> None:
+        def update(state: index.Progress) -> None:
             completed = state.articles or state.sentences
             bar.update(task, completed=completed, total=state.total, title=state.title[:40])
 
@@ -173,58 +154,58 @@ def progress(description: str) -> Iterator[ProgressCallback | None]:
 
 def filters_of(
     publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
-) -> Filters:
+) -> index.Filters:
     """The filters of a question; dates are ISO 8601 or in words."""
     today = datetime.now(UTC).date()
-    ends = parse_moment(until, today, last=True), parse_moment(as_of, today, last=True)
-    return Filters(tuple(publishers or ()), parse_moment(since, today), *ends)
+    ends = index.parse_moment(until, today, last=True), index.parse_moment(as_of, today, last=True)
+    return index.Filters(tuple(publishers or ()), index.parse_moment(since, today), *ends)
 
 
-class _Query(BaseModel, coerce_numbers_to_str=True):
+class Query(BaseModel, coerce_numbers_to_str=True):
+    """A line of a file of queries, in BEIR's layout."""
+
     key: str | None = Field(default=None, alias="_id")
     text: str = ""
+    metadata: dict[str, Any] = {}
 
 
-def for_each_question(
-    run: Run, question: str | None, queries: Path | None, result_of: ResultOf
-) -> None:
-    """Print the result of a question, or a JSON line for each query in a file, in order.
+def each_question(
+    question: str | None, queries: Path | None, result_of: Callable[[str, str | None], Result]
+) -> Result | None:
+    """The result of a question; or print a JSON line for each query of a file, in order.
 
     `result_of` is called with a question and the id of its query. A query that fails gets a line
     that says why.
     """
     if queries is None:
         if question is None:
-            raise QuestionError("Ask a question, or name a file of them with --queries.")
-        run.finish(result_of(question, None))
-        return
+            raise index.QuestionError("Ask a question, or name a file of them with --queries.")
+        return result_of(question, None)
     failed = False
     for number, line in read_lines(queries):
-        key = None
+        query = Query()
         try:
-            query = _Query.model_validate_json(line)
-            key = query.key
-            document = result_of(query.text, key).document
-        except (ValidationError, OnRecordError) as error:
+            query = Query.model_validate_json(line)
+            document = result_of(query.text, query.key).document
+        except (ValidationError, index.OnRecordError) as error:
             sentence = str(error)
             if isinstance(error, ValidationError):
                 sentence = f'Line {number} is not of the form {{"_id": …, "text": "…"}}.'
-            document, failed = {"id": key, "error": sentence}, True
-        typer.echo(_json(document))
+            document, failed = {"id": query.key, "error": sentence}, True
+        typer.echo(to_json(document))
     if failed:
-        raise typer.Exit(FAILED)
+        raise typer.Exit(1)
+    return None
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, with their numbers; raises InputError."""
+    """The lines of a UTF-8 file that are not blank, with their numbers.
+
+    Raises:
+        InputError, OSError: the file is not UTF-8, or cannot be read.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}).") from error
     except UnicodeDecodeError as error:
-        raise InputError(f"{path} is not UTF-8 text.") from error
+        raise index.InputError(f"{path} is not UTF-8 text.") from error
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
-
-
-def _json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False)

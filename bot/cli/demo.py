@@ -28,7 +28,6 @@ The reports of the Hallow Dam story are in. Type `/ask` and a question, for exam
 - Who won the election?
 
 Reply to an answer to ask a follow-up; `/help` says what else there is."""
-_COLLECTION = "sample"
 _REPLY_TIMEOUT_S = 60.0
 _TICK_S = 1.0
 
@@ -40,11 +39,11 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
         SettingsError: the port is taken.
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
-        settings = Settings(data=Path(folder), discord=Discord(collections={"*": _COLLECTION}))
+        settings = Settings(data=Path(folder), discord=Discord(collections={"*": "sample"}))
         collections = Collections(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
-            collections.open(_COLLECTION).add([str(sample)], actor="demo")
+            collections.open("sample").add([str(sample)], actor="demo")
         asyncio.run(_serve(OnRecord(collections, settings), port=port, browser=browser))
 
 

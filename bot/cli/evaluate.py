@@ -13,24 +13,23 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, Field, ValidationError
-from scipy.stats import bootstrap
+from pydantic import BaseModel
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from bot.cli.context import read_lines
+from bot.cli.context import Query, read_lines
 from bot.cli.output import Result
 from bot.views.text import failure_line
 from index import Archive, Article, InputError, ProgressCallback, Ranking, Sentence
 
 _DEPTH = 10
 _GOLD_OVERLAP = 0.8  # of the shorter of two sentences: our splits and the gold ones differ a little
-_RESAMPLES = 1_000
-_Row = TypeVar("_Row", bound=BaseModel)
+_Row = TypeVar("_Row")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +52,7 @@ class Question:
     answerable: bool | None
 
 
-class _QueryRow(BaseModel):
-    key: str = Field(alias="_id")
-    text: str
-    metadata: dict[str, Any] = {}
-
-
-class _EvidenceRow(BaseModel):
+class _Gold(BaseModel):
     query_id: str
     article_id: str
     text: str
@@ -71,57 +64,51 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
     Raises:
         InputError: the folder is not in this layout, or none of its questions is judged.
     """
-    grades = _grades(folder / "qrels" / f"{split}.tsv")
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    wanted = "a query id, an article id and a whole number, separated by tabs"
+    for query_id, article_id, grade in _parsed(folder / "qrels" / f"{split}.tsv", _grade, wanted):
+        if grade > 0:  # some sets also list what was judged irrelevant
+            grades[query_id][article_id] = grade
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     gold_file = folder / "evidence.jsonl"
-    for gold in _rows(gold_file, _EvidenceRow) if gold_file.exists() else ():
+    wanted = "a JSON object with query_id, article_id and text"
+    gold_rows = _parsed(gold_file, _Gold.model_validate_json, wanted) if gold_file.exists() else ()
+    for gold in gold_rows:
         article, text = articles.get(gold.article_id), gold.text.strip()
         if article and (start := article.text.find(text)) >= 0:
             evidence[gold.query_id].append(Evidence(gold.article_id, start, start + len(text)))
     questions = []
-    for query in _rows(folder / "queries.jsonl", _QueryRow):
-        answerable = query.metadata.get("answerable")
-        if query.key in grades or answerable is False:
-            judged = grades.get(query.key, {}), tuple(evidence[query.key])
-            questions.append(Question(query.key, query.text, *judged, answerable))
+    wanted = "a JSON object with _id and text, and metadata if there is any"
+    for query in _parsed(folder / "queries.jsonl", Query.model_validate_json, wanted):
+        key, answerable = query.key or "", query.metadata.get("answerable")
+        if key in grades or answerable is False:
+            judged = grades.get(key, {}), tuple(evidence[key])
+            questions.append(Question(key, query.text, *judged, answerable))
     if not questions:
         raise InputError(f"{folder}/qrels/{split}.tsv judges no question of queries.jsonl.")
     return questions
 
 
-def _grades(path: Path) -> dict[str, dict[str, int]]:
-    """Grades above 0 by query and article; some sets also list what was judged irrelevant."""
-    grades: dict[str, dict[str, int]] = defaultdict(dict)
+def _parsed(path: Path, parse: Callable[[str], _Row], wanted: str) -> Iterator[_Row]:
     for number, line in read_lines(path):
+        if path.suffix == ".tsv" and number == 1:
+            continue  # the names of the columns
         try:
-            query_id, article_id, grade = line.split("\t")
-            if int(grade) > 0:
-                grades[query_id][article_id] = int(grade)
+            yield parse(line)
         except ValueError as error:
-            if number > 1:  # the first line names the columns
-                wanted = "a query id, an article id and a whole number, separated by tabs"
-                raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
-    return dict(grades)
-
-
-def _rows(path: Path, model: type[_Row]) -> Iterator[_Row]:
-    """The rows of a file of JSON lines."""
-    for number, line in read_lines(path):
-        try:
-            yield model.model_validate_json(line)
-        except ValidationError as error:
-            names = ", ".join(field.alias or name for name, field in model.model_fields.items())
-            wanted = f"a JSON object with {names}"
             raise InputError(f"{path}, line {number}: it must be {wanted}.") from error
+
+
+def _grade(line: str) -> tuple[str, str, int]:
+    query_id, article_id, grade = line.split("\t")
+    return query_id, article_id, int(grade)
 
 
 def collection_name(folder: Path, model: str) -> str:
     """The name of a data set's collection: its folder, and a hash of its corpus and the encoder."""
-    with _corpus(folder).open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256")
-    digest.update(model.encode())
+    digest = hashlib.sha256(_corpus(folder).read_bytes() + model.encode()).hexdigest()
     plain = re.sub(r"[^\w-]+", "-", folder.resolve().name)
-    return f"evaluate-{plain}-{digest.hexdigest()[:8]}"
+    return f"evaluate-{plain}-{digest[:8]}"
 
 
 def _corpus(folder: Path) -> Path:
@@ -139,8 +126,7 @@ def evaluate(
 
     `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold sentences if there are any,
     else over articles; `answered@5%` is the share of answerable questions answered when 5 % of the
-    unanswerable ones are. What the data set has no judgements for is missing. NAME_interval
-    is a 95 % interval by the percentile bootstrap over questions (Efron 1979).
+    unanswerable ones are. What the data set has no judgements for is missing.
 
     Raises:
         InputError: the folder is not in this layout, or none of its questions is judged.
@@ -155,19 +141,16 @@ def evaluate(
     started = time.perf_counter()
     rankings = [archive.search(question.text) for question in questions]
     seconds = (time.perf_counter() - started) / len(questions)
-    document = {
-        "dataset": folder.name,
-        "queries": len(questions),
-        **_figures(questions, rankings),
-        "seconds_per_query": round(seconds, 4),
-    }
-    lines = [f"{name:>28}  {value}" for name, value in document.items()]
+    document: dict[str, Any] = {"dataset": folder.name, "queries": len(questions)}
+    figures = {**_figures(questions, rankings), "seconds_per_query": seconds}
+    document |= {name: round(value, 4) for name, value in figures.items()}
+    lines = [f"{name:>20}  {value}" for name, value in document.items()]
     lines += [f"Failed: {failure_line(failure)}" for failure in failed]
     return Result(document, "\n".join(lines), failed=bool(failed))
 
 
-def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, Any]:
-    """All figures that the judgements allow, each with its interval."""
+def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, float]:
+    """All figures that the judgements allow."""
     values: dict[str, list[float]] = defaultdict(list)
     confidences: dict[bool | None, list[float]] = defaultdict(list)
     has_evidence = any(question.evidence for question in questions)
@@ -187,34 +170,16 @@ def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict
         if question.evidence or not has_evidence:
             first = min(ranks, default=_DEPTH + 1)
             values["mrr@10"].append(1 / first if first <= _DEPTH else 0)
-    figures: dict[str, Any] = {}
-    for name, sample in values.items():
-        figures |= _estimate(name, np.mean, sample)
-    if confidences[True] and confidences[False]:
-        figures |= _estimate("decline_auroc", auroc, confidences[True], confidences[False])
-        figures |= _estimate("answered@5%", answered_at, confidences[True], confidences[False])
+    figures = {name: float(np.mean(sample)) for name, sample in values.items()}
+    answerable, unanswerable = confidences[True], confidences[False]
+    if answerable and unanswerable:
+        figures["decline_auroc"] = auroc(answerable, unanswerable)
+        figures["answered@5%"] = answered_at(answerable, unanswerable)
     return figures
 
 
 def _recall(ranks: Sequence[int], relevant: int) -> float:
     return sum(rank <= _DEPTH for rank in ranks) / relevant
-
-
-def _estimate(
-    name: str, figure: Callable[..., float], *samples: Sequence[float]
-) -> dict[str, float | list[float]]:
-    """A figure of one or more samples, and its interval; the same each time."""
-    arrays = [np.asarray(sample, dtype=np.float64) for sample in samples]
-    value = float(figure(*arrays))
-    low = high = value
-    if min(map(len, arrays)) > 1:  # one value alone has nothing to be drawn from
-        low, high = bootstrap(
-            arrays, figure, n_resamples=_RESAMPLES, method="percentile", vectorized=False, rng=0
-        ).confidence_interval
-    return {
-        name: round(value, 4),
-        f"{name}_interval": [round(float(low), 4), round(float(high), 4)],
-    }
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
@@ -238,12 +203,11 @@ def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: flo
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
     """The rank at which each gold sentence that was retrieved first appears."""
-    ranks = []
-    for gold in question.evidence:
-        for rank, sentence in enumerate(sentences, 1):
-            shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
-            shorter = min(sentence.end - sentence.start, gold.end - gold.start)
-            if sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter:
-                ranks.append(rank)
-                break
-    return ranks
+    first: dict[int, int] = {}
+    ranked = enumerate(sentences, 1)
+    for (rank, sentence), (number, gold) in product(ranked, enumerate(question.evidence)):
+        shared = min(sentence.end, gold.end) - max(sentence.start, gold.start)
+        shorter = min(sentence.end - sentence.start, gold.end - gold.start)
+        if sentence.article_id == gold.article_id and shared >= _GOLD_OVERLAP * shorter:
+            first.setdefault(number, rank)
+    return [*first.values()]

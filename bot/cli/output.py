@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from datetime import date
 from typing import Any
 
 from typer import style
 
-from bot.views.text import KINDS, format_day, outcomes, plural, speaker_line, story_line
-from index import (
-    READABLE_SUFFIXES,
-    Answer,
-    Article,
-    CitedQuote,
-    HistoryEvent,
-    IngestResult,
-    Ranking,
-    Sentence,
-    Source,
-)
+import index
+from bot.views.text import format_day, outcomes, plural, speaker_line, story_line
 
 _MAX_LISTED = 20
 _LEAST_SHOWN = 0.05  # a feature that adds less to a score, of about 1 to 10, explains nothing
-# The fields that scripts rely on, in order.
-_CHANGE = "article_id title sentences"
-_SENTENCE = "article_id sentence_id start end text"
-_ARTICLE = "publisher author published url language source revision retired guessed"
-_SOURCE = "kind every paused checked succeeded failures failing_since error"
-_QUOTE = "citation speaker act also change"
-_EVENT = "generation at actor action note articles titles"
+_INDENT = " " * 13
 _LABELS = {"publisher": "publisher", "author": "by", "published": "published", "url": "address"}
-_FEATURES = {
-    "cover": "shares the question's words",
-    "clause_bm25": "shares words together with its neighbours",
-    "clause_dense": "has the question's meaning",
-    "article_dense": "its report is about this",
-    "publisher": "the publisher named",
-    "day": "the day named",
-    "gives": "gives the kind of thing asked for",
-    "first": "early in its report",
-    "length": "its length",
-    "asks": "is a question itself",
-    "unfinished": "is a caption or headline",
-    "same_article": "its report already ranks higher",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,61 +29,53 @@ class Result:
     failed: bool = False
 
 
-def ingest(outcome: IngestResult, *, dry_run: bool = False, skipped: int | None = None) -> Result:
-    """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do.
+def to_json(document: Mapping[str, Any]) -> str:
+    """One line of JSON."""
+    return json.dumps(document, ensure_ascii=False)
 
-    `skipped` counts the files in folders that no reader takes; None if they were not counted.
-    """
-    document = {
-        "generation": outcome.generation,
-        **{kind: _each(getattr(outcome, kind), _CHANGE) for kind in KINDS},
-        **_fields(outcome, "unchanged embedded"),
-        "failed": _each(outcome.failed, "source error"),
-        "seconds": round(outcome.seconds, 3),
-    }
+
+def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
+    """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do."""
+    document = _record(outcome, without="sources") | {"seconds": round(outcome.seconds, 3)}
     lines = []
     for heading, detail, items in outcomes(outcome, dry_run=dry_run):
         lines += [f"{heading}{detail}", *(f"  {item}" for item in items[:_MAX_LISTED])]
         lines += [f"  … and {len(items) - _MAX_LISTED:,} more"] * (len(items) > _MAX_LISTED)
-    if skipped is not None:
-        document["skipped"] = skipped
-    if skipped:
-        endings = ", ".join(sorted(READABLE_SUFFIXES))
-        lines.append(f"Skipped {plural(skipped, 'file')} in folders: none ends in {endings}")
+    if outcome.skipped:
+        endings = ", ".join(sorted(index.READABLE_SUFFIXES))
+        skipped = plural(outcome.skipped, "file")
+        lines.append(f"Skipped {skipped} in folders: none ends in {endings}")
     return Result(document, "\n".join(lines) or "Nothing new.", failed=bool(outcome.failed))
 
 
-def answer(given: Answer, query_id: str | None = None) -> Result:
+def answer(given: index.Answer, query_id: str | None = None) -> Result:
     """An answer or a decline."""
     document: dict[str, Any] = {} if query_id is None else {"id": query_id}
     document |= {
-        **_fields(given, "answer_id question status"),
+        "answer_id": given.answer_id,
+        "question": given.question,
+        "status": given.status,
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [
-            {"number": citation.number, **_article(citation.article)}
-            | {"independent_of": [*citation.independent_of]}
+            {"number": citation.number, "independent_of": [*citation.independent_of]}
+            | _article(citation.article)
             for citation in given.citations
         ],
-        "agreement": None,
+        "agreement": _plain(given.agreement),
         "independent": given.independent,
-        "news": given.news and _fields(given.news, "since reports"),
+        "news": _plain(given.news),
         "generation": given.generation,
     }
-    if given.agreement:
-        sides = [
-            {"quotes": [*side.quotes]} | ({"speaker": side.speaker} if side.speaker else {})
-            for side in given.agreement.sides
-        ]
-        document["agreement"] = {"kind": given.agreement.kind, "sides": sides}
-    if given.reason:
-        document["reason"] = given.reason
-    if given.closest:
-        document["closest"] = _quote(given.closest)
+    for side in document["agreement"]["sides"] if given.agreement else ():
+        if side["speaker"] is None:
+            del side["speaker"]
+    optional = {"reason": given.reason, "closest": given.closest and _quote(given.closest)}
+    document |= {name: value for name, value in optional.items() if value}
     return Result(document, "\n".join(_answer_lines(given)))
 
 
-def _answer_lines(given: Answer) -> Iterator[str]:
+def _answer_lines(given: index.Answer) -> Iterator[str]:
     yield style(given.question, bold=True) + "\n"
     if given.reason:
         yield given.reason
@@ -132,48 +95,57 @@ def _answer_lines(given: Answer) -> Iterator[str]:
     yield style(f"answer {given.answer_id}", dim=True)
 
 
+def why(logged: index.LoggedAnswer) -> Result:
+    """An answer given earlier, and which of its articles were updated or removed since."""
+    again = answer(logged.answer)
+    document = {
+        **again.document,
+        "filters": _plain(logged.answer.filters),
+        "scores": [*logged.answer.scores],
+        "at": logged.at.isoformat(),
+        "updated": [_article(shown) for shown in logged.updated],
+        "removed": [_article(shown) for shown in logged.removed],
+    }
+    lines = [f"Updated since: {_source_line(shown)}" for shown in logged.updated]
+    lines += [f"Removed since: {_source_line(shown)}" for shown in logged.removed]
+    since = "\n".join(lines) or "None of its reports has changed since."
+    return Result(document, f"{again.text}\n\nAnswered on {format_day(logged.at)}.\n{since}")
+
+
 def ranking(
-    ranked: Ranking, k: int, query_id: str | None, *, by_article: bool, explain: bool
+    ranked: index.Ranking, k: int, query_id: str | None, *, by_article: bool, explain: bool
 ) -> Result:
     """The first k sentences or articles; `explain` adds what each feature adds to a score."""
-    scored: list[tuple[Article | Sentence, float]] = (
-        [*ranked.by_article()]
-        if by_article
-        else [*zip(ranked.sentences, ranked.scores.tolist(), strict=True)]
-    )
+    scored: list[tuple[dict[str, Any], str, float]]
+    if by_article:
+        ranks = ranked.by_article()[:k]
+        scored = [({"article_id": shown.article_id}, shown.title, score) for shown, score in ranks]
+    else:
+        pairs = zip(ranked.sentences[:k], ranked.scores[:k].tolist(), strict=True)
+        scored = [(_record(sentence), sentence.text, score) for sentence, score in pairs]
     features = ranked.contributions() if explain and not by_article else {}
     results, lines = [], []
-    for rank, (item, score) in enumerate(scored[:k], 1):
-        row = {"rank": rank, "score": round(score, 6)}
-        results.append(row | _fields(item, "article_id" if by_article else _SENTENCE))
-        lines.append(f"{rank:>3}  {score:>6.2f}  {item.article_id}")
-        text = item.text if isinstance(item, Sentence) else item.title
-        lines.append(textwrap.indent(text, " " * 13))
+    for rank, (item, text, score) in enumerate(scored, 1):
+        results.append({"rank": rank, "score": round(score, 6), **item})
+        lines += [f"{rank:>3}  {score:>6.2f}  {item['article_id']}", textwrap.indent(text, _INDENT)]
         if features:
-            parts = {name: float(values[rank - 1]) for name, values in features.items()}
             # Adding 0.0 turns -0.0 into 0.0.
-            results[-1]["features"] = {name: round(part, 4) + 0.0 for name, part in parts.items()}
-            lines.append(style(" " * 13 + _in_words(parts), dim=True))
+            parts = {name: round(float(part[rank - 1]), 4) + 0.0 for name, part in features.items()}
+            results[-1]["features"] = parts
+            largest = sorted(parts.items(), key=lambda item: -abs(item[1]))
+            words = [f"{name} {part:+.2f}" for name, part in largest if abs(part) >= _LEAST_SHOWN]
+            lines.append(style(_INDENT + ", ".join(words), dim=True))
     return Result({"id": query_id, "results": results}, "\n".join(lines))
 
 
-def _in_words(parts: Mapping[str, float]) -> str:
-    """What makes up a score, the largest parts first."""
-    return ", ".join(
-        f"{part:+.2f} {_FEATURES.get(name, name)}"
-        for name, part in sorted(parts.items(), key=lambda item: -abs(item[1]))
-        if abs(part) >= _LEAST_SHOWN
-    )
-
-
-def articles(listed: Sequence[Article]) -> Result:
+def articles(listed: Sequence[index.Article]) -> Result:
     """A list of articles."""
     lines = [f"{article.article_id}  {_source_line(article)}" for article in listed]
     lines.append(style(plural(len(listed), "article"), dim=True))
     return Result({"articles": [_article(article) for article in listed]}, "\n".join(lines))
 
 
-def article(shown: Article) -> Result:
+def article(shown: index.Article) -> Result:
     """A stored article with its text and what is known about it."""
     state = ", removed" if shown.retired else ""
     lines = [style(shown.title, bold=True), f"{shown.article_id}, revision {shown.revision}{state}"]
@@ -183,32 +155,30 @@ def article(shown: Article) -> Result:
             text = format_day(value) if isinstance(value, date) else value
             lines.append(f"{label}: {text}{guessed}")
     lines += [_notice_line(shown)] if shown.notice else []
-    document = _fields(shown, "article_id title text") | _article(shown)
-    return Result(document, "\n".join([*lines, "", shown.text]))
+    return Result(_article(shown) | {"text": shown.text}, "\n".join([*lines, "", shown.text]))
 
 
-def notice(shown: Article) -> Result:
+def notice(shown: index.Article) -> Result:
     """An article's new correction or retraction."""
     return Result(_article(shown), _notice_line(shown))
 
 
-def sources(listed: Sequence[Source], *, shown: Sequence[Source]) -> Result:
-    """Where articles come from and how that went; the text has only the sources `shown`."""
-    lines = []
-    for source in shown:
+def sources(listed: Sequence[index.Source]) -> Result:
+    """Where articles come from and how that went."""
+    rows, lines = [], []
+    for source in listed:
+        rows.append({"source": source.uri, **_record(source, without="uri reported")})
         every = f"every {plural(source.every, 'minute')}" if source.every else "on reindex"
         read = f", last read {format_day(source.succeeded)}" if source.succeeded else ""
         lines.append(f"{source.uri}  ({source.kind}, {'paused' if source.paused else every}{read})")
         if source.failures:
             failed = style(f"failed {plural(source.failures, 'time')}", fg="red")
             lines.append(f"  {failed}: {source.error or ''}")
-    if not listed:
-        lines.append("No sources yet: add some with `onrecord add` or `onrecord sources --add`.")
-    rows = [{"source": source.uri, **_fields(source, _SOURCE)} for source in listed]
-    return Result({"sources": rows}, "\n".join(lines))
+    nothing = "No sources yet: add some with `onrecord add` or `onrecord sources --add`."
+    return Result({"sources": rows}, "\n".join(lines) or nothing)
 
 
-def history(events: Sequence[HistoryEvent]) -> Result:
+def history(events: Sequence[index.HistoryEvent]) -> Result:
     """The audit log, a line for each generation."""
     lines = []
     for event in events:
@@ -217,44 +187,39 @@ def history(events: Sequence[HistoryEvent]) -> Result:
         parts = (event.actor, event.action, counts, titles, event.note)
         text = "  ".join(part for part in parts if part)
         lines.append(f"{event.generation:>6}  {event.at:%Y-%m-%d %H:%M}  {text}")
-    return Result({"events": _each(events, _EVENT)}, "\n".join(lines) or "Nothing has changed yet.")
+    return Result({"events": _plain(events)}, "\n".join(lines) or "Nothing has changed yet.")
 
 
-def _source_line(shown: Article) -> str:
+def _source_line(shown: index.Article) -> str:
     """Publisher, date and title."""
     day = format_day(shown.published) if shown.published else None
     return ", ".join(part for part in (shown.publisher, day, shown.title) if part)
 
 
-def _notice_line(shown: Article) -> str:
+def _notice_line(shown: index.Article) -> str:
     """What is wrong with an article, and since when that is known."""
     notice = shown.notice
     return f"{notice.kind} {format_day(notice.at)}: {notice.note}" if notice else ""
 
 
-def _article(shown: Article) -> dict[str, Any]:
-    return {
-        **_fields(shown, f"article_id title {_ARTICLE}"),
-        "notice": shown.notice and _fields(shown.notice, "kind note at actor"),
-    }
+def _article(shown: index.Article) -> dict[str, Any]:
+    return _record(shown, without="text id_given")
 
 
-def _quote(cited: CitedQuote) -> dict[str, Any]:
-    return _fields(cited.quote, "text article_id start end") | _fields(cited, _QUOTE)
+def _quote(cited: index.CitedQuote) -> dict[str, Any]:
+    return _record(cited.quote) | _record(cited, without="quote")
 
 
-def _each(records: Sequence[object], names: str) -> list[dict[str, Any]]:
-    return [_fields(record, names) for record in records]
+def _record(record: Any, without: str = "") -> dict[str, Any]:
+    """The fields of a record as JSON values, but for those named."""
+    names = [field.name for field in fields(record) if field.name not in without.split()]
+    return {name: _plain(getattr(record, name)) for name in names}
 
 
-def _fields(record: object, names: str) -> dict[str, Any]:
-    """Some attributes of a record as JSON values: times in ISO 8601, tuples as lists."""
-    return {name: _plain(getattr(record, name)) for name in names.split()}
-
-
-def _plain(value: object) -> object:
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: records as objects, times in ISO 8601, tuples as lists."""
+    if is_dataclass(value):
+        return _record(value)
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, Mapping):
-        return dict(value)
-    return list(value) if isinstance(value, tuple) else value
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

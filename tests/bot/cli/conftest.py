@@ -9,8 +9,6 @@ import pytest
 from support.fakes import FakeEncoder
 from support.shell import ROWS, Shell
 
-from bot.cli import context
-
 
 @pytest.fixture
 def run(
@@ -19,7 +17,7 @@ def run(
     monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
     for name in ("ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(context, "SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("index.SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
     return Shell(tmp_path / "data", monkeypatch, capsys)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import IO
 
@@ -14,11 +17,11 @@ from support.answers import answer_of
 from support.shell import ROWS, Shell
 
 from bot.cli import app, output
-from index import Archive
+from index import CATALOGUE, Archive
 
 COMMANDS = (
     "demo bot add reindex articles article remove restore ask search evaluate history backup"
-    " recover doctor sources undo export correct retract erase-all"
+    " recover doctor sources undo export correct retract erase-all why"
 )
 
 
@@ -84,31 +87,17 @@ def test_python_m_bot_runs_the_command() -> None:
     assert completed.stdout.split() == ["--removed"]
 
 
-def test_add_reports_what_it_did(run: Shell) -> None:
-    """`add --json` has exactly the promised fields, and given ids are kept."""
-    result = run.json("add", "-", stdin="\n".join(map(json.dumps, ROWS)).encode())
-    assert {"generation", "added", "updated", "unchanged", "failed", "seconds"} <= set(result)
-    assert [row["article_id"] for row in result["added"]] == ["dam", "cup"]
-    assert result["added"][0] == {"article_id": "dam", "title": "Gate fails", "sentences": 2}
-
-
 def test_bad_rows_fail_alone(run: Shell) -> None:
-    """A row without text is listed with its line and a sentence; the rest goes in; status 1."""
+    """`add` lists what it added, by the ids given, and what failed, each with its line."""
     rows = [json.dumps(ROWS[0]), '{"id": "x", "title": "No text"}', "not json", json.dumps(ROWS[1])]
     result = run.json("add", "-", stdin="\n".join(rows).encode(), status=1)
-    assert len(result["added"]) == 2
-    assert [row["source"] for row in result["failed"]] == [
-        "standard input, line 2",
-        "standard input, line 3",
-    ]
+    fields = "generation added updated restored removed unchanged failed embedded seconds skipped"
+    assert result.keys() == {*fields.split()}
+    assert [row["article_id"] for row in result["added"]] == ["dam", "cup"]
+    assert result["added"][0] == {"article_id": "dam", "title": "Gate fails", "sentences": 2}
+    sources = [row["source"] for row in result["failed"]]
+    assert sources == ["standard input, line 2", "standard input, line 3"]
     assert all(row["error"].endswith(".") for row in result["failed"])
-
-
-def test_an_article_is_stored_verbatim(stocked: Shell) -> None:
-    """`article --json` gives the stored text, revision and byline."""
-    stored = stocked.json("article", "dam")
-    assert stored["text"] == ROWS[0]["text"]
-    assert (stored["revision"], stored["retired"], stored["publisher"]) == (1, False, "Northwire")
 
 
 def test_ask_quotes_are_slices_of_the_stored_text(stocked: Shell) -> None:
@@ -123,20 +112,38 @@ def test_ask_quotes_are_slices_of_the_stored_text(stocked: Shell) -> None:
         assert quote["citation"] in [row["number"] for row in given["citations"]]
 
 
-def test_ask_again_has_the_same_id(stocked: Shell) -> None:
-    """The same question on the same generation has the same answer id; a change makes another."""
+def test_an_answer_is_shown_again(stocked: Shell) -> None:
+    """`why` repeats what `ask` printed, and says which of its reports were removed since."""
+    given = stocked.json("ask", "Which gate failed?")
+    again = stocked.json("why", given["answer_id"])
+    assert given.items() <= again.items()
+    assert (again["updated"], again["removed"]) == ([], [])
+    assert "None of its reports has changed since." in stocked("why", given["answer_id"])
+    stocked("remove", "dam")
+    (removed,) = stocked.json("why", given["answer_id"])["removed"]
+    assert removed["article_id"] == "dam"
+    shown = stocked("why", given["answer_id"])
+    assert "A gate at Hallow Dam failed on Monday." in shown
+    assert "Removed since: Northwire, 9 March 2026, Gate fails" in shown
+    stocked("why", "nothing", status=1)
+
+
+def test_old_answers_are_forgotten(stocked: Shell) -> None:
+    """Asking forgets the answers that are older than the settings keep them."""
     first = stocked.json("ask", "Which gate failed?")["answer_id"]
-    assert stocked.json("ask", "Which gate failed?")["answer_id"] == first
-    stocked("remove", "cup")
-    assert stocked.json("ask", "Which gate failed?")["answer_id"] != first
+    with closing(sqlite3.connect(stocked.data / "default" / CATALOGUE)) as db, db:
+        db.execute("UPDATE answer SET at = '2020-01-01T00:00:00+00:00'")
+    second = stocked.json("ask", "Who reached the cup final?")["answer_id"]
+    stocked("why", first, status=1)
+    stocked("why", second)
 
 
 def test_search_explains_its_scores(stocked: Shell) -> None:
-    """With --explain each result says what its score is made of, in numbers or in words."""
+    """With --explain each result says what its score is made of, the largest parts first."""
     for row in stocked.json("search", "gate failed", "--explain")["results"]:
         assert sum(row["features"].values()) == pytest.approx(row["score"], abs=0.01)
     words = " ".join(stocked("search", "gate failed", "-k", "1", "--explain").split())
-    assert "has the question's meaning" in words
+    assert re.search(r" clause_\w+ [+-]\d+\.\d\d, ", words)
     assert "features" not in stocked.json("search", "gate failed")["results"][0]
 
 
@@ -157,12 +164,10 @@ def test_filters_restrict(stocked: Shell) -> None:
     """Publisher, dates, also in words, and moments restrict what is ranked."""
     only = stocked.json("search", "gate failed", "--publisher", "courier")["results"]
     assert {row["article_id"] for row in only} == {"cup"}
-    late = stocked.json("search", "gate failed", "--since", "2026-03-10")["results"]
+    late = stocked.json("search", "gate failed", "--since", "2026-03-09T12:00:00+00:00")["results"]
     assert {row["article_id"] for row in late} == {"cup"}
     early = stocked.json("search", "cup", "--as-of", "2026-03-09")["results"]
     assert {row["article_id"] for row in early} == {"dam"}
-    noon = stocked.json("search", "gate failed", "--since", "2026-03-09T12:00:00+00:00")["results"]
-    assert {row["article_id"] for row in noon} == {"cup"}
     words = stocked.json("search", "gate failed", "--until", "9 March 2026")["results"]
     assert {row["article_id"] for row in words} == {"dam"}
 
@@ -179,41 +184,19 @@ def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
 
 
 def test_remove_and_restore(stocked: Shell) -> None:
-    """A removed article is neither listed nor found; restore brings it back."""
+    """A removed article is not listed; restore brings it back; the log has all, newest first."""
     assert [row["article_id"] for row in stocked.json("remove", "dam")["removed"]] == ["dam"]
     assert [row["article_id"] for row in stocked.json("articles")["articles"]] == ["cup"]
     assert stocked.json("article", "dam")["retired"] is True
+    events = stocked.json("history")["events"]
+    assert [(row["generation"], row["articles"]) for row in events] == [
+        (2, {"removed": 1}),
+        (1, {"added": 2}),
+    ]
     assert [row["article_id"] for row in stocked.json("restore", "dam")["restored"]] == ["dam"]
     assert len(stocked.json("articles")["articles"]) == 2
     failed = stocked.json("remove", "nothing", status=1)["failed"]
     assert failed[0]["source"] == "nothing"
-
-
-def test_history_names_who_and_what(stocked: Shell) -> None:
-    """The audit log has a line a generation, newest first."""
-    stocked("remove", "dam")
-    events = stocked.json("history")["events"]
-    assert [row["generation"] for row in events] == [2, 1]
-    assert events[0]["articles"] == {"removed": 1}
-
-
-def test_reindex_takes_in_a_new_file(run: Shell, tmp_path: Path) -> None:
-    """`reindex` reads the folders that were added, and only what is new."""
-    folder = tmp_path / "reports"
-    folder.mkdir()
-    (folder / "a.txt").write_text("A ferry ran aground at noon.")
-    run("add", str(folder))
-    (folder / "b.txt").write_text("The ferry was towed to port.")
-    result = run.json("reindex")
-    assert len(result["added"]) == 1
-    assert result["unchanged"] == 1
-
-
-def test_collections_are_apart(stocked: Shell) -> None:
-    """A collection sees nothing of another, wherever the option stands."""
-    stocked("add", "--collection", "other", "-", stdin=json.dumps(ROWS[0]).encode())
-    assert len(stocked.json("articles", "--collection", "other")["articles"]) == 1
-    assert len(stocked.json("--collection=default", "articles")["articles"]) == 2
 
 
 def test_dry_run_says_what_would_be(run: Shell, tmp_path: Path) -> None:
@@ -247,20 +230,15 @@ def test_failures_name_their_file_once(run: Shell, tmp_path: Path) -> None:
     for name in ("empty.txt", "nothing.txt"):
         shown = run("add", str(tmp_path / name), status=1)
         assert shown.count(name) == 1, shown
-    run("ask", "--queries", str(tmp_path / "queries.jsonl"), status=1)
-    assert run.err.count("queries.jsonl") == 1
-
-
-def test_history_of_nothing_is_a_sentence(run: Shell) -> None:
-    """Before anything was added, the log says so, and is an empty list to scripts."""
-    assert run("history") == "Nothing has changed yet.\n"
-    assert run.json("history") == {"events": []}
 
 
 def test_article_shows_what_is_known_of_it(run: Shell) -> None:
-    """Author, address and date stand over the text where they are known, and else not."""
+    """Author, address and date stand over the verbatim text where they are known."""
     row = {**ROWS[0], "author": "Ida Roe"}
     run("add", "-", stdin="\n".join(map(json.dumps, (row, ROWS[1]))).encode())
+    stored = run.json("article", "dam")
+    assert stored["text"] == ROWS[0]["text"]
+    assert (stored["revision"], stored["retired"], stored["author"]) == (1, False, "Ida Roe")
     head = run("article", "dam").split("\n\n")[0].splitlines()
     assert head == [
         "Gate fails",
@@ -291,9 +269,10 @@ def test_a_mistyped_collection_is_not_made(stocked: Shell, line: str) -> None:
 
 
 def test_the_empty_default_collection_says_what_to_do(run: Shell) -> None:
-    """Before anything was added, a question is declined with how to add reports."""
+    """Before anything was added, a question is declined with how to add reports; no log either."""
     assert run.json("ask", "Which gate failed?")["status"] == "declined"
     assert "onrecord add" in run.err
+    assert run("history") == "Nothing has changed yet.\n"
 
 
 def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None:
@@ -304,20 +283,16 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
     run("add", str(first))
     listed = run.json("sources", "--add", str(second), "--every", "60")["sources"]
     assert [(s["source"], s["every"]) for s in listed] == [(str(first), None), (str(second), 60)]
-    assert len(run.json("reindex", "--due")["added"]) == 1
+    added = run.json("reindex", "--due")
+    assert (len(added["added"]), added["unchanged"]) == (1, 0)
     second.unlink()
     assert run.json("reindex", "--due")["failed"] == []
     run("reindex", status=1)
     (_, gone) = run.json("sources")["sources"]
     assert (gone["failures"], "neither a file" in gone["error"]) == (1, True)
     assert "failed 1 time:" in run("sources")
-    assert (
-        run("sources", "--add", str(first))
-        .splitlines()[0]
-        .startswith(f"{first}  (file, on reindex")
-    )
-    assert len(run("sources", "--add", str(first)).splitlines()) == 1
-    assert run("sources", "--pause", str(second)).startswith(f"{second}  (file, paused")
+    assert run("sources", "--add", str(first)).startswith(f"{first}  (file, on reindex")
+    assert f"{second}  (file, paused" in run("sources", "--pause", str(second))
     assert run.json("reindex")["unchanged"] == 1
     run("sources", "--resume", str(second))
     assert len(run.json("sources", "--forget", str(second))["sources"]) == 1
@@ -386,7 +361,7 @@ def test_erasing_asks_for_the_name(stocked: Shell, monkeypatch: pytest.MonkeyPat
     assert not (stocked.data / "default").exists()
 
 
-def test_a_damaged_collection_is_told_and_can_be_erased(stocked: Shell) -> None:
+def test_a_damaged_collection_can_be_erased(stocked: Shell) -> None:
     """Asking says that it is damaged and what to do; erasing it works all the same."""
     folder = stocked.data / "default"
     (folder / "catalogue.sqlite3").write_bytes(b"no database" * 1_000)
@@ -408,9 +383,11 @@ def test_a_damaged_collection_is_told_and_can_be_erased(stocked: Shell) -> None:
         (["ask", "gate", "--publisher", "Nobody"], 2),
         (["--config", "/nowhere.toml", "articles"], 2),
         (["--collection", "../up", "articles"], 2),
+        (["--data", __file__, "articles"], 1),
         (["article", "nothing"], 1),
         (["bot"], 2),
         (["evaluate", "/nowhere"], 1),
+        (["search", "--queries", "/nowhere"], 1),
         (["add", "/nowhere.txt"], 1),
         (["frobnicate"], 2),
     ],
@@ -426,16 +403,8 @@ def test_bad_input_gets_one_sentence(stocked: Shell, arguments: list[str], statu
     assert len(stocked.json("articles")["articles"]) == 2
 
 
-def test_data_folder_that_cannot_be_made(run: Shell, tmp_path: Path) -> None:
-    """A data folder below a file is refused with one sentence."""
-    (tmp_path / "file").write_text("")
-    run("--data", str(tmp_path / "file" / "below"), "articles", status=1)
-    assert run.err.count("\n") == 1
-    assert "folder" in run.err
-
-
 def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
-    """A copy brings back what was stored when it was result, and answers from that again."""
+    """A copy brings back what was stored when it was made, and answers from that again."""
     copy = tmp_path / "copy.sqlite3"
     copy.write_text("mine")
     stocked("backup", str(copy), status=1)
