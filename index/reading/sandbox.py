@@ -18,6 +18,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -134,7 +135,7 @@ def serve(descriptor: int, memory: int, seconds: int) -> None:
             signal.alarm(seconds)  # which ends the process, whatever it is doing
             answer = _call(function, data, options)
             signal.alarm(0)
-            pipe.send_bytes(json.dumps(answer).encode())
+            pipe.send_bytes(json.dumps(answer, default=datetime.isoformat).encode())
 
 
 def _call(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:

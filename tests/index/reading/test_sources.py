@@ -119,12 +119,13 @@ def test_a_dangling_link_is_no_file(tmp_path: Path) -> None:
 
 
 def test_counting(tmp_path: Path) -> None:
-    """The count for a progress bar is at least what is read."""
-    write_rows(tmp_path / "a.jsonl", [{"text": BODY}] * 5)
-    write(tmp_path / "b.jsonl.gz", gzip.compress((tmp_path / "a.jsonl").read_bytes()))
-    write(tmp_path / "c.txt", BODY)
-    assert 11 <= (sources.total([str(tmp_path)]) or 0) <= 13
-    assert sources.total([str(tmp_path / "nowhere")]) is None
+    """Text files are counted for a progress bar; what holds any number of articles is not."""
+    write(tmp_path / "a.txt", BODY)
+    write(tmp_path / "b" / "c.md", BODY)
+    assert sources.total([str(tmp_path), str(tmp_path / "a.txt")]) == 3
+    write(tmp_path / "b.jsonl.gz", gzip.compress(b"{}"))
+    assert sources.total([str(tmp_path)]) is None
+    assert sources.total([str(tmp_path / "a.txt"), str(tmp_path / "nowhere")]) is None
 
 
 @pytest.mark.parametrize(

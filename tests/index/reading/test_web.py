@@ -182,6 +182,31 @@ def test_pages_without_a_report(data: str, error: str) -> None:
     assert error in refusal(data, "a.html")
 
 
+# Markdown
+
+
+def test_markdown_becomes_plain_text() -> None:
+    """Markup, link targets and scripts go; words, rows of tables and code stay."""
+    found = article(
+        "---\npublisher: Courier\n---\n# Dam *fails*\n\nThe **dam** at\n"
+        "[Tessen](https://x.example/a) failed &amp; fell.\n\n## Numbers\n\n- one\n- two\n\n"
+        "> “Run,” she said.\n\n| place | dead |\n|---|---|\n| Tessen | 3 |\n\n"
+        "```\ncode here\n```\n\n<script>html</script>\n",
+        "a.md",
+    )
+    assert (found.title, found.publisher) == ("Dam fails", "Courier")
+    assert found.text.split("\n\n") == [
+        "The dam at Tessen failed & fell.",
+        *("Numbers", "one", "two", "“Run,” she said.", "place | dead", "Tessen | 3", "code here"),
+    ]
+
+
+def test_a_title_in_the_front_matter_wins() -> None:
+    """With a title in the front matter, the first heading is text like any other."""
+    found = article(f"---\ntitle: Ours\n---\n# Theirs\n\n{FIRST}\n", "a.md")
+    assert (found.title, found.text) == ("Ours", f"Theirs\n\n{FIRST}")
+
+
 # Feeds
 
 
