@@ -13,7 +13,7 @@ from typing import Any
 
 import chardet
 
-from index.domain import MAX_ID_CHARS, Article
+from index.domain import Article
 from index.errors import SourceError
 
 Record = dict[str, Any]
@@ -132,8 +132,6 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
     title = _line(fields, "title")
     url = _string(fields, "url")
     own_id = _string(fields, "_id", "id", "article_id")
-    if own_id and len(own_id) > MAX_ID_CHARS:
-        raise SourceError(f"Its id is longer than {MAX_ID_CHARS} characters: shorten it.")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
     return Article(

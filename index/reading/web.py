@@ -60,11 +60,7 @@ _NOTES = " | ".join(  # as mammoth marks them up
     f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
     for kind in ("footnote-", "endnote-")
 )
-_DATES = {
-    "original_date": True,
-    "extensive_search": True,
-    "outputformat": "%Y-%m-%dT%H:%M:%S%z",
-}
+_DATES = {"original_date": True, "extensive_search": True, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 _PUBLISHED_TAGS = (
     "article:published_time og:article:published_time datepublished dc.date.issued"
     " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
@@ -99,7 +95,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save its text alone")
     tree = html.document_fromstring(data, parser=html.HTMLParser(encoding="utf-8"))
-    stated, heading = _stated(tree, url), tree.findtext(".//title") or ""
+    stated = _stated(tree, url)
     _drop_comments(tree)
     extracted: Any = bare_extraction(
         tree,
@@ -109,19 +105,15 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
         with_metadata=True,
         date_extraction_params=_DATES,
     )
-    title, author, date, sitename, text = (
-        getattr(extracted, name, None) or ""
-        for name in ("title", "author", "date", "sitename", "text")
-    )
-    publisher = _site_in(heading, stated["title"] or title) or sitename or site(url)
-    guesses = {"title": title, "author": author, "published": date, "publisher": publisher}
+    fields = extracted.as_dict() if extracted else {}
+    guesses = {name: fields.get(name) for name in ("title", "author")}
+    guesses |= {"published": fields.get("date"), "publisher": fields.get("sitename") or site(url)}
     record = with_guesses(stated, guesses)
     suffix = rf"\s+[|–—·-]\s+{re.escape(record.get('publisher') or '|')}\s*$"  # " | Northwire"
     record["title"] = re.sub(suffix, "", record.get("title") or "", flags=re.IGNORECASE)
-    lines = [line.strip().removeprefix("- ") for line in text.split("\n")]
-    record = with_text(
-        record, [line for line in lines if line and not _BOILERPLATE.fullmatch(line)]
-    )
+    lines = (line.strip().removeprefix("- ") for line in (fields.get("text") or "").split("\n"))
+    report = [line for line in lines if line and not _BOILERPLATE.fullmatch(line)]
+    record = with_text(record, report)
     if len(record["text"]) < _MIN_REPORT_CHARS:
         raise SourceError("has no text that looks like a report: save its text alone")
     return [record]
@@ -181,13 +173,6 @@ def _meta_tags(tree: Any) -> dict[str, str]:
         if content:
             tags.setdefault(name.lower(), content)
     return tags
-
-
-def _site_in(heading: str, title: str) -> str | None:
-    """“Northwire” in “Dam fails | Northwire”."""
-    rest = heading.strip().removeprefix(title or heading)
-    match = re.fullmatch(r"\s+[|–—·-]\s+([^|–—·]{2,60})", rest)
-    return match[1].strip() if match else None
 
 
 def _drop_comments(tree: Any) -> None:

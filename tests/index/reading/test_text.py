@@ -161,7 +161,7 @@ def test_rows_without_an_id_get_one_from_their_text() -> None:
         ({"text": BODY, "title": {"en": "x"}}, "not a string"),
         ({"text": BODY, "published": "14 March"}, "ISO 8601"),
         ({"text": BODY, "published": "0001-01-01T00:00:00+05:00"}, "ISO 8601"),
-        ({"text": BODY, "_id": "x" * 201}, "longer than 200"),
+        ({"text": BODY, "_id": "x" * 201}, "1 to 200"),
         ({"text": "x" * 2_000_001}, "split it"),
         ([1], "not a JSON object"),
         (None, "not a JSON object"),

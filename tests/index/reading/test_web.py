@@ -114,11 +114,9 @@ def test_guesses_are_marked() -> None:
     byline = '<p class="byline">By <a rel="author" href="/r">Jonas Rike</a></p>'
     byline += '<time datetime="2026-03-14T12:30:00Z">14 March 2026</time>'
     found = article(page(byline=byline), URL, url=URL)
-    assert (found.author, found.published, found.publisher) == ("Jonas Rike", NOON, "Northwire")
+    assert (found.author, found.published) == ("Jonas Rike", NOON)
+    assert found.publisher == "northwire.example"
     assert set(found.guessed) == {"author", "published", "publisher", "title"}
-    bare = f"<html><body><article>{MARKUP}</article></body></html>"
-    found = article(bare, URL, url="https://www.northwire.example/dam")
-    assert (found.publisher, "publisher" in found.guessed) == ("northwire.example", True)
 
 
 @pytest.mark.parametrize(
