@@ -103,12 +103,6 @@ def test_a_folder_is_read_in_order(tmp_path: Path) -> None:
     assert sources.total([str(tmp_path)]) == 5
 
 
-def test_a_folder_that_is_hidden_itself_is_read(tmp_path: Path) -> None:
-    """Only files below the given folder can be hidden, not the folder itself."""
-    write(tmp_path / ".drafts" / "a.txt", BODY)
-    assert len([*read(str(tmp_path / ".drafts"))]) == 1
-
-
 def test_a_dangling_link_is_no_file(tmp_path: Path) -> None:
     """A link to nowhere is a failure, and the rest of its folder is read."""
     write(tmp_path / "a.txt", BODY)

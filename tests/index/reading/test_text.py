@@ -106,15 +106,6 @@ def test_any_bytes_are_text_or_an_error(data: bytes) -> None:
     text.encode()
 
 
-@given(st.text(st.characters(), max_size=200))
-def test_clean_text_can_be_stored(text: str) -> None:
-    """Clean text has no control characters and no lone surrogates, and stays as it is."""
-    cleaned = clean(text)
-    cleaned.encode()
-    assert not set(cleaned) & {chr(code) for code in range(32) if chr(code) not in "\n\t"}
-    assert clean(cleaned) == cleaned
-
-
 # JSON lines
 
 

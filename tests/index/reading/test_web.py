@@ -14,7 +14,6 @@ from support.files import (
     MARKUP,
     SECOND,
     TEXT,
-    THIRD,
     URL,
     article,
     entry,
@@ -235,12 +234,6 @@ def test_a_feed_with_summaries(rest: str) -> None:
     """An entry that is only a summary is a link to its page, never an article."""
     (link,) = items(rss(entry(rest)), URL, url=URL)
     assert link == Link("https://northwire.example/dam", "Dam & town")
-
-
-def test_a_long_description_is_a_report() -> None:
-    """A feed that puts whole reports where summaries belong is read all the same."""
-    rest = f"<description><![CDATA[{MARKUP * 5}]]></description>"
-    assert article(rss(entry(rest)), URL, url=URL).text.count(THIRD) == 5
 
 
 def test_an_atom_feed() -> None:
