@@ -1,7 +1,7 @@
-"""The domain: articles, sentences, quotes, citations, passages and answers.
+"""Articles, sentences, quotes, citations, passages and answers, all frozen.
 
-All types are frozen. Offsets count code points of the article's stored text, and
-`text == article.text[start:end]` holds for everything that carries offsets.
+Offsets count code points of the article's stored text, and `text == article.text[start:end]` holds
+for everything that carries offsets.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_ID_CHARS = 200
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What a moderator made known of an article: what is wrong with it, or why it was retracted."""
+    """A moderator's correction or retraction of an article."""
 
     kind: NoticeKind
     note: str
@@ -35,16 +35,13 @@ class Article:
     """One report, as stored.
 
     Attributes:
-        article_id: unique in its collection; given by the source or derived from it.
-        text: what sentences are cut from and quotes are checked against.
+        article_id: unique in its collection.
         published: aware datetime, or None where the source does not tell.
-        source: where it was read from (a path or an address).
+        source: the path or address where it was read.
         revision: 1-based; a changed text makes a new one.
         retired: taken out; its text stays so that old quotes still resolve.
         guessed: names of the fields that its source does not state, such as "published".
-        id_given: whether its source gave the id; else it was made from an address, a path or the
-            text.
-        notice: its newest correction or retraction.
+        id_given: whether its source gave the id; else it is made from a URL, a path or the text.
     """
 
     article_id: str
@@ -63,24 +60,26 @@ class Article:
     notice: Notice | None = None
 
     def __post_init__(self) -> None:
-        if not self.article_id or len(self.article_id) > MAX_ID_CHARS:
+        name = f"“{self.title or self.article_id}”"
+        if not 1 <= len(self.article_id) <= MAX_ID_CHARS:
             raise InputError(f"An article id must have 1 to {MAX_ID_CHARS} characters.")
         if not self.text.strip():
-            raise InputError(f"“{self.title or self.article_id}” has no text: give it some.")
+            raise InputError(f"{name} has no text: give it some.")
         if len(self.text) > MAX_ARTICLE_CHARS:
             raise InputError(
-                f"“{self.title or self.article_id}” has {len(self.text):,} characters; "
-                f"split it into articles of at most {MAX_ARTICLE_CHARS:,}."
+                f"{name} has {len(self.text):,} characters: split it into articles of at most "
+                f"{MAX_ARTICLE_CHARS:,}."
             )
         if self.published is not None and self.published.tzinfo is None:
-            raise InputError(f"The date of “{self.title}” needs a time zone.")
+            raise InputError(f"The date of {name} needs a time zone.")
 
     @property
     def text_hash(self) -> str:
         """Hex SHA-256 of all that a reader would see change: text, title, byline and link."""
-        seen = [self.text, self.title, self.publisher or "", self.author or "", self.url or ""]
-        seen.append(self.published.isoformat() if self.published else "")
-        return hashlib.sha256("\x00".join(seen).encode("utf-8", "surrogatepass")).hexdigest()
+        published = self.published and self.published.isoformat()
+        seen = (self.text, self.title, self.publisher, self.author, self.url, published)
+        joined = "\x00".join(value or "" for value in seen)
+        return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +94,8 @@ class Failure:
 class PageState:
     """A file or URL as it was last read: its validators and what it held.
 
-    `etag` and `modified` are a server's ETag and Last-Modified, or a file's time and size.
-    `articles` are ids, `links` the URLs of pages that a feed only names; `unchanged` means that
-    it was not read again.
+    `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids, `links`
+    the URLs of pages that a feed only names; `unchanged` means that it was not read again.
     """
 
     address: str
@@ -115,8 +113,8 @@ SourceItem = Article | Failure | PageState
 class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 
-    `sentence_id` is never used twice in a collection; `position` is 0-based in its article.
-    `speaker` says it, in the words of the article (None where only the article does); `act` is how.
+    `sentence_id` is never used twice in a collection; `position` is 0-based in its article;
+    `speaker` is in the words of the article, None where it speaks itself.
     """
 
     sentence_id: int
@@ -133,11 +131,7 @@ class Sentence:
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Quote:
-    """A verbatim span of one revision of one article.
-
-    `Quote.cut` is the only way to make one: there is no constructor, no copying with other
-    values and no unpickling, so a Quote that exists was true to its article when it was cut.
-    """
+    """A verbatim span of one revision of one article; `Quote.cut` is the only way to make one."""
 
     article_id: str
     revision: int
@@ -158,14 +152,12 @@ class Quote:
         Raises:
             QuoteError: the span is empty, blank, or not inside the text.
         """
-        if not 0 <= start < end <= len(article.text):
+        text = article.text[start:end]
+        if not 0 <= start < end <= len(article.text) or not text.strip():
             raise QuoteError(
-                f"The span {start} to {end} is not inside article {article.article_id}, "
+                f"The span {start} to {end} is blank or not inside article {article.article_id}, "
                 f"which has {len(article.text)} characters."
             )
-        text = article.text[start:end]
-        if not text.strip():
-            raise QuoteError(f"The span {start} to {end} of {article.article_id} is blank.")
         quote = object.__new__(cls)
         values = (article.article_id, article.revision, start, end, text)
         for slot, value in zip(fields(cls), values, strict=True):
@@ -190,9 +182,8 @@ class Quote:
 class Passage:
     """Consecutive sentences of one article that belong together in an answer.
 
-    `score` is the fused score of its best sentence; it orders the passages of one question
-    and means nothing beside the scores of another. `also` are the ids of other reports of the
-    same origin that have the same sentence.
+    `score` is that of its best sentence, comparable only within one question. `also` are the ids of
+    other reports of the same origin that have the same sentence.
     """
 
     article: Article
@@ -201,27 +192,17 @@ class Passage:
     score: float
     also: tuple[str, ...] = ()
 
-    @property
-    def start(self) -> int:
-        """Offset of the first code point."""
-        return self.sentences[0].start
-
-    @property
-    def end(self) -> int:
-        """Offset behind the last code point."""
-        return self.sentences[-1].end
-
     def quote(self) -> Quote:
         """The whole passage as a quote."""
-        return Quote.cut(self.article, self.start, self.end)
+        return Quote.cut(self.article, self.sentences[0].start, self.sentences[-1].end)
 
 
 @dataclass(frozen=True, slots=True)
 class Citation:
     """A numbered source of an answer; numbers are 1-based, in order of first use.
 
-    `independent_of` are the numbers of those that it is no copy or rewrite of, that are not of
-    the same publisher, and that neither leans on as its source.
+    `independent_of` are the numbers of those of another publisher that are no copy or rewrite of
+    it, where neither names the other as its source.
     """
 
     number: int
@@ -231,13 +212,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedQuote:
-    """A quote and the number of its citation.
+    """A quote and the number of its citation, with the speaker in the words of the report.
 
-    Attributes:
-        speaker: who says it, in the words of the report; None if unknown or only the report.
-        act: how it is said.
-        also: numbers of the citations that have the same sentence and the same origin.
-        change: in an answer on what is new, whether its report is, or was changed there.
+    `also` are the citations that have the same sentence from the same origin. In an answer on what
+    is new, `change` tells whether the report is new, or changed there.
     """
 
     quote: Quote
@@ -266,10 +244,10 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """What the quotes of an answer have to do with one another.
+    """How the quotes of an answer relate to one another.
 
-    One side where independent reports agree; two where they disagree, the denial behind what it
-    denies; the earlier and the later where one updates or corrects the other.
+    There is one side where independent reports agree. Where they disagree the denial comes second,
+    and where one updates the other, the later.
     """
 
     kind: Literal["agree", "disagree", "updated"]
@@ -280,10 +258,8 @@ class Agreement:
 class Filters:
     """What a person restricts a question to.
 
-    Attributes:
-        publishers: any of these, compared without case; empty means all.
-        since, until: publication, inclusive.
-        as_of: answer from what had been published by then.
+    `publishers` are compared without case; none means all. `since` and `until` bound the
+    publication, inclusively; with `as_of` a question is answered from what was published by then.
     """
 
     publishers: tuple[str, ...] = ()
@@ -294,8 +270,7 @@ class Filters:
     @property
     def latest(self) -> datetime | None:
         """The earlier of `until` and `as_of`."""
-        ends = [moment for moment in (self.until, self.as_of) if moment is not None]
-        return min(ends, default=None)
+        return min(filter(None, (self.until, self.as_of)), default=None)
 
     def __bool__(self) -> bool:
         return bool(self.publishers or self.since or self.until or self.as_of)
@@ -305,9 +280,8 @@ class Filters:
 class FollowUp:
     """What is new in a question that follows up an answer.
 
-    Attributes:
-        new_words: its own words, which weigh more than those it takes over; "" for "tell me more".
-        quoted: what was quoted before. It comes again only if nothing else answers as well.
+    `new_words` weigh more than those taken over; there are none in "tell me more". What was
+    `quoted` before comes again only if nothing else answers as well.
     """
 
     new_words: str
@@ -316,10 +290,9 @@ class FollowUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the reports say on a question, or a reasoned decline.
+    """What the reports say on a question: quotes with citations, or a decline with its reason.
 
-    An answered one has quotes and citations; a declined one has a reason and, where anything
-    came near, the closest quote.
+    A decline has the closest quote, where anything came near.
     """
 
     answer_id: str
@@ -338,15 +311,12 @@ class Answer:
     scores: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        numbers = {citation.number for citation in self.citations}
-        cited = [*self.quotes, *([self.closest] if self.closest else [])]
+        cited = (*self.quotes, *filter(None, [self.closest]))
         named = {number for item in cited for number in (item.citation, *item.also)}
-        if not named <= numbers:
+        if not named <= {citation.number for citation in self.citations}:
             raise InputError("An answer cites a source it does not list.")
-        if (self.status == "answered") != bool(self.quotes):
-            raise InputError("An answer has quotes, a decline has none.")
-        if self.status == "declined" and not self.reason:
-            raise InputError("A decline needs a reason.")
+        if (self.status == "answered") != bool(self.quotes) or not (self.quotes or self.reason):
+            raise InputError("An answer has quotes; a decline has none, and a reason.")
         sides = self.agreement.sides if self.agreement else ()
         if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
             raise InputError("An agreement is about quotes that the answer does not have.")
@@ -354,8 +324,8 @@ class Answer:
     @property
     def independent(self) -> int:
         """How many of the cited reports are independent of one another."""
-        counted: list[int] = []
+        counted: set[int] = set()
         for citation in self.citations:
-            if {*counted} <= {*citation.independent_of}:
-                counted.append(citation.number)
+            if counted.issubset(citation.independent_of):
+                counted.add(citation.number)
         return len(counted)

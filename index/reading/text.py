@@ -1,4 +1,4 @@
-"""Decode bytes, read text, Markdown and rows of JSON, and build an Article from named fields."""
+"""Decode bytes, read text and rows of JSON, and build an Article from named fields."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import chardet
-from markdown_it import MarkdownIt
 
-from index.domain import MAX_ID_CHARS, Article
+from index.domain import Article
 from index.errors import SourceError
 
 Record = dict[str, Any]
@@ -22,16 +23,14 @@ MAX_TITLE_CHARS = 180  # a longer first line is a paragraph
 _MAX_LINE_CHARS = 300  # of a title, author or publisher
 _OPENING_CHARS = 90  # of the text that stands in for a missing title
 _GUESSABLE = ("author", "language", "published", "publisher", "title", "url")
-_CONTROLS = {code: None for code in range(32) if chr(code) not in "\t\n"} | {0x7F: None}
-_REMOVED = _CONTROLS | {code: None for code in range(0x80, 0xA0) if code != 0x85}  # noqa: PLR2004
+_CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # but tab and line ends
+_BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text files do not contain
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
 _ASCII = frozenset(map(chr, range(128)))
 _TYPOGRAPHY = frozenset("€…‘’“”•–—™£©®°§½«»")  # what English uses of Windows-1252 beyond ASCII
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")  # as in: “Run,” she said.
-_MARKDOWN = MarkdownIt("commonmark", {"html": True}).enable("table")
-_INLINE_BREAKS = {"softbreak": " ", "hardbreak": "\n"}
 
 
 def decode(data: bytes, charset: str | None = None) -> str:
@@ -46,8 +45,7 @@ def decode(data: bytes, charset: str | None = None) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = _decode_detected(data, error.start, charset)
-    controls = sum(text.count(chr(code)) for code in _CONTROLS if chr(code) not in "\r\f\v\x1b")
-    if controls > max(2, len(text) // 200):
+    if len(_BINARY.findall(text)) > max(2, len(text) // 200):
         raise SourceError("looks like a binary file: save it as UTF-8 text")
     return clean(text)
 
@@ -76,7 +74,7 @@ def _decode_detected(data: bytes, start: int, charset: str | None) -> str:
 def clean(text: str) -> str:
     """Text as it is stored: newlines for line ends, no control characters, no lone surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
-    return _SURROGATE.sub("\ufffd", text.translate(_REMOVED)).lstrip("\ufeff")
+    return _SURROGATE.sub("\ufffd", _CONTROLS.sub("", text)).lstrip("\ufeff")
 
 
 def is_headline(line: str) -> bool:
@@ -86,50 +84,17 @@ def is_headline(line: str) -> bool:
 
 def read_text(text: str) -> Record:
     """Read one report; a first line that looks like a headline is its title."""
-    fields, body = _front_matter(text)
+    fields, body = front_matter(text)
     first, _, rest = body.strip().partition("\n")
     if not fields.get("title") and rest.strip() and is_headline(first.strip()):
         return {**fields, "title": first.strip(), "text": rest}
     return {**fields, "text": body}
 
 
-def read_markdown(data: bytes) -> list[Record]:
-    """Read one report in UTF-8; the first `#` heading is its title.
-
-    Runs in the sandbox: some inputs take minutes to parse.
-    """
-    fields, body = _front_matter(data.decode())
-    blocks: list[str] = []
-    cells: list[str] = []  # of the table row that is being read
-    tag = ""  # that encloses the inline text
-    for token in _MARKDOWN.parse(body):
-        if token.type == "tr_close":
-            blocks.append(" | ".join(filter(None, cells)))
-            cells = []
-        elif token.type in {"fence", "code_block"}:
-            blocks.append(token.content.strip("\n"))
-        elif token.type == "inline":
-            words = _inline(token.children or [])
-            if tag == "h1" and not fields.get("title"):
-                fields["title"] = words
-            else:
-                (cells if tag in {"td", "th"} else blocks).append(words)
-        tag = token.tag
-    return [{**fields, "text": "\n\n".join(block for block in blocks if block.strip())}]
-
-
-def _inline(tokens: list[Any]) -> str:
-    texts = {"text", "code_inline", "text_special"}
-    return "".join(
-        token.content if token.type in texts else _INLINE_BREAKS.get(token.type, "")
-        for token in tokens
-    )
-
-
-def _front_matter(text: str) -> tuple[Record, str]:
+def front_matter(text: str) -> tuple[Record, str]:
     """Split off `key: value` lines between two lines of three dashes.
 
-    This is simpler than YAML on purpose: “title: Dam: the night” needs no quotes.
+    Unlike in YAML, “title: Dam: the night” needs no quotes.
     """
     match = _FRONT_MATTER.match(text)
     if not match:
@@ -156,10 +121,7 @@ def read_row(line: bytes) -> Record:
 def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = None) -> Article:
     """Build an article from fields, under any of the names in use.
 
-    Args:
-        fields: text, title, url and so on.
-        source: where they were read.
-        article_id: for fields without an id; the default is a hash of the URL, or of the text.
+    `article_id` is for fields without one; the default is a hash of the URL, or of the text.
 
     Raises:
         InputError: a field cannot be used; the message is a whole sentence.
@@ -170,8 +132,6 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
     title = _line(fields, "title")
     url = _string(fields, "url")
     own_id = _string(fields, "_id", "id", "article_id")
-    if own_id and len(own_id) > MAX_ID_CHARS:
-        raise SourceError(f"Its id is longer than {MAX_ID_CHARS} characters: shorten it.")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
     return Article(
@@ -214,16 +174,23 @@ def _string(fields: Mapping[str, Any], *names: str) -> str | None:
 
 
 def _date(value: str | None) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(value)
-        moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-        return moment.replace(microsecond=0)  # the store keeps seconds
-    except (ValueError, OverflowError):
+    moment = parse_date(value)
+    if value and not moment:
         raise SourceError(
             f"Its date “{value[:40]}” is not ISO 8601: write it like 2026-03-14T09:30:00+00:00."
-        ) from None
+        )
+    return moment
+
+
+def parse_date(value: Any) -> datetime | None:
+    """A date in ISO 8601 or RFC 5322, in UTC; None if it is neither, or implausible."""
+    for parse in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(ValueError, TypeError, IndexError, AttributeError, OverflowError):
+            moment = parse(value.strip())
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            if 1500 < moment.year < 2200:  # noqa: PLR2004
+                return moment.replace(microsecond=0)  # the store keeps seconds
+    return None
 
 
 def _opening(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Parse URLs strictly, judge hosts and addresses, and compare URLs of one page.
+"""Parse URLs strictly, judge addresses, and compare URLs of one page.
 
 A URL is parsed once and only the result is used. A spelling that two programs could read in two
 ways is refused.
@@ -22,8 +22,7 @@ _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # "news" in news.example
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # "1" in 127.1, "0x7f000001"
 _SERVICE = re.compile(r"^(?:www|feeds?|rss|m|mobile|amp)\.(?=[^.]+\.)")  # "feeds." of one site
 _FORBIDDEN_CHARS = re.compile(r"[\x00-\x20\x7f\\]")
-
-# Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x.
+# Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x;
 # courlan, a library for this, also drops cid, uid, eid and source, which name the page elsewhere.
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|msclkid|igsh(?:id)?"
@@ -32,16 +31,11 @@ _TRACKING = re.compile(
 )
 
 # Registered as public, yet they lead to this machine, its provider or a private network.
+# In order: protocol assignments, among them a cloud's metadata service; 6to4 relays; a large
+# cloud's internal service; 6to4; Teredo, ORCHID and other special uses; documentation.
 _REFUSED = [
-    ipaddress.ip_network(network)
-    for network in (
-        "192.0.0.0/24",  # protocol assignments; a cloud's metadata service answers here
-        "192.88.99.0/24",  # 6to4 relays
-        "168.63.129.16/32",  # internal service of a large cloud
-        "2002::/16",  # 6to4: contains an IPv4 address
-        "2001::/23",  # Teredo, ORCHID and other special uses
-        "3fff::/20",  # documentation
-    )
+    *map(ipaddress.ip_network, "192.0.0.0/24 192.88.99.0/24 168.63.129.16/32".split()),
+    *map(ipaddress.ip_network, "2002::/16 2001::/23 3fff::/20".split()),
 ]
 _UNICAST = ipaddress.ip_network("2000::/3")  # all routed IPv6; NAT64 and mapped IPv4 are outside
 
@@ -79,27 +73,25 @@ def parse(url: str, ports: Container[int]) -> Target:
     Raises:
         SourceError: it is not an http or https URL, is ambiguous, or its port is not in `ports`.
     """
-    shown = url[:200]
-    url = url.strip()
+    shown, url = url[:200], url.strip()
     try:
         parts = urlsplit(url)
-        port = parts.port
-        host = parts.hostname or ""
-    except ValueError:
-        raise SourceError(f"{shown} is not a web address: check it.") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise SourceError(f"{shown} is not a web address: start it with https:// or http://.")
+        default_port = DEFAULT_PORTS[parts.scheme]
+        port = default_port if parts.port is None else parts.port
+    except (ValueError, KeyError):
+        raise SourceError(f"{shown} is not a web address: write it as in https://….") from None
     if _FORBIDDEN_CHARS.search(url) or len(url) > _MAX_URL_CHARS:
         raise SourceError("The web address is too long or has invalid characters: check it.")
     if "@" in parts.netloc:
-        raise SourceError(f"The web address of {host} contains a user name: leave it out.")
-    port = DEFAULT_PORTS[parts.scheme] if port is None else port
+        raise SourceError(
+            f"The web address of {parts.hostname} contains a user name: leave it out."
+        )
     if port not in ports:
         raise SourceError(f"{shown} names port {port}: use an address on the usual port.")
     path = quote(parts.path or "/", safe=_SAFE_CHARS)
     if parts.query:
         path += "?" + quote(parts.query, safe=_SAFE_CHARS)
-    return Target(parts.scheme, _host(host), port, path)
+    return Target(parts.scheme, _host(parts.hostname or ""), port, path)
 
 
 def site(url: str | None) -> str:
@@ -137,15 +129,14 @@ def is_public(address: str) -> bool:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return False
-    if not ip.is_global or ip.is_multicast or ip.is_reserved:
+    special = not ip.is_global or ip.is_multicast or ip.is_reserved
+    if special or any(ip in network for network in _REFUSED):
         return False
-    if any(ip in network for network in _REFUSED):
-        return False
-    return isinstance(ip, ipaddress.IPv4Address) or ip in _UNICAST
+    return ip.version == 4 or ip in _UNICAST  # noqa: PLR2004 - IPv4
 
 
 def _host(host: str) -> str:
-    """A host name or IP address in its normal form. Raises SourceError for other spellings."""
+    """The normal form of a host. Raises SourceError for a spelling that is not plain."""
     try:
         if ":" in host:
             return str(ipaddress.IPv6Address(host if "%" not in host else ""))

@@ -1,10 +1,9 @@
-"""Read HTML pages, feeds, Word files and zip archives; runs in the sandbox.
+"""Read HTML pages, Markdown, feeds, Word files and zip archives; runs in the sandbox.
 
-Each reader takes bytes and returns records of JSON. A field that its source does not state is
-worked out, and then named in `guessed`. Pages state fields in JSON-LD and meta tags. We read these
-ourselves: trafilatura takes a date of modification for that of publication, overlooks agencies as
-authors, and does not say what it guessed. Parsers are imported where they are used, since each
-takes a while.
+Each reader takes bytes and returns records. A field that its source does not state is worked out,
+and then named in `guessed`. We read the JSON-LD and meta tags of pages ourselves: trafilatura takes
+a date of modification for that of publication, overlooks agencies as authors, and does not say
+what it guessed. Parsers are imported where they are used, since each takes a while.
 """
 
 from __future__ import annotations
@@ -14,19 +13,16 @@ import io
 import json
 import re
 import zipfile
-from calendar import timegm
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import PurePosixPath
+from time import strftime
 from typing import Any
 from urllib.parse import urljoin
 
 from index.errors import SourceError
+from index.reading.text import Record, front_matter, parse_date
 from index.reading.urls import is_url, site
-
-Record = dict[str, Any]
 
 _MAX_TAGS = 150_000  # about ten seconds of work
 _MAX_ENTRIES = 1_000  # of a feed
@@ -57,18 +53,14 @@ _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
 )
 _BLOCK_TAGS = frozenset(
     "address article aside blockquote br caption dd div dl dt figcaption footer h1 h2 h3 h4 h5 h6"
-    " header hr li main nav ol p pre section table tbody td th thead tr ul".split()
+    " header hr li main nav ol p pre section table tbody thead tr ul".split()
 )
 _HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
 _NOTES = " | ".join(  # as mammoth marks them up
     f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
     for kind in ("footnote-", "endnote-")
 )
-_DATES = {
-    "original_date": True,
-    "extensive_search": True,
-    "outputformat": "%Y-%m-%dT%H:%M:%S%z",
-}
+_DATES = {"original_date": True, "extensive_search": True, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 _PUBLISHED_TAGS = (
     "article:published_time og:article:published_time datepublished dc.date.issued"
     " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
@@ -92,16 +84,6 @@ def _letters(line: str) -> str:
     return re.sub(r"\W+", "", line).casefold()
 
 
-def parse_date(value: Any) -> str | None:
-    """A date in ISO 8601 or RFC 5322 as ISO 8601; None if it is neither, or implausible."""
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError, TypeError, IndexError, AttributeError):
-            moment = parse(value.strip())
-            moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-            return moment.isoformat() if 1500 < moment.year < 2200 else None  # noqa: PLR2004
-    return None
-
-
 # HTML
 
 
@@ -113,7 +95,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save its text alone")
     tree = html.document_fromstring(data, parser=html.HTMLParser(encoding="utf-8"))
-    stated, heading = _stated(tree, url), tree.findtext(".//title") or ""
+    stated = _stated(tree, url)
     _drop_comments(tree)
     extracted: Any = bare_extraction(
         tree,
@@ -123,19 +105,15 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
         with_metadata=True,
         date_extraction_params=_DATES,
     )
-    title, author, date, sitename, text = (
-        getattr(extracted, name, None) or ""
-        for name in ("title", "author", "date", "sitename", "text")
-    )
-    publisher = _site_in(heading, stated["title"] or title) or sitename or site(url)
-    guesses = {"title": title, "author": author, "published": date, "publisher": publisher}
+    fields = extracted.as_dict() if extracted else {}
+    guesses = {name: fields.get(name) for name in ("title", "author")}
+    guesses |= {"published": fields.get("date"), "publisher": fields.get("sitename") or site(url)}
     record = with_guesses(stated, guesses)
     suffix = rf"\s+[|–—·-]\s+{re.escape(record.get('publisher') or '|')}\s*$"  # " | Northwire"
     record["title"] = re.sub(suffix, "", record.get("title") or "", flags=re.IGNORECASE)
-    lines = [line.strip().removeprefix("- ") for line in text.split("\n")]
-    record = with_text(
-        record, [line for line in lines if line and not _BOILERPLATE.fullmatch(line)]
-    )
+    lines = (line.strip().removeprefix("- ") for line in (fields.get("text") or "").split("\n"))
+    report = [line for line in lines if line and not _BOILERPLATE.fullmatch(line)]
+    record = with_text(record, report)
     if len(record["text"]) < _MIN_REPORT_CHARS:
         raise SourceError("has no text that looks like a report: save its text alone")
     return [record]
@@ -197,13 +175,6 @@ def _meta_tags(tree: Any) -> dict[str, str]:
     return tags
 
 
-def _site_in(heading: str, title: str) -> str | None:
-    """“Northwire” in “Dam fails | Northwire”."""
-    rest = heading.strip().removeprefix(title or heading)
-    match = re.fullmatch(r"\s+[|–—·-]\s+([^|–—·]{2,60})", rest)
-    return match[1].strip() if match else None
-
-
 def _drop_comments(tree: Any) -> None:
     """Remove what follows a heading like “2 comments”, where the markup does not mark comments."""
     for node in tree.xpath("//h2 | //h3 | //h4 | //h5 | //h6 | //p"):
@@ -223,18 +194,28 @@ def _blocks(markup: str) -> Iterator[tuple[str, str]]:
     tag, text = "", ""
     for event, node in walker:
         is_block = node.tag in _BLOCK_TAGS
-        if is_block and text.strip():
-            yield tag, " ".join(text.split())
-        text = "" if is_block else text
+        if is_block:
+            if line := " ".join(text.split()).strip("| "):
+                yield tag, line
+            text = ""
         if event == "end":
-            text += node.tail or ""
+            text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
         elif not isinstance(node.tag, str) or node.tag in _HIDDEN_TAGS:
             walker.skip_subtree()
         else:
             tag = node.tag if is_block else tag
             text += node.text or ""
-    if text.strip():
-        yield tag, " ".join(text.split())
+
+
+def read_markdown(data: bytes) -> list[Record]:
+    """Read one report in UTF-8; the first `#` heading is its title."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
+    fields, body = front_matter(data.decode())
+    blocks = [*_blocks(MarkdownIt("commonmark").enable("table").render(body))]
+    heading = next((text for tag, text in blocks if tag == "h1"), None)
+    record = {**fields, "title": fields.get("title") or heading}
+    return [with_text(record, [text for _, text in blocks])]
 
 
 # Feeds
@@ -274,8 +255,8 @@ def _entry(entry: Any, channel: Any, url: str | None) -> Record:
     return with_guesses(stated, {"published": updated, "publisher": channel.get("title")})
 
 
-def _iso(time: Any) -> str | None:
-    return datetime.fromtimestamp(timegm(time), UTC).isoformat() if time else None
+def _iso(utc: Any) -> str | None:
+    return strftime("%Y-%m-%dT%H:%M:%SZ", utc) if utc else None
 
 
 def _paragraphs(markup: str) -> str:
@@ -301,47 +282,34 @@ def read_zip(data: bytes) -> list[Record]:
         return _word(data, archive)
     if "[Content_Types].xml" in names or "mimetype" in names:
         raise SourceError("is an Office file other than Word: save it as PDF")
-    paths = {_safe_path(file.filename): file for file in files if not file.is_dir()}
-    records = [
-        {"name": str(path), "data": base64.b64encode(archive.read(file)).decode()}
-        for path, file in paths.items()
-        if not any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    ]
+    records = []
+    for file in files:
+        path = PurePosixPath(file.filename.replace("\\", "/"))
+        parts = [part for part in path.parts if part not in {"/", "..", "."}]  # it leads nowhere
+        if not (file.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts)):
+            content = base64.b64encode(archive.read(file)).decode()
+            records.append({"name": "/".join(parts), "data": content})
     if not records:
         raise SourceError("is an empty zip archive: pack the reports again")
     return records
 
 
-def _safe_path(name: str) -> PurePosixPath:
-    """The path of an archive's file, which cannot lead out of the archive."""
-    parts = PurePosixPath(name.replace("\\", "/")).parts
-    return PurePosixPath(*(part for part in parts if part not in {"/", "..", "."}))
-
-
 def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
     """Read a Word file: its text, and the title and author of its properties or first heading."""
     import mammoth  # type: ignore[import-untyped]  # noqa: PLC0415
+    from lxml import etree  # noqa: PLC0415
 
     style = "p[style-name='Title'] => h1:fresh"
     markup = mammoth.convert_to_html(io.BytesIO(data), convert_image=lambda _: [], style_map=style)
     blocks = [*_blocks(markup.value)]
     if not blocks:
         raise SourceError("has no text: add some, or save it as PDF")
-    properties = _properties(archive)
-    headings = (text for tag, text in blocks[:3] if tag == "h1")
+    properties = {}
+    with suppress(KeyError):  # there are none
+        safe = etree.XMLParser(resolve_entities=False, no_network=True)
+        root = etree.fromstring(archive.read("docProps/core.xml"), safe)
+        properties = {etree.QName(node).localname: node.text for node in root.iterchildren("*")}
+    heading = next((text for tag, text in blocks[:3] if tag == "h1"), None)
     stated = {"title": properties.get("title"), "author": properties.get("creator")}
-    guesses = {"title": next(headings, None), "published": parse_date(properties.get("created"))}
+    guesses = {"title": heading, "published": parse_date(properties.get("created"))}
     return [with_text(with_guesses(stated, guesses), [text for _, text in blocks])]
-
-
-def _properties(archive: zipfile.ZipFile) -> dict[str, str]:
-    """A Word file's properties, such as title, creator and created."""
-    from lxml import etree  # noqa: PLC0415
-
-    if "docProps/core.xml" not in archive.namelist():
-        return {}
-    safe = etree.XMLParser(resolve_entities=False, no_network=True)
-    root = etree.fromstring(archive.read("docProps/core.xml"), safe)
-    return {
-        etree.QName(node).localname: (node.text or "").strip() for node in root.iterchildren("*")
-    }

@@ -28,34 +28,24 @@ PAGE = b"<html><body><p>The dam failed at dawn.</p></body></html>"
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("url", "other", "same"),
     [
-        ("https://www.news.example/a/b/", "http://news.example/a/b"),
-        ("https://news.example/a?b=1&utm_source=x&c=2", "https://news.example/a?c=2&b=1#top"),
-        ("https://NEWS.example:443/a?fbclid=x&gclid=y&at_medium=z", "https://news.example/a"),
-        ("https://news.example/café", "https://news.example/caf%C3%A9"),
-        (" https://news.example ", "https://news.example/?"),
+        ("https://www.news.example/a/b/", "http://news.example/a/b", True),
+        ("https://news.example/a?b=1&utm_source=x&c=2", "http://news.example/a?c=2&b=1#top", True),
+        ("https://NEWS.example:443/a?fbclid=x&at_medium=z", "https://news.example/a", True),
+        ("https://news.example/café", "https://news.example/caf%C3%A9", True),
+        (" https://news.example ", "https://news.example/?", True),
+        ("https://news.example/a", "https://news.example/A", False),
+        ("https://news.example/?id=1", "https://news.example/?id=2", False),
+        ("https://news.example/?id=1", "https://news.example/", False),
+        ("https://news.example/a", "https://sport.news.example/a", False),
+        ("https://news.example/a", "https://news.example:8080/a", False),
+        ("http://[x/a", "http://[x/b", False),
     ],
 )
-def test_one_page_has_one_key(one: str, other: str) -> None:
-    """Tracking parameters and the spelling of a URL do not make another page."""
-    assert canonical(one) == canonical(other)
-
-
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ("https://news.example/a", "https://news.example/A"),
-        ("https://news.example/?id=1", "https://news.example/?id=2"),
-        ("https://news.example/?id=1", "https://news.example/"),
-        ("https://news.example/a", "https://sport.news.example/a"),
-        ("https://news.example/a", "https://news.example:8080/a"),
-        ("http://[x/a", "http://[x/b"),
-    ],
-)
-def test_two_pages_have_two_keys(one: str, other: str) -> None:
-    """Parts of a URL that may name another page make another key."""
-    assert canonical(one) != canonical(other)
+def test_one_page_has_one_key(url: str, other: str, same: bool) -> None:
+    """Tracking parameters and spelling do not make another page; all other differences do."""
+    assert (canonical(url) == canonical(other)) is same
 
 
 @given(st.text(max_size=40))
@@ -84,13 +74,6 @@ def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cookie" not in server.requests[-1]
 
 
-def test_an_answer_without_headers() -> None:
-    """An answer without headers is a page of unknown type."""
-    with serving(saying(b"HTTP/1.0 200 OK\r\n\r\n" + PAGE)) as server:
-        found = fetcher(server).get(f"http://{LOOPBACK}:{server.port}")
-    assert (found.body, found.content_type, found.charset, found.etag) == (PAGE, None, None, None)
-
-
 def test_what_has_not_changed_is_not_sent() -> None:
     """Validators are sent, and 304 is an answer to them alone."""
     with serving(saying(b"HTTP/1.1 304 X\r\nETag: e\r\n\r\n")) as server:
@@ -99,15 +82,10 @@ def test_what_has_not_changed_is_not_sent() -> None:
         assert (found.not_modified, found.body, found.etag) == (True, b"", "e")
         with pytest.raises(SourceError, match="304"):
             fetcher(server).get(url)
+        fetcher(server).get(url, "a\r\nEvil: yes")
+    assert "If-None-Match: a Evil: yes\r\n" in server.requests[-1]  # a validator stays one header
     assert 'If-None-Match: "a1"\r\n' in server.requests[1]
     assert "If-Modified-Since: Sat, 14 Mar 2026 09:30:00 GMT\r\n" in server.requests[1]
-
-
-def test_a_validator_cannot_write_headers() -> None:
-    """A stored validator that contains line ends stays one header."""
-    with serving(saying(plain(PAGE))) as server:
-        fetcher(server).get(server.url, "a\r\nEvil: yes")
-    assert "If-None-Match: a Evil: yes\r\n" in server.requests[-1]
 
 
 @pytest.mark.parametrize(
@@ -156,14 +134,10 @@ PRIVATE = (
 def test_private_addresses_are_refused(address: str) -> None:
     """A name that resolves to an address outside the open internet is refused."""
     assert not is_public(address)
+    assert is_public("8.8.8.8")
+    assert is_public("2a00::1")
     with pytest.raises(SourceError, match="not a public web server"):
         Fetcher(resolve=lambda *_: [address]).get("http://news.example/")
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:2800:21f::1", "2a00::1"])
-def test_public_addresses_pass(address: str) -> None:
-    """The addresses of ordinary sites are public."""
-    assert is_public(address)
 
 
 HOSTILE = [
@@ -358,6 +332,7 @@ BOMB = gzip.compress(bytes(50_000_000))
         (b"", "makes no sense"),
         (b"HTTP/1.1 999999 X\r\n\r\n", "makes no sense"),
         (reply(302, Location="http://[::1"), "makes no sense"),
+        (reply(301, Location="/"), "redirects more than 5 times"),
         (reply(302), "302"),
         (reply(401), "not open"),
         (reply(403), "not open"),
@@ -373,14 +348,6 @@ def test_bad_answers(answer: bytes, error: str) -> None:
     with serving(saying(answer)) as server, pytest.raises(SourceError, match=error) as told:
         fetcher(server, max_bytes=1_000_000).get(server.url)
     assert str(told.value).endswith(".")
-
-
-def test_a_redirect_loop_ends() -> None:
-    """A redirect loop is followed as often as is allowed."""
-    with serving(saying(reply(301, Location="/"))) as server:
-        with pytest.raises(SourceError, match="redirects more than 3 times"):
-            fetcher(server, redirects=3).get(server.url)
-        assert len(server.paths()) == 4
 
 
 def test_servers_that_cannot_be_reached() -> None:

@@ -106,40 +106,6 @@ def test_any_bytes_are_text_or_an_error(data: bytes) -> None:
     text.encode()
 
 
-@given(st.text(st.characters(), max_size=200))
-def test_clean_text_can_be_stored(text: str) -> None:
-    """Clean text has no control characters and no lone surrogates, and stays as it is."""
-    cleaned = clean(text)
-    cleaned.encode()
-    assert not set(cleaned) & {chr(code) for code in range(32) if chr(code) not in "\n\t"}
-    assert clean(cleaned) == cleaned
-
-
-# Markdown
-
-
-def test_markdown_becomes_plain_text() -> None:
-    """Markup, link targets and HTML go; words, tables and code stay."""
-    found = article(
-        "---\npublisher: Courier\n---\n# Dam *fails*\n\nThe **dam** at\n"
-        "[Tessen](https://x.example/a) failed &amp; fell.\n\n## Numbers\n\n- one\n- two\n\n"
-        "> “Run,” she said.\n\n| place | dead |\n|---|---|\n| Tessen | 3 |\n\n"
-        "```\ncode here\n```\n\n<div>html</div>\n",
-        "a.md",
-    )
-    assert (found.title, found.publisher) == ("Dam fails", "Courier")
-    assert found.text.split("\n\n") == [
-        "The dam at Tessen failed & fell.",
-        *("Numbers", "one", "two", "“Run,” she said.", "place | dead", "Tessen | 3", "code here"),
-    ]
-
-
-def test_a_title_in_the_front_matter_wins() -> None:
-    """With a title in the front matter, the first heading is text like any other."""
-    found = article(f"---\ntitle: Ours\n---\n# Theirs\n\n{BODY}\n", "a.md")
-    assert (found.title, found.text) == ("Ours", f"Theirs\n\n{BODY}")
-
-
 # JSON lines
 
 
@@ -186,7 +152,7 @@ def test_rows_without_an_id_get_one_from_their_text() -> None:
         ({"text": BODY, "title": {"en": "x"}}, "not a string"),
         ({"text": BODY, "published": "14 March"}, "ISO 8601"),
         ({"text": BODY, "published": "0001-01-01T00:00:00+05:00"}, "ISO 8601"),
-        ({"text": BODY, "_id": "x" * 201}, "longer than 200"),
+        ({"text": BODY, "_id": "x" * 201}, "1 to 200"),
         ({"text": "x" * 2_000_001}, "split it"),
         ([1], "not a JSON object"),
         (None, "not a JSON object"),
