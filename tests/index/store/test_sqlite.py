@@ -29,10 +29,12 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
-from index.store import reader, schema
+from index.store import schema
+from index.store import snapshot as snapshots
 from index.store.schema import connect
-from index.store.sqlite import EmbeddedStore
-from index.store.types import Changes, Snapshot
+from index.store.snapshot import Snapshot
+from index.store.sqlite import Store
+from index.store.types import Changes
 from index.store.vectors import VectorIndex
 
 DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
@@ -48,9 +50,9 @@ LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 
 
 @contextmanager
-def opened(folder: Path, **options: object) -> Iterator[EmbeddedStore]:
+def opened(folder: Path, **options: object) -> Iterator[Store]:
     """A store that is closed at the end."""
-    with closing(EmbeddedStore(folder, **options)) as store:
+    with closing(Store(folder, **options)) as store:
         yield store
 
 
@@ -105,7 +107,7 @@ def found(snapshot: Snapshot) -> list[tuple[str, float]]:
 # Faults
 
 
-def add_update_remove(store: EmbeddedStore) -> None:
+def add_update_remove(store: Store) -> None:
     """A commit of every kind of change."""
     changed = replace(DAM, text="The dam held. Nobody was warned.")
     changes = Changes(
@@ -118,17 +120,17 @@ def add_update_remove(store: EmbeddedStore) -> None:
     store.commit(changes, model="fake-256", actor="tester", action="all")
 
 
-def undo(store: EmbeddedStore) -> None:
+def undo(store: Store) -> None:
     """Back to where one article was live, and others were not there."""
     store.commit(Changes(undo=1), actor="tester", action="undo")
 
 
-def only_a_page(store: EmbeddedStore) -> None:
+def only_a_page(store: Store) -> None:
     """What is committed where all was read and nothing was new."""
     store.commit(Changes(pages=[PAGE]), actor="tester", action="refresh")
 
 
-def switch(store: EmbeddedStore) -> None:
+def switch(store: Store) -> None:
     """The end of a rebuild."""
     store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
 
@@ -140,11 +142,11 @@ def stop(_: int) -> None:
 
 @pytest.mark.parametrize("change", [add_update_remove, undo, only_a_page, switch])
 def test_a_fault_anywhere_leaves_the_old_or_the_new(
-    tmp_path: Path, change: Callable[[EmbeddedStore], None]
+    tmp_path: Path, change: Callable[[Store], None]
 ) -> None:
     """Failing after any number of SQLite's steps, a commit happened whole or not at all."""
 
-    def fill(store: EmbeddedStore) -> None:
+    def fill(store: Store) -> None:
         put(store, DAM, CUP, replace(CUP, article_id="gone"))
         put(store, replace(DAM, text="The dam held at first."))
         store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
@@ -210,10 +212,10 @@ import sys
 from pathlib import Path
 from support.fakes import put, remove
 from index.domain import Article
-from index.store.sqlite import EmbeddedStore
+from index.store.sqlite import Store
 from index.encoder import Vectors
 
-store = EmbeddedStore(Path(sys.argv[1]))
+store = Store(Path(sys.argv[1]))
 with store.snapshot() as snapshot:
     first = snapshot.generation
 for n in range(first, first + 100_000):
@@ -598,7 +600,7 @@ def cache(folder: Path) -> Path:
 
 
 @contextmanager
-def compact(folder: Path) -> Iterator[EmbeddedStore]:
+def compact(folder: Path) -> Iterator[Store]:
     """A store whose index is compact, and so kept in a file."""
     with opened(folder, exact_up_to=2) as store:
         yield store
@@ -786,7 +788,7 @@ def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
 
 def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """However small the shared cache of articles is, rows of many threads have theirs."""
-    monkeypatch.setattr(reader, "_CACHED_ARTICLES", 1)
+    monkeypatch.setattr(snapshots, "_CACHED_ARTICLES", 1)
     failures: list[BaseException] = []
     with opened(tmp_path) as store:
         put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(30)))
