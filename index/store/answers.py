@@ -342,9 +342,7 @@ def _restored(snapshot: Snapshot, answer_id: str) -> LoggedAnswer:
         news=_NEWS.validate_python(parts["news"]),
         scores=tuple(cut["score"] for cut in parts["cuts"]),
     )
-    now = {then: snapshot.article(then.article_id) for then in articles.values()}
-    updated = (new for old, new in now.items() if not new.retired and new.revision != old.revision)
-    removed = tuple(article for article in now.values() if article.retired)
-    return LoggedAnswer(
-        answer, datetime.fromisoformat(at), channel, message, tuple(updated), removed
-    )
+    now = [(old, snapshot.article(old.article_id)) for old in articles.values()]
+    updated = tuple(a for old, a in now if not a.retired and a.revision != old.revision)
+    removed = tuple(a for _, a in now if a.retired)
+    return LoggedAnswer(answer, datetime.fromisoformat(at), channel, message, updated, removed)

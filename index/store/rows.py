@@ -12,7 +12,6 @@ import numpy as np
 from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.store.schema import moment, utc_text
-from index.store.types import Ids
 
 _FIELDS = "article_id title text publisher author published url language source guessed".split()
 # The newest notice of each article: beside max(), SQLite takes the other columns of that row.
@@ -26,10 +25,6 @@ LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of valu
 LIVE = """
     SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
     JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
-"""
-LIVE_VECTORS = """
-    SELECT s.sentence_id, e.vector FROM embedding e JOIN sentence s USING (sentence_id)
-    JOIN article a ON a.live = s.revision WHERE true
 """
 SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
 # Sentences of a revision have consecutive ids, so neighbours are found by theirs.
@@ -56,12 +51,6 @@ def matrix(blobs: list[bytes]) -> Vectors:
     """Stored vectors as float32 (n, d)."""
     vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
     return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
-
-
-def ids_and_vectors(rows: list[tuple[int, bytes]]) -> tuple[Ids, Vectors]:
-    """Ids (n,) and vectors (n, d) of rows."""
-    ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
-    return ids, matrix([row[1] for row in rows])
 
 
 def article_of(row: Sequence[Any]) -> Article:

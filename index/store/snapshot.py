@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -18,11 +20,9 @@ from index.store.rows import (
     ARTICLE,
     LIST,
     LIVE,
-    LIVE_VECTORS,
     NEAR,
     SENTENCE,
     article_of,
-    ids_and_vectors,
     matrix,
     passing,
     sentence_of,
@@ -41,7 +41,6 @@ from index.store.types import (
 )
 
 _ALL = Filters()
-_CACHED_ARTICLES = 2_000
 _TITLES = 5  # of an event
 
 
@@ -50,18 +49,6 @@ def newest(db: sqlite3.Connection) -> IndexVersion:
     number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
     model = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
     return IndexVersion(number or 0, token or "", model)
-
-
-@dataclass(slots=True)
-class GenerationCache:
-    """What was read of one generation, shared by its snapshots: articles by revision row.
-
-    `census` has each publisher (None where unknown) with its live articles and their sentences.
-    """
-
-    version: IndexVersion
-    articles: dict[int, Article] = field(default_factory=dict)
-    census: list[tuple[str | None, int, int]] | None = None
 
 
 Search = Callable[["Snapshot", Vectors, int, Ids | None], Ranked]
@@ -75,18 +62,16 @@ class Snapshot:
         model: the encoder's; None while nothing is embedded.
     """
 
-    def __init__(self, db: sqlite3.Connection, cache: GenerationCache, search: Search) -> None:
+    def __init__(self, db: sqlite3.Connection, search: Search) -> None:
         """Read through a connection that is inside a transaction.
 
         Args:
             db: pinned to the generation.
-            cache: the generation's; filled here.
             search: searches the vector index for this snapshot, among some ids if given.
         """
         self.db = db
-        self.version = cache.version
+        self.version = newest(db)
         self.model = meta(db, "model")
-        self._cache = cache
         self._search = search
 
     @property
@@ -94,24 +79,25 @@ class Snapshot:
         """0 for a collection to which nothing was ever committed."""
         return self.version.generation
 
+    @cached_property
+    def _census(self) -> list[tuple[str | None, int, int]]:
+        """Each publisher (None where unknown) with its live articles and their sentences."""
+        return self.db.execute(
+            "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
+            "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
+            "GROUP BY r.publisher_key"
+        ).fetchall()
+
     def size(self) -> Size:
         """How much is live."""
-        groups = self._census()
-        return Size(sum(group[1] for group in groups), sum(group[2] for group in groups))
+        return Size(
+            sum(group[1] for group in self._census), sum(group[2] for group in self._census)
+        )
 
     def publishers(self) -> dict[str, int]:
         """How many live articles each publisher has, most first."""
-        named = [(-count, name) for name, count, _ in self._census() if name is not None]
+        named = [(-count, name) for name, count, _ in self._census if name is not None]
         return {name: -count for count, name in sorted(named)}
-
-    def _census(self) -> list[tuple[str | None, int, int]]:
-        if self._cache.census is None:
-            self._cache.census = self.db.execute(
-                "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
-                "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
-                "GROUP BY r.publisher_key"
-            ).fetchall()
-        return self._cache.census
 
     # Searching
 
@@ -134,8 +120,7 @@ class Snapshot:
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *values, max(k, 0)),
         ).fetchall()
-        ids = np.array([row[0] for row in rows], dtype=np.int64)
-        return Ranked(ids, np.array([row[1] for row in rows], dtype=np.float32))
+        return Ranked(_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """In how many live sentences each term occurs; terms in none are left out."""
@@ -150,7 +135,9 @@ class Snapshot:
             f"WHERE s.sentence_id IN ({NEAR}) ORDER BY s.sentence_id",
             (radius, radius, json.dumps([*ids])),
         ).fetchall()
-        articles = self._articles_of({row[1] for row in rows})
+        revisions = json.dumps([*{row[1] for row in rows}])
+        selected = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (revisions,))
+        articles = {row[0]: article_of(row) for row in selected}
         return Rows(
             sentences=tuple(sentence_of(row, articles[row[1]]) for row in rows),
             vectors=matrix([row[8] for row in rows]),
@@ -158,31 +145,12 @@ class Snapshot:
             articles={article.article_id: article for article in articles.values()},
         )
 
-    def _articles_of(self, revisions: set[int]) -> dict[int, Article]:
-        # Another thread may clear the cache at any time: each entry is looked up once.
-        kept = self._cache.articles
-        cached = {r: article for r in revisions if (article := kept.get(r)) is not None}
-        rows = self.db.execute(
-            f"SELECT {ARTICLE} WHERE r.revision IN {LIST}",
-            (json.dumps([*(revisions - cached.keys())]),),
-        )
-        loaded = {row[0]: article_of(row) for row in rows}
-        if len(kept) + len(loaded) > _CACHED_ARTICLES:
-            kept.clear()
-        kept.update(loaded)
-        return cached | loaded
-
     # What the vector index is made from
 
     def live_ids(self, filters: Filters = _ALL) -> Ids:
         """Live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        rows = self.db.execute(LIVE + condition, values)
-        return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
-
-    def live_vectors(self) -> tuple[Ids, Vectors]:
-        """All live sentence ids (n,) and their embeddings: float32 (n, d)."""
-        return ids_and_vectors(self.db.execute(LIVE_VECTORS).fetchall())
+        return np.sort(_ids(self.db.execute(LIVE + condition, values)))
 
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether this generation is that one, or came after it with the same model."""
@@ -191,21 +159,21 @@ class Snapshot:
         return (row[0] if row else "", self.version.model) == (version.token, version.model)
 
     def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]:
-        """What changed after a generation, for an index to follow.
+        """What changed after a generation, for an index to follow; after 0, all there is.
 
         Returns:
             All sentence ids of the changed articles (n,), those of them that are live now (m,),
             and the embeddings of those: float32 (m, d).
         """
-        changed = "(SELECT article FROM change WHERE generation > ?)"
         rows = self.db.execute(
-            f"SELECT s.sentence_id FROM revision r JOIN sentence s USING (revision) "
-            f"WHERE r.article IN {changed}",
+            "SELECT s.sentence_id, iif(a.live = s.revision, e.vector, NULL) FROM article a "
+            "JOIN revision r USING (article) JOIN sentence s USING (revision) "
+            "JOIN embedding e USING (sentence_id) "
+            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)",
             (generation,),
-        )
-        ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
-        sql = f"{LIVE_VECTORS} AND a.article IN {changed}"
-        return ids, *ids_and_vectors(self.db.execute(sql, (generation,)).fetchall())
+        ).fetchall()
+        live = [row for row in rows if row[1] is not None]
+        return _ids(rows), _ids(live), matrix([row[1] for row in live])
 
     # Articles
 
@@ -349,3 +317,7 @@ class Snapshot:
                 rows
             )
         ]
+
+
+def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)

@@ -22,7 +22,7 @@ from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.schema import connect, explained, meta, set_meta, utc_text
-from index.store.snapshot import GenerationCache, Snapshot, newest
+from index.store.snapshot import Snapshot, newest
 from index.store.sources import Source
 from index.store.types import Changes, Commit, Ids, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
@@ -33,8 +33,8 @@ _CACHE = "vectors.faiss"
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
-    WHERE s.sentence_id > ? AND NOT EXISTS
-    (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id) ORDER BY s.sentence_id LIMIT ?
+    WHERE NOT EXISTS (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id)
+    ORDER BY s.sentence_id LIMIT ?
 """
 _IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
 _ACTIVATE = """
@@ -73,7 +73,6 @@ class Store:
         self._path = folder / CATALOGUE
         self._opener = opener
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
-        self._cache: GenerationCache | None = None
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
         self.answers = AnswerLog(self.snapshot, self._writing)
 
@@ -83,11 +82,7 @@ class Store:
         with self._connection() as db:
             db.execute("BEGIN")
             try:
-                version, cache = newest(db), self._cache
-                if cache is None or cache.version != version:
-                    # Not cleared: an older snapshot may still fill the old one.
-                    cache = self._cache = GenerationCache(version)
-                yield Snapshot(db, cache, self._search)
+                yield Snapshot(db, self._search)
             finally:
                 db.rollback()
 
@@ -152,24 +147,19 @@ class Store:
             actor: named in the audit log.
             on_progress: called with how many sentences are done; may raise to stop.
         """
-        done = last = 0
+        done = 0
         while True:
             with self._staging(encoder.model) as db:
-                rows, state = db.execute(_UNSTAGED, (last, _REBUILT)).fetchall(), newest(db)
-                if not rows and not db.execute(_UNSTAGED, (0, 1)).fetchall():
+                rows, state = db.execute(_UNSTAGED, (_REBUILT,)).fetchall(), newest(db)
+                if not rows:
                     return _activate_staged(db, encoder.model, actor)
-            if not rows:  # another rebuild, or a recovery, took staged ones away
-                last = 0
-                continue
             # Cut here and not in SQL, which takes a NUL for the end of a text.
             vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
             staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
                 # A copy recovered meanwhile may have other sentences under these numbers.
-                known = db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone()
-                if known:
+                if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
                     db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-            last = rows[-1][0] if known else 0
             done += len(rows)
             if on_progress is not None:
                 on_progress(done)

@@ -150,7 +150,7 @@ class VectorIndex:
         self.version = snapshot.version
 
     def _build(self, snapshot: Snapshot) -> None:
-        ids, vectors = snapshot.live_vectors()
+        _, ids, vectors = snapshot.changed_since(0)
         self._index, self._ids, self._trained_for = None, _NOTHING.ids, 0
         if len(ids) > self._exact_up_to:
             self._trained_for = len(ids)

@@ -11,7 +11,6 @@ import secrets
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,12 +27,6 @@ _SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a 
 _TINY = 8  # hashes of a sketch: texts of some 30 words
 _COMMON = 51  # revisions with one hash: boilerplate, no sign of a rewrite
 _CANDIDATES = 20  # compared with a new revision
-
-
-class _Stored(NamedTuple):
-    key: int
-    live: int | None
-    latest: int
 
 
 class Writer:
@@ -53,14 +46,15 @@ class Writer:
             set_meta(self._db, "model", model or "")
         for prepared in changes.put:
             self._put(prepared, revive=changes.revive)
-        for article_id in changes.remove:
-            if stored := self._stored(article_id):
-                self._set_live_revision(article_id, stored.key, stored.live, None)
-        for article_id in changes.restore:
-            if stored := self._stored(article_id):
-                self._set_live_revision(article_id, stored.key, stored.live, stored.latest)
+        moves = [(name, False) for name in changes.remove] + [
+            (name, True) for name in changes.restore
+        ]
+        for article_id, restored in moves:
+            for key, live, latest in self._stored(article_id):
+                self._set_live_revision(article_id, key, live, latest if restored else None)
         for article_id, notice in changes.notices:
-            self._add_notice(article_id, notice)
+            for key, live, _ in self._stored(article_id):
+                self._add_notice(article_id, key, live, notice)
         if changes.undo is not None:
             self._undo(changes.undo)
         for page in changes.pages:
@@ -96,24 +90,23 @@ class Writer:
             self._set_live_revision(article.article_id, key, live, after)
         self._decisions.append(decision)
 
-    def _add_notice(self, article_id: str, notice: Notice) -> None:
-        """Attach a notice to an article; a retraction takes it out of the corpus."""
-        if stored := self._stored(article_id):
-            after = None if notice.kind == "retracted" else stored.live
-            self._write_live(article_id, stored.key, stored.live, after, notice.kind)
-            at = notice.at.astimezone(UTC).isoformat()
-            self._db.execute(
-                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
-                (self.generation, stored.key, notice.kind, notice.note, at, notice.actor),
-            )
-
-    def _stored(self, article_id: str) -> _Stored | None:
-        """An article's row and revisions; records "absent" where it is unknown."""
+    def _stored(self, article_id: str) -> list[tuple[int, int | None, int]]:
+        """Row, live and latest revision of an article; notes an unknown one as absent."""
         sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
-        row = self._db.execute(sql, (article_id,)).fetchone()
-        if row is None:
+        rows = self._db.execute(sql, (article_id,)).fetchall()
+        if not rows:
             self._outcomes[article_id] = "absent"
-        return _Stored(*row) if row else None
+        return rows
+
+    def _add_notice(self, article_id: str, key: int, live: int | None, notice: Notice) -> None:
+        """Attach a notice to an article; a retraction takes it out of the corpus."""
+        after = None if notice.kind == "retracted" else live
+        self._write_live(article_id, key, live, after, notice.kind)
+        at = notice.at.astimezone(UTC).isoformat()
+        self._db.execute(
+            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
+            (self.generation, key, notice.kind, notice.note, at, notice.actor),
+        )
 
     def _undo(self, generation: int) -> None:
         """Make each article what it was at a generation, notices included.
@@ -178,21 +171,14 @@ class Writer:
         """Write sentences and embeddings under consecutive ids that were never used before."""
         used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
         first = (used.fetchone() or (0,))[0] + 1
-        text, spans = prepared.article.text, prepared.spans
+        spans = prepared.spans
+        lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
         self._db.executemany(
             "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
             [
-                (
-                    first + n,
-                    revision,
-                    n,
-                    s.start,
-                    s.end,
-                    " ".join(terms(text[s.start : s.end])),
-                    *voice,
-                )
-                for n, (s, voice) in enumerate(zip(spans, voices, strict=True))
+                (first + n, revision, n, span.start, span.end, words, *voice)
+                for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
             ],
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)

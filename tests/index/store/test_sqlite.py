@@ -30,7 +30,6 @@ from index.errors import (
     StoreVersionError,
 )
 from index.store import schema
-from index.store import snapshot as snapshots
 from index.store.schema import connect
 from index.store.snapshot import Snapshot
 from index.store.sqlite import Store
@@ -400,26 +399,6 @@ def test_the_file_refuses_what_makes_no_sense(tmp_path: Path, statement: str) ->
             assert {name for name, _ in found(snapshot)} == {"dam"}
 
 
-@pytest.mark.parametrize("log", ["settled", "waiting"])
-def test_what_is_read_only_can_be_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str
-) -> None:
-    """A folder that cannot be written is read, nothing is put into it, and writing is refused."""
-    with opened(tmp_path) as writer:
-        put(writer, DAM, CUP)
-        if log == "settled":
-            writer.close()
-        before = sorted(tmp_path.iterdir())
-        monkeypatch.setattr(schema.os, "access", lambda *_: False)
-        with opened(tmp_path) as store:
-            with store.snapshot() as snapshot:
-                assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
-            with pytest.raises(StoreError, match="read-only"):
-                put(store, BANK)
-            if log == "settled":
-                assert sorted(tmp_path.glob("catalogue*")) == before
-
-
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
     """Another file in the folder stays, and what a link points to is not followed."""
     treasure = tmp_path / "treasure"
@@ -784,48 +763,6 @@ def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
         assert failures == []
         with store.snapshot() as snapshot:
             assert len(found(snapshot)) == 40
-
-
-def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the shared cache of articles is, rows of many threads have theirs."""
-    monkeypatch.setattr(snapshots, "_CACHED_ARTICLES", 1)
-    failures: list[BaseException] = []
-    with opened(tmp_path) as store:
-        put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(30)))
-
-        def look(first: int) -> None:
-            try:
-                for start in range(first, 60):
-                    with store.snapshot() as snapshot:
-                        rows = snapshot.rows(range(start, start + 9))
-                        assert {s.article_id for s in rows.sentences} == set(rows.articles)
-            except BaseException as error:  # noqa: BLE001 - told below
-                failures.append(error)
-
-        threads = [threading.Thread(target=look, args=(n,)) for n in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert failures == []
-
-
-def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> None:
-    """Rows that another process recovered and filled anew are not taken for what they held."""
-    first, second = (replace(BANK, publisher=name) for name in ("Gazette", "Harbour Post"))
-    with opened(tmp_path) as mine, opened(tmp_path) as other:
-
-        def publishers() -> set[str | None]:
-            with mine.snapshot() as snapshot:
-                return {one.publisher for one in snapshot.rows(range(9)).articles.values()}
-
-        put(other, DAM)
-        other.backup(tmp_path / "copy")
-        put(other, first)
-        assert publishers() == {None, "Gazette"}
-        other.recover(tmp_path / "copy")
-        put(other, second)
-        assert publishers() == {None, "Harbour Post"}
 
 
 @pytest.mark.parametrize("first", ["search", "recovery"])

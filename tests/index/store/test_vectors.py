@@ -67,10 +67,6 @@ class Corpus:
         self.live = (self.live - gone) | new
         self.changed.append(gone | new)
 
-    def live_vectors(self) -> tuple[Ids, Vectors]:
-        """All that is live."""
-        return self._of(self.live)
-
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether it is of the same timeline, and not older."""
         return version.token.startswith(self.timeline) and version.generation <= len(self.changed)
