@@ -172,17 +172,6 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
         assert here.sources.reindex().unchanged == 3
 
 
-def test_without_validators_all_is_read_and_nothing_embedded(tmp_path: Path) -> None:
-    """A server that tells nothing of its pages costs parsing, and no more."""
-    encoder = FakeEncoder()
-    with site(dam=DAM) as news, archive(tmp_path, encoder, news.server) as here:
-        news.validators = False
-        here.add([news.url("/feed")])
-        encoder.texts.clear()
-        assert here.sources.reindex().unchanged == 1
-        assert encoder.texts == []
-
-
 def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a folder are told by time and size; one that changed is read, the rest is not."""
     folder = tmp_path / "reports"
@@ -383,20 +372,6 @@ def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
         assert len(here.sources.reindex().failed) == 1
         (known,) = here.articles()
         assert known.text == DAM
-
-
-def test_a_house_is_one_site_under_its_usual_names(tmp_path: Path) -> None:
-    """A feed on feeds.… may still revise what a moderator added by its page, https or www."""
-    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
-        home = f"http://www.northwire.example:{news.server.port}/dam"
-        news.pages["/rss"] = whole_feed(home.replace("http:", "https:"), CUP)
-        feed = f"http://feeds.northwire.example:{news.server.port}/rss"
-        assert len(here.add([home]).added) == 1
-        report = here.add([feed])
-        assert (len(report.updated), report.failed) == (1, ())
-        other = f"http://blog.northwire.example:{news.server.port}/rss"
-        news.pages["/rss"] = whole_feed(home, FORGED)
-        assert len(here.add([other]).failed) == 1
 
 
 def test_what_waits_is_not_given_up_for_another_source(

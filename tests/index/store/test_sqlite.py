@@ -183,29 +183,6 @@ def test_a_fault_anywhere_leaves_the_old_or_the_new(
     assert failed > 9
 
 
-def test_a_fault_while_reading_is_told(tmp_path: Path) -> None:
-    """A question that meets a fault fails in one kind of error; the next one is answered."""
-    opener = FailingOpener()
-    with opened(tmp_path, opener=opener) as store:
-        put(store, DAM, CUP)
-        with store.snapshot() as snapshot:
-            expected = found(snapshot)
-        failed = 0
-        for steps in range(1_000):
-            opener.left = steps
-            try:
-                with store.snapshot() as snapshot:
-                    assert found(snapshot) == expected
-                break
-            except StoreError:
-                failed += 1
-        assert 0 < failed < 999
-        opener.left = None
-        put(store, BANK)
-        with store.snapshot() as snapshot:
-            assert len(found(snapshot)) == 6
-
-
 WRITER = """
 import sys
 from pathlib import Path
@@ -314,17 +291,6 @@ def test_another_writer_is_told(tmp_path: Path) -> None:
 # Opening
 
 
-def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process that is just making the collection is told as busy, not as damage."""
-    monkeypatch.setattr(schema, "_BUSY_S", 0.02)
-    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreBusyError):
-            look_into(tmp_path)
-    with opened(tmp_path) as store:
-        assert put(store, DAM).generation == 1
-
-
 def test_many_make_one_collection(tmp_path: Path) -> None:
     """Opened by many at once for the first time, it is made once, and all can use it."""
     failures: list[BaseException] = []
@@ -354,49 +320,6 @@ def newer(path: Path) -> None:
     """Make a catalogue one version newer than this program knows."""
     with closing(connect(path)) as db:
         db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
-
-
-def test_a_fault_while_the_tables_are_made_leaves_nothing(tmp_path: Path) -> None:
-    """Failing after any number of steps, the file is empty; the next try makes it whole."""
-    path = tmp_path / "catalogue.sqlite3"
-    for steps in range(0, 4_000, 37):
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            left = iter(range(steps))
-            db.set_progress_handler(lambda left=left: int(next(left, None) is None), 4)  # type: ignore[misc]
-            try:
-                schema._create(db, path)
-            except sqlite3.OperationalError:
-                db.set_progress_handler(None, 0)
-                assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-            else:
-                break
-    with opened(tmp_path) as store:
-        assert put(store, DAM).generation == 1
-    assert steps > 0
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE article SET live = 99",
-        "UPDATE sentence SET act = 'rumour'",
-        "UPDATE sentence SET stop = start",
-        "UPDATE change SET outcome = 'lost'",
-        "UPDATE revision SET number = 'first'",
-        "INSERT INTO embedding VALUES (99, x'00')",
-        "INSERT INTO source (uri, kind) VALUES ('x', 'cloud')",
-        "INSERT INTO feedback VALUES (1, 'nothing', 'now', 'wrong')",
-        "DELETE FROM revision",
-    ],
-)
-def test_the_file_refuses_what_makes_no_sense(tmp_path: Path, statement: str) -> None:
-    """Dangling references, unknown words and values of another type cannot be written."""
-    with opened(tmp_path) as store:
-        put(store, DAM)
-        with pytest.raises(StoreError), store._writing() as db:
-            db.execute(statement)
-        with store.snapshot() as snapshot:
-            assert {name for name, _ in found(snapshot)} == {"dam"}
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -438,19 +361,6 @@ def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
         for one in asking:
             one.result()
     assert all("if it was erased just now, try again" in error for error in errors)
-
-
-@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN])
-def test_a_file_that_vanishes_is_told_plainly(tmp_path: Path, code: int) -> None:
-    """What SQLite says of a file that goes while it is opened becomes a sentence to act on."""
-
-    def vanishing(_: Path) -> sqlite3.Connection:
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = code
-        raise schema.explained(error)
-
-    with opened(tmp_path, opener=vanishing) as store, pytest.raises(StoreError, match="try again"):
-        put(store, DAM)
 
 
 def zeroed(path: Path) -> None:
@@ -498,13 +408,6 @@ def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
     assert path.read_bytes() == before
 
 
-def newer_rollback(path: Path) -> None:
-    """Make a newer one that does not use a write-ahead log."""
-    newer(path)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA journal_mode = DELETE")
-
-
 def foreign(version: int) -> Callable[[Path], None]:
     """Make another program's database, of a version of its own."""
 
@@ -525,7 +428,6 @@ def not_a_database(path: Path) -> None:
     ("make", "kind", "message"),
     [
         (newer, StoreVersionError, "another version"),
-        (newer_rollback, StoreVersionError, "another version"),
         (foreign(0), StoreError, "another program"),
         (foreign(1), StoreError, "another program"),
         (foreign(9), StoreError, "another program"),
@@ -590,14 +492,6 @@ def never(*_: object) -> None:
     raise AssertionError("built again")
 
 
-def test_an_exact_index_needs_no_file(tmp_path: Path) -> None:
-    """It is built faster than a file is read and checked, so none is written."""
-    with opened(tmp_path) as store:
-        put(store, DAM, CUP)
-        store.prepare()
-    assert not cache(tmp_path).exists()
-
-
 def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After `prepare` the file holds the newest generation; opened again, nothing is built."""
     with compact(tmp_path) as store:
@@ -648,21 +542,6 @@ def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -
             assert found(snapshot) == before
         store.prepare()
     assert len(cache(tmp_path).read_bytes()) == len(whole)
-
-
-def test_a_stale_cache_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A file of an older generation takes in what was committed since, removals included."""
-    with compact(tmp_path) as store:
-        put(store, DAM, CUP)
-        store.prepare()
-        kept = cache(tmp_path).read_bytes()
-        put(store, BANK, replace(DAM, text="The dam held."))
-        remove(store, "cup")
-        with store.snapshot() as snapshot:
-            before = found(snapshot)
-    cache(tmp_path).write_bytes(kept)
-    with compact(tmp_path) as store, store.snapshot() as snapshot:
-        assert {name for name, _ in found(snapshot)} == {name for name, _ in before}
 
 
 @pytest.mark.parametrize("what", ["a later generation", "another catalogue", "another model"])

@@ -306,11 +306,3 @@ def test_the_kind_follows_the_size() -> None:
         trained.append(index._trained_for)
         assert set(index.search(vector_of(1), 99).ids.tolist()) == corpus.live
     assert trained == [0, 30, 70, 0]
-
-
-@pytest.mark.parametrize("count", [1, 2, 5, 17])
-def test_compact_of_very_few_works(count: int) -> None:
-    """However low the limit is set, a handful of sentences can be indexed."""
-    index, _ = build(range(1, count + 1), exact_up_to=0)
-    assert index.search(vector_of(1), 99).ids.tolist()[0] == 1
-    assert len(index.search(vector_of(1), 99).ids) == count
