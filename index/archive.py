@@ -25,8 +25,8 @@ from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
-from index.store.sqlite import CATALOGUE, EmbeddedStore
-from index.store.types import Changes, HistoryEvent, Outcome, Size, Store
+from index.store.sqlite import CATALOGUE, Store
+from index.store.types import Changes, HistoryEvent, Outcome, Size
 
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
@@ -82,7 +82,7 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        store = EmbeddedStore(data / collection)
+        store = Store(data / collection)
         return cls(store, encoder, threshold=threshold)
 
     @staticmethod

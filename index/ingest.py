@@ -8,7 +8,7 @@ id stands, or sources that hold an id twice would make revisions whenever they a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -19,14 +19,9 @@ from index.answering.attribution import annotate
 from index.domain import Article, Failure, PageState, SourceItem
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
-from index.store.identity import comes_from, identity_keys, refusal
-from index.store.types import (
-    Changes,
-    Decision,
-    Outcome,
-    PreparedArticle,
-    Store,
-)
+from index.store.identity import comes_from, refusal
+from index.store.sqlite import Store
+from index.store.types import Changes, Decision, Outcome, PreparedArticle
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 
@@ -110,14 +105,6 @@ def result_of(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Pending:
-    """An article to be put, as it was read, and what a snapshot made of it."""
-
-    article: Article
-    decision: Decision
-
-
 @dataclass(slots=True, kw_only=True)
 class Ingest:
     """One run of adding articles to a store.
@@ -144,13 +131,14 @@ class Ingest:
     on_progress: ProgressCallback | None = None
     _generation: int = field(init=False, default=0)
     _changes: list[tuple[Outcome, ArticleChange]] = field(init=False, default_factory=list)
-    _unchanged: set[str] = field(init=False, default_factory=set)
     _failed: list[Failure] = field(init=False, default_factory=list)
     _sources: list[SourceRead] = field(init=False, default_factory=list)
-    _changed: dict[str, _Pending] = field(init=False, default_factory=dict)
     _pages: list[PageState] = field(init=False, default_factory=list)  # wait for their articles
     _names: dict[str, str] = field(init=False, default_factory=dict)  # id read -> id stored
-    _seen: set[str] = field(init=False, default_factory=set)  # by a dry run, which stores nothing
+    # By stored id:
+    _unchanged: set[str] = field(init=False, default_factory=set)
+    _new: dict[str, Decision] = field(init=False, default_factory=dict)
+    _changed: dict[str, Decision] = field(init=False, default_factory=dict)
 
     def run(self, items: Iterable[SourceItem | SourceRead]) -> IngestResult:
         """Add what is new among the items.
@@ -164,17 +152,21 @@ class Ingest:
             self._generation = snapshot.generation
             check_model(snapshot.model, self.encoder.model)
         try:
-            for batch in self._batches(items):
-                self._commit([*self._sort(batch).values()])
+            for item in items:
+                self._sort(item)
+                size = sum(len(decision.given.text) for decision in self._new.values())
+                if len(self._new) >= BATCH_ARTICLES or size >= BATCH_SENTENCES * _SENTENCE_CHARS:
+                    self._commit(self._new)
                 if len(self._changed) >= _WAITING:
-                    self._release()
-            self._release()
+                    self._commit(self._changed)
+            self._commit(self._new)
+            self._commit(self._changed)
         except (StoreError, EncoderError, CancelledError) as error:
             if not self._changes:
                 raise
             reason = str(error).rstrip(".") or "It was stopped"
             self._failed.append(Failure("the rest", f"{reason}; what is listed stays."))
-        if self._sentences > _MANY and not self.dry_run:  # fewer, the next question takes in
+        if self._sentences > _MANY and not self.dry_run:  # fewer are indexed by the next question
             self.store.prepare()
         unchanged = self._unchanged.difference(change.article_id for _, change in self._changes)
         result = result_of(self._changes, self._generation, started, self._failed)
@@ -184,151 +176,115 @@ class Ingest:
     def _sentences(self) -> int:
         return sum(change.sentences for _, change in self._changes)
 
-    def _batches(
-        self, items: Iterable[SourceItem | SourceRead]
-    ) -> Iterator[list[SourceItem | SourceRead]]:
-        """The items in the order they were read, about a commit's worth at a time."""
-        batch: list[SourceItem | SourceRead] = []
-        articles = size = 0
-        for item in items:
-            batch.append(item)
-            if isinstance(item, Article):
+    def _sort(self, item: SourceItem | SourceRead) -> None:
+        match item:
+            case Failure():
+                self._failed.append(item)
+            case SourceRead():
+                self._sources.append(item)
+            case PageState(unchanged=False):
+                self._pages.append(item)
+            case PageState():
+                for name in item.articles:
+                    waiting = self._changed.get(name)
+                    if waiting is None or comes_from(item.address, waiting.article):
+                        self._changed.pop(name, None)
+                        self._unchanged.add(name)
+            case Article():
                 self._show_progress(item.title)
-                articles += 1
-                size += len(item.text) // _SENTENCE_CHARS
-            if articles >= BATCH_ARTICLES or size >= BATCH_SENTENCES:
-                yield batch
-                batch, articles, size = [], 0, 0
-        yield batch
+                self._sort_article(item)
 
-    def _sort(self, batch: list[SourceItem | SourceRead]) -> dict[str, _Pending]:
-        """The new articles of a batch, by id; changed ones wait, all else is only noted."""
-        new: dict[str, _Pending] = {}
+    def _sort_article(self, article: Article) -> None:
+        """Have an article committed soon if it is new, and at the end if it changed."""
         with self.store.snapshot() as snapshot:
-            for item in batch:
-                if isinstance(item, Failure):
-                    self._failed.append(item)
-                elif isinstance(item, SourceRead):
-                    self._sources.append(item)
-                elif isinstance(item, PageState):
-                    self._note_page(item)
-                else:
-                    decision = snapshot.decide(item, revive=self.revive)
-                    self._sort_article(_Pending(item, decision), new)
-        return new
-
-    def _sort_article(self, pending: _Pending, new: dict[str, _Pending]) -> None:
-        article, decision = pending.article, pending.decision
-        name = decision.article.article_id
-        before = self._changed.get(name) or new.get(name)
-        reason = decision.reason
+            decision = snapshot.decide(article, revive=self.revive)
+        name, reason = decision.article.article_id, decision.reason
+        before = self._changed.get(name) or self._new.get(name)
         if before and not comes_from(article.source, before.article):
             reason = refusal(before.article)
         if reason:
-            self._failed.append(Failure(article.source or article.article_id, reason))
+            self._fail(article, reason)
             return
         self._names[article.article_id] = name
+        self._new.pop(name, None)
         self._changed.pop(name, None)
         self._unchanged.discard(name)
-        if decision.outcome == "unchanged":
-            self._unchanged.add(name)
-        elif decision.outcome != "added":
-            self._changed[name] = pending
-        elif not (self.dry_run and self._was_seen(article)):
-            new.pop(name, None)
-            new[name] = pending
+        match decision.outcome:
+            case "unchanged":
+                self._unchanged.add(name)
+            case "added":
+                self._new[name] = decision
+            case _:
+                self._changed[name] = decision
 
-    def _was_seen(self, article: Article) -> bool:
-        """Whether a dry run had this new article before, under this id or another."""
-        own = {f"id {article.article_id}"}
-        keys = own | {*identity_keys(article)}
-        seen = not self._seen.isdisjoint(own if article.id_given else keys)
-        self._seen |= keys
-        return seen
+    def _fail(self, article: Article, reason: str) -> None:
+        self._failed.append(Failure(article.source or article.article_id, reason))
 
-    def _note_page(self, page: PageState) -> None:
-        """Keep a page until its articles are stored; count those of an unchanged one."""
-        if not page.unchanged:
-            self._pages.append(page)
-            return
-        for article_id in page.articles:
-            waiting = self._changed.get(article_id)
-            if waiting is None or comes_from(page.address, waiting.article):
-                self._changed.pop(article_id, None)
-                self._unchanged.add(article_id)
-
-    def _complete_pages(self) -> Iterator[PageState]:
-        """Pages none of whose articles waits, with the ids that those are stored under."""
+    def _commit(self, waiting: dict[str, Decision]) -> None:
+        """Embed and store the articles that wait there, then the pages that are complete."""
+        while names := [*islice(waiting, BATCH_ARTICLES)]:
+            self._commit_articles([waiting.pop(name) for name in names])
         pages, self._pages = self._pages, []
+        complete: list[PageState] = []
         for page in pages:
-            ids = tuple(dict.fromkeys(self._names.get(name, name) for name in page.articles))
-            if self._changed.keys().isdisjoint(ids):
-                yield replace(page, articles=ids)
-            else:
-                self._pages.append(page)
+            ids = dict.fromkeys(self._names.get(name, name) for name in page.articles)
+            waits = any(name in self._new or name in self._changed for name in ids)
+            (self._pages if waits else complete).append(replace(page, articles=tuple(ids)))
+        if complete and not self.dry_run:
+            changes = Changes(pages=complete)
+            self.store.commit(changes, actor=self.actor, action=self.action)
 
-    def _release(self) -> None:
-        """Commit the changed articles."""
-        while batch := [*islice(self._changed, BATCH_ARTICLES)]:
-            self._commit([self._changed.pop(name) for name in batch])
-        self._commit([])
-
-    def _commit(self, articles: list[_Pending]) -> None:
-        """Embed and store articles, with the pages that are complete by then."""
-        ready = [(pending, spans) for pending in articles if (spans := self._split(pending))]
-        pages = [*self._complete_pages()]
-        if self.dry_run or not (ready or pages):
-            decisions = tuple(pending.decision for pending, _ in ready)
-        else:
+    def _commit_articles(self, decisions: list[Decision]) -> None:
+        spans = [self._split(decision.given) for decision in decisions]
+        ready = [pair for pair in zip(decisions, spans, strict=True) if pair[1]]
+        decisions = [decision for decision, _ in ready]
+        if ready and not self.dry_run:
             commit = self.store.commit(
-                Changes(put=self._prepared(ready), revive=self.revive, pages=pages),
+                Changes(put=self._prepared(ready), revive=self.revive),
                 model=self.encoder.model,
                 actor=self.actor,
                 action=self.action,
             )
-            self._generation, decisions = commit.generation, commit.put
-        for (pending, spans), decision in zip(ready, decisions, strict=True):
+            self._generation, decisions = commit.generation, [*commit.put]
+        for decision, (_, cut) in zip(decisions, ready, strict=True):
             article = decision.article
-            self._names[pending.article.article_id] = article.article_id
+            self._names[decision.given.article_id] = article.article_id
             if decision.outcome == "refused":
-                where = article.source or article.article_id
-                self._failed.append(Failure(where, decision.reason))
+                self._fail(article, decision.reason)
             elif decision.outcome == "unchanged":
                 self._unchanged.add(article.article_id)
             else:
-                change = ArticleChange(article.article_id, article.title, len(spans))
+                change = ArticleChange(article.article_id, article.title, len(cut))
                 self._changes.append((decision.outcome, change))
-        if ready:
-            self._show_progress(ready[-1][0].article.title)
+        if decisions:
+            self._show_progress(decisions[-1].given.title)
 
-    def _split(self, pending: _Pending) -> tuple[Span, ...]:
-        article = pending.article
+    def _split(self, article: Article) -> tuple[Span, ...]:
         spans = tuple(split(article.text, article.language))
         if spans and any(char.isalnum() for char in article.text):
             return spans
-        where = article.source or article.article_id
-        self._failed.append(Failure(where, "It has no sentences: give it a text."))
+        self._fail(article, "It has no sentences: give it a text.")
         return ()
 
-    def _prepared(self, ready: list[tuple[_Pending, tuple[Span, ...]]]) -> list[PreparedArticle]:
+    def _prepared(self, ready: list[tuple[Decision, tuple[Span, ...]]]) -> list[PreparedArticle]:
         """Embed and annotate; what a revision keeps of the one before is not embedded again."""
         known: dict[str, Vectors] = {}
         with self.store.snapshot() as snapshot:
-            for pending, _ in ready:
-                known |= snapshot.embedded(pending.decision.article.article_id)
-        texts = [[p.article.text[s.start : s.end] for s in spans] for p, spans in ready]
+            for decision, _ in ready:
+                known |= snapshot.embedded(decision.article.article_id)
+        texts = [[d.given.text[s.start : s.end] for s in spans] for d, spans in ready]
         new = [text for text in dict.fromkeys(chain(*texts)) if text not in known]
         if new:
-            on_progress = partial(self._show_progress, ready[-1][0].article.title)
+            on_progress = partial(self._show_progress, ready[-1][0].given.title)
             known |= zip(new, self.encoder.encode(new, on_progress=on_progress), strict=True)
         return [
             PreparedArticle(
-                pending.article,
+                decision.given,
                 spans,
                 np.stack([known[text] for text in sentences]),
-                tuple((a.speaker, a.act) for a in annotate(pending.article.text, spans)),
+                tuple((a.speaker, a.act) for a in annotate(decision.given.text, spans)),
             )
-            for (pending, spans), sentences in zip(ready, texts, strict=True)
+            for (decision, spans), sentences in zip(ready, texts, strict=True)
         ]
 
     def _show_progress(self, title: str, embedded: int = 0) -> None:

@@ -19,7 +19,7 @@ from index.reading.http import Fetcher
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
 from index.store.sources import Source
-from index.store.types import Store
+from index.store.sqlite import Store
 
 MAX_EVERY = 43_200  # minutes: a month
 MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn
@@ -59,16 +59,16 @@ class Sources:
             raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
         source = replace(_named(uri), every=every)
         self._store.add_source(source)
-        self._store.schedule_source(source.uri, every)
+        self._store.update_source(source.uri, every=every)
         return self._known(uri)
 
     def pause(self, uri: str) -> None:
         """Stop reading a source until it is resumed. Raises NotFoundError."""
-        self._store.pause_source(self._known(uri).uri, paused=True)
+        self._store.update_source(self._known(uri).uri, paused=True)
 
     def resume(self, uri: str) -> None:
         """Read a source again, soon if it has an interval. Raises NotFoundError."""
-        self._store.pause_source(self._known(uri).uri, paused=False)
+        self._store.update_source(self._known(uri).uri, paused=False, failures=0, checked=None)
 
     def forget(self, uri: str) -> None:
         """Drop a source; its articles stay. Raises NotFoundError."""
@@ -84,7 +84,7 @@ class Sources:
 
     def mark_reported(self, uri: str) -> None:
         """Note that moderators know that a source fails, until it succeeds again."""
-        self._store.update_source(replace(self._known(uri), reported=True))
+        self._store.update_source(self._known(uri).uri, reported=True)
 
     def reindex(
         self,
@@ -106,9 +106,8 @@ class Sources:
             chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        return self._ingest(
-            chosen, datetime.now(UTC), actor, "reindex", on_progress, dry_run=dry_run
-        )
+        now = datetime.now(UTC)
+        return self._ingest(chosen, now, on_progress, "reindex", actor=actor, dry_run=dry_run)
 
     def refresh(
         self,
@@ -120,16 +119,16 @@ class Sources:
         """Add what the sources that are due have new (see `Source.due`)."""
         now = now or datetime.now(UTC)
         chosen = [source for source in self.all() if source.due(now)]
-        return self._ingest(chosen, now, actor, "refresh", on_progress)
+        return self._ingest(chosen, now, on_progress, "refresh", actor=actor)
 
     def _ingest(
         self,
         chosen: list[Source],
         now: datetime,
-        actor: str,
-        action: str,
         on_progress: ProgressCallback | None,
+        action: str,
         *,
+        actor: str,
         dry_run: bool = False,
     ) -> IngestResult:
         names = [source.uri for source in chosen]
@@ -144,9 +143,10 @@ class Sources:
             on_progress=on_progress,
         )
         result = ingest.run(self.read(names, known=self._page, seconds=MAX_SECONDS))
-        by_uri = {source.uri: source for source in chosen}
-        for source in () if dry_run else result.sources:
-            self._store.update_source(by_uri[source.uri].after(now, source.error))
+        errors = {read.uri: read.error for read in result.sources}
+        for source in chosen:
+            if source.uri in errors and not dry_run:
+                self._store.update_source(source.uri, **source.after(now, errors[source.uri]))
         return result
 
     def read(

@@ -21,7 +21,8 @@ from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
 from index.ranking.features import Column, article_bm25, scaled, table
 from index.ranking.query import Query
-from index.store.types import Rows, Snapshot
+from index.store.snapshot import Snapshot
+from index.store.types import Rows
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 _TOP = 5  # sentences that confidence looks at

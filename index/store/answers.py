@@ -2,30 +2,33 @@
 
 It lives in the file of its collection and is no part of a generation. It holds what was asked
 and what was quoted, never who asked; a watch names whom to notify, and is deleted once it ended.
+An answer is kept without the text of any article: its quotes are cut again when it is read.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
-from index.domain import Answer, Article, Filters
+from pydantic import TypeAdapter
+from pydantic_core import to_json
+
+from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, News, Quote
 from index.errors import NotFoundError, QuoteError
-from index.store.answer_json import (
-    Articles,
-    dump_filters,
-    dump_parts,
-    load_filters,
-    load_parts,
-)
+from index.store.schema import meta, set_meta
+from index.store.snapshot import Snapshot
 
+_AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
+_FILTERS = TypeAdapter(Filters)
+_NEWS = TypeAdapter[News | None](News | None)
 _PUBLIC = "message IS NOT NULL AND status = 'answered'"
 
 
@@ -96,22 +99,16 @@ class StaleAnswer:
     quotes: tuple[str, ...]
 
 
-class Reading(Articles, Protocol):
-    """One generation of a collection, as far as answers are restored from it."""
-
-    db: sqlite3.Connection
-
-
 class AnswerLog:
     """The answers of a collection. Each method is a transaction of its own."""
 
     def __init__(
         self,
-        reading: Callable[[], AbstractContextManager[Reading]],
+        snapshot: Callable[[], AbstractContextManager[Snapshot]],
         writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
     ) -> None:
         """Keep the log in the file that these two open, to read and to write."""
-        self._reading = reading
+        self._snapshot = snapshot
         self._writing = writing
 
     def record(
@@ -123,8 +120,8 @@ class AnswerLog:
         """
         values = (
             *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
-            *(dump_filters(answer.filters), answer.generation, answer.model, answer.status),
-            *(answer.confidence, dump_parts(answer), answer.reason, channel, message),
+            *(_filters_json(answer.filters), answer.generation, answer.model, answer.status),
+            *(answer.confidence, _parts_json(answer), answer.reason, channel, message),
         )
         with self._writing() as db:
             db.execute(
@@ -138,8 +135,8 @@ class AnswerLog:
 
     def get(self, answer_id: str) -> LoggedAnswer:
         """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
-        with self._reading() as reading:
-            return _restored(reading, answer_id)
+        with self._snapshot() as snapshot:
+            return _restored(snapshot, answer_id)
 
     def quoting(self, article_id: str, limit: int = 5) -> list[Asked]:
         """Public answers that quote an article, newest first."""
@@ -174,38 +171,37 @@ class AnswerLog:
     def prune(self, days: int) -> None:
         """Forget answers that were given more than so many days ago, with their feedback."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
-        with self._writing() as db:
-            db.execute("DELETE FROM answer WHERE at < ?", (before,))
+        self._write("DELETE FROM answer WHERE at < ?", (before,))
 
     def add_watch(self, answer: Answer, *, channel: int, person: int) -> int:
         """Wait for reports that answer what this answer declined; the number of the watch.
 
         Asking for the same again gives the same watch.
         """
-        filters = dump_filters(answer.filters)
-        with self._writing() as db:
-            rows = db.execute(
-                "INSERT INTO watch (question, filters, generation, channel, person) "
-                "VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET person = person RETURNING number",
-                (answer.question, filters, answer.generation, channel, person),
-            ).fetchall()
-        return int(rows[0][0])
+        filters = _filters_json(answer.filters)
+        ((number,),) = self._write(
+            "INSERT INTO watch (question, filters, generation, channel, person) "
+            "VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET person = person RETURNING number",
+            (answer.question, filters, answer.generation, channel, person),
+        )
+        return int(number)
 
     def mark_watch_checked(self, number: int, generation: int) -> None:
         """Note that a generation was checked for a watch."""
-        with self._writing() as db:
-            db.execute("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
+        self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
 
     def remove_watch(self, number: int) -> None:
         """End a watch."""
-        with self._writing() as db:
-            db.execute("DELETE FROM watch WHERE number = ?", (number,))
+        self._write("DELETE FROM watch WHERE number = ?", (number,))
 
     def watches(self) -> list[Watch]:
         """All watches, oldest first."""
         columns = "number, question, filters, generation, channel, person"
         rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
-        return [Watch(n, text, load_filters(own), *rest) for n, text, own, *rest in rows]
+        return [
+            Watch(number, question, _FILTERS.validate_json(filters), *rest)
+            for number, question, filters, *rest in rows
+        ]
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
         """Public answers posted since then whose quotes no longer stand, until marked as notified.
@@ -213,13 +209,13 @@ class AnswerLog:
         A quote stands while the live text of its article has it verbatim, and the article was
         not corrected or retracted after the answer.
         """
-        with self._reading() as reading:
-            notified = set(reading.db.execute("SELECT answer_id, article_id, kind FROM notified"))
+        with self._snapshot() as snapshot:
+            notified = set(snapshot.db.execute("SELECT answer_id, article_id, kind FROM notified"))
             return [
                 stale
-                for entry in _posted(reading, since)
+                for entry in _posted(snapshot, since)
                 for article_id in dict.fromkeys(q.quote.article_id for q in entry.answer.quotes)
-                if (stale := _stale(entry, reading.article(article_id)))
+                if (stale := _stale(entry, snapshot.article(article_id)))
                 and (entry.answer.answer_id, article_id, stale.kind) not in notified
             ]
 
@@ -230,8 +226,12 @@ class AnswerLog:
             db.executemany("INSERT OR IGNORE INTO notified VALUES (?, ?, ?)", rows)
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._reading() as reading:
-            return reading.db.execute(sql, values).fetchall()
+        with self._snapshot() as snapshot:
+            return snapshot.db.execute(sql, values).fetchall()
+
+    def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._writing() as db:
+            return db.execute(sql, values).fetchall()
 
 
 def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
@@ -239,22 +239,22 @@ def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
 
     It tells the readers of an answer apart, and not who they are nor what else they wrote.
     """
-    db.execute("INSERT OR IGNORE INTO meta VALUES ('readers', ?)", (secrets.token_hex(32),))
-    key = db.execute("SELECT value FROM meta WHERE key = 'readers'").fetchone()[0]
+    if (key := meta(db, "readers")) is None:
+        set_meta(db, "readers", key := secrets.token_hex(32))
     content = f"{answer_id} {reader}".encode()
     digest = hashlib.blake2b(content, key=bytes.fromhex(key), digest_size=8).digest()
     return int.from_bytes(digest, signed=True)
 
 
-def _posted(reading: Reading, since: datetime) -> Iterator[LoggedAnswer]:
+def _posted(snapshot: Snapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers; one recorded while a copy was recovered may quote what is not there."""
-    ids = reading.db.execute(
+    ids = snapshot.db.execute(
         f"SELECT answer_id FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
         (since.astimezone(UTC).isoformat(),),
     ).fetchall()
     for (answer_id,) in ids:
         with contextlib.suppress(NotFoundError, QuoteError):
-            yield _restored(reading, answer_id)
+            yield _restored(snapshot, answer_id)
 
 
 def _stale(entry: LoggedAnswer, now: Article) -> StaleAnswer | None:
@@ -280,24 +280,69 @@ def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
     return row
 
 
-def _restored(reading: Reading, answer_id: str) -> LoggedAnswer:
+def _filters_json(filters: Filters) -> str:
+    """Filters as JSON, always the same for equal ones."""
+    return _FILTERS.dump_json(filters).decode()
+
+
+def _parts_json(answer: Answer) -> str:
+    """Quotes (as where they were cut), citations, agreement and news of an answer."""
+    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    scores = answer.scores or (0.0,) * len(quotes)
+    cuts = [asdict(cited) | {"score": score} for cited, score in zip(quotes, scores, strict=False)]
+    for cut in cuts:
+        quote = cut.pop("quote")
+        cut |= {name: quote[name] for name in ("article_id", "start", "end")}
+    cited = [
+        {
+            "number": citation.number,
+            "article_id": citation.article.article_id,
+            "revision": citation.article.revision,
+            "independent_of": citation.independent_of,
+        }
+        for citation in answer.citations
+    ]
+    parts = {"cuts": cuts, "cited": cited, "agreement": answer.agreement, "news": answer.news}
+    return to_json(parts).decode()
+
+
+def _restored(snapshot: Snapshot, answer_id: str) -> LoggedAnswer:
     """A recorded answer, with what became of its articles. Raises NotFoundError, QuoteError."""
-    row = _row(reading.db, answer_id.strip().lower())
-    key, at, question, filters, generation, model, status, *rest = row
-    confidence, parts, reason, channel, message = rest
+    row = _row(snapshot.db, answer_id.strip().lower())
+    key, at, question, filters, generation, model, status, confidence, text, *place = row
+    reason, channel, message = place
+    parts = json.loads(text)
+    articles = {
+        cited["number"]: snapshot.article(cited["article_id"], cited["revision"])
+        for cited in parts["cited"]
+    }
+    quotes = tuple(
+        CitedQuote(
+            Quote.cut(articles[cut["citation"]], cut["start"], cut["end"]),
+            *(cut["citation"], cut["speaker"], cut["act"], tuple(cut["also"]), cut["change"]),
+        )
+        for cut in parts["cuts"]
+    )
     answer = Answer(
         answer_id=key,
         question=question,
-        filters=load_filters(filters),
+        filters=_FILTERS.validate_json(filters),
         generation=generation,
         model=model,
         status=status,
         confidence=confidence,
+        quotes=quotes if status == "answered" else (),
+        citations=tuple(
+            Citation(c["number"], articles[c["number"]], tuple(c["independent_of"]))
+            for c in sorted(parts["cited"], key=lambda cited: int(cited["number"]))
+        ),
+        agreement=_AGREEMENT.validate_python(parts["agreement"]),
         reason=reason,
-        **load_parts(parts, status, reading),
+        closest=quotes[0] if quotes and status != "answered" else None,
+        news=_NEWS.validate_python(parts["news"]),
+        scores=tuple(cut["score"] for cut in parts["cuts"]),
     )
-    then = {c.article.article_id: c.article.revision for c in answer.citations}
-    now = [reading.article(article_id) for article_id in then]
-    updated = tuple(a for a in now if not a.retired and a.revision != then[a.article_id])
-    removed = tuple(a for a in now if a.retired)
+    now = [(old, snapshot.article(old.article_id)) for old in articles.values()]
+    updated = tuple(a for old, a in now if not a.retired and a.revision != old.revision)
+    removed = tuple(a for _, a in now if a.retired)
     return LoggedAnswer(answer, datetime.fromisoformat(at), channel, message, updated, removed)

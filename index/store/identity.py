@@ -9,13 +9,26 @@ another outlet's mouth.
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from index.domain import Article
 from index.reading.urls import canonical, site
-from index.store.types import Decision
+from index.store.types import Decision, Put
+
+_KNOWN = """
+    SELECT key, article_id, url FROM identity JOIN article USING (article)
+    JOIN revision ON revision = latest WHERE key IN (SELECT value FROM json_each(?))
+"""
+_STORED = """
+    SELECT a.article, a.latest, a.live, r.text_hash, r.title, r.source, r.url,
+    (SELECT max(number) FROM revision WHERE article = a.article), EXISTS
+    (SELECT 1 FROM revision u WHERE u.article = a.article AND u.revision > a.latest
+    AND u.text_hash = ?)
+    FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?
+"""
 
 
 def identity_keys(article: Article) -> tuple[str, ...]:
@@ -44,68 +57,34 @@ def refusal(known: Article) -> str:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
-    """A decision, and the stored article it is about.
-
-    Attributes:
-        key, latest, live: of the stored article: its row, and its latest and live revisions.
-        number: of its last revision, 0 where it is new.
-    """
-
-    decision: Decision
-    key: int | None = None
-    latest: int = 0
-    live: int | None = None
-    number: int = 0
-
-
-def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Match:
+def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decision:
     """What putting an article does, in view of what this connection sees."""
-    row = _stored(db, article.article_id, article.text_hash)
-    same_words = False
+    given, same_words = article, False
+    row = _stored(db, article)
     if row is None and not article.id_given:
         keys = identity_keys(article)
-        ids = [_known_by(db, key) for key in keys]
-        twin = next(filter(None, ids), None)
-        if twin is not None:
-            same_words = ids[-1] is not None
-            url = db.execute(
-                "SELECT url FROM article JOIN revision ON revision = latest WHERE article_id = ?",
-                (twin,),
-            ).fetchone()[0]
-            article = replace(article, article_id=twin, url=url)
-            row = _stored(db, twin, article.text_hash)
+        known = {key: names for key, *names in db.execute(_KNOWN, (json.dumps(keys),))}
+        if twin := next((known[key] for key in keys if key in known), None):
+            article = replace(article, article_id=twin[0], url=twin[1])
+            same_words = keys[-1] in known
+            row = _stored(db, article)
     if row is None:
-        return Match(Decision(article, "added"))
+        return Decision(given, article, "added")
     key, latest, live, text_hash, title, source, url, number, undone = row
-    known = Article(article_id=article.article_id, title=title, text="-", source=source, url=url)
+    stored = Article(article_id=article.article_id, title=title, text="-", source=source, url=url)
+    outcome: Put = "updated"
+    reason = ""
     if same_words or text_hash == article.text_hash:
-        decision = Decision(article, "restored" if live is None and revive else "unchanged")
-    elif not comes_from(article.source, known):
-        decision = Decision(article, "refused", refusal(known))
+        outcome = "restored" if live is None and revive else "unchanged"
+    elif not comes_from(article.source, stored):
+        outcome, reason = "refused", refusal(stored)
     elif (live is None or undone) and not revive:  # until its source says something else
-        decision = Decision(article, "unchanged")
-    else:
-        decision = Decision(article, "updated")
-    return Match(decision, key, latest, live, number)
+        outcome = "unchanged"
+    return Decision(given, article, outcome, reason, key, latest, live, number)
 
 
-def _known_by(db: sqlite3.Connection, key: str) -> str | None:
-    """The id of the article that first had an identity key."""
-    sql = "SELECT article_id FROM identity JOIN article USING (article) WHERE key = ?"
-    row = db.execute(sql, (key,)).fetchone()
-    return row[0] if row else None
-
-
-def _stored(db: sqlite3.Connection, article_id: str, text_hash: str) -> tuple[Any, ...] | None:
-    """What is stored under an id; last, whether this very text was there and was undone."""
-    row: tuple[Any, ...] | None = db.execute(
-        "SELECT a.article, a.latest, a.live, r.text_hash, r.title, r.source, r.url, "
-        "(SELECT max(number) FROM revision WHERE article = a.article), EXISTS (SELECT 1 "
-        "FROM revision u WHERE u.article = a.article AND u.revision > a.latest AND "
-        "u.text_hash = ?) "
-        "FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?",
-        (text_hash, article_id),
-    ).fetchone()
+def _stored(db: sqlite3.Connection, article: Article) -> tuple[Any, ...] | None:
+    """What is stored under its id; last, whether this very text was there and was undone."""
+    values = (article.text_hash, article.article_id)
+    row: tuple[Any, ...] | None = db.execute(_STORED, values).fetchone()
     return row

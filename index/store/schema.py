@@ -9,7 +9,6 @@ Sentences of one revision are written together and so have consecutive ids.
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,39 +114,26 @@ def connect(path: Path) -> sqlite3.Connection:
         StoreDamagedError: it is damaged, or no database.
         StoreError: it cannot be opened, or is another program's.
     """
-    places = (path, path.parent)
-    read_only = path.is_file() and not all(os.access(place, os.W_OK) for place in places)
     try:
         connection = sqlite3.connect(
-            _read_only_uri(path) if read_only else path,
-            timeout=_BUSY_S,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=read_only,
+            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
         )
         try:
             new = _is_new(connection, path)  # read first, before anything is written
             connection.execute("PRAGMA foreign_keys = ON")
-            if not read_only:
-                connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
-                with contextlib.suppress(sqlite3.OperationalError):  # in use: the next one then
-                    connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
-                connection.execute("PRAGMA synchronous = FULL")
-                if new:
-                    _create(connection, path)
+            connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
+            with contextlib.suppress(sqlite3.OperationalError):  # in use: the next one then
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
+            connection.execute("PRAGMA synchronous = FULL")
+            if new:
+                _create(connection, path)
         except BaseException:
             connection.close()
             raise
     except sqlite3.DatabaseError as error:
         raise explained(error) from error
     return connection
-
-
-def _read_only_uri(path: Path) -> str:
-    """A URI that writes nothing beside the file, unless it has a write-ahead log to be read."""
-    settled = not path.with_name(path.name + "-wal").exists()
-    return f"{path.resolve().as_uri()}?mode=ro" + ("&immutable=1" if settled else "")
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:

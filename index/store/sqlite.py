@@ -1,4 +1,4 @@
-"""The default Store: one folder with a SQLite file and, for large collections, a FAISS file.
+"""A collection: one folder with a SQLite file and, for large collections, a FAISS file.
 
 The SQLite file is the only truth. The vector index in memory holds the newest generation and
 takes in what was committed since, by this process or another, before it is searched; its file
@@ -15,14 +15,14 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
-from index.store import sources
 from index.store.answers import AnswerLog
-from index.store.reader import GenerationCache, Reader, newest
-from index.store.schema import connect, explained, meta, set_meta
+from index.store.schema import connect, explained, meta, set_meta, utc_text
+from index.store.snapshot import Snapshot, newest
 from index.store.sources import Source
 from index.store.types import Changes, Commit, Ids, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
@@ -33,8 +33,8 @@ _CACHE = "vectors.faiss"
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
-    WHERE s.sentence_id > ? AND NOT EXISTS
-    (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id) ORDER BY s.sentence_id LIMIT ?
+    WHERE NOT EXISTS (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id)
+    ORDER BY s.sentence_id LIMIT ?
 """
 _IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
 _ACTIVATE = """
@@ -45,8 +45,15 @@ CREATE TABLE staged (
 """
 
 
-class EmbeddedStore:
-    """A collection in a folder of its own."""
+class Store:
+    """A collection in a folder of its own. Safe from several threads and processes.
+
+    A commit makes a generation: articles, sentences, embeddings, full text and the audit log
+    change together or not at all. A snapshot sees exactly one generation.
+
+    Attributes:
+        answers: the log of its answers; no part of a generation.
+    """
 
     def __init__(
         self,
@@ -66,84 +73,93 @@ class EmbeddedStore:
         self._path = folder / CATALOGUE
         self._opener = opener
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
-        self._cache: GenerationCache | None = None
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
         self.answers = AnswerLog(self.snapshot, self._writing)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[Reader]:
+    def snapshot(self) -> Iterator[Snapshot]:
+        """Open the newest generation, to read. Raises StoreError where that fails."""
         with self._connection() as db:
             db.execute("BEGIN")
             try:
-                version, cache = newest(db), self._cache
-                if cache is None or cache.version != version:
-                    # Not cleared: an older snapshot may still fill the old one.
-                    cache = self._cache = GenerationCache(version)
-                yield Reader(db, cache, self._search)
+                yield Snapshot(db, self._search)
             finally:
                 db.rollback()
 
-    def _search(self, reader: Reader, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
-        """Search the newest generation; what is not live in an older reader is left out."""
-        if self._vectors.version != reader.version:
-            self._vectors.follow(reader, self.snapshot)
+    def _search(self, snapshot: Snapshot, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
+        """Search the newest generation; what is not live in an older snapshot is left out."""
+        if self._vectors.version != snapshot.version:
+            self._vectors.follow(snapshot, self.snapshot)
         ranked = self._vectors.search(vector, k, allowed)
-        if allowed is None and self._vectors.version != reader.version:
-            ranked = self._vectors.search(vector, k, reader.live_ids())
+        if allowed is None and self._vectors.version != snapshot.version:
+            ranked = self._vectors.search(vector, k, snapshot.live_ids())
         return ranked
 
     def commit(
         self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
     ) -> Commit:
+        """Apply all changes and make a generation, or change nothing at all.
+
+        What an article is (new, known under another id, unchanged, refused) is decided inside
+        the transaction. `model` made the vectors of what is put.
+
+        Raises:
+            NotFoundError: there is no such generation to go back to.
+            ModelMismatchError: the collection was embedded by another model.
+            StoreBusyError: another process is writing and does not come to an end.
+            StoreError: it cannot be written.
+        """
         with self._writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
             return writer.finish(actor, action, note, always=changes.undo is not None)
 
-    # Sources
-
     def add_source(self, source: Source) -> None:
-        self._run(sources.ADD, source.uri, source.kind, source.every)
+        """Name a place that a reindex reads; one that is there already stays as it is."""
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+                (source.uri, source.kind, source.every),
+            )
 
-    def schedule_source(self, uri: str, every: int | None) -> None:
-        self._run(sources.SCHEDULE, every, uri)
-
-    def pause_source(self, uri: str, *, paused: bool) -> None:
-        self._run(sources.PAUSE if paused else sources.RESUME, uri)
-
-    def update_source(self, source: Source) -> None:
-        self._run(sources.UPDATE, *sources.status(source), source.uri)
+    def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
+        """Change these fields of a source, and none that somebody else may be changing."""
+        columns = ", ".join(f"{name} = ?" for name in changes)
+        values = (utc_text(v) if isinstance(v, datetime) else v for v in changes.values())
+        with self._writing() as db:
+            db.execute(f"UPDATE source SET {columns} WHERE uri = ?", (*values, uri))
 
     def remove_source(self, uri: str) -> None:
-        self._run(sources.REMOVE, uri)
-
-    def _run(self, statement: str, *values: object) -> None:
+        """Drop a source; its articles stay."""
         with self._writing() as db:
-            db.execute(statement, values)
-
-    # The whole
+            db.execute("DELETE FROM source WHERE uri = ?", (uri,))
 
     def rebuild(
         self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
     ) -> Commit:
-        done = last = 0
+        """Embed every sentence again and, once all are, put that in force at once.
+
+        Until then snapshots have the old embeddings, and articles may be added. What was embedded
+        is kept when it ends early; the next call for the same model goes on from there.
+
+        Args:
+            encoder: makes the vectors.
+            actor: named in the audit log.
+            on_progress: called with how many sentences are done; may raise to stop.
+        """
+        done = 0
         while True:
             with self._staging(encoder.model) as db:
-                rows, state = db.execute(_UNSTAGED, (last, _REBUILT)).fetchall(), newest(db)
-                if not rows and not db.execute(_UNSTAGED, (0, 1)).fetchall():
+                rows, state = db.execute(_UNSTAGED, (_REBUILT,)).fetchall(), newest(db)
+                if not rows:
                     return _activate_staged(db, encoder.model, actor)
-            if not rows:  # another rebuild, or a recovery, took staged ones away
-                last = 0
-                continue
             # Cut here and not in SQL, which takes a NUL for the end of a text.
             vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
             staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
                 # A copy recovered meanwhile may have other sentences under these numbers.
-                known = db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone()
-                if known:
+                if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
                     db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-            last = rows[-1][0] if known else 0
             done += len(rows)
             if on_progress is not None:
                 on_progress(done)
@@ -158,9 +174,11 @@ class EmbeddedStore:
             yield db
 
     def prepare(self) -> None:
+        """Bring the vector index up to date, so that the next question does not wait for it."""
         self._vectors.prepare(self.snapshot)
 
     def backup(self, file: Path) -> None:
+        """Write a copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}.draft")
         try:
             with self._connection() as db, closing(sqlite3.connect(draft)) as copy:
@@ -174,6 +192,7 @@ class EmbeddedStore:
             draft.unlink(missing_ok=True)
 
     def recover(self, file: Path) -> None:
+        """Replace all that is stored by a copy. Raises StoreError, nothing changed, for others."""
         if not file.is_file():
             raise StoreError(f"There is no file {file}: name one that `onrecord backup` made.")
         with tempfile.TemporaryDirectory() as folder:
@@ -191,6 +210,11 @@ class EmbeddedStore:
                 source.backup(db)
 
     def erase(self) -> None:
+        """Delete all that is stored, for good, damaged or not, and close.
+
+        Raises:
+            StoreError: it is another program's, or cannot be deleted now; nothing was deleted.
+        """
         with contextlib.suppress(StoreDamagedError), self._writing():
             pass  # it is a collection, or nothing yet, and nobody is writing
         self.close()
@@ -209,6 +233,7 @@ class EmbeddedStore:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
 
     def close(self) -> None:
+        """Close files and connections; a closed store is not used again."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()

@@ -7,7 +7,6 @@ The index is exact up to a number of sentences; above it, it is an inverted file
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import tempfile
@@ -16,39 +15,26 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import faiss as _faiss
 import numpy as np
 
 from index.encoder import Vectors
 from index.errors import StoreError
+from index.store.snapshot import Snapshot
 from index.store.types import Ids, IndexVersion, Ranked
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
 
 EXACT_UP_TO = 200_000
-_MAGIC = b"ONRECORD VECTORS 2\n"
-_DIGEST_BYTES = 32  # SHA-256 of all that follows it in the file
 _TRAINING_ROWS = 65_536
 _SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
 _GROWTH = 2  # times the sentences it was trained for: a compact index is trained anew
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
-class VectorSource(Protocol):
-    """A generation of a collection, as far as an index is made from it."""
-
-    version: IndexVersion
-
-    def live_vectors(self) -> tuple[Ids, Vectors]: ...
-
-    def descends_from(self, version: IndexVersion) -> bool: ...
-
-    def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]: ...
-
-
-Newest = Callable[[], AbstractContextManager[VectorSource]]
+Newest = Callable[[], AbstractContextManager[Snapshot]]
 
 
 class VectorIndex:
@@ -117,21 +103,21 @@ class VectorIndex:
         scores, ids = self._index.search(vector[None, :], depth, params=parameters)
         return ids[0], scores[0]
 
-    def follow(self, source: VectorSource, newest: Newest) -> None:
+    def follow(self, snapshot: Snapshot, newest: Newest) -> None:
         """Bring the index forward to a generation, from whatever it holds.
 
         What does not descend from the index may be older, or what a recovery put in its place:
         then the newest generation decides, opened under the lock, so that no index goes back.
 
         Args:
-            source: a generation.
+            snapshot: a generation.
             newest: opens the newest one.
         """
         with self._lock:
             if self.version is None and self._cache is not None:
-                self._load()
-            if self.version is None or source.descends_from(self.version):
-                self._advance(source)
+                self._load(self._cache)
+            if self.version is None or snapshot.descends_from(self.version):
+                self._advance(snapshot)
             else:
                 with newest() as latest:
                     self._advance(latest)
@@ -141,30 +127,30 @@ class VectorIndex:
 
         Searches wait meanwhile.
         """
-        with newest() as source:
-            self.follow(source, newest)
-        with self._lock, newest() as source:
+        with newest() as snapshot:
+            self.follow(snapshot, newest)
+        with self._lock, newest() as snapshot:
             compact = len(self._ids) > self._exact_up_to
             grown = len(self._ids) > _GROWTH * self._trained_for
             if bool(self._trained_for) != compact or (compact and grown):
-                self._build(source)
-                self.version = source.version
+                self._build(snapshot)
+                self.version = snapshot.version
             if self._trained_for and self._cache and self._saved != self.version:
                 with contextlib.suppress(OSError):  # what cannot be written is made again
                     self._save(self._cache)
 
-    def _advance(self, source: VectorSource) -> None:
+    def _advance(self, snapshot: Snapshot) -> None:
         """Become the index of a generation; call with the lock held."""
-        if self.version is None or not source.descends_from(self.version):
-            self._build(source)
-        elif self.version != source.version:
-            changed, live, vectors = source.changed_since(self.version.generation)
+        if self.version is None or not snapshot.descends_from(self.version):
+            self._build(snapshot)
+        elif self.version != snapshot.version:
+            changed, live, vectors = snapshot.changed_since(self.version.generation)
             self._remove(changed)
             self._add(live, vectors)
-        self.version = source.version
+        self.version = snapshot.version
 
-    def _build(self, source: VectorSource) -> None:
-        ids, vectors = source.live_vectors()
+    def _build(self, snapshot: Snapshot) -> None:
+        _, ids, vectors = snapshot.changed_since(0)
         self._index, self._ids, self._trained_for = None, _NOTHING.ids, 0
         if len(ids) > self._exact_up_to:
             self._trained_for = len(ids)
@@ -185,15 +171,14 @@ class VectorIndex:
             self._index.remove_ids(faiss.IDSelectorBatch(held))
             self._ids = np.setdiff1d(self._ids, held, assume_unique=True)
 
-    # The file
-
     def _save(self, path: Path) -> None:
         """Write the index to a file, whole or not at all."""
-        header = {"version": asdict(self.version), "trained_for": self._trained_for}  # type: ignore[arg-type]
-        content = json.dumps(header).encode() + b"\n" + faiss.serialize_index(self._index).tobytes()
+        version = json.dumps(asdict(self.version))  # type: ignore[arg-type]
+        index = faiss.serialize_index(self._index)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
             try:
-                file.write(_MAGIC + hashlib.sha256(content).digest() + content)
+                trained = np.array(self._trained_for)
+                np.savez(file, version=version, trained_for=trained, ids=self._ids, index=index)
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(path)
@@ -202,21 +187,13 @@ class VectorIndex:
                 raise
         self._saved = self.version
 
-    def _load(self) -> None:
-        """Take over a saved index; nothing if it is missing or damaged in any byte."""
-        try:
-            data = self._cache.read_bytes() if self._cache else b""
-            content = memoryview(data)[len(_MAGIC) + _DIGEST_BYTES :]
-            if not data.startswith(_MAGIC + hashlib.sha256(content).digest()):
-                return
-            end = data.index(b"\n", len(_MAGIC) + _DIGEST_BYTES) - len(_MAGIC) - _DIGEST_BYTES
-            header = json.loads(bytes(content[:end]))
-            index = faiss.deserialize_index(np.frombuffer(content[end + 1 :], dtype=np.uint8))
-            self._ids = _ids_of(index)
-            self._index, self._trained_for = index, header["trained_for"]
-            self.version = self._saved = IndexVersion(**header["version"])
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError):
-            return  # RuntimeError: FAISS cannot read what another version of it wrote
+    def _load(self, path: Path) -> None:
+        """Take over a saved index; nothing if it is missing, or its checksums tell of damage."""
+        with contextlib.suppress(Exception), path.open("rb") as file, np.load(file) as data:
+            version = IndexVersion(**json.loads(str(data["version"])))
+            index = faiss.deserialize_index(data["index"])
+            self._ids, self._trained_for = data["ids"], int(data["trained_for"])
+            self._index, self.version, self._saved = index, version, version
 
 
 def _trained(vectors: Vectors) -> Any:
@@ -229,14 +206,3 @@ def _trained(vectors: Vectors) -> Any:
     index.train(np.ascontiguousarray(vectors[:: max(1, count // _TRAINING_ROWS)]))
     faiss.omp_set_num_threads(1)
     return index
-
-
-def _ids_of(index: Any) -> Ids:
-    """All ids of an inverted file, ascending: int64 (n,)."""
-    lists = index.invlists
-    parts = [
-        faiss.rev_swig_ptr(lists.get_ids(n), lists.list_size(n)).copy()
-        for n in range(index.nlist)
-        if lists.list_size(n)
-    ]
-    return np.sort(np.concatenate(parts)) if parts else _NOTHING.ids

@@ -17,11 +17,10 @@ import numpy as np
 from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.store.identity import decide, identity_keys
-from index.store.reader import newest
 from index.store.schema import meta, set_meta, utc_text
+from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
 from index.text.rewrites import is_rewrite, sketch
-from index.text.sentences import Span
 from index.text.terms import terms
 
 _SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
@@ -39,21 +38,23 @@ class Writer:
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
-        self._names: dict[str, str] = {}  # id of an article put -> id that it is stored under
 
     def apply(self, changes: Changes, model: str | None) -> None:
-        """Do all of it; see `Store.commit` for what it raises."""
+        """Write all changes."""
         if changes.put:
             check_model(meta(self._db, "model"), model or "")
             set_meta(self._db, "model", model or "")
         for prepared in changes.put:
             self._put(prepared, revive=changes.revive)
-        for article_id in changes.remove:
-            self._set_retired(article_id, retired=True)
-        for article_id in changes.restore:
-            self._set_retired(article_id, retired=False)
+        moves = [(name, False) for name in changes.remove] + [
+            (name, True) for name in changes.restore
+        ]
+        for article_id, restored in moves:
+            for key, live, latest in self._stored(article_id):
+                self._set_live_revision(article_id, key, live, latest if restored else None)
         for article_id, notice in changes.notices:
-            self._add_notice(article_id, notice)
+            for key, live, _ in self._stored(article_id):
+                self._add_notice(article_id, key, live, notice)
         if changes.undo is not None:
             self._undo(changes.undo)
         for page in changes.pages:
@@ -73,10 +74,9 @@ class Writer:
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, make a new revision of one, bring one back, or leave it."""
-        match = decide(self._db, prepared.article, revive=revive)
-        decision = match.decision
-        article = decision.article
-        if match.key is None:
+        decision = decide(self._db, prepared.article, revive=revive)
+        article, key, live = decision.article, decision.key, decision.live
+        if key is None:
             sql = "INSERT INTO article (article_id, latest) VALUES (?, 0)"
             key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
             self._revise(key, 1, None, replace(prepared, article=article), "added")
@@ -84,38 +84,29 @@ class Writer:
             if self._outcomes.get(article.article_id) == "added":  # in this very commit
                 decision = replace(decision, outcome="added")
             revised = replace(prepared, article=article)
-            self._revise(match.key, match.number + 1, match.live, revised, decision.outcome)
+            self._revise(key, decision.number + 1, live, revised, decision.outcome)
         elif decision.outcome != "refused":
-            after = match.latest if decision.outcome == "restored" else match.live
-            self._set_live_revision(article.article_id, match.key, match.live, after)
+            after = decision.latest if decision.outcome == "restored" else live
+            self._set_live_revision(article.article_id, key, live, after)
         self._decisions.append(decision)
-        self._names[prepared.article.article_id] = article.article_id
 
-    def _set_retired(self, article_id: str, *, retired: bool) -> None:
-        """Take an article out of the corpus, or bring its latest revision back."""
-        if stored := self._stored(article_id):
-            key, live, latest = stored
-            self._set_live_revision(article_id, key, live, None if retired else latest)
-
-    def _add_notice(self, article_id: str, notice: Notice) -> None:
-        """Attach a notice to an article; a retraction takes it out of the corpus."""
-        if stored := self._stored(article_id):
-            key, live, _ = stored
-            after = None if notice.kind == "retracted" else live
-            self._write_live(article_id, key, live, after, notice.kind)
-            at = notice.at.astimezone(UTC).isoformat()
-            self._db.execute(
-                "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
-                (self.generation, key, notice.kind, notice.note, at, notice.actor),
-            )
-
-    def _stored(self, article_id: str) -> tuple[int, int | None, int] | None:
-        """Row, live and latest revision of an article; records "absent" where it is unknown."""
+    def _stored(self, article_id: str) -> list[tuple[int, int | None, int]]:
+        """Row, live and latest revision of an article; notes an unknown one as absent."""
         sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
-        row: tuple[int, int | None, int] | None = self._db.execute(sql, (article_id,)).fetchone()
-        if row is None:
+        rows = self._db.execute(sql, (article_id,)).fetchall()
+        if not rows:
             self._outcomes[article_id] = "absent"
-        return row
+        return rows
+
+    def _add_notice(self, article_id: str, key: int, live: int | None, notice: Notice) -> None:
+        """Attach a notice to an article; a retraction takes it out of the corpus."""
+        after = None if notice.kind == "retracted" else live
+        self._write_live(article_id, key, live, after, notice.kind)
+        at = notice.at.astimezone(UTC).isoformat()
+        self._db.execute(
+            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
+            (self.generation, key, notice.kind, notice.note, at, notice.actor),
+        )
 
     def _undo(self, generation: int) -> None:
         """Make each article what it was at a generation, notices included.
@@ -146,8 +137,7 @@ class Writer:
             "INSERT INTO page VALUES (?, ?, ?, ?)",
             (page.address, page.etag, page.modified, json.dumps(page.links)),
         )
-        ids = dict.fromkeys(self._names.get(name, name) for name in page.articles)
-        rows = [(page.address, position, article_id) for position, article_id in enumerate(ids)]
+        rows = [(page.address, position, name) for position, name in enumerate(page.articles)]
         self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
 
     def _revise(
@@ -181,13 +171,14 @@ class Writer:
         """Write sentences and embeddings under consecutive ids that were never used before."""
         used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
         first = (used.fetchone() or (0,))[0] + 1
-        text, spans = prepared.article.text, prepared.spans
+        spans = prepared.spans
+        lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
         self._db.executemany(
             "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
             [
-                (first + n, revision, n, s.start, s.end, _terms_of(text, s), *voice)
-                for n, (s, voice) in enumerate(zip(spans, voices, strict=True))
+                (first + n, revision, n, span.start, span.end, words, *voice)
+                for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
             ],
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
@@ -271,10 +262,6 @@ class Writer:
             f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
             (self.generation, key, key),
         )
-
-
-def _terms_of(text: str, span: Span) -> str:
-    return " ".join(terms(text[span.start : span.end]))
 
 
 def check_model(stored: str | None, model: str) -> None:

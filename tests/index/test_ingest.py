@@ -37,7 +37,7 @@ from index.errors import (
 from index.ingest import Progress
 from index.reading import formats
 from index.reading.formats import Origin
-from index.store.sqlite import EmbeddedStore
+from index.store.sqlite import Store
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
@@ -105,7 +105,7 @@ def page(title: str, text: str) -> str:
 @contextmanager
 def archive(folder: Path, encoder: FakeEncoder, server: Server | None = None) -> Iterator[Archive]:
     """A collection that may fetch from a server on this machine."""
-    store = EmbeddedStore(folder)
+    store = Store(folder)
     opened = Archive(store, encoder, threshold=0.0, fetcher=server and fetcher(server))
     with closing(opened):
         yield opened
@@ -170,17 +170,6 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
         assert [change.title for change in here.sources.reindex().added] == ["bank"]
         assert read == ["dam", "feed", "bank"]
         assert here.sources.reindex().unchanged == 3
-
-
-def test_without_validators_all_is_read_and_nothing_embedded(tmp_path: Path) -> None:
-    """A server that tells nothing of its pages costs parsing, and no more."""
-    encoder = FakeEncoder()
-    with site(dam=DAM) as news, archive(tmp_path, encoder, news.server) as here:
-        news.validators = False
-        here.add([news.url("/feed")])
-        encoder.texts.clear()
-        assert here.sources.reindex().unchanged == 1
-        assert encoder.texts == []
 
 
 def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -385,20 +374,6 @@ def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
         assert known.text == DAM
 
 
-def test_a_house_is_one_site_under_its_usual_names(tmp_path: Path) -> None:
-    """A feed on feeds.… may still revise what a moderator added by its page, https or www."""
-    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
-        home = f"http://www.northwire.example:{news.server.port}/dam"
-        news.pages["/rss"] = whole_feed(home.replace("http:", "https:"), CUP)
-        feed = f"http://feeds.northwire.example:{news.server.port}/rss"
-        assert len(here.add([home]).added) == 1
-        report = here.add([feed])
-        assert (len(report.updated), report.failed) == (1, ())
-        other = f"http://blog.northwire.example:{news.server.port}/rss"
-        news.pages["/rss"] = whole_feed(home, FORGED)
-        assert len(here.add([other]).failed) == 1
-
-
 def test_what_waits_is_not_given_up_for_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -507,7 +482,7 @@ def test_a_fault_of_the_store_is_no_fault_of_the_source(
         def busy(*_: object) -> None:
             raise StoreBusyError("Another process is writing.")
 
-        monkeypatch.setattr("index.store.reader.Reader.page", busy)
+        monkeypatch.setattr("index.store.snapshot.Snapshot.page", busy)
         with pytest.raises(StoreBusyError):
             here.sources.refresh(NOON)
         (source,) = here.sources.all()

@@ -14,7 +14,8 @@ from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
 from index.store.schema import connect
-from index.store.types import Changes, Commit, PreparedArticle, Store
+from index.store.sqlite import Store
+from index.store.types import Changes, Commit, PreparedArticle
 from index.text.sentences import Span, split
 from index.text.terms import content_terms
 

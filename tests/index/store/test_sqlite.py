@@ -29,10 +29,11 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
-from index.store import reader, schema
+from index.store import schema
 from index.store.schema import connect
-from index.store.sqlite import EmbeddedStore
-from index.store.types import Changes, Snapshot
+from index.store.snapshot import Snapshot
+from index.store.sqlite import Store
+from index.store.types import Changes
 from index.store.vectors import VectorIndex
 
 DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
@@ -48,9 +49,9 @@ LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 
 
 @contextmanager
-def opened(folder: Path, **options: object) -> Iterator[EmbeddedStore]:
+def opened(folder: Path, **options: object) -> Iterator[Store]:
     """A store that is closed at the end."""
-    with closing(EmbeddedStore(folder, **options)) as store:
+    with closing(Store(folder, **options)) as store:
         yield store
 
 
@@ -105,7 +106,7 @@ def found(snapshot: Snapshot) -> list[tuple[str, float]]:
 # Faults
 
 
-def add_update_remove(store: EmbeddedStore) -> None:
+def add_update_remove(store: Store) -> None:
     """A commit of every kind of change."""
     changed = replace(DAM, text="The dam held. Nobody was warned.")
     changes = Changes(
@@ -118,17 +119,17 @@ def add_update_remove(store: EmbeddedStore) -> None:
     store.commit(changes, model="fake-256", actor="tester", action="all")
 
 
-def undo(store: EmbeddedStore) -> None:
+def undo(store: Store) -> None:
     """Back to where one article was live, and others were not there."""
     store.commit(Changes(undo=1), actor="tester", action="undo")
 
 
-def only_a_page(store: EmbeddedStore) -> None:
+def only_a_page(store: Store) -> None:
     """What is committed where all was read and nothing was new."""
     store.commit(Changes(pages=[PAGE]), actor="tester", action="refresh")
 
 
-def switch(store: EmbeddedStore) -> None:
+def switch(store: Store) -> None:
     """The end of a rebuild."""
     store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
 
@@ -140,11 +141,11 @@ def stop(_: int) -> None:
 
 @pytest.mark.parametrize("change", [add_update_remove, undo, only_a_page, switch])
 def test_a_fault_anywhere_leaves_the_old_or_the_new(
-    tmp_path: Path, change: Callable[[EmbeddedStore], None]
+    tmp_path: Path, change: Callable[[Store], None]
 ) -> None:
     """Failing after any number of SQLite's steps, a commit happened whole or not at all."""
 
-    def fill(store: EmbeddedStore) -> None:
+    def fill(store: Store) -> None:
         put(store, DAM, CUP, replace(CUP, article_id="gone"))
         put(store, replace(DAM, text="The dam held at first."))
         store.commit(Changes(notices=[("cup", FIXED)]), actor="mod", action="correct")
@@ -182,38 +183,15 @@ def test_a_fault_anywhere_leaves_the_old_or_the_new(
     assert failed > 9
 
 
-def test_a_fault_while_reading_is_told(tmp_path: Path) -> None:
-    """A question that meets a fault fails in one kind of error; the next one is answered."""
-    opener = FailingOpener()
-    with opened(tmp_path, opener=opener) as store:
-        put(store, DAM, CUP)
-        with store.snapshot() as snapshot:
-            expected = found(snapshot)
-        failed = 0
-        for steps in range(1_000):
-            opener.left = steps
-            try:
-                with store.snapshot() as snapshot:
-                    assert found(snapshot) == expected
-                break
-            except StoreError:
-                failed += 1
-        assert 0 < failed < 999
-        opener.left = None
-        put(store, BANK)
-        with store.snapshot() as snapshot:
-            assert len(found(snapshot)) == 6
-
-
 WRITER = """
 import sys
 from pathlib import Path
 from support.fakes import put, remove
 from index.domain import Article
-from index.store.sqlite import EmbeddedStore
+from index.store.sqlite import Store
 from index.encoder import Vectors
 
-store = EmbeddedStore(Path(sys.argv[1]))
+store = Store(Path(sys.argv[1]))
 with store.snapshot() as snapshot:
     first = snapshot.generation
 for n in range(first, first + 100_000):
@@ -313,17 +291,6 @@ def test_another_writer_is_told(tmp_path: Path) -> None:
 # Opening
 
 
-def test_a_locked_new_file_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another process that is just making the collection is told as busy, not as damage."""
-    monkeypatch.setattr(schema, "_BUSY_S", 0.02)
-    with closing(sqlite3.connect(tmp_path / "catalogue.sqlite3", isolation_level=None)) as other:
-        other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(StoreBusyError):
-            look_into(tmp_path)
-    with opened(tmp_path) as store:
-        assert put(store, DAM).generation == 1
-
-
 def test_many_make_one_collection(tmp_path: Path) -> None:
     """Opened by many at once for the first time, it is made once, and all can use it."""
     failures: list[BaseException] = []
@@ -353,69 +320,6 @@ def newer(path: Path) -> None:
     """Make a catalogue one version newer than this program knows."""
     with closing(connect(path)) as db:
         db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
-
-
-def test_a_fault_while_the_tables_are_made_leaves_nothing(tmp_path: Path) -> None:
-    """Failing after any number of steps, the file is empty; the next try makes it whole."""
-    path = tmp_path / "catalogue.sqlite3"
-    for steps in range(0, 4_000, 37):
-        with closing(sqlite3.connect(path, isolation_level=None)) as db:
-            left = iter(range(steps))
-            db.set_progress_handler(lambda left=left: int(next(left, None) is None), 4)  # type: ignore[misc]
-            try:
-                schema._create(db, path)
-            except sqlite3.OperationalError:
-                db.set_progress_handler(None, 0)
-                assert db.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
-            else:
-                break
-    with opened(tmp_path) as store:
-        assert put(store, DAM).generation == 1
-    assert steps > 0
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE article SET live = 99",
-        "UPDATE sentence SET act = 'rumour'",
-        "UPDATE sentence SET stop = start",
-        "UPDATE change SET outcome = 'lost'",
-        "UPDATE revision SET number = 'first'",
-        "INSERT INTO embedding VALUES (99, x'00')",
-        "INSERT INTO source (uri, kind) VALUES ('x', 'cloud')",
-        "INSERT INTO feedback VALUES (1, 'nothing', 'now', 'wrong')",
-        "DELETE FROM revision",
-    ],
-)
-def test_the_file_refuses_what_makes_no_sense(tmp_path: Path, statement: str) -> None:
-    """Dangling references, unknown words and values of another type cannot be written."""
-    with opened(tmp_path) as store:
-        put(store, DAM)
-        with pytest.raises(StoreError), store._writing() as db:
-            db.execute(statement)
-        with store.snapshot() as snapshot:
-            assert {name for name, _ in found(snapshot)} == {"dam"}
-
-
-@pytest.mark.parametrize("log", ["settled", "waiting"])
-def test_what_is_read_only_can_be_asked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, log: str
-) -> None:
-    """A folder that cannot be written is read, nothing is put into it, and writing is refused."""
-    with opened(tmp_path) as writer:
-        put(writer, DAM, CUP)
-        if log == "settled":
-            writer.close()
-        before = sorted(tmp_path.iterdir())
-        monkeypatch.setattr(schema.os, "access", lambda *_: False)
-        with opened(tmp_path) as store:
-            with store.snapshot() as snapshot:
-                assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
-            with pytest.raises(StoreError, match="read-only"):
-                put(store, BANK)
-            if log == "settled":
-                assert sorted(tmp_path.glob("catalogue*")) == before
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -457,19 +361,6 @@ def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
         for one in asking:
             one.result()
     assert all("if it was erased just now, try again" in error for error in errors)
-
-
-@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR_READ, sqlite3.SQLITE_CANTOPEN])
-def test_a_file_that_vanishes_is_told_plainly(tmp_path: Path, code: int) -> None:
-    """What SQLite says of a file that goes while it is opened becomes a sentence to act on."""
-
-    def vanishing(_: Path) -> sqlite3.Connection:
-        error = sqlite3.OperationalError("disk I/O error")
-        error.sqlite_errorcode = code
-        raise schema.explained(error)
-
-    with opened(tmp_path, opener=vanishing) as store, pytest.raises(StoreError, match="try again"):
-        put(store, DAM)
 
 
 def zeroed(path: Path) -> None:
@@ -517,13 +408,6 @@ def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
     assert path.read_bytes() == before
 
 
-def newer_rollback(path: Path) -> None:
-    """Make a newer one that does not use a write-ahead log."""
-    newer(path)
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("PRAGMA journal_mode = DELETE")
-
-
 def foreign(version: int) -> Callable[[Path], None]:
     """Make another program's database, of a version of its own."""
 
@@ -544,7 +428,6 @@ def not_a_database(path: Path) -> None:
     ("make", "kind", "message"),
     [
         (newer, StoreVersionError, "another version"),
-        (newer_rollback, StoreVersionError, "another version"),
         (foreign(0), StoreError, "another program"),
         (foreign(1), StoreError, "another program"),
         (foreign(9), StoreError, "another program"),
@@ -598,7 +481,7 @@ def cache(folder: Path) -> Path:
 
 
 @contextmanager
-def compact(folder: Path) -> Iterator[EmbeddedStore]:
+def compact(folder: Path) -> Iterator[Store]:
     """A store whose index is compact, and so kept in a file."""
     with opened(folder, exact_up_to=2) as store:
         yield store
@@ -607,14 +490,6 @@ def compact(folder: Path) -> Iterator[EmbeddedStore]:
 def never(*_: object) -> None:
     """What must not be called."""
     raise AssertionError("built again")
-
-
-def test_an_exact_index_needs_no_file(tmp_path: Path) -> None:
-    """It is built faster than a file is read and checked, so none is written."""
-    with opened(tmp_path) as store:
-        put(store, DAM, CUP)
-        store.prepare()
-    assert not cache(tmp_path).exists()
 
 
 def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -667,21 +542,6 @@ def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -
             assert found(snapshot) == before
         store.prepare()
     assert len(cache(tmp_path).read_bytes()) == len(whole)
-
-
-def test_a_stale_cache_is_brought_up_to_date(tmp_path: Path) -> None:
-    """A file of an older generation takes in what was committed since, removals included."""
-    with compact(tmp_path) as store:
-        put(store, DAM, CUP)
-        store.prepare()
-        kept = cache(tmp_path).read_bytes()
-        put(store, BANK, replace(DAM, text="The dam held."))
-        remove(store, "cup")
-        with store.snapshot() as snapshot:
-            before = found(snapshot)
-    cache(tmp_path).write_bytes(kept)
-    with compact(tmp_path) as store, store.snapshot() as snapshot:
-        assert {name for name, _ in found(snapshot)} == {name for name, _ in before}
 
 
 @pytest.mark.parametrize("what", ["a later generation", "another catalogue", "another model"])
@@ -782,48 +642,6 @@ def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
         assert failures == []
         with store.snapshot() as snapshot:
             assert len(found(snapshot)) == 40
-
-
-def test_articles_are_cached_safely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the shared cache of articles is, rows of many threads have theirs."""
-    monkeypatch.setattr(reader, "_CACHED_ARTICLES", 1)
-    failures: list[BaseException] = []
-    with opened(tmp_path) as store:
-        put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(30)))
-
-        def look(first: int) -> None:
-            try:
-                for start in range(first, 60):
-                    with store.snapshot() as snapshot:
-                        rows = snapshot.rows(range(start, start + 9))
-                        assert {s.article_id for s in rows.sentences} == set(rows.articles)
-            except BaseException as error:  # noqa: BLE001 - told below
-                failures.append(error)
-
-        threads = [threading.Thread(target=look, args=(n,)) for n in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert failures == []
-
-
-def test_copy_recovered_elsewhere_leaves_no_article_behind(tmp_path: Path) -> None:
-    """Rows that another process recovered and filled anew are not taken for what they held."""
-    first, second = (replace(BANK, publisher=name) for name in ("Gazette", "Harbour Post"))
-    with opened(tmp_path) as mine, opened(tmp_path) as other:
-
-        def publishers() -> set[str | None]:
-            with mine.snapshot() as snapshot:
-                return {one.publisher for one in snapshot.rows(range(9)).articles.values()}
-
-        put(other, DAM)
-        other.backup(tmp_path / "copy")
-        put(other, first)
-        assert publishers() == {None, "Gazette"}
-        other.recover(tmp_path / "copy")
-        put(other, second)
-        assert publishers() == {None, "Harbour Post"}
 
 
 @pytest.mark.parametrize("first", ["search", "recovery"])

@@ -1,17 +1,18 @@
-"""Every statement that reads the SQLite file of a collection; its tables are in `schema`."""
+"""One generation of a collection, to read: every statement that reads its file."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from index.domain import Article, Filters, Notice, PageState, Sentence
+from index.domain import Article, Filters, PageState, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
 from index.store.identity import decide
@@ -19,17 +20,15 @@ from index.store.rows import (
     ARTICLE,
     LIST,
     LIVE,
-    LIVE_VECTORS,
     NEAR,
     SENTENCE,
     article_of,
-    ids_and_vectors,
     matrix,
     passing,
     sentence_of,
 )
-from index.store.schema import meta, utc_text
-from index.store.sources import Source, read_sources
+from index.store.schema import meta, moment, utc_text
+from index.store.sources import Source
 from index.store.types import (
     Decision,
     HistoryEvent,
@@ -41,7 +40,7 @@ from index.store.types import (
     Size,
 )
 
-_CACHED_ARTICLES = 2_000
+_ALL = Filters()
 _TITLES = 5  # of an event
 
 
@@ -52,77 +51,66 @@ def newest(db: sqlite3.Connection) -> IndexVersion:
     return IndexVersion(number or 0, token or "", model)
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationCache:
-    """What was read of one generation, shared by its snapshots.
+Search = Callable[["Snapshot", Vectors, int, Ids | None], Ranked]
+
+
+class Snapshot:
+    """One generation of a collection, to read inside its `with` block.
 
     Attributes:
         version: the generation's.
-        articles: by revision row, as they are in this generation.
-        facts: results of `Reader.publishers` and the like, by name.
+        model: the encoder's; None while nothing is embedded.
     """
 
-    version: IndexVersion
-    articles: dict[int, Article] = field(default_factory=dict)
-    facts: dict[str, Any] = field(default_factory=dict)
-
-
-Search = Callable[["Reader", Vectors, int, Ids | None], Ranked]
-
-
-class Reader:
-    """One generation of a collection, to read."""
-
-    def __init__(self, db: sqlite3.Connection, cache: GenerationCache, search: Search) -> None:
+    def __init__(self, db: sqlite3.Connection, search: Search) -> None:
         """Read through a connection that is inside a transaction.
 
         Args:
             db: pinned to the generation.
-            cache: the generation's; filled here.
-            search: searches the vector index for this reader, among some ids if given.
+            search: searches the vector index for this snapshot, among some ids if given.
         """
         self.db = db
-        self.version = cache.version
+        self.version = newest(db)
         self.model = meta(db, "model")
-        self._cache = cache
         self._search = search
 
     @property
     def generation(self) -> int:
+        """0 for a collection to which nothing was ever committed."""
         return self.version.generation
 
+    @cached_property
+    def _census(self) -> list[tuple[str | None, int, int]]:
+        """Each publisher (None where unknown) with its live articles and their sentences."""
+        return self.db.execute(
+            "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
+            "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
+            "GROUP BY r.publisher_key"
+        ).fetchall()
+
     def size(self) -> Size:
-        groups = self._census()
-        return Size(sum(group[1] for group in groups), sum(group[2] for group in groups))
+        """How much is live."""
+        return Size(
+            sum(group[1] for group in self._census), sum(group[2] for group in self._census)
+        )
 
     def publishers(self) -> dict[str, int]:
-        named = [(count, name) for name, count, _ in self._census() if name is not None]
-        return {name: count for count, name in sorted(named, key=lambda pair: (-pair[0], pair[1]))}
-
-    def _census(self) -> list[tuple[str | None, int, int]]:
-        """Publisher (None where unknown), live articles and their sentences; read once."""
-        census: list[tuple[str | None, int, int]] = self._once(
-            "census",
-            lambda: self.db.execute(
-                "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
-                "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
-                "GROUP BY r.publisher_key"
-            ).fetchall(),
-        )
-        return census
-
-    def _once(self, name: str, read: Callable[[], Any]) -> Any:
-        """What a query returns in this generation, asked for at its first use."""
-        if name not in self._cache.facts:
-            self._cache.facts[name] = read()
-        return self._cache.facts[name]
+        """How many live articles each publisher has, most first."""
+        named = [(-count, name) for name, count, _ in self._census if name is not None]
+        return {name: -count for count, name in sorted(named)}
 
     # Searching
 
-    def dense(self, vector: Vectors, k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
+    def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
+        """The k live sentences of the highest inner product with `vector` (d,).
+
+        Exact on the newest generation. A snapshot that is no longer the newest may miss
+        sentences that were removed since; it never returns any that it does not have.
+        """
         return self._search(self, vector, k, self.live_ids(filters) if filters else None)
 
-    def lexical(self, terms: Sequence[str], k: int, filters: Filters = Filters()) -> Ranked:  # noqa: B008
+    def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
+        """The k live sentences of the highest BM25 for any of the terms."""
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         condition, values = passing(filters)
         rows = self.db.execute(
@@ -132,21 +120,24 @@ class Reader:
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *values, max(k, 0)),
         ).fetchall()
-        ids = np.array([row[0] for row in rows], dtype=np.int64)
-        return Ranked(ids, np.array([row[1] for row in rows], dtype=np.float32))
+        return Ranked(_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        """In how many live sentences each term occurs; terms in none are left out."""
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
         return dict(self.db.execute(sql, (json.dumps([*terms]),)))
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
+        """Live sentences by id, with up to `radius` neighbours on each side in their article."""
         rows = self.db.execute(
             f"SELECT {SENTENCE}, s.terms, e.vector FROM sentence s "
             "JOIN embedding e USING (sentence_id) "
             f"WHERE s.sentence_id IN ({NEAR}) ORDER BY s.sentence_id",
             (radius, radius, json.dumps([*ids])),
         ).fetchall()
-        articles = self._articles_of({row[1] for row in rows})
+        revisions = json.dumps([*{row[1] for row in rows}])
+        selected = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (revisions,))
+        articles = {row[0]: article_of(row) for row in selected}
         return Rows(
             sentences=tuple(sentence_of(row, articles[row[1]]) for row in rows),
             vectors=matrix([row[8] for row in rows]),
@@ -156,15 +147,10 @@ class Reader:
 
     # What the vector index is made from
 
-    def live_ids(self, filters: Filters = Filters()) -> Ids:  # noqa: B008
-        """All live sentence ids, ascending: int64 (n,)."""
+    def live_ids(self, filters: Filters = _ALL) -> Ids:
+        """Live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        rows = self.db.execute(LIVE + condition, values)
-        return np.sort(np.fromiter((row[0] for row in rows), dtype=np.int64))
-
-    def live_vectors(self) -> tuple[Ids, Vectors]:
-        """All live sentence ids (n,) and their embeddings: float32 (n, d)."""
-        return ids_and_vectors(self.db.execute(LIVE_VECTORS).fetchall())
+        return np.sort(_ids(self.db.execute(LIVE + condition, values)))
 
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether this generation is that one, or came after it with the same model."""
@@ -173,28 +159,34 @@ class Reader:
         return (row[0] if row else "", self.version.model) == (version.token, version.model)
 
     def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]:
-        """What changed after a generation, for an index to follow.
+        """What changed after a generation, for an index to follow; after 0, all there is.
 
         Returns:
             All sentence ids of the changed articles (n,), those of them that are live now (m,),
             and the embeddings of those: float32 (m, d).
         """
-        changed = "(SELECT article FROM change WHERE generation > ?)"
         rows = self.db.execute(
-            f"SELECT s.sentence_id FROM revision r JOIN sentence s USING (revision) "
-            f"WHERE r.article IN {changed}",
+            "SELECT s.sentence_id, iif(a.live = s.revision, e.vector, NULL) FROM article a "
+            "JOIN revision r USING (article) JOIN sentence s USING (revision) "
+            "JOIN embedding e USING (sentence_id) "
+            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)",
             (generation,),
-        )
-        ids = np.fromiter((row[0] for row in rows), dtype=np.int64)
-        sql = f"{LIVE_VECTORS} AND a.article IN {changed}"
-        return ids, *ids_and_vectors(self.db.execute(sql, (generation,)).fetchall())
+        ).fetchall()
+        live = [row for row in rows if row[1] is not None]
+        return _ids(rows), _ids(live), matrix([row[1] for row in live])
 
     # Articles
 
     def article(self, article_id: str, revision: int | None = None) -> Article:
-        which = "r.revision = a.latest" if revision is None else "r.number = ?"
-        values = (article_id,) if revision is None else (article_id, revision)
-        articles = self._select_articles(f"WHERE a.article_id = ? AND {which}", values)
+        """One article, retired ones too; the latest revision unless another is asked for.
+
+        Raises:
+            NotFoundError: no such article or revision.
+        """
+        articles = self._select_articles(
+            "WHERE a.article_id = ? AND iif(? IS NULL, r.revision = a.latest, r.number = ?)",
+            (article_id, revision, revision),
+        )
         if not articles:
             where = f" in revision {revision}" if revision else ""
             raise NotFoundError(
@@ -203,10 +195,15 @@ class Reader:
         return articles[0]
 
     def articles(self, *, retired: bool = False) -> list[Article]:
+        """All live articles (or all retired ones), by id."""
         which = "r.revision = a.latest AND a.live IS NULL" if retired else "r.revision = a.live"
         return self._select_articles(f"WHERE {which} ORDER BY a.article_id")
 
+    def _select_articles(self, condition: str, values: Sequence[object] = ()) -> list[Article]:
+        return [article_of(row) for row in self.db.execute(f"SELECT {ARTICLE} {condition}", values)]
+
     def published(self) -> tuple[datetime, datetime] | None:
+        """When the first and the last dated live article were published."""
         first, last = self.db.execute(
             "SELECT min(r.published), max(r.published) "
             "FROM article a JOIN revision r ON r.revision = a.live"
@@ -214,28 +211,28 @@ class Reader:
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
+        """Live articles published or revised since then, newest first; ignores `filters.since`."""
         condition, values = passing(replace(filters, since=None))
-        revised = dict(
-            self.db.execute(
-                "SELECT a.article_id, r.number FROM change c JOIN generation g "
-                "ON g.number = c.generation JOIN article a USING (article) JOIN revision r "
-                "ON r.revision = c.before WHERE c.outcome = 'updated' AND g.at >= ? "
-                "ORDER BY c.before DESC",  # so that the earliest of several stays
-                (utc_text(since),),
-            ).fetchall()
+        sql = (
+            "SELECT a.article_id, r.number FROM change c JOIN generation g "
+            "ON g.number = c.generation JOIN article a USING (article) JOIN revision r "
+            "ON r.revision = c.before WHERE c.outcome = 'updated' AND g.at >= ? "
+            "ORDER BY c.before DESC"  # so that the earliest of several stays
         )
+        revised: dict[str, int] = dict(self.db.execute(sql, (utc_text(since),)))
         articles = self._select_articles(
             "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
             f"{LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
             (utc_text(since), json.dumps([*revised]), *values, limit),
         )
-        before = [revised.get(article.article_id) for article in articles]
         return [
-            RecentArticle(article, self.article(article.article_id, number) if number else None)
-            for article, number in zip(articles, before, strict=True)
+            RecentArticle(article, self.article(key, revised[key]) if key in revised else None)
+            for article in articles
+            for key in [article.article_id]
         ]
 
     def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
+        """For each of these articles, the live ones that share its origin (copies, rewrites)."""
         others: dict[str, set[str]] = {article_id: set() for article_id in article_ids}
         rows = self.db.execute(
             "SELECT a.article_id, b.article_id FROM article a JOIN rewrite w ON w.revision = a.live"
@@ -244,9 +241,10 @@ class Reader:
         )
         for article_id, other in rows:
             others[article_id].add(other)
-        return {article_id: frozenset(found) for article_id, found in others.items()}
+        return {article_id: frozenset(rewrites) for article_id, rewrites in others.items()}
 
     def sentences(self, article_id: str) -> list[Sentence]:
+        """The sentences of an article's latest revision, in order. Raises NotFoundError."""
         article = self.article(article_id)
         rows = self.db.execute(
             f"SELECT {SENTENCE} FROM sentence s "
@@ -258,9 +256,11 @@ class Reader:
     # Look-ups for ingestion
 
     def decide(self, article: Article, *, revive: bool = True) -> Decision:
-        return decide(self.db, article, revive=revive).decision
+        """What putting an article would do to this generation."""
+        return decide(self.db, article, revive=revive)
 
     def page(self, address: str) -> PageState | None:
+        """What was read there, as long as all of its articles are stored."""
         row = self.db.execute(
             "SELECT address, etag, modified, (SELECT json_group_array(article_id) FROM "
             "(SELECT article_id FROM page_article WHERE address = p.address ORDER BY position)), "
@@ -271,6 +271,7 @@ class Reader:
         return PageState(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
+        """Sentence text -> vector (d,) of the latest revision, to spare embedding it again."""
         rows = self.db.execute(
             "SELECT r.text, s.start, s.stop, e.vector FROM article a "
             "JOIN revision r ON r.revision = a.latest JOIN sentence s USING (revision) "
@@ -282,6 +283,7 @@ class Reader:
     # Records
 
     def history(self, limit: int | None = None) -> list[HistoryEvent]:
+        """The audit log, newest first."""
         rows = self.db.execute(
             "SELECT number, at, actor, action, note, (SELECT json_group_object(outcome, n) FROM "
             "(SELECT outcome, count(*) AS n FROM change WHERE generation = number GROUP BY 1)), "
@@ -301,38 +303,21 @@ class Reader:
         ]
 
     def sources(self) -> list[Source]:
-        return read_sources(self.db)
-
-    def _notice(self, article_id: str) -> Notice | None:
-        """The newest notice of an article; an empty kind cancels earlier notices."""
-
-        def read() -> dict[str, Notice | None]:
-            rows = self.db.execute(
-                "SELECT article_id, kind, note, at, actor FROM notice JOIN article USING (article) "
-                "ORDER BY generation"
-            )
-            return {
-                article_id: Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
-                for article_id, kind, note, at, actor in rows
-            }
-
-        notices: dict[str, Notice | None] = self._once("notices", read)
-        return notices.get(article_id)
-
-    def _select_articles(self, condition: str, values: Sequence[object] = ()) -> list[Article]:
-        rows = self.db.execute(f"SELECT {ARTICLE} {condition}", values).fetchall()
-        return [article_of(row, self._notice(row[3])) for row in rows]
-
-    def _articles_of(self, revisions: set[int]) -> dict[int, Article]:
-        # Another thread may clear the cache at any time: each entry is looked up once.
-        kept = self._cache.articles
-        cached = {r: article for r in revisions if (article := kept.get(r)) is not None}
+        """Where articles come from, in the order they were added."""
         rows = self.db.execute(
-            f"SELECT {ARTICLE} WHERE r.revision IN {LIST}",
-            (json.dumps([*(revisions - cached.keys())]),),
+            "SELECT uri, kind, every, paused, checked, succeeded, failures, failing_since, error, "
+            "reported FROM source ORDER BY number"
         )
-        loaded = {row[0]: article_of(row, self._notice(row[3])) for row in rows}
-        if len(kept) + len(loaded) > _CACHED_ARTICLES:
-            kept.clear()
-        kept.update(loaded)
-        return cached | loaded
+        return [
+            Source(
+                *(uri, kind, every, bool(paused), moment(checked), moment(succeeded)),
+                *(failures, moment(since), error, bool(reported)),
+            )
+            for uri, kind, every, paused, checked, succeeded, failures, since, error, reported in (
+                rows
+            )
+        ]
+
+
+def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)
