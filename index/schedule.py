@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from index.domain import Failure, PageState, SourceItem
 from index.encoder import Encoder
@@ -106,8 +106,8 @@ class Sources:
             chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        now = datetime.now(UTC)
-        return self._ingest(chosen, now, on_progress, "reindex", actor=actor, dry_run=dry_run)
+        how = {"actor": actor, "dry_run": dry_run, "on_progress": on_progress}
+        return self._ingest(chosen, datetime.now(UTC), action="reindex", **how)
 
     def refresh(
         self,
@@ -119,33 +119,19 @@ class Sources:
         """Add what the sources that are due have new (see `Source.due`)."""
         now = now or datetime.now(UTC)
         chosen = [source for source in self.all() if source.due(now)]
-        return self._ingest(chosen, now, on_progress, "refresh", actor=actor)
+        return self._ingest(chosen, now, action="refresh", actor=actor, on_progress=on_progress)
 
-    def _ingest(
-        self,
-        chosen: list[Source],
-        now: datetime,
-        on_progress: ProgressCallback | None,
-        action: str,
-        *,
-        actor: str,
-        dry_run: bool = False,
-    ) -> IngestResult:
+    def _ingest(self, chosen: list[Source], now: datetime, **options: Any) -> IngestResult:
+        """Read sources into an `Ingest` with these options, and note how that went."""
         names = [source.uri for source in chosen]
+        total = sources.total(names) if options["on_progress"] else None
         ingest = Ingest(
-            store=self._store,
-            encoder=self._encoder,
-            actor=actor,
-            action=action,
-            revive=False,
-            dry_run=dry_run,
-            total=sources.total(names) if on_progress else None,
-            on_progress=on_progress,
+            store=self._store, encoder=self._encoder, revive=False, total=total, **options
         )
         result = ingest.run(self.read(names, known=self._page, seconds=MAX_SECONDS))
         errors = {read.uri: read.error for read in result.sources}
         for source in chosen:
-            if source.uri in errors and not dry_run:
+            if source.uri in errors and not ingest.dry_run:
                 self._store.update_source(source.uri, **source.after(now, errors[source.uri]))
         return result
 

@@ -289,10 +289,12 @@ def _parts_json(answer: Answer) -> str:
     """Quotes (as where they were cut), citations, agreement and news of an answer."""
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     scores = answer.scores or (0.0,) * len(quotes)
-    cuts = [asdict(cited) | {"score": score} for cited, score in zip(quotes, scores, strict=False)]
-    for cut in cuts:
+    cuts = []
+    for cited_quote, score in zip(quotes, scores, strict=False):
+        cut = asdict(cited_quote)
         quote = cut.pop("quote")
-        cut |= {name: quote[name] for name in ("article_id", "start", "end")}
+        place = {name: quote[name] for name in ("article_id", "start", "end")}
+        cuts.append(place | cut | {"score": score})
     cited = [
         {
             "number": citation.number,
