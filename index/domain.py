@@ -212,10 +212,10 @@ class Citation:
 
 @dataclass(frozen=True, slots=True)
 class CitedQuote:
-    """A quote and the number of its citation, with the speaker in the words of the report.
+    """A quote, the number of its citation, and the speaker in the words of the report.
 
-    `also` are the citations that have the same sentence from the same origin. In an answer on what
-    is new, `change` tells whether the report is new, or changed there.
+    `also` are the citations that have the same sentence from the same origin; `change` is set in
+    an answer on what is new.
     """
 
     quote: Quote
@@ -244,10 +244,9 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """How the quotes of an answer relate to one another.
+    """One side where independent reports agree, else two.
 
-    There is one side where independent reports agree. Where they disagree the denial comes second,
-    and where one updates the other, the later.
+    The denial comes behind what it denies, and the later report behind the earlier.
     """
 
     kind: Literal["agree", "disagree", "updated"]

@@ -128,6 +128,7 @@ def serve(descriptor: int, memory: int, seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may ignore it
     with Connection(descriptor) as pipe, contextlib.suppress(EOFError, OSError):
         while True:
             function, options = json.loads(pipe.recv_bytes())
