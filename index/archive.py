@@ -25,7 +25,8 @@ from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
-from index.store.sqlite import CATALOGUE, Store
+from index.store.protocol import Store
+from index.store.sqlite import CATALOGUE, SqliteStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size
 
 DEFAULT_THRESHOLD = 0.12
@@ -82,7 +83,7 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        store = Store(data / collection)
+        store = SqliteStore(data / collection)
         return cls(store, encoder, threshold=threshold)
 
     @staticmethod

@@ -20,7 +20,7 @@ from index.domain import Article, Failure, PageState, SourceItem
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.store.identity import comes_from, refusal
-from index.store.sqlite import Store
+from index.store.protocol import Store
 from index.store.types import Changes, Decision, Outcome, PreparedArticle
 from index.store.writer import check_model
 from index.text.sentences import Span, split

@@ -18,8 +18,8 @@ from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
+from index.store.protocol import Store
 from index.store.sources import Source
-from index.store.sqlite import Store
 
 MAX_EVERY = 43_200  # minutes: a month
 MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn

@@ -12,7 +12,7 @@ from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passag
 from index.encoder import Encoder
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
-from index.store.snapshot import Snapshot
+from index.store.protocol import Snapshot
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 from index.text.terms import terms

@@ -16,7 +16,7 @@ from index.answering.compose import Context, citations, cited
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.ranking.query import Query
-from index.store.snapshot import Snapshot
+from index.store.protocol import Snapshot
 from index.text.dates import as_written, date_ranges
 from index.text.terms import content_terms, terms
 

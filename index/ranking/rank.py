@@ -21,7 +21,7 @@ from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
 from index.ranking.features import Column, article_bm25, scaled, table
 from index.ranking.query import Query
-from index.store.snapshot import Snapshot
+from index.store.protocol import Snapshot
 from index.store.types import Rows
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less

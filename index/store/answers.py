@@ -24,7 +24,7 @@ from pydantic_core import to_json
 from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, News, Quote
 from index.errors import NotFoundError, QuoteError
 from index.store.schema import meta, set_meta
-from index.store.snapshot import Snapshot
+from index.store.snapshot import SqliteSnapshot
 
 _AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
 _FILTERS = TypeAdapter(Filters)
@@ -104,7 +104,7 @@ class AnswerLog:
 
     def __init__(
         self,
-        snapshot: Callable[[], AbstractContextManager[Snapshot]],
+        snapshot: Callable[[], AbstractContextManager[SqliteSnapshot]],
         writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
     ) -> None:
         """Keep the log in the file that these two open, to read and to write."""
@@ -246,7 +246,7 @@ def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
     return int.from_bytes(digest, signed=True)
 
 
-def _posted(snapshot: Snapshot, since: datetime) -> Iterator[LoggedAnswer]:
+def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers; one recorded while a copy was recovered may quote what is not there."""
     ids = snapshot.db.execute(
         f"SELECT answer_id FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
@@ -308,7 +308,7 @@ def _parts_json(answer: Answer) -> str:
     return to_json(parts).decode()
 
 
-def _restored(snapshot: Snapshot, answer_id: str) -> LoggedAnswer:
+def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
     """A recorded answer, with what became of its articles. Raises NotFoundError, QuoteError."""
     row = _row(snapshot.db, answer_id.strip().lower())
     key, at, question, filters, generation, model, status, confidence, text, *place = row

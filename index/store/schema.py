@@ -138,9 +138,12 @@ def connect(path: Path) -> sqlite3.Connection:
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     """Whether nothing was ever written. Raises if it is no collection of this version."""
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    ours = connection.execute("PRAGMA application_id").fetchone()[0] == _APPLICATION_ID
+    # One statement, so that another process cannot make the tables between two of these.
+    tables, version, application = connection.execute(
+        "SELECT (SELECT count(*) FROM sqlite_master), user_version, application_id "
+        "FROM pragma_user_version, pragma_application_id"
+    ).fetchone()
+    ours = application == _APPLICATION_ID
     if not ours and (version or tables):
         raise StoreError(f"{path} is a database of another program: name another folder.")
     if ours and version != SCHEMA_VERSION:

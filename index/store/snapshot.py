@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -42,6 +41,7 @@ from index.store.types import (
 
 _ALL = Filters()
 _TITLES = 5  # of an event
+_MAX_CACHED = 2_000  # articles: some 10 MB
 
 
 def newest(db: sqlite3.Connection) -> IndexVersion:
@@ -51,10 +51,18 @@ def newest(db: sqlite3.Connection) -> IndexVersion:
     return IndexVersion(number or 0, token or "", model)
 
 
-Search = Callable[["Snapshot", Vectors, int, Ids | None], Ranked]
+Search = Callable[["SqliteSnapshot", Vectors, int, Ids | None], Ranked]
 
 
-class Snapshot:
+@dataclass(slots=True)
+class GenerationCache:
+    """What the snapshots of one generation share: articles by revision, and publishers' counts."""
+
+    articles: dict[int, Article] = field(default_factory=dict)
+    census: list[tuple[str | None, int, int]] = field(default_factory=list)
+
+
+class SqliteSnapshot:
     """One generation of a collection, to read inside its `with` block.
 
     Attributes:
@@ -62,16 +70,21 @@ class Snapshot:
         model: the encoder's; None while nothing is embedded.
     """
 
-    def __init__(self, db: sqlite3.Connection, search: Search) -> None:
+    def __init__(
+        self, db: sqlite3.Connection, version: IndexVersion, search: Search, cache: GenerationCache
+    ) -> None:
         """Read through a connection that is inside a transaction.
 
         Args:
             db: pinned to the generation.
+            version: the generation's.
             search: searches the vector index for this snapshot, among some ids if given.
+            cache: of this generation; filled here.
         """
         self.db = db
-        self.version = newest(db)
+        self.version = version
         self.model = meta(db, "model")
+        self._cache = cache
         self._search = search
 
     @property
@@ -79,14 +92,18 @@ class Snapshot:
         """0 for a collection to which nothing was ever committed."""
         return self.version.generation
 
-    @cached_property
+    @property
     def _census(self) -> list[tuple[str | None, int, int]]:
         """Each publisher (None where unknown) with its live articles and their sentences."""
-        return self.db.execute(
-            "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
-            "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
-            "GROUP BY r.publisher_key"
-        ).fetchall()
+        self._cache.census = (
+            self._cache.census
+            or self.db.execute(
+                "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
+                "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
+                "GROUP BY r.publisher_key"
+            ).fetchall()
+        )
+        return self._cache.census
 
     def size(self) -> Size:
         """How much is live."""
@@ -135,15 +152,24 @@ class Snapshot:
             f"WHERE s.sentence_id IN ({NEAR}) ORDER BY s.sentence_id",
             (radius, radius, json.dumps([*ids])),
         ).fetchall()
-        revisions = json.dumps([*{row[1] for row in rows}])
-        selected = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (revisions,))
-        articles = {row[0]: article_of(row) for row in selected}
+        articles = self._articles({row[1] for row in rows})
         return Rows(
             sentences=tuple(sentence_of(row, articles[row[1]]) for row in rows),
             vectors=matrix([row[8] for row in rows]),
             terms=tuple(tuple(row[7].split()) for row in rows),
             articles={article.article_id: article for article in articles.values()},
         )
+
+    def _articles(self, revisions: set[int]) -> dict[int, Article]:
+        """Articles by revision. Another thread may empty the cache: each entry is read once."""
+        cached = {r: article for r in revisions if (article := self._cache.articles.get(r))}
+        missing = json.dumps([*(revisions - cached.keys())])
+        rows = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (missing,))
+        loaded = {row[0]: article_of(row) for row in rows}
+        if len(self._cache.articles) + len(loaded) > _MAX_CACHED:
+            self._cache.articles.clear()
+        self._cache.articles.update(loaded)
+        return cached | loaded
 
     # What the vector index is made from
 
@@ -189,9 +215,7 @@ class Snapshot:
         )
         if not articles:
             where = f" in revision {revision}" if revision else ""
-            raise NotFoundError(
-                f"There is no article “{article_id}”{where} here: `onrecord articles` lists all."
-            )
+            raise NotFoundError(f"There is no article “{article_id}”{where} in this collection.")
         return articles[0]
 
     def articles(self, *, retired: bool = False) -> list[Article]:

@@ -22,9 +22,9 @@ from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.schema import connect, explained, meta, set_meta, utc_text
-from index.store.snapshot import Snapshot, newest
+from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
 from index.store.sources import Source
-from index.store.types import Changes, Commit, Ids, Ranked
+from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
 
@@ -45,7 +45,7 @@ CREATE TABLE staged (
 """
 
 
-class Store:
+class SqliteStore:
     """A collection in a folder of its own. Safe from several threads and processes.
 
     A commit makes a generation: articles, sentences, embeddings, full text and the audit log
@@ -73,20 +73,28 @@ class Store:
         self._path = folder / CATALOGUE
         self._opener = opener
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
+        self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
         self.answers = AnswerLog(self.snapshot, self._writing)
 
     @contextlib.contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> Iterator[SqliteSnapshot]:
         """Open the newest generation, to read. Raises StoreError where that fails."""
         with self._connection() as db:
             db.execute("BEGIN")
             try:
-                yield Snapshot(db, self._search)
+                version = newest(db)
+                cached, cache = self._cache
+                if cached != version:
+                    cache = GenerationCache()
+                    self._cache = version, cache
+                yield SqliteSnapshot(db, version, self._search, cache)
             finally:
                 db.rollback()
 
-    def _search(self, snapshot: Snapshot, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
+    def _search(
+        self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
+    ) -> Ranked:
         """Search the newest generation; what is not live in an older snapshot is left out."""
         if self._vectors.version != snapshot.version:
             self._vectors.follow(snapshot, self.snapshot)

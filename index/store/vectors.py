@@ -22,7 +22,7 @@ import numpy as np
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.snapshot import Snapshot
+from index.store.snapshot import SqliteSnapshot
 from index.store.types import Ids, IndexVersion, Ranked
 
 faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
@@ -34,7 +34,7 @@ _GROWTH = 2  # times the sentences it was trained for: a compact index is traine
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 
-Newest = Callable[[], AbstractContextManager[Snapshot]]
+Newest = Callable[[], AbstractContextManager[SqliteSnapshot]]
 
 
 class VectorIndex:
@@ -103,7 +103,7 @@ class VectorIndex:
         scores, ids = self._index.search(vector[None, :], depth, params=parameters)
         return ids[0], scores[0]
 
-    def follow(self, snapshot: Snapshot, newest: Newest) -> None:
+    def follow(self, snapshot: SqliteSnapshot, newest: Newest) -> None:
         """Bring the index forward to a generation, from whatever it holds.
 
         What does not descend from the index may be older, or what a recovery put in its place:
@@ -139,7 +139,7 @@ class VectorIndex:
                 with contextlib.suppress(OSError):  # what cannot be written is made again
                     self._save(self._cache)
 
-    def _advance(self, snapshot: Snapshot) -> None:
+    def _advance(self, snapshot: SqliteSnapshot) -> None:
         """Become the index of a generation; call with the lock held."""
         if self.version is None or not snapshot.descends_from(self.version):
             self._build(snapshot)
@@ -149,7 +149,7 @@ class VectorIndex:
             self._add(live, vectors)
         self.version = snapshot.version
 
-    def _build(self, snapshot: Snapshot) -> None:
+    def _build(self, snapshot: SqliteSnapshot) -> None:
         _, ids, vectors = snapshot.changed_since(0)
         self._index, self._ids, self._trained_for = None, _NOTHING.ids, 0
         if len(ids) > self._exact_up_to:

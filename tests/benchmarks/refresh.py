@@ -16,7 +16,7 @@ from pathlib import Path
 from index.archive import Archive
 from index.encoder import SentenceTransformerEncoder, prepare_process
 from index.reading.http import Fetcher
-from index.store.sqlite import Store
+from index.store.sqlite import SqliteStore
 
 _OLD = 1_700_000_000
 
@@ -81,7 +81,7 @@ def main() -> None:
         feed = f"http://127.0.0.1:{server.server_port}/feed"
         for name, source in (("feed", feed), ("folder", str(pages))):
             encoder = SentenceTransformerEncoder(threads=os.cpu_count() or 1)
-            archive = Archive(Store(Path(folder, name)), encoder, fetcher=fetcher)
+            archive = Archive(SqliteStore(Path(folder, name)), encoder, fetcher=fetcher)
             for word, take in (("add", archive.add), ("refresh", archive.sources.reindex)):
                 made = take([source])
                 print(

@@ -29,7 +29,7 @@ from index.errors import (
     QuoteError,
 )
 from index.ingest import Progress
-from index.store.sqlite import Store
+from index.store.sqlite import SqliteStore
 
 DAM = {
     "_id": "dam",
@@ -232,7 +232,7 @@ def test_progress_has_a_total_where_it_can(archive: Archive, tmp_path: Path) -> 
 def test_another_encoder_is_refused(archive: Archive, tmp_path: Path) -> None:
     """With another model nothing is added and no question is ranked; removing still works."""
     archive.add(["-"], stream=stream(DAM))
-    store = Store(tmp_path / "data" / "server-1")
+    store = SqliteStore(tmp_path / "data" / "server-1")
     with closing(Archive(store, FakeEncoder("other"))) as other:
         with pytest.raises(ModelMismatchError):
             other.add(["-"], stream=stream(CUP))
@@ -319,7 +319,7 @@ def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path
     archive.remove(["cup"])
     encoder = FakeEncoder("other")
     told: list[Progress] = []
-    with closing(Archive(Store(tmp_path / "data" / "server-1"), encoder)) as other:
+    with closing(Archive(SqliteStore(tmp_path / "data" / "server-1"), encoder)) as other:
         report = other.rebuild(actor="op", on_progress=told.append)
         assert report.generation == other.history()[0].generation == 3
         assert other.model == "other"
@@ -344,7 +344,7 @@ def test_an_interrupted_rebuild_goes_on(
     def stop(_: Progress) -> None:
         raise CancelledError("Enough.")
 
-    with closing(Archive(Store(tmp_path / "data" / "server-1"), encoder)) as other:
+    with closing(Archive(SqliteStore(tmp_path / "data" / "server-1"), encoder)) as other:
         with pytest.raises(CancelledError):
             other.rebuild(on_progress=stop)
         assert archive.search("Who was warned in Tessen?").sentences
@@ -362,7 +362,7 @@ def test_a_rebuild_takes_what_comes_in_meanwhile(archive: Archive, tmp_path: Pat
         if progress.sentences == 2:
             archive.add(["-"], stream=stream(CUP))
 
-    store = Store(tmp_path / "data" / "server-1")
+    store = SqliteStore(tmp_path / "data" / "server-1")
     with closing(Archive(store, FakeEncoder("other"), threshold=0.0)) as other:
         other.rebuild(on_progress=meanwhile)
         assert other.search("Who won the cup?").sentences[0].article_id == "cup"

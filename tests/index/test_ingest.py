@@ -37,7 +37,7 @@ from index.errors import (
 from index.ingest import Progress
 from index.reading import formats
 from index.reading.formats import Origin
-from index.store.sqlite import Store
+from index.store.sqlite import SqliteStore
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
@@ -105,7 +105,7 @@ def page(title: str, text: str) -> str:
 @contextmanager
 def archive(folder: Path, encoder: FakeEncoder, server: Server | None = None) -> Iterator[Archive]:
     """A collection that may fetch from a server on this machine."""
-    store = Store(folder)
+    store = SqliteStore(folder)
     opened = Archive(store, encoder, threshold=0.0, fetcher=server and fetcher(server))
     with closing(opened):
         yield opened
@@ -482,7 +482,7 @@ def test_a_fault_of_the_store_is_no_fault_of_the_source(
         def busy(*_: object) -> None:
             raise StoreBusyError("Another process is writing.")
 
-        monkeypatch.setattr("index.store.snapshot.Snapshot.page", busy)
+        monkeypatch.setattr("index.store.snapshot.SqliteSnapshot.page", busy)
         with pytest.raises(StoreBusyError):
             here.sources.refresh(NOON)
         (source,) = here.sources.all()

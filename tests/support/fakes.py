@@ -14,7 +14,7 @@ from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
 from index.store.schema import connect
-from index.store.sqlite import Store
+from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle
 from index.text.sentences import Span, split
 from index.text.terms import content_terms
@@ -66,20 +66,22 @@ def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArtic
     return PreparedArticle(article, spans, (encoder or FakeEncoder()).encode(texts))
 
 
-def put(store: Store, *articles: Article, revive: bool = True, model: str = "fake-256") -> Commit:
+def put(
+    store: SqliteStore, *articles: Article, revive: bool = True, model: str = "fake-256"
+) -> Commit:
     """Commit articles, embedded by the fake encoder of that model."""
     encoder = FakeEncoder(model)
     changes = Changes(put=[ready(article, encoder) for article in articles], revive=revive)
     return store.commit(changes, model=model, actor="tester", action="add")
 
 
-def remove(store: Store, *article_ids: str) -> Commit:
+def remove(store: SqliteStore, *article_ids: str) -> Commit:
     """Commit the removal of articles."""
     changes = Changes(remove=article_ids)
     return store.commit(changes, model="fake-256", actor="tester", action="remove")
 
 
-def restore(store: Store, *article_ids: str) -> Commit:
+def restore(store: SqliteStore, *article_ids: str) -> Commit:
     """Commit the return of removed articles."""
     changes = Changes(restore=article_ids)
     return store.commit(changes, model="fake-256", actor="tester", action="restore")

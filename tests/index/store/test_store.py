@@ -1,4 +1,4 @@
-"""What every Store promises; an engine more costs a line in STORES."""
+"""What every SqliteStore promises; an engine more costs a line in STORES."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from index.errors import (
 )
 from index.reading.text import clean
 from index.store import sqlite as embedded
-from index.store.snapshot import Snapshot
+from index.store.snapshot import SqliteSnapshot
 from index.store.sources import Source
-from index.store.sqlite import Store
+from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle
 from index.text.sentences import Span
 from index.text.terms import terms
 
-Open = Callable[[], Store]
-STORES: dict[str, Callable[[Path], Store]] = {
-    "embedded": Store,
-    "embedded-compact": lambda folder: Store(folder, exact_up_to=3),
+Open = Callable[[], SqliteStore]
+STORES: dict[str, Callable[[Path], SqliteStore]] = {
+    "embedded": SqliteStore,
+    "embedded-compact": lambda folder: SqliteStore(folder, exact_up_to=3),
 }
 MARCH = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = Article(
@@ -59,9 +59,9 @@ CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The cro
 @pytest.fixture(params=STORES.values(), ids=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same collection as often as it is called, as several processes would."""
-    opened: list[Store] = []
+    opened: list[SqliteStore] = []
 
-    def opener() -> Store:
+    def opener() -> SqliteStore:
         opened.append(request.param(tmp_path / "collection"))
         return opened[-1]
 
@@ -71,17 +71,17 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
 
 
 @pytest.fixture
-def store(open_store: Open) -> Store:
+def store(open_store: Open) -> SqliteStore:
     """An empty collection."""
     return open_store()
 
 
-def ids(snapshot: Snapshot, *article_ids: str) -> set[int]:
+def ids(snapshot: SqliteSnapshot, *article_ids: str) -> set[int]:
     """The sentence ids of the latest revisions of articles."""
     return {s.sentence_id for one in article_ids for s in snapshot.sentences(one)}
 
 
-def seen(snapshot: Snapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
+def seen(snapshot: SqliteSnapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
     """Which articles questions see, after checking that both kinds of search agree on it."""
     query = FakeEncoder().vector("The dam and the bank, the cup")
     everything = snapshot.dense(query, 1_000, filters).ids.tolist()
@@ -92,7 +92,7 @@ def seen(snapshot: Snapshot, filters: Filters = Filters()) -> set[str]:  # noqa:
     return {sentence.article_id for sentence in rows.sentences}
 
 
-def state(snapshot: Snapshot) -> tuple[object, ...]:
+def state(snapshot: SqliteSnapshot) -> tuple[object, ...]:
     """All that a snapshot says, to compare two of them; the dense search comes last."""
     listed = [*snapshot.articles(), *snapshot.articles(retired=True)]
     vector = FakeEncoder().vector("Who warned the crews of the dam?")
@@ -117,7 +117,7 @@ def state(snapshot: Snapshot) -> tuple[object, ...]:
 # Empty
 
 
-def test_an_empty_collection(store: Store) -> None:
+def test_an_empty_collection(store: SqliteStore) -> None:
     """Generation 0 has no model and nothing in it, and can be asked for all of it."""
     with store.snapshot() as snapshot:
         assert (snapshot.generation, snapshot.model) == (0, None)
@@ -135,7 +135,7 @@ def test_an_empty_collection(store: Store) -> None:
 # Adding and updating
 
 
-def test_added_articles_are_there(store: Store) -> None:
+def test_added_articles_are_there(store: SqliteStore) -> None:
     """What was put is read back field for field, and is found both ways."""
     commit = put(store, DAM, BANK, CUP)
     assert commit.generation == 1
@@ -150,7 +150,7 @@ def test_added_articles_are_there(store: Store) -> None:
         assert cup == ["Athletic won the cup.", "The crowd sang."]
 
 
-def test_search_orders_by_likeness(store: Store) -> None:
+def test_search_orders_by_likeness(store: SqliteStore) -> None:
     """The nearest sentence comes first, scores descend, and k is kept."""
     put(store, DAM, BANK, CUP)
     text = "Nobody in Tessen was warned."
@@ -168,7 +168,7 @@ def test_search_orders_by_likeness(store: Store) -> None:
         assert snapshot.lexical(['"', "dam OR bank", "*", "terms:dam"], 9).ids.tolist() == []
 
 
-def test_equal_scores_come_by_ascending_id(store: Store) -> None:
+def test_equal_scores_come_by_ascending_id(store: SqliteStore) -> None:
     """Sentences that cannot be told apart are ordered by id in both searches."""
     put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(30)))
     with store.snapshot() as snapshot:
@@ -178,7 +178,7 @@ def test_equal_scores_come_by_ascending_id(store: Store) -> None:
         assert snapshot.dense(vector, 30).ids.tolist() == won
 
 
-def test_an_unchanged_article_makes_no_generation(store: Store) -> None:
+def test_an_unchanged_article_makes_no_generation(store: SqliteStore) -> None:
     """Putting the same article again finds that nothing changed."""
     put(store, DAM)
     again = put(store, replace(DAM, source="another.txt"))
@@ -188,7 +188,7 @@ def test_an_unchanged_article_makes_no_generation(store: Store) -> None:
         assert len(snapshot.history()) == 1
 
 
-def test_an_update_makes_a_revision(store: Store) -> None:
+def test_an_update_makes_a_revision(store: SqliteStore) -> None:
     """The new text is searched, the old one stays readable, and its quotes still check."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
@@ -210,7 +210,7 @@ def test_an_update_makes_a_revision(store: Store) -> None:
             snapshot.article("dam", 3)
 
 
-def test_a_new_byline_is_an_update(store: Store) -> None:
+def test_a_new_byline_is_an_update(store: SqliteStore) -> None:
     """Fields that a reader sees make a revision, though the text is the same."""
     put(store, DAM)
     assert put(store, replace(DAM, publisher="Courier")).outcomes == {"dam": "updated"}
@@ -218,7 +218,7 @@ def test_a_new_byline_is_an_update(store: Store) -> None:
         assert snapshot.publishers() == {"Courier": 1}
 
 
-def test_one_id_twice_in_a_commit(store: Store) -> None:
+def test_one_id_twice_in_a_commit(store: SqliteStore) -> None:
     """The last text of an id stands, and the commit is one generation that adds one article."""
     other = replace(DAM, text="The dam held.")
     assert put(store, DAM, DAM, other).outcomes == {"dam": "added"}
@@ -236,7 +236,7 @@ def test_one_id_twice_in_a_commit(store: Store) -> None:
         assert seen(snapshot) == {"dam"}
 
 
-def test_vectors_must_fit_the_sentences(store: Store) -> None:
+def test_vectors_must_fit_the_sentences(store: SqliteStore) -> None:
     """A commit with too few vectors changes nothing at all, the article before it included."""
     short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
     with pytest.raises(StoreError, match="one vector a sentence"):
@@ -247,7 +247,7 @@ def test_vectors_must_fit_the_sentences(store: Store) -> None:
         assert (snapshot.generation, snapshot.articles(), snapshot.model) == (0, [], None)
 
 
-def test_another_model_is_refused(store: Store) -> None:
+def test_another_model_is_refused(store: SqliteStore) -> None:
     """Embeddings of two models are never mixed; the refused commit changes nothing."""
     put(store, DAM)
     with pytest.raises(ModelMismatchError, match="reindex --rebuild"):
@@ -260,7 +260,7 @@ def test_another_model_is_refused(store: Store) -> None:
 # Removing and restoring
 
 
-def test_removed_articles_are_not_found(store: Store) -> None:
+def test_removed_articles_are_not_found(store: SqliteStore) -> None:
     """A removed article is in neither search, nor counted; its text and quotes stay."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -277,7 +277,7 @@ def test_removed_articles_are_not_found(store: Store) -> None:
         quote.check(snapshot.article("dam", 1))
 
 
-def test_restored_articles_are_found_again(store: Store) -> None:
+def test_restored_articles_are_found_again(store: SqliteStore) -> None:
     """A restored article comes back under its old sentence ids, so nothing is embedded."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -293,7 +293,7 @@ def test_restored_articles_are_found_again(store: Store) -> None:
         assert snapshot.size().sentences == 5
 
 
-def test_removing_twice_makes_one_generation(store: Store) -> None:
+def test_removing_twice_makes_one_generation(store: SqliteStore) -> None:
     """Removing what is removed, or was never there, changes nothing."""
     put(store, DAM)
     assert remove(store, "dam").generation == 2
@@ -302,7 +302,7 @@ def test_removing_twice_makes_one_generation(store: Store) -> None:
     assert restore(store, "nobody").generation == 2
 
 
-def test_a_refresh_does_not_revive(store: Store) -> None:
+def test_a_refresh_does_not_revive(store: SqliteStore) -> None:
     """Without `revive` a put leaves a removed article removed, even with a new text."""
     put(store, DAM)
     remove(store, "dam")
@@ -313,7 +313,7 @@ def test_a_refresh_does_not_revive(store: Store) -> None:
         assert snapshot.article("dam").text == DAM.text
 
 
-def test_adding_revives(store: Store) -> None:
+def test_adding_revives(store: SqliteStore) -> None:
     """With `revive` a put brings a removed article back, in its new text if it has one."""
     put(store, DAM, CUP)
     remove(store, "dam", "cup")
@@ -345,21 +345,21 @@ def test_adding_revives(store: Store) -> None:
         (Filters(since=MARCH.astimezone()), {"dam", "bank"}),
     ],
 )
-def test_filters(store: Store, filters: Filters, expected: set[str]) -> None:
+def test_filters(store: SqliteStore, filters: Filters, expected: set[str]) -> None:
     """Publishers match without case, dates inclusively; undated articles pass no date filter."""
     put(store, DAM, BANK, CUP)
     with store.snapshot() as snapshot:
         assert seen(snapshot, filters) == expected
 
 
-def test_filters_match_any_script_without_case(store: Store) -> None:
+def test_filters_match_any_script_without_case(store: SqliteStore) -> None:
     """Publishers are compared by case folding, not by ASCII lower case."""
     put(store, replace(DAM, publisher="Straßenblatt ÉTÉ"))
     with store.snapshot() as snapshot:
         assert seen(snapshot, Filters(publishers=("STRASSENBLATT été",))) == {"dam"}
 
 
-def test_filters_hold_after_changes(store: Store) -> None:
+def test_filters_hold_after_changes(store: SqliteStore) -> None:
     """A filter sees the newest byline and never a removed article, whatever was indexed when."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -406,7 +406,7 @@ def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
         assert len(seen(newer)) == 5
 
 
-def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Store) -> None:
+def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: SqliteStore) -> None:
     """A caller's own error passes through, and the next snapshot is as good as any."""
     put(store, DAM)
     with pytest.raises(KeyError), store.snapshot() as snapshot:
@@ -419,7 +419,7 @@ def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Store) -> Non
 # Rows
 
 
-def test_rows_have_what_ranking_needs(store: Store) -> None:
+def test_rows_have_what_ranking_needs(store: SqliteStore) -> None:
     """Rows come by id, each with its text, its own vector, its terms and its article."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -499,7 +499,7 @@ def test_any_text_survives_the_store(open_store: Open, text: str, title: str) ->
     store.close()
 
 
-def embedded_again(store: Store) -> list[str]:
+def embedded_again(store: SqliteStore) -> list[str]:
     """What a rebuild would embed first; it does not come to an end."""
     encoder = FakeEncoder("x", fail_after=0)
     with pytest.raises(EncoderError):
@@ -524,7 +524,7 @@ def test_every_term_finds_its_sentence(open_store: Open, text: str) -> None:
 # History, sources
 
 
-def test_history_tells_who_did_what(store: Store) -> None:
+def test_history_tells_who_did_what(store: SqliteStore) -> None:
     """Each generation has an actor, an action, a moment and counts, newest first."""
     before = datetime.now(UTC) - timedelta(seconds=2)
     put(store, DAM, CUP)
@@ -552,7 +552,7 @@ def test_history_tells_who_did_what(store: Store) -> None:
         assert snapshot.history(0) == []
 
 
-def test_sources_are_added_and_removed(store: Store) -> None:
+def test_sources_are_added_and_removed(store: SqliteStore) -> None:
     """Places are kept in the order they were named, once each; forgetting keeps the articles."""
     put(store, DAM)
     store.add_source(Source("/b", "folder"))
@@ -567,7 +567,7 @@ def test_sources_are_added_and_removed(store: Store) -> None:
         assert seen(snapshot) == {"dam"}
 
 
-def test_known_sentences_spare_the_encoder(store: Store) -> None:
+def test_known_sentences_spare_the_encoder(store: SqliteStore) -> None:
     """A store has the vectors of the latest revision by text."""
     put(store, DAM)
     put(store, replace(DAM, text="The dam held. Crews searched the valley."))
@@ -578,7 +578,7 @@ def test_known_sentences_spare_the_encoder(store: Store) -> None:
             assert vector == pytest.approx(FakeEncoder().vector(text))
 
 
-def test_a_source_is_changed_part_by_part(store: Store) -> None:
+def test_a_source_is_changed_part_by_part(store: SqliteStore) -> None:
     """How reading went, the interval and the pause are written apart: none undoes another."""
     store.add_source(Source("https://a.example/feed", "url", every=30))
     (before,) = sources(store)
@@ -595,7 +595,7 @@ def test_a_source_is_changed_part_by_part(store: Store) -> None:
     assert sources(store) == [fine]
 
 
-def sources(store: Store) -> list[Source]:
+def sources(store: SqliteStore) -> list[Source]:
     """The places that a store knows."""
     with store.snapshot() as snapshot:
         return snapshot.sources()
@@ -626,7 +626,7 @@ PAGE = PageState(
 )
 
 
-def test_a_page_is_known_while_its_articles_are(store: Store) -> None:
+def test_a_page_is_known_while_its_articles_are(store: SqliteStore) -> None:
     """What was read is stored with what it brought, and not believed once an article is missing."""
     changes = Changes(put=[ready(DAM)], pages=[PAGE])
     store.commit(changes, model="fake-256", actor="tester", action="add")
@@ -661,7 +661,9 @@ MOVED = replace(FOUND, url="http://www.NORTHWIRE.example/dam/?utm_source=x#top")
         (replace(CUP, text="Athletic lost the cup."), "cup", "updated"),
     ],
 )
-def test_what_an_article_is(store: Store, article: Article, article_id: str, outcome: str) -> None:
+def test_what_an_article_is(
+    store: SqliteStore, article: Article, article_id: str, outcome: str
+) -> None:
     """It is known by id, page and words; only where it came from revises it; a commit agrees."""
     put(store, replace(DAM, text="The dam held."))
     put(store, DAM, replace(DAM, article_id="copy"), CUP)
@@ -678,7 +680,7 @@ def test_what_an_article_is(store: Store, article: Article, article_id: str, out
         assert (snapshot.articles() == was) == (outcome in {"unchanged", "refused"})
 
 
-def test_articles_of_one_commit_know_one_another(store: Store) -> None:
+def test_articles_of_one_commit_know_one_another(store: SqliteStore) -> None:
     """A twin of an article that the same commit adds is no second one."""
     commit = put(store, DAM, MOVED)
     assert [decision.outcome for decision in commit.put] == ["added", "unchanged"]
@@ -702,7 +704,7 @@ REWRITE = (
 )
 
 
-def test_rewrites_are_stored_both_ways(store: Store) -> None:
+def test_rewrites_are_stored_both_ways(store: SqliteStore) -> None:
     """Live articles of one origin know one another, whichever came first, through all changes."""
     first = Article(article_id="first", title="Ship", text=AGENCY)
     second = Article(article_id="second", title="Aground", text=REWRITE)
@@ -730,14 +732,14 @@ def test_rewrites_are_stored_both_ways(store: Store) -> None:
 # Notices, going back
 
 
-def notice(store: Store, kind: NoticeKind, note: str, article_id: str = "dam") -> Commit:
+def notice(store: SqliteStore, kind: NoticeKind, note: str, article_id: str = "dam") -> Commit:
     """Commit a notice."""
     made = Notice(kind, note, MARCH, "mod")
     changes = Changes(notices=[(article_id, made)])
     return store.commit(changes, actor="mod", action=kind, note=note)
 
 
-def test_a_correction_stays_with_its_article(store: Store) -> None:
+def test_a_correction_stays_with_its_article(store: SqliteStore) -> None:
     """Every revision of it and every row carries the newest notice; the corpus is the same."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
@@ -759,7 +761,7 @@ def test_a_correction_stays_with_its_article(store: Store) -> None:
     assert notice(store, "corrected", "x", "nobody").outcomes == {"nobody": "absent"}
 
 
-def test_a_retraction_takes_out(store: Store) -> None:
+def test_a_retraction_takes_out(store: SqliteStore) -> None:
     """A retracted article is found no longer, says why, and is free of it when brought back."""
     put(store, DAM, CUP)
     notice(store, "corrected", "It was noon.")
@@ -778,7 +780,7 @@ def test_a_retraction_takes_out(store: Store) -> None:
         assert seen(snapshot) == {"dam", "cup"}
 
 
-def live_state(snapshot: Snapshot) -> object:
+def live_state(snapshot: SqliteSnapshot) -> object:
     """What questions see of a snapshot, whatever its number."""
     return (
         [(one, snapshot.sentences(one.article_id)) for one in snapshot.articles()],
@@ -793,7 +795,7 @@ def live_state(snapshot: Snapshot) -> object:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_going_back_to_any_generation(
     tmp_path_factory: pytest.TempPathFactory,
-    make: Callable[[Path], Store],
+    make: Callable[[Path], SqliteStore],
     steps: list[int],
     data: st.DataObject,
 ) -> None:
@@ -835,7 +837,7 @@ def test_going_back_to_any_generation(
 
 
 @pytest.mark.parametrize("generation", [-1, 1, 2])
-def test_there_is_nothing_to_go_back_to(store: Store, generation: int) -> None:
+def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> None:
     """The newest generation and those that never were are refused, and nothing changes."""
     put(store, DAM)
     with pytest.raises(NotFoundError, match="onrecord history"):
@@ -871,7 +873,7 @@ def stop(_: int) -> None:
     raise CancelledError("Enough.")
 
 
-def test_a_rebuild_switches_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_switches_at_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions see the old model until the switch, then the new one; ids stay."""
     monkeypatch.setattr(embedded, "_REBUILT", 2)
     put(store, DAM, CUP, BANK)
@@ -903,7 +905,7 @@ def test_a_rebuild_switches_at_once(store: Store, monkeypatch: pytest.MonkeyPatc
         assert ids(snapshot, "bank") <= set(snapshot.dense(other.vector("x"), 99).ids.tolist())
 
 
-def test_a_rebuild_waits_for_what_came_in(store: Store) -> None:
+def test_a_rebuild_waits_for_what_came_in(store: SqliteStore) -> None:
     """Sentences added while a rebuild runs hold the switch until they are embedded too."""
     put(store, DAM)
     other = FakeEncoder("other")
@@ -921,7 +923,7 @@ def test_a_rebuild_waits_for_what_came_in(store: Store) -> None:
         assert best.sentences[0].article_id == "cup"
 
 
-def test_a_rebuild_that_was_stopped_goes_on(store: Store) -> None:
+def test_a_rebuild_that_was_stopped_goes_on(store: SqliteStore) -> None:
     """What one model embedded is not embedded again for it, nor put in force for another."""
     put(store, DAM)
     other, third = FakeEncoder("other"), FakeEncoder("third")
