@@ -18,37 +18,23 @@ from bot.cogs.ask import Ask, check_message
 from bot.cogs.maintenance import Maintenance
 from bot.cogs.sources import Reindexing, SourceCommands, add_message
 from bot.collections import Collections
-from bot.errors import explain
-from bot.interactions import Interaction, context_of, reply_privately
+from bot.interactions import (
+    Interaction,
+    RateLimit,
+    context_of,
+    explain,
+    is_moderator,
+    reply_privately,
+)
 from bot.jobs import Jobs
-from bot.permissions import is_moderator
-from bot.ratelimit import RateLimit
 from bot.settings import Settings
-from bot.views import answer_buttons, progress
-from bot.views.base import Button, Handler
-from bot.views.message import notice_view
+from bot.views.base import Button, notice_view
 from index import Encoder, SettingsError
 
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
 _SYNCED_FILE = "commands.sha256"
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
-BUTTON_HANDLERS: dict[str, Handler] = {
-    "more": answer_buttons.show_more,
-    "back": answer_buttons.show_more,
-    "next": answer_buttons.show_more,
-    "around": answer_buttons.show_context,
-    "sources": answer_buttons.show_sources,
-    "share": answer_buttons.share,
-    "wrong": answer_buttons.report_wrong_quote,
-    "watch": subscriptions.start_watch,
-    "stop": subscriptions.stop_watch,
-    "halt": progress.stop_job,
-    "newer": reports.show_list,
-    "older": reports.show_list,
-    "later": moderation.show_history,
-    "earlier": moderation.show_history,
-}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -73,8 +59,6 @@ class Reports(
 
 class OnRecord(commands.AutoShardedBot):
     """Answers questions in Discord from its collections."""
-
-    button_handlers = BUTTON_HANDLERS
 
     def __init__(self, collections: Collections, settings: Settings) -> None:
         """Wire the parts; nothing connects before `start`."""

@@ -11,30 +11,31 @@ import json
 import logging
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import answers
-from bot.errors import RateLimitError, explain
 from bot.interactions import (
     Interaction,
+    RateLimitError,
     alongside,
     archive_of,
     defer,
     defer_and_open,
     edit_reply,
+    explain,
+    missing_permissions,
+    missing_to_write,
     reply_privately,
 )
 from bot.markdown import escape
-from bot.permissions import missing_for_thread, missing_to_write
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import CHOICE_CHARS, Choices, choices
+from bot.views.base import CHOICE_CHARS, Choices, choices, notice_view
 from bot.views.explanation import explanation
-from bot.views.message import notice_view
 from index import (
     MAX_QUESTION_CHARS,
     Answer,
@@ -172,8 +173,7 @@ class Ask(commands.Cog):
             return
         if message.guild and (missing := missing_to_write(message.channel, message.guild.me)):
             name = escape(getattr(message.channel, "name", "that channel"))
-            needed = " and ".join(missing)
-            await _tell_privately(message, f"I can't answer in #{name}: I need {needed} there.")
+            await _tell_privately(message, f"I can't answer in #{name}: I need {missing} there.")
             return
         question = _text_of(message)
         try:
@@ -265,11 +265,16 @@ async def _respond(
 
 
 async def _start_thread(interaction: Interaction, answer: Answer, message: discord.Message) -> None:
-    """Start a thread on the answer; tell the asker privately if a permission is missing."""
-    if missing := missing_for_thread(interaction):
-        await reply_privately(interaction, notice_view(f"I can't start a thread here: {missing}."))
+    """Start a thread on the answer; tell the asker privately if that is impossible here."""
+    channel = interaction.channel
+    needed = ("create_public_threads", "send_messages_in_threads")
+    reason = "threads need a text channel in a server"
+    if isinstance(channel, discord.TextChannel):
+        missing = missing_permissions(interaction.app_permissions, *needed)
+        reason = f"I need {missing}" if missing else ""
+    if reason or not isinstance(channel, discord.TextChannel):
+        await reply_privately(interaction, notice_view(f"I can't start a thread here: {reason}."))
         return
-    channel: Any = interaction.channel
     name = answer.question[:_THREAD_NAME_CHARS]
     thread = await channel.create_thread(name=name, message=message)
     text = f"Mention me here to ask a follow-up.\n-# After answer `{answer.answer_id}`"

@@ -16,7 +16,7 @@ from discord import ui
 from discord.app_commands import Cooldown
 
 from bot.markdown import escape
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index import Archive, StaleAnswer
 
 log = logging.getLogger(__name__)

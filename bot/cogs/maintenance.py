@@ -17,9 +17,9 @@ from discord.utils import format_dt
 
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again
+from bot.interactions import missing_to_write
 from bot.markdown import escape
-from bot.permissions import missing_to_write
-from bot.views.message import notice_view
+from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
 from index import Archive, IngestResult, InputError, ProgressCallback, Source
 

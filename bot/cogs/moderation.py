@@ -15,12 +15,28 @@ from discord.ext import commands
 from discord.utils import format_dt
 
 from bot.cogs.reports import Title, choice_value, headline_choices, report_choices
-from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.interactions import (
+    Interaction,
+    actor_of,
+    defer,
+    defer_and_open,
+    edit_reply,
+    is_moderator,
+    moderators_only,
+)
 from bot.markdown import escape
-from bot.permissions import is_moderator, moderators_only
-from bot.views.base import CHOICE_CHARS, PRIVATE, Choices, Form, Press, choices
-from bot.views.message import notice_view
-from bot.views.paginator import page_of
+from bot.views.base import (
+    CHOICE_CHARS,
+    IN_PLACE,
+    PRIVATE,
+    Choices,
+    Form,
+    Press,
+    button,
+    choices,
+    notice_view,
+    page_of,
+)
 from bot.views.progress import result_text
 from index import (
     MAX_NOTE_CHARS,
@@ -217,14 +233,15 @@ def _write_export(archive: Archive, path: Path) -> int:
     return path.stat().st_size
 
 
+@button("history", "Next ▶", IN_PLACE)
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
     if not is_moderator(press.interaction):
         raise app_commands.CheckFailure
     events = await asyncio.to_thread((await press.archive()).history)
-    page = page_of(events, press, _PAGE, "later", "earlier")
-    lines = [*map(_event_line, page.items)] or ["Nothing has been changed here yet."]
-    await press.reply(notice_view("\n".join(["### Changes", *lines]), page.rows))
+    shown, _, rows = page_of(events, press, _PAGE, "history")
+    lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]
+    await press.reply(notice_view("\n".join(["### Changes", *lines]), rows))
 
 
 def _event_line(event: HistoryEvent) -> str:

@@ -18,9 +18,16 @@ from bot.interactions import Interaction, defer, defer_and_open, edit_reply
 from bot.markdown import code, escape
 from bot.views import chart
 from bot.views.answer import citation_line
-from bot.views.base import CHOICE_CHARS, Choices, Press, choices
-from bot.views.message import notice_view
-from bot.views.paginator import page_of
+from bot.views.base import (
+    CHOICE_CHARS,
+    IN_PLACE,
+    Choices,
+    Press,
+    button,
+    choices,
+    notice_view,
+    page_of,
+)
 from bot.views.text import plural
 from index import Archive, Citation, NotFoundError
 
@@ -121,16 +128,17 @@ class Lookups(commands.Cog):
         await edit_reply(interaction, view, file)
 
 
+@button("list", "Next ▶", IN_PLACE)
 async def show_list(press: Press) -> None:
     """One page of the reports that match a search."""
     interaction, search = press.interaction, press.key
     collections, server = interaction.client.collections, interaction.guild_id
     headlines = await asyncio.to_thread(collections.headlines, server, search)
-    page = page_of(headlines, press, _PAGE, "newer", "older")
+    shown, label, rows = page_of(headlines, press, _PAGE, "list")
     heading = f"### {plural(len(headlines), 'report')}"
     heading += f" with “{escape(search)}”" if search else ""
-    lines = [heading, *map(_line, page.items), *([f"-# {page.label}"] if page.rows else [])]
-    await press.reply(notice_view("\n".join(lines), page.rows))
+    lines = [heading, *map(_line, shown), *([f"-# {label}"] if rows else [])]
+    await press.reply(notice_view("\n".join(lines), rows))
 
 
 def _line(headline: Headline) -> str:

@@ -15,11 +15,16 @@ from discord.ext import commands
 from discord.utils import format_dt
 
 from bot.cogs.reports import choice_value
-from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.interactions import (
+    Interaction,
+    actor_of,
+    defer,
+    defer_and_open,
+    edit_reply,
+    moderators_only,
+)
 from bot.markdown import escape
-from bot.permissions import moderators_only
-from bot.views.base import Choices, Form, choices
-from bot.views.message import notice_view, overflowing_view
+from bot.views.base import Choices, Form, choices, notice_view, overflowing_view
 from bot.views.progress import run_job
 from bot.views.text import source_error, source_name
 from index import (

@@ -11,13 +11,11 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot import answers
-from bot.interactions import Interaction, defer_and_open, edit_reply
+from bot.interactions import Interaction, defer_and_open, edit_reply, is_moderator
 from bot.markdown import escape
-from bot.permissions import is_moderator
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import Button, Press
-from bot.views.message import Row, notice_view
+from bot.views.base import IN_PLACE, PRIMARY, PRIVATE, Button, Press, Row, button, notice_view
 from index import Archive, InputError, Watch
 
 if TYPE_CHECKING:
@@ -65,6 +63,7 @@ def stop_row(number: int) -> Row:
     return Row(Button("stop", f"{number:x}"))
 
 
+@button("watch", "Notify me when there's an answer", PRIVATE, PRIMARY)
 async def start_watch(press: Press) -> None:
     """Watch the question of a declined answer for the person who pressed."""
     archive = await press.archive()
@@ -80,6 +79,7 @@ async def start_watch(press: Press) -> None:
     await press.reply(notice_view(text, [stop_row(number)]))
 
 
+@button("stop", "Stop", IN_PLACE)
 async def stop_watch(press: Press) -> None:
     """Stop a watch: your own, or as a moderator anybody's."""
     archive = await press.archive()

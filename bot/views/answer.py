@@ -16,7 +16,7 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.markdown import escape, shorten
-from bot.views.message import MAX_TEXT, Row
+from bot.views.base import MAX_TEXT, Row
 from bot.views.text import speaker_line, story_line
 from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
 

@@ -11,13 +11,10 @@ import discord
 from discord import ui
 from discord.utils import format_dt
 
-from bot.errors import explain
-from bot.interactions import Interaction, context_of, defer
+from bot.interactions import Interaction, context_of, defer, explain, is_moderator
 from bot.jobs import Job, Task
 from bot.markdown import escape
-from bot.permissions import is_moderator
-from bot.views.base import Button, Press
-from bot.views.message import Row, notice_view, overflowing_view
+from bot.views.base import IN_PLACE, Button, Press, Row, button, notice_view, overflowing_view
 from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
@@ -106,6 +103,7 @@ class StatusMessage:
         await message.edit(view=view, attachments=files)
 
 
+@button("halt", "Stop", IN_PLACE)
 async def stop_job(press: Press) -> None:
     """Stop a job after the report it is at: for the person who started it, and moderators."""
     interaction = press.interaction
@@ -121,7 +119,7 @@ async def stop_job(press: Press) -> None:
 def progress_view(job: Job) -> ui.LayoutView:
     """How far a job is, with its Stop button."""
     stopping = job.stopped_by is not None
-    label = "Stopping …" if stopping else None
+    label = "Stopping …" if stopping else ""
     stop = Button("halt", job.key, disabled=stopping, label=label)
     return notice_view(progress_text(job), [Row(stop)])
 

@@ -11,10 +11,9 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, discord_with, said
 
-from bot.bot import BUTTON_HANDLERS, OnRecord
+from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Answers, Settings
-from bot.views.base import LOOKS
 from index import Archive, StoreError
 
 
@@ -136,11 +135,6 @@ async def test_every_command_is_there(room: Newsroom) -> None:
     }
     menus = {menu.name for menu in tree.walk_commands(type=discord.AppCommandType.message)}
     assert menus == {"Check against the reports", "Add to the reports"}
-
-
-def test_every_button_does_something() -> None:
-    """Each button that can be shown has a handler, and no handler is without a button."""
-    assert BUTTON_HANDLERS.keys() == LOOKS.keys()
 
 
 async def test_commands_fit_into_discord(room: Newsroom) -> None:

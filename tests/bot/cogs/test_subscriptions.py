@@ -15,7 +15,7 @@ from bot.bot import OnRecord
 from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
 from bot.settings import Answers, Settings
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index.domain import Filters
 
 FERRY = "When did the ferry Marigold run aground?"

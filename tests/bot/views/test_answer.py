@@ -16,7 +16,7 @@ from support.answers import answer_of
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index import highlights
 from index.domain import (
     Answer,

@@ -15,7 +15,7 @@ from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Settings
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import LOOKS, Button
+from bot.views.base import ACTIONS, Button
 from index.archive import Archive
 
 LONG = " ".join(
@@ -46,7 +46,7 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
 
 def test_every_button_has_an_id_that_is_found_again() -> None:
     """Custom ids of all actions match the template, with the largest numbers too."""
-    for name in LOOKS:
+    for name in ACTIONS:
         made = Button(name, "f" * 60, 999_999_999)
         assert len(made.custom_id) <= 100
         assert made.template.fullmatch(made.custom_id)
