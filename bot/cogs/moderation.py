@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import IO, Any, Self, cast
 
 import discord
@@ -83,9 +82,7 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        archive = await defer_and_open(interaction)
-        article_id = await _find(interaction, report)
-        await _change(interaction, archive.remove, [article_id])
+        await _change(interaction, Archive.remove, report)
 
     @app_commands.command()
     @app_commands.autocomplete(report=_removed_choices)
@@ -95,9 +92,7 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        archive = await defer_and_open(interaction)
-        article_id = await _find(interaction, report, removed=True)
-        await _change(interaction, archive.restore, [article_id])
+        await _change(interaction, Archive.restore, report, removed=True)
 
     @app_commands.command()
     @app_commands.autocomplete(change=_change_choices)
@@ -107,8 +102,9 @@ class Moderation(commands.Cog):
         Args:
             change: Undo everything after this change
         """
-        archive = await defer_and_open(interaction)
-        await _change(interaction, archive.undo, change)
+        archive, actor = await defer_and_open(interaction), actor_of(interaction)
+        result = await asyncio.to_thread(archive.undo, change, actor=actor)
+        await edit_reply(interaction, notice_view(result_text(result)))
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -144,16 +140,17 @@ class Moderation(commands.Cog):
         archive = await defer_and_open(interaction)
         if not interaction.app_permissions.attach_files:
             raise InputError("I need the Attach Files permission here to send the export.")
-        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            path = Path(folder, "reports.jsonl.gz")
-            size = await asyncio.to_thread(_write_export, archive, path)
-            if size > interaction.filesize_limit:
+        with tempfile.TemporaryFile() as file:
+            await asyncio.to_thread(_write_export, archive, file)
+            if file.tell() > interaction.filesize_limit:
                 limit_mb = interaction.filesize_limit // 1_000_000
                 raise InputError(
                     f"The compressed export is over Discord's {limit_mb} MB limit here: "
                     "the operator can write it with `onrecord export`."
                 )
-            await interaction.followup.send(file=discord.File(path), ephemeral=True)
+            file.seek(0)
+            attachment = discord.File(file, "reports.jsonl.gz")
+            await interaction.followup.send(file=attachment, ephemeral=True)
 
     @app_commands.command(name="erase-all")
     async def erase_all(self, interaction: Interaction) -> None:
@@ -187,27 +184,27 @@ class EraseAll(Form, title="Erase all reports and answers?"):
 async def _find(interaction: Interaction, title: str, *, removed: bool = False) -> str:
     """The id of the only report with that title, or chosen from the list."""
     collections, server = interaction.client.collections, interaction.guild_id
-
-    def work() -> str:
-        headlines = collections.headlines(server, removed=removed)
-        matching = [line for line in headlines if choice_value(line.article_id) == title] or [
-            line for line in headlines if line.title.casefold() == title.strip().casefold()
-        ]
-        if len(matching) != 1:
-            many = "Several reports have" if matching else "No report has"
-            raise NotFoundError(
-                f"{many} that title: choose one from the list that opens as you type."
-            )
-        return matching[0].article_id
-
-    return await asyncio.to_thread(work)
+    headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
+    matching = [line for line in headlines if choice_value(line.article_id) == title] or [
+        line for line in headlines if line.title.casefold() == title.strip().casefold()
+    ]
+    if len(matching) != 1:
+        many = "Several reports have" if matching else "No report has"
+        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
+    return matching[0].article_id
 
 
 async def _change(
-    interaction: Interaction, change: Callable[..., IngestResult], target: object
+    interaction: Interaction,
+    change: Callable[..., IngestResult],
+    title: str,
+    *,
+    removed: bool = False,
 ) -> None:
-    """Change a collection, and show the result."""
-    result = await asyncio.to_thread(change, target, actor=actor_of(interaction))
+    """Remove or restore one report, and show the result."""
+    archive = await defer_and_open(interaction)
+    article_ids = [await _find(interaction, title, removed=removed)]
+    result = await asyncio.to_thread(change, archive, article_ids, actor=actor_of(interaction))
     await edit_reply(interaction, notice_view(result_text(result)))
 
 
@@ -216,8 +213,7 @@ async def _attach_notice(
 ) -> None:
     """Attach a correction or retraction to one report."""
     archive = await defer_and_open(interaction)
-    article_id = await _find(interaction, title)
-    actor = actor_of(interaction)
+    article_id, actor = await _find(interaction, title), actor_of(interaction)
     article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
     state = article.notice.kind if article.notice else "unchanged"
     text = f"“{escape(article.title[:CHOICE_CHARS])}” is now **{state}**."
@@ -226,11 +222,10 @@ async def _attach_notice(
     await edit_reply(interaction, notice_view(text))
 
 
-def _write_export(archive: Archive, path: Path) -> int:
-    """Write all reports as compressed JSON lines; the size in bytes."""
-    with gzip.open(path, "wb") as file:
-        archive.export(cast("IO[bytes]", file))
-    return path.stat().st_size
+def _write_export(archive: Archive, file: IO[bytes]) -> None:
+    """Write all reports as compressed JSON lines."""
+    with gzip.open(file, "wb") as compressed:
+        archive.export(cast("IO[bytes]", compressed))
 
 
 @button("history", "Next ▶", IN_PLACE)

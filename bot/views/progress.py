@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import discord
@@ -23,7 +22,6 @@ EDIT_EVERY_S = 2.0
 _CELLS = 20
 _TITLE_CHARS = 80
 _LISTED = 10  # titles or failures of each kind
-_MINUTES_FROM_S = 90
 
 
 async def run_job(
@@ -40,8 +38,9 @@ async def run_job(
     Raises:
         InputError: another job excludes this one; nothing was started.
     """
-    jobs, server = interaction.client.jobs, interaction.guild_id
-    job = jobs.new(server, title, interaction.user, exclusive=exclusive)
+    jobs, server, user = interaction.client.jobs, interaction.guild_id, interaction.user
+    collection = interaction.client.settings.discord.collection_of(server)
+    job = Job(collection, title, user.id, user.display_name, exclusive)
     status = StatusMessage(interaction)
     with jobs.listed(job):
         if not interaction.response.is_done():
@@ -81,7 +80,7 @@ class StatusMessage:
             log.warning("the progress of a job could not be shown: %s", error)
         return self._message.jump_url if self._message else None
 
-    async def finish(self, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+    async def finish(self, view: ui.LayoutView, files: list[discord.File]) -> None:
         """Show the result: in the message, else as a new one, else to the user in private."""
         for send in (self._write, self._channel.send, self._interaction.user.send):
             try:
@@ -93,7 +92,7 @@ class StatusMessage:
             else:
                 return
 
-    async def _write(self, *, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+    async def _write(self, *, view: ui.LayoutView, files: list[discord.File]) -> None:
         if self._message is None:
             self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
             return
@@ -119,39 +118,30 @@ async def stop_job(press: Press) -> None:
 def progress_view(job: Job) -> ui.LayoutView:
     """How far a job is, with its Stop button."""
     stopping = job.stopped_by is not None
-    label = "Stopping …" if stopping else ""
-    stop = Button("halt", job.key, disabled=stopping, label=label)
+    stop = Button("halt", job.key, disabled=stopping, label="Stopping …" if stopping else "")
     return notice_view(progress_text(job), [Row(stop)])
 
 
 def progress_text(job: Job) -> str:
-    """Bar, counts, the current report, and the estimated time left."""
-    progress = job.progress
+    """Bar, counts, the current report, and when the job is likely to be done."""
+    progress, end = job.progress, ""
     lines = [f"### {job.title}"]
     if progress is None:
         lines.append("Starting …")
     else:
-        counts = [plural(progress.articles, "report")] if progress.articles else []
+        count = plural(progress.articles, "report") if progress.articles else ""
         if progress.total:
             share = min(progress.articles / progress.total, 1.0)
-            full = round(share * _CELLS)
-            counts = [f"{progress.articles:,} of at most {plural(progress.total, 'report')}"]
-            lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
-        lines.append(" · ".join([*counts, f"{plural(progress.sentences, 'sentence')} embedded"]))
+            lines.append(f"`{'█' * round(share * _CELLS):░<{_CELLS}}` {share:.0%}")
+            count = f"{progress.articles:,} of at most {plural(progress.total, 'report')}"
+            if share:
+                passed = discord.utils.utcnow() - job.started_at
+                end = f" · done about {format_dt(job.started_at + passed / share, 'R')}"
+        embedded = f"{plural(progress.sentences, 'sentence')} embedded"
+        lines += [f"{count} · {embedded}" if count else embedded]
         lines.append(f"-# {escape(progress.title[:_TITLE_CHARS])}")
     started = format_dt(job.started_at, "R")
-    lines.append(f"-# started by {escape(job.name)} {started}{_time_left(job)}")
-    return "\n".join(lines)
-
-
-def _time_left(job: Job) -> str:
-    progress = job.progress
-    if progress is None or not progress.total or not progress.articles:
-        return ""
-    passed_s = (discord.utils.utcnow() - job.started_at).total_seconds()
-    left_s = passed_s * max(0, progress.total - progress.articles) / progress.articles
-    in_words = f"{left_s / 60:.0f} min" if left_s > _MINUTES_FROM_S else f"{left_s:.0f} s"
-    return f" · about {in_words} left"
+    return "\n".join([*lines, f"-# started by {escape(job.name)} {started}{end}"])
 
 
 def result_view(

@@ -8,11 +8,8 @@ from typing import Any
 
 import discord
 import pytest
-from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, discord_with, said
 
-from bot.bot import OnRecord
-from bot.collections import Collections
 from bot.settings import Answers, Settings
 from index import Archive, StoreError
 
@@ -108,18 +105,6 @@ async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.Mo
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} who?")
     assert "Something went wrong. It has been logged." in said(room.channel.last_message)
     assert room.env.errors
-
-
-async def test_commands_are_synced_only_when_they_changed(
-    simcord_env: Any, settings: Settings
-) -> None:
-    """A restart with the same commands does not tell Discord about them again."""
-    path = f"/applications/{simcord_env.bot.application_id}/commands"
-    synced = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
-    assert len(synced) == 1, path
-    await simcord_env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
-    again = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
-    assert len(again) == 1
 
 
 async def test_every_command_is_there(room: Newsroom) -> None:
