@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import IO, Any, Self, cast
 
 import discord
@@ -63,10 +63,10 @@ async def _removed_choices(interaction: Interaction, typed: str) -> Choices:
 async def _change_choices(interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
     collections, server = interaction.client.collections, interaction.guild_id
 
-    def produce() -> Iterator[tuple[str, int]]:
+    def produce() -> list[tuple[str, int]]:
         events = collections.archive(server).history(_LOOK_BACK)
-        for event in events[1:]:  # the newest is the present state
-            yield _event_label(event), event.generation
+        # The newest is the present state.
+        return [(_event_label(event), event.generation) for event in events[1:]]
 
     return await choices(produce, typed)
 

@@ -41,18 +41,16 @@ _NO_FILES = "\n-# To draw this, I need the Attach Files permission here."
 
 
 async def report_choices(interaction: Interaction, typed: str) -> Choices:
-    """The reports of the server, to choose from as their title is typed."""
-    return await headline_choices(interaction, typed)
+    """The reports of the server as choices."""
+    return await headline_choices(interaction, typed, removed=False)
 
 
-async def headline_choices(
-    interaction: Interaction, typed: str, *, removed: bool = False
-) -> Choices:
+async def headline_choices(interaction: Interaction, typed: str, *, removed: bool) -> Choices:
     """Live or removed reports as choices; the value is a `choice_value` of the id."""
     collections, server = interaction.client.collections, interaction.guild_id
 
     def produce() -> Iterator[tuple[str, str]]:
-        for line in collections.headlines(server, typed, removed=removed, limit=25):
+        for line in collections.headlines(server, typed, removed=removed):
             value = choice_value(line.article_id)
             yield " · ".join(filter(None, [line.title, line.publisher])) or value, value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
@@ -54,9 +54,9 @@ _TRAILING = ".,;:!?'\"”’)]}*_|~"
 async def _source_choices(interaction: Interaction, typed: str) -> Choices:
     collections, server = interaction.client.collections, interaction.guild_id
 
-    def produce() -> Iterator[tuple[str, str]]:
-        for source in collections.archive(server).sources.all():
-            yield source_name(source.uri), _choice_value(source.uri)
+    def produce() -> list[tuple[str, str]]:
+        sources = collections.archive(server).sources.all()
+        return [(source_name(source.uri), _choice_value(source.uri)) for source in sources]
 
     return await choices(produce, typed)
 
@@ -191,37 +191,31 @@ async def _add(
     interaction: Interaction, links: Sequence[str], attachments: Sequence[discord.Attachment]
 ) -> None:
     """Add what links and attachments hold to the server's collection, as a job."""
-    max_bytes = interaction.client.settings.discord.attachment_mb * 1_000_000
+    max_mb, actor = interaction.client.settings.discord.attachment_mb, actor_of(interaction)
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-        files = await _download(attachments, Path(folder), max_bytes)
+        # Files are named by number there, never by what strangers call them.
+        files = [
+            await _download(attachment, Path(folder, str(number)), max_mb)
+            for number, attachment in enumerate(attachments)
+        ]
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            actor = actor_of(interaction)
             return archive.add(links, actor=actor, files=files, on_progress=on_progress)
 
         await run_job(interaction, "Adding reports", task)
 
 
-async def _download(
-    attachments: Sequence[discord.Attachment], folder: Path, max_bytes: int
-) -> list[Upload | Failure]:
-    """Download attachments into a folder, each of at most `max_bytes`.
-
-    Files are named by number there, never by what strangers call them.
-    """
-    files: list[Upload | Failure] = []
-    for number, attachment in enumerate(attachments):
-        name, path = attachment.filename, folder / str(number)
-        if attachment.size > max_bytes:
-            error = f"It is larger than {max_bytes / 1e6:,.3g} MB: split it into smaller files."
-            files.append(Failure(name, error))
-            continue
-        try:
-            await attachment.save(path)
-            files.append(Upload(path, name))
-        except discord.HTTPException:
-            files.append(Failure(name, "Couldn't download this from Discord: attach it again."))
-    return files
+async def _download(attachment: discord.Attachment, path: Path, max_mb: int) -> Upload | Failure:
+    """Download an attachment of at most `max_mb` megabytes."""
+    if attachment.size > max_mb * 1_000_000:
+        error = f"It is larger than {max_mb} MB: split it into smaller files."
+        return Failure(attachment.filename, error)
+    try:
+        await attachment.save(path)
+    except discord.HTTPException:
+        error = "Couldn't download this from Discord: attach it again."
+        return Failure(attachment.filename, error)
+    return Upload(path, attachment.filename)
 
 
 def addresses(text: str) -> list[str]:
