@@ -115,13 +115,6 @@ def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     assert again.update([1], NOW + timedelta(days=90)) == []
 
 
-def test_only_servers_it_was_in_expire(tmp_path: Path) -> None:
-    """A collection made before the bot came to its server is none that was left."""
-    (tmp_path / "server-7").mkdir()
-    servers = KnownServers(tmp_path / "servers.json", timedelta())
-    assert servers.update([], NOW) == []
-
-
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
     """Removed from a server, the bot keeps its collection for the days set, then erases it."""
     other = Newsroom(weeks.env, "Elsewhere")

@@ -47,13 +47,6 @@ async def test_undo_goes_back(room: Newsroom) -> None:
     assert room.archive().size().articles == 3
 
 
-async def test_undo_to_nowhere_says_so(room: Newsroom) -> None:
-    """A state that never was is refused in a sentence."""
-    result = await room.editor.slash(room.channel, "reports undo", change=99)
-    assert "generation" in said(result.response)
-    assert room.env.errors
-
-
 async def test_export_can_be_added_again(room: Newsroom) -> None:
     """The file holds every report in the form that adding takes."""
     result = await room.editor.slash(room.channel, "reports export")

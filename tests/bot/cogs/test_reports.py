@@ -110,12 +110,6 @@ async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
     assert "Northwire" in said(result.response).split("Same origin as: ")[1]
 
 
-async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:
-    """A topic that no report speaks of is told in a sentence."""
-    result = await room.reader.slash(room.channel, "reports timeline", topic="zeppelin")
-    assert "No report contains all words of “zeppelin”." in said(result.response)
-
-
 _GALLERY = discord.ComponentType.media_gallery.value
 
 

@@ -62,15 +62,6 @@ async def test_watch_tells_when_the_reports_answer(
     assert room.channel.last_message.id == told.id
 
 
-async def test_watch_outlives_a_restart(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
-    """What came in while the bot was away is told when it is back."""
-    await watch(room)
-    await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
-    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
-    await room.env.advance_time(120)
-    assert "The reports now answer" in said(room.channel.last_message)
-
-
 async def test_watch_in_a_closed_channel_ends(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
