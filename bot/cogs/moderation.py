@@ -13,7 +13,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 from discord.utils import format_dt
 
-from bot.cogs.reports import Title, choice_value, headline_choices, report_choices
+from bot.cogs.reports import Title, find_report, headline_choices, report_choices
 from bot.interactions import (
     Interaction,
     actor_of,
@@ -44,7 +44,6 @@ from index import (
     HistoryEvent,
     IngestResult,
     InputError,
-    NotFoundError,
 )
 
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
@@ -181,19 +180,6 @@ class EraseAll(Form, title="Erase all reports and answers?"):
         await edit_reply(interaction, notice_view(text))
 
 
-async def _find(interaction: Interaction, title: str, *, removed: bool = False) -> str:
-    """The id of the only report with that title, or chosen from the list."""
-    collections, server = interaction.client.collections, interaction.guild_id
-    headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
-    matching = [line for line in headlines if choice_value(line.article_id) == title] or [
-        line for line in headlines if line.title.casefold() == title.strip().casefold()
-    ]
-    if len(matching) != 1:
-        many = "Several reports have" if matching else "No report has"
-        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
-    return matching[0].article_id
-
-
 async def _change(
     interaction: Interaction,
     change: Callable[..., IngestResult],
@@ -203,7 +189,7 @@ async def _change(
 ) -> None:
     """Remove or restore one report, and show the result."""
     archive = await defer_and_open(interaction)
-    article_ids = [await _find(interaction, title, removed=removed)]
+    article_ids = [await find_report(interaction, title, removed=removed)]
     result = await asyncio.to_thread(change, archive, article_ids, actor=actor_of(interaction))
     await edit_reply(interaction, notice_view(result_text(result)))
 
@@ -213,7 +199,7 @@ async def _attach_notice(
 ) -> None:
     """Attach a correction or retraction to one report."""
     archive = await defer_and_open(interaction)
-    article_id, actor = await _find(interaction, title), actor_of(interaction)
+    article_id, actor = await find_report(interaction, title), actor_of(interaction)
     article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
     state = article.notice.kind if article.notice else "unchanged"
     text = f"“{escape(article.title[:CHOICE_CHARS])}” is now **{state}**."

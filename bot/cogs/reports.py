@@ -50,11 +50,24 @@ async def headline_choices(interaction: Interaction, typed: str, *, removed: boo
     collections, server = interaction.client.collections, interaction.guild_id
 
     def produce() -> Iterator[tuple[str, str]]:
-        for line in collections.headlines(server, typed, removed=removed):
-            value = choice_value(line.article_id)
-            yield " · ".join(filter(None, [line.title, line.publisher])) or value, value
+        for headline in collections.headlines(server, typed, removed=removed):
+            value = choice_value(headline.article_id)
+            yield " · ".join(filter(None, [headline.title, headline.publisher])) or value, value
 
     return await choices(produce)
+
+
+async def find_report(interaction: Interaction, title: str, *, removed: bool = False) -> str:
+    """The id of the only report with that title, or chosen from the list."""
+    collections, server = interaction.client.collections, interaction.guild_id
+    headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
+    matching = [line for line in headlines if choice_value(line.article_id) == title] or [
+        line for line in headlines if line.title.casefold() == title.strip().casefold()
+    ]
+    if len(matching) != 1:
+        many = "Several reports have" if matching else "No report has"
+        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
+    return matching[0].article_id
 
 
 def choice_value(name: str, *, visible: bool = True) -> str:
@@ -90,19 +103,9 @@ class Lookups(commands.Cog):
             report: Its title
         """
         archive = await defer_and_open(interaction)
-        collections, server = interaction.client.collections, interaction.guild_id
-
-        def work() -> str:
-            headlines = collections.headlines(server)
-            words = report.casefold().split()
-            exact = (h for h in headlines if report in {choice_value(h.article_id), h.title})
-            similar = (h for h in headlines if h.matches(words))
-            chosen = next(exact, None) or next(similar, None)
-            if chosen is None:
-                raise NotFoundError("There is no such report here: choose one from the list.")
-            return _description(archive, chosen.article_id)
-
-        await edit_reply(interaction, notice_view(await asyncio.to_thread(work)))
+        article_id = await find_report(interaction, report)
+        text = await asyncio.to_thread(_description, archive, article_id)
+        await edit_reply(interaction, notice_view(text))
 
     @app_commands.command()
     async def timeline(self, interaction: Interaction, topic: Title) -> None:

@@ -40,13 +40,8 @@ class Subscriptions(commands.Cog):
             for watch in await asyncio.to_thread(archive.answers.watches)
             if watch.person == me or (guild and guild.get_channel_or_thread(watch.channel))
         ]
-        if not watches:
-            text = (
-                "You're not watching any questions. Use the button under an answer I couldn't give."
-            )
-            await edit_reply(interaction, notice_view(text))
-            return
-        view = discord.ui.LayoutView(timeout=None)
+        none = "You're not watching any questions. Use the button under an answer I couldn't give."
+        view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
         for watch in watches[:_LISTED]:
             asker = "you" if watch.person == me else f"<@{watch.person}>"
             question = escape(watch.question[:_QUESTION_CHARS])
@@ -84,10 +79,10 @@ async def stop_watch(press: Press) -> None:
     """Stop a watch: your own, or as a moderator anybody's."""
     archive = await press.archive()
     number, user = int(press.key, 16), press.interaction.user
-    for watch in await asyncio.to_thread(archive.answers.watches):
-        others = watch.number == number and watch.person != user.id
-        if others and not is_moderator(press.interaction):
-            raise InputError("Only the person who asked, or a moderator, can stop this.")
+    watches = await asyncio.to_thread(archive.answers.watches)
+    others = {watch.number for watch in watches if watch.person != user.id}
+    if number in others and not is_moderator(press.interaction):
+        raise InputError("Only the person who asked, or a moderator, can stop this.")
     await asyncio.to_thread(archive.answers.remove_watch, number)
     await press.reply(notice_view("Stopped."))
 

@@ -95,11 +95,11 @@ class StatusMessage:
     async def _write(self, *, view: ui.LayoutView, files: list[discord.File]) -> None:
         if self._message is None:
             self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
-            return
-        message = self._message
-        if self._interaction.is_expired():
-            message = self._channel.get_partial_message(message.id)
-        await message.edit(view=view, attachments=files)
+        elif self._interaction.is_expired():
+            message = self._channel.get_partial_message(self._message.id)
+            await message.edit(view=view, attachments=files)
+        else:
+            await self._message.edit(view=view, attachments=files)
 
 
 @button("halt", "Stop", IN_PLACE)

@@ -71,7 +71,7 @@ async def test_show_tells_what_a_report_answered(room: Newsroom) -> None:
     assert ASKED in text
     assert hidden not in text
     missing = await room.reader.slash(room.channel, "reports show", report="nothing like it")
-    assert "no such report" in said(missing.response)
+    assert "No report has that title" in said(missing.response)
     assert room.env.errors
 
 
