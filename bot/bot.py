@@ -15,8 +15,8 @@ from bot.cogs.ask import Ask, check_message
 from bot.cogs.maintenance import Maintenance
 from bot.cogs.moderation import Moderation
 from bot.cogs.reports import Lookups
-from bot.cogs.sources import Reindexing, SourceCommands, add_message
-from bot.cogs.subscriptions import Subscriptions
+from bot.cogs.sources import SourceCommands, add_message, reindex
+from bot.cogs.subscriptions import watching
 from bot.collections import Collections
 from bot.interactions import (
     Interaction,
@@ -79,8 +79,10 @@ class OnRecord(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Register commands and buttons."""
         self.add_dynamic_items(Button)
-        for cog in (Ask(self), Reports(), Reindexing(), Subscriptions(), Maintenance(self)):
+        for cog in (Ask(self), Reports(), Maintenance(self)):
             await self.add_cog(cog)
+        self.tree.add_command(reindex)
+        self.tree.add_command(watching)
         self.tree.add_command(check_message)
         self.tree.add_command(add_message)
         await self.tree.sync()

@@ -24,18 +24,7 @@ from bot.interactions import (
     moderators_only,
 )
 from bot.markdown import escape
-from bot.views.base import (
-    CHOICE_CHARS,
-    IN_PLACE,
-    PRIVATE,
-    Choices,
-    Form,
-    Press,
-    button,
-    choices,
-    notice_view,
-    page_of,
-)
+from bot.views.base import CHOICE_CHARS, Choices, Form, Press, button, choices, notice_view, page_of
 from bot.views.progress import result_text
 from index import (
     MAX_NOTE_CHARS,
@@ -174,7 +163,7 @@ class EraseAll(Form, title="Erase all reports and answers?"):
             raise InputError(f"Nothing was erased: the phrase is “{_ERASE_PHRASE}”.")
         if bot.jobs.busy(server):
             raise InputError("Nothing was erased: reports are being added. Stop that first.")
-        await defer(interaction, **PRIVATE)
+        await defer(interaction, ephemeral=True, thinking=True)
         await asyncio.to_thread(bot.collections.erase, server)
         text = "All reports, answers, sources and the audit log have been erased."
         await edit_reply(interaction, notice_view(text))
@@ -214,7 +203,7 @@ def _write_export(archive: Archive, file: IO[bytes]) -> None:
         archive.export(cast("IO[bytes]", compressed))
 
 
-@button("history", "Next ▶", IN_PLACE)
+@button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
     if not is_moderator(press.interaction):

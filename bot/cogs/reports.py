@@ -18,16 +18,7 @@ from bot.interactions import Interaction, defer, defer_and_open, edit_reply
 from bot.markdown import code, escape
 from bot.views import chart
 from bot.views.answer import citation_line
-from bot.views.base import (
-    CHOICE_CHARS,
-    IN_PLACE,
-    Choices,
-    Press,
-    button,
-    choices,
-    notice_view,
-    page_of,
-)
+from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
 from bot.views.text import plural
 from index import Archive, Citation, NotFoundError
 
@@ -129,7 +120,7 @@ class Lookups(commands.Cog):
         await edit_reply(interaction, view, file)
 
 
-@button("list", "Next ▶", IN_PLACE)
+@button("list", "Next ▶", "in place")
 async def show_list(press: Press) -> None:
     """One page of the reports that match a search."""
     interaction, search = press.interaction, press.key

@@ -168,23 +168,20 @@ class AddReports(Form, title="Add reports"):
         await _add(interaction, links, upload.values)
 
 
-class Reindexing(commands.Cog):
-    """/reindex, which Discord hides from everybody but moderators."""
+@app_commands.command()
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+@moderators_only
+async def reindex(interaction: Interaction) -> None:
+    """Fetch new reports from this server's sources."""
+    actor = actor_of(interaction)
 
-    @app_commands.command()
-    @app_commands.guild_only()
-    @app_commands.default_permissions(manage_messages=True)
-    @moderators_only
-    async def reindex(self, interaction: Interaction) -> None:
-        """Fetch new reports from this server's sources."""
-        actor = actor_of(interaction)
+    def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
+        if not archive.sources.all():
+            raise NotFoundError("There are no sources yet: add one with /reports sources add.")
+        return archive.sources.reindex(actor=actor, on_progress=on_progress)
 
-        def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            if not archive.sources.all():
-                raise NotFoundError("There are no sources yet: add one with /reports sources add.")
-            return archive.sources.reindex(actor=actor, on_progress=on_progress)
-
-        await run_job(interaction, "Reindexing", task, exclusive=True)
+    await run_job(interaction, "Reindexing", task, exclusive=True)
 
 
 async def _add(

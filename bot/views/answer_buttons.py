@@ -12,19 +12,7 @@ from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, citation_line, quotes_view, text_view
-from bot.views.base import (
-    IN_PLACE,
-    PRIMARY,
-    PRIVATE,
-    PUBLIC,
-    Button,
-    Form,
-    Press,
-    Row,
-    button,
-    notice_view,
-    page_of,
-)
+from bot.views.base import Button, Form, Press, Row, button, notice_view, page_of
 from index import Answer
 
 _PAGE = 4  # passages
@@ -42,8 +30,8 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     return [*rows, Row(Button("share", answer.answer_id))] if private else rows
 
 
-@button("passages", "Next ▶", IN_PLACE)
-@button("more", "More passages", PRIVATE)
+@button("passages", "Next ▶", "in place")
+@button("more", "More passages", "private")
 async def show_more(press: Press) -> None:
     """A page of further passages: first as a private message, then turned in place."""
     archive = await press.archive()
@@ -59,7 +47,7 @@ async def show_more(press: Press) -> None:
     await send_answer(archive, quotes_view(head, quotes, further, footer, rows), press.reply)
 
 
-@button("around", "Sentences around", PRIVATE)
+@button("around", "Sentences around", "private")
 async def show_context(press: Press) -> None:
     """The quotes with the sentences around them."""
     archive = await press.archive()
@@ -71,7 +59,7 @@ async def show_context(press: Press) -> None:
     await send_answer(archive, quotes_view(head, wider.quotes, wider, footer), press.reply)
 
 
-@button("sources", "Sources", PRIVATE)
+@button("sources", "Sources", "private")
 async def show_sources(press: Press) -> None:
     """The reports behind an answer, and whether they have changed since."""
     archive = await press.archive()
@@ -87,7 +75,7 @@ async def show_sources(press: Press) -> None:
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 
 
-@button("share", "Show everyone", PUBLIC, PRIMARY)
+@button("share", "Show everyone", "public", primary=True)
 async def share(press: Press) -> None:
     """A private answer, shown to everyone in the channel."""
     archive = await press.archive()
@@ -110,7 +98,7 @@ class WrongQuote(Form, title="What is wrong with the quote?"):
     answer_id = ""
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        await defer(interaction, **PRIVATE)
+        await defer(interaction, ephemeral=True, thinking=True)
         press, reader = Press(interaction, self.answer_id), interaction.user.id
         log = (await press.archive()).answers
         await asyncio.to_thread(log.add_feedback, self.answer_id, self.reason.value, reader=reader)
@@ -118,7 +106,7 @@ class WrongQuote(Form, title="What is wrong with the quote?"):
         await press.reply(notice_view(text))
 
 
-@button("wrong", "Wrong quote", None)
+@button("wrong", "Wrong quote", "modal")
 async def report_wrong_quote(press: Press) -> None:
     """Ask what is wrong with a quote."""
     form = WrongQuote()

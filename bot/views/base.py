@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import io
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import discord
 from discord import app_commands, ui
@@ -26,10 +26,12 @@ Choices = list[app_commands.Choice[str]]
 Row = ui.ActionRow[Any]
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 MAX_CHOICES, CHOICE_CHARS = 25, 100  # Discord's limits on autocomplete
-PRIVATE = {"ephemeral": True, "thinking": True}
-PUBLIC = {"thinking": True}
-IN_PLACE: dict[str, bool] = {}
-PRIMARY = discord.ButtonStyle.primary
+Reply = Literal["private", "public", "in place", "modal"]
+_DEFERRALS: dict[Reply, dict[str, bool]] = {
+    "private": {"ephemeral": True, "thinking": True},
+    "public": {"thinking": True},
+    "in place": {},
+}
 _NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
@@ -82,14 +84,14 @@ class Action:
 
     Attributes:
         label: what it says by default.
-        deferral: how its reply is deferred; None for a modal, which has to be the first response.
-        style: its colour.
+        reply: where the reply goes; it is deferred, but for a modal, which has to come first.
+        primary: whether it stands out.
         handler: called when it is pressed.
     """
 
     label: str
-    deferral: Mapping[str, bool] | None
-    style: discord.ButtonStyle
+    reply: Reply
+    primary: bool
     handler: Handler
 
 
@@ -98,19 +100,16 @@ async def _explain_outdated(_: Press) -> None:
 
 
 ACTIONS: dict[str, Action] = {}
-_OUTDATED = Action("Outdated", PRIVATE, discord.ButtonStyle.secondary, _explain_outdated)
+_OUTDATED = Action("Outdated", "private", primary=False, handler=_explain_outdated)
 
 
 def button(
-    name: str,
-    label: str,
-    deferral: Mapping[str, bool] | None,
-    style: discord.ButtonStyle = discord.ButtonStyle.secondary,
+    name: str, label: str, reply: Reply, *, primary: bool = False
 ) -> Callable[[Handler], Handler]:
     """Decorator: registers the handler of the buttons with that name."""
 
     def register(handler: Handler) -> Handler:
-        ACTIONS[name] = Action(label, deferral, style, handler)
+        ACTIONS[name] = Action(label, reply, primary, handler)
         return handler
 
     return register
@@ -128,9 +127,10 @@ class Button(
         """Name the button, what it acts on (an answer, watch, job or search), and a page."""
         self._action = ACTIONS.get(name, _OUTDATED)
         self._key, self._page = key, page
+        styles = discord.ButtonStyle
         item = ui.Button[ui.LayoutView](
             label=label or self._action.label,
-            style=self._action.style,
+            style=styles.primary if self._action.primary else styles.secondary,
             custom_id=f"onrecord:{name}:{key}:{page}",
             disabled=disabled,
         )
@@ -151,8 +151,8 @@ class Button(
         bot = interaction.client
         try:
             bot.press_limit.take(interaction.user.id, interaction.guild_id)
-            if self._action.deferral is not None:
-                await defer(interaction, **self._action.deferral)
+            if self._action.reply != "modal":
+                await defer(interaction, **_DEFERRALS[self._action.reply])
             await self._action.handler(Press(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - logged and explained there
             await bot.explain(interaction, error)

@@ -13,7 +13,7 @@ from discord.utils import format_dt
 from bot.interactions import Interaction, context_of, defer, explain, is_moderator
 from bot.jobs import Job, Task
 from bot.markdown import escape
-from bot.views.base import IN_PLACE, Button, Press, Row, button, notice_view, overflowing_view
+from bot.views.base import Button, Press, Row, button, notice_view, overflowing_view
 from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
@@ -102,7 +102,7 @@ class StatusMessage:
             await self._message.edit(view=view, attachments=files)
 
 
-@button("halt", "Stop", IN_PLACE)
+@button("halt", "Stop", "in place")
 async def stop_job(press: Press) -> None:
     """Stop a job after the report it is at: for the person who started it, and moderators."""
     interaction = press.interaction
