@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -13,49 +11,36 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.cogs import moderation, reports, subscriptions
 from bot.cogs.ask import Ask, check_message
 from bot.cogs.maintenance import Maintenance
-from bot.cogs.sources import Reindexing, SourceCommands, add_message
+from bot.cogs.moderation import Moderation
+from bot.cogs.reports import Lookups
+from bot.cogs.sources import SourceCommands, add_message, reindex
+from bot.cogs.subscriptions import watching
 from bot.collections import Collections
-from bot.errors import explain
-from bot.interactions import Interaction, context_of, reply_privately
+from bot.interactions import (
+    Interaction,
+    RateLimit,
+    context_of,
+    explain,
+    is_moderator,
+    reply_privately,
+)
 from bot.jobs import Jobs
-from bot.permissions import is_moderator
-from bot.ratelimit import RateLimit
 from bot.settings import Settings
-from bot.views import answer_buttons, progress
-from bot.views.base import Button, Handler
-from bot.views.message import notice_view
+from bot.views.base import Button, notice_view
 from index import Encoder, SettingsError
 
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
-_SYNCED_FILE = "commands.sha256"
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
-BUTTON_HANDLERS: dict[str, Handler] = {
-    "more": answer_buttons.show_more,
-    "back": answer_buttons.show_more,
-    "next": answer_buttons.show_more,
-    "around": answer_buttons.show_context,
-    "sources": answer_buttons.show_sources,
-    "share": answer_buttons.share,
-    "wrong": answer_buttons.report_wrong_quote,
-    "watch": subscriptions.start_watch,
-    "stop": subscriptions.stop_watch,
-    "halt": progress.stop_job,
-    "newer": reports.show_list,
-    "older": reports.show_list,
-    "later": moderation.show_history,
-    "earlier": moderation.show_history,
-}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
 @app_commands.guild_only()
 class Reports(
-    reports.Lookups,
-    moderation.Moderation,
+    Lookups,
+    Moderation,
     SourceCommands,
     commands.GroupCog,
     group_name="reports",
@@ -73,8 +58,6 @@ class Reports(
 
 class OnRecord(commands.AutoShardedBot):
     """Answers questions in Discord from its collections."""
-
-    button_handlers = BUTTON_HANDLERS
 
     def __init__(self, collections: Collections, settings: Settings) -> None:
         """Wire the parts; nothing connects before `start`."""
@@ -94,26 +77,15 @@ class OnRecord(commands.AutoShardedBot):
         self.tree.error(self.explain)
 
     async def setup_hook(self) -> None:
-        """Register commands and buttons; sync the commands if they have changed."""
+        """Register commands and buttons."""
         self.add_dynamic_items(Button)
-        for cog in (
-            Ask(self),
-            Reports(),
-            Reindexing(),
-            subscriptions.Subscriptions(),
-            Maintenance(self),
-        ):
+        for cog in (Ask(self), Reports(), Maintenance(self)):
             await self.add_cog(cog)
-        for menu in (check_message, add_message):
-            self.tree.add_command(menu)
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        content = json.dumps([payload, self.application_id], sort_keys=True)
-        digest = hashlib.sha256(content.encode()).hexdigest()
-        path = self.settings.data / _SYNCED_FILE
-        synced = await asyncio.to_thread(lambda: path.is_file() and path.read_text("ascii"))
-        if synced != digest:
-            await self.tree.sync()
-            await asyncio.to_thread(path.write_text, digest, "ascii")
+        self.tree.add_command(reindex)
+        self.tree.add_command(watching)
+        self.tree.add_command(check_message)
+        self.tree.add_command(add_message)
+        await self.tree.sync()
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Take no text commands; the cog `Ask` listens to messages."""

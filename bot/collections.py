@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 
 from bot.settings import Settings
 from index import Archive, Encoder, InputError
@@ -93,12 +92,7 @@ class Collections:
         archive.erase()
 
     def headlines(
-        self,
-        server: int | None,
-        search: str = "",
-        *,
-        removed: bool = False,
-        limit: int | None = None,
+        self, server: int | None, search: str = "", *, removed: bool = False
     ) -> list[Headline]:
         """A server's reports with all words of `search`, newest first; read once a generation."""
         archive = self.archive(server)
@@ -112,7 +106,7 @@ class Collections:
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
             cached = self._headlines[archive, removed] = generation, tuple(headlines)
         words = search.casefold().split()
-        return list(islice((line for line in cached[1] if line.matches(words)), limit))
+        return [headline for headline in cached[1] if headline.matches(words)]
 
     def close(self) -> None:
         """Close all collections."""

@@ -16,14 +16,7 @@ from discord.utils import format_dt
 from bot.collections import Collections
 from bot.markdown import escape
 from bot.settings import Discord
-from index import (
-    Archive,
-    CancelledError,
-    IngestResult,
-    InputError,
-    Progress,
-    ProgressCallback,
-)
+from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
 Task = Callable[[Archive, ProgressCallback], IngestResult]
 _THREADS = 2  # for all servers; with more, questions would wait for the processor
@@ -71,17 +64,10 @@ class Jobs:
         self._settings = settings
         self._threads = ThreadPoolExecutor(_THREADS, "onrecord-job")
 
-    def new(
-        self, server: int | None, title: str, user: discord.abc.User, *, exclusive: bool
-    ) -> Job:
-        """A job for a server's collection that somebody asked for; not started yet."""
-        collection = self._settings.collection_of(server)
-        return Job(collection, title, user.id, user.display_name, exclusive)
-
     async def run_silently(self, server: int | None, title: str, task: Task) -> bool:
         """Run a scheduled job silently; False if an exclusive job holds the collection."""
         job = Job(self._settings.collection_of(server), title, 0, "The schedule", exclusive=True)
-        if self.exclusive(job.collection):
+        if self._exclusive(job.collection):
             return False
         with self.listed(job):
             await self.run(server, task, job)
@@ -95,10 +81,10 @@ class Jobs:
 
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
-    def exclusive(self, collection: str) -> Job | None:
+    def _exclusive(self, collection: str) -> Job | None:
         """The exclusive job on a collection, if any."""
-        jobs = (job for job in self.running.values() if job.exclusive)
-        return next((job for job in jobs if job.collection == collection), None)
+        jobs = (job for job in self.running.values() if job.collection == collection)
+        return next((job for job in jobs if job.exclusive), None)
 
     def busy(self, server: int | None) -> bool:
         """Whether any job changes a server's collection."""
@@ -108,7 +94,7 @@ class Jobs:
     @contextlib.contextmanager
     def listed(self, job: Job) -> Iterator[None]:
         """List a job as running. Raises InputError if another one excludes it."""
-        if job.exclusive and (other := self.exclusive(job.collection)):
+        if job.exclusive and (other := self._exclusive(job.collection)):
             since = format_dt(other.started_at, "R")
             where = f" You can follow and stop it at {other.url}." if other.url else ""
             raise InputError(

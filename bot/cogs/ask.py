@@ -10,40 +10,40 @@ import contextlib
 import json
 import logging
 import re
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot import answers
-from bot.errors import RateLimitError, explain
 from bot.interactions import (
     Interaction,
+    RateLimitError,
     alongside,
     archive_of,
     defer,
     defer_and_open,
     edit_reply,
+    explain,
+    missing_permissions,
+    missing_to_write,
     reply_privately,
 )
 from bot.markdown import escape
-from bot.permissions import missing_for_thread, missing_to_write
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import CHOICE_CHARS, Choices, choices
+from bot.views.base import CHOICE_CHARS, Choices, choices, notice_view
 from bot.views.explanation import explanation
-from bot.views.message import notice_view
 from index import (
     MAX_QUESTION_CHARS,
     Answer,
+    Archive,
     Filters,
     NotFoundError,
     QuestionError,
     is_follow_up,
     parse_moment,
-    suggest_dates,
 )
 
 if TYPE_CHECKING:
@@ -118,24 +118,11 @@ class Ask(commands.Cog):
 
     @ask.autocomplete("publisher")
     async def _publishers(self, interaction: Interaction, typed: str) -> Choices:
-        def produce() -> Iterator[tuple[str, str]]:
-            for name in self._bot.collections.archive(interaction.guild_id).publishers():
-                if len(name) <= CHOICE_CHARS:
-                    yield name, name
+        def produce() -> list[tuple[str, str]]:
+            names = self._bot.collections.archive(interaction.guild_id).publishers()
+            return [(name, name) for name in names if len(name) <= CHOICE_CHARS]
 
         return await choices(produce, typed)
-
-    @ask.autocomplete("since")
-    @ask.autocomplete("until")
-    async def _dates(self, interaction: Interaction, typed: str) -> Choices:
-        def produce() -> Iterator[tuple[str, str]]:
-            headlines = self._bot.collections.headlines(interaction.guild_id)
-            published = [line.published.date() for line in headlines if line.published]
-            for day in suggest_dates(typed, discord.utils.utcnow().date(), published):
-                if len(day) <= CHOICE_CHARS:
-                    yield day, day
-
-        return await choices(produce)
 
     @app_commands.command(name="help")
     async def help_(self, interaction: Interaction) -> None:
@@ -143,9 +130,8 @@ class Ask(commands.Cog):
         await reply_privately(interaction, self._help())
 
     def _help(self) -> discord.ui.LayoutView:
-        return notice_view(
-            HELP.format(keep_days=self._bot.settings.discord.keep_days_after_leaving)
-        )
+        days = self._bot.settings.discord.keep_days_after_leaving
+        return notice_view(HELP.format(keep_days=days))
 
     @app_commands.command()
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -167,35 +153,36 @@ class Ask(commands.Cog):
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
         """Answer a question that mentions the bot, replies to it, or comes as a direct message."""
-        addressed = message.guild is None or self._is_mentioned(message)
-        if message.author.bot or not (addressed or self._is_reply(message)):
+        me, server = self._bot.user, message.guild.id if message.guild else None
+        mentioned = me is not None and re.search(rf"<@!?{me.id}>", message.content)
+        addressed = message.guild is None or mentioned
+        original = message.reference.resolved if message.reference else None
+        replied_to = isinstance(original, discord.Message) and original.author == me
+        if message.author.bot or not (addressed or replied_to):
             return
         if message.guild and (missing := missing_to_write(message.channel, message.guild.me)):
             name = escape(getattr(message.channel, "name", "that channel"))
-            needed = " and ".join(missing)
-            await _tell_privately(message, f"I can't answer in #{name}: I need {needed} there.")
+            await _tell_privately(message, f"I can't answer in #{name}: I need {missing} there.")
             return
         question = _text_of(message)
         try:
             if question:
-                await self._reply(message, question)
+                await self._reply(message, server, question)
             else:  # of a reply without a mention, Discord withholds the text
                 await _send(message, self._help() if addressed else notice_view(_UNREAD))
         except RateLimitError as error:
             await _tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
-            server = message.guild.id if message.guild else None
             context = f"a message (server {server}, channel {message.channel.id})"
             with contextlib.suppress(discord.HTTPException):  # likely the error itself
                 await _send(message, notice_view(explain(error, context)))
 
-    async def _reply(self, message: discord.Message, question: str) -> None:
-        server = message.guild.id if message.guild else None
+    async def _reply(self, message: discord.Message, server: int | None, question: str) -> None:
         archive = await asyncio.to_thread(self._bot.collections.archive, server)
         self._bot.question_limit.take(message.author.id, server)
         typing = asyncio.create_task(_show_typing(message.channel))
         try:
-            previous = await self._previous(message, server) if is_follow_up(question) else None
+            previous = await self._previous(message, archive) if is_follow_up(question) else None
             answer = await answers.ask(self._bot, server, question, previous=previous)
         finally:
             typing.cancel()
@@ -204,7 +191,7 @@ class Ask(commands.Cog):
         sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
         await answers.log_answer(archive, answer, sent)
 
-    async def _previous(self, message: discord.Message, server: int | None) -> Answer | None:
+    async def _previous(self, message: discord.Message, archive: Archive) -> Answer | None:
         """The bot's answer that was replied to, or its last one in the thread."""
         answer_id = None
         if message.reference and isinstance(message.reference.resolved, discord.Message):
@@ -215,13 +202,9 @@ class Ask(commands.Cog):
                 async for earlier in message.channel.history(limit=_LOOK_BACK, before=message):
                     if answer_id := self._answer_id(earlier):
                         break
-        if answer_id is None:
-            return None
-        archive = await asyncio.to_thread(self._bot.collections.archive, server)
-        try:
-            return (await answers.recall(archive, answer_id)).answer
-        except NotFoundError:
-            return None
+        with contextlib.suppress(NotFoundError):
+            return (await answers.recall(archive, answer_id)).answer if answer_id else None
+        return None
 
     def _answer_id(self, message: discord.Message) -> str | None:
         """The id of the answer that a message of the bot shows; None for others' messages."""
@@ -230,14 +213,6 @@ class Ask(commands.Cog):
         content = json.dumps([component.to_dict() for component in message.components])
         match = _ANSWER_ID.search(content)
         return match[1] if match else None
-
-    def _is_reply(self, message: discord.Message) -> bool:
-        original = message.reference.resolved if message.reference else None
-        return isinstance(original, discord.Message) and original.author == self._bot.user
-
-    def _is_mentioned(self, message: discord.Message) -> bool:
-        user = self._bot.user
-        return user is not None and bool(re.search(rf"<@!?{user.id}>", message.content))
 
 
 @app_commands.context_menu(name="Check against the reports")
@@ -265,11 +240,14 @@ async def _respond(
 
 
 async def _start_thread(interaction: Interaction, answer: Answer, message: discord.Message) -> None:
-    """Start a thread on the answer; tell the asker privately if a permission is missing."""
-    if missing := missing_for_thread(interaction):
-        await reply_privately(interaction, notice_view(f"I can't start a thread here: {missing}."))
+    """Start a thread on the answer; tell the asker privately if that is impossible here."""
+    channel, reason = interaction.channel, "threads need a text channel in a server"
+    needed = ("create_public_threads", "send_messages_in_threads")
+    missing = missing_permissions(interaction.app_permissions, *needed)
+    if missing or not isinstance(channel, discord.TextChannel):
+        reason = f"I need {missing}" if missing else reason
+        await reply_privately(interaction, notice_view(f"I can't start a thread here: {reason}."))
         return
-    channel: Any = interaction.channel
     name = answer.question[:_THREAD_NAME_CHARS]
     thread = await channel.create_thread(name=name, message=message)
     text = f"Mention me here to ask a follow-up.\n-# After answer `{answer.answer_id}`"

@@ -13,15 +13,13 @@ from typing import Any
 
 import discord
 from discord import ui
-from discord.app_commands import Cooldown
 
 from bot.markdown import escape
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index import Archive, StaleAnswer
 
 log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between two notes
-_NOTES_PER_HOUR = 20  # in a collection
 _LOOK_BACK = timedelta(days=30)
 _TITLE_CHARS, _NOTE_CHARS, _MAX_LINES = 100, 300, 4
 _HEAD = "**Since this answer:**"
@@ -43,7 +41,6 @@ class Corrections:
         """Write as this bot."""
         self._bot = bot
         self._checked: dict[int | None, int] = {}  # server -> generation
-        self._cooldowns: dict[int | None, Cooldown] = {}
 
     async def check(self, server: int | None, archive: Archive) -> None:
         """Add notes to the answers of a collection that has changed since the last check."""
@@ -57,9 +54,6 @@ class Corrections:
             by_message.setdefault(place, []).append(stale)
         complete = True
         for number, (place, stales) in enumerate(reversed(by_message.items())):
-            cooldown = self._cooldowns.setdefault(server, Cooldown(_NOTES_PER_HOUR, 3600))
-            if cooldown.update_rate_limit(discord.utils.utcnow().timestamp()):
-                return  # the rest follows when the hour has passed
             if number:
                 await asyncio.sleep(PAUSE_S)
             if await self._add_note(*place, stales):
@@ -74,8 +68,7 @@ class Corrections:
         try:
             answer = await self._bot.get_partial_messageable(channel).fetch_message(message)
             lines = _lines(stales)
-            view = _with_note(answer, lines)
-            if view is not None:
+            if view := _with_note(answer, lines):
                 await answer.edit(view=view)
             else:
                 note = notice_view("\n".join([_HEAD, *lines]))
@@ -105,12 +98,9 @@ def _with_note(message: discord.Message, lines: Sequence[str]) -> ui.LayoutView 
     frame = next((item for item in view.children if isinstance(item, ui.Container)), None)
     if frame is None:
         return None
-    texts = [item for item in frame.children if isinstance(item, ui.TextDisplay)]
-    earlier: ui.TextDisplay[Any] | None = next(
-        (item for item in texts if item.content.startswith(_HEAD)), None
-    )
-    if earlier is not None:
-        earlier.content = "\n".join([earlier.content, *lines])
-    else:
-        frame.add_item(ui.TextDisplay[Any]("\n".join([_HEAD, *lines])))
+    note = frame.children[-1]
+    if not isinstance(note, ui.TextDisplay) or not note.content.startswith(_HEAD):
+        note = ui.TextDisplay[Any](_HEAD)
+        frame.add_item(note)
+    note.content = "\n".join([note.content, *lines])
     return view if view.content_length() <= MAX_TEXT else None

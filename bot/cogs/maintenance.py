@@ -8,8 +8,9 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord.ext import commands, tasks
@@ -17,9 +18,9 @@ from discord.utils import format_dt
 
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again
+from bot.interactions import missing_to_write
 from bot.markdown import escape
-from bot.permissions import missing_to_write
-from bot.views.message import notice_view
+from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
 from index import Archive, IngestResult, InputError, ProgressCallback, Source
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
+OFTEN_MINUTES = 1
+_DAY_MINUTES = 24 * 60
 _SERVERS_FILE = "servers.json"
 _WARN_AFTER = timedelta(days=7)  # of failing
 _LISTED, _SHOWN_CHARS = 10, 300
@@ -38,54 +41,48 @@ class Maintenance(commands.Cog):
     def __init__(self, bot: OnRecord) -> None:
         """Look after this bot's collections."""
         self._bot = bot
-        self._corrections = Corrections(bot)
         keep = timedelta(days=bot.settings.discord.keep_days_after_leaving)
         self._servers = KnownServers(bot.settings.data / _SERVERS_FILE, keep)
         self._updating = asyncio.Lock()
+        self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
     async def cog_load(self) -> None:
-        for loop in (self.refresh, self.watch, self.prune, self.update_servers):
-            loop.start()
+        self._schedule(OFTEN_MINUTES, self._refresh)
+        self._schedule(OFTEN_MINUTES, partial(ask_again, self._bot))
+        self._schedule(_DAY_MINUTES, self._prune)
         if self._bot.settings.discord.notes:
-            self.correct.start()
+            self._schedule(OFTEN_MINUTES, Corrections(self._bot).check)
+        for loop in self._loops:
+            loop.start()
 
     async def cog_unload(self) -> None:
-        for loop in (self.refresh, self.watch, self.correct, self.prune, self.update_servers):
+        for loop in self._loops:
             loop.cancel()
 
-    @tasks.loop(minutes=1)
-    async def refresh(self) -> None:
-        """Read the sources that are due, one collection after the other."""
-        await self._for_each(self._refresh)
+    def _schedule(
+        self, minutes: int, work: Callable[[int | None, Archive], Awaitable[object]]
+    ) -> None:
+        """Run `work` on each server's existing collection, again and again.
 
-    @tasks.loop(minutes=1)
-    async def watch(self) -> None:
-        """Ask watched questions again where there are new reports."""
-        await self._for_each(lambda server, archive: ask_again(self._bot, server, archive))
-
-    @tasks.loop(minutes=1)
-    async def correct(self) -> None:
-        """Add notes to answers whose quotes no longer stand."""
-        await self._for_each(self._corrections.check)
-
-    @tasks.loop(hours=24)
-    async def prune(self) -> None:
-        """Delete old answers from the log."""
-        days = self._bot.settings.answers.keep_days
-        await self._for_each(lambda _, archive: asyncio.to_thread(archive.answers.prune, days))
-
-    async def _for_each(self, work: Callable[[int | None, Archive], Awaitable[object]]) -> None:
-        """Run `work` on each server's existing collection; a failure stops no other.
-
-        A loop that raised would end for good, for all collections.
+        A failure is logged and stops no other; a loop that raised would end for all collections.
         """
-        collections = self._bot.collections
-        servers = [guild.id for guild in self._bot.guilds]
-        for server in await asyncio.to_thread(collections.existing, servers):
-            with _logging_failure("scheduled work failed for server %s", server):
-                await work(server, await asyncio.to_thread(collections.archive, server))
+
+        async def run() -> None:
+            await self._bot.wait_until_ready()
+            collections = self._bot.collections
+            servers = [guild.id for guild in self._bot.guilds]
+            for server in await asyncio.to_thread(collections.existing, servers):
+                with _logging_failure("scheduled work failed for server %s", server):
+                    await work(server, await asyncio.to_thread(collections.archive, server))
+
+        self._loops.append(tasks.loop(minutes=minutes)(run))
+
+    async def _prune(self, _: int | None, archive: Archive) -> None:
+        """Delete old answers from the log."""
+        await asyncio.to_thread(archive.answers.prune, self._bot.settings.answers.keep_days)
 
     async def _refresh(self, server: int | None, archive: Archive) -> None:
+        """Read the sources that are due."""
         now = discord.utils.utcnow()
         if not any(source.due(now) for source in await asyncio.to_thread(archive.sources.all)):
             return
@@ -96,38 +93,33 @@ class Maintenance(commands.Cog):
         if not await self._bot.jobs.run_silently(server, "A scheduled refresh", task):
             return
         failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
-        if failing and server is not None:
-            await self._warn(server, failing)
+        guild = self._bot.get_guild(server or 0)
+        if failing and guild:
+            await self._warn(guild, notice_view(_warning(failing)))
             for source in failing:
                 await asyncio.to_thread(archive.sources.mark_reported, source.uri)
 
-    async def _warn(self, server: int, failing: list[Source]) -> None:
-        """Tell moderators once, in a channel of theirs, else the owner; nobody is pinged."""
-        guild = self._bot.get_guild(server)
-        if guild is None:
-            return
-        view = notice_view(_warning(failing))
-        for channel in [*self._channels(guild), None]:
-            with contextlib.suppress(discord.HTTPException):
-                target = channel or guild.owner or await self._bot.fetch_user(guild.owner_id or 0)
-                await target.send(view=view)
-                return
-        log.warning("nobody in server %s could be warned of failing sources", server)
-
-    def _channels(self, guild: discord.Guild) -> list[discord.TextChannel]:
-        """The channels where moderators read and the bot may write, the best first."""
+    async def _warn(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
+        """Tell moderators in the first channel that the bot may write in, else the owner."""
         settings = self._bot.settings.discord
         chosen = guild.get_channel(settings.moderator_channels.get(str(guild.id), 0))
         known = (guild.public_updates_channel, guild.safety_alerts_channel, guild.system_channel)
-        return [
+        channels = [
             channel
             for channel in (chosen, *known)
             if isinstance(channel, discord.TextChannel) and not missing_to_write(channel, guild.me)
         ]
+        for target in (*channels, guild.owner):
+            with contextlib.suppress(discord.HTTPException):
+                reader = target or await self._bot.fetch_user(guild.owner_id or 0)
+                await reader.send(view=view)
+                return
+        log.warning("nobody in server %s could be warned of failing sources", guild.id)
 
     @tasks.loop(hours=1)
     async def update_servers(self) -> None:
         """Record which servers the bot is in; erase the collections of those left long ago."""
+        await self._bot.wait_until_ready()
         async with self._updating:
             expired: list[int] = []
             with _logging_failure("the list of servers could not be updated"):
@@ -143,22 +135,11 @@ class Maintenance(commands.Cog):
         try:
             await self._bot.fetch_guild(server)
         except (discord.NotFound, discord.Forbidden):
-            await asyncio.to_thread(self._erase_collection, server)
+            if await asyncio.to_thread(self._bot.collections.existing, [server]):
+                with contextlib.suppress(InputError):  # other servers share it
+                    await asyncio.to_thread(self._bot.collections.erase, server)
+                    log.warning("erased the collection of server %s, left long ago", server)
             await asyncio.to_thread(self._servers.remove, server)
-
-    def _erase_collection(self, server: int) -> None:
-        if self._bot.collections.existing([server]):
-            with contextlib.suppress(InputError):  # other servers share it
-                self._bot.collections.erase(server)
-                log.warning("erased the collection of server %s, left long ago", server)
-
-    @refresh.before_loop
-    @watch.before_loop
-    @correct.before_loop
-    @prune.before_loop
-    @update_servers.before_loop
-    async def _ready(self) -> None:
-        await self._bot.wait_until_ready()
 
     @commands.Cog.listener("on_guild_remove")
     @commands.Cog.listener("on_guild_join")
@@ -181,21 +162,18 @@ class KnownServers:
 
     def __init__(self, path: Path, keep: timedelta) -> None:
         """Use this file; data of servers left is kept for this long."""
-        self._path = path
-        self._keep = keep
+        self._path, self._keep = path, keep
+        self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
 
     def update(self, present: Iterable[int], now: datetime) -> list[int]:
         """Record current servers; return those left longer ago than the retention period."""
-        known = self._read()
-        current = {str(server) for server in present}
+        current = dict.fromkeys(map(str, present), "")
         left = {
             server: since or now.isoformat()
-            for server, since in known.items()
+            for server, since in self._left.items()
             if server not in current
         }
-        updated = left | dict.fromkeys(current, "")
-        if updated != known:
-            self._write(updated)
+        self._write(left | current)
         return [
             int(server)
             for server, since in left.items()
@@ -204,21 +182,13 @@ class KnownServers:
 
     def remove(self, server: int) -> None:
         """Forget a server."""
-        known = self._read()
-        known.pop(str(server), None)
-        self._write(known)
+        self._write({known: since for known, since in self._left.items() if known != str(server)})
 
-    def _read(self) -> dict[str, str]:
-        try:
-            known: dict[str, str] = json.loads(self._path.read_text("ascii"))
-        except FileNotFoundError:
-            return {}
-        return known
-
-    def _write(self, known: dict[str, str]) -> None:
+    def _write(self, left: dict[str, str]) -> None:
         fresh = self._path.with_suffix(".new")
-        fresh.write_text(json.dumps(known, indent=0, sort_keys=True), "ascii")
+        fresh.write_text(json.dumps(left, indent=0, sort_keys=True), "ascii")
         fresh.replace(self._path)
+        self._left = left
 
 
 def _warning(failing: Iterable[Source]) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import IO, Any, Self, cast
 
 import discord
@@ -14,13 +13,18 @@ from discord import app_commands, ui
 from discord.ext import commands
 from discord.utils import format_dt
 
-from bot.cogs.reports import Title, choice_value, headline_choices, report_choices
-from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.cogs.reports import Title, find_report, headline_choices, report_choices
+from bot.interactions import (
+    Interaction,
+    actor_of,
+    defer,
+    defer_and_open,
+    edit_reply,
+    is_moderator,
+    moderators_only,
+)
 from bot.markdown import escape
-from bot.permissions import is_moderator, moderators_only
-from bot.views.base import CHOICE_CHARS, PRIVATE, Choices, Form, Press, choices
-from bot.views.message import notice_view
-from bot.views.paginator import page_of
+from bot.views.base import CHOICE_CHARS, Choices, Form, Press, button, choices, notice_view, page_of
 from bot.views.progress import result_text
 from index import (
     MAX_NOTE_CHARS,
@@ -29,7 +33,6 @@ from index import (
     HistoryEvent,
     IngestResult,
     InputError,
-    NotFoundError,
 )
 
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
@@ -48,10 +51,10 @@ async def _removed_choices(interaction: Interaction, typed: str) -> Choices:
 async def _change_choices(interaction: Interaction, typed: str) -> list[app_commands.Choice[int]]:
     collections, server = interaction.client.collections, interaction.guild_id
 
-    def produce() -> Iterator[tuple[str, int]]:
+    def produce() -> list[tuple[str, int]]:
         events = collections.archive(server).history(_LOOK_BACK)
-        for event in events[1:]:  # the newest is the present state
-            yield _event_label(event), event.generation
+        # The newest is the present state.
+        return [(_event_label(event), event.generation) for event in events[1:]]
 
     return await choices(produce, typed)
 
@@ -67,9 +70,7 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        archive = await defer_and_open(interaction)
-        article_id = await _find(interaction, report)
-        await _change(interaction, archive.remove, [article_id])
+        await _change(interaction, Archive.remove, report)
 
     @app_commands.command()
     @app_commands.autocomplete(report=_removed_choices)
@@ -79,9 +80,7 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        archive = await defer_and_open(interaction)
-        article_id = await _find(interaction, report, removed=True)
-        await _change(interaction, archive.restore, [article_id])
+        await _change(interaction, Archive.restore, report, removed=True)
 
     @app_commands.command()
     @app_commands.autocomplete(change=_change_choices)
@@ -91,8 +90,9 @@ class Moderation(commands.Cog):
         Args:
             change: Undo everything after this change
         """
-        archive = await defer_and_open(interaction)
-        await _change(interaction, archive.undo, change)
+        archive, actor = await defer_and_open(interaction), actor_of(interaction)
+        result = await asyncio.to_thread(archive.undo, change, actor=actor)
+        await edit_reply(interaction, notice_view(result_text(result)))
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -128,16 +128,17 @@ class Moderation(commands.Cog):
         archive = await defer_and_open(interaction)
         if not interaction.app_permissions.attach_files:
             raise InputError("I need the Attach Files permission here to send the export.")
-        with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-            path = Path(folder, "reports.jsonl.gz")
-            size = await asyncio.to_thread(_write_export, archive, path)
-            if size > interaction.filesize_limit:
+        with tempfile.TemporaryFile() as file:
+            await asyncio.to_thread(_write_export, archive, file)
+            if file.tell() > interaction.filesize_limit:
                 limit_mb = interaction.filesize_limit // 1_000_000
                 raise InputError(
                     f"The compressed export is over Discord's {limit_mb} MB limit here: "
                     "the operator can write it with `onrecord export`."
                 )
-            await interaction.followup.send(file=discord.File(path), ephemeral=True)
+            file.seek(0)
+            attachment = discord.File(file, "reports.jsonl.gz")
+            await interaction.followup.send(file=attachment, ephemeral=True)
 
     @app_commands.command(name="erase-all")
     async def erase_all(self, interaction: Interaction) -> None:
@@ -162,36 +163,23 @@ class EraseAll(Form, title="Erase all reports and answers?"):
             raise InputError(f"Nothing was erased: the phrase is “{_ERASE_PHRASE}”.")
         if bot.jobs.busy(server):
             raise InputError("Nothing was erased: reports are being added. Stop that first.")
-        await defer(interaction, **PRIVATE)
+        await defer(interaction, ephemeral=True, thinking=True)
         await asyncio.to_thread(bot.collections.erase, server)
         text = "All reports, answers, sources and the audit log have been erased."
         await edit_reply(interaction, notice_view(text))
 
 
-async def _find(interaction: Interaction, title: str, *, removed: bool = False) -> str:
-    """The id of the only report with that title, or chosen from the list."""
-    collections, server = interaction.client.collections, interaction.guild_id
-
-    def work() -> str:
-        headlines = collections.headlines(server, removed=removed)
-        matching = [line for line in headlines if choice_value(line.article_id) == title] or [
-            line for line in headlines if line.title.casefold() == title.strip().casefold()
-        ]
-        if len(matching) != 1:
-            many = "Several reports have" if matching else "No report has"
-            raise NotFoundError(
-                f"{many} that title: choose one from the list that opens as you type."
-            )
-        return matching[0].article_id
-
-    return await asyncio.to_thread(work)
-
-
 async def _change(
-    interaction: Interaction, change: Callable[..., IngestResult], target: object
+    interaction: Interaction,
+    change: Callable[..., IngestResult],
+    title: str,
+    *,
+    removed: bool = False,
 ) -> None:
-    """Change a collection, and show the result."""
-    result = await asyncio.to_thread(change, target, actor=actor_of(interaction))
+    """Remove or restore one report, and show the result."""
+    archive = await defer_and_open(interaction)
+    article_ids = [await find_report(interaction, title, removed=removed)]
+    result = await asyncio.to_thread(change, archive, article_ids, actor=actor_of(interaction))
     await edit_reply(interaction, notice_view(result_text(result)))
 
 
@@ -200,8 +188,7 @@ async def _attach_notice(
 ) -> None:
     """Attach a correction or retraction to one report."""
     archive = await defer_and_open(interaction)
-    article_id = await _find(interaction, title)
-    actor = actor_of(interaction)
+    article_id, actor = await find_report(interaction, title), actor_of(interaction)
     article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
     state = article.notice.kind if article.notice else "unchanged"
     text = f"“{escape(article.title[:CHOICE_CHARS])}” is now **{state}**."
@@ -210,21 +197,21 @@ async def _attach_notice(
     await edit_reply(interaction, notice_view(text))
 
 
-def _write_export(archive: Archive, path: Path) -> int:
-    """Write all reports as compressed JSON lines; the size in bytes."""
-    with gzip.open(path, "wb") as file:
-        archive.export(cast("IO[bytes]", file))
-    return path.stat().st_size
+def _write_export(archive: Archive, file: IO[bytes]) -> None:
+    """Write all reports as compressed JSON lines."""
+    with gzip.open(file, "wb") as compressed:
+        archive.export(cast("IO[bytes]", compressed))
 
 
+@button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
     if not is_moderator(press.interaction):
         raise app_commands.CheckFailure
     events = await asyncio.to_thread((await press.archive()).history)
-    page = page_of(events, press, _PAGE, "later", "earlier")
-    lines = [*map(_event_line, page.items)] or ["Nothing has been changed here yet."]
-    await press.reply(notice_view("\n".join(["### Changes", *lines]), page.rows))
+    shown, _, rows = page_of(events, press, _PAGE, "history")
+    lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]
+    await press.reply(notice_view("\n".join(["### Changes", *lines]), rows))
 
 
 def _event_line(event: HistoryEvent) -> str:

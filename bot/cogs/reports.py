@@ -18,9 +18,7 @@ from bot.interactions import Interaction, defer, defer_and_open, edit_reply
 from bot.markdown import code, escape
 from bot.views import chart
 from bot.views.answer import citation_line
-from bot.views.base import CHOICE_CHARS, Choices, Press, choices
-from bot.views.message import notice_view
-from bot.views.paginator import page_of
+from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
 from bot.views.text import plural
 from index import Archive, Citation, NotFoundError
 
@@ -34,22 +32,33 @@ _NO_FILES = "\n-# To draw this, I need the Attach Files permission here."
 
 
 async def report_choices(interaction: Interaction, typed: str) -> Choices:
-    """The reports of the server, to choose from as their title is typed."""
-    return await headline_choices(interaction, typed)
+    """The reports of the server as choices."""
+    return await headline_choices(interaction, typed, removed=False)
 
 
-async def headline_choices(
-    interaction: Interaction, typed: str, *, removed: bool = False
-) -> Choices:
+async def headline_choices(interaction: Interaction, typed: str, *, removed: bool) -> Choices:
     """Live or removed reports as choices; the value is a `choice_value` of the id."""
     collections, server = interaction.client.collections, interaction.guild_id
 
     def produce() -> Iterator[tuple[str, str]]:
-        for line in collections.headlines(server, typed, removed=removed, limit=25):
-            value = choice_value(line.article_id)
-            yield " · ".join(filter(None, [line.title, line.publisher])) or value, value
+        for headline in collections.headlines(server, typed, removed=removed):
+            value = choice_value(headline.article_id)
+            yield " · ".join(filter(None, [headline.title, headline.publisher])) or value, value
 
     return await choices(produce)
+
+
+async def find_report(interaction: Interaction, title: str, *, removed: bool = False) -> str:
+    """The id of the only report with that title, or chosen from the list."""
+    collections, server = interaction.client.collections, interaction.guild_id
+    headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
+    matching = [line for line in headlines if choice_value(line.article_id) == title] or [
+        line for line in headlines if line.title.casefold() == title.strip().casefold()
+    ]
+    if len(matching) != 1:
+        many = "Several reports have" if matching else "No report has"
+        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
+    return matching[0].article_id
 
 
 def choice_value(name: str, *, visible: bool = True) -> str:
@@ -85,19 +94,9 @@ class Lookups(commands.Cog):
             report: Its title
         """
         archive = await defer_and_open(interaction)
-        collections, server = interaction.client.collections, interaction.guild_id
-
-        def work() -> str:
-            headlines = collections.headlines(server)
-            words = report.casefold().split()
-            exact = (h for h in headlines if report in {choice_value(h.article_id), h.title})
-            similar = (h for h in headlines if h.matches(words))
-            chosen = next(exact, None) or next(similar, None)
-            if chosen is None:
-                raise NotFoundError("There is no such report here: choose one from the list.")
-            return _description(archive, chosen.article_id)
-
-        await edit_reply(interaction, notice_view(await asyncio.to_thread(work)))
+        article_id = await find_report(interaction, report)
+        text = await asyncio.to_thread(_description, archive, article_id)
+        await edit_reply(interaction, notice_view(text))
 
     @app_commands.command()
     async def timeline(self, interaction: Interaction, topic: Title) -> None:
@@ -121,16 +120,17 @@ class Lookups(commands.Cog):
         await edit_reply(interaction, view, file)
 
 
+@button("list", "Next ▶", "in place")
 async def show_list(press: Press) -> None:
     """One page of the reports that match a search."""
     interaction, search = press.interaction, press.key
     collections, server = interaction.client.collections, interaction.guild_id
     headlines = await asyncio.to_thread(collections.headlines, server, search)
-    page = page_of(headlines, press, _PAGE, "newer", "older")
+    shown, label, rows = page_of(headlines, press, _PAGE, "list")
     heading = f"### {plural(len(headlines), 'report')}"
     heading += f" with “{escape(search)}”" if search else ""
-    lines = [heading, *map(_line, page.items), *([f"-# {page.label}"] if page.rows else [])]
-    await press.reply(notice_view("\n".join(lines), page.rows))
+    lines = [heading, *map(_line, shown), *([f"-# {label}"] if rows else [])]
+    await press.reply(notice_view("\n".join(lines), rows))
 
 
 def _line(headline: Headline) -> str:

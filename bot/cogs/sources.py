@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Self, cast, get_args
 
@@ -15,11 +15,16 @@ from discord.ext import commands
 from discord.utils import format_dt
 
 from bot.cogs.reports import choice_value
-from bot.interactions import Interaction, actor_of, defer, defer_and_open, edit_reply
+from bot.interactions import (
+    Interaction,
+    actor_of,
+    defer,
+    defer_and_open,
+    edit_reply,
+    moderators_only,
+)
 from bot.markdown import escape
-from bot.permissions import moderators_only
-from bot.views.base import Choices, Form, choices
-from bot.views.message import notice_view, overflowing_view
+from bot.views.base import Choices, Form, choices, notice_view, overflowing_view
 from bot.views.progress import run_job
 from bot.views.text import source_error, source_name
 from index import (
@@ -49,9 +54,9 @@ _TRAILING = ".,;:!?'\"”’)]}*_|~"
 async def _source_choices(interaction: Interaction, typed: str) -> Choices:
     collections, server = interaction.client.collections, interaction.guild_id
 
-    def produce() -> Iterator[tuple[str, str]]:
-        for source in collections.archive(server).sources.all():
-            yield source_name(source.uri), _choice_value(source.uri)
+    def produce() -> list[tuple[str, str]]:
+        sources = collections.archive(server).sources.all()
+        return [(source_name(source.uri), _choice_value(source.uri)) for source in sources]
 
     return await choices(produce, typed)
 
@@ -163,60 +168,51 @@ class AddReports(Form, title="Add reports"):
         await _add(interaction, links, upload.values)
 
 
-class Reindexing(commands.Cog):
-    """/reindex, which Discord hides from everybody but moderators."""
+@app_commands.command()
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+@moderators_only
+async def reindex(interaction: Interaction) -> None:
+    """Fetch new reports from this server's sources."""
+    actor = actor_of(interaction)
 
-    @app_commands.command()
-    @app_commands.guild_only()
-    @app_commands.default_permissions(manage_messages=True)
-    @moderators_only
-    async def reindex(self, interaction: Interaction) -> None:
-        """Fetch new reports from this server's sources."""
-        actor = actor_of(interaction)
+    def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
+        if not archive.sources.all():
+            raise NotFoundError("There are no sources yet: add one with /reports sources add.")
+        return archive.sources.reindex(actor=actor, on_progress=on_progress)
 
-        def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            if not archive.sources.all():
-                raise NotFoundError("There are no sources yet: add one with /reports sources add.")
-            return archive.sources.reindex(actor=actor, on_progress=on_progress)
-
-        await run_job(interaction, "Reindexing", task, exclusive=True)
+    await run_job(interaction, "Reindexing", task, exclusive=True)
 
 
 async def _add(
     interaction: Interaction, links: Sequence[str], attachments: Sequence[discord.Attachment]
 ) -> None:
     """Add what links and attachments hold to the server's collection, as a job."""
-    max_bytes = interaction.client.settings.discord.attachment_mb * 1_000_000
+    max_mb, actor = interaction.client.settings.discord.attachment_mb, actor_of(interaction)
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-        files = await _download(attachments, Path(folder), max_bytes)
+        # Files are named by number there, never by what strangers call them.
+        files = [
+            await _download(attachment, Path(folder, str(number)), max_mb)
+            for number, attachment in enumerate(attachments)
+        ]
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            actor = actor_of(interaction)
             return archive.add(links, actor=actor, files=files, on_progress=on_progress)
 
         await run_job(interaction, "Adding reports", task)
 
 
-async def _download(
-    attachments: Sequence[discord.Attachment], folder: Path, max_bytes: int
-) -> list[Upload | Failure]:
-    """Download attachments into a folder, each of at most `max_bytes`.
-
-    Files are named by number there, never by what strangers call them.
-    """
-    files: list[Upload | Failure] = []
-    for number, attachment in enumerate(attachments):
-        name, path = attachment.filename, folder / str(number)
-        if attachment.size > max_bytes:
-            error = f"It is larger than {max_bytes / 1e6:,.3g} MB: split it into smaller files."
-            files.append(Failure(name, error))
-            continue
-        try:
-            await attachment.save(path)
-            files.append(Upload(path, name))
-        except discord.HTTPException:
-            files.append(Failure(name, "Couldn't download this from Discord: attach it again."))
-    return files
+async def _download(attachment: discord.Attachment, path: Path, max_mb: int) -> Upload | Failure:
+    """Download an attachment of at most `max_mb` megabytes."""
+    if attachment.size > max_mb * 1_000_000:
+        error = f"It is larger than {max_mb} MB: split it into smaller files."
+        return Failure(attachment.filename, error)
+    try:
+        await attachment.save(path)
+    except discord.HTTPException:
+        error = "Couldn't download this from Discord: attach it again."
+        return Failure(attachment.filename, error)
+    return Upload(path, attachment.filename)
 
 
 def addresses(text: str) -> list[str]:

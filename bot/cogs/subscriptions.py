@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
-from discord.ext import commands
 
 from bot import answers
-from bot.interactions import Interaction, defer_and_open, edit_reply
+from bot.interactions import Interaction, defer_and_open, edit_reply, is_moderator
 from bot.markdown import escape
-from bot.permissions import is_moderator
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import Button, Press
-from bot.views.message import Row, notice_view
+from bot.views.base import Button, Press, Row, button, notice_view
 from index import Archive, InputError, Watch
 
 if TYPE_CHECKING:
@@ -28,36 +25,28 @@ _LISTED = 10  # each with a button of its own, far under 40 components
 _QUESTION_CHARS = 150  # so that all fit into a message even if each letter is escaped
 
 
-class Subscriptions(commands.Cog):
-    """/watching."""
-
-    @app_commands.command()
-    async def watching(self, interaction: Interaction) -> None:
-        """Questions you are waiting to see answered; stop the ones you no longer need."""
-        archive = await defer_and_open(interaction)
-        guild = interaction.guild if is_moderator(interaction) else None
-        me = interaction.user.id
-        watches = [
-            watch
-            for watch in await asyncio.to_thread(archive.answers.watches)
-            if watch.person == me or (guild and guild.get_channel_or_thread(watch.channel))
-        ]
-        if not watches:
-            text = (
-                "You're not watching any questions. Use the button under an answer I couldn't give."
-            )
-            await edit_reply(interaction, notice_view(text))
-            return
-        view = discord.ui.LayoutView(timeout=None)
-        for watch in watches[:_LISTED]:
-            asker = "you" if watch.person == me else f"<@{watch.person}>"
-            question = escape(watch.question[:_QUESTION_CHARS])
-            line = f"**{question}**\n-# for {asker} in <#{watch.channel}>"
-            view.add_item(discord.ui.TextDisplay[Any](line))
-            view.add_item(stop_row(watch.number))
-        if len(watches) > _LISTED:
-            view.add_item(discord.ui.TextDisplay[Any](f"-# … and {len(watches) - _LISTED} more"))
-        await edit_reply(interaction, view)
+@app_commands.command()
+async def watching(interaction: Interaction) -> None:
+    """Questions you are waiting to see answered; stop the ones you no longer need."""
+    archive = await defer_and_open(interaction)
+    guild = interaction.guild if is_moderator(interaction) else None
+    me = interaction.user.id
+    watches = [
+        watch
+        for watch in await asyncio.to_thread(archive.answers.watches)
+        if watch.person == me or (guild and guild.get_channel_or_thread(watch.channel))
+    ]
+    none = "You're not watching any questions. Use the button under an answer I couldn't give."
+    view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
+    for watch in watches[:_LISTED]:
+        asker = "you" if watch.person == me else f"<@{watch.person}>"
+        question = escape(watch.question[:_QUESTION_CHARS])
+        line = f"**{question}**\n-# for {asker} in <#{watch.channel}>"
+        view.add_item(discord.ui.TextDisplay[Any](line))
+        view.add_item(stop_row(watch.number))
+    if len(watches) > _LISTED:
+        view.add_item(discord.ui.TextDisplay[Any](f"-# … and {len(watches) - _LISTED} more"))
+    await edit_reply(interaction, view)
 
 
 def stop_row(number: int) -> Row:
@@ -65,6 +54,7 @@ def stop_row(number: int) -> Row:
     return Row(Button("stop", f"{number:x}"))
 
 
+@button("watch", "Notify me when there's an answer", "private", primary=True)
 async def start_watch(press: Press) -> None:
     """Watch the question of a declined answer for the person who pressed."""
     archive = await press.archive()
@@ -80,14 +70,15 @@ async def start_watch(press: Press) -> None:
     await press.reply(notice_view(text, [stop_row(number)]))
 
 
+@button("stop", "Stop", "in place")
 async def stop_watch(press: Press) -> None:
     """Stop a watch: your own, or as a moderator anybody's."""
     archive = await press.archive()
     number, user = int(press.key, 16), press.interaction.user
-    for watch in await asyncio.to_thread(archive.answers.watches):
-        others = watch.number == number and watch.person != user.id
-        if others and not is_moderator(press.interaction):
-            raise InputError("Only the person who asked, or a moderator, can stop this.")
+    watches = await asyncio.to_thread(archive.answers.watches)
+    others = {watch.number for watch in watches if watch.person != user.id}
+    if number in others and not is_moderator(press.interaction):
+        raise InputError("Only the person who asked, or a moderator, can stop this.")
     await asyncio.to_thread(archive.answers.remove_watch, number)
     await press.reply(notice_view("Stopped."))
 

@@ -16,7 +16,7 @@ from discord import ui
 from discord.utils import format_dt
 
 from bot.markdown import escape, shorten
-from bot.views.message import MAX_TEXT, Row
+from bot.views.base import MAX_TEXT, Row
 from bot.views.text import speaker_line, story_line
 from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
 
@@ -62,10 +62,9 @@ def answer_view(
         if answer.closest:
             head += "\nThe closest passage, which does not answer it:"
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
+    story = story_line(answer)
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
-    if story := story_line(answer):
-        footer = f"{story}\n{footer}"
-    return quotes_view(head, quotes, answer, footer, rows)
+    return quotes_view(head, quotes, answer, f"{story}\n{footer}" if story else footer, rows)
 
 
 def quotes_view(
@@ -91,7 +90,16 @@ def quotes_view(
         groups.append(group)
     missing = len(quotes) - len(groups)
     note = f"-# {missing} more too long to show here.\n" if missing else ""
-    return _framed(answer, [(head,), *groups, (note + footer,)], rows)
+    view, last = AnswerView(answer), (note + footer,)
+    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
+    container.add_item(ui.TextDisplay[Any](head))
+    for group in (*groups, last):
+        container.add_item(ui.Separator[Any](visible=group is last))
+        for text in group:
+            container.add_item(ui.TextDisplay[Any](text))
+    for item in (container, *rows):
+        view.add_item(item)
+    return view
 
 
 def text_view(answer: Answer, text: str) -> AnswerView:
@@ -113,7 +121,11 @@ def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
     if article.published:
         parts.append(f"{format_dt(article.published, 'D')}, {format_dt(article.published, 'R')}")
     parts.append(_linked_title(article, cited.quote.text if cited else None))
-    return f"**[{citation.number}]** " + " · ".join(parts) + _notice(article)
+    line = f"**[{citation.number}]** " + " · ".join(parts)
+    if article.notice:
+        note = escape(shorten(article.notice.note, _NOTE_CHARS))
+        line += f"\n-# **{article.notice.kind.capitalize()}**: {note}"
+    return line
 
 
 def describe_filters(filters: Filters) -> str:
@@ -139,29 +151,6 @@ def text_fragment(url: str, text: str) -> str:
         percent_encoded(" ".join(end), safe="").replace("-", "%2D") for end in ends
     )
     return f"{url}{'' if '#' in url else '#'}:~:text={directive}"
-
-
-def _framed(answer: Answer, groups: Sequence[Sequence[str]], rows: Iterable[Row]) -> AnswerView:
-    """Groups of texts in a coloured frame, separated from one another, with buttons below."""
-    view = AnswerView(answer)
-    container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
-    for number, group in enumerate(groups):
-        if number:
-            container.add_item(ui.Separator[Any](visible=number == len(groups) - 1))
-        for text in group:
-            container.add_item(ui.TextDisplay[Any](text))
-    view.add_item(container)
-    for row in rows:
-        view.add_item(row)
-    return view
-
-
-def _notice(article: Article) -> str:
-    """A correction or retraction of an article, on a line of its own; "" without one."""
-    if article.notice is None:
-        return ""
-    note = escape(shorten(article.notice.note, _NOTE_CHARS))
-    return f"\n-# **{article.notice.kind.capitalize()}**: {note}"
 
 
 def _linked_title(article: Article, quote: str | None) -> str:

@@ -12,9 +12,7 @@ from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, citation_line, quotes_view, text_view
-from bot.views.base import PRIVATE, Button, Form, Press
-from bot.views.message import Row, notice_view
-from bot.views.paginator import page_of
+from bot.views.base import Button, Form, Press, Row, button, notice_view, page_of
 from index import Answer
 
 _PAGE = 4  # passages
@@ -32,6 +30,8 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     return [*rows, Row(Button("share", answer.answer_id))] if private else rows
 
 
+@button("passages", "Next ▶", "in place")
+@button("more", "More passages", "private")
 async def show_more(press: Press) -> None:
     """A page of further passages: first as a private message, then turned in place."""
     archive = await press.archive()
@@ -40,14 +40,14 @@ async def show_more(press: Press) -> None:
     if not further.quotes:
         await press.reply(notice_view("That's all the reports have on this."))
         return
-    page = page_of(further.quotes, press, _PAGE, "back", "next")
+    quotes, label, rows = page_of(further.quotes, press, _PAGE, "passages")
     order = "newest first." if answer.news else "best first. They may be off-topic."
     head = f"### More on: {escape(answer.question[:_QUESTION_CHARS])}\n-# Further passages, {order}"
-    footer = f"-# {page.label} · from answer `{answer.answer_id}`"
-    view = quotes_view(head, page.items, further, footer, page.rows)
-    await send_answer(archive, view, press.reply)
+    footer = f"-# {label} · from answer `{answer.answer_id}`"
+    await send_answer(archive, quotes_view(head, quotes, further, footer, rows), press.reply)
 
 
+@button("around", "Sentences around", "private")
 async def show_context(press: Press) -> None:
     """The quotes with the sentences around them."""
     archive = await press.archive()
@@ -56,10 +56,10 @@ async def show_context(press: Press) -> None:
     question = escape(answer.question[:_QUESTION_CHARS])
     head = f"### {question}\n-# With the sentences around each quote"
     footer = f"-# Quoted verbatim · from answer `{answer.answer_id}`"
-    view = quotes_view(head, wider.quotes, wider, footer)
-    await send_answer(archive, view, press.reply)
+    await send_answer(archive, quotes_view(head, wider.quotes, wider, footer), press.reply)
 
 
+@button("sources", "Sources", "private")
 async def show_sources(press: Press) -> None:
     """The reports behind an answer, and whether they have changed since."""
     archive = await press.archive()
@@ -75,6 +75,7 @@ async def show_sources(press: Press) -> None:
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 
 
+@button("share", "Show everyone", "public", primary=True)
 async def share(press: Press) -> None:
     """A private answer, shown to everyone in the channel."""
     archive = await press.archive()
@@ -83,11 +84,6 @@ async def share(press: Press) -> None:
     view = answer_view(answer, answer_rows(answer, private=False), note=note)
     message = await send_answer(archive, view, press.reply)
     await log_answer(archive, answer, message)
-
-
-async def report_wrong_quote(press: Press) -> None:
-    """Ask what is wrong with a quote."""
-    await press.interaction.response.send_modal(WrongQuote(press.key))
 
 
 class WrongQuote(Form, title="What is wrong with the quote?"):
@@ -99,16 +95,20 @@ class WrongQuote(Form, title="What is wrong with the quote?"):
         max_length=_REASON_CHARS,
         placeholder="It is about another dam.",
     )
-
-    def __init__(self, answer_id: str) -> None:
-        """Ask about this answer."""
-        super().__init__()
-        self._answer_id = answer_id
+    answer_id = ""
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
-        await defer(interaction, **PRIVATE)
-        press = Press(interaction, self._answer_id)
-        log, reader = (await press.archive()).answers, interaction.user.id
-        await asyncio.to_thread(log.add_feedback, self._answer_id, self.reason.value, reader=reader)
+        await defer(interaction, ephemeral=True, thinking=True)
+        press, reader = Press(interaction, self.answer_id), interaction.user.id
+        log = (await press.archive()).answers
+        await asyncio.to_thread(log.add_feedback, self.answer_id, self.reason.value, reader=reader)
         text = "Thanks. Recorded anonymously; `/why` shows it with this answer."
         await press.reply(notice_view(text))
+
+
+@button("wrong", "Wrong quote", "modal")
+async def report_wrong_quote(press: Press) -> None:
+    """Ask what is wrong with a quote."""
+    form = WrongQuote()
+    form.answer_id = press.key
+    await press.interaction.response.send_modal(form)

@@ -1,61 +1,61 @@
-"""Persistent buttons, modals and choices. State lives in the custom_id: buttons survive restarts.
+"""What views are made of: notices, persistent buttons, pages, modals and choices.
 
-All buttons are listed here, with their looks; `bot.bot` says what each does.
+A button's state lives in its custom_id, so buttons survive restarts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import io
 import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import discord
 from discord import app_commands, ui
 
 from bot.interactions import Interaction, archive_of, defer, edit_reply
+from bot.markdown import strip_direction
 from index import Archive, NotFoundError, OnRecordError
 
+T = TypeVar("T")
 V = TypeVar("V", str, int)
 Choices = list[app_commands.Choice[str]]
+Row = ui.ActionRow[Any]
+MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 MAX_CHOICES, CHOICE_CHARS = 25, 100  # Discord's limits on autocomplete
-PRIVATE = {"ephemeral": True, "thinking": True}
-PUBLIC = {"thinking": True}
-IN_PLACE: dict[str, bool] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A button's label and style, and how its reply is deferred.
-
-    `deferral` is None for buttons that open a modal, which has to be the first response.
-    """
-
-    label: str
-    deferral: Mapping[str, bool] | None
-    style: discord.ButtonStyle = discord.ButtonStyle.secondary
-
-
-_PRIMARY = discord.ButtonStyle.primary
-LOOKS = {
-    "more": Look("More passages", PRIVATE),
-    "back": Look("◀ Back", IN_PLACE),
-    "next": Look("Next ▶", IN_PLACE),
-    "around": Look("Sentences around", PRIVATE),
-    "sources": Look("Sources", PRIVATE),
-    "share": Look("Show everyone", PUBLIC, _PRIMARY),
-    "wrong": Look("Wrong quote", None),
-    "watch": Look("Notify me when there's an answer", PRIVATE, _PRIMARY),
-    "stop": Look("Stop", IN_PLACE),
-    "halt": Look("Stop", IN_PLACE),
-    "newer": Look("◀ Back", IN_PLACE),
-    "older": Look("Next ▶", IN_PLACE),
-    "later": Look("◀ Later", IN_PLACE),
-    "earlier": Look("Earlier ▶", IN_PLACE),
+Reply = Literal["private", "public", "in place", "modal"]
+_DEFERRALS: dict[Reply, dict[str, bool]] = {
+    "private": {"ephemeral": True, "thinking": True},
+    "public": {"thinking": True},
+    "in place": {},
 }
-_OUTDATED = Look("Outdated", PRIVATE)
+_NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
+
+
+def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
+    """A notice from the bot, with bidirectional controls stripped."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay(strip_direction(text)[:MAX_TEXT]))
+    for row in rows:
+        view.add_item(row)
+    return view
+
+
+def overflowing_view(
+    text: str, name: str, interaction: discord.Interaction[Any], details: str = ""
+) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
+    """A notice, with a file of that name if the text is too long or there are `details`."""
+    if len(text) <= MAX_TEXT and not details:
+        return (notice_view(text),)
+    start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
+    if not interaction.app_permissions.attach_files:
+        return (notice_view(f"{start}\n{_NO_FILES}"),)
+    view = notice_view(start)
+    view.add_item(ui.File[Any](f"attachment://{name}"))
+    return view, discord.File(io.BytesIO((details or text).encode()), name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,32 +78,63 @@ class Press:
 Handler = Callable[[Press], Awaitable[object]]
 
 
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What a button says and does.
+
+    Attributes:
+        label: what it says by default.
+        reply: where the reply goes; it is deferred, but for a modal, which has to come first.
+        primary: whether it stands out.
+        handler: called when it is pressed.
+    """
+
+    label: str
+    reply: Reply
+    primary: bool
+    handler: Handler
+
+
+async def _explain_outdated(_: Press) -> None:
+    raise NotFoundError("This button is out of date: ask again for a fresh answer.")
+
+
+ACTIONS: dict[str, Action] = {}
+_OUTDATED = Action("Outdated", "private", primary=False, handler=_explain_outdated)
+
+
+def button(
+    name: str, label: str, reply: Reply, *, primary: bool = False
+) -> Callable[[Handler], Handler]:
+    """Decorator: registers the handler of the buttons with that name."""
+
+    def register(handler: Handler) -> Handler:
+        ACTIONS[name] = Action(label, reply, primary, handler)
+        return handler
+
+    return register
+
+
 class Button(
     ui.DynamicItem[ui.Button[ui.LayoutView]],
     template=r"onrecord:(?P<name>[a-z]+):(?P<key>.{0,60}):(?P<page>\d{1,9})",
 ):
-    """One of the buttons in `LOOKS`, such as "onrecord:more:0123456789ab:2"."""
+    """One of the buttons in `ACTIONS`, such as "onrecord:more:0123456789ab:2"."""
 
     def __init__(
-        self,
-        name: str,
-        key: str = "",
-        page: int = 0,
-        *,
-        disabled: bool = False,
-        label: str | None = None,
+        self, name: str, key: str = "", page: int = 0, *, label: str = "", disabled: bool = False
     ) -> None:
         """Name the button, what it acts on (an answer, watch, job or search), and a page."""
-        self._look = LOOKS.get(name, _OUTDATED)
-        super().__init__(
-            ui.Button(
-                label=label or self._look.label,
-                style=self._look.style,
-                custom_id=f"onrecord:{name}:{key}:{page}",
-                disabled=disabled,
-            )
+        self._action = ACTIONS.get(name, _OUTDATED)
+        self._key, self._page = key, page
+        styles = discord.ButtonStyle
+        item = ui.Button[ui.LayoutView](
+            label=label or self._action.label,
+            style=styles.primary if self._action.primary else styles.secondary,
+            custom_id=f"onrecord:{name}:{key}:{page}",
+            disabled=disabled,
         )
-        self._name, self._key, self._page = name, key, page
+        super().__init__(item)
 
     @classmethod
     async def from_custom_id(
@@ -120,14 +151,28 @@ class Button(
         bot = interaction.client
         try:
             bot.press_limit.take(interaction.user.id, interaction.guild_id)
-            if self._look.deferral is not None:
-                await defer(interaction, **self._look.deferral)
-            handler = bot.button_handlers.get(self._name)
-            if handler is None:
-                raise NotFoundError("This button is out of date: ask again for a fresh answer.")
-            await handler(Press(interaction, self._key, self._page))
+            if self._action.reply != "modal":
+                await defer(interaction, **_DEFERRALS[self._action.reply])
+            await self._action.handler(Press(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - logged and explained there
             await bot.explain(interaction, error)
+
+
+def page_of(
+    items: Sequence[T], press: Press, size: int, name: str
+) -> tuple[Sequence[T], str, list[Row]]:
+    """The page that a press turned to, its label, and a row of buttons of that name to turn it.
+
+    There is no row if all items fit on one page.
+    """
+    count = max(1, -(-len(items) // size))
+    number = min(press.page, count - 1)
+    navigation = Row(
+        Button(name, press.key, max(0, number - 1), label="◀ Back", disabled=number == 0),
+        Button(name, press.key, number + 1, label="Next ▶", disabled=number + 1 == count),
+    )
+    shown = items[number * size : (number + 1) * size]
+    return shown, f"Page {number + 1} of {count}", [navigation] if count > 1 else []
 
 
 class Form(ui.Modal):

@@ -4,44 +4,22 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable
-from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from bot.markdown import escape
 from bot.views.text import format_day, plural
 from index import Timeline
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 _MAX_DAYS = 12  # in words; the chart has all
 _INCHES, _DPI = (6.4, 4.0), 160  # 1,024 pixels wide; text stays readable on a phone
-_MAX_BARS = 92  # a quarter, by day
-_MAX_TICKS = 5
+_MAX_BARS, _MAX_TICKS = 60, 5
 _MAX_PUBLISHERS = 6  # with a colour of their own
 _NAME_CHARS = 28
-_BACKGROUND, _TEXT, _GRID = "#2b2d31", "#f2f3f5", "#4e5058"  # Discord's dark theme
-_COLOURS = ("#5aa9e6", "#f2b84b", "#57c78a", "#ef7d7d", "#b79cf2", "#6fd3d3", "#9aa0aa")
-_STYLE: dict[Any, Any] = {
-    "font.size": 12,
-    "text.color": _TEXT,
-    "axes.labelcolor": _TEXT,
-    "axes.edgecolor": _GRID,
-    "axes.facecolor": _BACKGROUND,
-    "figure.facecolor": _BACKGROUND,
-    "savefig.facecolor": _BACKGROUND,
-    "xtick.color": _TEXT,
-    "ytick.color": _TEXT,
-    "grid.color": _GRID,
-    "text.parse_math": False,  # a name with "$" is no formula
-}
-# What a bar may stand for, given by its first day, and how that is written; the first that fits.
-_SCALES: tuple[tuple[Callable[[date], date], Callable[[date], str]], ...] = (
-    (lambda day: day, lambda day: f"{day.day} {day:%b}\n{day:%Y}"),
-    (lambda day: day.replace(day=1), lambda day: f"{day:%b}\n{day:%Y}"),
-    (lambda day: day.replace(day=1, month=1), lambda day: f"{day:%Y}"),
-)
+_STYLE: Sequence[str | dict[str, Any]] = [
+    "dark_background",
+    {"font.size": 12, "text.parse_math": False},
+]  # "$" is no formula
 
 
 def describe(timeline: Timeline) -> str:
@@ -71,59 +49,44 @@ def caption(timeline: Timeline) -> str:
 
 
 def draw(timeline: Timeline) -> bytes:
-    """A PNG with a bar for each day, month or year, stacked by publisher."""
-    from matplotlib import rc_context  # noqa: PLC0415 - takes a second to import
+    """A PNG with a bar for each day, month or year with reports, stacked by publisher."""
+    from matplotlib import style  # noqa: PLC0415 - takes a second to import
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
+    for length in (len("2026-03-09"), len("2026-03"), len("2026")):
+        periods = sorted({day.isoformat()[:length] for day in timeline.days})
+        if len(periods) <= _MAX_BARS:
+            break
     image = io.BytesIO()
-    with rc_context(_STYLE):
+    with style.context(_STYLE):
         figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
-        axes = figure.add_subplot()
-        _draw_bars(axes, timeline)
+        axes = figure.add_subplot(ylabel="reports", xlabel="periods without reports are left out")
+        base = [0] * len(periods)
+        for publisher, counts in _by_publisher(timeline, length).items():
+            heights = [counts[period] for period in periods]
+            label = publisher[:_NAME_CHARS].lstrip("_") or "?"  # matplotlib hides "_names"
+            axes.bar(range(len(periods)), heights, bottom=base, label=label)
+            base = [low + height for low, height in zip(base, heights, strict=True)]
+        step = -(-len(periods) // _MAX_TICKS)
+        axes.set_xticks(range(0, len(periods), step), periods[::step])
+        axes.set_xlim(
+            min(-0.6, len(periods) / 2 - 4), max(len(periods) - 0.4, len(periods) / 2 + 3)
+        )
         axes.locator_params(axis="y", integer=True)
-        axes.set_ylabel("reports")
-        axes.grid(axis="y")
-        axes.set_axisbelow(True)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-        axes.tick_params(length=0)
         figure.legend(frameon=False, loc="outside upper left", ncols=2)
         figure.savefig(image, format="png")
     return image.getvalue()
 
 
-def _draw_bars(axes: Axes, timeline: Timeline) -> None:
-    """Draw the bars, and label a few of them."""
-    fitting = (scale for scale in _SCALES if len({*map(scale[0], timeline.days)}) <= _MAX_BARS)
-    start_of, label_of = next(fitting, _SCALES[-1])
-    first, last = min(timeline.days), max(timeline.days)
-    gapless = (last - first).days <= _MAX_BARS
-    if gapless:
-        bars = [first + timedelta(days) for days in range((last - first).days + 1)]
-    else:  # with the gaps, one day long ago would press all others together
-        bars = sorted({*map(start_of, timeline.days)})
-        axes.set_xlabel("periods without reports are left out")
-    base = [0] * len(bars)
-    for (publisher, counts), colour in zip(
-        _by_publisher(timeline, start_of).items(), _COLOURS, strict=False
-    ):
-        heights = [counts[bar] for bar in bars]
-        label = publisher[:_NAME_CHARS].lstrip("_") or "?"  # matplotlib hides "_names"
-        axes.bar(range(len(bars)), heights, bottom=base, label=label, color=colour, width=0.8)
-        base = [low + height for low, height in zip(base, heights, strict=True)]
-    step = -(-len(bars) // _MAX_TICKS)
-    axes.set_xticks(range(0, len(bars), step), [label_of(bar) for bar in bars[::step]])
-    axes.set_xlim(min(-0.6, len(bars) / 2 - 4), max(len(bars) - 0.4, len(bars) / 2 + 3))
-
-
-def _by_publisher(timeline: Timeline, start_of: Callable[[date], date]) -> dict[str, Counter[date]]:
-    """Reports of each publisher by bar, the largest first; small ones together as "others"."""
+def _by_publisher(timeline: Timeline, length: int) -> dict[str, Counter[str]]:
+    """Reports of each publisher by period, the largest first; small ones together as "others"."""
     totals: Counter[str] = Counter()
     for counts in timeline.days.values():
         totals.update(counts)
     largest = [name for name, _ in totals.most_common(_MAX_PUBLISHERS)]
-    by_publisher: dict[str, Counter[date]] = {name: Counter() for name in largest}
+    by_publisher: dict[str, Counter[str]] = {name: Counter() for name in largest}
     for day, counts in timeline.days.items():
         for name, count in counts.items():
-            group = name if name in largest else "others"
-            by_publisher.setdefault(group, Counter())[start_of(day)] += count
+            group = by_publisher.setdefault(name if name in largest else "others", Counter())
+            group[day.isoformat()[:length]] += count
     return by_publisher

@@ -10,7 +10,7 @@ from discord.utils import format_dt
 from bot.markdown import escape
 from bot.views.answer import citation_line, describe_filters
 from bot.views.text import plural
-from index import Feedback, LoggedAnswer
+from index import Article, Feedback, LoggedAnswer
 
 _QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS = 300, 160, 150
 _NOTES = 3  # reasons that readers gave
@@ -44,11 +44,12 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
         evidence = strength(share_of(answer.confidence, score, max(answer.scores)))
         lines.append(f"- **[{cited.citation}]** {evidence}: {escape(short)}")
     lines += ["", *(citation_line(citation) for citation in answer.citations)]  # "" ends the list
-    lines.append(_changes(entry))
-    wrong = [*feedback]
-    if wrong:
-        lines.append(f"{len(wrong)} flagged a quote as wrong.")
-    lines += [f"- “{escape(item.note)}”" for item in wrong[-_NOTES:]]
+    changes = [f"{_title(article)} has **changed**" for article in entry.updated]
+    changes += [f"{_title(article)} was **removed**" for article in entry.removed]
+    unchanged = "None of the reports behind it has changed since."
+    lines.append(f"Since then: {'; '.join(changes)}." if changes else unchanged)
+    lines += [f"{len(feedback)} flagged a quote as wrong."] * bool(feedback)
+    lines += [f"- “{escape(item.note)}”" for item in feedback[-_NOTES:]]
     return "\n".join(lines)
 
 
@@ -66,10 +67,5 @@ def share_of(confidence: float, score: float, best: float) -> float:
     return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
-def _changes(entry: LoggedAnswer) -> str:
-    if not entry.updated and not entry.removed:
-        return "None of the reports behind it has changed since."
-    states = [(article, "has **changed**") for article in entry.updated]
-    states += [(article, "was **removed**") for article in entry.removed]
-    parts = [f"“{escape(article.title[:_TITLE_CHARS])}” {state}" for article, state in states]
-    return "Since then: " + "; ".join(parts) + "."
+def _title(article: Article) -> str:
+    return f"“{escape(article.title[:_TITLE_CHARS])}”"

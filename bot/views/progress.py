@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
 from typing import Any
 
 import discord
 from discord import ui
 from discord.utils import format_dt
 
-from bot.errors import explain
-from bot.interactions import Interaction, context_of, defer
+from bot.interactions import Interaction, context_of, defer, explain, is_moderator
 from bot.jobs import Job, Task
 from bot.markdown import escape
-from bot.permissions import is_moderator
-from bot.views.base import Button, Press
-from bot.views.message import Row, notice_view, overflowing_view
+from bot.views.base import Button, Press, Row, button, notice_view, overflowing_view
 from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
@@ -26,7 +22,6 @@ EDIT_EVERY_S = 2.0
 _CELLS = 20
 _TITLE_CHARS = 80
 _LISTED = 10  # titles or failures of each kind
-_MINUTES_FROM_S = 90
 
 
 async def run_job(
@@ -43,8 +38,9 @@ async def run_job(
     Raises:
         InputError: another job excludes this one; nothing was started.
     """
-    jobs, server = interaction.client.jobs, interaction.guild_id
-    job = jobs.new(server, title, interaction.user, exclusive=exclusive)
+    jobs, server, user = interaction.client.jobs, interaction.guild_id, interaction.user
+    collection = interaction.client.settings.discord.collection_of(server)
+    job = Job(collection, title, user.id, user.display_name, exclusive)
     status = StatusMessage(interaction)
     with jobs.listed(job):
         if not interaction.response.is_done():
@@ -84,7 +80,7 @@ class StatusMessage:
             log.warning("the progress of a job could not be shown: %s", error)
         return self._message.jump_url if self._message else None
 
-    async def finish(self, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+    async def finish(self, view: ui.LayoutView, files: list[discord.File]) -> None:
         """Show the result: in the message, else as a new one, else to the user in private."""
         for send in (self._write, self._channel.send, self._interaction.user.send):
             try:
@@ -96,16 +92,17 @@ class StatusMessage:
             else:
                 return
 
-    async def _write(self, *, view: ui.LayoutView, files: Sequence[discord.File]) -> None:
+    async def _write(self, *, view: ui.LayoutView, files: list[discord.File]) -> None:
         if self._message is None:
             self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
-            return
-        message = self._message
-        if self._interaction.is_expired():
-            message = self._channel.get_partial_message(message.id)
-        await message.edit(view=view, attachments=files)
+        elif self._interaction.is_expired():
+            message = self._channel.get_partial_message(self._message.id)
+            await message.edit(view=view, attachments=files)
+        else:
+            await self._message.edit(view=view, attachments=files)
 
 
+@button("halt", "Stop", "in place")
 async def stop_job(press: Press) -> None:
     """Stop a job after the report it is at: for the person who started it, and moderators."""
     interaction = press.interaction
@@ -121,39 +118,30 @@ async def stop_job(press: Press) -> None:
 def progress_view(job: Job) -> ui.LayoutView:
     """How far a job is, with its Stop button."""
     stopping = job.stopped_by is not None
-    label = "Stopping …" if stopping else None
-    stop = Button("halt", job.key, disabled=stopping, label=label)
+    stop = Button("halt", job.key, disabled=stopping, label="Stopping …" if stopping else "")
     return notice_view(progress_text(job), [Row(stop)])
 
 
 def progress_text(job: Job) -> str:
-    """Bar, counts, the current report, and the estimated time left."""
-    progress = job.progress
+    """Bar, counts, the current report, and when the job is likely to be done."""
+    progress, end = job.progress, ""
     lines = [f"### {job.title}"]
     if progress is None:
         lines.append("Starting …")
     else:
-        counts = [plural(progress.articles, "report")] if progress.articles else []
+        count = plural(progress.articles, "report") if progress.articles else ""
         if progress.total:
             share = min(progress.articles / progress.total, 1.0)
-            full = round(share * _CELLS)
-            counts = [f"{progress.articles:,} of at most {plural(progress.total, 'report')}"]
-            lines.append(f"`{'█' * full}{'░' * (_CELLS - full)}` {share:.0%}")
-        lines.append(" · ".join([*counts, f"{plural(progress.sentences, 'sentence')} embedded"]))
+            lines.append(f"`{'█' * round(share * _CELLS):░<{_CELLS}}` {share:.0%}")
+            count = f"{progress.articles:,} of at most {plural(progress.total, 'report')}"
+            if share:
+                passed = discord.utils.utcnow() - job.started_at
+                end = f" · done about {format_dt(job.started_at + passed / share, 'R')}"
+        embedded = f"{plural(progress.sentences, 'sentence')} embedded"
+        lines += [f"{count} · {embedded}" if count else embedded]
         lines.append(f"-# {escape(progress.title[:_TITLE_CHARS])}")
     started = format_dt(job.started_at, "R")
-    lines.append(f"-# started by {escape(job.name)} {started}{_time_left(job)}")
-    return "\n".join(lines)
-
-
-def _time_left(job: Job) -> str:
-    progress = job.progress
-    if progress is None or not progress.total or not progress.articles:
-        return ""
-    passed_s = (discord.utils.utcnow() - job.started_at).total_seconds()
-    left_s = passed_s * max(0, progress.total - progress.articles) / progress.articles
-    in_words = f"{left_s / 60:.0f} min" if left_s > _MINUTES_FROM_S else f"{left_s:.0f} s"
-    return f" · about {in_words} left"
+    return "\n".join([*lines, f"-# started by {escape(job.name)} {started}{end}"])
 
 
 def result_view(

@@ -34,11 +34,16 @@ def story_line(answer: Answer) -> str | None:
 
 
 def _agreement(answer: Answer, agreement: Agreement) -> str:
-    """How the quotes agree."""
+    """How the quotes agree; in a developing story, the date of the latest figure."""
     if agreement.kind == "agree":
         return "Independent reports say the same."
     if agreement.kind == "updated":
-        return _latest(answer, agreement)
+        articles = {citation.number: citation.article for citation in answer.citations}
+        published = articles[answer.quotes[0].citation].published
+        if published is None or 0 not in agreement.sides[1].quotes:
+            return "Earlier and later reports."
+        day = format_day(published)
+        return f"The first quote is the latest, from {day}; an earlier report said otherwise."
     cited = {answer.quotes[index].citation for side in agreement.sides for index in side.quotes}
     return "The people quoted disagree." if len(cited) == 1 else "The reports disagree."
 
@@ -47,18 +52,6 @@ def _news(news: News, cited: int) -> str:
     since, count = format_day(news.since), plural(news.reports, "report")
     newest = "; the newest are quoted" if news.reports > cited else ""
     return f"New or changed since {since}: {count}{newest}."
-
-
-def _latest(answer: Answer, agreement: Agreement) -> str:
-    """The date of the latest figure in a developing story."""
-    articles = {citation.number: citation.article for citation in answer.citations}
-    published = articles[answer.quotes[0].citation].published
-    if published is None or 0 not in agreement.sides[1].quotes:
-        return "Earlier and later reports."
-    return (
-        f"The first quote is the latest, from {format_day(published)}; "
-        "an earlier report said otherwise."
-    )
 
 
 def format_day(moment: date) -> str:

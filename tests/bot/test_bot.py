@@ -8,13 +8,9 @@ from typing import Any
 
 import discord
 import pytest
-from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, discord_with, said
 
-from bot.bot import BUTTON_HANDLERS, OnRecord
-from bot.collections import Collections
 from bot.settings import Answers, Settings
-from bot.views.base import LOOKS
 from index import Archive, StoreError
 
 
@@ -26,13 +22,6 @@ async def test_ask_quotes_the_report(room: Newsroom) -> None:
     assert "**[1]**" in text
     assert re.search(r"answer `[0-9a-f]{12}`", text)
     assert not result.ephemeral
-
-
-async def test_ask_defers_before_it_works(room: Newsroom) -> None:
-    """The first response to /ask is a deferral, sent before the question is looked at."""
-    await room.reader.slash(room.channel, "ask", question=ASKED)
-    posts = [r for r in room.env.http_requests if r.path.endswith("/callback")]
-    assert posts[-1].json["type"] == discord.InteractionResponseType.deferred_channel_message.value
 
 
 async def test_mention_is_answered_as_a_reply_without_pings(room: Newsroom) -> None:
@@ -66,13 +55,6 @@ async def test_uncalled_bot_stays_silent(room: Newsroom) -> None:
     """A message that does not mention the bot gets no answer."""
     await room.reader.send(room.channel, "When did the dam gate fail?")
     assert room.channel.last_message.author.id == room.reader.id
-
-
-async def test_empty_collection_declines(simcord_env: Any) -> None:
-    """A server without reports is told so, plainly."""
-    empty = Newsroom(simcord_env, "Elsewhere")
-    result = await empty.reader.slash(empty.channel, "ask", question="Who won?")
-    assert "No answer in the reports" in said(result.response)
 
 
 async def test_other_servers_articles_are_out_of_reach(room: Newsroom) -> None:
@@ -111,18 +93,6 @@ async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.Mo
     assert room.env.errors
 
 
-async def test_commands_are_synced_only_when_they_changed(
-    simcord_env: Any, settings: Settings
-) -> None:
-    """A restart with the same commands does not tell Discord about them again."""
-    path = f"/applications/{simcord_env.bot.application_id}/commands"
-    synced = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
-    assert len(synced) == 1, path
-    await simcord_env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
-    again = [r for r in simcord_env.http_requests if r.path.endswith("/commands")]
-    assert len(again) == 1
-
-
 async def test_every_command_is_there(room: Newsroom) -> None:
     """The commands, subcommands and menus are exactly these, so that none gets lost unnoticed."""
     tree = room.env.bot.tree
@@ -136,11 +106,6 @@ async def test_every_command_is_there(room: Newsroom) -> None:
     }
     menus = {menu.name for menu in tree.walk_commands(type=discord.AppCommandType.message)}
     assert menus == {"Check against the reports", "Add to the reports"}
-
-
-def test_every_button_does_something() -> None:
-    """Each button that can be shown has a handler, and no handler is without a button."""
-    assert BUTTON_HANDLERS.keys() == LOOKS.keys()
 
 
 async def test_commands_fit_into_discord(room: Newsroom) -> None:

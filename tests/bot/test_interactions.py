@@ -1,4 +1,4 @@
-"""Replying exactly once, whatever Discord says."""
+"""Deferring and its failures; how often people and servers may ask."""
 
 from __future__ import annotations
 
@@ -8,44 +8,29 @@ from typing import Any
 import discord
 import pytest
 
-from bot.interactions import alongside, defer, reply_privately
-from bot.views.message import notice_view
+from bot.interactions import RateLimit, RateLimitError, alongside, defer
+from bot.settings import Discord
 
 
 class FakeInteraction:
     """An interaction that Discord says was acknowledged already, or not at all."""
 
     def __init__(self, code: int) -> None:
-        self.sent: list[object] = []
         gone: Any = type("Response", (), {"status": 400, "reason": ""})()
         self._error = discord.HTTPException(gone, {"code": code, "message": "No"})
-        self.response = self.followup = self
+        self.response = self
 
     async def defer(self, **_: bool) -> None:
         raise self._error
 
-    async def send_message(self, **_: object) -> None:
-        raise self._error
-
-    async def send(self, *, view: object, ephemeral: bool) -> None:
-        assert ephemeral
-        self.sent.append(view)
-
-    def is_done(self) -> bool:
-        return False
-
 
 async def test_first_word_that_arrived_twice_is_no_failure() -> None:
-    """When Discord had heard us before the error, the answer or the reason still follows."""
+    """When Discord had heard us before the error, the answer still follows."""
     known: Any = FakeInteraction(40060)
     await defer(known)
-    await reply_privately(known, notice_view("Not now."))
-    assert len(known.sent) == 1
     unknown: Any = FakeInteraction(10062)
     with pytest.raises(discord.HTTPException):
         await defer(unknown)
-    with pytest.raises(discord.HTTPException):
-        await reply_privately(unknown, notice_view("Not now."))
 
 
 async def test_failed_deferral_cancels_the_work() -> None:
@@ -68,3 +53,13 @@ async def test_failed_deferral_cancels_the_work() -> None:
         await alongside(deferral(), work())
     async with asyncio.timeout(1):
         await cancelled.wait()
+
+
+def test_server_has_a_limit_of_its_own() -> None:
+    """Many people together are slowed down too, each server for itself."""
+    limit = RateLimit(Discord(questions_per_minute=5, server_questions_per_minute=2))
+    limit.take(1, 7)
+    limit.take(2, 7)
+    with pytest.raises(RateLimitError, match="This server has asked a lot"):
+        limit.take(3, 7)
+    limit.take(3, 8)

@@ -84,32 +84,6 @@ async def test_second_note_joins_the_first(room: Newsroom) -> None:
     assert "It was made up." in said(shown)
 
 
-async def test_deleted_answers_are_no_trouble(room: Newsroom) -> None:
-    """A note for a message that is gone is given up, and others follow."""
-    first = await asked(room)
-    second = await asked(room, "When did the gate at Hallow Dam fail, on which day?")
-    channel = room.env.bot.get_channel(room.channel.id)
-    await channel.get_partial_message(first.id).delete()
-    room.archive().correct(dam(room), "It was five.")
-    await room.env.advance_time(120)
-    shown = next(one for one in room.channel.history() if one.id == second.id)
-    assert "It was five." in said(shown)
-
-
-async def test_notes_are_few_an_hour(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Past the hour's allowance the rest waits for the next hour, and then comes."""
-    monkeypatch.setattr(corrections, "_NOTES_PER_HOUR", 2)
-    for number in range(3):
-        await asked(room, f"When did gate {number} at Hallow Dam fail?")
-    room.archive().correct(dam(room), "It was five.")
-    await room.env.advance_time(300)
-    noted = [one for one in room.channel.history() if "It was five." in said(one)]
-    assert len(noted) == 2
-    await room.env.advance_time(3600)
-    noted = [one for one in room.channel.history() if "It was five." in said(one)]
-    assert len(noted) == 3
-
-
 async def test_note_that_finds_no_room_is_a_reply(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:

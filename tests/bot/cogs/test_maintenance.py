@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +11,8 @@ from support.jobs import HeldJobs
 from support.newsroom import Newsroom, Site, said
 
 from bot.bot import OnRecord
-from bot.cogs.maintenance import KnownServers, Maintenance
+from bot.cogs import maintenance
+from bot.cogs.maintenance import KnownServers
 from bot.collections import Collections
 from bot.settings import Discord, Settings
 
@@ -21,14 +21,9 @@ DAY = 24 * 3600
 
 
 @pytest.fixture
-def slow() -> Iterator[None]:
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
-    loops = (Maintenance.watch, Maintenance.correct, Maintenance.refresh)
-    for loop in loops:
-        loop.change_interval(hours=12)
-    yield
-    for loop in loops:
-        loop.change_interval(minutes=1)
+    monkeypatch.setattr(maintenance, "OFTEN_MINUTES", 12 * 60)
 
 
 @pytest.fixture
@@ -118,13 +113,6 @@ def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     assert again.update([1], NOW + timedelta(days=60)) == [2]
     again.remove(2)
     assert again.update([1], NOW + timedelta(days=90)) == []
-
-
-def test_only_servers_it_was_in_expire(tmp_path: Path) -> None:
-    """A collection made before the bot came to its server is none that was left."""
-    (tmp_path / "server-7").mkdir()
-    servers = KnownServers(tmp_path / "servers.json", timedelta())
-    assert servers.update([], NOW) == []
 
 
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:

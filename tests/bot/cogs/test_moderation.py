@@ -47,13 +47,6 @@ async def test_undo_goes_back(room: Newsroom) -> None:
     assert room.archive().size().articles == 3
 
 
-async def test_undo_to_nowhere_says_so(room: Newsroom) -> None:
-    """A state that never was is refused in a sentence."""
-    result = await room.editor.slash(room.channel, "reports undo", change=99)
-    assert "generation" in said(result.response)
-    assert room.env.errors
-
-
 async def test_export_can_be_added_again(room: Newsroom) -> None:
     """The file holds every report in the form that adding takes."""
     result = await room.editor.slash(room.channel, "reports export")
@@ -191,17 +184,17 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
         await room.add(file)
     result = await room.editor.slash(room.channel, "reports history")
     assert f"<@{room.editor.id}> · add: 1 added" in said(result.response)
-    assert labels(result.response) == ["(◀ Later)", "Earlier ▶"]
-    await room.editor.click(result.response.message, label="Earlier ▶")
+    assert labels(result.response) == ["(◀ Back)", "Next ▶"]
+    await room.editor.click(result.response.message, label="Next ▶")
     shown = room.channel.history(viewer=room.editor)[-1]
     assert "operator · add: 2 added" in said(shown)
-    assert labels(shown) == ["◀ Later", "(Earlier ▶)"]
+    assert labels(shown) == ["◀ Back", "(Next ▶)"]
     await (
         room.env.bot.get_guild(room.guild.id)
         .get_role(room.desk.id)
         .edit(permissions=discord.Permissions.none())
     )
-    refused = await room.editor.click(shown, label="◀ Later")
+    refused = await room.editor.click(shown, label="◀ Back")
     assert "for moderators" in said(refused.followups[-1])
 
 

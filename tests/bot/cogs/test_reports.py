@@ -71,7 +71,7 @@ async def test_show_tells_what_a_report_answered(room: Newsroom) -> None:
     assert ASKED in text
     assert hidden not in text
     missing = await room.reader.slash(room.channel, "reports show", report="nothing like it")
-    assert "no such report" in said(missing.response)
+    assert "No report has that title" in said(missing.response)
     assert room.env.errors
 
 
@@ -108,12 +108,6 @@ async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
     room.archive().add(["-"], stream=io.BytesIO(lines.encode()))
     result = await room.reader.slash(room.channel, "reports show", report="By Valley Courier")
     assert "Northwire" in said(result.response).split("Same origin as: ")[1]
-
-
-async def test_timeline_of_nothing_says_so(room: Newsroom) -> None:
-    """A topic that no report speaks of is told in a sentence."""
-    result = await room.reader.slash(room.channel, "reports timeline", topic="zeppelin")
-    assert "No report contains all words of “zeppelin”." in said(result.response)
 
 
 _GALLERY = discord.ComponentType.media_gallery.value

@@ -15,7 +15,7 @@ from bot.bot import OnRecord
 from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
 from bot.settings import Answers, Settings
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index.domain import Filters
 
 FERRY = "When did the ferry Marigold run aground?"
@@ -60,15 +60,6 @@ async def test_watch_tells_when_the_reports_answer(
     assert room.archive().answers.watches() == []
     await room.env.advance_time(300)
     assert room.channel.last_message.id == told.id
-
-
-async def test_watch_outlives_a_restart(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
-    """What came in while the bot was away is told when it is back."""
-    await watch(room)
-    await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
-    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
-    await room.env.advance_time(120)
-    assert "The reports now answer" in said(room.channel.last_message)
 
 
 async def test_watch_in_a_closed_channel_ends(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from support.answers import answer_of
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
-from bot.views.message import MAX_TEXT, notice_view
+from bot.views.base import MAX_TEXT, notice_view
 from index import highlights
 from index.domain import (
     Answer,
@@ -64,16 +63,6 @@ def test_escaped_text_holds_no_live_markup(text: str) -> None:
     assert not re.search(r"[`*_~|\[\]()<>#@]|\w://", left)
 
 
-@given(
-    st.lists(HOSTILE, min_size=1, max_size=6), st.sampled_from([None, "https://a.example/x_(y)"])
-)
-def test_limits_hold_whatever_the_quotes_contain(texts: list[str], url: str | None) -> None:
-    """A message never has more text or components than Discord takes."""
-    view = answer_view(answer_of(texts, url=url, title=texts[0]))
-    assert sum(map(len, blocks(answer_of(texts, url=url, title=texts[0])))) <= MAX_TEXT
-    assert view.total_children_count <= 40
-
-
 @given(HOSTILE)
 def test_block_quote_is_verbatim(text: str) -> None:
     """Each line of a quote stands in the block quote, unchanged and in order."""
@@ -89,11 +78,6 @@ def test_long_quotes_are_left_out_whole() -> None:
     made = blocks(answer_of([long.strip(), long.strip(), "Short."]))
     assert sum(map(len, made)) <= MAX_TEXT
     assert "1 more too long to show here" in made[-1]
-
-
-def test_question_cannot_format_the_message() -> None:
-    """The question is shown as typed."""
-    assert "What \\*happened\\*?" in blocks(answer_of(["Yes."]))[0]
 
 
 def test_link_opens_at_the_quote() -> None:
@@ -195,45 +179,6 @@ def test_whole_message_is_within_limits(
     assert all(content)
     assert view.total_children_count <= 40
     assert view.content_length() <= MAX_TEXT
-
-
-NASTY = (
-    "@everyone <@1> ``` ``` ` ** __ ~~ || > >>> - # ## 1. [x](http://y.example) <t:1:D> \\ :/ "
-    "שלום مرحبا \u202e \u2066 \u200d 👩‍👩‍👧‍👦 🏴󠁧󠁢󠁥󠁮󠁧󠁿 e\u0301\u0302\u0303 \u200b \ufeff ﷽ 漢字かな "
-    "https://a.example/?q=1&r=(2) word Gate 3 died Monday 4:40 a.m. said Mara Voss \n \n\n \t"
-).split(" ")
-
-
-def test_two_thousand_articles_fit() -> None:
-    """Whatever articles hold, their answers are within Discord's limits and quote to the letter."""
-    choose = random.Random(11)  # noqa: S311 - no secret
-    for number in range(500):
-        texts = [
-            " ".join(choose.choices(NASTY, k=choose.choice([1, 9, 60, 400]))).strip() or "x"
-            for _ in range(4)
-        ]
-        url = choose.choice([None, "https://a.example/" + choose.choice(["ü", "(x)", "y" * 1_990])])
-        title = " ".join(choose.choices(NASTY, k=choose.choice([0, 3, 90])))
-        answer = answer_of(
-            [text * choose.choice([1, 1, 3]) for text in texts], url=url, title=title
-        )
-        answer = replace(
-            answer, question=f"Who said {title[:1_900]}?", filters=Filters(("@" * 99,))
-        )
-        private = bool(number % 2)
-        view = answer_view(answer, answer_rows(answer, private=private), typed=title or None)
-        shown_blocks = [
-            i.content for i in view.walk_children() if isinstance(i, discord.ui.TextDisplay)
-        ]
-        assert all(shown_blocks)
-        assert view.content_length() <= MAX_TEXT
-        assert view.total_children_count <= 40
-        quotes = [text for text in shown_blocks if text.startswith("> ")]
-        plain = {cited.quote.text for cited in answer.quotes}
-        for quote in quotes:
-            unmarked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", quote)
-            lines = [line.removeprefix("> ") for line in unmarked.split("\n")]
-            assert shown("\n".join(lines)) in plain
 
 
 def test_each_quote_has_its_source_with_both_dates_and_the_link() -> None:

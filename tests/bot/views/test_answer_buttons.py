@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import discord
-import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import ASKED, DAM, Newsroom, fields, labels, parts, said
 
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Settings
-from bot.views.answer_buttons import answer_rows
-from bot.views.base import LOOKS, Button
-from index.archive import Archive
+from bot.views.base import ACTIONS, Button
 
 LONG = " ".join(
     f"Paragraph {n} of the tunnel chronicle is told here, Mara Voss said." for n in range(12)
@@ -46,7 +43,7 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
 
 def test_every_button_has_an_id_that_is_found_again() -> None:
     """Custom ids of all actions match the template, with the largest numbers too."""
-    for name in LOOKS:
+    for name in ACTIONS:
         made = Button(name, "f" * 60, 999_999_999)
         assert len(made.custom_id) <= 100
         assert made.template.fullmatch(made.custom_id)
@@ -154,29 +151,6 @@ async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settin
     assert "Page 1 of" in said(result.response)
 
 
-async def test_button_of_an_unknown_answer_is_explained(room: Newsroom) -> None:
-    """When the log has lost an answer, its buttons say so in private."""
-    message = await ask(room)
-    with room.archive().answers._writing() as db:
-        db.execute("DELETE FROM answer")
-    result = await room.reader.click(message.message, label="Sources")
-    assert result.ephemeral
-    assert "No answer" in said(result.response)
-
-
-async def test_failing_button_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What nobody foresaw is answered in one private sentence."""
-
-    def broken(*_: object) -> None:
-        raise RuntimeError("secret detail")
-
-    message = await ask(room)
-    monkeypatch.setattr("index.store.answers.AnswerLog.get", broken)
-    result = await room.reader.click(message.message, label="Sources")
-    assert "Something went wrong. It has been logged." in said(result.response)
-    assert "secret" not in said(result.response)
-
-
 async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     """A logged span that lies outside the stored text is refused, not shown."""
     message = await ask(room)
@@ -198,16 +172,6 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
     await room.env.advance_time(61)
     again = await room.reader.click(message.message, label="Sources")
     assert "### Sources" in said(again.response)
-
-
-async def test_rows_hold_five_buttons_at_most(room: Newsroom) -> None:
-    """No row of an answer or a decline, private or not, has more buttons than Discord takes."""
-    for threshold in (0.0, 1.0):
-        archive = Archive(room.archive()._store, FakeEncoder(), threshold=threshold)
-        for private in (True, False):
-            rows = answer_rows(archive.ask(ASKED), private=private)
-            assert rows
-            assert all(1 <= len(row.children) <= 5 for row in rows)
 
 
 async def test_button_of_another_version_says_so(room: Newsroom) -> None:

@@ -57,7 +57,7 @@ async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: H
     assert "`█████░░░░░░░░░░░░░░░` 25%" in said(shown)
     assert "50 of at most 200 reports" in said(shown)
     assert "A gull over the harbour" in said(shown)
-    assert "left" in said(shown)
+    assert "done about <t:" in said(shown)
     refused = await room.reader.click(shown, label="Stop")
     assert "Only the person who started it, or a moderator" in said(refused.followups[-1])
     await room.editor.click(shown, label="Stop")
@@ -131,12 +131,12 @@ async def test_result_is_told_in_private_where_it_cannot_stand(
 
 
 def test_progress_without_a_total_counts() -> None:
-    """Where nobody knows how much there is, there is no bar and no time left."""
+    """Where nobody knows how much there is, there is no bar and no end."""
     under_way = Job("desk", "Adding", 1, "Ada", progress=Progress(1, 12, None, "A *title*"))
     text = progress_text(under_way)
     assert "1 report · 12 sentences embedded" in text
     assert "A \\*title\\*" in text
-    assert "left" not in text
+    assert "done about" not in text
     assert "%" not in text
 
 
