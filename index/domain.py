@@ -155,8 +155,8 @@ class Quote:
         text = article.text[start:end]
         if not 0 <= start < end <= len(article.text) or not text.strip():
             raise QuoteError(
-                f"The span {start} to {end} is blank, or is not inside article {article.article_id}, "
-                f"which has {len(article.text)} characters."
+                f"The span {start} to {end} is blank, or is not inside article "
+                f"{article.article_id}, which has {len(article.text)} characters."
             )
         quote = object.__new__(cls)
         values = (article.article_id, article.revision, start, end, text)
