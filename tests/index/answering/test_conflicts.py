@@ -61,7 +61,6 @@ def kind(question: str, a: str, b: str, publisher: str = "Courier", day: int = 1
     ("question", "a", "b"),
     [
         (ENTERED, CLAIM, DENIAL),
-        (ENTERED, "The rebels claimed that they had entered the city of Ostby.", DENIAL),
         (ENTERED, "The rebels entered Ostby on Monday.", "The rebels did not enter Ostby."),
         (
             "Were managers warned about the Ostby gate?",
@@ -74,7 +73,6 @@ def kind(question: str, a: str, b: str, publisher: str = "Courier", day: int = 1
             "The bridge over the Vik cost 12 million crowns to build in the end.",
             "The bridge over the Vik cost 19 million crowns to build in the end.",
         ),
-        ("How many ships sank off Ostby?", "Off Ostby 3 ships sank.", "Off Ostby 9 ships sank."),
     ],
 )
 def test_contradictions(question: str, a: str, b: str) -> None:
@@ -110,13 +108,6 @@ def test_contradictions(question: str, a: str, b: str) -> None:
             "The fire on Vik Street in Ostby killed 39 people.",
             "The fire on Kessel Square in Ostby killed 12 people.",
         ),
-        # nobody asked for the number
-        (ENTERED, FEW, MANY),
-        (
-            "Was the bridge dear?",
-            "The bridge cost 12 million crowns.",
-            "The bridge cost 19 million crowns.",
-        ),
         # an appeal that is denied, a claim at a distance, two denials, a purpose
         (ENTERED, "Rebels asked to enter Ostby.", "Rebels were denied entry to Ostby."),
         (ENTERED, "Rebels allegedly entered the city of Ostby.", DENIAL),
@@ -136,32 +127,17 @@ def test_no_false_alarm(question: str, a: str, b: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("publisher", "day", "expected"),
+    ("first", "second", "publisher", "day", "expected"),
     [
-        ("Courier", 3, "updated"),  # later and larger
-        ("Wire", 3, "updated"),  # the same publisher's
-        ("Courier", 1, "disagree"),
+        (FEW, MANY, "Courier", 3, "updated"),  # later and larger
+        (MANY, FEW, "Wire", 3, "updated"),  # the same publisher's
+        (FEW, MANY, "Courier", 1, "disagree"),
+        (MANY, FEW, "Courier", 3, "disagree"),  # deaths do not shrink
     ],
 )
-def test_counts_in_time(publisher: str, day: int, expected: str) -> None:
+def test_counts_in_time(first: str, second: str, publisher: str, day: int, expected: str) -> None:
     """A larger later count, or a new one of the same publisher, is an update."""
-    assert kind(DEAD, FEW, MANY, publisher, day) == expected
-
-
-def test_deaths_do_not_shrink() -> None:
-    """A later smaller count of the dead by somebody else is a disagreement."""
-    assert kind(DEAD, MANY, FEW, day=3) == "disagree"
-
-
-def test_who_knows_the_old_number_updates_it() -> None:
-    """A report that gives the old number beside the new one contradicts nobody."""
-    question = "How much has the Ostby bridge cost?"
-    old = "The Ostby bridge has cost 30 million crowns."
-    new = "The Ostby bridge has cost 20 million crowns, not 30 million."
-    assert kind(question, old, new.replace(", not 30 million", ""), day=3) == "disagree"
-    old = "The flood in Ostby left 2,300 homeless."
-    new = "The flood in Ostby left 1,900 homeless, down from 2,300."
-    assert kind("How many did the flood in Ostby leave homeless?", old, new, day=3) == "updated"
+    assert kind(DEAD, first, second, publisher, day) == expected
 
 
 def test_the_toll_counts_all_the_dead() -> None:
