@@ -75,7 +75,7 @@ _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“]¤{20}")  # 'took the stage: "We will
 _CLOSING = re.compile(r", [^,\"“”]+ (said|says)(?: on \w+)?\W*$")
 _OPEN = frozenset("if whether until before when".split())  # "until he announced" tells when
 _NEAR = 6  # words before a verb in which they count
-_BACK = 8  # sentences looked back for the speaker
+_BACK = 8  # sentences looked back for the speaker of a quotation, and again for a pronoun
 _MEN = frozenset("mr spokesman chairman father brother son husband king prince man".split())
 _WOMEN = frozenset("mrs ms spokeswoman mother sister daughter wife queen princess woman".split())
 _BODIES = frozenset(
@@ -122,7 +122,7 @@ def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
         sentence = text[span.start : end][:LONGEST]
         masked, inside = mask(sentence, inside)
         sentences.append(_Sentence(sentence, masked, list(_attributions(sentence, masked))))
-        annotated.append(_attribute(sentences))
+        annotated.append(_attribute(sentences[-2 * _BACK :]))
     return annotated
 
 

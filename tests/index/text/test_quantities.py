@@ -62,31 +62,17 @@ def test_measures(text: str, expected: list[tuple[float, str]]) -> None:
     assert [(round(figure.value, 3), figure.unit) for figure in measures(text)] == expected
 
 
-@pytest.mark.parametrize(
-    ("text", "narrowed"),
-    [
-        ("Another 3 died.", "another"),
-        ("They expect 9 dead.", "expect"),
-        ("4 deaths a year", "a year"),
-    ],
-)
-def test_a_part_a_plan_or_a_rate_is_told_apart(text: str, narrowed: str) -> None:
+def test_a_part_a_plan_or_a_rate_is_told_apart() -> None:
     """What makes a count a part, a plan or a rate is kept with it."""
-    assert [figure.narrowed for figure in figures(text)] == [{narrowed}]
+    text = "Another 3 died. Many years later, they expect 9 dead."
+    assert [figure.narrowed for figure in figures(text)] == [{"another"}, {"expect"}]
 
 
-@pytest.mark.parametrize(
-    ("text", "hedge"),
-    [
-        ("At least 12 people died.", "at least"),
-        ("Fewer than 12 people died.", "at most"),
-        ("Some 12 people died.", "about"),
-        ("The 12 people died.", "exact"),
-    ],
-)
-def test_how_sure_a_count_is(text: str, hedge: str) -> None:
+def test_how_sure_a_count_is() -> None:
     """The words right before a number tell how sure it is."""
-    assert [figure.hedge for figure in figures(text)] == [hedge]
+    text = "At least 12 people died. Fewer than 12 died. Some 12 people died. The 12 people died."
+    hedges = [figure.hedge for figure in figures(text)]
+    assert hedges == ["at least", "at most", "about", "exact"]
 
 
 def test_what_a_question_wants_counted() -> None:
