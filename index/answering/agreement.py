@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from types import MappingProxyType
 
 from index.answering.attribution import Attribution
@@ -42,49 +43,42 @@ def agreement(
         vectors: the embedding (d,) of a sentence by its id, where known.
     """
     statements = [
-        [Statement(p.article, s, vectors.get(s.sentence_id)) for s in p.sentences] for p in passages
+        (n, Statement(passage.article, sentence, vectors.get(sentence.sentence_id)))
+        for n, passage in enumerate(passages)
+        for sentence in passage.sentences
     ]
     pairs = [
         _Pair((i, j), (a, b), relation)
-        for j in range(len(passages))
-        for i in range(j)
-        for a in statements[i]
-        for b in statements[j]
-        if (relation := relate(question, a, b))
+        for (i, a), (j, b) in combinations(statements, 2)
+        if i < j and (relation := relate(question, a, b))
     ]
-    for kind in ("disagree", "updated", "agree"):
-        of_kind = [pair for pair in pairs if pair.relation.kind == kind]
-        if of_kind and kind == "agree":
-            return Agreement("agree", (Side(_joined(of_kind)),)), frozenset()
-        if of_kind:
-            against = [
-                p.indices[p.relation.against] for p in of_kind if p.relation.against is not None
-            ]
-            return _sides(of_kind), frozenset(against if kind == "disagree" else ())
-    return None, frozenset()
+    pairs.sort(key=lambda pair: ("disagree", "updated", "agree").index(pair.relation.kind))
+    if not pairs:
+        return None, frozenset()
+    kind = pairs[0].relation.kind
+    pairs = [pair for pair in pairs if pair.relation.kind == kind]
+    against = {p.indices[p.relation.against] for p in pairs if p.relation.against is not None}
+    return Agreement(kind, _sides(pairs)), frozenset(against if kind == "disagree" else ())
 
 
-def _joined(pairs: Sequence[_Pair]) -> tuple[int, ...]:
-    """The passages that agree with those of the first pair."""
-    joined = {*pairs[0].indices}
-    for pair in pairs:
-        if joined & {*pair.indices}:
-            joined |= {*pair.indices}
-    return tuple(sorted(joined))
+def _sides(pairs: Sequence[_Pair]) -> tuple[Side, ...]:
+    """One side of passages that agree, else two, begun by the first pair.
 
-
-def _sides(pairs: Sequence[_Pair]) -> Agreement:
-    """Two sides, begun by the first pair; a passage joins the side that its first pair gives it."""
+    A passage joins the side that its first pair gives it.
+    """
+    agree = pairs[0].relation.kind == "agree"
     side: dict[int, int] = {}
     speaker: dict[int, str | None] = {}
     for pair in pairs:
         against = 1 if pair.relation.against is None else pair.relation.against
-        placed = {index: int(n == against) for n, index in enumerate(pair.indices)}
+        placed = {index: int(n == against and not agree) for n, index in enumerate(pair.indices)}
         joins = not side or side.keys() & placed.keys()
         if not joins or any(side.get(index, n) != n for index, n in placed.items()):
             continue
         side |= placed
         for index, statement in zip(pair.indices, pair.statements, strict=True):
             speaker[placed[index]] = speaker.get(placed[index]) or statement.sentence.speaker
-    sides = [tuple(sorted(index for index, n in side.items() if n == number)) for number in (0, 1)]
-    return Agreement(pairs[0].relation.kind, tuple(Side(sides[n], speaker.get(n)) for n in (0, 1)))
+    return tuple(
+        Side(tuple(sorted(i for i in side if side[i] == n)), None if agree else speaker.get(n))
+        for n in sorted({*side.values()})
+    )
