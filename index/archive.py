@@ -28,7 +28,7 @@ from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
 from index.store.types import Changes, HistoryEvent, Outcome, Size, Store
 
-DEFAULT_THRESHOLD = 0.12
+DEFAULT_THRESHOLD = 0.16
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
 _EXPORTED = "title text publisher author published url language guessed".split()
