@@ -28,7 +28,7 @@ def highlights(answer: Answer, text: str) -> list[Span]:
     decline only the words of the question are marked.
     """
     query = parse(answer.question)
-    spans = given(query, text) if answer.status == "answered" else []
+    spans = [*given(query, text)] if answer.status == "answered" else []
     if query.answer_type in {"person", "name", "place"}:
         spans = _whole_names(text, spans)
     if query.answer_type == "date" and answer.status == "answered":
@@ -47,7 +47,7 @@ def highlights(answer: Answer, text: str) -> list[Span]:
 
 def names(query: Query, text: str) -> list[str]:
     """The names in a text that the question asks for and does not have, in order."""
-    return [text[name.start : name.end] for name in _whole_names(text, given(query, text))]
+    return [text[name.start : name.end] for name in _whole_names(text, [*given(query, text)])]
 
 
 def _whole_names(text: str, spans: list[Span]) -> list[Span]:

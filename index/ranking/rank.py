@@ -19,7 +19,7 @@ import numpy as np
 
 from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
-from index.ranking.features import Column, article_bm25, scaled, table
+from index.ranking.features import Floats, article_bm25, scaled, table
 from index.ranking.query import Query
 from index.store.types import Rows, Snapshot
 
@@ -63,8 +63,8 @@ class Ranking:
 
     query: Query
     sentences: tuple[Sentence, ...]
-    scores: Column
-    features: Mapping[str, Column]
+    scores: Floats
+    features: Mapping[str, Floats]
     articles: Mapping[str, Article]
     confidence: float
     frequencies: Mapping[str, int] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Ranking:
         order = np.argsort(-scores, kind="stable")
         return [(articles[i], float(scores[i])) for i in order]
 
-    def contributions(self) -> dict[str, Column]:
+    def contributions(self) -> dict[str, Floats]:
         """What each feature adds to each score: (n,) by name; they sum up to the scores.
 
         `same_article` is what further sentences of an article lose.
@@ -118,7 +118,7 @@ class Candidates:
 
     query: Query
     rows: Rows
-    features: Mapping[str, Column]
+    features: Mapping[str, Floats]
     frequencies: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -177,14 +177,14 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
     )
 
 
-def _weighed(model: Mapping[str, float], features: Mapping[str, Column], n: int) -> Column:
+def _weighed(model: Mapping[str, float], features: Mapping[str, Floats], n: int) -> Floats:
     total = np.zeros(n, dtype=np.float32)
     for name, weight in model.items():
         total += weight * scaled(name, features[name])
     return total
 
 
-def _better_of_article(rows: Rows, total: Column) -> Column:
+def _better_of_article(rows: Rows, total: Floats) -> Floats:
     """How many sentences of its own article rank above each sentence: (n,)."""
     seen: Counter[str] = Counter()
     above = np.zeros_like(total)
@@ -196,7 +196,7 @@ def _better_of_article(rows: Rows, total: Column) -> Column:
 
 
 def confidence_features(
-    query: Query, features: Mapping[str, Column], best: float
+    query: Query, features: Mapping[str, Floats], best: float
 ) -> dict[str, float]:
     """Inputs of the model that judges whether the best sentences answer the question.
 
@@ -217,7 +217,7 @@ def confidence_features(
     }
 
 
-def _idf(counts: Iterable[int], total: int) -> Column:
+def _idf(counts: Iterable[int], total: int) -> Floats:
     """Inverse document frequency (Robertson, Spärck Jones 1976), never negative: (terms,)."""
     values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
     return np.array(values, dtype=np.float32)

@@ -12,7 +12,7 @@ from support.fakes import FakeEncoder
 
 from index.answering.attribution import annotate
 from index.domain import Article, FollowUp, Quote, Sentence
-from index.ranking.features import SCALED, Column, article_bm25, scaled, table
+from index.ranking.features import SCALED, Floats, article_bm25, scaled, table
 from index.ranking.features import given as given_spans
 from index.ranking.query import parse
 from index.store.types import Rows
@@ -57,7 +57,7 @@ def rows_of(*articles: Article) -> Rows:
 
 def measured(
     question: str, *articles: Article, after: FollowUp | None = None
-) -> tuple[list[str], dict[str, Column]]:
+) -> tuple[list[str], dict[str, Floats]]:
     """Texts of the candidates and their features, all terms being equally rare."""
     rows = rows_of(*articles)
     query = parse(question, {one.publisher for one in articles if one.publisher}, after=after)
@@ -179,7 +179,7 @@ def test_form_is_read_from_the_last_mark() -> None:
 )
 def test_what_is_given_is_cut_whole(question: str, text: str, cut: list[str]) -> None:
     """Spans of the kind asked for hold the whole amount, date or number."""
-    found = given_spans(parse(question), text)
+    found = [*given_spans(parse(question), text)]
     assert [text[one.start : one.end] for one in found] == cut
 
 
