@@ -26,7 +26,7 @@ from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
 from index.store.sqlite import CATALOGUE, EmbeddedStore
-from index.store.types import Changes, HistoryEvent, Outcome, Size, Store
+from index.store.types import Changes, HistoryEvent, Size, Store
 
 DEFAULT_THRESHOLD = 0.16
 MAX_K = 1_000
@@ -50,7 +50,7 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
     ) -> None:
-        """Wire the parts; `threshold` is the confidence below which it declines, 0..1."""
+        """`threshold` is the confidence below which it declines, 0..1."""
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
@@ -82,8 +82,7 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        store = EmbeddedStore(data / collection)
-        return cls(store, encoder, threshold=threshold)
+        return cls(EmbeddedStore(data / collection), encoder, threshold=threshold)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -111,8 +110,7 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            threshold = self._threshold
-            return asking.ask(snapshot, self._encoder, question, filters, previous, threshold)
+            return asking.ask(snapshot, self._encoder, question, filters, previous, self._threshold)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """A copy of an answer that quotes the next best passages (the next newest, for news)."""
@@ -134,7 +132,7 @@ class Archive:
             QuoteError: the text differs; nothing of the answer may be shown.
         """
         with self._store.snapshot() as snapshot:
-            for cited in [*answer.quotes, *([answer.closest] if answer.closest else [])]:
+            for cited in filter(None, [*answer.quotes, answer.closest]):
                 quote = cited.quote
                 quote.check(snapshot.article(quote.article_id, quote.revision))
 
@@ -197,8 +195,7 @@ class Archive:
         self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
     ) -> IngestResult:
         """Embed every sentence again, for a new encoder; an interrupted call can be resumed."""
-        started = time.monotonic()
-        embedded = 0
+        started, embedded = time.monotonic(), 0
 
         def report(done: int) -> None:
             nonlocal embedded
@@ -228,17 +225,20 @@ class Archive:
     def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> IngestResult:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
-        changed: list[tuple[Outcome, ArticleChange]] = []
-        failed: list[Failure] = []
+        absent = "There is no such article: look for its id in the list of articles."
+        outcomes = commit.outcomes.items()
+        failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]
         with self._store.snapshot() as snapshot:
-            for article_id, outcome in commit.outcomes.items():
-                if outcome == "absent":
-                    error = "There is no such article: look for its id in the list of articles."
-                    failed.append(Failure(article_id, error))
-                else:
-                    title = snapshot.article(article_id).title
-                    count = len(snapshot.sentences(article_id))
-                    changed.append((outcome, ArticleChange(article_id, title, count)))
+            changed = [
+                (
+                    outcome,
+                    ArticleChange(
+                        name, snapshot.article(name).title, len(snapshot.sentences(name))
+                    ),
+                )
+                for name, outcome in outcomes
+                if outcome != "absent"
+            ]
         return result_of(changed, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
@@ -264,9 +264,9 @@ class Archive:
         articles = self.articles()
         for article in articles:
             row = {"id": article.article_id} | {name: getattr(article, name) for name in _EXPORTED}
-            row["published"] = article.published.isoformat() if article.published else None
             filled = {name: value for name, value in row.items() if value}
-            stream.write(json.dumps(filled, ensure_ascii=False).encode() + b"\n")
+            line = json.dumps(filled, ensure_ascii=False, default=datetime.isoformat)
+            stream.write(line.encode() + b"\n")
         return len(articles)
 
     def erase(self) -> None:

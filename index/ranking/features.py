@@ -215,6 +215,7 @@ def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> b
     return 2 * len(mentioned) >= len(topic)
 
 
+@lru_cache(maxsize=4_096)  # one question meets few speakers
 def _same_name(a: str, b: str) -> bool:
     """Whether the words of one phrase are among those of the other."""
     left, right = set(terms(a)) - STOP_TERMS, set(terms(b)) - STOP_TERMS

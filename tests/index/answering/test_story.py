@@ -184,13 +184,6 @@ def test_since_when_it_holds(archive: Archive) -> None:
     assert "The first quote is the latest, from 13 March 2026" in line
 
 
-def test_what_was_said_before_does_not_stand_alone(archive: Archive) -> None:
-    """What a ministry "had said" is quoted with what it says now."""
-    text = archive.ask("When will the inquiry report?").quotes[0].quote.text
-    assert "had said on Friday that the inquiry would report within six months" in text
-    assert "no date had been set for the final one" in text
-
-
 @pytest.mark.parametrize(
     ("question", "first", "reports"),
     [
