@@ -97,13 +97,10 @@ class Archive:
         filters: Filters = Filters(),  # noqa: B008 - frozen
         previous: Answer | None = None,
     ) -> Answer:
-        """Answer a question from one generation.
+        """Answer a question from one generation, or a follow-up to the `previous` answer.
 
-        Args:
-            question: in a person's own words.
-            filters: which reports may answer.
-            previous: the answer that it follows up; the words of that question are carried over,
-                or if that declines, those of them that were quoted.
+        A follow-up takes over the words of the previous question, or if that declines, those of
+        them that were quoted.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
@@ -175,7 +172,7 @@ class Archive:
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        ingest = Ingest(
+        result = Ingest(
             store=self._store,
             encoder=self._encoder,
             actor=actor,
@@ -183,12 +180,10 @@ class Archive:
             dry_run=dry_run,
             total=sources.total(names) if on_progress else None,
             on_progress=on_progress,
-        )
-        items = chain(self.sources.read(names, stream), sources.uploaded(files))
-        result = ingest.run(items)
+        ).run(chain(self.sources.read(names, stream), sources.uploaded(files)))
         if not dry_run:
-            read = (source.uri for source in result.sources if source.error is None)
-            self.sources.remember(name for name in read if name != "-")
+            read = {source.uri for source in result.sources if source.error is None}
+            self.sources.remember(sorted(read - {"-"}))
         return replace(result, skipped=sources.skipped_files(names))
 
     def rebuild(
