@@ -115,7 +115,8 @@ def parse(
             f"The question has {len(folded):,} characters; "
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
-    mentions = {name: places for name in publishers if (places := _mentions(folded, name))}
+    lower = folded.lower()
+    mentions = {name: places for name in publishers if (places := _mentions(folded, lower, name))}
     sources = [text for places in mentions.values() for _, text in places]
     dates = _dates(as_written(folded), as_of or _ANY_DAY)
     sources += [folded[days.text_start : days.text_end] for days in dates]
@@ -227,23 +228,19 @@ _SOURCE = re.compile(
 )
 
 
-def _mentions(question: str, publisher: str) -> list[tuple[float, str]]:
+def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, str]]:
     """Where a question names a publisher, and how certainly, best first.
 
     1 for the full name, 0.8 without its section or ".com", 0.7 for its core.
     """
     head, bare, core = _names_of(publisher)
-    if core.lower() not in question.lower():  # spares thousands of patterns
+    if core.lower() not in lower:  # spares thousands of patterns
         return []
     if bare.startswith("The ") and len(core.split()) == 1 and not core.isupper():
         core = f"the {core}"  # "Age" alone names nobody
-    certainty = {
-        core: 0.7,
-        head: 0.8,
-        bare: 0.8,
-        publisher: 1.0,
-    }  # of equal names the surest counts
-    flags = re.IGNORECASE if question == question.lower() else re.NOFLAG
+    # of equal names the surest counts
+    certainty = {core: 0.7, head: 0.8, bare: 0.8, publisher: 1.0}
+    flags = re.IGNORECASE if question == lower else re.NOFLAG
     return [
         (certainty[name], match.group())
         for name in sorted(certainty, key=lambda name: -certainty[name])

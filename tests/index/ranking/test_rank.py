@@ -179,7 +179,12 @@ def test_the_sample_is_answered(sample: Archive, question: str, says: str) -> No
 
 @pytest.mark.encoder
 @pytest.mark.parametrize(
-    "question", ["Who is the prime minister of Arvenland?", "Which film won the most awards?"]
+    "question",
+    [
+        "Who is the prime minister of Arvenland?",
+        "Which film won the most awards?",
+        "Who won the election?",
+    ],
 )
 def test_what_the_sample_lacks_is_declined(sample: Archive, question: str) -> None:
     """Questions that no report is about are not answered, and the reason is told."""
