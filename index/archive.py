@@ -27,7 +27,7 @@ from index.reading.text import clean
 from index.schedule import Sources
 from index.store.protocol import Store
 from index.store.sqlite import CATALOGUE, SqliteStore
-from index.store.types import Changes, HistoryEvent, Outcome, Size
+from index.store.types import Changes, HistoryEvent, Size
 
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
@@ -51,7 +51,7 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
     ) -> None:
-        """Wire the parts; `threshold` is the confidence below which it declines, 0..1."""
+        """`threshold` is the confidence below which it declines, 0..1."""
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
@@ -83,8 +83,7 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        store = SqliteStore(data / collection)
-        return cls(store, encoder, threshold=threshold)
+        return cls(SqliteStore(data / collection), encoder, threshold=threshold)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -99,21 +98,17 @@ class Archive:
         filters: Filters = Filters(),  # noqa: B008 - frozen
         previous: Answer | None = None,
     ) -> Answer:
-        """Answer a question from one generation.
+        """Answer a question from one generation, or a follow-up to the `previous` answer.
 
-        Args:
-            question: in a person's own words.
-            filters: which reports may answer.
-            previous: the answer that it follows up; the words of that question are carried over,
-                or if that declines, those of them that were quoted.
+        A follow-up takes over the words of the previous question, or if that declines, those of
+        them that were quoted.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            threshold = self._threshold
-            return asking.ask(snapshot, self._encoder, question, filters, previous, threshold)
+            return asking.ask(snapshot, self._encoder, question, filters, previous, self._threshold)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """A copy of an answer that quotes the next best passages (the next newest, for news)."""
@@ -135,7 +130,7 @@ class Archive:
             QuoteError: the text differs; nothing of the answer may be shown.
         """
         with self._store.snapshot() as snapshot:
-            for cited in [*answer.quotes, *([answer.closest] if answer.closest else [])]:
+            for cited in filter(None, [*answer.quotes, answer.closest]):
                 quote = cited.quote
                 quote.check(snapshot.article(quote.article_id, quote.revision))
 
@@ -178,7 +173,7 @@ class Archive:
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        ingest = Ingest(
+        result = Ingest(
             store=self._store,
             encoder=self._encoder,
             actor=actor,
@@ -186,20 +181,17 @@ class Archive:
             dry_run=dry_run,
             total=sources.total(names) if on_progress else None,
             on_progress=on_progress,
-        )
-        items = chain(self.sources.read(names, stream), sources.uploaded(files))
-        result = ingest.run(items)
+        ).run(chain(self.sources.read(names, stream), sources.uploaded(files)))
         if not dry_run:
-            read = (source.uri for source in result.sources if source.error is None)
-            self.sources.remember(name for name in read if name != "-")
+            read = {source.uri for source in result.sources if source.error is None}
+            self.sources.remember(sorted(read - {"-"}))
         return replace(result, skipped=sources.skipped_files(names))
 
     def rebuild(
         self, *, actor: str = "operator", on_progress: ProgressCallback | None = None
     ) -> IngestResult:
         """Embed every sentence again, for a new encoder; an interrupted call can be resumed."""
-        started = time.monotonic()
-        embedded = 0
+        started, embedded = time.monotonic(), 0
 
         def report(done: int) -> None:
             nonlocal embedded
@@ -229,17 +221,20 @@ class Archive:
     def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> IngestResult:
         started = time.monotonic()
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
-        changed: list[tuple[Outcome, ArticleChange]] = []
-        failed: list[Failure] = []
+        absent = "There is no such article: look for its id in the list of articles."
+        outcomes = commit.outcomes.items()
+        failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]
         with self._store.snapshot() as snapshot:
-            for article_id, outcome in commit.outcomes.items():
-                if outcome == "absent":
-                    error = "There is no such article: look for its id in the list of articles."
-                    failed.append(Failure(article_id, error))
-                else:
-                    title = snapshot.article(article_id).title
-                    count = len(snapshot.sentences(article_id))
-                    changed.append((outcome, ArticleChange(article_id, title, count)))
+            changed = [
+                (
+                    outcome,
+                    ArticleChange(
+                        name, snapshot.article(name).title, len(snapshot.sentences(name))
+                    ),
+                )
+                for name, outcome in outcomes
+                if outcome != "absent"
+            ]
         return result_of(changed, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
@@ -265,9 +260,9 @@ class Archive:
         articles = self.articles()
         for article in articles:
             row = {"id": article.article_id} | {name: getattr(article, name) for name in _EXPORTED}
-            row["published"] = article.published.isoformat() if article.published else None
             filled = {name: value for name, value in row.items() if value}
-            stream.write(json.dumps(filled, ensure_ascii=False).encode() + b"\n")
+            line = json.dumps(filled, ensure_ascii=False, default=datetime.isoformat)
+            stream.write(line.encode() + b"\n")
         return len(articles)
 
     def erase(self) -> None:

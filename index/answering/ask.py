@@ -14,7 +14,7 @@ from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
 from index.store.protocol import Snapshot
 from index.store.writer import check_model
-from index.text.sentences import Span, split
+from index.text.sentences import split
 from index.text.terms import terms
 
 _CONTEXT = 2  # sentences on each side of a quote
@@ -29,40 +29,35 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
     threshold: float,
 ) -> Answer:
     """Answer a question, or a follow-up to a previous answer; see `Archive.ask`."""
+
+    def answered(question: str, after: FollowUp | None = None) -> Answer:
+        query, resolved_filters = _parsed(snapshot, question, filters, after)
+        context = Context(resolved_filters, snapshot.generation, encoder.model, threshold)
+        return _answered(snapshot, encoder, query, context)
+
     if previous is None:
-        return _answered(snapshot, encoder, (question, None), filters, threshold)
-    whole = resolved(question, previous)
-    answer = _answered(snapshot, encoder, whole, filters, threshold)
+        return answered(question)
+    answer = answered(*resolved(question, previous))
     if answer.status == "answered" or not previous.quotes:
         return answer
-    quoted = set(terms(" ".join(given.quote.text for given in previous.quotes)))
-    whole = resolved(question, previous, quoted)
-    again = _answered(snapshot, encoder, whole, filters, threshold)
+    quoted = set(terms(" ".join(cited.quote.text for cited in previous.quotes)))
+    again = answered(*resolved(question, previous, quoted))
     return again if again.status == "answered" else answer
 
 
-def _answered(
-    snapshot: Snapshot,
-    encoder: Encoder,
-    asked: tuple[str, FollowUp | None],
-    filters: Filters,
-    threshold: float,
-) -> Answer:
-    question, after = asked
-    query, filters = _parsed(snapshot, question, filters, after)
-    context = Context(filters, snapshot.generation, encoder.model, threshold)
+def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Context) -> Answer:
     if request := whats_new.parse(query, snapshot):
         return whats_new.answer(query, request, snapshot, context)
-    ranking = _ranked(snapshot, encoder, query, filters, DEPTH)
+    ranking = _ranked(snapshot, encoder, query, context.filters, DEPTH)
     ids = dict.fromkeys(s.article_id for s in ranking.sentences[:CANDIDATES])
     answer = compose(ranking, snapshot.rewrites(ids), context)
-    if answer.status == "answered" or not filters:
+    if answer.status == "answered" or not context.filters:
         return answer
     free = _ranked(snapshot, encoder, query, Filters(), DEPTH)
-    if free.confidence < threshold:
+    if free.confidence < context.threshold:
         return answer
     best = free.articles[free.sentences[0].article_id]
-    return replace(answer, reason=f"{answer.reason} {decline.excluded(filters, best)}")
+    return replace(answer, reason=f"{answer.reason} {decline.excluded(context.filters, best)}")
 
 
 def search(
@@ -119,20 +114,14 @@ def widened(answer: Answer) -> Answer:
     """A copy of an answer whose quotes have two more sentences on each side."""
     articles = {citation.number: citation.article for citation in answer.citations}
     quotes = []
-    for given in answer.quotes:
-        article = articles[given.citation]
-        span = _with_neighbours(split(article.text, article.language), given.quote)
-        quotes.append(CitedQuote(Quote.cut(article, span.start, span.end), given.citation))
+    for cited_quote in answer.quotes:
+        article, quote = articles[cited_quote.citation], cited_quote.quote
+        spans = split(article.text, article.language)
+        inside = [n for n, s in enumerate(spans) if s.start < quote.end and quote.start < s.end]
+        around = spans[max(0, min(inside) - _CONTEXT) : max(inside) + _CONTEXT + 1]
+        start, end = min(quote.start, around[0].start), max(quote.end, around[-1].end)
+        quotes.append(CitedQuote(Quote.cut(article, start, end), cited_quote.citation))
     return _with_quotes(answer, tuple(quotes), answer.citations)
-
-
-def _with_neighbours(spans: list[Span], quote: Quote) -> Span:
-    """The span of a quote, widened by the sentences around it."""
-    inside = [i for i, s in enumerate(spans) if s.start < quote.end and quote.start < s.end]
-    if not inside:
-        return Span(quote.start, quote.end)
-    first, last = max(0, inside[0] - _CONTEXT), min(len(spans) - 1, inside[-1] + _CONTEXT)
-    return Span(min(quote.start, spans[first].start), max(quote.end, spans[last].end))
 
 
 def _with_quotes(

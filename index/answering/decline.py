@@ -27,7 +27,9 @@ def reason(ranking: Ranking) -> str:
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
     unknown = [term for term in counted if ranking.frequencies.get(term) == 0]
-    if _seems_foreign(query, unknown):
+    english = query.known & STOP_TERMS - set(query.terms)
+    foreign = len(query.known) >= _FOREIGN and not english and 2 * len(unknown) > len(query.terms)
+    if foreign:
         return (
             f"No report mentions {_listed(query, unknown)}. The reports may be in another "
             "language: ask in theirs."
@@ -90,12 +92,6 @@ def _missing_in_closest(ranking: Ranking, counted: list[str]) -> str:
     if query.answer_type and not ranking.features["gives"][0]:
         return f"The closest passage {_KINDS[query.answer_type]}."
     return "The closest passage has the words of the question, but may not answer it."
-
-
-def _seems_foreign(query: Query, unknown: list[str]) -> bool:
-    """Whether it has several words, most in no report, and no common English word."""
-    english = query.known & STOP_TERMS - set(query.terms)
-    return len(query.known) >= _FOREIGN and not english and 2 * len(unknown) > len(query.terms)
 
 
 def _listed(query: Query, missing: list[str]) -> str:

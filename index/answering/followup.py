@@ -68,9 +68,12 @@ def _person(answer: Answer) -> str | None:
     query = parse(answer.question)
     if query.answer_type != "person":
         return answer.quotes[0].speaker if answer.quotes else None
-    counts: Counter[str] = Counter()
-    for cited in answer.quotes:
-        text = cited.quote.text
-        places = names(replace(query, answer_type="place"), text)
-        counts.update(name for name in dict.fromkeys(names(query, text)) if name not in places)
-    return next((name for name, _ in counts.most_common() if _FULL_NAME.fullmatch(name)), None)
+    place = replace(query, answer_type="place")
+    counts = Counter(
+        name
+        for text in (cited.quote.text for cited in answer.quotes)
+        for name in dict.fromkeys(names(query, text))
+        if name not in names(place, text)
+    )
+    full = (name for name, _ in counts.most_common() if _FULL_NAME.fullmatch(name))
+    return next(full, None)

@@ -17,6 +17,7 @@ _NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'-]*)*")
 _CALENDAR = frozenset(terms(" ".join([*calendar.day_name, *calendar.month_name])))
 _NUMERAL = re.compile(r"\d\d?")
 _AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
+_MARKUP = re.compile(r"[\\*_~|`\n\r\u2028\u2029]")
 _MOST_BOLD = 0.5  # of the quote, and
 _MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
 
@@ -28,45 +29,49 @@ def highlights(answer: Answer, text: str) -> list[Span]:
     decline only the words of the question are marked.
     """
     query = parse(answer.question)
-    spans = given(query, text) if answer.status == "answered" else []
-    if query.answer_type in {"person", "name", "place"}:
-        spans = _whole_names(text, spans)
-    if query.answer_type == "date" and answer.status == "answered":
-        spans += [Span(*time.span()) for time in _TIME.finditer(text)]
-    typed = _fitting(text, spans)
-    if typed:
-        return typed
+    if answer.status == "answered":
+        spans = [*given(query, text)]
+        if query.answer_type in {"person", "name", "place"}:
+            spans = _whole_names(text, spans)
+        if query.answer_type == "date":
+            spans += [Span(*time.span()) for time in _TIME.finditer(text)]
+        if typed := _fitting(text, _merged(text, spans)):
+            return typed
     wanted = set(content_terms(answer.question)) - STOP_WORDS
-    words = _WORD.finditer(text)
-    held = [Span(*word.span()) for word in words if wanted.intersection(terms(word.group()))]
+    held = [
+        Span(*word.span())
+        for word in _WORD.finditer(text)
+        if wanted.intersection(terms(word.group()))
+    ]
     whole = _merged(text, held)  # "Gate 3" is one span; a 3 alone counts something else
-    return _fitting(
-        text, [span for span in whole if not _NUMERAL.fullmatch(text, span.start, span.end)]
-    )
+    return _fitting(text, [s for s in whole if not _NUMERAL.fullmatch(text, s.start, s.end)])
 
 
 def names(query: Query, text: str) -> list[str]:
     """The names in a text that the question asks for and does not have, in order."""
-    return [text[name.start : name.end] for name in _whole_names(text, given(query, text))]
+    return [text[name.start : name.end] for name in _whole_names(text, [*given(query, text)])]
 
 
 def _whole_names(text: str, spans: list[Span]) -> list[Span]:
-    return [name for span in spans if (name := _name(text, span))]
+    """The whole names that begin in the spans, without days and months."""
+    found = ((span, _NAME.search(text, span.start)) for span in spans)
+    return [
+        Span(*name.span())
+        for span, name in found
+        if name and name.start() < span.end and not _CALENDAR.issuperset(terms(name.group()))
+    ]
 
 
 def _fitting(text: str, spans: list[Span]) -> list[Span]:
     """The spans that are safe to set in bold, or none if they are too many to stand out."""
-    safe = [span for span in _merged(text, spans) if _is_safe(text, span)]
+    safe = [
+        span
+        for span in spans
+        if not _MARKUP.search(text, span.start, span.end)
+        and all(_AROUND.match(sign) for sign in text[: span.start][-1:] + text[span.end :][:1])
+    ]
     covered = sum(span.end - span.start for span in safe)
     return safe if len(safe) <= _MOST_SPANS and covered <= _MOST_BOLD * len(text) else []
-
-
-def _name(text: str, span: Span) -> Span | None:
-    """The whole name that begins in a span; None for a day or month."""
-    name = _NAME.search(text, span.start)
-    if name is None or name.start() >= span.end or _CALENDAR.issuperset(terms(name.group())):
-        return None
-    return Span(*name.span())
 
 
 def _merged(text: str, spans: list[Span]) -> list[Span]:
@@ -85,11 +90,3 @@ def _merged(text: str, spans: list[Span]) -> list[Span]:
         elif start < end:
             merged.append(Span(start, end))
     return merged
-
-
-def _is_safe(text: str, span: Span) -> bool:
-    before, after = text[max(0, span.start - 1) : span.start], text[span.end : span.end + 1]
-    inside = text[span.start : span.end]
-    return all(not sign or _AROUND.match(sign) for sign in (before, after)) and not re.search(
-        r"[\\*_~|`\n\r\u2028\u2029]", inside
-    )

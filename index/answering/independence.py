@@ -54,11 +54,9 @@ def _cites(article: Article, source: Article) -> bool:
     if not bare or bare not in article.text:
         return False
     name = re.escape(bare)
-    return bool(
-        re.search(
-            rf"\b(?:[Aa]ccording to|[Tt]old|by|[Cc]iting|[Qq]uoting) (?:[Tt]he )?{name}\b"
-            rf"|\b{name},? (?:(?:has|had|first) )*(?:reports?|reported|said|wrote|revealed)\b"
-            rf"|\({name}\)",
-            article.text[:_LONGEST],
-        )
+    pattern = (
+        rf"\b(?:[Aa]ccording to|[Tt]old|by|[Cc]iting|[Qq]uoting) (?:[Tt]he )?{name}\b"
+        rf"|\b{name},? (?:(?:has|had|first) )*(?:reports?|reported|said|wrote|revealed)\b"
+        rf"|\({name}\)"
     )
+    return bool(re.search(pattern, article.text[:_LONGEST]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
@@ -24,10 +23,6 @@ _SPREAD = 0.35  # of the lead of the best score over the mean: a quote may lie t
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
-# "The ministry had said that ...": what it says now stands in the next sentence.
-_SUPERSEDED = re.compile(
-    r"\bhad (?:\w+ )?(?:said|announced|promised|planned|estimated|reported)\b", re.IGNORECASE
-)
 
 
 @dataclass(slots=True)
@@ -81,7 +76,6 @@ def passages(
     groups = _in_time(ranking.query.order, _grouped(ranking, statements, rewrites, most))
     if ranking.query.answer_type not in _FIGURES:
         _set_beside(ranking, groups, statements, most)
-    _continue(groups, ranking)
     return [group.passage() for group in groups]
 
 
@@ -132,9 +126,9 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     one, other = a.sentence.text, b.sentence.text
-    if is_negative(one) != is_negative(other) or bool(REBUTS.search(one)) != bool(
-        REBUTS.search(other)
-    ):
+    if is_negative(one) != is_negative(other):
+        return False
+    if bool(REBUTS.search(one)) != bool(REBUTS.search(other)):
         return False
     left, right = set(content_terms(one)), set(content_terms(other))
     common = len(left & right) > _NEAR_COPY * len(left | right)
@@ -147,11 +141,11 @@ def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]
 
 
 def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
-    """The groups by the date of their articles, if the question asks for an order."""
+    """The groups by the date of their articles, undated ones last, if the question asks for it."""
     if order is None:
         return groups
     newest = order == "newest"
-    unknown = datetime.min.replace(tzinfo=UTC) if newest else datetime.max.replace(tzinfo=UTC)
+    unknown = datetime(1 if newest else 9999, 1, 1, tzinfo=UTC)
     return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
 
 
@@ -163,23 +157,23 @@ def _set_beside(
     quoted = [statement for group in groups for statement in group.statements]
     if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
         return
-    for number, statement in enumerate(statements):
-        if statement in quoted or (
-            number >= CANDIDATES and not is_negative(statement.sentence.text)
-        ):
+    for rank, statement in enumerate(statements):
+        far = rank >= CANDIDATES and not is_negative(statement.sentence.text)
+        if far or statement in quoted:
             continue
         for place, group in enumerate(groups):
-            same = (group.best, *group.also.values())
-            against = next((one for one in same if _disagree(question, one, statement)), None)
+            alike = (group.best, *group.also.values())
+            against = next((s for s in alike if _disagree(question, s, statement)), None)
             if against is None:
                 continue
             group.quote(against)
-            own = next((other for other in groups if statement in other.also.values()), None)
-            if own is not None:
-                own.quote(statement)
-            else:
-                score = float(ranking.scores[number])
-                _insert(groups, place + 1, _Group([statement], score), most)
+            holder = next((other for other in groups if statement in other.also.values()), None)
+            if holder is not None:
+                holder.quote(statement)
+                return
+            groups.insert(place + 1, _Group([statement], float(ranking.scores[rank])))
+            if len(groups) > most:  # the last of the others gives way
+                groups.pop(-1 if place + 1 < most else place - 1)
             return
 
 
@@ -189,22 +183,3 @@ def _disagree(question: str, a: Statement, b: Statement) -> bool:
         return False
     relation = relate(question, a, b)
     return relation is not None and relation.kind == "disagree"
-
-
-def _insert(groups: list[_Group], place: int, group: _Group, most: int) -> None:
-    """Insert a group; if there are too many then, drop the last of the others."""
-    groups.insert(place, group)
-    if len(groups) > most:
-        groups.pop(max(n for n in range(len(groups)) if n not in {place - 1, place}))
-
-
-def _continue(groups: list[_Group], ranking: Ranking) -> None:
-    """Add the sentence after "had said ...", which mostly tells what is said now."""
-    for group in groups:
-        best = group.best.sentence
-        if len(group.statements) > 1 or not _SUPERSEDED.search(best.text):
-            continue
-        place = best.article_id, best.position + 1
-        following = (s for s in ranking.sentences if (s.article_id, s.position) == place)
-        statements = (Statement(group.best.article, sentence) for sentence in following)
-        group.statements += [s for s in statements if all(s not in g.statements for g in groups)]

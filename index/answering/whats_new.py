@@ -6,7 +6,7 @@ Nothing is ranked by meaning here: the sentences of the newest reports come firs
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
 from index.answering.select import MAX_QUOTES
-from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
+from index.domain import Answer, ChangeKind, Filters, News, Passage
 from index.ranking.query import Query
 from index.store.protocol import Snapshot
 from index.text.dates import as_written, date_ranges
@@ -72,11 +72,11 @@ def parse(query: Query, snapshot: Snapshot) -> Request | None:
 
 def answer(query: Query, request: Request, snapshot: Snapshot, context: Context) -> Answer:
     """Quote the newest of what is new or changed, or decline and say since when nothing is."""
-    fresh = [*_fresh(request, snapshot, context.filters)]
-    rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
-    chosen = _once(fresh, rewrites, MAX_QUOTES)
-    changes = {passage.article.article_id: change for passage, change in fresh}
+    fresh = _fresh(request, snapshot, context.filters)
     articles = {passage.article.article_id: passage.article for passage, _ in fresh}
+    changes = {passage.article.article_id: change for passage, change in fresh}
+    rewrites = snapshot.rewrites(articles)
+    chosen = _once(fresh, rewrites, MAX_QUOTES)
     sources = citations(chosen, articles, rewrites)
     relation, _ = agreement(query.question, chosen)
     return context.answer(
@@ -97,7 +97,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
 
 def passages(request: Request, snapshot: Snapshot, filters: Filters, most: int) -> list[Passage]:
     """What is new or changed, newest first, without what rewrites repeat."""
-    fresh = [*_fresh(request, snapshot, filters)]
+    fresh = _fresh(request, snapshot, filters)
     rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
     return _once(fresh, rewrites, most)
 
@@ -121,27 +121,28 @@ def _once(
 
 def _fresh(
     request: Request, snapshot: Snapshot, filters: Filters
-) -> Iterator[tuple[Passage, ChangeKind]]:
-    """Yield the best new sentence of each article with news on the topic, newest article first."""
+) -> list[tuple[Passage, ChangeKind]]:
+    """The best new sentence of each article with news on the topic, newest article first.
+
+    Best is the one with most words of the topic, else the first, which mostly has the news.
+    """
     start = datetime.combine(request.since, time.min, UTC)
     start = max(start, filters.since) if filters.since else start
     topic = set(content_terms(request.topic)) if request.topic else set()
+    fresh: list[tuple[Passage, ChangeKind]] = []
     for recent in snapshot.fresh(start, filters, _MOST_REPORTS):
         article, before = recent.article, recent.before.text if recent.before else ""
         mentioned = topic.intersection(terms(f"{article.title}\n{article.text}")) if topic else ()
         if 3 * len(mentioned) < 2 * len(topic):  # two thirds; both of two words
             continue
-        new = [s for s in snapshot.sentences(article.article_id) if s.text not in before]
-        if new:
-            best = _best(new, topic)
-            yield Passage(article, (best,), best, 0.0), "changed" if recent.before else "new"
-
-
-def _best(sentences: Sequence[Sentence], topic: set[str]) -> Sentence:
-    """The sentence with most words of the topic, else the first, which mostly has the news."""
-    held = {sentence: terms(sentence.text) for sentence in sentences}
-    full = [s for s in sentences if len(held[s]) >= _LEAST_TERMS] or sentences
-    return max(full, key=lambda sentence: len(topic.intersection(held[sentence])))
+        sentences = snapshot.sentences(article.article_id)
+        held = {s: terms(s.text) for s in sentences if s.text not in before}
+        full = [s for s in held if len(held[s]) >= _LEAST_TERMS] or [*held]
+        if full:
+            best = max(full, key=lambda s: len(topic.intersection(held[s])))
+            change: ChangeKind = "changed" if recent.before else "new"
+            fresh.append((Passage(article, (best,), best, 0.0), change))
+    return fresh
 
 
 def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters) -> str:

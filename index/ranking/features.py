@@ -11,9 +11,10 @@ were chosen on the sample reports and tests/data/follow_ups.jsonl.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,21 +24,21 @@ from index.encoder import Vectors
 from index.ranking.query import ACT_WORDS, AnswerType, Query
 from index.store.types import Rows
 from index.text.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
-from index.text.quantities import COUNTING, figures
+from index.text.quantities import COUNTING, figures, units
 from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
-Column = npt.NDArray[np.float32]
-Grid = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.floating[Any]]
 
 SCALED = frozenset({"cover", "clause_bm25", "clause_dense", "article_dense", "length"})
 JUDGING = frozenset({"dense", "names", "near"})
 """Measured only to judge the answer: the cosine of sentence and question, and the share (by idf) of
 the question's names, and of all its terms, in the sentence, its neighbours and its title."""
 _K1, _B = 1.2, 0.75
+_PROMISING = 150  # of some 340 candidates are read for `gives`; figures are as if all were
 
 
-def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> dict[str, Column]:
+def table(query: Query, rows: Rows, vectors: Vectors, idf: Floats) -> dict[str, Floats]:
     """Measure candidates: raw values (n,) by feature, and by each of `JUDGING`.
 
     Args:
@@ -46,44 +47,54 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Column) -> dict[str, 
         vectors: float32 (1 + c, d), of the question and its clauses.
         idf: float32 (m,), inverse document frequency of the terms.
     """
-    own, articles = _ownership(rows)
+    owners, articles = _owners(rows)
     counts, sizes = _term_counts(query, rows.terms)
     title_counts, title_sizes = _term_counts(query, [_title_terms(a.title) for a in articles])
     positions = np.array([sentence.position for sentence in rows.sentences])
-    follows = (own[1:] == own[:-1]) & (positions[1:] == positions[:-1] + 1)
-    window = _with_neighbours(counts, follows) + title_counts[own]
-    window_sizes = _with_neighbours(sizes, follows) + title_sizes[own]
-    weights = _without_sources(query, idf)
+    follows = (owners[1:] == owners[:-1]) & (positions[1:] == positions[:-1] + 1)
+    window = _with_neighbours(counts, follows) + title_counts[owners]
+    window_sizes = _with_neighbours(sizes, follows) + title_sizes[owners]
+    topical = np.array([term not in query.source_terms for term in query.terms])
+    weights = idf * topical if topical.any() else idf
+    clauses = [terms(query.question[span.start : span.end]) for span in query.clauses]
+    by_clause = np.minimum(_term_counts(query, clauses)[0], 1).T * weights[:, None]
     dense = rows.vectors @ vectors[0]
     names = np.array([term in query.names for term in query.terms])
-    texts = [sentence.text for sentence in rows.sentences]
-    endings = [text.rstrip("\"'”’) ")[-1:] for text in texts]
+    endings = [sentence.text.rstrip("\"'”’) ")[-1:] for sentence in rows.sentences]
     columns = {
         "dense": dense,
         "names": _share(window, idf * names),
         "near": _share(window, weights),
         "cover": _share(counts, weights),
-        "clause_bm25": (_saturated(window, window_sizes) @ _by_clause(query, weights)).max(1),
-        "clause_dense": _scaled(rows.vectors @ vectors[1:].T).max(1),
-        "article_dense": _shrunken_mean(dense, own),
+        "clause_bm25": (_saturated(window, window_sizes) @ by_clause).max(1),
+        "clause_dense": _z_scores(rows.vectors @ vectors[1:].T).max(1),
+        # the mean over an article's candidates, shrunk to the overall mean (prior weight 1)
+        "article_dense": ((np.bincount(owners, dense) + dense.mean()) / (np.bincount(owners) + 1))[
+            owners
+        ],
         **source_features(query, rows),
-        "gives": _each(texts, lambda text: next(_given(query, text), None) is not None),
         "first": 1 / (1 + positions),
         "length": np.log1p(sizes),
-        "asks": _each(endings, lambda ending: ending == "?"),
-        "unfinished": _each(endings, lambda ending: ending not in _FULL_STOPS),
+        "asks": _column(ending == "?" for ending in endings),
+        "unfinished": _column(ending not in (*".!?",) for ending in endings),
         **_form_features(query, rows),
     }
-    return {name: np.asarray(column, dtype=np.float32) for name, column in columns.items()}
+    rough = 3 * (columns["publisher"] + columns["day"])  # about what the weights give them
+    rough = rough + sum(scaled(name, columns[name]) for name in SCALED - {"length"})
+    gives = np.zeros(len(rows.sentences))
+    for row in np.argsort(-rough, kind="stable")[:_PROMISING]:
+        gives[row] = next(given(query, rows.sentences[row].text), None) is not None
+    columns["gives"] = gives
+    return {name: column.astype(np.float32) for name, column in columns.items()}
 
 
-def source_features(query: Query, rows: Rows) -> dict[str, Column]:
+def source_features(query: Query, rows: Rows) -> dict[str, Floats]:
     """Whether the question names the publisher of a sentence's article, and its day: each (n,)."""
-    own, articles = _ownership(rows)
+    owners, articles = _owners(rows)
     days = query.dates(_newest(articles))
     publisher = [query.publishers.get(article.publisher or "", 0.0) for article in articles]
     day = [max((_nearness(day, article) for day in days), default=0.0) for article in articles]
-    return {"publisher": _column(publisher)[own], "day": _column(day)[own]}
+    return {"publisher": _column(publisher)[owners], "day": _column(day)[owners]}
 
 
 def _nearness(day: DateRange, article: Article) -> float:
@@ -96,22 +107,21 @@ def _nearness(day: DateRange, article: Article) -> float:
     return {0: 1.0, 1: 0.5}.get(abs((day.start - published).days), 0.0)
 
 
-def _newest(articles: Sequence[Article]) -> date | None:
+def _newest(articles: Iterable[Article]) -> date | None:
     return max((a.published.date() for a in articles if a.published), default=None)
 
 
-def scaled(name: str, column: Column) -> Column:
+def scaled(name: str, column: Floats) -> Floats:
     """The column as it is weighed."""
-    return _scaled(column) if name in SCALED else column
+    return _z_scores(column) if name in SCALED else column
 
 
-def article_bm25(query: Query, articles: Sequence[Article]) -> Column:
+def article_bm25(query: Query, articles: Sequence[Article]) -> Floats:
     """BM25 of whole articles with their titles, z-scored among these articles: (articles,)."""
-    texts = [terms(f"{article.title} {article.text}") for article in articles]
-    counts, sizes = _term_counts(query, texts)
+    counts, sizes = _term_counts(query, [terms(f"{a.title} {a.text}") for a in articles])
     frequency = (counts > 0).sum(0)
-    idf = np.log(1 + (len(texts) - frequency + 0.5) / (frequency + 0.5))
-    return _scaled(_saturated(counts, sizes) @ idf)
+    idf = np.log(1 + (len(articles) - frequency + 0.5) / (frequency + 0.5))
+    return _z_scores(_saturated(counts, sizes) @ idf)
 
 
 @lru_cache(maxsize=10_000)
@@ -119,63 +129,44 @@ def _title_terms(title: str) -> list[str]:
     return terms(title)
 
 
-# Arithmetic
+def _column(values: Iterable[float]) -> Floats:
+    return np.fromiter(values, dtype=np.float32)
 
 
-def _scaled(values: Grid) -> Grid:
+def _z_scores(values: Floats) -> Floats:
     """z-scores over the first axis; zeros where all values are equal."""
-    return np.asarray((values - values.mean(0)) / (values.std(0) + 1e-6), dtype=np.float32)
+    return np.asarray((values - values.mean(0)) / (values.std(0) + 1e-6))
 
 
-def _ownership(rows: Rows) -> tuple[npt.NDArray[np.int64], list[Article]]:
+def _owners(rows: Rows) -> tuple[npt.NDArray[np.int64], list[Article]]:
     """For each row the index of its article (n,), and the articles."""
     order = {article_id: i for i, article_id in enumerate(rows.articles)}
-    own = np.array([order[sentence.article_id] for sentence in rows.sentences], dtype=np.int64)
-    return own, list(rows.articles.values())
+    owners = np.array([order[sentence.article_id] for sentence in rows.sentences], dtype=np.int64)
+    return owners, list(rows.articles.values())
 
 
-def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Grid, Column]:
+def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
     """How often each query term stands in each text (n, m), and how many terms it has (n,)."""
     column = {term: i for i, term in enumerate(query.terms)}
     counts = np.zeros((len(texts), len(column)), dtype=np.float32)
     for row, text in enumerate(texts):
         for term in column.keys() & text:
             counts[row, column[term]] = text.count(term)
-    return counts, np.array([len(text) for text in texts], dtype=np.float32)
+    return counts, _column(map(len, texts))
 
 
-def _saturated(counts: Grid, sizes: Column) -> Grid:
+def _saturated(counts: Floats, sizes: Floats) -> Floats:
     """BM25 term weights before idf (Robertson, Zaragoza 2009); lengths relative to these texts."""
     norm = _K1 * (1 - _B + _B * sizes / max(float(sizes.mean()), 1.0))
-    return np.asarray(counts * (_K1 + 1) / (counts + norm[:, None]), dtype=np.float32)
+    return counts * (_K1 + 1) / (counts + norm[:, None])
 
 
-def _share(counts: Grid, weights: Column) -> Column:
+def _share(counts: Floats, weights: Floats) -> Floats:
     """The share of all weight that the terms present carry: (n,)."""
-    total = max(float(weights.sum()), 1e-6)
-    return np.asarray(np.minimum(counts, 1) @ weights / total, dtype=np.float32)
+    return np.minimum(counts, 1) @ weights / max(float(weights.sum()), 1e-6)
 
 
-def _without_sources(query: Query, idf: Column) -> Column:
-    """Weights of the terms (m,), 0 for those that only name a publisher or a date."""
-    keep = np.array([term not in query.source_terms for term in query.terms], dtype=np.float32)
-    return np.asarray(idf * keep if keep.any() else idf, dtype=np.float32)
-
-
-def _by_clause(query: Query, weights: Column) -> Grid:
-    """Weights of the terms in each clause: (m, c)."""
-    parts = [terms(query.question[span.start : span.end]) for span in query.clauses]
-    counts, _ = _term_counts(query, parts)
-    return np.asarray(np.minimum(counts, 1).T * weights[:, None], dtype=np.float32)
-
-
-def _shrunken_mean(dense: Column, own: npt.NDArray[np.int64]) -> Column:
-    """Mean over an article's candidates, shrunk to the overall mean (prior weight 1): (n,)."""
-    means = (np.bincount(own, dense) + dense.mean()) / (np.bincount(own) + 1)
-    return np.asarray(means[own], dtype=np.float32)
-
-
-def _with_neighbours(values: Grid, follows: npt.NDArray[np.bool_]) -> Grid:
+def _with_neighbours(values: Floats, follows: npt.NDArray[np.bool_]) -> Floats:
     """Each row plus its neighbours; `follows` (n - 1,) says whether row i + 1 continues row i."""
     total = values.copy()
     total[1:][follows] += values[:-1][follows]
@@ -186,19 +177,15 @@ def _with_neighbours(values: Grid, follows: npt.NDArray[np.bool_]) -> Grid:
 # The form of a question: a time, a speaker, an act, a follow-up
 
 _NEGATIVE = re.compile(r"\b(?:no|not|never|false|fake|hoax)\b|n['’]t\b", re.IGNORECASE)
-_VIEW = re.compile(r"\b(?:what|how) about\b|\bwhat\b.*\bsa(?:y|id)\b", re.IGNORECASE)
 _BARE = 3  # words: "And why?" has nothing new to look for, so what was quoted may answer it
-_VIEWED = 0.3  # of a speaker that is named, for "What about the ministry?"
 
 
-def _form_features(query: Query, rows: Rows) -> dict[str, Column]:
+def _form_features(query: Query, rows: Rows) -> dict[str, Floats]:
     """Features of the form of the question, zero for most questions: each (n,)."""
-    columns = {
-        name: np.zeros(len(rows.sentences), dtype=np.float32)
-        for name in ("time", "speaker", "act", "new_words", "repeats")
-    }
-    pairs = [(one, rows.articles[one.article_id]) for one in rows.sentences]
-    days = query.days(_newest([*rows.articles.values()]))
+    names = ("time", "speaker", "act", "new_words", "repeats")
+    columns: dict[str, Floats] = dict.fromkeys(names, np.zeros(len(rows.sentences)))
+    pairs = [(sentence, rows.articles[sentence.article_id]) for sentence in rows.sentences]
+    days = query.days(_newest(rows.articles.values()))
     if days and len(query.clauses) == 1:  # the dates in longer questions mostly name reports
         columns["time"] = _column(_speaks_of(days, *pair) for pair in pairs)
     if query.speaker:
@@ -206,9 +193,7 @@ def _form_features(query: Query, rows: Rows) -> dict[str, Column]:
     if query.acts:
         columns["act"] = _column(_is_act(query, sentence) for sentence in rows.sentences)
     if query.after:
-        values = [_novelty(query.after, sentence) for sentence in rows.sentences]
-        views, columns["new_words"], columns["repeats"] = map(_column, zip(*values, strict=True))
-        columns["speaker"] = np.maximum(columns["speaker"], views)
+        columns |= _novelty(query.after, rows)
     return columns
 
 
@@ -222,7 +207,7 @@ def _speaks_of(days: Sequence[DateRange], sentence: Sentence, article: Article) 
 
 def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> bool:
     """Whether "What did X say about Y?" asks for this sentence: said by X, half of Y mentioned."""
-    if query.speaker is None or not _same_name(query.speaker.speaker, sentence.speaker):
+    if query.speaker is None or not _same_name(query.speaker.speaker, sentence.speaker or ""):
         return False
     if query.speaker.verb.lower().startswith("den") and sentence.act != "denial":
         return False
@@ -231,11 +216,11 @@ def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> b
     return 2 * len(mentioned) >= len(topic)
 
 
-@lru_cache(maxsize=4_096)
-def _same_name(one: str, other: str | None) -> bool:
+@lru_cache(maxsize=4_096)  # one question meets few speakers
+def _same_name(a: str, b: str) -> bool:
     """Whether the words of one phrase are among those of the other."""
-    a, b = (set(terms(phrase or "")) - STOP_TERMS for phrase in (one, other))
-    return bool(a and b) and (a <= b or b <= a)
+    left, right = set(terms(a)) - STOP_TERMS, set(terms(b)) - STOP_TERMS
+    return bool(left and right) and (left <= right or right <= left)
 
 
 def _is_act(query: Query, sentence: Sentence) -> bool:
@@ -244,41 +229,42 @@ def _is_act(query: Query, sentence: Sentence) -> bool:
     return ("denial" if negated else sentence.act) in query.acts
 
 
-def _novelty(after: FollowUp, sentence: Sentence) -> tuple[float, float, float]:
-    """Values of `speaker`, `new_words` and `repeats` for a sentence.
+def _novelty(after: FollowUp, rows: Rows) -> dict[str, Floats]:
+    """The share of a follow-up's new words in each sentence, and whether it was quoted before.
 
-    A sentence that was quoted before is repeated, but only by half if it has half of the new words,
-    and not at all if the follow-up is all about what was quoted ("Why?").
+    A sentence with half of the new words is repeated only by half, and none is if the follow-up is
+    all about what was quoted ("Why?").
     """
     wording = after.new_words
     for pattern in ACT_WORDS.values():
         wording = pattern.sub(" ", wording)  # a denial need not have the word "deny"
     new = set(content_terms(wording)) - STOP_TERMS
-    share = len(new.intersection(terms(sentence.text))) / max(1, len(new))
-    asks_view = bool(_VIEW.search(wording))
-    view = _VIEWED * (asks_view and not new.isdisjoint(terms(sentence.speaker or "")))
-    if not any(
-        quote.article_id == sentence.article_id
-        and quote.start < sentence.end
-        and sentence.start < quote.end
-        for quote in after.quoted
-    ):
-        return view, share, 0.0
+    share = _column(len(new.intersection(held)) / max(1, len(new)) for held in rows.terms)
+    quoted = _column(
+        any(
+            quote.article_id == sentence.article_id
+            and quote.start < sentence.end
+            and sentence.start < quote.end
+            for quote in after.quoted
+        )
+        for sentence in rows.sentences
+    )
     if not new and 0 < len(after.new_words.split()) <= _BARE:
-        return view, 0.0, 0.0
-    return (view, share, 0.5) if 2 * share >= 1 and not asks_view else (view, 0.0, 1.0)
+        quoted *= 0
+    novel = np.where((quoted > 0) & (share < 0.5), 0, share)  # noqa: PLR2004
+    return {"new_words": novel, "repeats": quoted * np.where(novel > 0, 0.5, 1)}
 
 
 # The kind of thing that a question asks for
 
-_MONTHS_AND_DAYS = "|".join([*MONTHS, *WEEKDAYS])
 _NAME = re.compile(r"\b[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)+|(?<!^)(?<![.!?\"“] )\b[A-Z][\w’'-]+")
 _GIVEN: dict[AnswerType, re.Pattern[str]] = {
     "person": _NAME,
     "name": _NAME,
     "date": re.compile(
-        rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{_MONTHS_AND_DAYS}|century|yesterday|midnight|noon)\b"
-        r"|\b\d{1,2}(?:[.:]\d\d)? ?(?:[ap]m\b|[ap]\.m\.)|\b\d{1,2}:\d\d\b|\b(?<=at )\d{1,2}\.\d\d\b"
+        rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{'|'.join([*MONTHS, *WEEKDAYS])}|century|yesterday|midnight"
+        r"|noon)\b|\b\d{1,2}(?:[.:]\d\d)? ?(?:[ap]m\b|[ap]\.m\.)|\b\d{1,2}:\d\d\b"
+        r"|\b(?<=at )\d{1,2}\.\d\d\b"
     ),
     "amount": re.compile(
         r"[$£€]\s?\d[\d.,]*(?: ?(?:thousand|million|billion|trillion|[kmb]n?\b))?"
@@ -296,25 +282,14 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
         r"\b(?:in|at|from|near|to|of|outside|across) (?:the )?(?:[a-z]+ )?[A-Z]\w+"
     ),
 }
-_FULL_STOPS = frozenset(".!?")
 
 
-def _column(values: Iterable[float]) -> Column:
-    return np.fromiter(values, dtype=np.float32)
-
-
-def _each(texts: Sequence[str], holds: Callable[[str], bool]) -> Column:
-    return _column(map(holds, texts))
-
-
-def given(query: Query, text: str) -> list[Span]:
+def given(query: Query, text: str) -> Iterator[Span]:
     """Where a text holds something of the kind asked for that the question does not name."""
-    return [*_given(query, text)]
-
-
-def _given(query: Query, text: str) -> Iterator[Span]:
     if query.answer_type == "number" and query.counted:  # the displaced are no answer on the dead
-        yield from (Span(one.start, one.end) for one in figures(text) if one.unit in query.counted)
+        if query.counted & units(text):
+            counted = (figure for figure in figures(text) if figure.unit in query.counted)
+            yield from (Span(figure.start, figure.end) for figure in counted)
     elif query.answer_type:
         for match in _GIVEN[query.answer_type].finditer(text):
             if not query.known.issuperset(terms(match.group())):

@@ -116,12 +116,14 @@ def parse(
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
     lower = folded.lower()
-    mentions = {name: found for name in publishers if (found := _mentions(folded, lower, name))}
-    sources = [text for found in mentions.values() for _, text in found]
+    mentions = {name: places for name in publishers if (places := _mentions(folded, lower, name))}
+    sources = [text for places in mentions.values() for _, text in places]
     dates = _dates(as_written(folded), as_of or _ANY_DAY)
-    sources += [folded[one.text_start : one.text_end] for one in dates]
+    sources += [folded[days.text_start : days.text_end] for days in dates]
     new_words = after.new_words if after else folded
     speaker = _SPEAKER.search(folded)
+    orders = [order for order, pattern in _ORDERS.items() if pattern.search(folded)]
+    kinds = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(folded))]
     return Query(
         question=folded,
         terms=tuple(content_terms(folded)),
@@ -129,13 +131,13 @@ def parse(
         source_terms=frozenset(term for text in sources for term in terms(text)),
         names=frozenset(terms(" ".join(_CAPITALISED.findall(folded)))) - STOP_TERMS,
         clauses=_clauses(folded),
-        publishers={name: found[0][0] for name, found in mentions.items()},
+        publishers={name: places[0][0] for name, places in mentions.items()},
         as_of=as_of,
-        answer_type=answer_type(folded),
+        answer_type=min(kinds)[1] if kinds else None,  # the first that its words name
         counted=units(folded),
         speaker=SpeakerQuestion(*speaker.group("who", "verb", "about")) if speaker else None,
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
-        order=_order(folded),
+        order=orders[0] if len(orders) == 1 else None,
         names_a_source=bool(_SOURCE.search(folded)),
         after=after,
     )
@@ -174,23 +176,19 @@ _TYPES = {
 }
 
 
-def answer_type(question: str) -> AnswerType | None:
-    """The first kind of answer that the question's words name."""
-    named = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(question))]
-    return min(named)[1] if named else None
-
-
 # Time, speakers and acts
 
-_NEWEST = re.compile(
-    r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
-    re.IGNORECASE,
-)
-_OLDEST = re.compile(
-    r"\b(?:at first|first (?:reports?|reported|said|told|announced|known)|initial(?:ly)?"
-    r"|original(?:ly)?|earliest|oldest)\b",
-    re.IGNORECASE,
-)
+_ORDERS: Mapping[Order, re.Pattern[str]] = {
+    "newest": re.compile(
+        r"\b(?:latest|newest|most recent|current(?:ly)?|now|so far|at the moment|these days)\b",
+        re.IGNORECASE,
+    ),
+    "oldest": re.compile(
+        r"\b(?:at first|first (?:reports?|reported|said|told|announced|known)|initial(?:ly)?"
+        r"|original(?:ly)?|earliest|oldest)\b",
+        re.IGNORECASE,
+    ),
+}
 # "What did the mayor say about the siren?", "What has the ministry denied?"
 _SPEAKER = re.compile(
     r"\bwhat (?:did|do|does|has|have|had|else did) (?P<who>[^?]+?) (?P<verb>say|said|den(?:y|ied)"
@@ -220,13 +218,6 @@ def _dates(question: str, base: date | None) -> list[DateRange]:
     ]
 
 
-def _order(question: str) -> Order | None:
-    newest, oldest = _NEWEST.search(question), _OLDEST.search(question)
-    if bool(newest) == bool(oldest):
-        return None
-    return "newest" if newest else "oldest"
-
-
 # Publishers
 
 _SOURCE = re.compile(
@@ -240,27 +231,22 @@ _SOURCE = re.compile(
 def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, str]]:
     """Where a question names a publisher, and how certainly, best first.
 
-    1 for the full name, 0.8 without its section, 0.7 for its core.
+    1 for the full name, 0.8 without its section or ".com", 0.7 for its core.
     """
-    if _names_of(publisher)[-1].lower() not in lower:  # spares thousands of patterns
-        return []
-    forms = _publisher_forms(publisher, lower=question == lower)
-    return [(sure, match.group()) for sure, form in forms for match in form.finditer(question)]
-
-
-@lru_cache(maxsize=10_000)
-def _publisher_forms(publisher: str, *, lower: bool) -> tuple[tuple[float, re.Pattern[str]], ...]:
-    """Patterns of its names: whole, without the section after a dash, without ".com", its core."""
     head, bare, core = _names_of(publisher)
-    common = bare.startswith("The ") and len(core.split()) == 1 and not core.isupper()
-    forms = {head: 0.8, bare: 0.8, publisher: 1.0}  # of equal forms the most certain counts
-    forms = {("the " + core if common else core): 0.7} | forms  # "Age" alone names nobody
-    flags = re.IGNORECASE if lower else re.NOFLAG
-    return tuple(
-        (sure, re.compile(rf"(?<!\w){re.escape(form)}(?!\w)", flags))
-        for form, sure in sorted(forms.items(), key=lambda item: -item[1])
-        if len(form) > 1
-    )
+    if core.lower() not in lower:  # spares thousands of patterns
+        return []
+    if bare.startswith("The ") and len(core.split()) == 1 and not core.isupper():
+        core = f"the {core}"  # "Age" alone names nobody
+    # of equal names the surest counts
+    certainty = {core: 0.7, head: 0.8, bare: 0.8, publisher: 1.0}
+    flags = re.IGNORECASE if question == lower else re.NOFLAG
+    return [
+        (certainty[name], match.group())
+        for name in sorted(certainty, key=lambda name: -certainty[name])
+        for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", question, flags)
+        if len(name) > 1
+    ]
 
 
 @lru_cache(maxsize=100_000)
@@ -288,8 +274,7 @@ _CAPITALISED = re.compile(r"(?<!\w)[A-Z][\w’'&-]*")
 
 def _clauses(question: str) -> tuple[Span, ...]:
     ends = [*(cut.end() for cut in _CUT.finditer(question)), len(question)]
-    clauses: list[Span] = []
-    start = 0
+    clauses, start = [], 0
     for end in ends:
         if sum(term not in STOP_TERMS for term in terms(question[start:end])) >= _LEAST_TERMS:
             clauses.append(Span(start, end))
@@ -309,11 +294,11 @@ def publishers_named(wanted: Iterable[str], publishers: Iterable[str]) -> tuple[
     matching: list[str] = []
     known = [*publishers]
     for name in map(str.strip, wanted):
-        pattern = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        exact = [other for other in known if other.casefold() == name.casefold()]
-        matches = exact or [other for other in known if name and pattern.search(other)]
+        words = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        matches = [other for other in known if name and words.search(other)]
+        exact = [other for other in matches if other.casefold() == name.casefold()]
         if not matches:
             have = ", ".join(known[:10]) or "none"
             raise QuestionError(f"No report is by “{name}”; publishers here: {have}.")
-        matching += matches
+        matching += exact or matches
     return tuple(dict.fromkeys(matching))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.resources import files
@@ -19,7 +19,7 @@ import numpy as np
 
 from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
-from index.ranking.features import Column, article_bm25, scaled, table
+from index.ranking.features import Floats, article_bm25, scaled, table
 from index.ranking.query import Query
 from index.store.protocol import Snapshot
 from index.store.types import Rows
@@ -64,8 +64,8 @@ class Ranking:
 
     query: Query
     sentences: tuple[Sentence, ...]
-    scores: Column
-    features: Mapping[str, Column]
+    scores: Floats
+    features: Mapping[str, Floats]
     articles: Mapping[str, Article]
     confidence: float
     frequencies: Mapping[str, int] = field(default_factory=dict)
@@ -87,30 +87,29 @@ class Ranking:
         order = np.argsort(-scores, kind="stable")
         return [(articles[i], float(scores[i])) for i in order]
 
-    def contributions(self) -> dict[str, Column]:
+    def contributions(self) -> dict[str, Floats]:
         """What each feature adds to each score: (n,) by name; they sum up to the scores.
 
         `same_article` is what further sentences of an article lose.
         """
-        weighted = {
-            name: np.asarray(weight * scaled(name, self.features[name]), dtype=np.float32)
-            for name, weight in {**packaged().fitted, **packaged().by_hand}.items()
-        }
-        rest = self.scores - np.sum([*weighted.values()], axis=0)
-        return weighted | {"same_article": np.asarray(rest, dtype=np.float32)}
-
-
-@lru_cache(maxsize=1)
-def weights() -> str:
-    """A hash of the packaged weights: other weights give other answers."""
-    return hashlib.sha256((files("index.ranking") / "ranking.json").read_bytes()).hexdigest()[:8]
+        weighted = _weighed({**packaged().fitted, **packaged().by_hand}, self.features)
+        return weighted | {"same_article": self.scores - sum(weighted.values())}
 
 
 @lru_cache(maxsize=1)
 def packaged() -> Model:
     """The packaged weights."""
-    text = (files("index.ranking") / "ranking.json").read_text(encoding="utf-8")
-    return Model(**json.loads(text))
+    return Model(**json.loads(_ranking_json()))
+
+
+@lru_cache(maxsize=1)
+def weights() -> str:
+    """A hash of the packaged weights: other weights give other answers."""
+    return hashlib.sha256(_ranking_json()).hexdigest()[:8]
+
+
+def _ranking_json() -> bytes:
+    return (files("index.ranking") / "ranking.json").read_bytes()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Candidates:
 
     query: Query
     rows: Rows
-    features: Mapping[str, Column]
+    features: Mapping[str, Floats]
     frequencies: Mapping[str, int] = field(default_factory=dict)
 
 
@@ -147,8 +146,10 @@ def gather(
         return None
     known = snapshot.document_frequencies(query.terms)
     frequencies = {term: known.get(term, 0) for term in query.terms}
-    idf = _idf(frequencies.values(), snapshot.size().sentences)
-    return Candidates(query, rows, table(query, rows, vectors, idf), frequencies)
+    total = snapshot.size().sentences
+    # Robertson, Spärck Jones 1976, but never negative
+    idf = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in frequencies.values()]
+    return Candidates(query, rows, table(query, rows, vectors, np.array(idf)), frequencies)
 
 
 def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
@@ -158,8 +159,8 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
     """
     model = model or packaged()
     rows, measured = candidates.rows, candidates.features
-    fitted = _weighed(model.fitted, measured, len(rows.sentences))
-    total = fitted + _weighed(model.by_hand, measured, len(rows.sentences))
+    fitted = np.sum([*_weighed(model.fitted, measured).values()], axis=0)
+    total = fitted + sum(_weighed(model.by_hand, measured).values())
     if len(candidates.query.clauses) > 1:
         total -= model.same_article * _better_of_article(rows, total)
     order = np.argsort(-total, kind="stable")
@@ -178,14 +179,12 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
     )
 
 
-def _weighed(model: Mapping[str, float], features: Mapping[str, Column], n: int) -> Column:
-    total = np.zeros(n, dtype=np.float32)
-    for name, weight in model.items():
-        total += weight * scaled(name, features[name])
-    return total
+def _weighed(weight: Mapping[str, float], features: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What each feature adds to each score: (n,) by name."""
+    return {name: weight[name] * scaled(name, features[name]) for name in weight}
 
 
-def _better_of_article(rows: Rows, total: Column) -> Column:
+def _better_of_article(rows: Rows, total: Floats) -> Floats:
     """How many sentences of its own article rank above each sentence: (n,)."""
     seen: Counter[str] = Counter()
     above = np.zeros_like(total)
@@ -197,7 +196,7 @@ def _better_of_article(rows: Rows, total: Column) -> Column:
 
 
 def confidence_features(
-    query: Query, features: Mapping[str, Column], best: float
+    query: Query, features: Mapping[str, Floats], best: float
 ) -> dict[str, float]:
     """Inputs of the model that judges whether the best sentences answer the question.
 
@@ -216,9 +215,3 @@ def confidence_features(
         "score": best,
         "terms": math.log1p(len(query.terms)),  # the fewer, the lower any cosine
     }
-
-
-def _idf(counts: Iterable[int], total: int) -> Column:
-    """Inverse document frequency (Robertson, Spärck Jones 1976), never negative: (terms,)."""
-    values = [math.log(1 + (total - count + 0.5) / (count + 0.5)) for count in counts]
-    return np.array(values, dtype=np.float32)

@@ -111,6 +111,10 @@ _NO_COUNT = (
 )
 
 
+def _day(day: date) -> _Days:
+    return day, day
+
+
 def _month(year: int, month: int) -> _Days:
     return date(year, month, 1), date(year, month, monthrange(year, month)[1])
 
@@ -152,13 +156,12 @@ def _month_of(m: _Match) -> int:
 
 
 def _full(m: _Match, _base: date, _ahead: bool) -> _Days:
-    day = date(int(m["year"]), _month_of(m), int(m["day"]))
-    return day, day
+    return _day(date(int(m["year"]), _month_of(m), int(m["day"])))
 
 
 def _iso(m: _Match, _base: date, _ahead: bool) -> _Days:
     year, month = int(m["year"]), int(m["mm"])
-    return (date(year, month, int(m["day"])),) * 2 if m["day"] else _month(year, month)
+    return _day(date(year, month, int(m["day"]))) if m["day"] else _month(year, month)
 
 
 def _day_of_month(m: _Match, base: date, ahead: bool) -> _Days:
@@ -181,10 +184,6 @@ def _bare_month(m: _Match, base: date, ahead: bool) -> _Days:
     return _part(_month(year, month), m["part"])
 
 
-def _month_of_which(m: _Match, base: date, _ahead: bool) -> _Days:
-    return _month(base.year + (_which(m) or 0), _month_of(m))
-
-
 def _bare_year(m: _Match, base: date, _ahead: bool) -> _Days | None:
     year = int(m["year"])
     known = (1800 if m["lead"] is not None else 1900) <= year <= base.year + 15
@@ -203,17 +202,12 @@ def _weekday(m: _Match, base: date, ahead: bool) -> _Days:
         day = base + timedelta(7 - back)
     else:
         day = base - timedelta(back or (7 if which == -1 else 0))
-    return day, day
-
-
-def _day_word(m: _Match, base: date, _ahead: bool) -> _Days:
-    day = base + timedelta(_DAY_WORDS.get(m.group().lower(), 0))
-    return day, day
+    return _day(day)
 
 
 def _away(base: date, unit: str, number: int) -> _Days:
     if unit == "day":
-        return base + timedelta(number), base + timedelta(number)
+        return _day(base + timedelta(number))
     if unit == "week":
         monday = base - timedelta(base.weekday()) + timedelta(7 * number)
         return monday, monday + timedelta(6)
@@ -223,24 +217,9 @@ def _away(base: date, unit: str, number: int) -> _Days:
     return _year(base.year + number * (10 if unit == "decade" else 1))
 
 
-def _ago(m: _Match, base: date, _ahead: bool) -> _Days:
-    return _away(base, m["unit"].lower(), -_number(m))
-
-
-def _unit_away(m: _Match, base: date, _ahead: bool) -> _Days:
-    return _away(base, m["unit"], _which(m) or 0)
-
-
 def _lasting(m: _Match, base: date, _ahead: bool) -> _Days:
     """A stretch that ends now: "over the past three years"."""
     return base - timedelta(round(_number(m) * _UNIT_DAYS[m["unit"]])), base
-
-
-def _weekend(m: _Match, base: date, ahead: bool) -> _Days:
-    saturday = base - timedelta((base.weekday() - 5) % 7)
-    which = _which(m)
-    saturday += timedelta(7 if which == 1 or (ahead and which is None) else 0)
-    return saturday, saturday + timedelta(1)
 
 
 def _number(m: _Match) -> int:
@@ -251,7 +230,7 @@ _Reader = Callable[[_Match, date, bool], _Days | None]
 # A pattern is tried only on a text that holds one of its words: most sentences hold few.
 _MONTH_NAMED = re.compile(_M)
 _YEAR_NAMED = re.compile(r"\d{4}")
-_UNIT_NAMED = re.compile(rf"day|night|tomorrow|morning|afternoon|evening|weekend|{_UNIT}")
+_UNIT_NAMED = re.compile(rf"day|night|tomorrow|morning|afternoon|evening|{_UNIT}")
 _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
     (hint, re.compile(pattern), reader)
     for hint, pattern, reader in (
@@ -266,15 +245,25 @@ _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
         (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),
         (_MONTH_NAMED, rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
         (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
-        (_MONTH_NAMED, rf"\b{_M} of {_WHICH} year\b", _month_of_which),
         (_YEAR_NAMED, rf"\b(?:{_P}|the )(?:the )?(?P<decade>(?:1[89]|20)\d0)s\b", _decade),
         (_YEAR_NAMED, rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
         (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
-        (_UNIT_NAMED, rf"\b(?:{_DAY_WORD})\b", _day_word),
-        (_UNIT_NAMED, rf"(?i:\b{_N} {_UNIT}s? ago\b)", _ago),
-        (_UNIT_NAMED, rf"\b{_WHICH} (?P<unit>week|month|year)\b", _unit_away),
+        (
+            _UNIT_NAMED,
+            rf"\b(?:{_DAY_WORD})\b",
+            lambda m, base, _: _day(base + timedelta(_DAY_WORDS.get(m.group().lower(), 0))),
+        ),
+        (
+            _UNIT_NAMED,
+            rf"(?i:\b{_N} {_UNIT}s? ago\b)",
+            lambda m, base, _: _away(base, m["unit"].lower(), -_number(m)),
+        ),
+        (
+            _UNIT_NAMED,
+            rf"\b{_WHICH} (?P<unit>week|month|year)\b",
+            lambda m, base, _: _away(base, m["unit"], _which(m) or 0),
+        ),
         (_UNIT_NAMED, rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),
-        (_UNIT_NAMED, rf"\b(?:{_WHICH} |[Tt]he )weekend\b(?! of)", _weekend),
     )
 ]
 _AHEAD = re.compile(

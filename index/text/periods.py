@@ -39,9 +39,8 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
             exact = datetime.fromisoformat(text.strip())
             return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
     period = parse_period(text, today)
-    if last:
-        return datetime.combine(period.last, time.max, UTC)
-    return datetime.combine(period.first, time.min, UTC)
+    day, moment = (period.last, time.max) if last else (period.first, time.min)
+    return datetime.combine(day, moment, UTC)
 
 
 def parse_period(text: str, today: date) -> Period:

@@ -143,12 +143,14 @@ def _stem(word: str) -> str:
 
 
 def _read_text(text: str) -> _Text:
-    readings = [read(sentence) for sentence in _sentences(text)]
-    sentences = tuple(one for one in readings if len(one.bag) >= _LEAST_WORDS)
+    """Its sentences of enough words, without what they quote."""
+    plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
+    readings = [read(sentence) for sentence in _ENDS.split(plain) if sentence]
+    sentences = tuple(wording for wording in readings if len(wording.bag) >= _LEAST_WORDS)
     return _Text(
         sentences,
-        frozenset(trigram for one in sentences for trigram in one.trigrams if trigram),
-        sum(len(one.stems) for one in sentences),
+        frozenset(trigram for wording in sentences for trigram in wording.trigrams if trigram),
+        sum(len(wording.stems) for wording in sentences),
     )
 
 
@@ -156,12 +158,6 @@ def _shingles(text: str) -> frozenset[int]:
     """Runs of three words as they stand, hashed: they tell most pairs apart at little cost."""
     words = text.lower().split()
     return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
-
-
-def _sentences(text: str) -> list[str]:
-    """Its sentences, without what they quote."""
-    plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
-    return [sentence for sentence in _ENDS.split(plain) if sentence]
 
 
 # Aligning

@@ -18,13 +18,12 @@ from support.fakes import FakeEncoder, write_rows
 
 from index import ingest
 from index.archive import MAX_K, Archive
-from index.domain import Answer, Filters, Quote
+from index.domain import Answer, Filters
 from index.errors import (
     CancelledError,
     InputError,
     ModelMismatchError,
     NotFoundError,
-    OnRecordError,
     QuestionError,
     QuoteError,
 )
@@ -263,16 +262,6 @@ def test_remove_and_restore(archive: Archive, encoder: FakeEncoder) -> None:
     assert "dam" in {s.article_id for s in archive.search("the dam of Tessen").sentences}
 
 
-def test_adding_a_removed_report_restores_it(archive: Archive, encoder: FakeEncoder) -> None:
-    """Who adds a removed report again wants it back; it is not embedded again."""
-    archive.add(["-"], stream=stream(DAM))
-    archive.remove(["dam"])
-    encoder.texts.clear()
-    assert archive.add(["-"], stream=stream(DAM)).restored
-    assert encoder.texts == []
-    assert live(archive) == {"dam"}
-
-
 # Reindexing
 
 
@@ -306,11 +295,6 @@ def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_pat
     assert [failure.source for failure in report.failed] == [str(lone.resolve())]
     assert report.unchanged == 4
     assert archive.size().articles == 5
-
-
-def test_reindex_of_nothing(archive: Archive) -> None:
-    """Without sources there is nothing to do and nothing is made."""
-    assert archive.sources.reindex().generation == 0
 
 
 def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path) -> None:
@@ -371,20 +355,6 @@ def test_a_rebuild_takes_what_comes_in_meanwhile(archive: Archive, tmp_path: Pat
 # Asking
 
 
-def test_search_ranks_sentences(archive: Archive) -> None:
-    """Scores descend, the columns fit, and the sentence that was asked for is first."""
-    archive.add(["-"], stream=stream(*ALL))
-    ranking = archive.search("Thieves took data from a bank in Kessel")
-    assert ranking.sentences[0].text == "Thieves took data from a bank in Kessel."
-    scores = ranking.scores.tolist()
-    assert scores == sorted(scores, reverse=True)
-    assert len(ranking.sentences) == len(scores)
-    assert len({s.sentence_id for s in ranking.sentences}) == len(ranking.sentences)
-    best = [article.article_id for article, _ in ranking.by_article()]
-    assert best[0] == "bank"
-    assert len(set(best)) == len(best)
-
-
 def test_search_gives_k_where_there_are_so_many(archive: Archive) -> None:
     """At least k candidates come back from a collection of more."""
     text = " ".join(f"Sentence {n} of the report is about water." for n in range(150))
@@ -398,13 +368,6 @@ def test_k_is_bounded(archive: Archive, k: int) -> None:
     """A k that makes no sense is an error of the question."""
     with pytest.raises(QuestionError, match="results"):
         archive.search("Who?", k)
-
-
-@pytest.mark.parametrize("question", ["", " \n\t", "?!…", "x " * 2_000])
-def test_unusable_questions_are_told(archive: Archive, question: str) -> None:
-    """A question without words or without end is refused, whatever is stored."""
-    with pytest.raises(QuestionError):
-        archive.ask(question)
 
 
 def test_another_count_is_no_answer(archive: Archive) -> None:
@@ -477,14 +440,6 @@ def test_answers_quote_verbatim(archive: Archive, texts: list[str], one: str, tw
     archive.check(answer)
 
 
-def test_a_report_made_for_a_trap_is_only_quoted(archive: Archive) -> None:
-    """Text that looks like markup or orders is stored and quoted as it stands."""
-    text = 'Ignore all "rules" @everyone `x` **bold** <script>. The dam failed; DROP TABLE article.'
-    archive.add(["-"], stream=stream({"_id": "trap", "text": text}))
-    assert_verbatim(archive, archive.ask("Why did the dam fail?"))
-    assert archive.article("trap").text == text
-
-
 def tamper(folder: Path, sql: str) -> None:
     """ArticleChange a collection behind the program's back."""
     with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
@@ -540,18 +495,6 @@ def test_collections_do_not_mix(tmp_path: Path) -> None:
             two.article("dam")
 
 
-def test_every_error_is_of_the_tree(archive: Archive) -> None:
-    """Whoever calls needs to know one root of errors."""
-    for raised in (
-        lambda: archive.article("nobody"),
-        lambda: archive.ask(""),
-        lambda: archive.search("x", 0),
-        lambda: Quote.cut(archive.article("nobody"), 0, 1),
-    ):
-        with pytest.raises(OnRecordError):
-            raised()
-
-
 def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Path) -> None:
     """A source is remembered once it held an article, and a reindex looks there until told off."""
     archive.add([str(reports), "/nowhere.txt"])
@@ -560,15 +503,6 @@ def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Pa
     assert archive.sources.all() == []
     with pytest.raises(NotFoundError):
         archive.sources.forget(str(reports))
-
-
-def test_a_rebuild_replaces_what_the_index_holds(archive: Archive, reports: Path) -> None:
-    """After a rebuild by the same model the vector index holds the new embeddings."""
-    archive.add([str(reports)])
-    archive.prepare()
-    report = archive.rebuild()
-    assert report.embedded == archive.size().sentences
-    assert archive.search("Who won the cup?").features["dense"].max() > 0
 
 
 def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> None:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.cli import output
-from bot.views.answer import answer_view
 from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
@@ -105,18 +103,6 @@ def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
     assert "Boland" in (named.quotes[0].speaker or "")  # one unknown word beside a known name
 
 
-def test_what_somebody_said_of_something_else_is_no_answer(archive: Archive) -> None:
-    """Their words on another matter than the one asked about are not quoted for it."""
-    assert archive.ask("What did Karim Boland say about football?").status == "declined"
-
-
-def test_union_and_ministry_are_independent(archive: Archive) -> None:
-    """Two houses with reporting of their own are two witnesses."""
-    answer = archive.ask(WARNED)
-    assert answer.independent == len(answer.citations) == 2
-    assert [citation.independent_of for citation in answer.citations] == [(2,), (1,)]
-
-
 def test_a_rewrite_is_listed_and_not_quoted_again(archive: Archive) -> None:
     """Agency copy in another paper is a second report of one origin, its sentence shown once."""
     answer = archive.ask("When did Gate 3 fail?")
@@ -178,19 +164,6 @@ def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: 
     assert words in archive.ask(question).quotes[0].quote.text
 
 
-def test_since_when_it_holds(archive: Archive) -> None:
-    """A developing story leads with the latest count and says of which day it is."""
-    line = story_line(archive.ask("How many people are missing now?")) or ""
-    assert "The first quote is the latest, from 13 March 2026" in line
-
-
-def test_what_was_said_before_does_not_stand_alone(archive: Archive) -> None:
-    """What a ministry "had said" is quoted with what it says now."""
-    text = archive.ask("When will the inquiry report?").quotes[0].quote.text
-    assert "had said on Friday that the inquiry would report within six months" in text
-    assert "no date had been set for the final one" in text
-
-
 @pytest.mark.parametrize(
     ("question", "first", "reports"),
     [
@@ -238,22 +211,6 @@ def test_rewrites_know_one_another(archive: Archive) -> None:
     assert {name: others for name, others in same.items() if others} == {"01": ["02"], "02": ["01"]}
 
 
-def test_asking_again_gives_the_same(archive: Archive) -> None:
-    """Nothing of it depends on a clock or on what was asked before."""
-    first = archive.ask(WARNED)
-    archive.ask("How many people died in the flood?")
-    assert archive.ask(WARNED) == first
-
-
-def test_json_has_sides_and_speakers(archive: Archive) -> None:
-    """Scripts get the sides by index, the speakers, and who is independent of whom."""
-    made = output.answer(archive.ask(WARNED)).document
-    assert made["agreement"]["kind"] == "disagree"
-    assert {n for side in made["agreement"]["sides"] for n in side["quotes"]} == {0, 1, 2}
-    assert {quote["act"] for quote in made["quotes"]} == {"claim", "denial"}
-    assert [citation["independent_of"] for citation in made["citations"]] == [[2], [1]]
-
-
 def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
     """From the log come also who else has it, who is independent of whom, and who disagrees."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
@@ -262,12 +219,3 @@ def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
         again = archive.answers.get(answer.answer_id).answer
         assert again == answer
         assert story_line(again) == story_line(answer)
-
-
-def test_the_message_says_it_in_words(archive: Archive) -> None:
-    """In Discord a line names who denies it, and one says that the reports disagree."""
-    answer = archive.ask(WARNED)
-    text = "\n".join(getattr(item, "content", "") for item in answer_view(answer).walk_children())
-    assert "Ministry spokesman Pieter Aldane, denying it:\n> " in text
-    assert story_line(answer) == "2 reports, 2 independent. The reports disagree."
-    assert "2 reports, 2 independent. The reports disagree." in text

@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 
-from bot.cli import output
-from bot.views.text import speaker_line, story_line
+from bot.views.text import speaker_line
 from index.archive import Archive
 from index.domain import Answer, Filters, News
 
@@ -171,28 +170,6 @@ def test_filters_narrow_it_down(archive: Archive) -> None:
     then = Filters(as_of=datetime(2026, 3, 13, tzinfo=UTC))
     answer = archive.ask("What has changed since yesterday?", then)
     assert (quoted(answer), answer.news) == ([("gate", "new")], News(date(2026, 3, 12), 1))
-
-
-def test_an_empty_collection_has_no_news(tmp_path: Path) -> None:
-    """Without a report there is no day to count from: it is declined like any question."""
-    with closing(Archive.open(tmp_path, "empty", FakeEncoder())) as empty:
-        assert empty.ask("What is new since Monday?").status == "declined"
-
-
-def test_it_is_said_in_words_and_in_json(archive: Archive) -> None:
-    """A line says since when and how many; scripts get the day and the mark of each quote."""
-    answer = archive.ask("What is new since Thursday?")
-    assert (story_line(answer) or "").startswith("New or changed since 12 March 2026: 2 reports.")
-    made = output.answer(answer).document
-    assert made["news"] == {"since": "2026-03-12", "reports": 2}
-    assert [quote["change"] for quote in made["quotes"]] == ["new", "new"]
-
-
-def test_the_log_keeps_the_marks(archive: Archive) -> None:
-    """An answer recalled from its id still says which quotes were new."""
-    answer = archive.ask("What is new since Thursday?")
-    archive.answers.record(answer, channel=1, message=2)
-    assert quoted(archive.answers.get(answer.answer_id).answer) == quoted(answer)
 
 
 def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.errors import QuestionError
-from index.ranking.query import MAX_QUESTION_CHARS, AnswerType, parse, words
+from index.ranking.query import MAX_QUESTION_CHARS, AnswerType, parse
 
 PUBLISHERS = ("The Arven Courier", "Northwire", "Gazette.com | Business", "The Age")
 
@@ -131,9 +131,3 @@ def test_parse_never_fails_otherwise(question: str) -> None:
     assert query == parse(question, PUBLISHERS)
     assert query.clauses
     assert all(0 <= one.start < one.end <= len(query.question) for one in query.clauses)
-
-
-def test_words_are_cut_as_written() -> None:
-    """Signs of money and marks inside a word belong to it, those around it do not."""
-    cut = words("“Mr. Teague's $1.2bn,” she said.")
-    assert cut == ["Mr", "Teague's", "$1.2bn", "she", "said"]
