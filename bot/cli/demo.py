@@ -25,7 +25,7 @@ The reports of the Hallow Dam story are in. Type `/ask` and a question, for exam
 - Had the crews been warned about the gate?
 - How many people died?
 - When was the dam built?
-- Who won the election?
+- Who is the president of Arvenland?
 
 Reply to an answer to ask a follow-up; `/help` says what else there is."""
 _REPLY_TIMEOUT_S = 60.0
