@@ -183,7 +183,8 @@ def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
         # "denied arson after the fire" does not deny the fire
         like = _near(a, b) >= _NEAR and _shared(a.wording, b.wording) >= _HALF
         on_it = like or denied.stems[0] in read(question).bag
-        claimed = denied.stems[0] in claim.wording.bag and _shared(denied, claim.wording) >= _HALF
+        shared = _shared(denied, claim.wording)
+        claimed = denied.stems[0] in claim.wording.bag and shared > _HALF
         if on_it and claimed:
             return Relation("disagree", against)
     return None
