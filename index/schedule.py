@@ -184,7 +184,7 @@ class Sources:
         for place in (uri, _named(uri).uri):
             if place in known:
                 return known[place]
-        raise NotFoundError(f"{uri} is no source here: `onrecord sources` lists them.")
+        raise NotFoundError(f"{uri} is not a source of this collection.")
 
 
 def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]:

@@ -77,7 +77,7 @@ def sources(
     resume: Annotated[str | None, Option(help="Check it again.")] = None,
     forget: Annotated[str | None, Option(help="Remove it; its articles stay.")] = None,
 ) -> Result:
-    """List where articles come from and how that went; or add, pause, resume or forget one."""
+    """List the sources; or add, pause, resume or forget one."""
     if every is not None and add is None:
         raise typer.BadParameter("--every goes with --add.")
     registry = open_archive(context, create=add is not None).sources

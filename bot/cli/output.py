@@ -164,7 +164,7 @@ def notice(shown: index.Article) -> Result:
 
 
 def sources(listed: Sequence[index.Source]) -> Result:
-    """Where articles come from and how that went."""
+    """The sources, and how reading them last went."""
     rows, lines = [], []
     for source in listed:
         rows.append({"source": source.uri, **_record(source, without="uri reported")})

@@ -152,5 +152,5 @@ def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters) -> str:
     day = f"{request.since.day} {request.since:%B %Y}"
     about = f" about “{request.topic}”" if request.topic else ""
     among = " that passes the filters" if filters else ""
-    newest = f"The newest report is of {published[1].day} {published[1]:%B %Y}."
+    newest = f"The newest report is dated {published[1].day} {published[1]:%B %Y}."
     return f"No report{among} has anything new or changed{about} since {day}. {newest}"

@@ -158,7 +158,9 @@ class Fetcher:
         except ssl.SSLCertVerificationError:
             problem = "has no valid certificate: check it"
         except (OSError, http.client.HTTPException, zlib.error, ValueError):
-            problem = "cannot be reached, or its answer makes no sense: check it"
+            problem = (
+                "cannot be reached, or does not answer as a web server does: check the address"
+            )
         finally:
             connection.close()
         raise SourceError(f"{target.host} {problem}.")

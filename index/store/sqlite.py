@@ -209,7 +209,7 @@ class SqliteStore:
                 source = self._opener(copy)
             except StoreDamagedError as error:
                 raise StoreError(
-                    f"{file} is no copy of a collection: name one that `onrecord backup` made."
+                    f"{file} is not a backup: name a file that `onrecord backup` wrote."
                 ) from error
             with closing(source), self._connection() as db:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
