@@ -1,7 +1,7 @@
 """Index, rank and quote news reports; knows nothing of Discord and nothing of async.
 
-`Archive` is one collection. Whoever serves people (the bot, the command line) imports the names
-below and nothing else; CONTRIBUTING.md explains the rooms behind them.
+`Archive` is one collection. The bot and the command line import the names below and nothing else;
+CONTRIBUTING.md explains the packages behind them.
 """
 
 from index.answering.followup import is_follow_up
@@ -60,5 +60,5 @@ from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, 
 from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
 from index.store.types import HistoryEvent, Size
-from index.text.periods import parse_moment, parse_period, suggest_dates
+from index.text.periods import parse_moment, parse_period
 from index.text.sentences import Span

@@ -1,6 +1,6 @@
-"""The face of `index`: a collection that can be asked, added to and corrected.
+"""Ask, add to and correct a collection: the public interface of `index`.
 
-Plain blocking calls, safe from several threads.
+All calls block; they are safe to use from several threads.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _EXPORTED = "title text publisher author published url language guessed".split()
 
 
 class Archive:
-    """One collection with the encoder that embeds for it.
+    """A collection and its encoder.
 
     Attributes:
         answers: the log of its answers.
@@ -51,7 +51,7 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
     ) -> None:
-        """`threshold` is the confidence below which it declines, 0..1."""
+        """Use a store; `threshold` (0..1) is the confidence below which questions are declined."""
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
@@ -68,10 +68,10 @@ class Archive:
         threshold: float = DEFAULT_THRESHOLD,
         create: bool = True,
     ) -> Archive:
-        """Open the collection of that name below a data folder; its files open at first use.
+        """Open the collection of that name in a data folder; its files open at first use.
 
         Raises:
-            InputError: the name is no folder name.
+            InputError: the name cannot name a folder.
             NotFoundError: there is no such collection, and `create` is false.
         """
         if not collection or not all(char.isalnum() or char in "-_" for char in collection):
@@ -87,7 +87,7 @@ class Archive:
 
     @staticmethod
     def names(data: Path) -> list[str]:
-        """The collections below a data folder, without those that are half erased."""
+        """Return the names of the collections in a data folder, except half-erased ones."""
         return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
 
     # Asking
@@ -100,8 +100,8 @@ class Archive:
     ) -> Answer:
         """Answer a question from one generation, or a follow-up to the `previous` answer.
 
-        A follow-up takes over the words of the previous question, or if that declines, those of
-        them that were quoted.
+        A follow-up carries over the words of the previous question or, if that declines, only
+        those that were quoted.
 
         Raises:
             QuestionError: the question or a filter cannot be used.
@@ -111,16 +111,16 @@ class Archive:
             return asking.ask(snapshot, self._encoder, question, filters, previous, self._threshold)
 
     def more(self, answer: Answer, limit: int) -> Answer:
-        """A copy of an answer that quotes the next best passages (the next newest, for news)."""
+        """Return a copy of an answer that quotes the next best (for news: newest) passages."""
         with self._store.snapshot() as snapshot:
             return asking.more(snapshot, self._encoder, answer, limit)
 
     def context(self, answer: Answer) -> Answer:
-        """A copy of an answer whose quotes have two more sentences on each side."""
+        """Return a copy of an answer whose quotes have two more sentences on each side."""
         return asking.widened(answer)
 
     def timeline(self, topic: str) -> Timeline:
-        """Which days the reports with all words of a topic speak of. Raises QuestionError."""
+        """Return the days that reports with all words of a topic speak of. Raises QuestionError."""
         return timeline(topic, self.search(topic, MAX_K))
 
     def check(self, answer: Answer) -> None:
@@ -140,7 +140,7 @@ class Archive:
         k: int = 10,
         filters: Filters = Filters(),  # noqa: B008 - frozen
     ) -> Ranking:
-        """Rank sentences without answering: at least k candidates if there are so many.
+        """Rank sentences without answering; at least k of them, if there are so many.
 
         Raises:
             QuestionError: the question, k or a filter cannot be used.
@@ -162,11 +162,11 @@ class Archive:
         dry_run: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Add articles; what fails is listed, the rest is committed.
+        """Add articles; failures are listed, the rest is committed.
 
         Args:
-            names: paths, or "-" for JSON lines on `stream`.
-            actor: who stands in the audit log.
+            names: paths, URLs, or "-" for JSON lines on `stream`.
+            actor: named in the audit log.
             stream: bytes for "-".
             files: uploads, which a reindex does not look for again.
             dry_run: report what would be done, and do nothing.
@@ -206,7 +206,7 @@ class Archive:
         return IngestResult(commit.generation, embedded=embedded, seconds=seconds)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
-        """Take articles out; their text stays, so that old quotes can still be checked."""
+        """Remove articles; their text stays, so that old quotes can still be checked."""
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
     def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
@@ -238,11 +238,11 @@ class Archive:
         return result_of(changed, commit.generation, started, failed)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
-        """Attach a correction; answers that cite the article show it. Raises NotFoundError."""
+        """Attach a correction, shown in answers that cite the article. Raises NotFoundError."""
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
-        """Take an article out and say why. Raises NotFoundError."""
+        """Remove an article and say why. Raises NotFoundError."""
         return self._notice("retracted", article_id, note, actor)
 
     def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Article:
@@ -269,48 +269,48 @@ class Archive:
         """Delete the collection with its answers and sources, damaged or not. Raises StoreError."""
         self._store.erase()
 
-    # Looking
+    # Reading
 
     @property
     def generation(self) -> int:
-        """The newest committed state."""
+        """The number of the newest committed state."""
         with self._store.snapshot() as snapshot:
             return snapshot.generation
 
     def related(self, article_id: str) -> list[Article]:
-        """The other live articles that copy or rewrite one. Raises NotFoundError."""
+        """Return the live articles of the same origin (copies, rewrites). Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             snapshot.article(article_id)
             others = snapshot.rewrites([article_id])[article_id]
             return [snapshot.article(other) for other in sorted(others)]
 
     def sentences(self, article_id: str) -> list[Sentence]:
-        """The sentences of an article's latest revision, in order. Raises NotFoundError."""
+        """Return the sentences of an article's latest revision, in order. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             return snapshot.sentences(article_id)
 
     def article(self, article_id: str, revision: int | None = None) -> Article:
-        """One stored article, removed ones too. Raises NotFoundError."""
+        """Return a stored article, removed or not. Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             return snapshot.article(article_id, revision)
 
     def articles(self, *, retired: bool = False) -> list[Article]:
-        """All articles that questions see (or all removed ones), by id."""
+        """Return all live articles (or all removed ones), by id."""
         with self._store.snapshot() as snapshot:
             return snapshot.articles(retired=retired)
 
     def history(self, limit: int | None = None) -> list[HistoryEvent]:
-        """The audit log, newest first."""
+        """Return the audit log, newest first."""
         with self._store.snapshot() as snapshot:
             return snapshot.history(limit)
 
     def publishers(self) -> dict[str, int]:
-        """How many articles each publisher has."""
+        """Return how many live articles each publisher has."""
         with self._store.snapshot() as snapshot:
             return snapshot.publishers()
 
     def size(self) -> Size:
-        """How much there is to ask about."""
+        """Return how many articles and sentences are live."""
         with self._store.snapshot() as snapshot:
             return snapshot.size()
 
@@ -321,18 +321,18 @@ class Archive:
             return snapshot.model
 
     def backup(self, file: Path) -> None:
-        """Write a consistent copy of the collection to a file, while it is in use."""
+        """Write a consistent copy of the collection to a file, even while it is in use."""
         self._store.backup(file)
 
     def recover(self, file: Path) -> None:
-        """Put a copy that `backup` made in the place of all that is stored."""
+        """Replace all that is stored by a copy that `backup` made."""
         self._store.recover(file)
 
     def prepare(self) -> None:
-        """Load what the first question would wait for."""
+        """Load the model and the vector index, so that the first question does not wait."""
         self._store.prepare()
         self._encoder.encode(["warm"])
 
     def close(self) -> None:
-        """Let go of files."""
+        """Close files and connections."""
         self._store.close()

@@ -36,12 +36,12 @@ class Article:
 
     Attributes:
         article_id: unique in its collection.
-        published: aware datetime, or None where the source does not tell.
-        source: the path or address where it was read.
-        revision: 1-based; a changed text makes a new one.
-        retired: taken out; its text stays so that old quotes still resolve.
+        published: aware datetime, or None if the source does not say.
+        source: the path or URL it was read from.
+        revision: 1-based; each change of the text adds one.
+        retired: removed; its text stays, so that old quotes can still be checked.
         guessed: names of the fields that its source does not state, such as "published".
-        id_given: whether its source gave the id; else it is made from a URL, a path or the text.
+        id_given: whether its source gave the id; if not, it is made from a URL, path or text.
     """
 
     article_id: str
@@ -75,7 +75,7 @@ class Article:
 
     @property
     def text_hash(self) -> str:
-        """Hex SHA-256 of all that a reader would see change: text, title, byline and link."""
+        """SHA-256 in hex of all that readers see: text, title, byline, date and link."""
         published = self.published and self.published.isoformat()
         seen = (self.text, self.title, self.publisher, self.author, self.url, published)
         joined = "\x00".join(value or "" for value in seen)
@@ -94,8 +94,8 @@ class Failure:
 class PageState:
     """A file or URL as it was last read: its validators and what it held.
 
-    `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids, `links`
-    the URLs of pages that a feed only names; `unchanged` means that it was not read again.
+    `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids; `links`
+    are URLs of pages that a feed only names; `unchanged` means that it was not read again.
     """
 
     address: str
@@ -114,7 +114,7 @@ class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 
     `sentence_id` is never used twice in a collection; `position` is 0-based in its article;
-    `speaker` is in the words of the article, None where it speaks itself.
+    `speaker` is in the words of the article, None if nobody is quoted.
     """
 
     sentence_id: int
@@ -168,7 +168,7 @@ class Quote:
         """Compare with the stored article again; called just before a quote is sent.
 
         Raises:
-            QuoteError: the article is another one, or says something else there.
+            QuoteError: it is a different article, or its text there differs.
         """
         same = (article.article_id, article.revision) == (self.article_id, self.revision)
         if not same or article.text[self.start : self.end] != self.text:
@@ -201,8 +201,8 @@ class Passage:
 class Citation:
     """A numbered source of an answer; numbers are 1-based, in order of first use.
 
-    `independent_of` are the numbers of those of another publisher that are no copy or rewrite of
-    it, where neither names the other as its source.
+    `independent_of` are the numbers of the citations that have another publisher and are no copy
+    or rewrite of this one, if neither names the other as its source.
     """
 
     number: int
@@ -228,7 +228,7 @@ class CitedQuote:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What is new or changed since a day: so many reports, of which the newest are quoted."""
+    """How many reports are new or changed since a day; the newest are quoted."""
 
     since: date
     reports: int
@@ -236,7 +236,7 @@ class News:
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """Quotes (indices, 0-based) that stand together, and who says so, where one is known."""
+    """Quotes (indices, 0-based) that say the same, and their speaker if known."""
 
     quotes: tuple[int, ...]
     speaker: str | None = None
@@ -244,10 +244,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One side where independent reports agree, else two.
-
-    The denial comes behind what it denies, and the later report behind the earlier.
-    """
+    """One side if independent reports agree, else two: the denial or the later report second."""
 
     kind: Literal["agree", "disagree", "updated"]
     sides: tuple[Side, ...]
@@ -258,7 +255,7 @@ class Filters:
     """What a person restricts a question to.
 
     `publishers` are compared without case; none means all. `since` and `until` bound the
-    publication, inclusively; with `as_of` a question is answered from what was published by then.
+    date of publication, inclusively; `as_of` asks for an answer from what was published by then.
     """
 
     publishers: tuple[str, ...] = ()
@@ -279,8 +276,8 @@ class Filters:
 class FollowUp:
     """What is new in a question that follows up an answer.
 
-    `new_words` weigh more than those taken over; there are none in "tell me more". What was
-    `quoted` before comes again only if nothing else answers as well.
+    `new_words` weigh more than those of the question before; "And?" has none. What was `quoted`
+    before is quoted again only if nothing else answers as well.
     """
 
     new_words: str
@@ -291,7 +288,7 @@ class FollowUp:
 class Answer:
     """What the reports say on a question: quotes with citations, or a decline with its reason.
 
-    A decline has the closest quote, where anything came near.
+    A decline has the closest quote, if there is one.
     """
 
     answer_id: str

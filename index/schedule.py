@@ -1,4 +1,4 @@
-"""The sources of a collection: added, read again when they are due, paused and removed."""
+"""Manage the sources of a collection: add, read when they are due, pause and remove them."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ from index.store.protocol import Store
 from index.store.sources import Source
 
 MAX_EVERY = 43_200  # minutes: a month
-MAX_SECONDS = 600.0  # of reading one source, so that those behind it have their turn
+MAX_SECONDS = 600.0  # of reading one source, so that the next ones have their turn
 
 
 class Sources:
-    """The sources of a store, and adding what they have new."""
+    """The sources of a collection, and what is new in them."""
 
     def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
-        """Read addresses with this fetcher, and embed with this encoder what is new there."""
+        """Fetch URLs with `fetcher`, and embed what is new with `encoder`."""
         self._store = store
         self._encoder = encoder
         self._fetcher = fetcher
 
     def all(self) -> list[Source]:
-        """All sources, and how reading them went, in the order they were added."""
+        """Return all sources, in the order they were added."""
         with self._store.snapshot() as snapshot:
             return snapshot.sources()
 
     def add(self, uri: str, every: int | None = None) -> Source:
-        """Name a source that is read from now on; nothing is read yet.
+        """Add a source, or change its interval; nothing is read yet.
 
         Args:
-            uri: an address, a file or a folder; from other people accept addresses only, since
-                files are read with this program's rights.
+            uri: a URL, a file or a folder; from other people accept URLs only, since files are
+                read with this program's rights.
             every: minutes between two reads; None: only when a reindex is asked for.
 
         Raises:
@@ -67,15 +67,22 @@ class Sources:
         self._store.update_source(self._known(uri).uri, paused=True)
 
     def resume(self, uri: str) -> None:
-        """Read a source again, soon if it has an interval. Raises NotFoundError."""
-        self._store.update_source(self._known(uri).uri, paused=False, failures=0, checked=None)
+        """Resume a source, which is read at once if it has an interval. Raises NotFoundError."""
+        fresh = {
+            "checked": None,
+            "failures": 0,
+            "failing_since": None,
+            "error": None,
+            "reported": 0,
+        }
+        self._store.update_source(self._known(uri).uri, paused=0, **fresh)
 
     def forget(self, uri: str) -> None:
         """Drop a source; its articles stay. Raises NotFoundError."""
         self._store.remove_source(self._known(uri).uri)
 
     def failing(self, since: datetime) -> list[Source]:
-        """Those that have failed since that moment or longer, and were not reported yet."""
+        """Return sources that have failed since that moment or longer and were not reported yet."""
         return [
             source
             for source in self.all()
@@ -83,7 +90,7 @@ class Sources:
         ]
 
     def mark_reported(self, uri: str) -> None:
-        """Note that moderators know that a source fails, until it succeeds again."""
+        """Note that moderators know that a source fails; its next success clears the note."""
         self._store.update_source(self._known(uri).uri, reported=True)
 
     def reindex(
@@ -94,7 +101,7 @@ class Sources:
         dry_run: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Add what the sources have new, paused ones left out; removed articles stay removed.
+        """Add what is new in the sources, except paused ones; removed articles stay removed.
 
         Args:
             only: these sources, paused or not. Raises NotFoundError for an unknown one.
@@ -116,13 +123,13 @@ class Sources:
         actor: str = "clock",
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
-        """Add what the sources that are due have new (see `Source.due`)."""
+        """Add what is new in the sources that are due (see `Source.due`)."""
         now = now or datetime.now(UTC)
         chosen = [source for source in self.all() if source.due(now)]
         return self._ingest(chosen, now, action="refresh", actor=actor, on_progress=on_progress)
 
     def _ingest(self, chosen: list[Source], now: datetime, **options: Any) -> IngestResult:
-        """Read sources into an `Ingest` with these options, and note how that went."""
+        """Read sources into an `Ingest` with these options, and note the result of each."""
         names = [source.uri for source in chosen]
         total = sources.total(names) if options["on_progress"] else None
         ingest = Ingest(
@@ -142,22 +149,22 @@ class Sources:
         known: PageLookup = lambda _: None,
         seconds: float = math.inf,
     ) -> Iterator[SourceItem | SourceRead]:
-        """Yield what the sources hold; after each a `SourceRead`, with its error if it held none.
+        """Yield what places hold; after each a `SourceRead`, with an error if it holds nothing.
 
-        A fault of the store is no fault of the source and is raised.
+        An error of the store is not one of the place, and is raised.
 
         Args:
-            names: paths and addresses, sources or not, or "-" for JSON lines on `stream`.
+            names: paths and URLs, sources or not, or "-" for JSON lines on `stream`.
             stream: bytes for "-".
             known: see `index.reading.sources.read`.
-            seconds: that reading each name may take; the rest is read the next time.
+            seconds: the limit for reading each name; the rest is read the next time.
         """
         for name in names:
             error: str | None = "It holds no report."
-            found = False
+            readable = False
             try:
                 for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
-                    found = found or not isinstance(item, Failure)
+                    readable = readable or not isinstance(item, Failure)
                     error = item.error if isinstance(item, Failure) else error
                     yield item
             except SourceError as failure:
@@ -165,13 +172,13 @@ class Sources:
                 yield Failure(name, error)
             except StoreError:
                 raise
-            except Exception as fault:  # noqa: BLE001 - one source must not starve those behind it
+            except Exception as fault:  # noqa: BLE001 - one source must not starve the next
                 error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
                 yield Failure(name, error)
-            yield SourceRead(name, None if found else error)
+            yield SourceRead(name, None if readable else error)
 
     def remember(self, names: Iterable[str]) -> None:
-        """Add places that were read, to be read again when a reindex is asked for."""
+        """Add places that were read as sources, so that a reindex reads them again."""
         for name in names:
             self._store.add_source(_named(name))
 
@@ -184,11 +191,11 @@ class Sources:
         for place in (uri, _named(uri).uri):
             if place in known:
                 return known[place]
-        raise NotFoundError(f"{uri} is not a source of this collection.")
+        raise NotFoundError(f"{uri} is not a source here: choose one from the list of sources.")
 
 
 def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]:
-    """Yield items until producing them has taken `seconds`; the consumer's time is not counted.
+    """Yield items until producing them has taken `seconds`; the caller's time is not counted.
 
     Raises:
         SourceError: the time is up.
@@ -205,7 +212,7 @@ def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]
 
 
 def _named(uri: str) -> Source:
-    """A source of that name, a path made absolute."""
+    """The source of a URL or path; a path is made absolute."""
     if is_url(uri):
         return Source(uri, "url")
     path = Path(uri).expanduser().resolve()

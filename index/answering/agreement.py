@@ -1,4 +1,4 @@
-"""What the passages of one answer have to do with one another, and who says them."""
+"""How the passages of an answer relate to one another, and who says them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from index.encoder import Vectors
 
 
 def voice(passage: Passage) -> Attribution:
-    """Who says a passage: known only if one speaker says all of its sentences."""
+    """Who says a passage, and how; the speaker is known if one says all of its sentences."""
     speaker = passage.best.speaker
     if speaker and all(same_speaker(speaker, s.speaker) for s in passage.sentences):
         return Attribution(speaker, passage.best.act)
@@ -35,10 +35,10 @@ def agreement(
     passages: Sequence[Passage],
     vectors: Mapping[int, Vectors] = MappingProxyType({}),
 ) -> tuple[Agreement | None, frozenset[int]]:
-    """How passages relate, what matters most first, and which of them (indices) deny another.
+    """Return the most important relation of passages, and which of them (indices) deny another.
 
     Args:
-        question: that they answer.
+        question: the one that they answer.
         passages: in the order of the answer.
         vectors: the embedding (d,) of a sentence by its id, where known.
     """
@@ -62,10 +62,7 @@ def agreement(
 
 
 def _sides(pairs: Sequence[_Pair]) -> tuple[Side, ...]:
-    """One side of passages that agree, else two, begun by the first pair.
-
-    A passage joins the side that its first pair gives it.
-    """
+    """One side of passages that agree, else two; a passage stays on the side of its first pair."""
     agree = pairs[0].relation.kind == "agree"
     side: dict[int, int] = {}
     speaker: dict[int, str | None] = {}

@@ -1,4 +1,4 @@
-"""One question from its words to an answer: parse, rank, choose passages, compose."""
+"""Answer one question: parse it, rank sentences, choose passages, compose the answer."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Conte
 def search(
     snapshot: Snapshot, encoder: Encoder, question: str, filters: Filters, k: int
 ) -> Ranking:
-    """Rank sentences without answering: at least k candidates if there are so many."""
+    """Rank sentences without answering; at least k of them, if there are so many."""
     query, filters = _parsed(snapshot, question, filters)
     return _ranked(snapshot, encoder, query, filters, max(DEPTH, k))
 
 
 def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> Answer:
-    """A copy of an answer that quotes what comes next among the best `limit` passages."""
+    """Return a copy of an answer that quotes those of the best `limit` passages not shown yet."""
     query, filters = _parsed(snapshot, answer.question, answer.filters)
     if request := whats_new.parse(query, snapshot):
         best = whats_new.passages(request, snapshot, filters, limit)
@@ -77,7 +77,7 @@ def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> An
         ranking = _ranked(snapshot, encoder, query, filters, max(DEPTH, limit))
         top = ranking.sentences[:limit]
         best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
-    shown = [given.quote for given in (*answer.quotes, *filter(None, [answer.closest]))]
+    shown = [past.quote for past in (*answer.quotes, *filter(None, [answer.closest]))]
     rest = [
         replace(passage, also=())
         for passage in best
@@ -111,7 +111,7 @@ def _ranked(
 
 
 def widened(answer: Answer) -> Answer:
-    """A copy of an answer whose quotes have two more sentences on each side."""
+    """Return a copy of an answer whose quotes have two more sentences on each side."""
     articles = {citation.number: citation.article for citation in answer.citations}
     quotes = []
     for cited_quote in answer.quotes:

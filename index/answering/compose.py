@@ -1,4 +1,4 @@
-"""A ranking -> an Answer with quotes and citations, or a reasoned decline."""
+"""Turn a ranking into an answer with quotes and citations, or a decline with its reason."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filte
 from index.ranking.query import Query
 from index.ranking.rank import Ranking, weights
 
-_CLOSE = 5  # sentences among which the speaker that the question asks for is looked for
+_CLOSE = 5  # sentences searched for the speaker that the question asks for
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an answer depends on beside the question and the reports.
+    """What an answer depends on besides the question and the reports.
 
     Attributes:
         filters: which articles may answer.
@@ -37,7 +37,7 @@ class Context:
     threshold: float
 
     def answer(self, query: Query, **fields: Any) -> Answer:
-        """An answer with an id that names the question and all that the answer depends on."""
+        """Return an answer; its id is a hash of the question and all that the answer depends on."""
         filters, after = self.filters, query.after
         parts = [query.question, sorted(filters.publishers), self.generation, self.model]
         parts += [weights(), self.threshold]
@@ -57,7 +57,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     """Answer from a ranking, or decline if confidence is below the threshold.
 
     Args:
-        ranking: what was found.
+        ranking: the ranked sentences.
         rewrites: for each article id, the ids of the articles that copy or rewrite it.
         context: what else the answer depends on.
     """
@@ -85,8 +85,8 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
 def _judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
     """The confidence, and the reason to decline if the best passages do not answer.
 
-    A question for somebody's words has few words to be near to: that a sentence is theirs is proof
-    enough, and that no report has the name is proof of the contrary.
+    A question for somebody's words has few words to match: it is answered if a top sentence has
+    that speaker, and declined if no report has the name.
     """
     if not ranking.sentences:
         where = "that pass the filters" if context.filters else "in this collection yet"
@@ -109,7 +109,7 @@ def _asks_about_past(ranking: Ranking) -> bool:
 def _latest_first(
     chosen: Sequence[Passage], relation: Agreement
 ) -> tuple[list[Passage], Agreement]:
-    """The passages with those of the later side in front, and the relation of them."""
+    """The passages with the later side first, and their relation."""
     later = relation.sides[1].quotes
     order = [*later, *(n for n in range(len(chosen)) if n not in later)]
     place = {old: new for new, old in enumerate(order)}
@@ -118,14 +118,14 @@ def _latest_first(
 
 
 def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False) -> CitedQuote:
-    """A passage as a quote; a claim that negates another quote is a denial, whatever its verb."""
+    """Return a passage as a quote; a claim that negates another quote counts as a denial."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
-    said = voice(passage)
+    attribution = voice(passage)
     return CitedQuote(
         quote=passage.quote(),
         citation=numbers[passage.article.article_id],
-        speaker=said.speaker,
-        act="denial" if denies and said.act == "claim" else said.act,
+        speaker=attribution.speaker,
+        act="denial" if denies and attribution.act == "claim" else attribution.act,
         also=tuple(numbers[article_id] for article_id in passage.also),
     )
 
@@ -135,7 +135,7 @@ def citations(
     articles: Mapping[str, Article],
     rewrites: Mapping[str, AbstractSet[str]],
 ) -> tuple[Citation, ...]:
-    """The reports that are quoted, then those with the same sentences, with their independence."""
+    """Return the citations of the quoted reports, then of those with the same sentences."""
     ids = [passage.article.article_id for passage in chosen]
     ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]

@@ -1,10 +1,10 @@
-"""How two sentences on one question relate: they agree, disagree, or one updates the other.
+"""Relate two sentences on one question: they agree, disagree, or one updates the other.
 
-A false alarm is worse than silence, so what is not proved is no relation. Four rules, measured by
+A false alarm is worse than silence, so in doubt there is no relation. Four rules, measured by
 tests/benchmarks/contradictions.py:
 
-1. correction: a notice of a correction updates what its publisher said before;
-2. count: two numbers of the same people, things or measure disagree, or the later one is an update;
+1. correction: a published correction updates what its publisher said before;
+2. count: two counts or measures of the same thing disagree, or the later one is an update;
 3. denial: one sentence denies or negates what the other says;
 4. wording: two independent articles say the same in like words.
 """
@@ -30,16 +30,15 @@ from index.text.rewrites import Wording, is_rewrite, read
 _NEAR = 0.45  # cosine of two sentences that may make one point
 _SOME, _HALF = 0.3, 0.5  # shares of the words of one sentence that another has
 _SAME, _SAME_WORDS = 0.75, 5  # rule 4: cosine and share of words, and words in common at least
-_BESIDE = 40  # code points between a figure and the place or period that it is of
+_BESIDE = 40  # code points between a figure and its place or period
 _EQUAL, _ROUGHLY = 0.02, 0.15  # share by which figures may differ: exact ones, rounded ones
-_LEAD = 600  # code points of an article whose names tell what it is about
-_LONGEST = 1_200  # code points of a sentence that are read
+_LEAD = 600  # code points of an article whose names show what it is about
 
 REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
 _NEGATIVE = re.compile(
     rf"{REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
 )
-_CORRECTION = re.compile(
+_CORRECTION = re.compile(  # "Correction: ...", "This article was amended on ..."
     r"\W*(?:corrections?|clarification|editor[’']s note)\b|\W*an earlier version\b"
     r"|\W*this (?:article|story|report) (?:has been|was) (?:corrected|amended)",
     re.IGNORECASE,
@@ -47,7 +46,7 @@ _CORRECTION = re.compile(
 _PLACE = re.compile(
     r"\b(?:in|at|on|near|outside|inside|off|from) (?:the )?([A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*)"
 )
-_UNSURE = re.compile(
+_UNSURE = re.compile(  # "may have", "allegedly", "is believed to"
     r"\?|\b(?:if|whether|(?-i:may)|might|could|would|unclear|apparently|unconfirmed|alleg\w+"
     r"|reportedly|rumou?r\w*|likely|probably|believe[ds]?)\b",
     re.IGNORECASE,
@@ -71,7 +70,7 @@ _DAY_NAMES = read(" ".join(WEEKDAYS + MONTHS)).bag
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence, the article that it stands in, and its embedding (d,) if known."""
+    """A sentence, its article, and its embedding (d,) if known."""
 
     article: Article
     sentence: Sentence
@@ -79,36 +78,36 @@ class Statement:
 
     @cached_property
     def plain(self) -> str:
-        """Its text without quotation marks."""
-        return " ".join(re.sub('["“”]', " ", self.sentence.text[:_LONGEST]).split())
+        """The text without quotation marks."""
+        return " ".join(re.sub('["“”]', " ", self.sentence.text).split())
 
     @cached_property
     def wording(self) -> Wording:
-        """Its words, names and numbers."""
+        """The words, names and numbers of the text."""
         return read(self.plain)
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """How two statements relate; `against` is the one (0 or 1) that denies or updates the other."""
+    """How two statements relate; `against` (0 or 1) denies or updates the other."""
 
     kind: Literal["agree", "disagree", "updated"]
     against: int | None = None
 
 
 def is_negative(text: str) -> bool:
-    """Whether a text has a word of negation or denial; one of two in conflict mostly has."""
+    """Whether a text has a word of negation or denial, as one of two in conflict mostly has."""
     return bool(_NEGATIVE.search(text))
 
 
 def same_speaker(a: str | None, b: str | None) -> bool:
-    """Whether two phrases name one speaker: the words of one are among those of the other."""
-    one, other = (read(phrase or "").bag for phrase in (a, b))
-    return one <= other or other <= one if one and other else a == b
+    """Whether two phrases name one speaker: one has all words of the other."""
+    left, right = (read(phrase or "").bag for phrase in (a, b))
+    return left <= right or right <= left if left and right else a == b
 
 
 def relate(question: str, a: Statement, b: Statement) -> Relation | None:
-    """How two statements relate on a question; None if in doubt.
+    """Return how two statements relate on a question; None if in doubt.
 
     Within one article only two speakers can disagree, one of them by a denial.
     """
@@ -134,7 +133,7 @@ def _by_correction(a: Statement, b: Statement) -> Relation | None:
 
 
 def _by_count(question: str, a: Statement, b: Statement) -> Relation | None:
-    """Each gives one number of a kind that the question wants, and the numbers differ."""
+    """Each gives one number of a kind that the question asks for, and the numbers differ."""
     if _near(a, b) < _NEAR:
         return None
     known = read(question).bag | _DAY_NAMES | (a.wording.bag & b.wording.bag)
@@ -150,7 +149,7 @@ def _by_count(question: str, a: Statement, b: Statement) -> Relation | None:
 
 
 def _wanted(question: str, statement: Statement) -> list[Figure]:
-    """The figures of a statement that a question may want."""
+    """The figures of a statement that a question may ask for."""
     if kinds := units(question):
         return [figure for figure in figures(statement.plain) if figure.unit in kinds]
     return measures(statement.plain)
@@ -203,7 +202,7 @@ def _denied(text: str) -> Wording | None:
 
 
 def _by_wording(a: Statement, b: Statement) -> Relation | None:
-    """Two independent articles say the same: 0 of 260 other pairs of the benchmark do."""
+    """Two independent articles say the same (true of none of 260 other pairs in the benchmark)."""
     if is_negative(a.plain) != is_negative(b.plain) or a.wording.figures != b.wording.figures:
         return None
     if any(_CORRECTION.match(statement.plain) for statement in (a, b)):
@@ -216,27 +215,27 @@ def _by_wording(a: Statement, b: Statement) -> Relation | None:
 
 
 def _near(a: Statement, b: Statement) -> float:
-    """The cosine of two statements, or the share of their words if an embedding is not known."""
+    """The cosine of two statements, or their share of words if an embedding is unknown."""
     if a.vector is None or b.vector is None:
         return _shared(a.wording, b.wording)
     return float(np.dot(a.vector, b.vector))
 
 
 def _shared(a: Wording, b: Wording) -> float:
-    """The share of the shorter one's words that the other has, without numbers."""
-    one, other = (wording.bag - wording.figures for wording in (a, b))
-    return len(one & other) / (min(len(one), len(other)) or 1)
+    """The share of the shorter wording's words that the other has, without numbers."""
+    left, right = (wording.bag - wording.figures for wording in (a, b))
+    return len(left & right) / (min(len(left), len(right)) or 1)
 
 
 def _same_event(question: str, a: str, b: str) -> bool:
-    """Whether two articles begin with names in common that the question does not have."""
+    """Whether two articles begin with common names that the question does not have."""
     left, right = (read(text[:_LEAD]) for text in (a, b))
     shared = (left.names | {*left.stems[:1]}) & (right.names | {*right.stems[:1]})
     return len(shared) > 1 and not shared <= read(question).bag
 
 
 def _periods(statement: Statement, figure: Figure) -> set[tuple[date | None, date]]:
-    """The periods of several days beside a figure, which it is of."""
+    """The periods of several days beside a figure."""
     published = statement.article.published
     return {
         (days.start, days.end)
@@ -257,6 +256,6 @@ def _one_publisher(a: Statement, b: Statement) -> bool:
 
 
 def _later(a: Statement, b: Statement) -> int | None:
-    """Which one (0 or 1) was published on a later day, if known."""
+    """The statement (0 or 1) that was published on a later day; None if none or unknown."""
     days = [s.article.published.date() for s in (a, b) if s.article.published]
     return int(days[0] < days[1]) if len({*days}) > 1 else None

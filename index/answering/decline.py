@@ -1,4 +1,4 @@
-"""Why the reports do not answer, in words that help to ask again."""
+"""Say why the reports do not answer, so that the asker can ask again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 _CLOSE = 3  # sentences that count as the closest passages
-_COUNTING = 12  # sentences in which a count is looked for
+_COUNTING = 12  # sentences searched for a count
 _NAMED = 3  # words that a reason names
 _FOREIGN = 3  # words; a shorter question without an English word may be a name
 _KINDS: dict[AnswerType, str] = {
@@ -23,7 +23,7 @@ _KINDS: dict[AnswerType, str] = {
 
 
 def reason(ranking: Ranking) -> str:
-    """What is missing in the reports; if several things are, the plainest."""
+    """Return what is missing in the reports; if several things are, the plainest."""
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
     unknown = [term for term in counted if ranking.frequencies.get(term) == 0]
@@ -32,7 +32,7 @@ def reason(ranking: Ranking) -> str:
     if foreign:
         return (
             f"No report mentions {_listed(query, unknown)}. The reports may be in another "
-            "language: ask in theirs."
+            "language: ask in that language."
         )
     if query.names_a_source and not query.publishers:
         return "No report here is by the publisher that the question names."
@@ -42,14 +42,14 @@ def reason(ranking: Ranking) -> str:
 
 
 def unknown_speaker(ranking: Ranking) -> bool:
-    """Whether it asks what somebody said whom no report names: a minister is not "prime"."""
+    """Whether the question asks for the words of somebody whom no report names."""
     speaker = ranking.query.speaker
     named = content_terms(speaker.speaker) if speaker else []
     return any(ranking.frequencies.get(term) == 0 for term in named)
 
 
 def missing_count(ranking: Ranking) -> str | None:
-    """A reason to decline if the question wants something counted that no top sentence counts.
+    """Return a reason to decline if no top sentence counts what the question asks to count.
 
     A report that counts the displaced is near in every other word to a question on the dead.
     """
@@ -58,12 +58,12 @@ def missing_count(ranking: Ranking) -> str | None:
         return None
     if any(query.counted & units(s.text) for s in ranking.sentences[:_COUNTING]):
         return None
-    asked = [f"“{word}”" for word in words(query.question) if units(word)]
-    return f"The closest passages give no number of {_joined(asked, ' or ')}."
+    named = [f"“{word}”" for word in words(query.question) if units(word)]
+    return f"The closest passages give no number of {_joined(named, ' or ')}."
 
 
 def excluded(filters: Filters, article: Article) -> str:
-    """Say that an article would answer but for the filters, and which of them leaves it out."""
+    """Return a sentence that says which filter leaves out an article that answers."""
     names = {name.casefold() for name in filters.publishers}
     published = article.published
     by = {

@@ -1,6 +1,6 @@
-"""Follow-ups: "And who denied it?" in reply to an answer -> a question that stands alone.
+"""Turn a follow-up ("And who denied it?") and the previous answer into a question of its own.
 
-The question of the previous answer already holds what it took over from those before it.
+The question of the previous answer already has the words carried over from those before it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from index.domain import Answer, FollowUp
 from index.ranking.query import MAX_QUESTION_CHARS, parse
 from index.text.terms import STOP_WORDS, content_terms, terms
 
-_LEANS = re.compile(
+_LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
     r"^(?:and|but|so|or|also|then|what about|how about|why|when|where|who)\b[^?]{0,30}\?*$"
     r"|^(?:and|but|so|or|also|then|what about|how about)\b"
     r"|\b(?:it|its|he|him|his|she|her|hers|they|them|their|theirs|those|these|this|there|then|"
@@ -26,7 +26,7 @@ _CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
 _SOMEBODY = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
 _FULL_NAME = re.compile(r"\w[\w’'-]*\w(?<!['’]s)(?: [\w’'-]+(?<!['’]s))+")
 _FEW_TERMS = 2  # so few terms, or one more without a name, say too little alone
-_CARRIED = 14  # words at most that are taken over
+_CARRIED = 14  # words at most that are carried over
 
 
 def is_follow_up(question: str) -> bool:
@@ -39,12 +39,12 @@ def is_follow_up(question: str) -> bool:
 def resolved(
     question: str, previous: Answer, known: AbstractSet[str] | None = None
 ) -> tuple[str, FollowUp]:
-    """A question that stands alone, and what ranking has to know of the previous answer.
+    """Return a question that stands alone, and what ranking needs from the previous answer.
 
-    Its own words come first, since they say what kind of answer is wanted; "he" and "she" add the
-    name of whom the previous answer is about; the words of the previous question follow, or those
-    of them whose terms are `known`. A follow-up of no words but "and" or "then" asks for more on
-    the previous question.
+    The words of the follow-up come first, since they say what kind of answer is wanted; "he" and
+    "she" add the name of the person the previous answer is about; the words of the previous
+    question follow, or only those whose terms are `known`. A bare "And?" or "Then?" asks the
+    previous question again.
     """
     quoted = tuple(cited.quote for cited in previous.quotes)
     words = _CONNECTIVE.sub("", question).rstrip(" ?!.")
@@ -57,14 +57,14 @@ def resolved(
     carried = [
         word
         for word in previous.question.replace("?", " ").split()
-        if not (held := set(terms(word))) <= present and (known is None or held & known)
+        if not (new := set(terms(word))) <= present and (known is None or new & known)
     ]
     whole = " ".join([words, *dict.fromkeys(carried[:_CARRIED])]) + "?"
     return whole[:MAX_QUESTION_CHARS], FollowUp(new_words, quoted)
 
 
 def _person(answer: Answer) -> str | None:
-    """Whom an answer is about: the name in most quotes if asked for a person, else the speaker."""
+    """The person an answer is about: the commonest name in answers to "who", else the speaker."""
     query = parse(answer.question)
     if query.answer_type != "person":
         return answer.quotes[0].speaker if answer.quotes else None

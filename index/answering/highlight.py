@@ -18,12 +18,12 @@ _CALENDAR = frozenset(terms(" ".join([*calendar.day_name, *calendar.month_name])
 _NUMERAL = re.compile(r"\d\d?")
 _AROUND = re.compile(r"[\s.,;:!?\"“”‘’'()–—-]")  # signs that may stand beside bold
 _MARKUP = re.compile(r"[\\*_~|`\n\r\u2028\u2029]")
-_MOST_BOLD = 0.5  # of the quote, and
-_MOST_SPANS = 4  # of them: where more would be bold, nothing stands out
+_MOST_BOLD = 0.5  # of the quote: if more were bold, nothing would stand out
+_MOST_SPANS = 4  # for the same reason
 
 
 def highlights(answer: Answer, text: str) -> list[Span]:
-    """Spans of a quote that give the kind of thing asked for, else the words of the question.
+    """Return the spans of a quote with the kind of thing asked for, else words of the question.
 
     Each lies in one line, begins and ends with a letter or digit, and touches no other. In a
     decline only the words of the question are marked.
@@ -38,32 +38,32 @@ def highlights(answer: Answer, text: str) -> list[Span]:
         if typed := _fitting(text, _merged(text, spans)):
             return typed
     wanted = set(content_terms(answer.question)) - STOP_WORDS
-    held = [
+    repeated = [
         Span(*word.span())
         for word in _WORD.finditer(text)
         if wanted.intersection(terms(word.group()))
     ]
-    whole = _merged(text, held)  # "Gate 3" is one span; a 3 alone counts something else
+    whole = _merged(text, repeated)  # "Gate 3" is one span; a 3 alone counts something else
     return _fitting(text, [s for s in whole if not _NUMERAL.fullmatch(text, s.start, s.end)])
 
 
 def names(query: Query, text: str) -> list[str]:
-    """The names in a text that the question asks for and does not have, in order."""
+    """Return the names in a text that the question asks for and does not have, in order."""
     return [text[name.start : name.end] for name in _whole_names(text, [*given(query, text)])]
 
 
 def _whole_names(text: str, spans: list[Span]) -> list[Span]:
     """The whole names that begin in the spans, without days and months."""
-    found = ((span, _NAME.search(text, span.start)) for span in spans)
+    matches = ((span, _NAME.search(text, span.start)) for span in spans)
     return [
         Span(*name.span())
-        for span, name in found
+        for span, name in matches
         if name and name.start() < span.end and not _CALENDAR.issuperset(terms(name.group()))
     ]
 
 
 def _fitting(text: str, spans: list[Span]) -> list[Span]:
-    """The spans that are safe to set in bold, or none if they are too many to stand out."""
+    """The spans that are safe to set in bold; none if there are too many to stand out."""
     safe = [
         span
         for span in spans
@@ -75,7 +75,7 @@ def _fitting(text: str, spans: list[Span]) -> list[Span]:
 
 
 def _merged(text: str, spans: list[Span]) -> list[Span]:
-    """Spans of whole words, in order; those that overlap or have only a space between are one."""
+    """The spans, extended to whole words, in order; those that touch or overlap are joined."""
     merged: list[Span] = []
     for span in sorted(spans, key=lambda span: span.start):
         start, end = span.start, span.end

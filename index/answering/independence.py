@@ -1,4 +1,4 @@
-"""Which of several articles are independent of one another."""
+"""Decide which articles are independent of one another."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from itertools import combinations
 
 from index.domain import Article
 
-_LONGEST = 20_000  # code points of an article in which a source is looked for
+_LONGEST = 20_000  # code points of an article that are searched for a source
 
 
 def independence(
     articles: Sequence[Article], rewrites: Mapping[str, AbstractSet[str]]
 ) -> list[frozenset[int]]:
-    """For each article, the indices of those that it is independent of.
+    """Return, for each article, the indices of those that it is independent of.
 
     An article is not independent of itself, of a copy or rewrite (also through others), of an
     article of the same publisher, nor where one names the other's publisher as its source.

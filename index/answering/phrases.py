@@ -1,8 +1,8 @@
-"""Noun phrases of news English by rule: the subject of a verb, a name after "said".
+"""Find noun phrases of news English by rule: the subject of a verb, a name after "said".
 
 There is no tagger: a phrase runs from a boundary (punctuation, a subordinator, a verb) to the verb.
 Quotations are masked first, so that their words are never taken for the reporter's. Offsets are
-those of the text given.
+those of the original text.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ _FINITE = frozenset(
 
 
 def mask(text: str, inside: str = "") -> tuple[str, str]:
-    """The text with its quotations replaced by "¤", length unchanged, and the mark still awaited.
+    """Return the text with its quotations replaced by "¤" (same length), and the mark still open.
 
-    A quotation may run over several sentences: `inside` is the mark that closes the one that the
-    text begins in, and what is returned beside the text the one it ends in ("" if none). A closing
-    curly mark without its opening one masks all that stands before it.
+    A quotation may run over several sentences: `inside` is the mark that closes the quotation the
+    text begins in, and the returned mark closes the one it ends in ("" for none). A closing curly
+    mark without an opening one masks everything before it.
     """
     if not inside and not _MARK.search(text):
         return text, ""
@@ -88,12 +88,12 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
 
 
 def tokens(text: str) -> list[Token]:
-    """Words and punctuation marks in order."""
+    """The words and punctuation marks of a text, in order."""
     return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]
 
 
 def begins_adverbial(words: Sequence[Token], n: int) -> bool:
-    """Whether an expression of time, a place or a manner begins at word n, or nothing does."""
+    """Whether an adverbial of time, place or manner begins at word n, or the words end there."""
     leads = {"on", "in", "at", "during", "via", "after"} | _TIME
     return n >= len(words) or words[n].text.lower() in leads
 
@@ -106,7 +106,7 @@ def subject(words: Sequence[Token]) -> Span | None:
 
 
 def before_verb(words: Sequence[Token], n: int) -> tuple[int, bool]:
-    """Index of the last word before verb n that is no adverb, auxiliary or time; and passive?"""
+    """Index of the last word before verb n and its adverbs, and whether the verb is passive."""
     i = n - 1
     while i >= 0 and (
         words[i].text in _AUXILIARIES or words[i].text.lower() in _TIME or _is_adverb(words[i].text)
@@ -154,25 +154,17 @@ def _start(words: Sequence[Token], end: int) -> int:
             break
         if i < end and (text.lower() in PRONOUNS | {"not", "being"} or _is_finite(text)):
             break
-        if (
-            i < end
-            and text in {"a", "an", "the"}
-            and words[i - 1].text.lower() not in (_BEFORE_ARTICLE)
-        ):
+        begins = text in {"a", "an", "the"} and words[i - 1].text.lower() not in _BEFORE_ARTICLE
+        if i < end and begins:
             return i  # "to review the deal | the Commission confirmed"
         i -= 1
     return i + 1
 
 
 def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
-    """The span of words first..last when they look like somebody, trimmed at the left."""
-    while first <= last and words[first].text.lower() in _TIME | {
-        "and",
-        "but",
-        "then",
-        "earlier",
-        "later",
-    }:
+    """The span of words first..last, trimmed at the left, if they look like a person or body."""
+    openers = _TIME | {"and", "but", "then", "earlier", "later"}
+    while first <= last and words[first].text.lower() in openers:
         first += 1
     if first < last and words[first].text.lower() in _PREPOSITIONS:  # "On Monday the fire service"
         near = range(first + 1, min(first + 4, last))

@@ -18,8 +18,8 @@ from index.text.terms import content_terms
 
 MAX_QUOTES = 4
 CANDIDATES = 12  # sentences that may be quoted
-_DEEP = 30  # sentences among which a denial of a quote, or the claim it denies, is looked for
-_SPREAD = 0.35  # of the lead of the best score over the mean: a quote may lie that far below it
+_DEEP = 30  # sentences searched for a denial of a quote, or for the claim that it denies
+_SPREAD = 0.35  # of the lead of the best score over the mean: how far below it a quote may be
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
@@ -32,7 +32,7 @@ class _Group:
     Attributes:
         statements: its sentences, best first.
         score: of the best one.
-        also: statements of other articles that it stands for, by article id.
+        also: the same statement in other articles, by article id.
     """
 
     statements: list[Statement]
@@ -44,7 +44,7 @@ class _Group:
         return self.statements[0]
 
     def quote(self, statement: Statement) -> None:
-        """Quote this statement, which the passage stands for, instead of the best one."""
+        """Quote this statement of `also` instead of the best one."""
         if self.also.pop(statement.article.article_id, None):
             self.also[self.best.article.article_id] = self.best
             self.statements = [statement]
@@ -58,16 +58,16 @@ class _Group:
 def passages(
     ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], most: int = MAX_QUOTES
 ) -> list[Passage]:
-    """The passages to quote, best first.
+    """Return the passages to quote, best first.
 
     Neighbouring sentences make one passage, and so do the copies of a sentence in rewrites of an
     article. A denial stands beside its claim. If the question asks for the latest (or the first)
     reports, the newest (or the oldest) passage leads.
 
     Args:
-        ranking: what was found.
+        ranking: the ranked sentences.
         rewrites: for each article id, the ids of the articles that copy or rewrite it.
-        most: at most so many passages.
+        most: the limit of passages.
     """
     statements = [
         Statement(ranking.articles[s.article_id], s, ranking.vectors.get(s.sentence_id))
@@ -117,25 +117,25 @@ def _adjoins(group: _Group, statement: Statement) -> bool:
 
 def _one_voice(a: Statement, b: Statement) -> bool:
     """Whether two sentences may stand in one quote: not two speakers, nor a claim and a denial."""
-    one, other = a.sentence, b.sentence
-    if None not in {one.speaker, other.speaker} and not same_speaker(one.speaker, other.speaker):
+    left, right = a.sentence, b.sentence
+    if None not in {left.speaker, right.speaker} and not same_speaker(left.speaker, right.speaker):
         return False
-    return (one.act == "denial") == (other.act == "denial")
+    return (left.act == "denial") == (right.act == "denial")
 
 
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
-    one, other = a.sentence.text, b.sentence.text
-    if is_negative(one) != is_negative(other):
+    first, second = a.sentence.text, b.sentence.text
+    if is_negative(first) != is_negative(second):
         return False
-    if bool(REBUTS.search(one)) != bool(REBUTS.search(other)):
+    if bool(REBUTS.search(first)) != bool(REBUTS.search(second)):
         return False
-    left, right = set(content_terms(one)), set(content_terms(other))
+    left, right = set(content_terms(first)), set(content_terms(second))
     common = len(left & right) > _NEAR_COPY * len(left | right)
-    near = common and not facts_differ(read(one), read(other))
+    near = common and not facts_differ(read(first), read(second))
     if a.article is b.article or left == right:
         return near
-    return (near or same_sentence(one, other)) and not independence(
+    return (near or same_sentence(first, second)) and not independence(
         (a.article, b.article), rewrites
     )[0]
 
@@ -152,7 +152,7 @@ def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
 def _set_beside(
     ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
 ) -> None:
-    """Put the best denial beside the claim it denies, or the claim beside its denial."""
+    """Add the best denial after the claim that it denies, or the claim after its denial."""
     question = ranking.query.question
     quoted = [statement for group in groups for statement in group.statements]
     if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
@@ -172,7 +172,7 @@ def _set_beside(
                 holder.quote(statement)
                 return
             groups.insert(place + 1, _Group([statement], float(ranking.scores[rank])))
-            if len(groups) > most:  # the last of the others gives way
+            if len(groups) > most:  # drop the last of the others
                 groups.pop(-1 if place + 1 < most else place - 1)
             return
 

@@ -1,4 +1,4 @@
-"""Which days the reports on a topic speak of, counted by publisher."""
+"""Count the reports on a topic by the days that they speak of, and by publisher."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Timeline:
     Attributes:
         topic: as the person typed it.
         days: for each day, how many reports of each publisher; a report counts once a day.
-        reports: how many there are.
+        reports: how many reports have all words.
         by_publication: how many of them name no day, so that their day of publication counts.
         undated: how many have no day of publication either.
     """
@@ -34,7 +34,7 @@ class Timeline:
 
 
 def timeline(topic: str, ranking: Ranking) -> Timeline:
-    """Count the reports in a ranking that have all words of a topic."""
+    """Return the timeline of the reports in a ranking that have all words of a topic."""
     wanted = set(content_terms(topic))
     days: dict[date, Counter[str]] = {}
     reports = by_publication = undated = 0

@@ -20,9 +20,9 @@ from index.store.protocol import Snapshot
 from index.text.dates import as_written, date_ranges
 from index.text.terms import content_terms, terms
 
-_MOST_REPORTS = 300  # in which a topic is looked for
-_LEAST_TERMS = 5  # of a sentence that says enough alone
-_ASKS = re.compile(
+_MOST_REPORTS = 300  # searched for a topic
+_LEAST_TERMS = 5  # of a sentence that is clear alone
+_ASKS = re.compile(  # "What has changed at the dam", "Any news on the siren", "How has it changed"
     r"^\W*(?:(?:so|and|please|whats?|is|are|has|have|been|there|any|anything|the|s)\W+)*"
     r"(?:new|news|changed?|changes|happened|updates?|developments?)"
     r"(?:\W*$|\s+(?:about|with|at|in|on|for|of|to|from|regarding|around)\s+(?:the\s+)?(?P<topic>.+))"
@@ -30,12 +30,12 @@ _ASKS = re.compile(
     re.IGNORECASE,
 )
 _NEWS = re.compile(r"\b(?:new|news|chang\w+|happened|updates?|developments?)\b", re.IGNORECASE)
-_SINCE = re.compile(
+_SINCE = re.compile(  # "... since ", "... over the last three days"
     r"(?P<lead>.*?)\b(?:(?:in|over|during) (?:the )?)?"
     r"(?:since |(?:last|past) \w+ (?:day|week|month|year)s\b)",
     re.IGNORECASE,
 )
-_LONGEST = 150  # code points: who asks more than that asks for more than news
+_LONGEST = 150  # code points: a longer question asks for more than news
 _FURTHEST = timedelta(366)
 # For a collection without dates: a weekday is near this day, a year that the question names is not.
 _UNDATED = (datetime(9000, 1, 1, tzinfo=UTC),) * 2
@@ -50,7 +50,7 @@ class Request:
 
 
 def parse(query: Query, snapshot: Snapshot) -> Request | None:
-    """What a question for news asks for; None for any other question.
+    """Return what a question for news asks for; None for any other question.
 
     A question that goes back further than the reports ("What has changed since 1962?") asks what
     they say of that time, not what is new.
@@ -71,7 +71,7 @@ def parse(query: Query, snapshot: Snapshot) -> Request | None:
 
 
 def answer(query: Query, request: Request, snapshot: Snapshot, context: Context) -> Answer:
-    """Quote the newest of what is new or changed, or decline and say since when nothing is."""
+    """Quote the newest of what is new or changed; decline if there is none."""
     fresh = _fresh(request, snapshot, context.filters)
     articles = {passage.article.article_id: passage.article for passage, _ in fresh}
     changes = {passage.article.article_id: change for passage, change in fresh}
@@ -96,7 +96,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
 
 
 def passages(request: Request, snapshot: Snapshot, filters: Filters, most: int) -> list[Passage]:
-    """What is new or changed, newest first, without what rewrites repeat."""
+    """Return the passages that are new or changed, newest first, without repeats by rewrites."""
     fresh = _fresh(request, snapshot, filters)
     rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
     return _once(fresh, rewrites, most)
@@ -107,7 +107,7 @@ def _once(
     rewrites: Mapping[str, AbstractSet[str]],
     most: int,
 ) -> list[Passage]:
-    """One passage for each article and its rewrites, whose ids it gets."""
+    """One passage for each article and its rewrites; `also` has the ids of the rewrites."""
     chosen: list[Passage] = []
     for passage, _ in fresh:
         article_id = passage.article.article_id
@@ -124,7 +124,7 @@ def _fresh(
 ) -> list[tuple[Passage, ChangeKind]]:
     """The best new sentence of each article with news on the topic, newest article first.
 
-    Best is the one with most words of the topic, else the first, which mostly has the news.
+    The best has the most words of the topic; of equals the first, which mostly has the news.
     """
     start = datetime.combine(request.since, time.min, UTC)
     start = max(start, filters.since) if filters.since else start
@@ -136,10 +136,10 @@ def _fresh(
         if 3 * len(mentioned) < 2 * len(topic):  # two thirds; both of two words
             continue
         sentences = snapshot.sentences(article.article_id)
-        held = {s: terms(s.text) for s in sentences if s.text not in before}
-        full = [s for s in held if len(held[s]) >= _LEAST_TERMS] or [*held]
-        if full:
-            best = max(full, key=lambda s: len(topic.intersection(held[s])))
+        new = {s: terms(s.text) for s in sentences if s.text not in before}
+        clear = [s for s in new if len(new[s]) >= _LEAST_TERMS] or [*new]
+        if clear:
+            best = max(clear, key=lambda s: len(topic.intersection(new[s])))
             change: ChangeKind = "changed" if recent.before else "new"
             fresh.append((Passage(article, (best,), best, 0.0), change))
     return fresh
@@ -152,5 +152,5 @@ def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters) -> str:
     day = f"{request.since.day} {request.since:%B %Y}"
     about = f" about “{request.topic}”" if request.topic else ""
     among = " that passes the filters" if filters else ""
-    newest = f"The newest report is dated {published[1].day} {published[1]:%B %Y}."
+    newest = f"The newest report is from {published[1].day} {published[1]:%B %Y}."
     return f"No report{among} has anything new or changed{about} since {day}. {newest}"

@@ -1,7 +1,7 @@
-"""What is measured of each candidate sentence: few columns, each of them readable.
+"""Measure each candidate sentence: a few features, each of them readable.
 
 `table` returns raw values; `ranking.json` holds the weights. The columns of `SCALED` are z-scored
-among the candidates of a question, the others are weighed as they are.
+among the candidates of a question, the others are weighted as they are.
 
 The weights under "fitted" were learned by tests/benchmarks/fit.py on six public sets of questions.
 No public set asks who said what, for a time, or in several turns, so the weights under "by_hand"
@@ -32,14 +32,14 @@ Floats = npt.NDArray[np.floating[Any]]
 
 SCALED = frozenset({"cover", "clause_bm25", "clause_dense", "article_dense", "length"})
 JUDGING = frozenset({"dense", "names", "near"})
-"""Measured only to judge the answer: the cosine of sentence and question, and the share (by idf) of
-the question's names, and of all its terms, in the sentence, its neighbours and its title."""
+"""Used for confidence only: the cosine of sentence and question, and the share (by idf) of the
+question's names, and of all its terms, in the sentence, its neighbours and its title."""
 _K1, _B = 1.2, 0.75
-_PROMISING = 150  # of some 340 candidates are read for `gives`; figures are as if all were
+_PROMISING = 150  # of some 340 candidates are read for `gives`; reading all ranks no better
 
 
 def table(query: Query, rows: Rows, vectors: Vectors, idf: Floats) -> dict[str, Floats]:
-    """Measure candidates: raw values (n,) by feature, and by each of `JUDGING`.
+    """Return the raw values (n,) of candidates by feature, `JUDGING` included.
 
     Args:
         query: with m terms and c clauses.
@@ -89,7 +89,7 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Floats) -> dict[str, 
 
 
 def source_features(query: Query, rows: Rows) -> dict[str, Floats]:
-    """Whether the question names the publisher of a sentence's article, and its day: each (n,)."""
+    """Return how well a question names the publisher of each sentence, and its day: each (n,)."""
     owners, articles = _owners(rows)
     days = query.dates(_newest(articles))
     publisher = [query.publishers.get(article.publisher or "", 0.0) for article in articles]
@@ -112,12 +112,12 @@ def _newest(articles: Iterable[Article]) -> date | None:
 
 
 def scaled(name: str, column: Floats) -> Floats:
-    """The column as it is weighed."""
+    """Return a column as it is weighted: z-scored if it is one of `SCALED`."""
     return _z_scores(column) if name in SCALED else column
 
 
 def article_bm25(query: Query, articles: Sequence[Article]) -> Floats:
-    """BM25 of whole articles with their titles, z-scored among these articles: (articles,)."""
+    """Return the BM25 of whole articles with their titles, z-scored among them: (articles,)."""
     counts, sizes = _term_counts(query, [terms(f"{a.title} {a.text}") for a in articles])
     frequency = (counts > 0).sum(0)
     idf = np.log(1 + (len(articles) - frequency + 0.5) / (frequency + 0.5))
@@ -146,7 +146,7 @@ def _owners(rows: Rows) -> tuple[npt.NDArray[np.int64], list[Article]]:
 
 
 def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
-    """How often each query term stands in each text (n, m), and how many terms it has (n,)."""
+    """How often each query term occurs in each text (n, m), and how many terms each has (n,)."""
     column = {term: i for i, term in enumerate(query.terms)}
     counts = np.zeros((len(texts), len(column)), dtype=np.float32)
     for row, text in enumerate(texts):
@@ -224,7 +224,7 @@ def _same_name(a: str, b: str) -> bool:
 
 
 def _is_act(query: Query, sentence: Sentence) -> bool:
-    """Whether it is of an act the question asks about; who claims that it is not so, denies it."""
+    """Whether a sentence is an act the question asks about; a negative claim is a denial."""
     negated = sentence.act == "claim" and _NEGATIVE.search(sentence.text)
     return ("denial" if negated else sentence.act) in query.acts
 
@@ -232,14 +232,14 @@ def _is_act(query: Query, sentence: Sentence) -> bool:
 def _novelty(after: FollowUp, rows: Rows) -> dict[str, Floats]:
     """The share of a follow-up's new words in each sentence, and whether it was quoted before.
 
-    A sentence with half of the new words is repeated only by half, and none is if the follow-up is
-    all about what was quoted ("Why?").
+    A quoted sentence with half of the new words counts as half repeated; none counts as repeated
+    if the follow-up is about the quotes themselves ("Why?").
     """
     wording = after.new_words
     for pattern in ACT_WORDS.values():
         wording = pattern.sub(" ", wording)  # a denial need not have the word "deny"
     new = set(content_terms(wording)) - STOP_TERMS
-    share = _column(len(new.intersection(held)) / max(1, len(new)) for held in rows.terms)
+    share = _column(len(new.intersection(words)) / max(1, len(new)) for words in rows.terms)
     quoted = _column(
         any(
             quote.article_id == sentence.article_id
@@ -259,33 +259,33 @@ def _novelty(after: FollowUp, rows: Rows) -> dict[str, Floats]:
 
 _NAME = re.compile(r"\b[A-Z][\w’'.-]+(?: [A-Z][\w’'.-]+)+|(?<!^)(?<![.!?\"“] )\b[A-Z][\w’'-]+")
 _GIVEN: dict[AnswerType, re.Pattern[str]] = {
-    "person": _NAME,
+    "person": _NAME,  # "Mara Voss"
     "name": _NAME,
-    "date": re.compile(
+    "date": re.compile(  # "1962", "Monday", "4.40am"
         rf"\b(?:1[0-9]|20)\d\d\b|\b(?:{'|'.join([*MONTHS, *WEEKDAYS])}|century|yesterday|midnight"
         r"|noon)\b|\b\d{1,2}(?:[.:]\d\d)? ?(?:[ap]m\b|[ap]\.m\.)|\b\d{1,2}:\d\d\b"
         r"|\b(?<=at )\d{1,2}\.\d\d\b"
     ),
-    "amount": re.compile(
+    "amount": re.compile(  # "$1.2 million", "7%", "several hours"
         r"[$£€]\s?\d[\d.,]*(?: ?(?:thousand|million|billion|trillion|[kmb]n?\b))?"
         r"|\d\S* ?(?:%|percent|per cent|years?|months?|weeks?|days?|hours?|minutes?"
         r"|seconds?|miles?|\w*met(?:re|er)s?|feet|foot|inch(?:es)?|pounds?|dollars?|tons?|kg|km"
         r"|degrees|million|billion|trillion)"
         rf"|\b(?:several|{COUNTING}) (?:years|months|weeks|days|hours|minutes|times)"
     ),
-    "number": re.compile(
+    "number": re.compile(  # "1,200", "twenty-three"
         rf"\d[\d.,]*\b|\b(?:{COUNTING}|dozens?|hundreds?|thousands?|millions?|once|twice"
         r"|both|half)\b",
         re.IGNORECASE,
     ),
-    "place": re.compile(
+    "place": re.compile(  # "near the old Ostby"
         r"\b(?:in|at|from|near|to|of|outside|across) (?:the )?(?:[a-z]+ )?[A-Z]\w+"
     ),
 }
 
 
 def given(query: Query, text: str) -> Iterator[Span]:
-    """Where a text holds something of the kind asked for that the question does not name."""
+    """Yield the spans of a text that give the kind of thing asked for, unless the question does."""
     if query.answer_type == "number" and query.counted:  # the displaced are no answer on the dead
         if query.counted & units(text):
             counted = (figure for figure in figures(text) if figure.unit in query.counted)

@@ -1,4 +1,4 @@
-"""A question, taken apart: its terms, clauses, publishers and days, and what it asks for."""
+"""Parse a question: its terms, clauses, publishers and days, and what it asks for."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Query:
     Attributes:
         question: as the person typed it, white space folded.
         terms: the distinct terms that carry its meaning.
-        known: all its terms, which an answer has to add something to.
+        known: all its terms; an answer has to add to them.
         source_terms: terms that only name a publisher or a day of publication. They say which
             article is meant, not what it says.
         names: terms of capitalised words.
         clauses: spans of its parts if it asks several things at once, else one span, the whole.
         publishers: the publishers of the collection that it names, with a certainty from 0 to 1.
-        as_of: the day it is asked on; None if unknown.
+        as_of: the day on which it is asked; None if unknown.
         answer_type: the kind of thing that would answer it; None if its words do not say.
-        counted: whom or what it wants counted, as units of `index.text.quantities`.
+        counted: what it asks to count, as units of `index.text.quantities`.
         speaker: whose words it asks for, if it does.
         acts: the acts it asks about, as in "Who denied it?".
         order: whether it asks for the latest or for the first reports.
@@ -73,15 +73,15 @@ class Query:
     after: FollowUp | None
 
     def days(self, newest: date | None) -> list[DateRange]:
-        """The days it names, as understood on the day it is asked on.
+        """Return the days it names, seen from the day on which it is asked.
 
-        Nothing here reads a clock, so that asking again gives the same answer: if that day is
-        unknown, the day of the `newest` report stands for it.
+        Nothing reads a clock, so that asking again gives the same answer: if that day is unknown,
+        the day of the `newest` report stands for it.
         """
         return date_ranges(as_written(self.question), self.as_of or newest)
 
     def dates(self, newest: date | None) -> list[DateRange]:
-        """The days and months among them that it writes as dates ("12 March", "2026-03").
+        """Return those of its days and months that are written as dates ("12 March", "2026-03").
 
         Questions name reports by such dates: "the report before 12 March" is near that day, too.
         """
@@ -95,12 +95,12 @@ def parse(
     as_of: date | None = None,
     after: FollowUp | None = None,
 ) -> Query:
-    """Take a question apart.
+    """Return a question as a query.
 
     Args:
         question: in a person's own words.
         publishers: the publishers of the collection, to find those that it names.
-        as_of: the day it is asked on, if known.
+        as_of: the day on which it is asked, if known.
         after: what was asked and quoted before, if it is a follow-up.
 
     Raises:
@@ -144,7 +144,7 @@ def parse(
 
 
 def words(text: str) -> list[str]:
-    """The words and numbers of a text as they are written, in order."""
+    """Return the words and numbers of a text as they are written, in order."""
     return re.findall(r"[\w$£€](?:[\w'’.,-]*\w)?", text)
 
 
@@ -220,7 +220,7 @@ def _dates(question: str, base: date | None) -> list[DateRange]:
 
 # Publishers
 
-_SOURCE = re.compile(
+_SOURCE = re.compile(  # "according to the Courier", "the Courier's report"
     r"\b(?i:according to|reported by|covered by|as per|published (?:by|in)"
     r"|(?:articles?|reports?|coverage|piece|story) (?:in|from|by))"
     r"\s+(?:both )?(?:the )?['\"‘“]?[A-Z]"
@@ -229,7 +229,7 @@ _SOURCE = re.compile(
 
 
 def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, str]]:
-    """Where a question names a publisher, and how certainly, best first.
+    """How certainly a question names a publisher, and with which words, best first.
 
     1 for the full name, 0.8 without its section or ".com", 0.7 for its core.
     """
@@ -251,7 +251,7 @@ def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, st
 
 @lru_cache(maxsize=100_000)
 def _names_of(publisher: str) -> tuple[str, str, str]:
-    """Its name without a section, the same without ".com", and the core that is in both."""
+    """A publisher's name without its section, that without ".com", and the core of both."""
     parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
     head = parts[0] if parts else publisher
     bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
@@ -260,7 +260,7 @@ def _names_of(publisher: str) -> tuple[str, str, str]:
 
 # Parts
 
-_CUT = re.compile(
+_CUT = re.compile(  # "Who opened the gates | and when did | ..."
     r"(?:[;:?]|,(?!\s\d{4}))\s+|\s+[–—]\s+"
     r"|\s+(?=(?:and|but|while|whereas|although|or|after|before|between|than|as|who|which|that"
     r"|whose|where|when)\b)",

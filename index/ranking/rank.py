@@ -1,4 +1,4 @@
-"""Query -> candidates -> weighed features -> a ranking of sentences.
+"""Rank the sentences of a collection for a query.
 
 Candidates are the best sentences by vector and by full text, and their neighbours. A linear model
 over readable features (see `features`) ranks them; its weights are in ranking.json.
@@ -25,7 +25,7 @@ from index.store.protocol import Snapshot
 from index.store.types import Rows
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
-_TOP = 5  # sentences that confidence looks at
+_TOP = 5  # sentences that confidence is judged by
 _NOTHING = np.empty(0, dtype=np.float32)
 
 
@@ -35,8 +35,8 @@ class Model:
 
     Attributes:
         fitted: weight by feature, learned from public question sets.
-        same_article: taken off the score of each further sentence of an article if the question
-            asks several things: their answers are seldom in one report.
+        same_article: subtracted from each further sentence of an article if the question asks
+            several things: their answers are seldom in one report.
         confidence: weight by confidence feature, and `bias`.
         by_hand: weight by feature of a question's form, for which there is no public data.
     """
@@ -52,7 +52,7 @@ class Ranking:
     """Candidates of a question, best first.
 
     Attributes:
-        query: the question, taken apart.
+        query: the one that they were ranked for.
         sentences: n of them, best first.
         scores: float32 (n,), descending; comparable within this ranking only.
         features: raw values (n,) by name.
@@ -72,9 +72,9 @@ class Ranking:
     vectors: Mapping[int, Vectors] = field(default_factory=dict)
 
     def by_article(self) -> list[tuple[Article, float]]:
-        """Articles by the score of their best sentence and, where one thing is asked, their BM25.
+        """Return articles by their best sentence's score and, for questions of one clause, BM25.
 
-        A question of several parts is answered by several reports, none of which is about all of
+        A question of several clauses is answered by several articles, none of which is about all of
         it: there the whole text would mislead.
         """
         best: dict[str, float] = {}
@@ -88,23 +88,23 @@ class Ranking:
         return [(articles[i], float(scores[i])) for i in order]
 
     def contributions(self) -> dict[str, Floats]:
-        """What each feature adds to each score: (n,) by name; they sum up to the scores.
+        """Return what each feature adds to each score: (n,) by name; they add up to the scores.
 
         `same_article` is what further sentences of an article lose.
         """
-        weighted = _weighed({**packaged().fitted, **packaged().by_hand}, self.features)
+        weighted = _weighted({**packaged().fitted, **packaged().by_hand}, self.features)
         return weighted | {"same_article": self.scores - sum(weighted.values())}
 
 
 @lru_cache(maxsize=1)
 def packaged() -> Model:
-    """The packaged weights."""
+    """Return the packaged weights."""
     return Model(**json.loads(_ranking_json()))
 
 
 @lru_cache(maxsize=1)
 def weights() -> str:
-    """A hash of the packaged weights: other weights give other answers."""
+    """Return a hash of the packaged weights: other weights give other answers."""
     return hashlib.sha256(_ranking_json()).hexdigest()[:8]
 
 
@@ -114,7 +114,7 @@ def _ranking_json() -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The measured candidates of a query, before anything is weighed."""
+    """The measured candidates of a query, before they are weighted."""
 
     query: Query
     rows: Rows
@@ -129,7 +129,7 @@ def rank(
     filters: Filters = Filters(),  # noqa: B008 - frozen
     depth: int = DEPTH,
 ) -> Ranking:
-    """Rank the sentences of one generation for a query; `depth` candidates from each side."""
+    """Rank the sentences of a generation; `depth` candidates from each of vectors and full text."""
     candidates = gather(snapshot, encoder, query, filters, depth)
     return ranked(candidates) if candidates else Ranking(query, (), _NOTHING, {}, {}, 0.0)
 
@@ -137,7 +137,7 @@ def rank(
 def gather(
     snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
 ) -> Candidates | None:
-    """Find and measure candidates; None if no sentence passes the filters."""
+    """Find and measure candidates; return None if no sentence passes the filters."""
     vectors = encoder.encode_parts(query.question, query.clauses)
     dense = snapshot.dense(vectors[0], depth, filters)
     lexical = snapshot.lexical(query.terms, depth, filters)
@@ -153,14 +153,14 @@ def gather(
 
 
 def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
-    """Weigh candidates by a model, the packaged one by default, and sort them.
+    """Weight candidates by a model, by default the packaged one, and sort them.
 
-    Confidence is judged from the fitted weights alone: it was learned with those.
+    Confidence comes from the fitted weights alone: it was learned with those.
     """
     model = model or packaged()
     rows, measured = candidates.rows, candidates.features
-    fitted = np.sum([*_weighed(model.fitted, measured).values()], axis=0)
-    total = fitted + sum(_weighed(model.by_hand, measured).values())
+    fitted = np.sum([*_weighted(model.fitted, measured).values()], axis=0)
+    total = fitted + sum(_weighted(model.by_hand, measured).values())
     if len(candidates.query.clauses) > 1:
         total -= model.same_article * _better_of_article(rows, total)
     order = np.argsort(-total, kind="stable")
@@ -179,7 +179,7 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
     )
 
 
-def _weighed(weight: Mapping[str, float], features: Mapping[str, Floats]) -> dict[str, Floats]:
+def _weighted(weight: Mapping[str, float], features: Mapping[str, Floats]) -> dict[str, Floats]:
     """What each feature adds to each score: (n,) by name."""
     return {name: weight[name] * scaled(name, features[name]) for name in weight}
 
@@ -198,7 +198,7 @@ def _better_of_article(rows: Rows, total: Floats) -> Floats:
 def confidence_features(
     query: Query, features: Mapping[str, Floats], best: float
 ) -> dict[str, float]:
-    """Inputs of the model that judges whether the best sentences answer the question.
+    """Return the inputs of the model that judges whether the best sentences answer the question.
 
     Args:
         query: the question.

@@ -1,4 +1,4 @@
-"""Recognise formats by content and read them as articles: one reader a format, in one table.
+"""Recognise formats by content and read them as articles, with one reader per format.
 
 A name or content type decides only between text, Markdown, JSON lines and fragments of HTML.
 """
@@ -109,7 +109,7 @@ def read(file: IO[bytes], origin: Origin) -> Iterator[Article | Failure | Link]:
 
 
 def recognise(head: bytes, origin: Origin) -> Format:
-    """The format of a file by its first bytes, and else by its content type and suffix."""
+    """Return the format of a file by its first bytes, else by its content type and suffix."""
     is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = head.decode("utf-16" if is_utf16 else "latin-1", "replace").removeprefix("\xef\xbb\xbf")
     for signature, kind in _SIGNATURES:
@@ -125,7 +125,7 @@ def recognise(head: bytes, origin: Origin) -> Format:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of a file name or of a URL's path, in lower case, ignoring .gz."""
+    """Return the suffix of a file name or of a URL's path, in lower case, ignoring .gz."""
     path = urlsplit(name).path if is_url(name) else name
     return PurePosixPath(path.lower().removesuffix(".gz")).suffix
 
@@ -136,7 +136,7 @@ def suffix_of(name: str) -> str:
 def read_rows(
     file: IO[bytes], name: str, max_bytes: int | None = None
 ) -> Iterator[Article | Failure]:
-    """Yield one report a line of JSON; a line that cannot be used fails alone.
+    """Yield one article per line of JSON; a line that cannot be used fails alone.
 
     Raises:
         SourceError: there are more than `max_bytes`.

@@ -1,8 +1,8 @@
 """Fetch URLs safely, whatever the URL and whoever answers.
 
-A URL could otherwise make us read what only this machine can reach. So we resolve the host once,
-judge each address, and connect to the very address that was judged: a name cannot point elsewhere
-between check and use. Each redirect is judged anew.
+A URL could make us read what only this machine can reach. So we resolve the host once, check each
+address, and connect to the same address that was checked: a name cannot point elsewhere between
+check and use. Each redirect is checked again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HEADERS = {
 _ROBOTS_PATH = "/robots.txt"
 _ROBOTS_MAX_BYTES = 500_000  # RFC 9309 asks for at least 500 kibibytes
 _ROBOTS_MAX_HOSTS = 256
-_ROBOTS_SECONDS = 600.0  # for which rules are kept
+_ROBOTS_SECONDS = 600.0  # rules are kept this long
 _BLOCK_BYTES = 65_536
 _GZIP_OR_ZLIB = 47  # tells zlib to accept both headers
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -166,7 +166,7 @@ class Fetcher:
         raise SourceError(f"{target.host} {problem}.")
 
     def _connect(self, target: Target, deadline: float) -> socket.socket:
-        """Connect to one of the host's judged addresses; its name is used for TLS only."""
+        """Connect to a checked address of the host; its name is used for TLS only."""
         resolved = _before(deadline, lambda: self.resolve(target.host, target.port))
         usual_port = target.port in self.ports
         addresses = [

@@ -89,21 +89,21 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[SourceItem]:
 
 
 def existing(name: str) -> Path | None:
-    """The file or folder of that name, if there is one."""
+    """Return the file or folder of that name, if there is one."""
     try:
         path = Path(name).expanduser()
         return path if name and (path.is_file() or path.is_dir()) else None
-    except (OSError, RuntimeError):  # an impossible name, or the home of nobody
+    except (OSError, RuntimeError):  # an impossible name, or an unknown user's home
         return None
 
 
 def skipped_files(names: Iterable[str]) -> int:
-    """How many files of the folders among `names` have a suffix that is not readable."""
+    """Return how many files of the folders among `names` have no readable suffix."""
     return sum(_files(name)[1] for name in names)
 
 
 def total(names: Sequence[str]) -> int | None:
-    """How many articles these sources hold, for a progress bar; None if unknown."""
+    """Return how many articles these sources hold, for a progress bar; None if unknown."""
     files = [file for name in names for file in _files(name)[0]]
     unknown = None in map(existing, names) or any(suffix_of(f.name) in _OF_MANY for f in files)
     return None if unknown else len(files)

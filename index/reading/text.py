@@ -72,7 +72,7 @@ def _decode_detected(data: bytes, start: int, charset: str | None) -> str:
 
 
 def clean(text: str) -> str:
-    """Text as it is stored: newlines for line ends, no control characters, no lone surrogates."""
+    """Return text as it is stored: line ends are newlines, no control characters or surrogates."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\f", "\n")
     return _SURROGATE.sub("\ufffd", _CONTROLS.sub("", text)).lstrip("\ufeff")
 
@@ -131,11 +131,11 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
         raise SourceError("It has no text: put the report into “text”.")
     title = _line(fields, "title")
     url = _string(fields, "url")
-    own_id = _string(fields, "_id", "id", "article_id")
+    given_id = _string(fields, "_id", "id", "article_id")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
     return Article(
-        article_id=own_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
+        article_id=given_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
         title=title or _opening(text),
         text=text,
         publisher=_line(fields, "publisher", "source"),
@@ -145,12 +145,12 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
         language=_string(fields, "language") or "en",
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
-        id_given=own_id is not None,
+        id_given=given_id is not None,
     )
 
 
 def digest(text: str) -> str:
-    """SHA-256 in hex."""
+    """Return the SHA-256 of a text in hex."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
@@ -183,7 +183,7 @@ def _date(value: str | None) -> datetime | None:
 
 
 def parse_date(value: Any) -> datetime | None:
-    """A date in ISO 8601 or RFC 5322, in UTC; None if it is neither, or implausible."""
+    """Return a date in ISO 8601 or RFC 5322 in UTC; None if it is neither or implausible."""
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError, TypeError, IndexError, AttributeError, OverflowError):
             moment = parse(value.strip())

@@ -1,4 +1,4 @@
-"""Parse URLs strictly, judge addresses, and compare URLs of one page.
+"""Parse URLs strictly, check addresses, and compare URLs of one page.
 
 A URL is parsed once and only the result is used. A spelling that two programs could read in two
 ways is refused.

@@ -1,8 +1,8 @@
-"""The log of a collection's answers: what was answered, reported as wrong, and is waited for.
+"""The log of a collection's answers, with feedback and watches.
 
-It lives in the file of its collection and is no part of a generation. It holds what was asked
-and what was quoted, never who asked; a watch names whom to notify, and is deleted once it ended.
-An answer is kept without the text of any article: its quotes are cut again when it is read.
+It lives in the file of its collection and is not part of a generation. It holds questions and
+quotes, never the asker; a watch names whom to notify, and is deleted when it ends. An answer is
+kept without the text of any article: its quotes are cut again when it is read.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _PUBLIC = "message IS NOT NULL AND status = 'answered'"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """A question and the id of the answer it got."""
+class QuotingAnswer:
+    """The id of a public answer that quotes an article, and its question."""
 
     answer_id: str
     question: str
@@ -45,8 +45,8 @@ class LoggedAnswer:
     """An answer that was sent, its quotes cut again from the revisions they came from.
 
     Attributes:
-        channel, message: where all can read it; None where it was private.
-        updated, removed: articles behind it, as they are now, that were changed or removed since.
+        channel, message: where all can read it; None if it was private.
+        updated, removed: its articles, as they are now, that were changed or removed since.
     """
 
     answer: Answer
@@ -67,11 +67,11 @@ class Feedback:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A question that somebody waits to see answered.
+    """A question that someone waits to see answered.
 
     Attributes:
-        generation: the last one that was checked for it.
-        channel, person: where to notify, and whom.
+        generation: the last one that was checked for an answer.
+        channel, person: where to notify whom.
     """
 
     number: int
@@ -84,13 +84,13 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class StaleAnswer:
-    """A public answer that quotes what no longer stands.
+    """A public answer with a quote that no longer stands.
 
     Attributes:
         entry: the answer as it was recorded, with where it was posted.
         article: as it is now, with its notice.
         kind: what became of the article.
-        quotes: the sentences quoted from it that it no longer has; all, where it was removed.
+        quotes: the quotes that the article no longer has; all, if it was removed.
     """
 
     entry: LoggedAnswer
@@ -107,16 +107,16 @@ class AnswerLog:
         snapshot: Callable[[], AbstractContextManager[SqliteSnapshot]],
         writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
     ) -> None:
-        """Keep the log in the file that these two open, to read and to write."""
+        """Use the collection's file, which `snapshot` opens to read and `writing` to write."""
         self._snapshot = snapshot
         self._writing = writing
 
     def record(
         self, answer: Answer, *, channel: int | None = None, message: int | None = None
     ) -> None:
-        """Record an answer that was sent, and where all can read it; else it is private.
+        """Record an answer that was sent, and where it is public, if it is.
 
-        An answer given again is recorded once, with the last place where it can be read.
+        An answer sent again is recorded once, with the last place where it is public.
         """
         values = (
             *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
@@ -130,26 +130,26 @@ class AnswerLog:
                 "message = coalesce(excluded.message, message)",
                 values,
             )
-            if message is not None:  # its readers there have not been notified of anything
+            if message is not None:  # its readers there have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
 
     def get(self, answer_id: str) -> LoggedAnswer:
-        """An answer that was sent, its quotes cut again as they were. Raises NotFoundError."""
+        """Return an answer that was sent, its quotes cut again. Raises NotFoundError."""
         with self._snapshot() as snapshot:
             return _restored(snapshot, answer_id)
 
-    def quoting(self, article_id: str, limit: int = 5) -> list[Asked]:
-        """Public answers that quote an article, newest first."""
+    def quoting(self, article_id: str, limit: int = 5) -> list[QuotingAnswer]:
+        """Return public answers that quote an article, newest first."""
         rows = self._rows(
             f"SELECT answer_id, question FROM answer WHERE {_PUBLIC} AND EXISTS "
             "(SELECT 1 FROM json_each(parts, '$.cuts') "
             "WHERE json_extract(value, '$.article_id') = ?) ORDER BY at DESC LIMIT ?",
             (article_id, limit),
         )
-        return [Asked(*row) for row in rows]
+        return [QuotingAnswer(*row) for row in rows]
 
     def add_feedback(self, answer_id: str, note: str, *, reader: int) -> None:
-        """Keep what a reader says is wrong with an answer, in the place of what they said before.
+        """Keep what a reader says is wrong with an answer; it replaces their earlier feedback.
 
         Raises:
             NotFoundError: no such answer is recorded.
@@ -163,20 +163,20 @@ class AnswerLog:
             )
 
     def feedback(self, answer_id: str) -> list[Feedback]:
-        """What readers say is wrong with an answer, oldest first."""
+        """Return what readers say is wrong with an answer, oldest first."""
         sql = "SELECT note, at FROM feedback WHERE answer_id = ? ORDER BY at"
         rows = self._rows(sql, (answer_id,))
         return [Feedback(note, datetime.fromisoformat(at)) for note, at in rows]
 
     def prune(self, days: int) -> None:
-        """Forget answers that were given more than so many days ago, with their feedback."""
+        """Delete answers that are older than so many days, with their feedback."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         self._write("DELETE FROM answer WHERE at < ?", (before,))
 
     def add_watch(self, answer: Answer, *, channel: int, person: int) -> int:
-        """Wait for reports that answer what this answer declined; the number of the watch.
+        """Watch for reports that answer a declined question; return the number of the watch.
 
-        Asking for the same again gives the same watch.
+        The same question, filters, channel and person give the same watch.
         """
         filters = _filters_json(answer.filters)
         ((number,),) = self._write(
@@ -195,7 +195,7 @@ class AnswerLog:
         self._write("DELETE FROM watch WHERE number = ?", (number,))
 
     def watches(self) -> list[Watch]:
-        """All watches, oldest first."""
+        """Return all watches, oldest first."""
         columns = "number, question, filters, generation, channel, person"
         rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
         return [
@@ -204,7 +204,7 @@ class AnswerLog:
         ]
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
-        """Public answers posted since then whose quotes no longer stand, until marked as notified.
+        """Return public answers since then whose quotes no longer stand, unless marked notified.
 
         A quote stands while the live text of its article has it verbatim, and the article was
         not corrected or retracted after the answer.
@@ -220,7 +220,7 @@ class AnswerLog:
             ]
 
     def mark_notified(self, answers: Iterable[StaleAnswer]) -> None:
-        """Note that the readers of these answers know."""
+        """Note that the readers of these answers were notified."""
         rows = [(a.entry.answer.answer_id, a.article.article_id, a.kind) for a in answers]
         with self._writing() as db:
             db.executemany("INSERT OR IGNORE INTO notified VALUES (?, ?, ?)", rows)
@@ -235,9 +235,9 @@ class AnswerLog:
 
 
 def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
-    """A number for a reader of one answer: a hash, keyed by a secret of the collection.
+    """A number for a reader of an answer: a hash, keyed by a secret of the collection.
 
-    It tells the readers of an answer apart, and not who they are nor what else they wrote.
+    It tells the readers of an answer apart, but not who they are or what else they wrote.
     """
     if (key := meta(db, "readers")) is None:
         set_meta(db, "readers", key := secrets.token_hex(32))
@@ -247,7 +247,7 @@ def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
 
 
 def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
-    """Public answers; one recorded while a copy was recovered may quote what is not there."""
+    """Public answers since then, without those that quote what a recovery took away."""
     ids = snapshot.db.execute(
         f"SELECT answer_id FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
         (since.astimezone(UTC).isoformat(),),
@@ -258,7 +258,7 @@ def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]
 
 
 def _stale(entry: LoggedAnswer, now: Article) -> StaleAnswer | None:
-    """The answer as a stale one, in view of an article as it is now; None if all stands."""
+    """The answer with its quotes from an article that no longer stand; None if all do."""
     quotes = [q.quote for q in entry.answer.quotes if q.quote.article_id == now.article_id]
     lost = tuple(quote.text for quote in quotes if now.retired or quote.text not in now.text)
     if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
@@ -281,12 +281,12 @@ def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
 
 
 def _filters_json(filters: Filters) -> str:
-    """Filters as JSON, always the same for equal ones."""
+    """Filters as JSON; equal filters give equal text."""
     return _FILTERS.dump_json(filters).decode()
 
 
 def _parts_json(answer: Answer) -> str:
-    """Quotes (as where they were cut), citations, agreement and news of an answer."""
+    """An answer's quotes (as the spans they were cut from), citations, agreement and news."""
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     scores = answer.scores or (0.0,) * len(quotes)
     cuts = []
@@ -309,7 +309,7 @@ def _parts_json(answer: Answer) -> str:
 
 
 def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
-    """A recorded answer, with what became of its articles. Raises NotFoundError, QuoteError."""
+    """A recorded answer and the present state of its articles; may raise QuoteError too."""
     row = _row(snapshot.db, answer_id.strip().lower())
     key, at, question, filters, generation, model, status, confidence, text, *place = row
     reason, channel, message = place

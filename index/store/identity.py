@@ -1,9 +1,8 @@
-"""Which stored article an article is, and what putting it does; the same in and out of a commit.
+"""Decide which stored article an incoming one is, and what storing it does.
 
-An id that was given is kept. One made from an address or a path is only another name for an
-article that is recognised by its page or, word for word, by its publisher (`identity_keys`).
-Only where an article came from may revise it: else whoever writes a feed could put words into
-another outlet's mouth.
+An id that was given is kept. An id made from a URL or a path gives way to that of a stored article
+of the same page, or of the same publisher and words (`identity_keys`). An article is revised only
+from where it came: else the writer of a feed could put words into another outlet's mouth.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ _STORED = """
 
 
 def identity_keys(article: Article) -> tuple[str, ...]:
-    """Keys that recognise an article under another id.
+    """Return keys that recognise an article under another id.
 
-    Its canonical URL, where it has one, and last a hash of publisher, title and text.
+    They are its canonical URL, if it has one, and last a hash of publisher, title and text.
     """
     parts = [(article.publisher or "").casefold(), article.title, article.text]
     words = "\x00".join(" ".join(part.split()) for part in parts).encode("utf-8", "surrogatepass")
@@ -43,13 +42,13 @@ def identity_keys(article: Article) -> tuple[str, ...]:
 
 
 def comes_from(source: str | None, known: Article) -> bool:
-    """Whether a source is where an article came from: its site, or the same machine's files."""
+    """Whether an article may come from a source: from its own site, or a file as before."""
     homes = {site(known.source)} | ({site(known.url)} if known.url else set())
     return site(source) in homes
 
 
 def refusal(known: Article) -> str:
-    """Why an article from elsewhere may not revise this one, and what to do."""
+    """Return why an article from elsewhere may not revise this one, and what to do."""
     return (
         f"“{known.title}” came from {site(known.source) or 'a file'}, and is revised only from "
         "there: give this report an address or an id of its own, or say with `correct` what is "
@@ -58,7 +57,7 @@ def refusal(known: Article) -> str:
 
 
 def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decision:
-    """What putting an article does, in view of what this connection sees."""
+    """Decide what storing an article does, in view of what this connection sees."""
     given, same_words = article, False
     row = _stored(db, article)
     if row is None and not article.id_given:
@@ -84,7 +83,7 @@ def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decisio
 
 
 def _stored(db: sqlite3.Connection, article: Article) -> tuple[Any, ...] | None:
-    """What is stored under its id; last, whether this very text was there and was undone."""
+    """What is stored under its id; last, whether this same text was stored later and undone."""
     values = (article.text_hash, article.article_id)
     row: tuple[Any, ...] | None = db.execute(_STORED, values).fetchone()
     return row

@@ -1,4 +1,4 @@
-"""What every engine offers: `Store` is one collection, `Snapshot` one generation of it."""
+"""The interface of every engine: `Store` is a collection, `Snapshot` a generation of it."""
 
 from __future__ import annotations
 

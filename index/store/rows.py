@@ -1,4 +1,4 @@
-"""Pieces of SQL that several statements share, and rows -> records."""
+"""SQL that several statements share, and the records that rows become."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ NEAR = f"""
 
 
 def passing(filters: Filters) -> tuple[str, list[object]]:
-    """SQL conditions of the filters on revision r, and their parameters."""
+    """Return the SQL conditions of filters on revision r, and their parameters."""
     publishers = [publisher.casefold() for publisher in filters.publishers]
     conditions: dict[str, object] = {
         f"r.publisher_key IN {LIST}": publishers and json.dumps(publishers),
@@ -48,13 +48,13 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
 
 
 def matrix(blobs: list[bytes]) -> Vectors:
-    """Stored vectors as float32 (n, d)."""
+    """Return stored vectors as float32 (n, d)."""
     vectors = np.frombuffer(b"".join(blobs), dtype=np.float32)
     return vectors.reshape(len(blobs), -1) if blobs else vectors.reshape(0, 0)
 
 
 def article_of(row: Sequence[Any]) -> Article:
-    """The article of a row of `ARTICLE`; a notice of no kind cancels those before it."""
+    """Return the article of a row of `ARTICLE`; a notice without a kind cancels earlier ones."""
     _, number, retired, kind, note, at, actor, *values = row
     notice = Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
     named = dict(zip(_FIELDS, values, strict=True))
@@ -63,7 +63,7 @@ def article_of(row: Sequence[Any]) -> Article:
 
 
 def sentence_of(row: Sequence[Any], article: Article) -> Sentence:
-    """The sentence of a row that begins with `SENTENCE`."""
+    """Return the sentence of a row that begins with `SENTENCE`."""
     number, _, position, start, end, speaker, act = row[:7]
     text, place = article.text[start:end], (article.article_id, article.revision, position)
     return Sentence(number, *place, start, end, text, speaker, act)

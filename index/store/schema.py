@@ -18,7 +18,7 @@ from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVer
 SCHEMA_VERSION = 1
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
-_WAL_MS = 100  # to wait for readers of a new file; this very thread may be one of them
+_WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -106,12 +106,12 @@ CREATE TABLE watch (
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """Open a collection's file, and make its tables where there are none yet.
+    """Open a collection's file, and create its tables if there are none yet.
 
     Raises:
         StoreVersionError: another version of On Record made it.
-        StoreBusyError: another process holds it and does not come to an end.
-        StoreDamagedError: it is damaged, or no database.
+        StoreBusyError: another process holds it and does not finish.
+        StoreDamagedError: it is damaged, or not a database.
         StoreError: it cannot be opened, or is another program's.
     """
     try:
@@ -122,7 +122,7 @@ def connect(path: Path) -> sqlite3.Connection:
             new = _is_new(connection, path)  # read first, before anything is written
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
-            with contextlib.suppress(sqlite3.OperationalError):  # in use: the next one then
+            with contextlib.suppress(sqlite3.OperationalError):  # in use: the next connection will
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
             connection.execute("PRAGMA synchronous = FULL")
@@ -137,7 +137,7 @@ def connect(path: Path) -> sqlite3.Connection:
 
 
 def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether nothing was ever written. Raises if it is no collection of this version."""
+    """Whether nothing was ever written. Raises if it is not a collection of this version."""
     # One statement, so that another process cannot make the tables between two of these.
     tables, version, application = connection.execute(
         "SELECT (SELECT count(*) FROM sqlite_master), user_version, application_id "
@@ -155,7 +155,7 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
 
 
 def _create(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables, whole or not at all."""
+    """Create all tables or none."""
     connection.execute("BEGIN IMMEDIATE")
     with connection:  # which commits at its end, or rolls back
         if _is_new(connection, path):  # another process may have been faster
@@ -166,7 +166,7 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def explained(error: sqlite3.DatabaseError) -> StoreError:
-    """What SQLite reports, as a sentence that says what to do."""
+    """Return what SQLite reports as a sentence that says what to do."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest of the code is detail
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusyError(
@@ -189,21 +189,21 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
 
 
 def utc_text(moment: datetime | None) -> str | None:
-    """A moment as stored: UTC, ISO 8601, so that text order is time order."""
+    """Return a moment as it is stored: UTC, ISO 8601, so that text order is time order."""
     return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
 
 
 def moment(text: str | None) -> datetime | None:
-    """A stored moment."""
+    """Return the moment that a stored text stands for."""
     return datetime.fromisoformat(text) if text else None
 
 
 def meta(db: sqlite3.Connection, key: str) -> str | None:
-    """One value of the `meta` table."""
+    """Return a value of the `meta` table."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return row[0] if row else None
 
 
 def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
-    """Set one value of the `meta` table."""
+    """Set a value of the `meta` table."""
     db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))

@@ -1,4 +1,4 @@
-"""One generation of a collection, to read: every statement that reads its file."""
+"""Read one generation of a collection."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ from index.store.types import (
 )
 
 _ALL = Filters()
-_TITLES = 5  # of an event
+_TITLES = 5  # per event
 _MAX_CACHED = 2_000  # articles: some 10 MB
 
 
 def newest(db: sqlite3.Connection) -> IndexVersion:
-    """The newest generation."""
+    """Return the version of the newest generation."""
     number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
     model = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
     return IndexVersion(number or 0, token or "", model)
@@ -89,12 +89,12 @@ class SqliteSnapshot:
 
     @property
     def generation(self) -> int:
-        """0 for a collection to which nothing was ever committed."""
+        """The number of the generation; 0 before the first commit."""
         return self.version.generation
 
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
-        """Each publisher (None where unknown) with its live articles and their sentences."""
+        """Each publisher (None if unknown) with its numbers of live articles and sentences."""
         self._cache.census = (
             self._cache.census
             or self.db.execute(
@@ -106,33 +106,33 @@ class SqliteSnapshot:
         return self._cache.census
 
     def size(self) -> Size:
-        """How much is live."""
+        """Return how many articles and sentences are live."""
         return Size(
             sum(group[1] for group in self._census), sum(group[2] for group in self._census)
         )
 
     def publishers(self) -> dict[str, int]:
-        """How many live articles each publisher has, most first."""
+        """Return how many live articles each publisher has, most first."""
         named = [(-count, name) for name, count, _ in self._census if name is not None]
         return {name: -count for count, name in sorted(named)}
 
     # Searching
 
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
-        """The k live sentences of the highest inner product with `vector` (d,).
+        """Return the k live sentences with the highest inner product with `vector` (d,).
 
         Exact on the newest generation. A snapshot that is no longer the newest may miss
-        sentences that were removed since; it never returns any that it does not have.
+        sentences that were removed since, but never has one that was added since.
         """
         return self._search(self, vector, k, self.live_ids(filters) if filters else None)
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
-        """The k live sentences of the highest BM25 for any of the terms."""
+        """Return the k live sentences with the highest BM25 for any of the terms."""
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         condition, values = passing(filters)
         rows = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
-            # "+": else SQLite looks every single one of them up in the full text
+            # "+": else SQLite looks each of them up in the full text
             + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *values, max(k, 0)),
@@ -140,12 +140,12 @@ class SqliteSnapshot:
         return Ranked(_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """In how many live sentences each term occurs; terms in none are left out."""
+        """Return in how many live sentences each term occurs, without terms that occur in none."""
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
         return dict(self.db.execute(sql, (json.dumps([*terms]),)))
 
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
-        """Live sentences by id, with up to `radius` neighbours on each side in their article."""
+        """Return live sentences by id, with `radius` neighbours on each side in their article."""
         rows = self.db.execute(
             f"SELECT {SENTENCE}, s.terms, e.vector FROM sentence s "
             "JOIN embedding e USING (sentence_id) "
@@ -171,21 +171,21 @@ class SqliteSnapshot:
         self._cache.articles.update(loaded)
         return cached | loaded
 
-    # What the vector index is made from
+    # For the vector index
 
     def live_ids(self, filters: Filters = _ALL) -> Ids:
-        """Live sentence ids, ascending: int64 (n,)."""
+        """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
         return np.sort(_ids(self.db.execute(LIVE + condition, values)))
 
     def descends_from(self, version: IndexVersion) -> bool:
-        """Whether this generation is that one, or came after it with the same model."""
+        """Whether this generation is that version or follows it, with the same model."""
         sql = "SELECT token FROM generation WHERE number = ?"
         row = self.db.execute(sql, (version.generation,)).fetchone()
         return (row[0] if row else "", self.version.model) == (version.token, version.model)
 
     def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]:
-        """What changed after a generation, for an index to follow; after 0, all there is.
+        """Return what changed after a generation; after 0, everything.
 
         Returns:
             All sentence ids of the changed articles (n,), those of them that are live now (m,),
@@ -204,7 +204,7 @@ class SqliteSnapshot:
     # Articles
 
     def article(self, article_id: str, revision: int | None = None) -> Article:
-        """One article, retired ones too; the latest revision unless another is asked for.
+        """Return an article, retired or not, in its latest or the given revision.
 
         Raises:
             NotFoundError: no such article or revision.
@@ -219,7 +219,7 @@ class SqliteSnapshot:
         return articles[0]
 
     def articles(self, *, retired: bool = False) -> list[Article]:
-        """All live articles (or all retired ones), by id."""
+        """Return all live articles (or all retired ones), by id."""
         which = "r.revision = a.latest AND a.live IS NULL" if retired else "r.revision = a.live"
         return self._select_articles(f"WHERE {which} ORDER BY a.article_id")
 
@@ -227,7 +227,7 @@ class SqliteSnapshot:
         return [article_of(row) for row in self.db.execute(f"SELECT {ARTICLE} {condition}", values)]
 
     def published(self) -> tuple[datetime, datetime] | None:
-        """When the first and the last dated live article were published."""
+        """Return when the first and the last live article were published, if any has a date."""
         first, last = self.db.execute(
             "SELECT min(r.published), max(r.published) "
             "FROM article a JOIN revision r ON r.revision = a.live"
@@ -235,8 +235,8 @@ class SqliteSnapshot:
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
-        """Live articles published or revised since then, newest first; ignores `filters.since`."""
-        condition, values = passing(replace(filters, since=None))
+        """Return live articles published or revised since then, newest first."""
+        condition, values = passing(replace(filters, since=None))  # a revised one may be older
         sql = (
             "SELECT a.article_id, r.number FROM change c JOIN generation g "
             "ON g.number = c.generation JOIN article a USING (article) JOIN revision r "
@@ -256,7 +256,7 @@ class SqliteSnapshot:
         ]
 
     def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-        """For each of these articles, the live ones that share its origin (copies, rewrites)."""
+        """Return, for each of these articles, the live ones that copy or rewrite it, or it them."""
         others: dict[str, set[str]] = {article_id: set() for article_id in article_ids}
         rows = self.db.execute(
             "SELECT a.article_id, b.article_id FROM article a JOIN rewrite w ON w.revision = a.live"
@@ -268,7 +268,7 @@ class SqliteSnapshot:
         return {article_id: frozenset(rewrites) for article_id, rewrites in others.items()}
 
     def sentences(self, article_id: str) -> list[Sentence]:
-        """The sentences of an article's latest revision, in order. Raises NotFoundError."""
+        """Return the sentences of an article's latest revision, in order. Raises NotFoundError."""
         article = self.article(article_id)
         rows = self.db.execute(
             f"SELECT {SENTENCE} FROM sentence s "
@@ -280,11 +280,11 @@ class SqliteSnapshot:
     # Look-ups for ingestion
 
     def decide(self, article: Article, *, revive: bool = True) -> Decision:
-        """What putting an article would do to this generation."""
+        """Decide what storing an article would do to this generation."""
         return decide(self.db, article, revive=revive)
 
     def page(self, address: str) -> PageState | None:
-        """What was read there, as long as all of its articles are stored."""
+        """Return the last state of a page or file; None unless all its articles are stored."""
         row = self.db.execute(
             "SELECT address, etag, modified, (SELECT json_group_array(article_id) FROM "
             "(SELECT article_id FROM page_article WHERE address = p.address ORDER BY position)), "
@@ -295,7 +295,7 @@ class SqliteSnapshot:
         return PageState(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
-        """Sentence text -> vector (d,) of the latest revision, to spare embedding it again."""
+        """Return the vector (d,) of each sentence text of the latest revision, for reuse."""
         rows = self.db.execute(
             "SELECT r.text, s.start, s.stop, e.vector FROM article a "
             "JOIN revision r ON r.revision = a.latest JOIN sentence s USING (revision) "
@@ -307,7 +307,7 @@ class SqliteSnapshot:
     # Records
 
     def history(self, limit: int | None = None) -> list[HistoryEvent]:
-        """The audit log, newest first."""
+        """Return the audit log, newest first."""
         rows = self.db.execute(
             "SELECT number, at, actor, action, note, (SELECT json_group_object(outcome, n) FROM "
             "(SELECT outcome, count(*) AS n FROM change WHERE generation = number GROUP BY 1)), "
@@ -327,7 +327,7 @@ class SqliteSnapshot:
         ]
 
     def sources(self) -> list[Source]:
-        """Where articles come from, in the order they were added."""
+        """Return the sources, in the order they were added."""
         rows = self.db.execute(
             "SELECT uri, kind, every, paused, checked, succeeded, failures, failing_since, error, "
             "reported FROM source ORDER BY number"

@@ -11,12 +11,12 @@ _DAY = 24 * 60  # minutes
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A place that articles come from, and how reading it went.
+    """A place that articles come from, and the result of reading it.
 
     Attributes:
         every: minutes between two reads; None: only when a reindex is asked for.
-        checked, succeeded: when it was read last, and last without failing.
-        failures: in a row; `error` is the last one, `failing_since` the moment of the first.
+        checked, succeeded: when it was last read, and last read without failing.
+        failures: in a row; `error` is the last one, `failing_since` the time of the first.
         reported: whether moderators know that it fails.
     """
 
@@ -39,7 +39,7 @@ class Source:
         return self.checked is None or self.checked + timedelta(minutes=wait) <= now
 
     def after(self, now: datetime, error: str | None) -> dict[str, Any]:
-        """The fields that change when it was read, or failed to be read."""
+        """Return the fields to update after it was read, or failed with an `error`."""
         if error is not None:
             since, failures = self.failing_since or now, self.failures + 1
             return {"checked": now, "failures": failures, "failing_since": since, "error": error}

@@ -1,8 +1,8 @@
 """A collection: one folder with a SQLite file and, for large collections, a FAISS file.
 
-The SQLite file is the only truth. The vector index in memory holds the newest generation and
-takes in what was committed since, by this process or another, before it is searched; its file
-is a cache that is checked before use and made again when it is missing, stale or damaged.
+The SQLite file is the only source of truth. The vector index in memory follows the commits of this
+and other processes before each search; its file is a cache that is checked before use and made
+again when it is missing, stale or damaged.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from index.encoder import Encoder, Vectors
-from index.errors import StoreDamagedError, StoreError
+from index.errors import StoreDamagedError, StoreError, StoreVersionError
 from index.store.answers import AnswerLog
 from index.store.schema import connect, explained, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
@@ -46,13 +46,13 @@ CREATE TABLE staged (
 
 
 class SqliteStore:
-    """A collection in a folder of its own. Safe from several threads and processes.
+    """A collection in its own folder. Safe to use from several threads and processes.
 
     A commit makes a generation: articles, sentences, embeddings, full text and the audit log
     change together or not at all. A snapshot sees exactly one generation.
 
     Attributes:
-        answers: the log of its answers; no part of a generation.
+        answers: the log of its answers; not part of a generation.
     """
 
     def __init__(
@@ -62,12 +62,12 @@ class SqliteStore:
         exact_up_to: int = EXACT_UP_TO,
         opener: Callable[[Path], sqlite3.Connection] = connect,
     ) -> None:
-        """Name the collection; it is opened, or made, at first use.
+        """Name the collection; it is opened, or created, at first use.
 
         Args:
-            folder: made if it is not there.
+            folder: created if missing.
             exact_up_to: sentences above which the vector index is compact and approximate.
-            opener: makes connections; tests hand in one that fails.
+            opener: opens connections; tests pass one that fails.
         """
         self._folder = folder
         self._path = folder / CATALOGUE
@@ -79,7 +79,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
-        """Open the newest generation, to read. Raises StoreError where that fails."""
+        """Open the newest generation to read. Raises StoreError if that fails."""
         with self._connection() as db:
             db.execute("BEGIN")
             try:
@@ -95,7 +95,7 @@ class SqliteStore:
     def _search(
         self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
     ) -> Ranked:
-        """Search the newest generation; what is not live in an older snapshot is left out."""
+        """Search the index of the newest generation for what is live in this snapshot."""
         if self._vectors.version != snapshot.version:
             self._vectors.follow(snapshot, self.snapshot)
         ranked = self._vectors.search(vector, k, allowed)
@@ -109,12 +109,12 @@ class SqliteStore:
         """Apply all changes and make a generation, or change nothing at all.
 
         What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` made the vectors of what is put.
+        the transaction. `model` is the model of the vectors.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
             ModelMismatchError: the collection was embedded by another model.
-            StoreBusyError: another process is writing and does not come to an end.
+            StoreBusyError: another process is writing and does not finish.
             StoreError: it cannot be written.
         """
         with self._writing() as db:
@@ -123,7 +123,7 @@ class SqliteStore:
             return writer.finish(actor, action, note, always=changes.undo is not None)
 
     def add_source(self, source: Source) -> None:
-        """Name a place that a reindex reads; one that is there already stays as it is."""
+        """Add a source, unless it is there already."""
         with self._writing() as db:
             db.execute(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -131,7 +131,7 @@ class SqliteStore:
             )
 
     def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
-        """Change these fields of a source, and none that somebody else may be changing."""
+        """Change these fields of a source and no others."""
         columns = ", ".join(f"{name} = ?" for name in changes)
         values = (utc_text(v) if isinstance(v, datetime) else v for v in changes.values())
         with self._writing() as db:
@@ -145,15 +145,15 @@ class SqliteStore:
     def rebuild(
         self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
     ) -> Commit:
-        """Embed every sentence again and, once all are, put that in force at once.
+        """Embed every sentence again, then switch to the new embeddings in one commit.
 
-        Until then snapshots have the old embeddings, and articles may be added. What was embedded
-        is kept when it ends early; the next call for the same model goes on from there.
+        Until then snapshots have the old embeddings, and articles may be added. If it ends early,
+        the next call for the same model goes on from there.
 
         Args:
             encoder: makes the vectors.
             actor: named in the audit log.
-            on_progress: called with how many sentences are done; may raise to stop.
+            on_progress: called with the number of sentences done; may raise to stop.
         """
         done = 0
         while True:
@@ -174,7 +174,7 @@ class SqliteStore:
 
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
-        """Write while only what this model embedded is staged."""
+        """Open a write transaction in which only embeddings by this model are staged."""
         with self._writing() as db:
             if meta(db, "staged_model") != model:
                 db.execute("DELETE FROM staged")
@@ -186,12 +186,14 @@ class SqliteStore:
         self._vectors.prepare(self.snapshot)
 
     def backup(self, file: Path) -> None:
-        """Write a copy of the newest generation to a file, or nothing. Raises StoreError."""
+        """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}.draft")
         try:
             with self._connection() as db, closing(sqlite3.connect(draft)) as copy:
                 db.backup(copy)
             draft.replace(file)
+        except (StoreDamagedError, StoreVersionError):  # of the collection, not of the copy
+            raise
         except (OSError, StoreError) as error:
             raise StoreError(
                 f"{file} cannot be written: name a file in a folder that is there and has room."
@@ -200,16 +202,16 @@ class SqliteStore:
             draft.unlink(missing_ok=True)
 
     def recover(self, file: Path) -> None:
-        """Replace all that is stored by a copy. Raises StoreError, nothing changed, for others."""
+        """Replace all that is stored by a backup. Raises StoreError if the file is not one."""
         if not file.is_file():
-            raise StoreError(f"There is no file {file}: name one that `onrecord backup` made.")
+            raise StoreError(f"There is no file {file}: name a backup of a collection.")
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
             try:
                 source = self._opener(copy)
             except StoreDamagedError as error:
                 raise StoreError(
-                    f"{file} is not a backup: name a file that `onrecord backup` wrote."
+                    f"{file} is not a backup of a collection: name one that `onrecord backup` made."
                 ) from error
             with closing(source), self._connection() as db:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
@@ -221,27 +223,27 @@ class SqliteStore:
         """Delete all that is stored, for good, damaged or not, and close.
 
         Raises:
-            StoreError: it is another program's, or cannot be deleted now; nothing was deleted.
+            StoreError: it is another program's, or cannot be deleted now.
         """
         with contextlib.suppress(StoreDamagedError), self._writing():
-            pass  # it is a collection, or nothing yet, and nobody is writing
+            pass  # it is a collection, or empty, and nobody is writing
         self.close()
-        grave = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
+        doomed = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
-            self._folder.rename(grave)  # at once: who opens it now must not meet half of its files
-            files = [grave / name for name in (_CACHE, *ours)]
-            for file in (*grave.glob(".vectors-*"), *files):
+            self._folder.rename(doomed)  # at once: nobody must open half of its files
+            files = [doomed / name for name in (_CACHE, *ours)]
+            for file in (*doomed.glob(".vectors-*"), *files):
                 file.unlink(missing_ok=True)
-            if grave.is_symlink() or any(grave.iterdir()):  # somebody else's
-                grave.rename(self._folder)
+            if doomed.is_symlink() or any(doomed.iterdir()):  # files of another program
+                doomed.rename(self._folder)
             else:
-                grave.rmdir()
+                doomed.rmdir()
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
 
     def close(self) -> None:
-        """Close files and connections; a closed store is not used again."""
+        """Close files and connections; the store must not be used again."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()
@@ -270,7 +272,7 @@ class SqliteStore:
             self._idle.put((db, inode))
 
     def _borrowed(self) -> tuple[sqlite3.Connection, int | None]:
-        """An idle connection, or a new one; those to a file that another process erased go."""
+        """An idle connection or a new one; close those to a file that another process erased."""
         with contextlib.suppress(queue.Empty):
             while True:
                 db, inode = self._idle.get_nowait()
@@ -281,7 +283,7 @@ class SqliteStore:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"{self._folder} cannot be made ({error.strerror}): name a folder that you may "
+                f"{self._folder} cannot be created ({error.strerror}): name a folder that you may "
                 "write to."
             ) from error
         return self._opener(self._path), _inode(self._path)

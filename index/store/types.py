@@ -1,4 +1,4 @@
-"""What goes into a store and comes out of it."""
+"""The records that a store takes and returns."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Outcome = Put | Literal["removed", "absent", "corrected", "retracted"]
 
 @dataclass(frozen=True, slots=True)
 class PreparedArticle:
-    """An article ready to be stored: `vectors` float32 (len(spans), d), one a sentence.
+    """An article ready to be stored: `vectors` float32 (len(spans), d), one per sentence.
 
     `voices` has a speaker and an act for each sentence, or is empty.
     """
@@ -38,12 +38,12 @@ class Changes:
 
     Attributes:
         put: articles to add or, where the text differs from the stored one, to update.
-        remove, restore: ids of articles to take out of, and bring back into, the corpus.
-        revive: whether a put brings back a removed article; a refresh of a source must not undo
+        remove, restore: ids of articles to remove from the corpus, and to bring back.
+        revive: whether a put brings back a removed article; reading a source again must not undo
             a moderator's removal.
-        notices: article ids with a notice each; a retraction takes its article out as well.
+        notices: article ids with a notice each; a retraction removes its article as well.
         undo: a generation; every article becomes live, or not, as it was then.
-        pages: how to recognise a file or page that has not changed. They make no generation.
+        pages: how to recognise unchanged files and pages; alone they make no generation.
     """
 
     put: Sequence[PreparedArticle] = ()
@@ -61,11 +61,11 @@ class Decision:
 
     Attributes:
         given: the article as it was read.
-        article: the same with the id and address it is stored under, which may be those of an
-            article that was recognised by its page or its words.
+        article: the same with the id and URL it is stored under: those of the stored article
+            that has the same page or the same words, if there is one.
         reason: why it is refused, in a sentence that says what to do.
-        key, latest, live, number: of the stored article its row, its latest and live revisions,
-            and the number of its last revision.
+        key, latest, live, number: of the stored article: its row, its latest and live
+            revisions, and the number of its last revision.
     """
 
     given: Article
@@ -84,8 +84,8 @@ class Commit:
 
     Attributes:
         generation: the one it made, or the newest if nothing changed.
-        outcomes: by the id of each stored article it was about.
-        put: one decision for each article put, in order.
+        outcomes: by the id of each article concerned.
+        put: a decision for each article put, in order.
     """
 
     generation: int
@@ -95,7 +95,7 @@ class Commit:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEvent:
-    """One line of the audit log: a generation, who made it, how, and what it changed.
+    """An entry of the audit log: a generation, who made it, how, and what it changed.
 
     `articles` counts by outcome; `titles` are of the first few articles that it changed.
     """
@@ -111,7 +111,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecentArticle:
-    """A live article that is new since some moment, or changed: then `before` is what it was."""
+    """A live article that is new since a moment, or changed: `before` is its earlier revision."""
 
     article: Article
     before: Article | None
@@ -121,11 +121,11 @@ class RecentArticle:
 class IndexVersion:
     """Identifies one state of the embeddings.
 
-    The number of a generation does not: after a recovery it is given again.
+    The number of a generation does not: after a recovery it is used again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.
-        model: which made the embeddings, and in which rebuild.
+        model: the encoder's model, and the generation of the last rebuild.
     """
 
     generation: int
@@ -143,7 +143,7 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Sentences with all that ranking looks at, ordered by id.
+    """Sentences with all that ranking needs, ordered by id.
 
     Attributes:
         sentences: n of them; consecutive sentences of an article have consecutive ids.

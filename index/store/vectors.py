@@ -1,7 +1,7 @@
-"""FAISS and its peculiarities, in one place: the vector index of a collection's newest state.
+"""Keep a FAISS index of a collection's newest generation; the only module that knows FAISS.
 
-The index is exact up to a number of sentences; above it, it is an inverted file of 8-bit codes
-(IVF, SQ8: Jégou, Douze, Schmid 2011). A file keeps the latter, which takes long to train.
+The index is exact up to `EXACT_UP_TO` sentences, and above that an inverted file of 8-bit codes
+(IVF, SQ8: Jégou, Douze, Schmid 2011), which a file keeps since it takes long to train.
 """
 
 from __future__ import annotations
@@ -25,23 +25,22 @@ from index.errors import StoreError
 from index.store.snapshot import SqliteSnapshot
 from index.store.types import Ids, IndexVersion, Ranked
 
-faiss: Any = _faiss  # its stubs know less than its Python wrappers accept
+faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 EXACT_UP_TO = 200_000
 _TRAINING_ROWS = 65_536
-_SEARCHED_SHARE = 16  # one list in so many is searched in a compact index
-_GROWTH = 2  # times the sentences it was trained for: a compact index is trained anew
+_SEARCHED_SHARE = 16  # one list in 16 is searched in a compact index
+_GROWTH = 2  # a compact index is trained again at twice the sentences it was trained for
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-
 
 Newest = Callable[[], AbstractContextManager[SqliteSnapshot]]
 
 
 class VectorIndex:
-    """The live sentences of the newest generation it has followed. Safe from several threads.
+    """The live sentences of the newest generation it followed. Safe to use from several threads.
 
     Attributes:
-        version: the generation that it holds; None before the first.
+        version: the generation that it has; None before the first.
     """
 
     def __init__(self, exact_up_to: int = EXACT_UP_TO, cache: Path | None = None) -> None:
@@ -64,7 +63,7 @@ class VectorIndex:
         return len(self._ids)
 
     def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
-        """The k highest inner products with `vector` (d,), among `allowed` ids if given."""
+        """Return the k highest inner products with `vector` (d,), among `allowed` ids if given."""
         faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
         with self._lock:
             count = len(self._ids)
@@ -76,16 +75,16 @@ class VectorIndex:
             if vector.shape != (self._index.d,):
                 raise StoreError(
                     f"The question has {vector.shape[-1]} dimensions and the index "
-                    f"{self._index.d}: run `onrecord reindex --rebuild`."
+                    f"{self._index.d}: the operator has to run `onrecord reindex --rebuild`."
                 )
             depth = min(k + 1, count)
             ids, scores = self._nearest(vector, depth, count, allowed)
             while depth < count and scores[k - 1] == scores[-1]:
-                # FAISS takes any of those that tie for the last place: have all, to take the
-                # lowest ids
+                # FAISS returns any of those that tie for the last place: get all, to
+                # choose the lowest ids
                 depth = min(4 * depth, count)
                 ids, scores = self._nearest(vector, depth, count, allowed)
-        ids, scores = ids[ids >= 0], scores[ids >= 0]  # it pads with -1 where it found fewer
+        ids, scores = ids[ids >= 0], scores[ids >= 0]  # FAISS pads with -1 if there are fewer
         order = np.lexsort((ids, -scores))[:k]
         return Ranked(ids[order], scores[order])
 
@@ -104,10 +103,10 @@ class VectorIndex:
         return ids[0], scores[0]
 
     def follow(self, snapshot: SqliteSnapshot, newest: Newest) -> None:
-        """Bring the index forward to a generation, from whatever it holds.
+        """Bring the index forward to a generation.
 
-        What does not descend from the index may be older, or what a recovery put in its place:
-        then the newest generation decides, opened under the lock, so that no index goes back.
+        A generation that does not descend from the index is older, or comes from a recovery: then
+        the newest one is followed, opened under the lock, so that no index goes back.
 
         Args:
             snapshot: a generation.
@@ -123,7 +122,7 @@ class VectorIndex:
                     self._advance(latest)
 
     def prepare(self, newest: Newest) -> None:
-        """Follow the newest generation, train anew what has outgrown its kind, and save that.
+        """Follow the newest generation; train the index again if it has outgrown its kind; save it.
 
         Searches wait meanwhile.
         """
@@ -136,7 +135,7 @@ class VectorIndex:
                 self._build(snapshot)
                 self.version = snapshot.version
             if self._trained_for and self._cache and self._saved != self.version:
-                with contextlib.suppress(OSError):  # what cannot be written is made again
+                with contextlib.suppress(OSError):  # an index that was not saved is made again
                     self._save(self._cache)
 
     def _advance(self, snapshot: SqliteSnapshot) -> None:
@@ -166,13 +165,13 @@ class VectorIndex:
         self._ids = np.union1d(self._ids, ids)
 
     def _remove(self, ids: Ids) -> None:
-        held = np.intersect1d(self._ids, ids)
-        if len(held):  # it goes through all that is indexed
-            self._index.remove_ids(faiss.IDSelectorBatch(held))
-            self._ids = np.setdiff1d(self._ids, held, assume_unique=True)
+        present = np.intersect1d(self._ids, ids)
+        if len(present):  # removing scans the whole index
+            self._index.remove_ids(faiss.IDSelectorBatch(present))
+            self._ids = np.setdiff1d(self._ids, present, assume_unique=True)
 
     def _save(self, path: Path) -> None:
-        """Write the index to a file, whole or not at all."""
+        """Write the whole index to a file, or nothing."""
         version = json.dumps(asdict(self.version))  # type: ignore[arg-type]
         index = faiss.serialize_index(self._index)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
@@ -188,7 +187,7 @@ class VectorIndex:
         self._saved = self.version
 
     def _load(self, path: Path) -> None:
-        """Take over a saved index; nothing if it is missing, or its checksums tell of damage."""
+        """Load a saved index, unless it is missing or its checksums show damage."""
         with contextlib.suppress(Exception), path.open("rb") as file, np.load(file) as data:
             version = IndexVersion(**json.loads(str(data["version"])))
             index = faiss.deserialize_index(data["index"])
@@ -201,7 +200,7 @@ def _trained(vectors: Vectors) -> Any:
     count, dimension = vectors.shape
     lists = min(count, int(4 * np.sqrt(count)))
     index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-    index.cp.min_points_per_centroid = 1  # else it prints that it would like more
+    index.cp.min_points_per_centroid = 1  # else FAISS prints a warning
     faiss.omp_set_num_threads(os.cpu_count() or 1)
     index.train(np.ascontiguousarray(vectors[:: max(1, count // _TRAINING_ROWS)]))
     faiss.omp_set_num_threads(1)

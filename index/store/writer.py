@@ -1,7 +1,7 @@
-"""What one write transaction does to a collection's file.
+"""Write the changes of one commit to a collection's file.
 
-Everything a commit changes (articles, sentences, embeddings, full text, rewrites, audit log) is
-written here, inside the transaction that `sqlite` opens and ends.
+Articles, sentences, embeddings, full text, rewrites and the audit log are written here, inside the
+transaction that `sqlite` opens and ends.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from index.text.terms import terms
 
 _SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
 _TINY = 8  # hashes of a sketch: texts of some 30 words
-_COMMON = 51  # revisions with one hash: boilerplate, no sign of a rewrite
+_COMMON = 51  # a hash in so many revisions is boilerplate, not a sign of a rewrite
 _CANDIDATES = 20  # compared with a new revision
 
 
 class Writer:
-    """Changes articles in one write transaction; `finish` returns what it did."""
+    """Writes the changes of one transaction; `finish` returns what it did."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        """Write through a connection that is inside an immediate transaction."""
+        """Use a connection that is inside an immediate transaction."""
         self._db = db
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
@@ -73,7 +73,7 @@ class Writer:
         return Commit(self.generation, self._outcomes, put)
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
-        """Add an article, make a new revision of one, bring one back, or leave it."""
+        """Add an article, revise it, bring it back, or leave it as it is."""
         decision = decide(self._db, prepared.article, revive=revive)
         article, key, live = decision.article, decision.key, decision.live
         if key is None:
@@ -81,7 +81,7 @@ class Writer:
             key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
             self._revise(key, 1, None, replace(prepared, article=article), "added")
         elif decision.outcome == "updated":
-            if self._outcomes.get(article.article_id) == "added":  # in this very commit
+            if self._outcomes.get(article.article_id) == "added":  # in this same commit
                 decision = replace(decision, outcome="added")
             revised = replace(prepared, article=article)
             self._revise(key, decision.number + 1, live, revised, decision.outcome)
@@ -91,7 +91,7 @@ class Writer:
         self._decisions.append(decision)
 
     def _stored(self, article_id: str) -> list[tuple[int, int | None, int]]:
-        """Row, live and latest revision of an article; notes an unknown one as absent."""
+        """The row, live and latest revision of an article; note an unknown one as absent."""
         sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
         rows = self._db.execute(sql, (article_id,)).fetchall()
         if not rows:
@@ -99,7 +99,7 @@ class Writer:
         return rows
 
     def _add_notice(self, article_id: str, key: int, live: int | None, notice: Notice) -> None:
-        """Attach a notice to an article; a retraction takes it out of the corpus."""
+        """Attach a notice to an article; a retraction removes it from the corpus."""
         after = None if notice.kind == "retracted" else live
         self._write_live(article_id, key, live, after, notice.kind)
         at = notice.at.astimezone(UTC).isoformat()
@@ -116,7 +116,7 @@ class Writer:
         """
         if not 0 <= generation < self.generation - 1:
             raise NotFoundError(
-                f"There is no generation {generation} to go back to: `onrecord history` lists them."
+                f"There is no generation {generation} to go back to: choose one from the history."
             )
         rows = self._db.execute(
             "SELECT a.article_id, a.article, a.live, c.before FROM article a "
@@ -131,7 +131,7 @@ class Writer:
             self._reinstate_notice(key, f"generation <= {generation:d}")
 
     def _save_validators(self, page: PageState) -> None:
-        """Store how to recognise a page, or a file, that has not changed at the next refresh."""
+        """Store how to recognise a page or file that has not changed when it is read next."""
         self._db.execute("DELETE FROM page WHERE address = ?", (page.address,))
         self._db.execute(
             "INSERT INTO page VALUES (?, ?, ?, ?)",
@@ -146,7 +146,7 @@ class Writer:
         """Write a revision of an article, and make it the live one."""
         article, spans = prepared.article, prepared.spans
         if len(spans) != len(prepared.vectors):
-            raise StoreError(f"{article.article_id} needs one vector a sentence.")
+            raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
         cursor = self._db.execute(
             "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
@@ -188,7 +188,7 @@ class Writer:
         )
 
     def _find_rewrites(self, revision: int, key: int, text: str) -> None:
-        """Store which other articles' revisions copy or rewrite this text, or it them.
+        """Store which revisions of other articles copy or rewrite this text, or are its source.
 
         Candidates share word trigrams in their sketches; live ones come first.
         """
@@ -203,7 +203,9 @@ class Writer:
             "ORDER BY a.live IS r.revision DESC, shared DESC, r.revision LIMIT ?",
             (json.dumps(hashes), _COMMON, _COMMON, least, key, _CANDIDATES),
         ).fetchall()
-        pairs = [(revision, other) for other, held in candidates if is_rewrite(text, held)]
+        pairs = [
+            (revision, other) for other, other_text in candidates if is_rewrite(text, other_text)
+        ]
         pairs += [(other, revision) for _, other in pairs]
         self._db.executemany("INSERT INTO rewrite VALUES (?, ?)", pairs)
         rows = [(value, revision) for value in hashes]
@@ -212,7 +214,7 @@ class Writer:
     def _set_live_revision(
         self, article_id: str, key: int, before: int | None, after: int | None
     ) -> None:
-        """Make a stored revision, or none, the live one; the outcome follows from it."""
+        """Make a stored revision, or none, the live one, and note the outcome."""
         if before == after:
             self._outcomes.setdefault(article_id, "unchanged")
             return
@@ -222,7 +224,7 @@ class Writer:
     def _write_live(
         self, article_id: str, key: int, before: int | None, after: int | None, outcome: Outcome
     ) -> None:
-        """Write which revision is live, full text and audit log included."""
+        """Write which revision is live, with the full text and the audit log."""
         self._outcomes[article_id] = outcome
         if before is not None:
             self._db.execute(
@@ -254,7 +256,7 @@ class Writer:
         )
 
     def _reinstate_notice(self, key: int, condition: str) -> None:
-        """Make the latest notice that meets a condition the newest again, or cancel them all."""
+        """Make the latest notice that meets a condition the newest again, or cancel all."""
         self._db.execute(
             "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
             "(SELECT *, 1 AS real FROM notice WHERE article = ? UNION ALL "
@@ -269,5 +271,5 @@ def check_model(stored: str | None, model: str) -> None:
     if stored not in {None, model}:
         raise ModelMismatchError(
             f"This collection was embedded with {stored}, and the settings name {model}: "
-            "set the model back, or run `onrecord reindex --rebuild` to embed everything again."
+            "the operator has to set the model back, or run `onrecord reindex --rebuild`."
         )

@@ -1,8 +1,8 @@
-"""Dates in text as ranges of days, read from the day the report was published.
+"""Find dates in text and turn them into ranges of days, seen from the day of publication.
 
-"last Thursday", "in early June", "since 2016", "three days ago", "from March 3 to 5" each become
-a first and a last day, both included. Only what a reader of that day would understand from the
-words alone is read, so not "the day before". It depends on no locale and no clock.
+"last Thursday", "in early June", "since 2016", "three days ago" and "from March 3 to 5" each become
+a first and a last day, both included. Dates that need more context ("the day before") are not
+read. Nothing depends on a locale or a clock.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_UNKNOWN = date(2200, 1, 1)  # every year that is named lies before it
-_NEAR = 80  # code points before a date that are looked at
+_UNKNOWN = date(2200, 1, 1)  # stands for an unknown base: later than any year in a report
+_NEAR = 80  # code points before a date that are read for "since", "will" and the like
 
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
     """Days `start` to `end`, inclusive, that `text[text_start:text_end]` means.
 
-    `start` is None for "until ..." and "before ...", which name no beginning.
+    `start` is None after "until" and "before", which name no beginning.
     """
 
     start: date | None
@@ -37,23 +37,23 @@ class DateRange:
     text_end: int
 
     def overlaps(self, other: DateRange) -> bool:
-        """Whether both share a day."""
+        """Whether the two ranges share a day."""
         return (self.start is None or self.start <= other.end) and (
             other.start is None or other.start <= self.end
         )
 
     def holds(self, day: date) -> bool:
-        """Whether a day lies in it."""
+        """Whether a day lies in the range."""
         return (self.start is None or self.start <= day) and day <= self.end
 
 
 def as_written(typed: str) -> str:
-    """The text with capitals on its days and months, as `date_ranges` reads them ("9 march")."""
+    """The text with its days and months capitalised ("9 march"), as `date_ranges` reads them."""
     return _TYPED.sub(lambda name: name.group().capitalize(), typed)
 
 
 def date_ranges(text: str, base: date | None) -> list[DateRange]:
-    """The ranges of days named in `text`, in order, not overlapping.
+    """Return the ranges of days that `text` names, in order, not overlapping.
 
     A weekday or a date without a year is the latest one not after `base`, the day of publication,
     unless the words before it look ahead ("will", "scheduled", "until"). If `base` is None, only
@@ -74,7 +74,7 @@ def date_ranges(text: str, base: date | None) -> list[DateRange]:
     return ranges
 
 
-# Wordings, each with the days that it means
+# Patterns, each with the days that it means
 
 _Days = tuple[date, date]
 _Match = re.Match[str]
@@ -93,7 +93,7 @@ _D = r"(?P<day>[12]\d|3[01]|0?[1-9])(?:st|nd|rd|th)?"
 _Y = r"(?P<year>1[0-9]\d\d|20\d\d)"
 _W = rf"(?P<weekday>{'|'.join(WEEKDAYS)})"
 _N = rf"(?P<number>\d{{1,3}}|{'|'.join(sorted(_COUNT, key=len, reverse=True))})"
-_P = (
+_P = (  # "early ", "the end of ", "mid-"
     r"(?:the )?(?P<part>[Ee]arly|[Mm]id|[Ll]ate|(?:beginning|start|middle|end)(?= of))(?: of)?[ -]"
     r"(?:in )?"
 )
@@ -138,13 +138,13 @@ def _part(days: _Days, part: str | None) -> _Days:
 
 
 def _without_year(base: date, month: int, day: int, *, ahead: bool) -> date:
-    """The latest such day; a coming one when the text looks ahead or it is almost here."""
-    this = date(base.year, month, day)
-    if not ahead and this - base > timedelta(60):
-        return this.replace(year=base.year - 1)
-    if ahead and base - this > timedelta(183):
-        return this.replace(year=base.year + 1)
-    return this
+    """The latest such day, or the next one if the text looks ahead or it is at most 60 days off."""
+    this_year = date(base.year, month, day)
+    if not ahead and this_year - base > timedelta(60):
+        return this_year.replace(year=base.year - 1)
+    if ahead and base - this_year > timedelta(183):
+        return this_year.replace(year=base.year + 1)
+    return this_year
 
 
 def _which(m: _Match) -> int | None:
@@ -218,7 +218,7 @@ def _away(base: date, unit: str, number: int) -> _Days:
 
 
 def _lasting(m: _Match, base: date, _ahead: bool) -> _Days:
-    """A stretch that ends now: "over the past three years"."""
+    """A period that ends on the day of publication: "over the past three years"."""
     return base - timedelta(round(_number(m) * _UNIT_DAYS[m["unit"]])), base
 
 
@@ -227,43 +227,43 @@ def _number(m: _Match) -> int:
 
 
 _Reader = Callable[[_Match, date, bool], _Days | None]
-# A pattern is tried only on a text that holds one of its words: most sentences hold few.
+# A pattern is tried only on a text that has one of its words: most sentences have few.
 _MONTH_NAMED = re.compile(_M)
 _YEAR_NAMED = re.compile(r"\d{4}")
 _UNIT_NAMED = re.compile(rf"day|night|tomorrow|morning|afternoon|evening|{_UNIT}")
 _PATTERNS: list[tuple[re.Pattern[str], re.Pattern[str], _Reader]] = [
     (hint, re.compile(pattern), reader)
     for hint, pattern, reader in (
-        (_MONTH_NAMED, rf"\b{_M} {_D},? {_Y}\b", _full),
-        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),
+        (_MONTH_NAMED, rf"\b{_M} {_D},? {_Y}\b", _full),  # "March 3, 2016"
+        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M},? {_Y}\b", _full),  # "3rd of March 2016"
         (_YEAR_NAMED, rf"\b{_Y}-(?P<mm>0[1-9]|1[0-2])(?:-{_D})?(?![\w-])", _iso),
-        (
+        (  # "March 3", "March 3-5"
             _MONTH_NAMED,
             rf"\b{_M} {_D}(?: ?(?:[–-]|to|and) ?(?P<until>\d\d?))?\b(?![:%]|,\d|\.\d)",
             _day_of_month,
         ),
-        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),
+        (_MONTH_NAMED, rf"\b{_D}(?: of)? {_M}(?!\w)", _day_of_month),  # "3 March"
         (_MONTH_NAMED, rf"(?:\b{_P})?\b{_M},?(?: of)? {_Y}\b", _month_of_year),
         (_MONTH_NAMED, rf"(?:\b{_WHICH} |\b{_P}|{_LEAD}){_M}(?!\w|,? \d)", _bare_month),
         (_YEAR_NAMED, rf"\b(?:{_P}|the )(?:the )?(?P<decade>(?:1[89]|20)\d0)s\b", _decade),
         (_YEAR_NAMED, rf"(?:\b{_P}|(?P<lead>{_LEAD})|(?<![$€£.,])\b){_Y}\b{_NO_COUNT}", _bare_year),
-        (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),
-        (
+        (_UNIT_NAMED, rf"(?:\b{_WHICH} )?\b{_W}\b", _weekday),  # "last Monday"
+        (  # "yesterday"
             _UNIT_NAMED,
             rf"\b(?:{_DAY_WORD})\b",
             lambda m, base, _: _day(base + timedelta(_DAY_WORDS.get(m.group().lower(), 0))),
         ),
-        (
+        (  # "three weeks ago"
             _UNIT_NAMED,
             rf"(?i:\b{_N} {_UNIT}s? ago\b)",
             lambda m, base, _: _away(base, m["unit"].lower(), -_number(m)),
         ),
-        (
+        (  # "next month"
             _UNIT_NAMED,
             rf"\b{_WHICH} (?P<unit>week|month|year)\b",
             lambda m, base, _: _away(base, m["unit"], _which(m) or 0),
         ),
-        (_UNIT_NAMED, rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),
+        (_UNIT_NAMED, rf"\b(?:past|last) {_N} {_UNIT}s\b", _lasting),  # "past three years"
     )
 ]
 _AHEAD = re.compile(
@@ -276,11 +276,11 @@ _BETWEEN = re.compile(r"\b[Bb]etween\s$")
 
 
 def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
-    """Every dated span: of overlapping ones the longest, then the earlier pattern, wins."""
+    """Each date's span and days; where spans overlap the longest wins, then the earlier pattern."""
     raw = []
-    held = {hint for hint in (_MONTH_NAMED, _YEAR_NAMED, _UNIT_NAMED) if hint.search(text)}
+    hints = {hint for hint in (_MONTH_NAMED, _YEAR_NAMED, _UNIT_NAMED) if hint.search(text)}
     for rank, (hint, pattern, read) in enumerate(_PATTERNS):
-        for match in pattern.finditer(text) if hint in held else ():
+        for match in pattern.finditer(text) if hint in hints else ():
             lead = text[max(0, match.start() - _NEAR) : match.start()]
             try:
                 days = read(match, base, bool(_AHEAD.search(lead)))
@@ -296,7 +296,7 @@ def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
 
 
 def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> DateRange | None:
-    """One range of two: "from March 3 to March 9", "2014–2016"."""
+    """Two ranges joined into one ("from March 3 to March 9", "2014–2016"); None if they are not."""
     between = text[last.text_end : start]
     first = last.start
     if first is None or not _JOIN.fullmatch(between):
@@ -314,7 +314,7 @@ def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> Da
 
 
 def _bounded(text: str, start: int, end: int, days: _Days, base: date) -> DateRange:
-    """Apply "since", "until", "by", "before", "after" standing right before the span."""
+    """The range of a span, changed by "since", "until", "by", "before" or "after" before it."""
     first, last = days
     match = _BEFORE.search(text, max(0, start - _NEAR), start)
     word, begin = (match["word"].lower(), match.start()) if match else ("", start)

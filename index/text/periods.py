@@ -1,11 +1,9 @@
-"""Dates in a person's words: "last week", "since March", "9 March 2026" -> first and last day."""
+"""Read a person's dates ("last week", "since March", "9 March 2026") as first and last days."""
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 
@@ -13,7 +11,6 @@ from index.errors import QuestionError
 from index.text.dates import as_written, date_ranges
 
 _LEADS = re.compile(r"^(?:(?:since|until|till|from|on|in|the) )+")
-_WORDS = ("today", "yesterday", "this week", "last week", "this month", "last month", "this year")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +22,12 @@ class Period:
 
 
 def parse_moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
-    """The first moment of the days that a text names, seen from `today`, or the last.
+    """Return the first moment of the days that a text names, seen from `today`, or the last.
 
-    An ISO date with a time is that moment, in UTC where it names no zone.
+    An ISO date with a time is that moment, in UTC unless it names a zone.
 
     Raises:
-        QuestionError: it names none.
+        QuestionError: the text names no days.
     """
     if text is None:
         return None
@@ -44,10 +41,10 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
 
 
 def parse_period(text: str, today: date) -> Period:
-    """The days that a text names, seen from `today`.
+    """Return the days that a text names, seen from `today`.
 
     Raises:
-        QuestionError: it names none.
+        QuestionError: the text names no days.
     """
     words = _LEADS.sub("", " ".join(text.casefold().replace(",", " ").split()))
     period = _read(as_written(f"in {words}"), today)
@@ -57,18 +54,6 @@ def parse_period(text: str, today: date) -> Period:
             "yesterday or last week."
         )
     return period
-
-
-def suggest_dates(typed: str, today: date, published: Iterable[date]) -> list[str]:
-    """What to offer while somebody types: what was typed if it is a date, words, months."""
-    months = sorted({day.replace(day=1) for day in published}, reverse=True)
-    offered = [*_WORDS, *(f"{calendar.month_name[day.month]} {day.year}" for day in months)]
-    matching = [word for word in offered if typed.casefold() in word.casefold()]
-    try:
-        parse_period(typed, today)
-    except QuestionError:
-        return matching
-    return [typed, *(word for word in matching if word != typed)]
 
 
 def _read(words: str, today: date) -> Period | None:

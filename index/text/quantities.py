@@ -1,8 +1,8 @@
 """Number words, and the quantities in a text: people counted, things counted, and measures.
 
-A count of people is known by the words around its number ("12 were killed"), a measure by the unit
-behind it ("430 kilos"). Each quantity is given in the base of its unit, so that like is compared
-with like.
+A count of people is recognised by the words around its number ("12 were killed"), a measure by the
+unit after it ("430 kilos"). Each quantity is converted to the base of its unit, so that quantities
+can be compared.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNTING = rf"(?:{'|'.join(_TENS)})(?:-(?:{'|'.join(_SMALL[1:10])}))?|" + "|".jo
     sorted(_SMALL[2:], key=len, reverse=True)
 )
 
-# What reports count, and the words for it; the counts of `GROWING` only go up as news comes in.
+# What reports count, and the words for it. The counts of `GROWING` only go up as news comes in.
 _UNITS = {
     "death": "dead death deaths die died killed killing killings fatalities fatality lives bodies"
     " toll perished slain casualty casualties drowned",
@@ -39,7 +39,7 @@ _UNITS = {
 }
 GROWING = frozenset(_UNITS) - {"missing"}
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
-# Words right behind a number that let a word before it tell what is counted.
+# Words right after a number that let a word before it say what is counted: "killed 12 people".
 _PEOPLE = frozenset(
     "people others persons men women children civilians passengers in and on as with at to".split()
 )
@@ -52,7 +52,7 @@ _NUMBER = re.compile(
     r"(?! ?%| percent\b|[\w:/]|[.,]\d|-\w|,? (?:years?|days?|hours?|minutes?)\b)",
     re.IGNORECASE,
 )
-# Words behind a number, with their unit and what one of them is in the base of the unit.
+# Words after a number, with their unit and its size in the base of the unit.
 _MEASURES = {
     "euros?|dollars?|pounds?|crowns?|francs?|yen|kronor|pesos?|rupees?": ("money", 1),
     "%|per ?cent": ("percent", 1),
@@ -76,7 +76,7 @@ _TOLL = re.compile(
 _NO_COUNT_AFTER = re.compile(
     r"\b(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*|aged?) $", re.IGNORECASE
 )
-# What makes a quantity a part, a rate or a sum of others, or only planned.
+# What makes a quantity a part ("of them"), a rate ("a year"), a sum ("in total"), or only planned.
 _NARROWS = re.compile(
     r"\b(?:of (?:those|them|whom|our|its|his|their|the (?:dead|victims|injured))"
     r"|among (?:them|those|the)|alone|each|per (?!cent)[a-z]+"
@@ -92,15 +92,15 @@ _HEDGES = {
 }
 _HEDGED = {name: re.compile(rf"\b(?:{words}) $", re.IGNORECASE) for name, words in _HEDGES.items()}
 _AROUND = 25  # code points on each side of a number that qualify it
-_BEHIND = 6  # words: "280,000 people had been forced to flee"
+_AFTER = 6  # words: "280,000 people had been forced to flee"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A `value` of a `unit` such as "death" or "mass", as `text[start:end]` has it.
+    """A `value` of a `unit` such as "death" or "mass", stated by `text[start:end]`.
 
-    `hedge` is "exact" or a key of `_HEDGES`. `narrowed` holds what makes the figure a part, a rate
-    or a sum ("of those", "a year"), in lower case.
+    `hedge` is "exact" or a key of `_HEDGES`. `narrowed` has the words that make the figure a part,
+    a rate or a sum ("of those", "a year"), in lower case.
     """
 
     value: float
@@ -123,13 +123,13 @@ def value(words: str) -> float:
 
 
 def units(text: str) -> frozenset[str]:
-    """The kinds of people that a text speaks of counting ("death" for "How many were killed?")."""
+    """The kinds of people that a text counts or asks about ("death" in "How many were killed?")."""
     words = _UNIT_OF.keys() & re.findall(r"[a-z]+", text.lower())
     return frozenset(_UNIT_OF[word] for word in words)
 
 
 def figures(text: str) -> list[Figure]:
-    """The counts of people; years, ages, times and money are left out.
+    """The counts of people in a text, in order; years, ages, times and money are left out.
 
     A death toll counts all the dead, so other counts of the dead beside it are left out.
     """
@@ -144,7 +144,7 @@ def figures(text: str) -> list[Figure]:
 
 
 def measures(text: str) -> list[Figure]:
-    """The amounts of money, shares, weights, areas and ages, in order."""
+    """The amounts of money, shares, weights, areas and ages in a text, in order."""
     measured = []
     for match in _MEASURE.finditer(text):
         word = (match["word"] or "").lower()
@@ -158,7 +158,7 @@ def measures(text: str) -> list[Figure]:
 
 
 def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure:
-    """A figure with what stands right before and behind it."""
+    """A figure with the words around it that hedge or narrow it."""
     before = text[max(0, start - _AROUND) : start]
     hedge = next((name for name, words in _HEDGED.items() if words.search(before)), "exact")
     around = _NARROWS.finditer(text, max(0, start - _AROUND), end + _AROUND)
@@ -167,10 +167,10 @@ def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure
 
 
 def _unit(before: str, after: str) -> str | None:
-    """What is counted, by a word close behind, else one close before."""
+    """The unit of what is counted, by a word close after the number, else one close before it."""
     if _TOLL.search(before):
         return "death"
-    near = re.findall(r"[a-z]+|[,.;()\d]", after.lower())[:_BEHIND]
+    near = re.findall(r"[a-z]+|[,.;()\d]", after.lower())[:_AFTER]
     words = list(takewhile(str.isalpha, near))
     if unit := next((_UNIT_OF[word] for word in words if word in _UNIT_OF), None):
         return unit

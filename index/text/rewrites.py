@@ -3,9 +3,9 @@
 Two outlets that both print one agency's text are one witness, not two. Independent reports of one
 event share names and figures but not wording; a rewrite keeps most of the wording sentence by
 sentence, in another order, cut or respelled. So sentences are aligned by their wording, without
-their quotations (both may quote one speech), and it is measured how much of the shorter text the
-two share: containment of word trigrams, after Broder 1997 ("On the resemblance and containment of
-documents"). A sentence with another figure or another name is another sentence.
+their quotations (both may quote one speech), and the share of the shorter text that both have is
+measured: containment of word trigrams, after Broder 1997 ("On the resemblance and containment of
+documents"). Sentences with different figures or names are never aligned.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ _LEAST_WORDS = 5  # a shorter sentence ("She won the prize.") has no wording of 
 _REWRITE = 0.22  # of the shorter text's words: independent reports of one event mostly share less
 _SHINGLES = 0.1  # of the runs of three words as they stand: no rewrite measured had less than 0.13
 _LEAST_SHARED = 13  # words: texts of a few lines share as much by chance
-_WHOLLY = 0.9  # of a text of one sentence, which has to be shared to be called a rewrite
+_WHOLLY = 0.9  # of a text of one sentence that has to be shared for a rewrite
 
 Trigram = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """What sentences are compared by.
+    """A sentence as it is compared with others.
 
     Attributes:
         stems: its words in order, as terms, without stop words; numbers in digits.
-        bag: the same as a set.
+        bag: the stems as a set.
         figures: its numbers.
-        names: stems of its capitalised words, but for the first.
+        names: stems of its capitalised words except the first.
         pairs: its runs of two stems.
         trigrams: its runs of three stems; None for those made mostly of names and figures, which
             are no evidence of copying.
@@ -75,8 +75,8 @@ def shared_wording(a: str, b: str) -> float:
     if a == b:
         return 1.0
     a, b = a[:LONGEST], b[:LONGEST]
-    one, other = _shingles(a), _shingles(b)
-    if len(one & other) < _SHINGLES * min(len(one), len(other)):
+    shingles_a, shingles_b = _shingles(a), _shingles(b)
+    if len(shingles_a & shingles_b) < _SHINGLES * min(len(shingles_a), len(shingles_b)):
         return 0.0
     left, right = _read_text(a), _read_text(b)
     least = min(left.size, right.size)
@@ -90,7 +90,7 @@ def shared_wording(a: str, b: str) -> float:
 
 
 def same_sentence(a: str, b: str) -> bool:
-    """Whether two sentences have one wording and the same figures and names."""
+    """Whether two sentences have the same wording, figures and names."""
     return _same(read(a), read(b))
 
 
@@ -143,7 +143,7 @@ def _stem(word: str) -> str:
 
 
 def _read_text(text: str) -> _Text:
-    """Its sentences of enough words, without what they quote."""
+    """The sentences of a text that have enough words, without what they quote."""
     plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
     readings = [read(sentence) for sentence in _ENDS.split(plain) if sentence]
     sentences = tuple(wording for wording in readings if len(wording.bag) >= _LEAST_WORDS)
@@ -155,7 +155,7 @@ def _read_text(text: str) -> _Text:
 
 
 def _shingles(text: str) -> frozenset[int]:
-    """Runs of three words as they stand, hashed: they tell most pairs apart at little cost."""
+    """Hashes of the runs of three words as written: they tell most pairs apart at little cost."""
     words = text.lower().split()
     return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
 
@@ -166,15 +166,15 @@ _Pairs = list[tuple[int, int]]
 
 
 def _align(left: Sequence[Wording], right: Sequence[Wording]) -> _Pairs:
-    """Sentences of one wording; a rewrite may split a sentence, so one may have several."""
+    """Pairs (i, j) of sentences with the same wording; a rewrite may split a sentence."""
     holders: dict[tuple[str, str], list[int]] = {}
-    for j, other in enumerate(right):
-        for pair in other.pairs:
+    for j, wording in enumerate(right):
+        for pair in wording.pairs:
             holders.setdefault(pair, []).append(j)
     aligned: _Pairs = []
-    for i, one in enumerate(left):
-        shared = Counter(j for pair in one.pairs for j in holders.get(pair, ()))
-        aligned += [(i, j) for j, count in shared.items() if count > 1 and _same(one, right[j])]
+    for i, wording in enumerate(left):
+        shared = Counter(j for pair in wording.pairs for j in holders.get(pair, ()))
+        aligned += [(i, j) for j, count in shared.items() if count > 1 and _same(wording, right[j])]
     return aligned
 
 
@@ -188,27 +188,27 @@ def _same(a: Wording, b: Wording) -> bool:
     return runs and not facts_differ(a, b)
 
 
-def _covered(mine: _Text, other: _Text, pairs: _Pairs) -> float:
-    """The share of a text's words that stand in trigrams of the sentences aligned with its own."""
+def _covered(text: _Text, other: _Text, pairs: _Pairs) -> float:
+    """The share of a text's words that are in trigrams of the sentences aligned with its own."""
     covered = set()
     for i, j in pairs:
         known = set(other.sentences[j].trigrams)
-        for n, trigram in enumerate(mine.sentences[i].trigrams):
+        for n, trigram in enumerate(text.sentences[i].trigrams):
             if trigram and trigram in known:
                 covered |= {(i, n), (i, n + 1), (i, n + 2)}
-    return len(covered) / mine.size
+    return len(covered) / text.size
 
 
 # Finding candidates
 
-_SKETCHED = 4  # one trigram in so many is kept
+_SKETCHED = 4  # one trigram in four is kept
 
 
 def sketch(text: str) -> frozenset[int]:
-    """Hashes of some of a text's word trigrams, the same ones in every text that has them.
+    """Hashes of a sample of a text's word trigrams, the same sample in every text that has them.
 
     Those divisible by 4 (the mod sketch of Broder 1997), else the smallest; the same in every
-    process. Texts that share none are no rewrites of one another worth comparing.
+    process. Texts that share none are not worth comparing.
     """
     words = text[:LONGEST].lower().split()
     threes = zip(words, words[1:], words[2:], strict=False)

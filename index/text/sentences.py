@@ -1,8 +1,8 @@
-"""Text to sentences with exact offsets.
+"""Split text into sentences with exact offsets.
 
-The library sentencex finds boundaries. What it leaves to its caller is done here: lines are told
-from hard wraps, quotations of several sentences are cut so that each sentence can be quoted alone,
-and the abbreviations of news English are read in context.
+The library sentencex finds boundaries. This module does what it leaves to its caller: it tells line
+ends from hard wraps, cuts quotations of several sentences so that each can be quoted alone, and
+reads the abbreviations of news English in context.
 """
 
 import re
@@ -17,7 +17,7 @@ MAX_SENTENCE = 1200
 """Code points in a sentence; a longer one is cut at a clause, else at whitespace."""
 _MAX_BLOCK = 8000
 _MAX_ASIDE = 400
-_SHORT = 4  # Letters in an abbreviation no table knows.
+_SHORT = 4  # letters: so short a word, with a stop and a small letter after it, is an abbreviation
 _WRAP_WIDTH = range(40, 101)
 
 
@@ -60,7 +60,7 @@ _SPEECH = _any(
     " explained joked laughed muttered recalled remarked repeated replied replies responded said"
     " say says screamed shouted tells told tweeted warned wondered writes wrote yelled"
 )
-_ATTRIBUTION = re.compile(
+_ATTRIBUTION = re.compile(  # “Why?” | Mara Voss asked.
     rf"\s+(?!(?:He|She|They|It|We|I)\b)(?:[A-Z][\w.’'-]*,?\s+){{1,5}}{_SPEECH}\b"
     r"(?!:|\s+(?:that|he|she|they|it|the|there|no)\b)"
 )
@@ -82,7 +82,7 @@ _EOL = r"\n\r\v\f\x85\u2028\u2029"
 _LINE = re.compile(rf"[^{_EOL}]+")
 _GAP = re.compile(rf"(?>\r\n|[{_EOL}])(?:[^\S{_EOL}]*[{_EOL}])+")
 _BULLET = re.compile(r"\s*(?:[•●▪◦‣·*–—-]|\(?\d{1,2}[.)])\s")
-_OPENS_BLOCK = re.compile(
+_OPENS_BLOCK = re.compile(  # "2) The dam", "By Mara Voss", "Q: Why?", "LONDON (Northwire)"
     rf"{_BULLET.pattern}|\s|By [A-Z]|[QA][:.]\s|[A-Z]{{3,}}[\w ,.]*(?:\(|[-–—])"
 )
 _UNFINISHED = re.compile(
@@ -92,11 +92,11 @@ _WEAK = [re.compile(rf"(?s:.*){end}\s") for end in (r"[.!?。！？][\"”’)]*
 
 
 def split(text: str, language: str = "en") -> list[Span]:
-    """Cut `text` into its sentences; every visible character lies in exactly one.
+    """Return the sentences of `text`; every visible character lies in exactly one.
 
     Headlines, bullets and table rows count as sentences of their own; a sentence may hold a
     newline where the text is hard-wrapped. No sentence is longer than `MAX_SENTENCE`. `language`
-    is an ISO 639 code; an unknown one falls back. Never raises on any string.
+    is an ISO 639 code; an unknown one is read as English. Never raises on any string.
     """
     return [
         span
@@ -107,7 +107,7 @@ def split(text: str, language: str = "en") -> list[Span]:
 
 
 def _groups(text: str) -> Iterator[list[Span]]:
-    """Lines with no blank line between them."""
+    """The groups of lines that blank lines separate."""
     start = 0
     for end, after in [*(gap.span() for gap in _GAP.finditer(text)), (len(text), len(text))]:
         lines = [line for line in _LINE.finditer(text, start, end) if line[0].strip()]
@@ -117,7 +117,7 @@ def _groups(text: str) -> Iterator[list[Span]]:
 
 
 def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
-    """Runs of lines that make a paragraph, at most `_MAX_BLOCK` long."""
+    """The paragraphs of a group of lines, in pieces of at most `_MAX_BLOCK` code points."""
     shown = [text[line.start : line.end] for line in lines]
     margin = min(len(line) - len(line.lstrip()) for line in shown)
     shown = [line[margin:] for line in shown]
@@ -138,7 +138,7 @@ def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
 
 
 def _runs_on(here: str, then: str) -> bool:
-    """Whether a line plainly goes on in the next one."""
+    """Whether a line plainly continues in the next: it ends in "the", or the next begins small."""
     return bool(_UNFINISHED.search(here)) or (then[0].islower() and here.rstrip()[-1] not in "!?:;")
 
 
@@ -172,7 +172,7 @@ def _cuts(body: str, language: str) -> list[int]:
 
 
 def _token(text: str, end: int) -> str:
-    """The word, as far as it is of use, that runs up to `end`."""
+    """The last word before `end`, of at most 24 characters, without opening quotation marks."""
     words = text[max(0, end - 24) : end].rsplit(maxsplit=1)
     return words[-1].lstrip("\"'“‘([") if words else ""
 

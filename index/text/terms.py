@@ -1,4 +1,4 @@
-"""Text to terms: the analysis behind full-text search, BM25 and name matching.
+"""Turn text into terms for full-text search, BM25 and name matching.
 
 The same function prepares articles and questions, so that different spellings meet: case, accents,
 possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators, short units of
@@ -31,9 +31,9 @@ _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}
 _AFTER_MONEY = {"b": "billion", "m": "million", "k": "thousand"}
 _MONEY = re.compile(r"[$£€]\d")
-# One spelling of the British and the American one. Applied to what is stored and asked alike, so
-# that a word of another kind which fits ("resource", "capsize") still meets itself. It is "-ise",
-# since "revise" has to meet "revision".
+# One spelling for the British and the American one, applied to articles and questions alike: other
+# words that fit ("resource", "capsize") still match themselves. It is "-ise", since "revise" has to
+# match "revision".
 _SPELLINGS = (
     (re.compile(r"(?<=[a-z]{3})our"), "or"),
     (re.compile(r"(?<=[a-z]{2})tre(s?)$"), r"ter\1"),
@@ -42,8 +42,8 @@ _SPELLINGS = (
     (re.compile(r"^(program)me|^(kilogram)me"), r"\1\2"),
     (re.compile(r"a(?=em)|(?<=p)a(?=ed)|^o(?=est|esoph|edem)|(?<=f)o(?=et)"), ""),  # Greek ae, oe
 )
-# Irregular forms behind the word they are forms of. Those that mostly mean something else are
-# left out: "fed", "born", "wound", "ground", "bit", "lay", "leaves".
+# Irregular forms, each after its base form. Those that mostly mean something else are left out:
+# "fed", "born", "wound", "ground", "bit", "lay", "leaves".
 _FORMS = """
 arise arose arisen, awake awoke awoken, beat beaten, become became, begin began begun, bend bent,
 bite bitten, bleed bled, blow blew blown, break broke broken, breed bred, bring brought,
@@ -78,13 +78,13 @@ _STEMMING = threading.Lock()  # a stemmer keeps the current word as its own stat
 
 
 def terms(text: str) -> list[str]:
-    """All terms of a text, in order, stop words included."""
+    """Return all terms of a text, in order, stop words included."""
     stretches = text.casefold().replace("per cent", "percent").replace("%", " percent").split()
     return list(chain.from_iterable(map(_terms_of, stretches)))
 
 
 def content_terms(text: str) -> list[str]:
-    """The distinct terms of a question that carry its meaning, in order.
+    """Return the distinct terms of a text that carry its meaning, in order.
 
     Without stop words, unless nothing else is left ("Who is it?" keeps its words).
     """
@@ -95,7 +95,7 @@ def content_terms(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def _terms_of(stretch: str) -> tuple[str, ...]:
-    """Terms of a lower-case stretch without white space; cached, since a corpus repeats itself."""
+    """The terms of lower-case text without white space; cached, since a corpus repeats itself."""
     if not stretch.isascii():
         folded = unicodedata.normalize("NFKD", stretch.replace("’", "'"))
         stretch = "".join(char for char in folded if not unicodedata.combining(char))

@@ -445,7 +445,7 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
             here.sources.forget,
             here.sources.mark_reported,
         ):
-            with pytest.raises(NotFoundError, match="not a source"):
+            with pytest.raises(NotFoundError, match="list of sources"):
                 change("elsewhere")
 
 

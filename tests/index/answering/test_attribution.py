@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.answering.attribution import LONGEST, Attribution, annotate
-from index.text.sentences import Span, split
+from index.answering.attribution import Attribution, annotate
+from index.text.sentences import MAX_SENTENCE, Span, split
 
 
 def attribute(sentence: str, before: str = "") -> Attribution:
@@ -130,6 +130,7 @@ def test_any_text_yields_speakers_from_it_or_none(text: str, more: str) -> None:
 
 @pytest.mark.parametrize("word", ["said ", '"', ", ", "of the ", "Ada Brun said that ", "( "])
 def test_long_text_is_cut(word: str) -> None:
-    """A sentence that goes on and on is read only as far as `LONGEST`."""
-    whole, cut = word * LONGEST, (word * LONGEST)[:LONGEST]
+    """A sentence that goes on and on is read only as far as `MAX_SENTENCE`."""
+    whole = word * MAX_SENTENCE
+    cut = whole[:MAX_SENTENCE]
     assert annotate(whole, [Span(0, len(whole))]) == annotate(cut, [Span(0, len(cut))])

@@ -148,7 +148,7 @@ def test_without_news_it_says_since_when(archive: Archive, question: str, words:
     answer = archive.ask(question)
     assert answer.status == "declined"
     assert words in (answer.reason or "")
-    assert "The newest report is dated 14 March 2026." in (answer.reason or "")
+    assert "The newest report is from 14 March 2026." in (answer.reason or "")
 
 
 def test_without_dates_it_says_so(tmp_path: Path) -> None:

@@ -452,9 +452,9 @@ def test_what_is_not_ours_is_left_alone(
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     """A file where the folder should be, or a folder where the file should be, is told."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="cannot be created"):
         look_into(tmp_path / "file")
-    with pytest.raises(StoreError, match="cannot be made"):
+    with pytest.raises(StoreError, match="cannot be created"):
         look_into(tmp_path / "file" / "below")
     (tmp_path / "catalogue.sqlite3").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):

@@ -239,7 +239,7 @@ def test_one_id_twice_in_a_commit(store: SqliteStore) -> None:
 def test_vectors_must_fit_the_sentences(store: SqliteStore) -> None:
     """A commit with too few vectors changes nothing at all, the article before it included."""
     short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
-    with pytest.raises(StoreError, match="one vector a sentence"):
+    with pytest.raises(StoreError, match="one vector per sentence"):
         store.commit(
             Changes(put=[ready(CUP), short]), model="fake-256", actor="tester", action="add"
         )
@@ -840,7 +840,7 @@ def test_going_back_to_any_generation(
 def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> None:
     """The newest generation and those that never were are refused, and nothing changes."""
     put(store, DAM)
-    with pytest.raises(NotFoundError, match="onrecord history"):
+    with pytest.raises(NotFoundError, match="no generation"):
         store.commit(Changes(undo=generation), actor="mod", action="undo")
     with store.snapshot() as snapshot:
         assert (snapshot.generation, seen(snapshot)) == (1, {"dam"})

@@ -9,7 +9,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index import parse_period as period
-from index import suggest_dates as suggestions
 from index.errors import QuestionError
 
 TODAY = date(2026, 3, 14)  # a Saturday
@@ -63,12 +62,3 @@ def test_no_words_break_the_parser(said: str, today: date) -> None:
     except QuestionError:
         return
     assert found.first <= found.last
-
-
-def test_suggestions_offer_words_and_the_months_there_are() -> None:
-    """Typing narrows down; a date that was typed in full comes first."""
-    published = [date(2026, 3, 9), date(2026, 3, 12), date(2025, 11, 2)]
-    assert suggestions("", TODAY, published)[-2:] == ["March 2026", "November 2025"]
-    assert suggestions("nov", TODAY, published)[0] == "nov"
-    assert suggestions("last", TODAY, published) == ["last week", "last month"]
-    assert suggestions("9 march", TODAY, published) == ["9 march"]
