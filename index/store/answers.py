@@ -274,8 +274,8 @@ def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
     ).fetchone()
     if row is None:
         raise NotFoundError(
-            f"No answer “{answer_id}” was found: copy the id from under an answer. Old answers "
-            "are deleted."
+            f"No answer “{answer_id}” was found: copy the id from under an answer; old ones are "
+            "deleted."
         )
     return row
 

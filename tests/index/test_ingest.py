@@ -449,6 +449,21 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
                 change("elsewhere")
 
 
+def test_a_resumed_source_starts_afresh(tmp_path: Path) -> None:
+    """What failed before a source was resumed is forgotten, so that moderators hear of it anew."""
+    report = tmp_path / "a.txt"
+    report.write_text(DAM)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.sources.add(str(report))
+        report.unlink()
+        here.sources.reindex()
+        here.sources.mark_reported(str(report))
+        here.sources.resume(str(report))
+        (source,) = here.sources.all()
+        assert (source.failures, source.failing_since, source.error) == (0, None, None)
+        assert not source.reported
+
+
 def test_a_reader_that_breaks_starves_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
