@@ -381,6 +381,14 @@ def test_another_count_is_no_answer(archive: Archive) -> None:
         assert answer.reason == "The closest passages give no number of “died”."
 
 
+def test_copies_that_score_alike_answer(archive: Archive) -> None:
+    """However many copies of one sentence there are, and however their mean score is rounded."""
+    row = {"title": "Dam", "text": "A gate failed at dawn."}
+    for count in range(40):
+        archive.add(["-"], stream=stream({**row, "_id": f"copy {count}"}))
+        assert archive.ask("What failed at dawn?").status == "answered"
+
+
 def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) -> None:
     """Where nothing is stored, or nothing passes the filters, the answer is a decline."""
     long_ago = Filters(until=datetime(1999, 1, 1, tzinfo=UTC))
