@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields
-from datetime import date, datetime
+from datetime import MAXYEAR, date, datetime
 from typing import Literal, NoReturn, final
 
-from index.errors import InputError, QuoteError
+from index.errors import InputError, QuestionError, QuoteError
 
 Act = Literal["claim", "denial", "confirmation", "report"]
 ChangeKind = Literal["new", "changed"]
@@ -256,12 +256,18 @@ class Filters:
 
     `publishers` are compared without case; none means all. `since` and `until` bound the
     date of publication, inclusively; `as_of` asks for an answer from what was published by then.
+    They are aware; QuestionError if one is not, or lies at an end of the calendar.
     """
 
     publishers: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     as_of: datetime | None = None
+
+    def __post_init__(self) -> None:
+        for moment in filter(None, (self.since, self.until, self.as_of)):
+            if moment.tzinfo is None or not 1 < moment.year < MAXYEAR:
+                raise QuestionError(f"The date {moment} needs a time zone and a plausible year.")
 
     @property
     def latest(self) -> datetime | None:

@@ -91,10 +91,14 @@ def result_of(
     started: float,
     failed: Sequence[Failure],
 ) -> IngestResult:
-    """Return a result with the changes by outcome; `started` is from `time.monotonic`."""
+    """A result that sorts changes by outcome, each article once in its last state.
+
+    `started` is a moment of `time.monotonic`.
+    """
 
     def having(outcome: Outcome) -> tuple[ArticleChange, ...]:
-        return tuple(change for its_outcome, change in changes if its_outcome == outcome)
+        last = {change.article_id: change for became, change in changes if became == outcome}
+        return tuple(last.values())
 
     return IngestResult(
         generation,

@@ -56,7 +56,7 @@ class Sources:
         if is_url(uri):
             self._fetcher.parse(uri)
         elif sources.existing(uri) is None:
-            raise SourceError(f"{uri} is neither a file nor a folder: check the name.")
+            raise SourceError(sources.missing(uri))
         source = replace(_named(uri), every=every)
         self._store.add_source(source)
         self._store.update_source(source.uri, every=every)

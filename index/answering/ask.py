@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from index.answering import decline, whats_new
-from index.answering.compose import Context, citations, cited, compose
+from index.answering.compose import Context, citations, cited, compose, judge
 from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
@@ -54,10 +54,11 @@ def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Conte
     if answer.status == "answered" or not context.filters:
         return answer
     free = _ranked(snapshot, encoder, query, Filters(), DEPTH)
-    if free.confidence < context.threshold:
+    if judge(free, context)[1]:
         return answer
     best = free.articles[free.sentences[0].article_id]
-    return replace(answer, reason=f"{answer.reason} {decline.excluded(context.filters, best)}")
+    reason = f"{answer.reason} {decline.excluded(context.filters, best)}"
+    return replace(answer, reason=reason.rstrip())
 
 
 def search(

@@ -62,7 +62,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
         context: what else the answer depends on.
     """
     question = ranking.query.question
-    confidence, reason = _judge(ranking, context)
+    confidence, reason = judge(ranking, context)
     chosen = passages(ranking, rewrites)[: None if reason is None else 1]
     relation, denying = agreement(question, chosen, ranking.vectors)
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
@@ -82,7 +82,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     )
 
 
-def _judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
+def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
     """The confidence, and the reason to decline if the best passages do not answer.
 
     A question for somebody's words has few words to match: it is answered if a top sentence has

@@ -63,7 +63,10 @@ def missing_count(ranking: Ranking) -> str | None:
 
 
 def excluded(filters: Filters, article: Article) -> str:
-    """Return a sentence that says which filter leaves out an article that answers."""
+    """Say that an article would answer but for the filters, and which of them leaves it out.
+
+    "" if none does.
+    """
     names = {name.casefold() for name in filters.publishers}
     published = article.published
     by = {
@@ -73,6 +76,8 @@ def excluded(filters: Filters, article: Article) -> str:
         "as of": filters.as_of and (published is None or published > filters.as_of),
     }
     which = _joined([f"“{name}”" for name, out in by.items() if out])
+    if not which:
+        return ""
     source = f" ({article.publisher})" if article.publisher else ""
     return f"A report that answers, “{article.title}”{source}, is left out by the filter {which}."
 

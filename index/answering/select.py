@@ -87,7 +87,9 @@ def _grouped(
 ) -> list[_Group]:
     groups: list[_Group] = []
     scores = ranking.scores.tolist()
-    floor = scores[0] - _SPREAD * (scores[0] - float(ranking.scores.mean())) if scores else 0.0
+    # The mean of equal scores may be rounded up, above all of them.
+    lead = max(0.0, scores[0] - float(ranking.scores.mean())) if scores else 0.0
+    floor = scores[0] - _SPREAD * lead if scores else 0.0
     near = (scores[0] + floor) / 2 if scores else 0.0
     for rank, (statement, score) in enumerate(zip(statements[:CANDIDATES], scores, strict=False)):
         if score < floor:

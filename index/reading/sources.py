@@ -62,7 +62,7 @@ def read(
         yield from _read_url(source, fetcher or Fetcher(), last_state)
     else:
         if existing(source) is None:
-            raise SourceError(f"{source} is neither a file nor a folder: check the name.")
+            raise SourceError(missing(source))
         files, _ = _files(source)
         if not files:
             suffixes = ", ".join(sorted(READABLE_SUFFIXES))
@@ -89,12 +89,18 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[SourceItem]:
 
 
 def existing(name: str) -> Path | None:
-    """Return the file or folder of that name, if there is one."""
+    """The file or folder of that name, if there is one; a name has to be UTF-8 to be stored."""
     try:
+        name.encode()
         path = Path(name).expanduser()
         return path if name and (path.is_file() or path.is_dir()) else None
-    except (OSError, RuntimeError):  # an impossible name, or an unknown user's home
+    except (OSError, RuntimeError, UnicodeError):  # an impossible name, or the home of nobody
         return None
+
+
+def missing(name: str) -> str:
+    """Say that there is no file or folder of that name."""
+    return f"{name} is neither a file nor a folder with a name in UTF-8: check the name."
 
 
 def skipped_files(names: Iterable[str]) -> int:

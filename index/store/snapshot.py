@@ -210,8 +210,8 @@ class SqliteSnapshot:
             NotFoundError: no such article or revision.
         """
         articles = self._select_articles(
-            "WHERE a.article_id = ? AND iif(? IS NULL, r.revision = a.latest, r.number = ?)",
-            (article_id, revision, revision),
+            "WHERE a.article_id = ? AND iif(?, r.revision = a.latest, r.number = ?)",
+            (article_id, revision is None, min(revision or 0, 2**63 - 1)),
         )
         if not articles:
             where = f" in revision {revision}" if revision else ""

@@ -19,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from index.encoder import Encoder, Vectors
-from index.errors import StoreDamagedError, StoreError, StoreVersionError
+from index.errors import InputError, StoreDamagedError, StoreError, StoreVersionError
 from index.store.answers import AnswerLog
 from index.store.schema import connect, explained, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
@@ -265,6 +265,11 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             db.close()
             raise explained(error) from error
+        except UnicodeEncodeError as error:  # bytes of a command line that are no UTF-8
+            self._idle.put((db, inode))
+            raise InputError(
+                f"{error.object!a:.200} is not UTF-8: check how it is typed."
+            ) from error
         except BaseException:
             self._idle.put((db, inode))
             raise

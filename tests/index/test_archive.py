@@ -373,19 +373,28 @@ def test_k_is_bounded(archive: Archive, k: int) -> None:
 def test_another_count_is_no_answer(archive: Archive) -> None:
     """Asked for the dead, a report that counts only those who fled is a decline that says so."""
     text = "The fire in Ostby forced 300 people from their homes. It burned for a day."
-    archive.add(["-"], stream=stream({"_id": "fire", "text": text}))
+    archive.add(["-"], stream=stream({"_id": "fire", "text": text, "published": "2026-03-14"}))
     assert archive.ask("How many people had to flee the fire in Ostby?").status == "answered"
-    answer = archive.ask("How many people died in the fire in Ostby?")
-    assert answer.status == "declined"
-    assert answer.reason == "The closest passages give no number of “died”."
+    for filters in (Filters(), Filters(since=datetime(1999, 1, 1, tzinfo=UTC))):  # not to blame
+        answer = archive.ask("How many people died in the fire in Ostby?", filters)
+        assert answer.status == "declined"
+        assert answer.reason == "The closest passages give no number of “died”."
+
+
+def test_copies_that_score_alike_answer(archive: Archive) -> None:
+    """However many copies of one sentence there are, and however their mean score is rounded."""
+    row = {"title": "Dam", "text": "A gate failed at dawn."}
+    for count in range(40):
+        archive.add(["-"], stream=stream({**row, "_id": f"copy {count}"}))
+        assert archive.ask("What failed at dawn?").status == "answered"
 
 
 def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) -> None:
     """Where nothing is stored, or nothing passes the filters, the answer is a decline."""
-    empty = archive.ask("Who was warned?")
-    assert (empty.status, empty.generation, empty.quotes) == ("declined", 0, ())
-    archive.add(["-"], stream=stream(*ALL))
     long_ago = Filters(until=datetime(1999, 1, 1, tzinfo=UTC))
+    for empty in (archive.ask("Who was warned?"), archive.ask("Who was warned?", long_ago)):
+        assert (empty.status, empty.generation, empty.quotes) == ("declined", 0, ())
+    archive.add(["-"], stream=stream(*ALL))
     assert archive.ask("Who was warned?", long_ago).status == "declined"
     assert encoder.model == empty.model
 

@@ -25,7 +25,7 @@ from index.domain import (
     Quote,
     Sentence,
 )
-from index.errors import InputError, QuoteError
+from index.errors import InputError, QuestionError, QuoteError
 
 TEXT = "The dam failed at dawn. Nobody in Tessen was warned."
 ARTICLE = Article(article_id="dam", title="The dam", text=TEXT)
@@ -144,6 +144,21 @@ def test_the_latest_moment_is_the_earlier_end() -> None:
     assert Filters(since=NOON).latest is None
     assert not Filters()
     assert Filters(as_of=NOON)
+
+
+@pytest.mark.parametrize("name", ["since", "until", "as_of"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        datetime(2026, 3, 14),  # noqa: DTZ001 - on purpose
+        datetime.min.replace(tzinfo=timezone(timedelta(hours=5))),
+        datetime.max.replace(tzinfo=timezone(timedelta(hours=-5))),
+    ],
+)
+def test_a_filter_that_cannot_be_compared_is_refused(name: str, moment: datetime) -> None:
+    """A moment without a zone, or one that is none in UTC, gets a sentence and no question."""
+    with pytest.raises(QuestionError, match="time zone"):
+        Filters(**{name: moment})
 
 
 def answer(**fields: Any) -> Answer:

@@ -278,6 +278,15 @@ def test_a_page_under_two_addresses_is_one(
         assert here.add(["-"], stream=stream(changed)).unchanged == 1
 
 
+def test_two_states_of_one_page_in_one_run_are_one_change(tmp_path: Path) -> None:
+    """A page that a file has under two addresses with two texts is listed once."""
+    first = {"title": "Dam", "text": DAM, "url": "https://northwire.example/dam"}
+    later = {**first, "text": CUP, "url": first["url"] + "?utm_source=feed"}
+    with archive(tmp_path, FakeEncoder()) as here:
+        (added,) = here.add(["-"], stream=stream(first, later)).added
+        assert here.article(added.article_id).text == CUP
+
+
 def test_the_same_words_of_one_publisher_are_one(tmp_path: Path) -> None:
     """Word for word under another address: one article; of another publisher, or named: two."""
     base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}

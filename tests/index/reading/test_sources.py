@@ -132,6 +132,14 @@ def test_a_name_without_a_file(name: str) -> None:
     assert sources.total([name]) is None
 
 
+def test_a_name_that_cannot_be_stored(tmp_path: Path) -> None:
+    """A file whose name is not UTF-8 cannot be remembered, so it is not read under that name."""
+    name = str(write(tmp_path / "caf\udce9.txt", b"The dam failed."))
+    with pytest.raises(SourceError, match="UTF-8"):
+        next(read(name))
+    assert len(list(read(str(tmp_path)))) == 1
+
+
 def test_an_empty_folder_and_a_missing_stream_are_errors(tmp_path: Path) -> None:
     """A folder without reports names the suffixes; "-" needs a stream."""
     with pytest.raises(SourceError, match=r"\.txt"):

@@ -17,6 +17,7 @@ from index.domain import Article, Filters, Notice, NoticeKind, PageState, Quote
 from index.errors import (
     CancelledError,
     EncoderError,
+    InputError,
     ModelMismatchError,
     NotFoundError,
     StoreError,
@@ -206,6 +207,8 @@ def test_an_update_makes_a_revision(store: SqliteStore) -> None:
         assert snapshot.document_frequencies(terms("dawn noon")) == {"noon": 1}
         assert snapshot.size().sentences == 4
         assert seen(snapshot) == {"dam", "cup"}
+        with pytest.raises(NotFoundError, match=f"revision {2**63}"):
+            snapshot.article("dam", 2**63)
         with pytest.raises(NotFoundError, match="revision 3"):
             snapshot.article("dam", 3)
 
@@ -404,6 +407,15 @@ def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
         assert len(snapshot.dense(vector, 2).ids) == 2
     with here.snapshot() as newer:
         assert len(seen(newer)) == 5
+
+
+def test_a_name_that_is_no_text_is_refused(store: SqliteStore) -> None:
+    """Bytes of a command line that are no UTF-8 get a sentence, and the store stays usable."""
+    with pytest.raises(InputError, match="not UTF-8"):
+        remove(store, "caf\udce9")
+    with pytest.raises(InputError, match="not UTF-8"), store.snapshot() as snapshot:
+        snapshot.article("caf\udce9")
+    assert put(store, DAM).generation == 1
 
 
 def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: SqliteStore) -> None:
