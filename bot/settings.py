@@ -116,7 +116,10 @@ def _sentence(error: ValidationError) -> str:
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"][:2])
     if first["type"] != "extra_forbidden":
-        return f"The setting “{name}” is wrong: {first['msg']}."
+        value = first["input"]
+        return (
+            f"The setting “{name}” cannot be {value!r}: config/onrecord.toml says what it can be."
+        )
     defaults = Settings(data=Path()).model_dump(exclude={"token"})
     sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]

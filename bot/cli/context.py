@@ -74,7 +74,10 @@ class Command(TyperCommand):
             if run.debug:
                 raise
             sentence = str(error)
-            if not isinstance(error, index.OnRecordError | OSError):
+            if isinstance(error, OSError) and error.filename:
+                name = str(error.filename).removesuffix(".draft")
+                sentence = f"{name} cannot be opened or written ({error.strerror})."
+            elif not isinstance(error, index.OnRecordError | OSError):
                 sentence = f"unexpected error ({error!r}); run it again with --debug."
             typer.echo(f"onrecord: {sentence}", err=True)
             usage = isinstance(error, index.SettingsError | index.QuestionError)

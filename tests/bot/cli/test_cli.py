@@ -331,6 +331,7 @@ def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
     assert (file.read_text(), "--force" in stocked.err) == ("mine", True)
     assert stocked("export", str(file), "--force") == f"2 articles in {file}\n"
     stocked("export", str(tmp_path / "no" / "folder"), status=1)
+    assert f"{tmp_path / 'no' / 'folder'} cannot be opened" in stocked.err
 
 
 def test_an_export_that_fails_changes_no_file(
