@@ -13,6 +13,7 @@ import secrets
 import shutil
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -30,6 +31,9 @@ from index.store.writer import Writer
 
 CATALOGUE = "catalogue.sqlite3"
 _CACHE = "vectors.faiss"
+# By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
+# name. A connection that has an erased file and the log of the next one damages the latter.
+_OPENING: dict[Path, threading.Lock] = {}
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
@@ -72,6 +76,7 @@ class SqliteStore:
         self._folder = folder
         self._path = folder / CATALOGUE
         self._opener = opener
+        self._opening = _OPENING.setdefault(folder.resolve(), threading.Lock())
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
@@ -187,7 +192,7 @@ class SqliteStore:
 
     def backup(self, file: Path) -> None:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
-        draft = file.with_name(f".{file.name}.draft")
+        draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")
         try:
             with self._connection() as db, closing(sqlite3.connect(draft)) as copy:
                 db.backup(copy)
@@ -231,7 +236,8 @@ class SqliteStore:
         doomed = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
-            self._folder.rename(doomed)  # at once: nobody must open half of its files
+            with self._opening:
+                self._folder.rename(doomed)  # at once: nobody must meet half of its files
             files = [doomed / name for name in (_CACHE, *ours)]
             for file in (*doomed.glob(".vectors-*"), *files):
                 file.unlink(missing_ok=True)
@@ -284,14 +290,15 @@ class SqliteStore:
                 if inode == _inode(self._path):
                     return db, inode
                 db.close()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(
-                f"{self._folder} cannot be created ({error.strerror}): name a folder that you may "
-                "write to."
-            ) from error
-        return self._opener(self._path), _inode(self._path)
+        with self._opening:
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"{self._folder} cannot be created ({error.strerror}): name a folder that you "
+                    "may write to."
+                ) from error
+            return self._opener(self._path), _inode(self._path)
 
 
 def _activate_staged(db: sqlite3.Connection, model: str, actor: str) -> Commit:

@@ -364,6 +364,35 @@ def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
     assert not unexplained
 
 
+def test_erasing_waits_for_a_connection_that_opens(tmp_path: Path) -> None:
+    """It would have an erased file and the log of the next one, and damage what comes after."""
+    with opened(tmp_path / "c") as store, ThreadPoolExecutor(1) as threads:
+        put(store, DAM)
+        erasing = []
+
+        def slowly(path: Path) -> sqlite3.Connection:
+            erasing.append(threads.submit(store.erase))
+            with pytest.raises(TimeoutError):
+                erasing[0].result(timeout=0.2)
+            return connect(path)
+
+        with opened(tmp_path / "c", opener=slowly) as other, other.snapshot() as snapshot:
+            assert snapshot.generation == 1
+        erasing[0].result()
+        assert not (tmp_path / "c").exists()
+
+
+def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
+    """Each is written beside the file, under a name that nobody else writes to."""
+    with opened(tmp_path / "c") as store, ThreadPoolExecutor(2) as threads:
+        put(store, DAM)
+        for _ in range(20):
+            for writing in [threads.submit(store.backup, tmp_path / "copy") for _ in range(2)]:
+                writing.result()
+        store.recover(tmp_path / "copy")
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
+
+
 def zeroed(path: Path) -> None:
     """Make a collection whose pages behind the first are lost."""
     with opened(path.parent) as store:
