@@ -154,7 +154,8 @@ def _attributions(sentence: str, masked: str) -> Iterator[Attribution]:
     if quoted := _QUOTED_WHOLE.search(masked):
         spans.append((subject([w for w in words if w.end <= quoted.start() + 1]), "claim"))
     for span, act in spans:
-        if span:
+        # "an earlier version of this report said" is a correction, which quotes nobody
+        if span and "version of" not in sentence[span.start : span.end]:
             yield Attribution(sentence[span.start : span.end], act)
 
 

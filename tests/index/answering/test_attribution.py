@@ -64,6 +64,7 @@ def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: 
         "Early reports were wrong.",
         "He left before he announced his plans.",
         "The minister could not confirm the figure.",
+        "An earlier version of this report said that the dam held.",
     ],
 )
 def test_nobody_is_named_where_nobody_speaks(sentence: str) -> None:
