@@ -1,0 +1,222 @@
+"""Trains the reader: one command from the data to its weights.
+
+    python tests/benchmarks/train_reader.py --sets DATA --out DIR [--minutes N] [--start WEIGHTS]
+
+A plain torch loop: sentence-transformers' CrossEncoder has one head on the first token, and this
+network has three that learn from one batch (answers or not; where; the relation of two
+sentences), with some examples silent for some heads. Each worker runs one thread on its share of
+a batch and the gradients are averaged: on shared processors that is four times as fast as two
+threads in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as workers
+import torch.multiprocessing as processes
+from reader_data import Corpus, Example, epoch, load
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import ModuleDict
+from torch.nn import functional as F
+
+from index.encoder import _packaged_folder
+from index.reader import EMBEDDINGS, Pair, build_network, collate, forward, lay_out
+
+BATCH = 64  # pairs a worker and step
+WORKERS = 2
+RATE, WARM = 1e-4, 200  # peak learning rate, steps to reach it
+WEIGHTS = {"answers": 1.0, "place": 0.4, "relation": 0.4}  # of the heads' losses
+CHUNK = 1200  # questions from which batches of like length are cut
+SILENT = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told."""
+
+    sets: Path
+    out: Path
+    minutes: float
+    start: Path | None
+    seed: int
+    save_every: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=Path, required=True, help="folder with the data")
+    parser.add_argument("--out", type=Path, required=True, help="where weights are written")
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--save-every", type=float, default=10, help="minutes")
+    settings = Settings(**vars(parser.parse_args()))
+    settings.out.mkdir(parents=True, exist_ok=True)
+    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
+    os.environ.setdefault("MASTER_PORT", "29511")
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    processes.spawn(train, args=(settings,), nprocs=WORKERS)
+
+
+def train(worker: int, settings: Settings) -> None:
+    """Run one worker; the first one writes the weights and the log."""
+    torch.set_num_threads(1)
+    torch.manual_seed(settings.seed)
+    workers.init_process_group("gloo", rank=worker, world_size=WORKERS)
+    corpus = load(settings.sets)
+    tokenizer = Tokenizer.from_file(str(_packaged_folder() / "tokenizer.json"))
+    tokenizer.no_padding()
+    tokenizer.no_truncation()
+    network = build_network().train()
+    if settings.start:
+        network.load_state_dict(load_file(settings.start), strict=False)
+    trained = {name: each for name, each in network.named_parameters() if name != EMBEDDINGS}
+    network["encoder"].embeddings.word_embeddings.weight.requires_grad_(False)
+    plain = [each for each in trained.values() if each.ndim < 2]
+    decayed = [each for each in trained.values() if each.ndim > 1]
+    optimiser = torch.optim.AdamW(
+        [{"params": plain, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.01}],
+        lr=RATE,
+        fused=True,
+    )
+    begun = saved = time.monotonic()
+    steps = pairs = 0
+    losses: dict[str, float] = {}
+    for batch in batches(corpus, tokenizer, worker, settings.seed):
+        share = workers_agree((time.monotonic() - begun) / (60 * settings.minutes))
+        if share >= 1:
+            break
+        for part in optimiser.param_groups:
+            part["lr"] = RATE * min((steps + 1) / WARM, 1 - share)
+        optimiser.zero_grad()
+        parts = losses_of(network, *batch)
+        sum(WEIGHTS[name] * loss for name, loss in parts.items()).backward()
+        average_gradients(list(trained.values()))
+        torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        optimiser.step()
+        steps, pairs = steps + 1, pairs + BATCH * WORKERS
+        for name, loss in parts.items():
+            value = float(loss.detach())
+            losses[name] = 0.98 * losses.get(name, value) + 0.02 * value
+        if worker == 0 and steps % 50 == 0:
+            log(settings.out, steps, pairs, time.monotonic() - begun, share, losses)
+        if worker == 0 and time.monotonic() - saved > 60 * settings.save_every:
+            saved = time.monotonic()
+            save(trained, settings.out / f"pairs-{pairs}.safetensors")
+    if worker == 0:
+        log(settings.out, steps, pairs, time.monotonic() - begun, 1.0, losses)
+        save(trained, settings.out / "final.safetensors")
+
+
+def batches(
+    corpus: Corpus, tokenizer: Tokenizer, worker: int, seed: int
+) -> Iterator[tuple[list[Pair], list[Example]]]:
+    """Batches of like length for one worker, without end, the same in every run."""
+    generator = random.Random(seed)
+    for number in range(1_000_000):
+        chunk: list[Example] = []
+        for count, examples in enumerate(epoch(corpus, seed + number), 1):
+            chunk += examples
+            if count % CHUNK == 0:
+                yield from _cut(chunk, tokenizer, worker, generator)
+                chunk = []
+
+
+def _cut(
+    chunk: Sequence[Example], tokenizer: Tokenizer, worker: int, generator: random.Random
+) -> Iterator[tuple[list[Pair], list[Example]]]:
+    laid_out = lay_out(
+        tokenizer,
+        [each.question for each in chunk],
+        [each.context for each in chunk],
+        [each.sentence for each in chunk],
+    )
+    order = sorted(range(len(chunk)), key=lambda i: len(laid_out[i].ids))
+    size = BATCH * WORKERS
+    starts = list(range(0, len(order) - size + 1, size))
+    generator.shuffle(starts)
+    for start in starts:
+        rows = order[start + worker : start + size : WORKERS]
+        yield [laid_out[i] for i in rows], [chunk[i] for i in rows]
+
+
+def losses_of(
+    network: ModuleDict, pairs: Sequence[Pair], examples: Sequence[Example]
+) -> dict[str, Tensor]:
+    """Each head's mean loss over the examples that speak to it."""
+    with torch.autocast("cpu", torch.bfloat16):
+        answers, place, relation = forward(network, collate(pairs))
+    out = {}
+    told = torch.tensor([each.answers is not None for each in examples])
+    if told.any():
+        target = torch.tensor([each.answers or 0.0 for each in examples])
+        out["answers"] = F.binary_cross_entropy_with_logits(answers[told], target[told])
+    spans = torch.tensor([tokens_of(*each) for each in zip(pairs, examples, strict=True)])
+    if (spans[:, 0] >= 0).any():
+        out["place"] = sum(
+            F.cross_entropy(place[..., side], spans[:, side], ignore_index=SILENT)
+            for side in (0, 1)
+        )
+    relations = torch.tensor(
+        [SILENT if each.relation is None else each.relation for each in examples]
+    )
+    if (relations >= 0).any():
+        out["relation"] = F.cross_entropy(relation, relations, ignore_index=SILENT)
+    return out
+
+
+def tokens_of(pair: Pair, example: Example) -> tuple[int, int]:
+    """First and last token of the answer; SILENT where no place is known or it was cut off."""
+    if example.span is None:
+        return SILENT, SILENT
+    start, end = example.span
+    inside = [i for i, (left, right) in enumerate(pair.offsets) if left < end and right > start]
+    if not inside or pair.offsets[inside[-1]][1] < end:
+        return SILENT, SILENT
+    return pair.first + inside[0], pair.first + inside[-1]
+
+
+def workers_agree(share: float) -> float:
+    """The first worker's value, at each."""
+    value = torch.tensor(share)
+    workers.broadcast(value, 0)
+    return float(value)
+
+
+def average_gradients(parameters: Sequence[Tensor]) -> None:
+    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+    flat = torch.cat([grad.reshape(-1) for grad in grads])
+    workers.all_reduce(flat)
+    flat /= WORKERS
+    for parameter, piece in zip(
+        parameters, flat.split([grad.numel() for grad in grads]), strict=True
+    ):
+        parameter.grad = piece.view_as(parameter)
+
+
+def log(
+    out: Path, steps: int, pairs: int, seconds: float, share: float, losses: dict[str, float]
+) -> None:
+    line = {"steps": steps, "pairs": pairs, "seconds": round(seconds), "share": round(share, 4)}
+    line |= {name: round(loss, 4) for name, loss in losses.items()}
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+def save(trained: dict[str, Tensor], file: Path) -> None:
+    save_file({name: each.detach().contiguous() for name, each in trained.items()}, file)
+
+
+if __name__ == "__main__":
+    main()
