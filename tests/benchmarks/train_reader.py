@@ -30,8 +30,7 @@ from torch import Tensor
 from torch.nn import ModuleDict
 from torch.nn import functional as F
 
-from index.encoder import _packaged_folder
-from index.reader import EMBEDDINGS, Pair, build_network, collate, forward, lay_out
+from index.reader import EMBEDDINGS, Pair, build_network, collate, forward, lay_out, plain_tokenizer
 
 BATCH = 64  # pairs a worker and step
 WORKERS = 2
@@ -51,6 +50,7 @@ class Settings:
     start: Path | None
     seed: int
     save_every: float
+    rate: float
 
 
 def main() -> None:
@@ -61,33 +61,43 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--save-every", type=float, default=10, help="minutes")
+    parser.add_argument("--rate", type=float, default=RATE, help="peak learning rate")
     settings = Settings(**vars(parser.parse_args()))
     settings.out.mkdir(parents=True, exist_ok=True)
-    os.environ.setdefault("MASTER_ADDR", "127.0.0.1")
-    os.environ.setdefault("MASTER_PORT", "29511")
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    processes.spawn(train, args=(settings,), nprocs=WORKERS)
+    corpus = load(settings.sets)
+    meeting = str(settings.out.resolve() / "workers")
+    Path(meeting).unlink(missing_ok=True)
+    processes.start_processes(  # forked, so that the data is held once
+        train, args=(settings, corpus, meeting), nprocs=WORKERS, start_method="fork"
+    )
 
 
-def train(worker: int, settings: Settings) -> None:
+def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None:
     """Run one worker; the first one writes the weights and the log."""
     torch.set_num_threads(1)
     torch.manual_seed(settings.seed)
-    workers.init_process_group("gloo", rank=worker, world_size=WORKERS)
-    corpus = load(settings.sets)
-    tokenizer = Tokenizer.from_file(str(_packaged_folder() / "tokenizer.json"))
-    tokenizer.no_padding()
-    tokenizer.no_truncation()
+    workers.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=worker, world_size=WORKERS
+    )
+    tokenizer = plain_tokenizer()
     network = build_network().train()
     if settings.start:
         network.load_state_dict(load_file(settings.start), strict=False)
-    trained = {name: each for name, each in network.named_parameters() if name != EMBEDDINGS}
     network["encoder"].embeddings.word_embeddings.weight.requires_grad_(False)
-    plain = [each for each in trained.values() if each.ndim < 2]
-    decayed = [each for each in trained.values() if each.ndim > 1]
+    master = {
+        name: each.detach().clone()
+        for name, each in network.named_parameters()
+        if name != EMBEDDINGS
+    }
+    network["encoder"].bfloat16()
+    used = dict(network.named_parameters())
     optimiser = torch.optim.AdamW(
-        [{"params": plain, "weight_decay": 0.0}, {"params": decayed, "weight_decay": 0.01}],
-        lr=RATE,
+        [
+            {"params": [p for p in master.values() if p.ndim < 2], "weight_decay": 0.0},
+            {"params": [p for p in master.values() if p.ndim > 1], "weight_decay": 0.01},
+        ],
+        lr=settings.rate,
         fused=True,
     )
     begun = saved = time.monotonic()
@@ -98,25 +108,27 @@ def train(worker: int, settings: Settings) -> None:
         if share >= 1:
             break
         for part in optimiser.param_groups:
-            part["lr"] = RATE * min((steps + 1) / WARM, 1 - share)
-        optimiser.zero_grad()
+            part["lr"] = settings.rate * min((steps + 1) / WARM, 1 - share)
         parts = losses_of(network, *batch)
         sum(WEIGHTS[name] * loss for name, loss in parts.items()).backward()
-        average_gradients(list(trained.values()))
-        torch.nn.utils.clip_grad_norm_(trained.values(), 1.0)
+        average_gradients(used, master)
+        torch.nn.utils.clip_grad_norm_(master.values(), 1.0)
         optimiser.step()
+        with torch.no_grad():
+            for name, each in master.items():
+                used[name].copy_(each)
         steps, pairs = steps + 1, pairs + BATCH * WORKERS
         for name, loss in parts.items():
             value = float(loss.detach())
             losses[name] = 0.98 * losses.get(name, value) + 0.02 * value
-        if worker == 0 and steps % 50 == 0:
+        if worker == 0 and steps % 20 == 0:
             log(settings.out, steps, pairs, time.monotonic() - begun, share, losses)
         if worker == 0 and time.monotonic() - saved > 60 * settings.save_every:
             saved = time.monotonic()
-            save(trained, settings.out / f"pairs-{pairs}.safetensors")
+            save_file(master, settings.out / f"pairs-{pairs}.safetensors")
     if worker == 0:
         log(settings.out, steps, pairs, time.monotonic() - begun, 1.0, losses)
-        save(trained, settings.out / "final.safetensors")
+        save_file(master, settings.out / "final.safetensors")
 
 
 def batches(
@@ -155,8 +167,7 @@ def losses_of(
     network: ModuleDict, pairs: Sequence[Pair], examples: Sequence[Example]
 ) -> dict[str, Tensor]:
     """Each head's mean loss over the examples that speak to it."""
-    with torch.autocast("cpu", torch.bfloat16):
-        answers, place, relation = forward(network, collate(pairs))
+    answers, place, relation = forward(network, collate(pairs))
     out = {}
     told = torch.tensor([each.answers is not None for each in examples])
     if told.any():
@@ -194,15 +205,22 @@ def workers_agree(share: float) -> float:
     return float(value)
 
 
-def average_gradients(parameters: Sequence[Tensor]) -> None:
-    grads = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-    flat = torch.cat([grad.reshape(-1) for grad in grads])
+def average_gradients(used: dict[str, Tensor], master: dict[str, Tensor]) -> None:
+    """Move gradients to the float32 copy that is stepped, averaged over the workers."""
+    flat = torch.cat(
+        [
+            torch.zeros_like(each).reshape(-1)
+            if used[name].grad is None
+            else used[name].grad.float().reshape(-1)
+            for name, each in master.items()
+        ]
+    )
     workers.all_reduce(flat)
     flat /= WORKERS
-    for parameter, piece in zip(
-        parameters, flat.split([grad.numel() for grad in grads]), strict=True
-    ):
-        parameter.grad = piece.view_as(parameter)
+    pieces = flat.split([each.numel() for each in master.values()])
+    for (name, each), piece in zip(master.items(), pieces, strict=True):
+        each.grad = piece.view_as(each)
+        used[name].grad = None
 
 
 def log(
@@ -212,10 +230,6 @@ def log(
     line |= {name: round(loss, 4) for name, loss in losses.items()}
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
-
-
-def save(trained: dict[str, Tensor], file: Path) -> None:
-    save_file({name: each.detach().contiguous() for name, each in trained.items()}, file)
 
 
 if __name__ == "__main__":
