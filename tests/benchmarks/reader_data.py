@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from math import log
 from pathlib import Path
 
-from reader_near_misses import Pools, asked_of_a_name, near_miss, stated
+from reader_near_misses import NearMisses, Text, asked_of_a_name, stated
 from reader_sets import Candidate, Group, read_groups, rows_of
 
 RELATIONS = {"entailment": 0, "neutral": 1, "contradiction": 2}
@@ -48,7 +48,7 @@ class Corpus:
 
     train: list[Group] = field(default_factory=list)
     relations: list[Example] = field(default_factory=list)
-    pools: Pools = field(default_factory=Pools)
+    near: NearMisses = field(default_factory=NearMisses)
 
 
 def load(sets: Path) -> Corpus:
@@ -56,7 +56,7 @@ def load(sets: Path) -> Corpus:
     groups, _ = read_groups(sets)
     groups += _stated(groups)
     corpus = Corpus(with_mined(sorted_by_hardness(groups)))
-    corpus.pools.learn(group.question for group in corpus.train)
+    corpus.near.learn(group.question for group in corpus.train)
     for file in sorted((sets / "reader" / "open" / "nli").glob("*.jsonl.gz")):
         corpus.relations += [
             Example(row["premise"], "", row["hypothesis"], relation=RELATIONS[row["label"]])
@@ -91,7 +91,7 @@ def _content(text: str) -> set[str]:
 
 def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
     """All groups once in a random order, each as the examples drawn from it for this epoch."""
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311 - the same in every run
     chosen: list[Group | Example] = list(_capped(corpus.train, generator))
     chosen += generator.sample(corpus.relations, min(_NLI, len(corpus.relations)))
     generator.shuffle(chosen)
@@ -99,7 +99,7 @@ def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
         if isinstance(each, Example):
             yield [each]
         else:
-            yield _drawn(each, corpus.pools, generator)
+            yield _drawn(each, corpus.near, generator)
 
 
 def _capped(groups: Iterable[Group], generator: random.Random) -> Iterator[Group]:
@@ -110,7 +110,7 @@ def _capped(groups: Iterable[Group], generator: random.Random) -> Iterator[Group
         yield from generator.sample(members, min(len(members), _CAPS.get(source, len(members))))
 
 
-def _drawn(group: Group, pools: Pools, generator: random.Random) -> list[Example]:
+def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Example]:
     """Examples of one question: sentences that answer, that do not, and near misses."""
     positives = generator.sample(group.positives, min(POSITIVES, len(group.positives)))
     hard = group.negatives[:3]
@@ -123,18 +123,16 @@ def _drawn(group: Group, pools: Pools, generator: random.Random) -> list[Example
     drawn = [(group.question, each, told) for each in positives]
     drawn += [(group.question, each, 0.0) for each in negatives]
     if told and positives:
-        missed = near_miss(
-            group.question, positives[0].sentence, _around(positives[0]), pools, generator
-        )
+        missed = near.change(group.question, _text(positives[0]), generator)
         drawn += [(missed, positives[0], 0.0)] if missed else []
     if generator.random() < 0.15 and (several := positives + negatives):
         each = generator.choice(several)
-        asked = asked_of_a_name(each.sentence, _around(each), generator)
+        asked = asked_of_a_name(_text(each), generator)
         drawn += [(asked, each, 0.0)] if asked else []
-    hand = generator.random()
+    hand = generator.random()  # one for all, lest the typing tells a near miss from its question
     return [
         Example(
-            as_typed(question, random.Random(hand)),
+            as_typed(question, random.Random(hand)),  # noqa: S311
             context(each, generator),
             each.sentence,
             label,
@@ -144,8 +142,8 @@ def _drawn(group: Group, pools: Pools, generator: random.Random) -> list[Example
     ]
 
 
-def _around(candidate: Candidate) -> str:
-    return f"{candidate.title} {candidate.before}"
+def _text(candidate: Candidate) -> Text:
+    return Text(candidate.sentence, f"{candidate.title} {candidate.before}")
 
 
 def _stated(groups: Sequence[Group]) -> Iterator[Group]:

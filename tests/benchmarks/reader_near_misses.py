@@ -16,8 +16,12 @@ from dataclasses import dataclass, field
 _NAME = re.compile(r"(?<=[\w,'\"(] )[A-Z][\w'’-]+(?: (?:of |the |de |van )?[A-Z][\w'’-]+)*")
 _FULL_NAME = re.compile(r"\b[A-Z][a-z]+(?: [A-Z][a-z]+)+\b")
 _NUMBER = re.compile(r"\b\d[\d,.]*\b(?!\w)")
-_OPENING = re.compile(r"^(when|where|why|how) (?=(?:is|was|are|were|did|does|do|has|have|can)\b)", re.I)
-_HEAD = re.compile(r"\b(?:what|who|which) (?:is|was|are|were) the ([a-z]+)(?= (?:of|for|in)\b)", re.I)
+_OPENING = re.compile(
+    r"^(when|where|why|how) (?=(?:is|was|are|were|did|does|do|has|have|can)\b)", re.IGNORECASE
+)
+_HEAD = re.compile(
+    r"\b(?:what|who|which) (?:is|was|are|were) the ([a-z]+)(?= (?:of|for|in)\b)", re.IGNORECASE
+)
 _NOT_NAMES = frozenset(
     "January February March April May June July August September October November December Monday "
     "Tuesday Wednesday Thursday Friday Saturday Sunday I The A In".split()
@@ -28,11 +32,16 @@ _TIME = (
     r"june|july|august|septemb|octob|novemb|decemb|day|night|morning|evening|week|month|year|ago|"
     r"centur|during|after|before|since|until|when|while|hour|minute"
 )
-_QUANTITY = r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million|billion|half|all|no|none|both|several|few|many|most)"
+_QUANTITY = (
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million|"
+    r"billion|half|all|no|none|both|several|few|many|most)"
+)
 CUES = {  # what a sentence that answers such a question would hold
     "when": _TIME,
     "where": r"\b(?:in|at|near|from|to|on|across|outside|inside|where|into|around|home|off)\b",
-    "why": r"because|due|reason|caus|since|so\b|order|result|amid|after|over|for\b|as\b|led|to\b|by\b",
+    "why": (
+        r"because|due|reason|caus|since|so\b|order|result|amid|after|over|for\b|as\b|led|to\b|by\b"
+    ),
     "how many times": _QUANTITY + r"|time|once|twice",
     "how often": r"every|each|often|daily|week|month|year|annual|always|never|twice|once|day",
 }
@@ -70,7 +79,10 @@ THING = {
     "Who owns {}?": r"own|belong|bought|acquir|possess",
     "What is the weather like in {}?": r"weather|rain|sun|hot|cold|climat|temperatur|snow|storm",
 }
-_ROLES = "president|prime minister|mayor|governor|captain|coach|chief executive|chairman|founder|director|king|queen|chancellor"
+_ROLES = (
+    "president|prime minister|mayor|governor|captain|coach|chief executive|chairman|founder|"
+    "director|king|queen|chancellor"
+)
 _DEMONYMS = dict(
     pair.split("=")
     for pair in "French=France German=Germany British=Britain American=America Russian=Russia "
@@ -81,21 +93,45 @@ _DEMONYMS = dict(
 _NAMED = r"([A-Z][a-z]+(?: [A-Z][a-z]+)+)"
 PATTERNS = (  # what a sentence states outright, the question it answers, the group of the answer
     (re.compile(_NAMED + r", (\d\d),"), "How old is {1}?", 2),
-    (re.compile(_NAMED + r" (?:\([^)]*\) )?was born (?:on|in) ((?:\w+ )?(?:\d+, )?\d{4})"), "When was {1} born?", 2),
-    (re.compile(_NAMED + r" (?:\([^)]*\) )?was born in ([A-Z]\w+(?:, [A-Z]\w+)?)\b"), "Where was {1} born?", 2),
+    (
+        re.compile(_NAMED + r" (?:\([^)]*\) )?was born (?:on|in) ((?:\w+ )?(?:\d+, )?\d{4})"),
+        "When was {1} born?",
+        2,
+    ),
+    (
+        re.compile(_NAMED + r" (?:\([^)]*\) )?was born in ([A-Z]\w+(?:, [A-Z]\w+)?)\b"),
+        "Where was {1} born?",
+        2,
+    ),
     (re.compile(_NAMED + r" died (?:on|in) ((?:\w+ )?(?:\d+, )?\d{4})"), "When did {1} die?", 2),
     (re.compile(_NAMED + rf", (?:the )?((?:{_ROLES}) of [A-Z][\w ]+?),"), "Who is the {2}?", 1),
-    (re.compile(rf"\b((?i:{_ROLES}) of [A-Z]\w+),? {_NAMED}"), "Who is the {1}?", 2),
-    (re.compile(rf"\b({'|'.join(_DEMONYMS)}) ((?i:{_ROLES})) {_NAMED}"), "Who is the {2} of {1}?", 3),
+    (re.compile(rf"\b((?i:{_ROLES}) of (?!The|New)[A-Z]\w+),? {_NAMED}"), "Who is the {1}?", 2),
+    (
+        re.compile(rf"\b({'|'.join(_DEMONYMS)}) ((?i:{_ROLES})) {_NAMED}"),
+        "Who is the {2} of {1}?",
+        3,
+    ),
     (re.compile(_NAMED + r",? (?:was )?founded by " + _NAMED), "Who founded {1}?", 2),
     (re.compile(r"\b([A-Z]\w+), the capital of ([A-Z]\w+)"), "What is the capital of {2}?", 1),
     (re.compile(r"\bcapital of ([A-Z]\w+) is ([A-Z]\w+)"), "What is the capital of {1}?", 2),
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A sentence and what may be shown with it (its title, the sentence before)."""
+
+    sentence: str
+    around: str = ""
+
+    @property
+    def whole(self) -> str:
+        return f"{self.sentence} {self.around}"
+
+
 @dataclass
-class Pools:
-    """Names and head nouns seen in questions, to replace others of their kind.
+class NearMisses:
+    """Rules, with names and head nouns seen in questions to replace others of their kind.
 
     Attributes:
         after: names by the word before them, which tells people from places fairly well.
@@ -108,6 +144,7 @@ class Pools:
     heads: list[str] = field(default_factory=list)
 
     def learn(self, questions: Iterable[str]) -> None:
+        """Collect what questions name."""
         for question in questions:
             for match in _NAME.finditer(question):
                 self.after[_word_before(question, match.start())].append(match[0])
@@ -116,34 +153,88 @@ class Pools:
         for names in self.after.values():
             self.first += [name.split()[0] for name in names if " " in name]
 
+    def change(self, question: str, text: Text, generator: random.Random) -> str | None:
+        """A question near one that the text answers, which it does not answer."""
+        rules = [self._name, self._name, self._twin, self._head, _another_number, _another_opening]
+        generator.shuffle(rules)
+        changed = (rule(question, text, generator) for rule in rules)
+        return next((each for each in changed if each), None)
 
-def near_miss(question: str, sentence: str, around: str, pools: Pools, generator: random.Random) -> str | None:
-    """A question near one that `sentence` answers, which it does not answer.
+    def _name(self, question: str, text: Text, generator: random.Random) -> str | None:
+        """Another of its kind for a name that the sentence holds."""
+        names = [
+            match
+            for match in _NAME.finditer(question)
+            if match[0] in text.sentence and match[0] not in _NOT_NAMES
+        ]
+        if not names:
+            return None
+        name = generator.choice(names)
+        shown = set(re.findall(r"[\w'’-]+", text.whole.lower()))
+        peers = self.after[_word_before(question, name.start())]
+        for other in generator.choices(peers, k=4):
+            if not shown & set(other.lower().split()):
+                return question.replace(name[0], other)
+        return None
 
-    Args:
-        question: the one that it answers.
-        sentence: what is read.
-        around: what may be shown with it (its title, the sentence before).
-    """
-    rules = [_another_name, _another_name, _twin, _another_number, _another_opening, _another_head]
-    generator.shuffle(rules)
-    for rule in rules:
-        changed = rule(question, sentence, f"{sentence} {around}", pools, generator)
-        if changed:
-            return changed
-    return None
+    def _twin(self, question: str, text: Text, generator: random.Random) -> str | None:
+        """Another first name for a name that the sentence holds."""
+        names = [m[0] for m in _NAME.finditer(question) if " " in m[0] and m[0] in text.sentence]
+        if not names or not self.first:
+            return None
+        name, first = generator.choice(names), generator.choice(self.first)
+        if first in text.whole:
+            return None
+        return question.replace(name, f"{first} {name.split(maxsplit=1)[1]}")
+
+    def _head(self, question: str, text: Text, generator: random.Random) -> str | None:
+        """What is the capital of -> what is the currency of."""
+        head = _HEAD.search(question)
+        if not head:
+            return None
+        other = generator.choice(self.heads)
+        if other == head[1] or other[:4] in text.whole.lower():
+            return None
+        return question[: head.start(1)] + other + question[head.end(1) :]
 
 
-def asked_of_a_name(sentence: str, around: str, generator: random.Random) -> str | None:
+def _another_number(question: str, text: Text, generator: random.Random) -> str | None:
+    numbers = [match[0].rstrip(".,") for match in _NUMBER.finditer(question)]
+    numbers = [number for number in numbers if number in text.sentence]
+    if not numbers:
+        return None
+    number = generator.choice(numbers)
+    digits = re.sub(r"\D", "", number)
+    step = generator.choice([-1, 1]) * generator.randint(1, 9 if len(digits) < 3 else 30)
+    other = str(abs(int(digits) + step))
+    return None if other in text.whole else question.replace(number, other)
+
+
+def _another_opening(question: str, text: Text, generator: random.Random) -> str | None:
+    """When did it fall -> why did it fall."""
+    opening = _OPENING.search(question)
+    if not opening:
+        return None
+    other = generator.choice([kind for kind in CUES if kind != opening[1].lower()])
+    if re.search(CUES[other], text.sentence, re.IGNORECASE):
+        return None
+    return other.capitalize() + question[opening.end() - 1 :]
+
+
+def _word_before(text: str, at: int) -> str:
+    return text[:at].rsplit(maxsplit=1)[-1].lower()
+
+
+def asked_of_a_name(text: Text, generator: random.Random) -> str | None:
     """A common question about a name in the sentence, which holds nothing of what it asks."""
-    people = set(_FULL_NAME.findall(sentence))
-    names = sorted(people) or sorted({m[0] for m in _NAME.finditer(sentence)} - _NOT_NAMES)
+    people = set(_FULL_NAME.findall(text.sentence))
+    names = sorted(people) or sorted({m[0] for m in _NAME.finditer(text.sentence)} - _NOT_NAMES)
     if not names:
         return None
     name = generator.choice(names)
     forms = PERSON if people and generator.random() < 0.6 else THING
     form = generator.choice(sorted(forms))
-    if re.search(forms[form], f"{sentence} {around}".replace(name, ""), re.IGNORECASE):
+    if re.search(forms[form], text.whole.replace(name, ""), re.IGNORECASE):
         return None
     return form.format(name)
 
@@ -153,63 +244,5 @@ def stated(sentence: str) -> Iterator[tuple[str, tuple[int, int]]]:
     for pattern, form, group in PATTERNS:
         if match := pattern.search(sentence):
             parts = [_DEMONYMS.get(part, part) for part in match.groups()]
-            parts = [p.lower() if re.fullmatch(_ROLES, p, re.I) else p for p in parts]
+            parts = [p.lower() if re.fullmatch(_ROLES, p, re.IGNORECASE) else p for p in parts]
             yield form.format("", *parts), match.span(group)
-
-
-def _word_before(text: str, at: int) -> str:
-    return text[:at].split()[-1].lower()
-
-
-def _another_name(question: str, sentence: str, shown: str, pools: Pools, generator: random.Random) -> str | None:
-    names = [m for m in _NAME.finditer(question) if m[0] in sentence and m[0] not in _NOT_NAMES]
-    if not names:
-        return None
-    name = generator.choice(names)
-    peers = pools.after[_word_before(question, name.start())]
-    for _ in range(4):
-        other = generator.choice(peers)
-        if not set(other.lower().split()) & set(re.findall(r"[\w'’-]+", shown.lower())):
-            return question.replace(name[0], other)
-    return None
-
-
-def _twin(question: str, sentence: str, shown: str, pools: Pools, generator: random.Random) -> str | None:
-    names = [m[0] for m in _NAME.finditer(question) if " " in m[0] and m[0] in sentence]
-    if not names or not pools.first:
-        return None
-    name, first = generator.choice(names), generator.choice(pools.first)
-    if first in shown:
-        return None
-    return question.replace(name, f"{first} {name.split(maxsplit=1)[1]}")
-
-
-def _another_number(question: str, sentence: str, shown: str, _: Pools, generator: random.Random) -> str | None:
-    numbers = [m[0].rstrip(".,") for m in _NUMBER.finditer(question) if m[0].rstrip(".,") in sentence]
-    if not numbers:
-        return None
-    number = generator.choice(numbers)
-    digits = re.sub(r"\D", "", number)
-    step = generator.choice([-1, 1]) * generator.randint(1, 9 if len(digits) < 3 else 30)
-    other = str(abs(int(digits) + step))
-    return None if other in shown else question.replace(number, other)
-
-
-def _another_opening(question: str, sentence: str, shown: str, _: Pools, generator: random.Random) -> str | None:
-    opening = _OPENING.search(question)
-    if not opening:
-        return None
-    other = generator.choice([kind for kind in CUES if kind != opening[1].lower()])
-    if re.search(CUES[other], sentence, re.IGNORECASE):
-        return None
-    return other.capitalize() + question[opening.end() - 1 :]
-
-
-def _another_head(question: str, sentence: str, shown: str, pools: Pools, generator: random.Random) -> str | None:
-    head = _HEAD.search(question)
-    if not head:
-        return None
-    other = generator.choice(pools.heads)
-    if other == head[1] or other[:4] in shown.lower():
-        return None
-    return question[: head.start(1)] + other + question[head.end(1) :]

@@ -102,7 +102,7 @@ def rows_of(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _untokenised(text: str) -> str:
-    """ "It 's 5 -LRB- or so -RRB- ." -> "It's 5 (or so)."."""
+    """Undo Penn tokens: It 's 5 -LRB- or so -RRB- . -> It's 5 (or so)."""
     words = " ".join(_PTB.get(word, word) for word in text.split())
     words = re.sub(r" (?=[.,;:?!)\]%]|'s\b|n't\b|'(?:re|ve|ll|d|m)\b)|(?<=[(\[$]) ", "", words)
     return re.sub(r"\s+", " ", words).strip()
@@ -115,8 +115,7 @@ def plain(text: str) -> str:
 def _listed(texts: Sequence[str], title: str = "") -> list[Candidate]:
     """Sentences in the order of their document, each with the one before it."""
     return [
-        Candidate(text, before, title)
-        for before, text in zip(["", *texts], texts, strict=False)
+        Candidate(text, before, title) for before, text in zip(["", *texts], texts, strict=False)
     ]
 
 
@@ -163,8 +162,8 @@ def _answering(file: Path) -> Iterator[Group]:
         right = {i for i, line in enumerate(lines) if line["label"]}
         asked = re.sub(r" \(Answer: .*\)$", "", question)
         source = "squad" if document.startswith("squad:") else lines[0]["source"]
-        document = re.sub(r"^squad:(.*)#\d+$", r"\1", document)
-        yield _group(source, document, asked, candidates, right)
+        title = re.sub(r"^squad:(.*)#\d+$", r"\1", document)
+        yield _group(source, title, asked, candidates, right)
 
 
 def _squad(folder: Path) -> Iterator[Group]:
@@ -221,7 +220,7 @@ def _pooled(folder: Path) -> Iterator[Group]:
     pool: dict[str, list[str]] = defaultdict(list)
     for row in rows_of(folder / "pools" / "wiki1k_sentences.jsonl.gz"):
         pool[row["context_id"]].append(row["sentence"])
-    generator = random.Random(13)
+    generator = random.Random(13)  # noqa: S311 - the same in every run
     for name in ("qamr", "qadiscourse", "qasrl_gs"):
         for row in rows_of(folder / f"{name}.jsonl.gz"):
             span = tuple(row["spans"][0]) if row["spans"] else None

@@ -4,9 +4,9 @@
 
 A plain torch loop: sentence-transformers' CrossEncoder has one head on the first token, and this
 network has three that learn from one batch (answers or not; where; the relation of two
-sentences), with some examples silent for some heads. Each worker runs one thread on its share of
-a batch and the gradients are averaged: on shared processors that is four times as fast as two
-threads in one process.
+sentences), with some examples silent for some heads. Each worker runs one
+thread on its own batches, and their weights are averaged every few steps: on shared processors
+that is four times as fast as two threads in one process.
 """
 
 from __future__ import annotations
@@ -27,14 +27,22 @@ from reader_data import Corpus, Example, epoch, load
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn import ModuleDict
-from torch.nn import functional as F
+from torch.nn import ModuleDict, functional
 
-from index.reader import EMBEDDINGS, Pair, build_network, collate, forward, lay_out, plain_tokenizer
+from index.network import (
+    EMBEDDINGS,
+    Pair,
+    build_network,
+    collate,
+    forward,
+    lay_out,
+    plain_tokenizer,
+)
 
-BATCH = 64  # pairs a worker and step
+BATCH = 24  # pairs a worker and step
 WORKERS = 2
-RATE, WARM = 1e-4, 200  # peak learning rate, steps to reach it
+TOGETHER = 8  # steps from one averaging of the workers' weights to the next
+RATE, WARM = 1e-4, 120  # peak learning rate, steps to reach it
 WEIGHTS = {"answers": 1.0, "place": 0.4, "relation": 0.4}  # of the heads' losses
 CHUNK = 1200  # questions from which batches of like length are cut
 SILENT = -100
@@ -47,6 +55,7 @@ class Settings:
     sets: Path
     out: Path
     minutes: float
+    pairs: int
     start: Path | None
     seed: int
     save_every: float
@@ -57,7 +66,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=Path, required=True, help="folder with the data")
     parser.add_argument("--out", type=Path, required=True, help="where weights are written")
-    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--minutes", type=float, default=600, help="at most")
+    parser.add_argument(
+        "--pairs", type=int, default=200_000, help="at most; repeatable, unlike time"
+    )
     parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--save-every", type=float, default=10, help="minutes")
@@ -73,6 +85,54 @@ def main() -> None:
     )
 
 
+class Stepper:
+    """Steps a float32 copy of the weights; the network itself computes in bfloat16."""
+
+    def __init__(self, network: ModuleDict, rate: float) -> None:
+        self.rate = rate
+        self.steps = 0
+        self.weights = {
+            name: each.detach().clone()
+            for name, each in network.named_parameters()
+            if name != EMBEDDINGS
+        }
+        network["encoder"].bfloat16()
+        self._used = dict(network.named_parameters())
+        self._used[EMBEDDINGS].requires_grad_(requires_grad=False)
+        matrices = [each for each in self.weights.values() if each.ndim > 1]
+        others = [each for each in self.weights.values() if each.ndim < 2]
+        parts = [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0}]
+        self._optimiser = torch.optim.AdamW(parts, lr=rate, fused=True)
+
+    def step(self, loss: Tensor, share: float) -> None:
+        """Learn from a batch; `share` of the run is over."""
+        loss.backward()
+        for part in self._optimiser.param_groups:
+            part["lr"] = self.rate * min((self.steps + 1) / WARM, 1 - share)
+        for name, each in self.weights.items():
+            gradient = self._used[name].grad
+            each.grad = None if gradient is None else gradient.float()
+            self._used[name].grad = None
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self._optimiser.step()
+        self.steps += 1
+        self._refresh()
+
+    def average(self) -> None:
+        """Replace each worker's weights by their mean over the workers."""
+        flat = torch.cat([each.reshape(-1) for each in self.weights.values()])
+        workers.all_reduce(flat)
+        pieces = (flat / WORKERS).split([each.numel() for each in self.weights.values()])
+        for each, piece in zip(self.weights.values(), pieces, strict=True):
+            each.copy_(piece.view_as(each))
+        self._refresh()
+
+    @torch.no_grad()
+    def _refresh(self) -> None:
+        for name, each in self.weights.items():
+            self._used[name].copy_(each)
+
+
 def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None:
     """Run one worker; the first one writes the weights and the log."""
     torch.set_num_threads(1)
@@ -80,65 +140,45 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
     workers.init_process_group(
         "gloo", init_method=f"file://{meeting}", rank=worker, world_size=WORKERS
     )
-    tokenizer = plain_tokenizer()
     network = build_network().train()
     if settings.start:
         network.load_state_dict(load_file(settings.start), strict=False)
-    network["encoder"].embeddings.word_embeddings.weight.requires_grad_(False)
-    master = {
-        name: each.detach().clone()
-        for name, each in network.named_parameters()
-        if name != EMBEDDINGS
-    }
-    network["encoder"].bfloat16()
-    used = dict(network.named_parameters())
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for p in master.values() if p.ndim < 2], "weight_decay": 0.0},
-            {"params": [p for p in master.values() if p.ndim > 1], "weight_decay": 0.01},
-        ],
-        lr=settings.rate,
-        fused=True,
-    )
+    stepper = Stepper(network, settings.rate)
     begun = saved = time.monotonic()
-    steps = pairs = 0
+    pairs, share = 0, 0.0
     losses: dict[str, float] = {}
-    for batch in batches(corpus, tokenizer, worker, settings.seed):
-        share = workers_agree((time.monotonic() - begun) / (60 * settings.minutes))
+    for batch in batches(corpus, plain_tokenizer(), worker, settings.seed):
+        if stepper.steps % TOGETHER == 0:
+            stepper.average()
+            passed = (time.monotonic() - begun) / (60 * settings.minutes)
+            share = workers_agree(max(passed, pairs / settings.pairs))
         if share >= 1:
             break
-        for part in optimiser.param_groups:
-            part["lr"] = settings.rate * min((steps + 1) / WARM, 1 - share)
         parts = losses_of(network, *batch)
-        sum(WEIGHTS[name] * loss for name, loss in parts.items()).backward()
-        average_gradients(used, master)
-        torch.nn.utils.clip_grad_norm_(master.values(), 1.0)
-        optimiser.step()
-        with torch.no_grad():
-            for name, each in master.items():
-                used[name].copy_(each)
-        steps, pairs = steps + 1, pairs + BATCH * WORKERS
-        for name, loss in parts.items():
-            value = float(loss.detach())
-            losses[name] = 0.98 * losses.get(name, value) + 0.02 * value
-        if worker == 0 and steps % 20 == 0:
-            log(settings.out, steps, pairs, time.monotonic() - begun, share, losses)
+        stepper.step(
+            torch.stack([WEIGHTS[name] * each for name, each in parts.items()]).sum(), share
+        )
+        pairs += BATCH * WORKERS
+        for name, each in parts.items():
+            losses[name] = 0.98 * losses.get(name, each.item()) + 0.02 * each.item()
+        if worker == 0 and stepper.steps % 40 == 0:
+            log(settings.out, pairs, time.monotonic() - begun, losses)
         if worker == 0 and time.monotonic() - saved > 60 * settings.save_every:
             saved = time.monotonic()
-            save_file(master, settings.out / f"pairs-{pairs}.safetensors")
+            save_file(stepper.weights, settings.out / f"pairs-{pairs}.safetensors")
     if worker == 0:
-        log(settings.out, steps, pairs, time.monotonic() - begun, 1.0, losses)
-        save_file(master, settings.out / "final.safetensors")
+        log(settings.out, pairs, time.monotonic() - begun, losses)
+        save_file(stepper.weights, settings.out / "final.safetensors")
 
 
 def batches(
     corpus: Corpus, tokenizer: Tokenizer, worker: int, seed: int
 ) -> Iterator[tuple[list[Pair], list[Example]]]:
     """Batches of like length for one worker, without end, the same in every run."""
-    generator = random.Random(seed)
+    generator = random.Random(seed)  # noqa: S311 - the same in every run
     for number in range(1_000_000):
         chunk: list[Example] = []
-        for count, examples in enumerate(epoch(corpus, seed + number), 1):
+        for count, examples in enumerate(epoch(corpus, seed + number), start=1):
             chunk += examples
             if count % CHUNK == 0:
                 yield from _cut(chunk, tokenizer, worker, generator)
@@ -172,18 +212,18 @@ def losses_of(
     told = torch.tensor([each.answers is not None for each in examples])
     if told.any():
         target = torch.tensor([each.answers or 0.0 for each in examples])
-        out["answers"] = F.binary_cross_entropy_with_logits(answers[told], target[told])
+        out["answers"] = functional.binary_cross_entropy_with_logits(answers[told], target[told])
     spans = torch.tensor([tokens_of(*each) for each in zip(pairs, examples, strict=True)])
     if (spans[:, 0] >= 0).any():
         out["place"] = sum(
-            F.cross_entropy(place[..., side], spans[:, side], ignore_index=SILENT)
+            functional.cross_entropy(place[..., side], spans[:, side], ignore_index=SILENT)
             for side in (0, 1)
         )
     relations = torch.tensor(
         [SILENT if each.relation is None else each.relation for each in examples]
     )
     if (relations >= 0).any():
-        out["relation"] = F.cross_entropy(relation, relations, ignore_index=SILENT)
+        out["relation"] = functional.cross_entropy(relation, relations, ignore_index=SILENT)
     return out
 
 
@@ -205,28 +245,8 @@ def workers_agree(share: float) -> float:
     return float(value)
 
 
-def average_gradients(used: dict[str, Tensor], master: dict[str, Tensor]) -> None:
-    """Move gradients to the float32 copy that is stepped, averaged over the workers."""
-    flat = torch.cat(
-        [
-            torch.zeros_like(each).reshape(-1)
-            if used[name].grad is None
-            else used[name].grad.float().reshape(-1)
-            for name, each in master.items()
-        ]
-    )
-    workers.all_reduce(flat)
-    flat /= WORKERS
-    pieces = flat.split([each.numel() for each in master.values()])
-    for (name, each), piece in zip(master.items(), pieces, strict=True):
-        each.grad = piece.view_as(each)
-        used[name].grad = None
-
-
-def log(
-    out: Path, steps: int, pairs: int, seconds: float, share: float, losses: dict[str, float]
-) -> None:
-    line = {"steps": steps, "pairs": pairs, "seconds": round(seconds), "share": round(share, 4)}
+def log(out: Path, pairs: int, seconds: float, losses: dict[str, float]) -> None:
+    line = {"pairs": pairs, "seconds": round(seconds)}
     line |= {name: round(loss, 4) for name, loss in losses.items()}
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
