@@ -60,6 +60,7 @@ class Settings:
     seed: int
     save_every: float
     rate: float
+    without: list[str]
 
 
 def main() -> None:
@@ -74,10 +75,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--save-every", type=float, default=10, help="minutes")
     parser.add_argument("--rate", type=float, default=RATE, help="peak learning rate")
+    parser.add_argument("--without", nargs="*", default=[], help="sets to leave out, as wikiqa")
     settings = Settings(**vars(parser.parse_args()))
     settings.out.mkdir(parents=True, exist_ok=True)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     corpus = load(settings.sets)
+    corpus.train = [group for group in corpus.train if group.source not in settings.without]
     meeting = str(settings.out.resolve() / "workers")
     Path(meeting).unlink(missing_ok=True)
     processes.start_processes(  # forked, so that the data is held once
