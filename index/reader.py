@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from torch.nn import ModuleDict
 
 WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
-_SHA256 = ""
+_SHA256 = "75bb0d5bc4e68761516e6576418b4aaa2a5d16cee6fd3a2711afa7827e76d3a0"
 _BATCH = 16  # pairs a forward pass: as many as are read for one question
 
 
@@ -88,8 +88,8 @@ class TrainedReader:
 
     weights: Path = WEIGHTS
     sha256: str = _SHA256
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
-    _loaded: _Loaded | None = field(default=None, init=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _loaded: _Loaded | None = field(default=None, init=False, repr=False)
 
     def read(
         self, question: str, sentences: Sequence[str], contexts: Sequence[str]
