@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
 _SHA256 = "75bb0d5bc4e68761516e6576418b4aaa2a5d16cee6fd3a2711afa7827e76d3a0"
-_BATCH = 16  # pairs a forward pass: as many as are read for one question
+_BATCH = 8  # pairs a forward pass: sorted by length, little of it is padding
 
 
 @dataclass(frozen=True, slots=True)
