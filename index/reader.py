@@ -1,0 +1,158 @@
+"""Questions and sentences -> does it answer, how sure, and where; by a small cross-encoder.
+
+The encoder sees question and sentence apart, so it cannot tell "about this" from "answers this".
+The reader reads both together, with what stands before the sentence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from index.errors import EncoderError
+from index.network import (
+    Pair,
+    best_place,
+    build_network,
+    collate,
+    forward,
+    lay_out,
+    plain_tokenizer,
+    unpack,
+)
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from torch import Tensor
+    from torch.nn import ModuleDict
+
+WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
+_SHA256 = "75bb0d5bc4e68761516e6576418b4aaa2a5d16cee6fd3a2711afa7827e76d3a0"
+_BATCH = 8  # pairs a forward pass: sorted by length, little of it is padding
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the reader makes of one sentence.
+
+    Attributes:
+        score: logit that the sentence answers the question.
+        probability: the score calibrated, 0..1.
+        start: code point of the sentence where the answer begins; None where no place stands out.
+        end: code point after the answer.
+    """
+
+    score: float
+    probability: float
+    start: int | None = None
+    end: int | None = None
+
+
+class Reader(Protocol):
+    """Reads sentences for a question."""
+
+    def read(
+        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
+    ) -> list[Reading]:
+        """Judge whether each sentence answers the question.
+
+        Args:
+            question: as it was typed.
+            sentences: any number; what is longer than 72 tokens is cut off.
+            contexts: what stands before each sentence, or "".
+
+        Returns:
+            One reading a sentence, in their order.
+
+        Raises:
+            EncoderError: the weights cannot be loaded.
+        """
+
+
+@dataclass(eq=False)
+class TrainedReader:
+    """The packaged cross-encoder, with one torch thread.
+
+    It is loaded at first use and its weights are compared with their SHA-256. Safe to call from
+    several threads.
+
+    Attributes:
+        weights: a file written by `pack`.
+        sha256: what the file must hash to.
+    """
+
+    weights: Path = WEIGHTS
+    sha256: str = _SHA256
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _loaded: _Loaded | None = field(default=None, init=False, repr=False)
+
+    def read(
+        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
+    ) -> list[Reading]:
+        import torch  # noqa: PLC0415
+
+        loaded = self._load()
+        pairs = lay_out(loaded.tokenizer, [question] * len(sentences), contexts, sentences)
+        order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))  # little padding
+        readings: list[Reading | None] = [None] * len(pairs)
+        for at in range(0, len(order), _BATCH):
+            rows = order[at : at + _BATCH]
+            with torch.inference_mode():
+                scores, place, _ = forward(loaded.network, collate([pairs[i] for i in rows]))
+            for row, score, logits in zip(rows, scores.tolist(), place, strict=True):
+                readings[row] = loaded.reading(pairs[row], score, logits)
+        return [each for each in readings if each is not None]
+
+    def _load(self) -> _Loaded:
+        with self._lock:
+            if self._loaded is None:
+                self._loaded = _open(self.weights, self.sha256)
+            return self._loaded
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A network ready to read, and how its logits are understood.
+
+    Attributes:
+        slope, offset: the probability is the logistic of slope * score + offset.
+        sure: probability of the best place from which on it is marked.
+    """
+
+    tokenizer: Tokenizer
+    network: ModuleDict
+    slope: float
+    offset: float
+    sure: float
+
+    def reading(self, pair: Pair, score: float, logits: Tensor) -> Reading:
+        probability = 1 / (1 + math.exp(-(self.slope * score + self.offset)))
+        first, last, sure = best_place(pair, logits)
+        if sure < self.sure:
+            return Reading(score, probability)
+        return Reading(score, probability, pair.offsets[first][0], pair.offsets[last][1])
+
+
+def _open(weights: Path, sha256: str) -> _Loaded:
+    try:
+        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        raise EncoderError(f"The reader's weights are missing: {weights}.") from error
+    if found != sha256:
+        raise EncoderError(
+            "The reader's weights are not the published ones: pip install onrecord again."
+        )
+    import torch  # noqa: PLC0415 - seconds to import
+
+    torch.set_num_threads(1)
+    state, calibration = unpack(weights)
+    network = build_network().eval()
+    network.load_state_dict(state, strict=False)
+    if torch.cpu._is_avx512_bf16_supported():  # noqa: SLF001 - no public name
+        network["encoder"].bfloat16()  # a third of the time; scores move by less than .05
+    return _Loaded(plain_tokenizer(), network, **calibration)

@@ -1,0 +1,217 @@
+"""Measures the reader on what it was not trained on, calibrates it, and writes its packed weights.
+
+python tests/benchmarks/measure_reader.py --sets DATA --weights FILE [--export FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import re
+import string
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from reader_sets import Candidate, Group, read_groups
+from safetensors.torch import load_file
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from index.network import (
+    best_place,
+    build_network,
+    collate,
+    forward,
+    lay_out,
+    pack,
+    plain_tokenizer,
+)
+
+RESAMPLES = 1000
+SQUAD = {True: 450, False: 350}  # questions of each kind, answerable and not
+SURE = 0.35  # probability of the best place from which on it is marked
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One question as the reader saw it.
+
+    Attributes:
+        scores: logit of each sentence, those that answer first.
+        right: how many of them answer.
+        places: (answer marked, answer given, probability of the place) where one is known.
+    """
+
+    scores: tuple[float, ...]
+    right: int
+    places: tuple[tuple[str, str, float], ...]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=Path, required=True)
+    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument("--export", type=Path, help="where the packed weights are written")
+    parser.add_argument("--context", choices=["none", "before", "both"], default="both")
+    parser.add_argument("--all", action="store_true", help="every SQuAD question")
+    parser.add_argument("--only", nargs="*", help="names of sets")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    network = build_network().eval()
+    network.load_state_dict(load_file(arguments.weights), strict=False)
+    network["encoder"].bfloat16()
+    scored = {}
+    begun, pairs = time.process_time(), 0
+    for name, groups in read_groups(arguments.sets)[1].items():
+        if arguments.only and name not in arguments.only:
+            continue
+        few = name == "squad" and not arguments.all
+        scored[name] = read(network, fewer(groups) if few else groups, arguments.context)
+        pairs += sum(len(each.scores) for each in scored[name])
+    seconds = time.process_time() - begun
+    out = {name: figures(name, each) for name, each in scored.items()}
+    out["speed"] = {"ms a pair": [round(1000 * seconds / pairs, 2)]}
+    print(json.dumps({"weights": str(arguments.weights), "context": arguments.context, **out}))
+    if arguments.export:
+        slope, offset = calibrated([each for of_set in scored.values() for each in of_set])
+        calibration = {"slope": slope, "offset": offset, "sure": SURE}
+        arguments.export.parent.mkdir(parents=True, exist_ok=True)
+        pack(load_file(arguments.weights), calibration, arguments.export)
+        print(json.dumps(calibration))
+
+
+def fewer(groups: Sequence[Group]) -> list[Group]:
+    """Some questions of each kind, always the same."""
+    generator = random.Random(7)  # noqa: S311 - the same in every run
+    kinds = {kind: [g for g in groups if bool(g.positives) == kind] for kind in SQUAD}
+    return [
+        group
+        for kind, most in SQUAD.items()
+        for group in generator.sample(kinds[kind], min(most, len(kinds[kind])))
+    ]
+
+
+def read(network: torch.nn.ModuleDict, groups: Sequence[Group], context: str) -> list[Scored]:
+    """Score every sentence of every question."""
+    tokenizer = plain_tokenizer()
+    pairs = [(g, each) for g in groups for each in (*g.positives, *g.negatives)]
+    laid_out = lay_out(
+        tokenizer,
+        [group.question for group, _ in pairs],
+        [shown(each, context) for _, each in pairs],
+        [each.sentence for _, each in pairs],
+    )
+    order = sorted(range(len(pairs)), key=lambda i: len(laid_out[i].ids))
+    scores = np.zeros(len(pairs))
+    places: dict[int, tuple[str, str, float]] = {}
+    for at in range(0, len(order), 32):
+        rows = order[at : at + 32]
+        with torch.inference_mode():
+            answers, place, _ = forward(network, collate([laid_out[i] for i in rows]))
+        scores[rows] = answers.numpy()
+        for row, logits in zip(rows, place, strict=True):
+            each = pairs[row][1]
+            if each.span:
+                first, last, sure = best_place(laid_out[row], logits)
+                offsets = laid_out[row].offsets
+                marked = each.sentence[offsets[first][0] : offsets[last][1]]
+                places[row] = marked, each.sentence[slice(*each.span)], sure
+    out, at = [], 0
+    for group in groups:
+        size = len(group.positives) + len(group.negatives)
+        known = tuple(places[i] for i in range(at, at + size) if i in places)
+        out.append(Scored(tuple(scores[at : at + size]), len(group.positives), known))
+        at += size
+    return out
+
+
+def shown(candidate: Candidate, context: str) -> str:
+    title = f"{candidate.title}. " if candidate.title else ""
+    return {"none": "", "before": candidate.before, "both": f"{title}{candidate.before}".strip()}[
+        context
+    ]
+
+
+def figures(name: str, scored: Sequence[Scored]) -> dict[str, list[float]]:
+    """Each figure with the bounds of its 95 % interval over resampled questions."""
+    ranked = [each for each in scored if 0 < each.right < len(each.scores)]
+    out = {}
+    if name in {"wikiqa dev", "trecqa dev", "clapnq", "squad"}:
+        out["MAP"] = interval(ranked, lambda s: float(np.mean([average_precision(e) for e in s])))
+        out["MRR"] = interval(ranked, lambda s: float(np.mean([reciprocal_rank(e) for e in s])))
+    if name != "trecqa dev":
+        whole = [each for each in scored if each.scores]
+        out["AUROC"] = interval(whole, separates)
+        out["wrongly answered"] = interval(whole, wrongly_answered)
+    places = [place for each in scored for place in each.places]
+    if places:
+        out["exact"] = interval(places, lambda s: float(np.mean([exact(*e[:2]) for e in s])))
+        out["overlap"] = interval(places, lambda s: float(np.mean([overlap(*e[:2]) for e in s])))
+        sure = [each for each in places if each[2] >= SURE]
+        out["sure share"] = [round(len(sure) / len(places), 3)]
+        out["sure overlap"] = [round(float(np.mean([overlap(*e[:2]) for e in sure])), 3)]
+    return out
+
+
+def interval(items: Sequence[Any], figure: Callable[[Sequence[Any]], float]) -> list[float]:
+    generator = random.Random(1)  # noqa: S311 - the same in every run
+    values = [figure(generator.choices(items, k=len(items))) for _ in range(RESAMPLES // 4)]
+    return [round(float(x), 3) for x in (figure(items), *np.quantile(values, [0.025, 0.975]))]
+
+
+def average_precision(each: Scored) -> float:
+    order = np.argsort(-np.array(each.scores), kind="stable")
+    hits = np.flatnonzero(order < each.right)
+    return float(np.mean((np.arange(len(hits)) + 1) / (hits + 1)))
+
+
+def reciprocal_rank(each: Scored) -> float:
+    return 1 / (1 + sum(score > max(each.scores[: each.right]) for score in each.scores))
+
+
+def separates(scored: Sequence[Scored]) -> float:
+    kinds = [each.right > 0 for each in scored]
+    if len(set(kinds)) < 2:
+        return float("nan")
+    return float(roc_auc_score(kinds, [max(each.scores) for each in scored]))
+
+
+def wrongly_answered(scored: Sequence[Scored]) -> float:
+    """Share of unanswerable questions answered where 95 % of the answerable are."""
+    bar = np.quantile([max(each.scores) for each in scored if each.right], 0.05)
+    return float(np.mean([max(each.scores) >= bar for each in scored if not each.right]))
+
+
+def words(text: str) -> list[str]:
+    """SQuAD's own normalisation."""
+    bare = "".join(char for char in text.lower() if char not in string.punctuation)
+    return re.sub(r"\b(a|an|the)\b", " ", bare).split()
+
+
+def exact(marked: str, given: str) -> bool:
+    return words(marked) == words(given)
+
+
+def overlap(marked: str, given: str) -> float:
+    left, right = words(marked), words(given)
+    shared = sum((Counter(left) & Counter(right)).values())
+    return 2 * shared / (len(left) + len(right)) if shared else 0.0
+
+
+def calibrated(scored: Sequence[Scored]) -> tuple[float, float]:
+    """Slope and offset of the logistic that turns scores into probabilities."""
+    scores = np.array([score for each in scored for score in each.scores])
+    right = [i < each.right for each in scored for i in range(len(each.scores))]
+    model = LogisticRegression(C=1e6).fit(scores[:, None], right)
+    return float(model.coef_[0, 0]), float(model.intercept_[0])
+
+
+if __name__ == "__main__":
+    main()

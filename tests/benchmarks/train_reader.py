@@ -1,0 +1,259 @@
+"""Trains the reader: one command from the data to its weights.
+
+    python tests/benchmarks/train_reader.py --sets DATA --out DIR [--minutes N] [--start WEIGHTS]
+
+A plain torch loop: sentence-transformers' CrossEncoder has one head on the first token, and this
+network has three that learn from one batch (answers or not; where; the relation of two
+sentences), with some examples silent for some heads. Each worker runs one
+thread on its own batches, and their weights are averaged every few steps: on shared processors
+that is four times as fast as two threads in one process.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+import torch.distributed as workers
+import torch.multiprocessing as processes
+from reader_data import Corpus, Example, epoch, load
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import ModuleDict, functional
+
+from index.network import (
+    EMBEDDINGS,
+    Pair,
+    build_network,
+    collate,
+    forward,
+    lay_out,
+    plain_tokenizer,
+)
+
+BATCH = 24  # pairs a worker and step
+WORKERS = 2
+TOGETHER = 8  # steps from one averaging of the workers' weights to the next
+RATE, WARM = 1e-4, 120  # peak learning rate, steps to reach it
+WEIGHTS = {"answers": 1.0, "place": 0.4, "relation": 0.4}  # of the heads' losses
+CHUNK = 1200  # questions from which batches of like length are cut
+SILENT = -100
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a run is told."""
+
+    sets: Path
+    out: Path
+    minutes: float
+    pairs: int
+    start: Path | None
+    seed: int
+    save_every: float
+    rate: float
+    without: list[str]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sets", type=Path, required=True, help="folder with the data")
+    parser.add_argument("--out", type=Path, required=True, help="where weights are written")
+    parser.add_argument("--minutes", type=float, default=600, help="at most")
+    parser.add_argument(
+        "--pairs", type=int, default=200_000, help="at most; repeatable, unlike time"
+    )
+    parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
+    parser.add_argument("--seed", type=int, default=13)
+    parser.add_argument("--save-every", type=float, default=10, help="minutes")
+    parser.add_argument("--rate", type=float, default=RATE, help="peak learning rate")
+    parser.add_argument("--without", nargs="*", default=[], help="sets to leave out, as wikiqa")
+    settings = Settings(**vars(parser.parse_args()))
+    settings.out.mkdir(parents=True, exist_ok=True)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    corpus = load(settings.sets)
+    corpus.train = [group for group in corpus.train if group.source not in settings.without]
+    meeting = str(settings.out.resolve() / "workers")
+    Path(meeting).unlink(missing_ok=True)
+    processes.start_processes(  # forked, so that the data is held once
+        train, args=(settings, corpus, meeting), nprocs=WORKERS, start_method="fork"
+    )
+
+
+class Stepper:
+    """Steps a float32 copy of the weights; the network itself computes in bfloat16."""
+
+    def __init__(self, network: ModuleDict, rate: float) -> None:
+        self.rate = rate
+        self.steps = 0
+        self.weights = {
+            name: each.detach().clone()
+            for name, each in network.named_parameters()
+            if name != EMBEDDINGS
+        }
+        network["encoder"].bfloat16()
+        self._used = dict(network.named_parameters())
+        self._used[EMBEDDINGS].requires_grad_(requires_grad=False)
+        matrices = [each for each in self.weights.values() if each.ndim > 1]
+        others = [each for each in self.weights.values() if each.ndim < 2]
+        parts = [{"params": matrices, "weight_decay": 0.01}, {"params": others, "weight_decay": 0}]
+        self._optimiser = torch.optim.AdamW(parts, lr=rate, fused=True)
+
+    def step(self, loss: Tensor, share: float) -> None:
+        """Learn from a batch; `share` of the run is over."""
+        loss.backward()
+        for part in self._optimiser.param_groups:
+            part["lr"] = self.rate * min((self.steps + 1) / WARM, 1 - share)
+        for name, each in self.weights.items():
+            gradient = self._used[name].grad
+            each.grad = None if gradient is None else gradient.float()
+            self._used[name].grad = None
+        torch.nn.utils.clip_grad_norm_(self.weights.values(), 1.0)
+        self._optimiser.step()
+        self.steps += 1
+        self._refresh()
+
+    def average(self) -> None:
+        """Replace each worker's weights by their mean over the workers."""
+        flat = torch.cat([each.reshape(-1) for each in self.weights.values()])
+        workers.all_reduce(flat)
+        pieces = (flat / WORKERS).split([each.numel() for each in self.weights.values()])
+        for each, piece in zip(self.weights.values(), pieces, strict=True):
+            each.copy_(piece.view_as(each))
+        self._refresh()
+
+    @torch.no_grad()
+    def _refresh(self) -> None:
+        for name, each in self.weights.items():
+            self._used[name].copy_(each)
+
+
+def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None:
+    """Run one worker; the first one writes the weights and the log."""
+    torch.set_num_threads(1)
+    torch.manual_seed(settings.seed)
+    workers.init_process_group(
+        "gloo", init_method=f"file://{meeting}", rank=worker, world_size=WORKERS
+    )
+    network = build_network().train()
+    if settings.start:
+        network.load_state_dict(load_file(settings.start), strict=False)
+    stepper = Stepper(network, settings.rate)
+    begun = saved = time.monotonic()
+    pairs, share = 0, 0.0
+    losses: dict[str, float] = {}
+    for batch in batches(corpus, plain_tokenizer(), worker, settings.seed):
+        if stepper.steps % TOGETHER == 0:
+            stepper.average()
+            passed = (time.monotonic() - begun) / (60 * settings.minutes)
+            share = workers_agree(max(passed, pairs / settings.pairs))
+        if share >= 1:
+            break
+        parts = losses_of(network, *batch)
+        stepper.step(
+            torch.stack([WEIGHTS[name] * each for name, each in parts.items()]).sum(), share
+        )
+        pairs += BATCH * WORKERS
+        for name, each in parts.items():
+            losses[name] = 0.98 * losses.get(name, each.item()) + 0.02 * each.item()
+        if worker == 0 and stepper.steps % 40 == 0:
+            log(settings.out, pairs, time.monotonic() - begun, losses)
+        if worker == 0 and time.monotonic() - saved > 60 * settings.save_every:
+            saved = time.monotonic()
+            save_file(stepper.weights, settings.out / f"pairs-{pairs}.safetensors")
+    if worker == 0:
+        log(settings.out, pairs, time.monotonic() - begun, losses)
+        save_file(stepper.weights, settings.out / "final.safetensors")
+
+
+def batches(
+    corpus: Corpus, tokenizer: Tokenizer, worker: int, seed: int
+) -> Iterator[tuple[list[Pair], list[Example]]]:
+    """Batches of like length for one worker, without end, the same in every run."""
+    generator = random.Random(seed)  # noqa: S311 - the same in every run
+    for number in range(1_000_000):
+        chunk: list[Example] = []
+        for count, examples in enumerate(epoch(corpus, seed + number), start=1):
+            chunk += examples
+            if count % CHUNK == 0:
+                yield from _cut(chunk, tokenizer, worker, generator)
+                chunk = []
+
+
+def _cut(
+    chunk: Sequence[Example], tokenizer: Tokenizer, worker: int, generator: random.Random
+) -> Iterator[tuple[list[Pair], list[Example]]]:
+    laid_out = lay_out(
+        tokenizer,
+        [each.question for each in chunk],
+        [each.context for each in chunk],
+        [each.sentence for each in chunk],
+    )
+    order = sorted(range(len(chunk)), key=lambda i: len(laid_out[i].ids))
+    size = BATCH * WORKERS
+    starts = list(range(0, len(order) - size + 1, size))
+    generator.shuffle(starts)
+    for start in starts:
+        rows = order[start + worker : start + size : WORKERS]
+        yield [laid_out[i] for i in rows], [chunk[i] for i in rows]
+
+
+def losses_of(
+    network: ModuleDict, pairs: Sequence[Pair], examples: Sequence[Example]
+) -> dict[str, Tensor]:
+    """Each head's mean loss over the examples that speak to it."""
+    answers, place, relation = forward(network, collate(pairs))
+    out = {}
+    told = torch.tensor([each.answers is not None for each in examples])
+    if told.any():
+        target = torch.tensor([each.answers or 0.0 for each in examples])
+        out["answers"] = functional.binary_cross_entropy_with_logits(answers[told], target[told])
+    spans = torch.tensor([tokens_of(*each) for each in zip(pairs, examples, strict=True)])
+    if (spans[:, 0] >= 0).any():
+        out["place"] = sum(
+            functional.cross_entropy(place[..., side], spans[:, side], ignore_index=SILENT)
+            for side in (0, 1)
+        )
+    relations = torch.tensor(
+        [SILENT if each.relation is None else each.relation for each in examples]
+    )
+    if (relations >= 0).any():
+        out["relation"] = functional.cross_entropy(relation, relations, ignore_index=SILENT)
+    return out
+
+
+def tokens_of(pair: Pair, example: Example) -> tuple[int, int]:
+    """First and last token of the answer; SILENT where no place is known or it was cut off."""
+    if example.span is None:
+        return SILENT, SILENT
+    start, end = example.span
+    inside = [i for i, (left, right) in enumerate(pair.offsets) if left < end and right > start]
+    if not inside or pair.offsets[inside[-1]][1] < end:
+        return SILENT, SILENT
+    return pair.first + inside[0], pair.first + inside[-1]
+
+
+def workers_agree(share: float) -> float:
+    """The first worker's value, at each."""
+    value = torch.tensor(share)
+    workers.broadcast(value, 0)
+    return float(value)
+
+
+def log(out: Path, pairs: int, seconds: float, losses: dict[str, float]) -> None:
+    line = {"pairs": pairs, "seconds": round(seconds)}
+    line |= {name: round(loss, 4) for name, loss in losses.items()}
+    with (out / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+
+
+if __name__ == "__main__":
+    main()

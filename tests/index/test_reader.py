@@ -1,0 +1,135 @@
+"""The reader tells what answers from what is near, marks the answer, and checks its weights."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from index.errors import EncoderError
+from index.network import (
+    CONTEXT_TOKENS,
+    QUESTION_TOKENS,
+    SENTENCE_TOKENS,
+    lay_out,
+    pack,
+    plain_tokenizer,
+    unpack,
+)
+from index.reader import WEIGHTS, Reader, Reading, TrainedReader
+
+REPORT = (
+    "The Orsk dam failed at dawn on Friday, and water reached the market square within an hour.",
+    "Nine people died in the flood, the mayor of Orsk, Lena Petrova, said.",
+    "Work on the dam began in 1957 and cost 40 million crowns.",
+    "Petrova, 52, has promised an inquiry.",
+    "The football club has called off its match against Brod.",
+)
+ANSWERED = {
+    "how many people died in the flood": (1, "Nine"),
+    "When did work on the dam begin?": (2, "1957"),
+    "who is the mayor of orsk?": (1, "Lena Petrova"),
+    "How old is Petrova?": (3, "52"),
+}
+
+
+@pytest.fixture(scope="module")
+def reader() -> Reader:
+    """One for all tests, for loading takes a second."""
+    return TrainedReader()
+
+
+def read(reader: Reader, question: str) -> list[Reading]:
+    """Read the report, each sentence with the one before it."""
+    return reader.read(question, REPORT, ["", *REPORT[:-1]])
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize("question", ANSWERED)
+def test_the_sentence_that_answers_is_read_as_such(reader: Reader, question: str) -> None:
+    """It scores best of its report, and the words marked in it are the answer."""
+    readings = read(reader, question)
+    index, answer = ANSWERED[question]
+    best = max(range(len(REPORT)), key=lambda i: readings[i].score)
+    assert best == index
+    assert answer in REPORT[best][readings[best].start : readings[best].end]
+
+
+@pytest.mark.encoder
+def test_a_near_miss_is_less_probable_than_an_answer(reader: Reader) -> None:
+    """The best sentence for what the report does not say lies below every true answer."""
+    answered = [max(r.probability for r in read(reader, question)) for question in ANSWERED]
+    missed = [
+        max(r.probability for r in read(reader, question))
+        for question in (
+            "Who is the mayor of Brod?",
+            "Who scored for Brod?",
+            "Why was Petrova fired?",
+        )
+    ]
+    assert max(missed) < min(answered)
+
+
+@pytest.mark.encoder
+def test_readings_keep_the_order_and_do_not_depend_on_company(reader: Reader) -> None:
+    """Alone, backwards, many at once or from several threads: the same scores."""
+    question = "How many people died?"
+    alone = [reader.read(question, [text], [""])[0] for text in REPORT]
+    many = reader.read(question, REPORT[::-1] * 5, [""] * 25)
+    assert [r.score for r in many[:5][::-1]] == pytest.approx([r.score for r in alone], abs=0.15)
+    assert reader.read(question, [], []) == []
+    with ThreadPoolExecutor(4) as pool:
+        fresh = TrainedReader()
+        results = list(pool.map(lambda _: read(fresh, question), range(8)))
+    assert all(result == results[0] for result in results)
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize(
+    "text", ["", " \n", "word " * 3_000, "\x00", "😀\u202e\u0301", "橋が落ちた。"]
+)
+def test_any_text_is_read(reader: Reader, text: str) -> None:
+    """Empty, blank, endless and foreign texts get a finite score, and marks lie inside them."""
+    for question, sentence in (("What fell?", text), (text, "It fell.")):
+        (reading,) = reader.read(question, [sentence], [text])
+        assert 0 <= reading.probability <= 1
+        assert reading.start is None or reading.end is not None
+        assert 0 <= (reading.start or 0) <= (reading.end or 0) <= len(sentence)
+
+
+@pytest.mark.encoder
+def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) -> None:
+    """One byte more, or no file: a clear error at first use, not other answers."""
+    changed = tmp_path / "weights.safetensors"
+    changed.write_bytes(WEIGHTS.read_bytes() + b"\0")
+    with pytest.raises(EncoderError, match="not the published ones"):
+        TrainedReader(changed).read("Who?", ["She."], [""])
+    with pytest.raises(EncoderError, match="missing"):
+        TrainedReader(tmp_path / "none").read("Who?", ["She."], [""])
+
+
+@pytest.mark.encoder
+def test_a_pair_is_cut_to_its_parts_and_offsets_point_into_the_sentence() -> None:
+    """Each part has its own room; tokens know their code points behind accents and emoji."""
+    tokenizer = plain_tokenizer()
+    long = "word " * 200
+    (full,) = lay_out(tokenizer, [long], [long], [long])
+    assert len(full.ids) == QUESTION_TOKENS + CONTEXT_TOKENS + SENTENCE_TOKENS + 4
+    sentence = "😀 Zoë paid 40 crowns."
+    (short,) = lay_out(tokenizer, ["Who paid?"], [""], [sentence])
+    assert short.ids.count(102) == 2
+    assert [sentence[a:b] for a, b in short.offsets][1:4] == ["Zoë", "paid", "40"]
+
+
+def test_packing_loses_at_most_half_a_step(tmp_path: Path) -> None:
+    """Matrices come back within half of their row's scale, vectors and calibration exactly."""
+    import torch  # noqa: PLC0415
+
+    matrix, vector = torch.randn(5, 7) * torch.tensor([[1.0], [9], [0.01], [0], [3]]), torch.ones(3)
+    pack({"m": matrix, "v": vector}, {"slope": 1.25}, tmp_path / "w")
+    state, calibration = unpack(tmp_path / "w")
+    steps = matrix.abs().amax(dim=1, keepdim=True) / 127
+    assert ((state["m"] - matrix).abs() <= steps / 2 + 1e-7).all()
+    assert state["v"].equal(vector)
+    assert calibration == {"slope": 1.25}
