@@ -120,7 +120,7 @@ def run(settings: Settings, encoder: Encoder) -> None:
             "portal (README, “Connect it to Discord”)."
         )
     settings.data.mkdir(parents=True, exist_ok=True)
-    bot = OnRecord(Collections(settings, encoder), settings)
+    bot = OnRecord(Collections.with_reader(settings, encoder), settings)
     try:
         bot.run(settings.token.get_secret_value(), log_handler=None)
     except discord.LoginFailure:

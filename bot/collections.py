@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError
+from index import Archive, Encoder, InputError, Reader, TrainedReader
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -31,13 +31,19 @@ class Headline:
 class Collections:
     """Opens collections by name, or for servers. Thread-safe; every method may block."""
 
-    def __init__(self, settings: Settings, encoder: Encoder) -> None:
-        """Share one encoder among all collections."""
+    def __init__(self, settings: Settings, encoder: Encoder, reader: Reader | None = None) -> None:
+        """Share the models among all collections."""
         self._settings = settings
         self._encoder = encoder
+        self._reader = reader
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
+
+    @classmethod
+    def with_reader(cls, settings: Settings, encoder: Encoder) -> Collections:
+        """Collections with the packaged reader, unless the settings turn it off."""
+        return cls(settings, encoder, TrainedReader() if settings.answers.reader else None)
 
     def open(self, name: str, *, create: bool = True) -> Archive:
         """The collection of that name, created if missing unless `create` is false.
@@ -51,6 +57,7 @@ class Collections:
                     self._settings.data,
                     name,
                     self._encoder,
+                    reader=self._reader,
                     threshold=self._settings.answers.threshold,
                     create=create,
                 )

@@ -12,6 +12,7 @@ _NAME_CHARS = 80
 # Signs that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
 # and the "-", "+" or "1." that begins a list.
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
+_NOT_BOLD = re.compile(r"[\\*_~|`\n\r\u2028\u2029]|^\W|\W$")
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # bidirectional control characters
 
 
@@ -20,13 +21,17 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
 
     Args:
         text: any text.
-        bold: spans to wrap in `**`, of whole words that do not touch one another.
+        bold: spans to wrap in `**`, which do not touch one another. A span that Discord would
+            not show in bold is left plain: one with markup or a line break, or in a word.
     """
     inserts: dict[int, str] = {}
     for sign in _MARKUP.finditer(text):
         position = sign.end() if sign.group()[-1].isdigit() else sign.end() - 1
         inserts[position] = "\\"
     for span in bold:
+        beside = text[: span.start][-1:] + text[span.end :][:1]
+        if _NOT_BOLD.search(text, span.start, span.end) or re.search(r"\w", beside):
+            continue
         inserts[span.start] = inserts.get(span.start, "") + "**"
         inserts[span.end] = "**" + inserts.get(span.end, "")
     positions = [0, *sorted(inserts)]

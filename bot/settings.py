@@ -32,6 +32,7 @@ class Answers(BaseModel, extra="forbid", frozen=True):
     """When to answer, and how long to remember answers."""
 
     threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
+    reader: bool = True
     keep_days: int = Field(default=180, ge=1, le=36_500)
 
 

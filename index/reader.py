@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
 _SHA256 = "75bb0d5bc4e68761516e6576418b4aaa2a5d16cee6fd3a2711afa7827e76d3a0"
+ANSWERS = 0.5  # probability from which on a sentence is held for an answer
 _BATCH = 8  # pairs a forward pass: sorted by length, little of it is padding
 
 
@@ -52,9 +53,18 @@ class Reading:
     start: int | None = None
     end: int | None = None
 
+    @property
+    def answers(self) -> bool:
+        """Whether the sentence is held for an answer."""
+        return self.probability >= ANSWERS
+
 
 class Reader(Protocol):
     """Reads sentences for a question."""
+
+    @property
+    def model(self) -> str:
+        """The name of the weights."""
 
     def read(
         self, question: str, sentences: Sequence[str], contexts: Sequence[str]
@@ -90,6 +100,10 @@ class TrainedReader:
     sha256: str = _SHA256
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _loaded: _Loaded | None = field(default=None, init=False, repr=False)
+
+    @property
+    def model(self) -> str:
+        return f"reader-{self.sha256[:8]}"
 
     def read(
         self, question: str, sentences: Sequence[str], contexts: Sequence[str]

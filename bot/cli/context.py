@@ -134,7 +134,7 @@ def open_archive(
     """Open a collection until the command ends; without `create` only the default one is made."""
     run: Run = context.obj
     name = name or run.settings.collection
-    collections = Collections(run.settings, run.encoder(threads))
+    collections = Collections.with_reader(run.settings, run.encoder(threads))
     context.call_on_close(collections.close)
     return collections.open(name, create=create or name == _DEFAULT_COLLECTION)
 

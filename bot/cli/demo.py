@@ -40,7 +40,7 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         settings = Settings(data=Path(folder), discord=Discord(collections={"*": "sample"}))
-        collections = Collections(settings, encoder)
+        collections = Collections.with_reader(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
             collections.open("sample").add([str(sample)], actor="demo")

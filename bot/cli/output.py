@@ -79,6 +79,8 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
     yield style(given.question, bold=True) + "\n"
     if given.reason:
         yield given.reason
+    if given.short and given.short.answer:
+        yield style(f"{given.short.answer.text} [{given.short.citation}]\n", bold=True)
     if given.closest:
         yield "\nThe closest passage, which does not answer it:"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:

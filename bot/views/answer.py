@@ -18,7 +18,7 @@ from discord.utils import format_dt
 from bot.markdown import escape, shorten
 from bot.views.base import MAX_TEXT, Row
 from bot.views.text import speaker_line, story_line
-from index import Answer, Article, Citation, CitedQuote, Filters, Span, highlights
+from index import Answer, Article, Citation, CitedQuote, Filters, Span
 
 _RESERVED = 60  # of MAX_TEXT, for the line about quotes left out
 _MAX_QUOTES = 5  # with speakers and citations they stay under Discord's 40 components
@@ -61,6 +61,8 @@ def answer_view(
         head += f"\n**No answer in the reports.** {escape(answer.reason or '')}"
         if answer.closest:
             head += "\nThe closest passage, which does not answer it:"
+    if answer.short and answer.short.answer:
+        head += f"\n**{escape(answer.short.answer.text)}** [{answer.short.citation}]"
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     story = story_line(answer)
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
@@ -81,7 +83,7 @@ def quotes_view(
         also = [citation_line(sources[number]) for number in cited.also]
         group = (
             *([escape(shorten(speaker, _NAME_CHARS))] if speaker else []),
-            block_quote(cited, highlights(answer, cited.quote.text)),
+            block_quote(cited),
             "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
         )
         if sum(map(len, group)) > chars_left:
@@ -109,8 +111,10 @@ def text_view(answer: Answer, text: str) -> AnswerView:
     return view
 
 
-def block_quote(cited: CitedQuote, bold: Iterable[Span] = ()) -> str:
-    """A quote as a block quote."""
+def block_quote(cited: CitedQuote) -> str:
+    """A quote as a block quote, with the part that answers in bold."""
+    start = cited.quote.start
+    bold = [Span(cited.answer.start - start, cited.answer.end - start)] if cited.answer else []
     return "\n".join(f"> {line}" for line in escape(cited.quote.text, bold).split("\n"))
 
 

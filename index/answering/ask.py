@@ -9,11 +9,9 @@ from index.answering.compose import Context, citations, cited, compose, judge
 from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
-from index.encoder import Encoder
 from index.ranking.query import Query, parse, publishers_named
-from index.ranking.rank import DEPTH, Ranking, rank
+from index.ranking.rank import DEPTH, Ranker, Ranking
 from index.store.protocol import Snapshot
-from index.store.writer import check_model
 from index.text.sentences import split
 from index.text.terms import terms
 
@@ -22,7 +20,7 @@ _CONTEXT = 2  # sentences on each side of a quote
 
 def ask(  # noqa: PLR0917 - all that an answer depends on
     snapshot: Snapshot,
-    encoder: Encoder,
+    ranker: Ranker,
     question: str,
     filters: Filters,
     previous: Answer | None,
@@ -32,8 +30,8 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
 
     def answered(question: str, after: FollowUp | None = None) -> Answer:
         query, resolved_filters = _parsed(snapshot, question, filters, after)
-        context = Context(resolved_filters, snapshot.generation, encoder.model, threshold)
-        return _answered(snapshot, encoder, query, context)
+        context = Context(resolved_filters, snapshot.generation, ranker.model, threshold)
+        return _answered(snapshot, ranker, query, context)
 
     if previous is None:
         return answered(question)
@@ -45,15 +43,15 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
     return again if again.status == "answered" else answer
 
 
-def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Context) -> Answer:
+def _answered(snapshot: Snapshot, ranker: Ranker, query: Query, context: Context) -> Answer:
     if request := whats_new.parse(query, snapshot):
         return whats_new.answer(query, request, snapshot, context)
-    ranking = _ranked(snapshot, encoder, query, context.filters, DEPTH)
+    ranking = ranker.rank(snapshot, query, context.filters)
     ids = dict.fromkeys(s.article_id for s in ranking.sentences[:CANDIDATES])
     answer = compose(ranking, snapshot.rewrites(ids), context)
     if answer.status == "answered" or not context.filters:
         return answer
-    free = _ranked(snapshot, encoder, query, Filters(), DEPTH)
+    free = ranker.rank(snapshot, query)
     if judge(free, context)[1]:
         return answer
     best = free.articles[free.sentences[0].article_id]
@@ -61,21 +59,19 @@ def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Conte
     return replace(answer, reason=reason.rstrip())
 
 
-def search(
-    snapshot: Snapshot, encoder: Encoder, question: str, filters: Filters, k: int
-) -> Ranking:
+def search(snapshot: Snapshot, ranker: Ranker, question: str, filters: Filters, k: int) -> Ranking:
     """Rank sentences without answering; at least k of them, if there are so many."""
     query, filters = _parsed(snapshot, question, filters)
-    return _ranked(snapshot, encoder, query, filters, max(DEPTH, k))
+    return ranker.rank(snapshot, query, filters, max(DEPTH, k))
 
 
-def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> Answer:
+def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answer:
     """Return a copy of an answer that quotes those of the best `limit` passages not shown yet."""
     query, filters = _parsed(snapshot, answer.question, answer.filters)
     if request := whats_new.parse(query, snapshot):
         best = whats_new.passages(request, snapshot, filters, limit)
     else:
-        ranking = _ranked(snapshot, encoder, query, filters, max(DEPTH, limit))
+        ranking = ranker.rank(snapshot, query, filters, max(DEPTH, limit))
         top = ranking.sentences[:limit]
         best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
     shown = [past.quote for past in (*answer.quotes, *filter(None, [answer.closest]))]
@@ -102,13 +98,6 @@ def _parsed(
     query = parse(question, publishers, as_of=as_of, after=after)
     names = publishers_named(filters.publishers, publishers)
     return query, replace(filters, publishers=names)
-
-
-def _ranked(
-    snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
-) -> Ranking:
-    check_model(snapshot.model, encoder.model)
-    return rank(snapshot, encoder, query, filters, depth)
 
 
 def widened(answer: Answer) -> Answer:

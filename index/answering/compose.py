@@ -13,9 +13,20 @@ from index.answering import decline
 from index.answering.agreement import agreement, voice
 from index.answering.independence import independence
 from index.answering.select import passages
-from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, Passage, Side
+from index.domain import (
+    Agreement,
+    Answer,
+    Article,
+    Citation,
+    CitedQuote,
+    Filters,
+    Passage,
+    Quote,
+    Side,
+)
 from index.ranking.query import Query
-from index.ranking.rank import Ranking, weights
+from index.ranking.rank import Ranking
+from index.reader import Reading
 
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
 
@@ -27,7 +38,7 @@ class Context:
     Attributes:
         filters: which articles may answer.
         generation: of the collection.
-        model: names the encoder.
+        model: names the weights that ranked.
         threshold: the confidence below which a question is declined, 0..1.
     """
 
@@ -40,7 +51,7 @@ class Context:
         """Return an answer; its id is a hash of the question and all that the answer depends on."""
         filters, after = self.filters, query.after
         parts = [query.question, sorted(filters.publishers), self.generation, self.model]
-        parts += [weights(), self.threshold]
+        parts += [self.threshold]
         parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
         parts += [after.new_words, repr(after.quoted)] if after else []
         return Answer(
@@ -68,7 +79,10 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
         chosen, relation = _latest_first(chosen, relation)
     sources = citations(chosen, ranking.articles, rewrites)
-    quotes = tuple(cited(p, sources, denies=n in denying) for n, p in enumerate(chosen))
+    quotes = tuple(
+        cited(p, sources, ranking.readings.get(p.best.sentence_id), denies=n in denying)
+        for n, p in enumerate(chosen)
+    )
     return context.answer(
         ranking.query,
         status="declined" if reason else "answered",
@@ -117,7 +131,13 @@ def _latest_first(
     return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
 
 
-def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False) -> CitedQuote:
+def cited(
+    passage: Passage,
+    sources: Sequence[Citation],
+    reading: Reading | None = None,
+    *,
+    denies: bool = False,
+) -> CitedQuote:
     """Return a passage as a quote; a claim that negates another quote counts as a denial."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
     attribution = voice(passage)
@@ -127,7 +147,16 @@ def cited(passage: Passage, sources: Sequence[Citation], *, denies: bool = False
         speaker=attribution.speaker,
         act="denial" if denies and attribution.act == "claim" else attribution.act,
         also=tuple(numbers[article_id] for article_id in passage.also),
+        answer=_answer(passage, reading) if reading else None,
     )
+
+
+def _answer(passage: Passage, reading: Reading) -> Quote | None:
+    """The part of a passage that answers, where the reader is sure of it."""
+    if reading.start is None or reading.end is None or not reading.answers:
+        return None
+    start = passage.best.start
+    return Quote.cut(passage.article, start + reading.start, start + reading.end)
 
 
 def citations(

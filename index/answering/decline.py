@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 from index.domain import Article, Filters
-from index.ranking.query import AnswerType, Query, words
+from index.ranking.query import Query, words
 from index.ranking.rank import Ranking
 from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
 
-_CLOSE = 3  # sentences that count as the closest passages
 _COUNTING = 12  # sentences searched for a count
 _NAMED = 3  # words that a reason names
 _FOREIGN = 3  # words; a shorter question without an English word may be a name
-_KINDS: dict[AnswerType, str] = {
-    "person": "names nobody else",
-    "date": "gives no date",
-    "amount": "gives no amount",
-    "number": "gives no number",
-    "place": "names no other place",
-    "name": "gives no other name",
-}
 
 
 def reason(ranking: Ranking) -> str:
-    """Return what is missing in the reports; if several things are, the plainest."""
+    """Return what is missing in the reports; if several things are, the plainest.
+
+    Only a name or number that no report has is said to be missing: of other words the reports
+    may have a synonym.
+    """
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
     unknown = [term for term in counted if ranking.frequencies.get(term) == 0]
+    names = query.names.union(content_terms(query.speaker.speaker) if query.speaker else ())
+    named = [term for term in unknown if term in names or any(map(str.isdigit, term))]
     english = query.known & STOP_TERMS - set(query.terms)
     foreign = len(query.known) >= _FOREIGN and not english and 2 * len(unknown) > len(query.terms)
     if foreign:
@@ -36,9 +33,14 @@ def reason(ranking: Ranking) -> str:
         )
     if query.names_a_source and not query.publishers:
         return "No report here is by the publisher that the question names."
-    if unknown:
-        return f"No report mentions {_listed(query, unknown)}."
-    return _missing_in_closest(ranking, counted)
+    if named:
+        return f"No report mentions {_listed(query, named)}."
+    if len(counted) == 1:
+        return (
+            "One word is little to go by: ask a whole question, with the names and places it "
+            "is about."
+        )
+    return "The reports do not answer this."
 
 
 def unknown_speaker(ranking: Ranking) -> bool:
@@ -80,23 +82,6 @@ def excluded(filters: Filters, article: Article) -> str:
         return ""
     source = f" ({article.publisher})" if article.publisher else ""
     return f"A report that answers, “{article.title}”{source}, is left out by the filter {which}."
-
-
-def _missing_in_closest(ranking: Ranking, counted: list[str]) -> str:
-    query = ranking.query
-    if len(counted) == 1:
-        return (
-            "One word is little to go by: ask a whole question, with the names and places it "
-            "is about."
-        )
-    closest = [(s.text, ranking.articles[s.article_id]) for s in ranking.sentences[:_CLOSE]]
-    seen = set(terms(" ".join(f"{text} {a.title} {a.publisher or ''}" for text, a in closest)))
-    if missing := [term for term in counted if term not in seen]:
-        rarest = sorted(missing, key=lambda term: ranking.frequencies.get(term, 0))
-        return f"The closest passage does not mention {_listed(query, rarest)}."
-    if query.answer_type and not ranking.features["gives"][0]:
-        return f"The closest passage {_KINDS[query.answer_type]}."
-    return "The closest passage has the words of the question, but may not answer it."
 
 
 def _listed(query: Query, missing: list[str]) -> str:

@@ -6,13 +6,10 @@ The question of the previous answer already has the words carried over from thos
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 
-from index.answering.highlight import names
 from index.domain import Answer, FollowUp
-from index.ranking.query import MAX_QUESTION_CHARS, parse
+from index.ranking.query import MAX_QUESTION_CHARS
 from index.text.terms import STOP_WORDS, content_terms, terms
 
 _LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
@@ -24,7 +21,7 @@ _LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
 )
 _CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
 _SOMEBODY = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
-_FULL_NAME = re.compile(r"\w[\w’'-]*\w(?<!['’]s)(?: [\w’'-]+(?<!['’]s))+")
+_FULL_NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'.-]*)+")  # "Ida Roe"
 _FEW_TERMS = 2  # so few terms, or one more without a name, say too little alone
 _CARRIED = 14  # words at most that are carried over
 
@@ -64,16 +61,7 @@ def resolved(
 
 
 def _person(answer: Answer) -> str | None:
-    """The person an answer is about: the commonest name in answers to "who", else the speaker."""
-    query = parse(answer.question)
-    if query.answer_type != "person":
-        return answer.quotes[0].speaker if answer.quotes else None
-    place = replace(query, answer_type="place")
-    counts = Counter(
-        name
-        for text in (cited.quote.text for cited in answer.quotes)
-        for name in dict.fromkeys(names(query, text))
-        if name not in names(place, text)
-    )
-    full = (name for name, _ in counts.most_common() if _FULL_NAME.fullmatch(name))
-    return next(full, None)
+    """The person an answer is about: a full name that answers the question, else the speaker."""
+    parts = [cited.answer.text for cited in answer.quotes if cited.answer]
+    name = next((part for part in parts if _FULL_NAME.fullmatch(part)), None)
+    return name or next((cited.speaker for cited in answer.quotes[:1]), None)

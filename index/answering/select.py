@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -60,9 +60,11 @@ def passages(
 ) -> list[Passage]:
     """Return the passages to quote, best first.
 
-    Neighbouring sentences make one passage, and so do the copies of a sentence in rewrites of an
-    article. A denial stands beside its claim. If the question asks for the latest (or the first)
-    reports, the newest (or the oldest) passage leads.
+    Beside a sentence that the reader holds for an answer only other such sentences are quoted; if
+    there is none, or no reader, those that rank near the best. Neighbouring sentences make one
+    passage, and so do the copies of a sentence in rewrites of an article. A denial stands beside
+    its claim. If the question asks for the latest (or the first) reports, the newest (or the
+    oldest) passage leads.
 
     Args:
         ranking: the ranked sentences.
@@ -86,17 +88,7 @@ def _grouped(
     most: int,
 ) -> list[_Group]:
     groups: list[_Group] = []
-    scores = ranking.scores.tolist()
-    # The mean of equal scores may be rounded up, above all of them.
-    lead = max(0.0, scores[0] - float(ranking.scores.mean())) if scores else 0.0
-    floor = scores[0] - _SPREAD * lead if scores else 0.0
-    near = (scores[0] + floor) / 2 if scores else 0.0
-    for rank, (statement, score) in enumerate(zip(statements[:CANDIDATES], scores, strict=False)):
-        if score < floor:
-            break
-        known = any(group.best.article is statement.article for group in groups)
-        if rank > 1 and known and score < near and not REBUTS.search(statement.sentence.text):
-            continue  # further sentences of one article have to be nearer to the best
+    for statement, score in _worth_quoting(ranking, statements):
         beside = next((group for group in groups if _adjoins(group, statement)), None)
         if beside is not None and _one_voice(beside.best, statement):
             if len(beside.statements) == 1:
@@ -108,6 +100,37 @@ def _grouped(
         elif same is not None and same.best.article is not statement.article:
             same.also.setdefault(statement.article.article_id, statement)
     return groups
+
+
+def _worth_quoting(
+    ranking: Ranking, statements: list[Statement]
+) -> Iterator[tuple[Statement, float]]:
+    """The statements that may be quoted, best first, with their scores."""
+    scored = [*zip(statements[:CANDIDATES], ranking.scores.tolist(), strict=False)]
+    if answers := [pair for pair in scored if _is_answer(ranking, pair[0])]:
+        yield from answers
+        return
+    best = scored[0][1] if scored else 0.0
+    # The mean of equal scores may be rounded up, above all of them.
+    floor = best - _SPREAD * max(0.0, best - float(ranking.scores.mean())) if scored else 0.0
+    articles: set[str] = set()
+    for rank, (statement, score) in enumerate(scored):
+        if score < floor:
+            return
+        # further sentences of one article have to be nearer to the best
+        known = statement.article.article_id in articles
+        if rank < 2 or not known or score >= (best + floor) / 2 or _rebuts(statement):  # noqa: PLR2004
+            articles.add(statement.article.article_id)
+            yield statement, score
+
+
+def _is_answer(ranking: Ranking, statement: Statement) -> bool:
+    reading = ranking.readings.get(statement.sentence.sentence_id)
+    return reading is not None and reading.answers
+
+
+def _rebuts(statement: Statement) -> bool:
+    return bool(REBUTS.search(statement.sentence.text))
 
 
 def _adjoins(group: _Group, statement: Statement) -> bool:

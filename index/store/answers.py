@@ -292,9 +292,10 @@ def _parts_json(answer: Answer) -> str:
     cuts = []
     for cited_quote, score in zip(quotes, scores, strict=False):
         cut = asdict(cited_quote)
-        quote = cut.pop("quote")
+        quote, part = cut.pop("quote"), cut.pop("answer")
         place = {name: quote[name] for name in ("article_id", "start", "end")}
-        cuts.append(place | cut | {"score": score})
+        answer_place = (part["start"], part["end"]) if part else None
+        cuts.append(place | cut | {"score": score, "answer": answer_place})
     cited = [
         {
             "number": citation.number,
@@ -322,6 +323,7 @@ def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
         CitedQuote(
             Quote.cut(articles[cut["citation"]], cut["start"], cut["end"]),
             *(cut["citation"], cut["speaker"], cut["act"], tuple(cut["also"]), cut["change"]),
+            cut["answer"] and Quote.cut(articles[cut["citation"]], *cut["answer"]),
         )
         for cut in parts["cuts"]
     )

@@ -15,7 +15,7 @@ from math import log
 from pathlib import Path
 
 from reader_near_misses import NearMisses, Text, asked_of_a_name, stated
-from reader_sets import Candidate, Group, read_groups, rows_of
+from reader_sets import Candidate, Group, news_pairs, read_groups, rows_of
 
 RELATIONS = {"entailment": 0, "neutral": 1, "contradiction": 2}
 POSITIVES, NEGATIVES = 2, 3
@@ -48,6 +48,7 @@ class Corpus:
 
     train: list[Group] = field(default_factory=list)
     relations: list[Example] = field(default_factory=list)
+    news_relations: list[Example] = field(default_factory=list)
     near: NearMisses = field(default_factory=NearMisses)
 
 
@@ -62,6 +63,12 @@ def load(sets: Path) -> Corpus:
             Example(row["premise"], "", row["hypothesis"], relation=RELATIONS[row["label"]])
             for row in rows_of(file)
         ]
+    for relation, first, second in news_pairs(measured=False):
+        for pair in ((first, second), (second, first)):
+            if pair[0] == first or relation != "E":  # the second may follow from the first only
+                corpus.news_relations.append(
+                    Example(pair[0], "", pair[1], relation="ENC".index(relation))
+                )
     return corpus
 
 
@@ -93,7 +100,9 @@ def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
     """All groups once in a random order, each as the examples drawn from it for this epoch."""
     generator = random.Random(seed)  # noqa: S311 - the same in every run
     chosen: list[Group | Example] = list(_capped(corpus.train, generator))
+    chosen += [group for group in corpus.train if group.source == "news"]  # once more
     chosen += generator.sample(corpus.relations, min(_NLI, len(corpus.relations)))
+    chosen += 3 * corpus.news_relations
     generator.shuffle(chosen)
     for each in chosen:
         if isinstance(each, Example):

@@ -50,6 +50,10 @@ class Group:
     mined: tuple[Candidate, ...] = ()
 
 
+NEWS = Path(__file__).parent / "news"
+_NUMBERED = re.compile(r"(\d+) (.+)")
+
+
 def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
     """Read all sets under the folder `sets`.
 
@@ -62,8 +66,10 @@ def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
     for name in "covid_qa qed_dev qnli_dev selqa squad2_fragment time_sensitive_qa".split():
         groups += _answering(answering / f"{name}.jsonl.gz")
     groups += [*_squad(sets / "squad"), *_clapnq(sets / "clapnq")]
+    groups += _news()
     train = [*_pooled(answering)]
-    measured = {
+    measured: dict[str, list[Group]] = {
+        "news": [],
         "wikiqa dev": [*_wikiqa(sets / "wikiqa" / "dev.jsonl.gz")],
         "trecqa dev": [*_trecqa(sets / "trecqa" / "dev.jsonl.gz")],
         "clapnq": [],
@@ -72,6 +78,8 @@ def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
     for group in groups:
         if group.source == "squad" and kept_apart(group.document, 4):
             measured["squad"].append(group)
+        elif group.source == "news" and kept_apart(group.document, 8):
+            measured["news"].append(group)
         elif group.source == "clapnq" and not kept_apart(group.document, 3):
             measured["clapnq"].append(group)
         else:
@@ -238,3 +246,38 @@ def _pooled(folder: Path) -> Iterator[Group]:
             negatives = generator.sample(others, min(len(others), 12)) if named else []
             positive = Candidate(row["sentence"], row["context"], "", span)
             yield Group(name, document, question, (positive,), tuple(negatives))
+
+
+def _news() -> Iterator[Group]:
+    """Questions on invented reports, written for this (see the README beside them).
+
+    A file is kept apart or not as a whole, since reports that follow one another may be on one
+    event.
+    """
+    for file in sorted(NEWS.glob("*.txt")):
+        if file.stem.startswith("pairs"):
+            continue
+        title, texts = "", list[str]()
+        for line in file.read_text(encoding="utf-8").splitlines():
+            if line.startswith("# "):
+                title, texts = line[2:].rpartition(" | ")[0], []
+            elif match := _NUMBERED.match(line):
+                texts.append(match[2])
+            elif line[:2] in {"Q ", "N "}:
+                question, numbers, answer = [*line[2:].split(" | "), "", ""][:3]
+                right = [int(number) - 1 for number in numbers.split(",") if number]
+                candidates = _listed(texts, title)
+                if right and answer not in {"", "-"}:
+                    start = texts[right[0]].index(answer)
+                    span = (start, start + len(answer))
+                    candidates[right[0]] = replace(candidates[right[0]], span=span)
+                yield _group("news", file.stem, question.strip(), candidates, {*right})
+
+
+def news_pairs(*, measured: bool) -> Iterator[tuple[str, str, str]]:
+    """(relation, first sentence, second sentence); C contradict, E agree, N neither."""
+    for file in sorted(NEWS.glob("pairs*.txt")):
+        if kept_apart(file.stem, 8) == measured:
+            for line in file.read_text(encoding="utf-8").splitlines():
+                relation, first, second = line.split("\t")
+                yield relation, first, second

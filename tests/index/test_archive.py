@@ -396,7 +396,7 @@ def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) ->
         assert (empty.status, empty.generation, empty.quotes) == ("declined", 0, ())
     archive.add(["-"], stream=stream(*ALL))
     assert archive.ask("Who was warned?", long_ago).status == "declined"
-    assert encoder.model == empty.model
+    assert empty.model.startswith(encoder.model)
 
 
 def test_publisher_filters_are_resolved(archive: Archive) -> None:

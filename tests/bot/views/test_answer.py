@@ -16,7 +16,7 @@ from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import MAX_TEXT, notice_view
-from index import highlights
+from index import Span
 from index.domain import (
     Answer,
     Article,
@@ -116,9 +116,6 @@ def test_decline_says_so_and_shows_the_closest() -> None:
     assert "The closest passage, which does not answer it:\n> The gate failed." in made
 
 
-QUESTIONS = st.sampled_from(
-    ["When did the gate fail?", "Who said so?", "How many people died?", "Where?", "gate 3 failed"]
-)
 WORDS = (
     "gate Gate 3 failed at 4:40 a.m. Monday, **two** people (died) in Ostermoor `said` Ingrid"
     " Sallow _who_ 14% \n - 1. 2) [x](y) \\* א\u202eב 😀 “no” U.S. 1,200 || ~~ # > a*b"
@@ -126,37 +123,34 @@ WORDS = (
 NEWS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=40).map(" ".join).filter(str.strip)
 
 
-@given(QUESTIONS, NEWS)
-def test_bold_never_alters_a_letter(question: str, text: str) -> None:
+@given(NEWS, st.data())
+def test_bold_never_alters_a_letter(text: str, data: st.DataObject) -> None:
     """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
-    answer = replace(answer_of([text]), question=question)
-    bold = highlights(answer, text)
-    made = escape(text, bold)
+    start = data.draw(st.integers(0, len(text) - 1))
+    span = Span(start, data.draw(st.integers(start + 1, len(text))))
+    made = escape(text, [span])
     live = re.sub(r"\\[^0-9A-Za-z\s]", "", made)  # without what is escaped
-    assert live.count("**") == live.count("*") / 2 == 2 * len(bold)
+    assert live.count("*") in {0, 4}
+    assert live.count("**") == live.count("*") / 2
     marked = re.sub(r"(\\[^0-9A-Za-z\s])|\*\*", lambda found: found[1] or "", made)
     assert shown(marked) == text
-    for span in bold:
-        assert text[span.start].isalnum()
-        assert text[span.end - 1].isalnum()
-        assert "\n" not in text[span.start : span.end]
+    if live.count("*"):
+        bold = live.split("**")[1]
+        assert bold[0].isalnum()
+        assert bold[-1].isalnum()
+        assert "\n" not in bold
 
 
-def test_kind_asked_for_is_bold() -> None:
-    """What is asked for stands out: a time, a place, a name; else the words of the question."""
-    text = "A gate at Hallow Dam failed at 4:40 a.m. on Monday."
-    when = replace(answer_of([text]), question="When did it fail?")
-    assert [text[s.start : s.end] for s in highlights(when, text)] == ["4:40 a.m", "Monday"]
-    where = replace(answer_of([text]), question="Where did it fail?")
-    assert [text[s.start : s.end] for s in highlights(where, text)] == ["Hallow Dam"]
-    said = "It rained all of Monday, said Ida Roe. Nobody else came to the hall."
-    who = replace(answer_of([said]), question="Who spoke?")
-    assert [said[s.start : s.end] for s in highlights(who, said)] == ["Ida Roe"]
-    numbered = "On February 3 nobody looked at Gate 3 of the old dam in the hills."
-    gate = replace(answer_of([numbered]), question="Was Gate 3 tested?")
-    assert [numbered[s.start : s.end] for s in highlights(gate, numbered)] == ["Gate 3"]
-    why = replace(answer_of([text]), question="Why did the gate fail?")
-    assert [text[s.start : s.end] for s in highlights(why, text)] == ["gate", "failed"]
+def test_the_part_that_answers_is_bold_and_leads() -> None:
+    """What answers stands first, with its citation, and in bold in its quote; nothing else does."""
+    answer = answer_of(["The gate failed at 4:40 a.m. on Monday, and 9 people died."])
+    (cited,) = answer.quotes
+    article = answer.citations[0].article
+    start = article.text.index("9 people")
+    part = Quote.cut(article, start, start + 1)
+    text = "\n".join(blocks(replace(answer, quotes=(replace(cited, answer=part),))))
+    assert "\n**9** [1]" in text
+    assert "> The gate failed at 4:40 a.m. on Monday, and **9** people died." in text
 
 
 @given(

@@ -83,6 +83,9 @@ def test_he_and_she_are_whom_the_answer_is_about() -> None:
     assert resolved("What did she do?", answer(BEFORE))[0].startswith("What did she do Mara Voss ")
     chief = "Ida Roe leads the works near Long Reach. Ida Roe is 50."
     asked = answer("Who leads the works?", chief, None)
+    (cited,) = asked.quotes
+    part = Quote.cut(asked.citations[0].article, 0, len("Ida Roe"))
+    asked = replace(asked, quotes=(replace(cited, answer=part),))
     assert resolved("How old is he?", asked)[0] == "How old is he Ida Roe leads works?"
 
 

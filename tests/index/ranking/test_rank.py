@@ -128,13 +128,14 @@ def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("question", "says"),
     [
-        ("How many turbines does the Adell stadium have?", "No report mentions “turbines”"),
+        ("How many turbines does the Quillon stadium have?", "No report mentions “Quillon”."),
+        ("How many turbines does the Adell stadium have?", "The reports do not answer this."),
         ("Wer bezahlt den neuen Damm?", "another language"),
         ("According to the Tribune, did Adell vote?", "publisher"),
     ],
 )
 def test_a_decline_names_what_is_missing(archive: Archive, question: str, says: str) -> None:
-    """The reason holds the words that no report has, or what else the question lacks here."""
+    """The reason holds the names that no report has, or what else the question lacks here."""
     given_back = archive.ask(question)
     assert given_back.status == "declined"
     assert says in (given_back.reason or "")
