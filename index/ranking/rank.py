@@ -67,6 +67,7 @@ class Ranking:
         features: raw values (n,) by name.
         articles: by article id.
         confidence: 0 to 1, how likely the best sentences answer the question.
+        evidence: the features that confidence was judged by.
         frequencies: number of sentences of the collection that have each term of the question.
         vectors: embeddings (d,) of the best `DEPTH` sentences, by sentence id.
         readings: what the reader says of the sentences that were read, by sentence id.
@@ -78,6 +79,7 @@ class Ranking:
     features: Mapping[str, Floats]
     articles: Mapping[str, Article]
     confidence: float
+    evidence: Mapping[str, float] = field(default_factory=dict)
     frequencies: Mapping[str, int] = field(default_factory=dict)
     vectors: Mapping[int, Vectors] = field(default_factory=dict)
     readings: Mapping[int, Reading] = field(default_factory=dict)
@@ -212,6 +214,7 @@ def ranked(candidates: Candidates, model: Model | None = None) -> Ranking:
         features=features,
         articles=rows.articles,
         confidence=_confidence(model.confidence, evidence),
+        evidence=evidence,
         frequencies=candidates.frequencies,
         vectors={rows.sentences[i].sentence_id: rows.vectors[i] for i in order[:DEPTH]},
     )
@@ -238,14 +241,14 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     features = {
         name: values[order] for name, values in {**ranking.features, "reader": column}.items()
     }
-    fitted = np.sum([*_weighted(model.fitted, features).values()], axis=0)
-    evidence = confidence_features(ranking.query, features, float(fitted.max()))
+    evidence = confidence_features(ranking.query, features, ranking.evidence["score"])
     return replace(
         ranking,
         sentences=tuple(ranking.sentences[i] for i in order),
         scores=scores[order],
         features=features,
         confidence=_confidence(model.read_confidence, evidence),
+        evidence=evidence,
         readings={s.sentence_id: r for s, r in zip(best, readings, strict=True)},
     )
 

@@ -2,6 +2,9 @@
 
     python tests/benchmarks/fit.py --sets DIR --data FOLDER [--only NAME ...] [--write]
 
+Two stages: the weights of the features that choose what is read, then the weight of the reader's
+score, on questions that it was not trained with.
+
 Ranking: a listwise conditional logit (each gold sentence against all wrong ones of its question)
 over the product's own features, every set with the same weight, each weight kept to its sensible
 sign. Printed are folds of every set at once ("folds") and each set with weights fitted on the
@@ -15,25 +18,29 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from sets import Item, QuestionSet, read
+from scipy.special import logsumexp
+from sets import Item, QuestionSet
+from sets import read as read_sets
 from sklearn.linear_model import LogisticRegression
 
 from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
-from index.ranking.rank import Candidates, Model, Ranking, confidence_features, packaged, ranked
+from index.ranking.rank import READ, Candidates, Model, Ranking, packaged, ranked, read
+from index.reader import Reading, TrainedReader
 
-NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact"]
-NEWS_WEIGHT = {"multihop": 3.0}  # for confidence: the others are encyclopedias
+NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact", "news"]
+NEWS_WEIGHT = {"multihop": 3.0, "news": 3.0}  # for confidence: the others are encyclopedias
 SIGNS = {"length": 0, "asks": -1, "unfinished": -1}  # all others +1
 FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
 BINS = 5  # of confidence
+READER_WEIGHTS = np.arange(0, 4.1, 0.25)
 Grid = npt.NDArray[np.float64]
 Weights = Mapping[str, float]
 
@@ -208,13 +215,9 @@ def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Gri
 # Confidence
 
 
-def evidence(items: Sequence[Item], names: Sequence[str], weights: Grid) -> Grid:
+def evidence(runs: Sequence[Ranking]) -> Grid:
     """Signs of sufficiency (questions, signs), the bias left out."""
-    found = [
-        confidence_features(run.query, run.features, float(run.scores[0]))
-        for run in rankings(items, names, weights)
-    ]
-    return np.array([[v for k, v in one.items() if k != "bias"] for one in found])
+    return np.array([[v for k, v in run.evidence.items() if k != "bias"] for run in runs])
 
 
 def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
@@ -233,39 +236,36 @@ def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
 
 
 def confidence(
-    sets: Sequence[QuestionSet], names: Sequence[str], weights: Grid, outside: Mapping[str, Grid]
+    title: str, sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
 ) -> dict[str, float]:
-    """Fit it on rankings by `weights`; print how it carries over and what each threshold does.
+    """Fit it on rankings; print how it carries over and what each threshold does.
 
-    For "left out", both the rankings and the model are made without the set.
+    Args:
+        title: printed above the tables.
+        sets: those with a run are judged, if they have unanswerable questions.
+        runs: rankings of the test questions of a set, by its name.
     """
-    truth = {one.name: np.array([float(item.answerable) for item in one.test]) for one in sets}
-    judging = [one for one in sets if 0 < truth[one.name].mean() < 0.9]
-
-    def parts(ranking: Grid) -> dict[str, tuple[float, Grid, Grid]]:
-        return {
-            one.name: (
-                NEWS_WEIGHT.get(one.name, 1.0), evidence(one.test, names, ranking), truth[one.name]
-            )
-            for one in judging
-        }  # fmt: skip
-
-    inside = parts(weights)
+    truth = {
+        one.name: np.array([float(item.answerable) for item in one.test])
+        for one in sets
+        if one.name in runs
+    }
+    inside = {
+        name: (NEWS_WEIGHT.get(name, 1.0), evidence(runs[name]), own)
+        for name, own in truth.items()
+        if 0 < own.mean() < 0.9
+    }
     folds = {name: _in_folds(name, inside) for name in inside}
-    print("\nconfidence: AUROC, answerable answered where 5 % of unanswerable are")
-    for name in inside:
-        apart = parts(outside[name])
-        own = apart.pop(name)[1]
-        fitted, bias = logistic([*apart.values()])
+    print(f"\n{title}: AUROC, answerable answered where 5 % of unanswerable are")
+    for name, (_, own, _) in inside.items():
+        fitted, bias = logistic([part for other, part in inside.items() if other != name])
         shown = [_separation(one, truth[name]) for one in (folds[name], own @ fitted + bias)]
         print(f"  {name:9s} n {len(own):4d}  folds {shown[0]}  left out {shown[1]}")
     chances = {name: 1 / (1 + np.exp(-scores)) for name, scores in folds.items()}
     _reliability(chances, truth)
     _curve(chances, truth)
     fitted, bias = logistic([*inside.values()])
-    (some,) = rankings(sets[0].test[:1], names, weights)
-    measured = confidence_features(some.query, some.features, 0.0)
-    labels = [name for name in measured if name != "bias"]
+    labels = [name for name in next(iter(runs.values()))[0].evidence if name != "bias"]
     return {"bias": round(bias, 3)} | {
         n: round(w, 3) for n, w in zip(labels, fitted.tolist(), strict=True)
     }
@@ -327,7 +327,7 @@ def main() -> None:
     parser.add_argument("--without", nargs="+", default=[], help="features to leave out")
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
-    sets = read(arguments.sets, arguments.data, arguments.only)
+    sets = read_sets(arguments.sets, arguments.data, arguments.only)
     report(sets, arguments.without, write=arguments.write)
 
 
@@ -341,16 +341,83 @@ def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) 
     runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
     table("left out: fitted on the other sets only", sets, runs)
     weights = fit([(one, judged(one) + one.train) for one in sets], names)
-    made = {
+    made: dict[str, object] = {
         "fitted": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
         "by_hand": dict(packaged().by_hand),
         "same_article": packaged().same_article,
-        "confidence": confidence(sets, names, weights, outside),
     }
+    plain = {one.name: rankings(one.test, names, weights) for one in sets}
+    made["confidence"] = confidence("confidence, nothing read", sets, plain)
+    new = [
+        replace(one, test=[item for item in one.test if item.unread], train=[])
+        for one in sets
+        if one.name != "scifact"  # its claims are no questions
+    ]
+    plain = {one.name: rankings(one.test, names, weights) for one in new}
+    made["reader"], again = with_reader(new, plain)
+    answerable = {
+        one.name: [
+            run
+            for run, item in zip(again[one.name], one.test, strict=True)
+            if item.facts or item.relevant
+        ]
+        for one in new
+    }
+    table("with the reader, where it was not trained", new, answerable)
+    made["read_confidence"] = confidence("confidence, read", new, again)
     print("\n" + json.dumps(made, indent=2))
     if write:
         text = json.dumps(made, indent=2) + "\n"
         Path("index/ranking/ranking.json").write_text(text, encoding="utf-8")
+
+
+def with_reader(
+    sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
+) -> tuple[float, dict[str, list[Ranking]]]:
+    """The weight of the reader's score, and the rankings with it.
+
+    Of some weights the likeliest, each set counting the same: a softmax over the sentences read.
+    """
+    reader = RememberingReader()
+    losses = np.zeros(len(READER_WEIGHTS))
+    for one in sets:
+        own = []
+        for item, run in zip(one.test, runs[one.name], strict=True):
+            ids = [sentence.sentence_id for sentence in item.found.rows.sentences]
+            gold = {ids[row] for fact in item.facts for row in fact}
+            top = read(run, reader, Model({}, 0.6, {}))
+            right = np.array([s.sentence_id in gold for s in top.sentences[:READ]])
+            if right.any() and not right.all():
+                logits = np.outer(READER_WEIGHTS, top.features["reader"][:READ])
+                logits += top.scores[:READ]
+                own.append(logsumexp(logits, axis=1) - logsumexp(logits[:, right], axis=1))
+        losses += np.mean(own, axis=0) / len(sets)
+    shown = (f"{w:g} {loss:.3f}" for w, loss in zip(READER_WEIGHTS, losses, strict=True))
+    print("\nweight of the reader, mean loss: " + "  ".join(shown))
+    weight = float(READER_WEIGHTS[int(losses.argmin())])
+    model = Model({}, 0.6, {}, weight)
+    return weight, {name: [read(run, reader, model) for run in own] for name, own in runs.items()}
+
+
+class RememberingReader:
+    """The packaged reader, which reads a pair once only."""
+
+    def __init__(self) -> None:
+        """Load nothing yet."""
+        self._reader = TrainedReader()
+        self._known: dict[tuple[str, str, str], Reading] = {}
+        self.model = self._reader.model
+
+    def read(
+        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
+    ) -> list[Reading]:
+        """Read what is not known yet."""
+        keys = [(question, *pair) for pair in zip(sentences, contexts, strict=True)]
+        new = [key for key in dict.fromkeys(keys) if key not in self._known]
+        if new:
+            readings = self._reader.read(question, [k[1] for k in new], [k[2] for k in new])
+            self._known |= dict(zip(new, readings, strict=True))
+        return [self._known[key] for key in keys]
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ import random
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,20 @@ class Group:
     positives: tuple[Candidate, ...]
     negatives: tuple[Candidate, ...]
     mined: tuple[Candidate, ...] = ()
+
+
+@dataclass(slots=True)
+class NewsReport:
+    """An invented report, and the questions asked of it.
+
+    Each question has the indices of the sentences that answer it, best first, and the words in the
+    first of them that do, if any.
+    """
+
+    file: str
+    title: str
+    sentences: list[str] = field(default_factory=list)
+    questions: list[tuple[str, list[int], str]] = field(default_factory=list)
 
 
 NEWS = Path(__file__).parent / "news"
@@ -248,30 +262,34 @@ def _pooled(folder: Path) -> Iterator[Group]:
             yield Group(name, document, question, (positive,), tuple(negatives))
 
 
-def _news() -> Iterator[Group]:
-    """Questions on invented reports, written for this (see the README beside them).
-
-    A file is kept apart or not as a whole, since reports that follow one another may be on one
-    event.
-    """
+def news_reports() -> list[NewsReport]:
+    """Read the invented reports of tests/benchmarks/news; the README there has the format."""
+    reports: list[NewsReport] = []
     for file in sorted(NEWS.glob("*.txt")):
         if file.stem.startswith("pairs"):
             continue
-        title, texts = "", list[str]()
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("# "):
-                title, texts = line[2:].rpartition(" | ")[0], []
+                reports.append(NewsReport(file.stem, line[2:].rpartition(" | ")[0]))
             elif match := _NUMBERED.match(line):
-                texts.append(match[2])
+                reports[-1].sentences.append(match[2])
             elif line[:2] in {"Q ", "N "}:
                 question, numbers, answer = [*line[2:].split(" | "), "", ""][:3]
                 right = [int(number) - 1 for number in numbers.split(",") if number]
-                candidates = _listed(texts, title)
-                if right and answer not in {"", "-"}:
-                    start = texts[right[0]].index(answer)
-                    span = (start, start + len(answer))
-                    candidates[right[0]] = replace(candidates[right[0]], span=span)
-                yield _group("news", file.stem, question.strip(), candidates, {*right})
+                reports[-1].questions.append((question.strip(), right, answer.strip(" -")))
+    return reports
+
+
+def _news() -> Iterator[Group]:
+    """A file is one document: reports that follow one another may be on one event."""
+    for report in news_reports():
+        for question, right, answer in report.questions:
+            candidates = _listed(report.sentences, report.title)
+            if answer:
+                start = report.sentences[right[0]].index(answer)
+                span = (start, start + len(answer))
+                candidates[right[0]] = replace(candidates[right[0]], span=span)
+            yield _group("news", report.file, question, candidates, {*right})
 
 
 def news_pairs(*, measured: bool) -> Iterator[tuple[str, str, str]]:

@@ -12,13 +12,14 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from reader_sets import kept_apart, news_reports
 
 from bot.cli.evaluate import Evidence, Question, load
 from index.archive import Archive
@@ -46,6 +47,7 @@ class Item:
         facts: rows that state each gold fact; empty where the candidates lack it.
         relevant: ids of relevant articles, where only those are known.
         blinded: the same candidates as a fit sees them, without quirks of the set.
+        unread: whether the reader was trained without it, so that it can be measured here.
     """
 
     found: Candidates
@@ -53,6 +55,7 @@ class Item:
     relevant: frozenset[str]
     answerable: bool
     blinded: Candidates | None = None
+    unread: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ def read(folder: Path, data: Path, names: Iterable[str]) -> list[QuestionSet]:
     encoder = RememberingEncoder(data / "vectors.sqlite3")
     readers = {
         "multihop": _multihop, "squad": _squad, "clapnq": _clapnq, "trecqa": _trecqa,
-        "wikiqa": _wikiqa, "scifact": _scifact,
+        "wikiqa": _wikiqa, "scifact": _scifact, "news": _news,
     }  # fmt: skip
     return [readers[name](folder, data, encoder) for name in names]
 
@@ -168,14 +171,43 @@ def _squad(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet
             for one in row["answers"]
         ]
         questions.append(Question(row["id"], row["question"], {}, tuple(gold), answerable))
-    items = _asked(archive, encoder, questions)
-    merged = [  # several annotators mark one fact
-        replace(one, facts=(tuple(sorted({r for fact in one.facts for r in fact})),))
-        if one.answerable
-        else one
-        for one in items
+    unread = {
+        row["question"]: kept_apart(starts[row["paragraph"]][0].partition("#")[0], 4)
+        for row in asked
+    }
+    return QuestionSet("squad", _of_one_fact(_asked(archive, encoder, questions), unread))
+
+
+def _of_one_fact(items: Iterable[Item], unread: Mapping[str, bool]) -> list[Item]:
+    """The items with all that answers as one fact, such as the marks of several annotators."""
+    return [
+        replace(
+            item,
+            facts=(tuple(sorted({row for fact in item.facts for row in fact})),)
+            if item.answerable
+            else item.facts,
+            unread=unread[item.found.query.question],
+        )
+        for item in items
     ]
-    return QuestionSet("squad", merged)
+
+
+def _news(_: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
+    """Invented reports with ordinary questions and near misses, as one corpus to search."""
+    articles, questions, unread = [], [], {}
+    for number, report in enumerate(news_reports()):
+        starts, text = [], ""
+        for sentence in report.sentences:
+            starts.append(len(text))
+            text += sentence + " "
+        key = f"{report.file}-{number}"
+        articles.append({"_id": key, "title": report.title, "text": text.rstrip()})
+        for question, right, _ in report.questions:
+            gold = [Evidence(key, starts[i], starts[i] + len(report.sentences[i])) for i in right]
+            questions.append(Question(question, question, {}, tuple(gold), bool(gold)))
+            unread[" ".join(question.split())] = kept_apart(report.file, 8)
+    archive = _archive(data, "news", articles, encoder)
+    return QuestionSet("news", _of_one_fact(_asked(archive, encoder, questions), unread))
 
 
 def _squad_articles(place: Path) -> tuple[list[dict[str, str]], dict[str, tuple[str, int]]]:
@@ -200,6 +232,7 @@ def _squad_articles(place: Path) -> tuple[list[dict[str, str]], dict[str, tuple[
 def _clapnq(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
     """Its passages among those of SQuAD, as a corpus to search."""
     articles, questions = _squad_articles(folder / "squad")[0], []
+    titles: dict[str, bool] = {}  # by question
     for answerable in (True, False):
         name = "answerable" if answerable else "unanswerable"
         for row in _rows(folder / "clapnq" / f"{name}.jsonl.gz"):
@@ -211,8 +244,10 @@ def _clapnq(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSe
                 text += sentence + " "
             articles.append({"_id": row["id"], "title": passage["title"], "text": text.rstrip()})
             questions.append(Question(row["id"], row["input"], {}, tuple(gold), answerable))
+            titles[" ".join(row["input"].split())] = not kept_apart(passage["title"], 3)
     archive = _archive(data, "clapnq", articles, encoder)
-    return QuestionSet("clapnq", _asked(archive, encoder, questions))
+    items = _asked(archive, encoder, questions)
+    return QuestionSet("clapnq", [replace(i, unread=titles[i.found.query.question]) for i in items])
 
 
 def _archive(
