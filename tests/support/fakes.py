@@ -13,6 +13,7 @@ import numpy as np
 from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
+from index.reader import Reading
 from index.store.schema import connect
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle
@@ -57,6 +58,29 @@ class FakeEncoder:
     def vector(self, text: str) -> Vectors:
         """One vector (256,), not counted."""
         return FakeEncoder(self.model).encode([text])[0]
+
+
+class FakeReader:
+    """Holds for an answer what has one of the parts it was given, and marks that part."""
+
+    model = "fake-reader"
+
+    def __init__(self, *parts: str) -> None:
+        """Give the parts that answer, whatever is asked."""
+        self.parts = parts
+        self.contexts: list[str] = []
+
+    def read(
+        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
+    ) -> list[Reading]:
+        """Judge each sentence; the question does not matter."""
+        del question
+        self.contexts += contexts
+        places = [next(((s.find(p), p) for p in self.parts if p in s), None) for s in sentences]
+        return [
+            Reading(4.0, 0.9, place[0], place[0] + len(place[1])) if place else Reading(-4.0, 0.1)
+            for place in places
+        ]
 
 
 def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:

@@ -1,0 +1,118 @@
+"""The reader's part in an answer: what leads, what is quoted, what is marked."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.fakes import FakeEncoder, FakeReader, write_rows
+
+from index.archive import Archive
+from index.domain import Article, CitedQuote, Quote
+from index.errors import InputError
+from index.ranking.rank import READ, packaged
+
+QUESTION = "How many crowns will the ministry pay for the hoist?"
+ROWS = [
+    {
+        "id": "ministry",
+        "title": "Ministry pays",
+        "text": "The ministry will pay for the hoist. It set aside 4,000 crowns for it on Monday.",
+    },
+    {
+        "id": "hoist",
+        "title": "Hoist",
+        "text": "How many crowns the ministry will pay for the hoist is a secret, crews said.",
+    },
+    {"id": "many", "title": "Pay", "text": " ".join(f"The hoist {n} is old." for n in range(30))},
+]
+
+
+def opened(folder: Path, *parts: str) -> Archive:
+    """The reports above, read by a reader that holds these parts for answers."""
+    folder.mkdir(exist_ok=True)
+    archive = Archive.open(folder, "few", FakeEncoder(), reader=FakeReader(*parts), threshold=0.0)
+    archive.add([str(write_rows(folder / "rows.jsonl", ROWS))])
+    return archive
+
+
+def test_what_answers_leads_and_is_marked(tmp_path: Path) -> None:
+    """The sentence that answers stands first, the words in it that do are its answer."""
+    answer = opened(tmp_path, "4,000 crowns").ask(QUESTION)
+    assert answer.short is answer.quotes[0]
+    assert answer.quotes[0].answer is not None
+    assert answer.quotes[0].answer.text == "4,000 crowns"
+    assert "4,000 crowns" in answer.quotes[0].quote.text
+
+
+def test_what_does_not_answer_is_not_quoted_beside_what_does(tmp_path: Path) -> None:
+    """A sentence with all words of the question is left out beside an answer, and only there."""
+    quoted = [cited.quote.text for cited in opened(tmp_path, "4,000 crowns").ask(QUESTION).quotes]
+    assert not any("secret" in text for text in quoted)
+    unsure = opened(tmp_path / "unsure").ask(QUESTION)
+    assert any("secret" in cited.quote.text for cited in unsure.quotes)
+    assert unsure.short is None
+
+
+def test_no_part_is_marked_where_the_reader_is_unsure(tmp_path: Path) -> None:
+    """Neither without a place, nor in a sentence that is held for no answer."""
+    archive = opened(tmp_path)
+    assert all(cited.answer is None for cited in archive.ask(QUESTION).quotes)
+
+
+def test_only_the_best_are_read_and_what_each_feature_adds_is_told(tmp_path: Path) -> None:
+    """What is not read counts as the worst that is; all parts of a score add up to it."""
+    archive = opened(tmp_path, "4,000 crowns")
+    ranking = archive.search(QUESTION)
+    assert len(ranking.readings) == READ < len(ranking.sentences)
+    assert ranking.features["reader"][0] == 4
+    assert set(ranking.features["reader"][1:].tolist()) == {-4.0}
+    assert ranking.scores.tolist() == sorted(ranking.scores.tolist(), reverse=True)
+    parts = ranking.contributions()
+    assert np.allclose(parts["reader"], packaged().reader * ranking.features["reader"])
+    assert np.allclose(sum(parts.values()), ranking.scores, atol=1e-4)
+
+
+def test_a_sentence_is_read_with_what_stands_before_it(tmp_path: Path) -> None:
+    """The reader sees the title and the sentence before: "it" means something there only."""
+    archive = opened(tmp_path)
+    archive.search(QUESTION)
+    reader = archive._ranker.reader
+    assert isinstance(reader, FakeReader)
+    assert "Ministry pays. The ministry will pay for the hoist." in reader.contexts
+
+
+def test_the_reader_moves_the_confidence(tmp_path: Path) -> None:
+    """Confidence comes from the weights for what was read, and grows with the reader's score."""
+    yes = opened(tmp_path, "4,000 crowns").search(QUESTION)
+    no = opened(tmp_path / "no").search(QUESTION)
+    assert yes.confidence > no.confidence
+    logit = sum(w * yes.evidence[name] for name, w in packaged().read_confidence.items())
+    assert math.isclose(yes.confidence, 1 / (1 + math.exp(-logit)), rel_tol=1e-6)
+
+
+def test_another_reader_gives_answers_of_another_id(tmp_path: Path) -> None:
+    """An id stands for all that an answer depends on."""
+    archive = opened(tmp_path, "4,000 crowns")
+    before = archive.ask(QUESTION)
+    archive._ranker = replace(archive._ranker, reader=None)
+    assert archive.ask(QUESTION).answer_id != before.answer_id
+
+
+def test_an_answer_is_kept_with_its_part(tmp_path: Path) -> None:
+    """The log gives back the answer as it was sent, the part that answers included."""
+    archive = opened(tmp_path, "4,000 crowns")
+    sent = archive.ask(QUESTION)
+    archive.answers.record(sent)
+    assert archive.answers.get(sent.answer_id).answer == sent
+    archive.check(sent)
+
+
+def test_a_part_lies_in_its_quote() -> None:
+    """What answers is cut from the quote itself, never from elsewhere."""
+    article = Article(article_id="a", title="t", text="It will pay. It paid 4,000 crowns.")
+    with pytest.raises(InputError, match="part of the quote"):
+        CitedQuote(Quote.cut(article, 0, 12), 1, answer=Quote.cut(article, 21, 33))
