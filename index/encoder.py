@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from itertools import accumulate
 from pathlib import Path
@@ -171,6 +172,13 @@ class SentenceTransformerEncoder:
 def _unit(vectors: Vectors) -> Vectors:
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.asarray(vectors / np.maximum(norms, 1e-12), dtype=np.float32)
+
+
+@lru_cache(maxsize=1)
+def common_words() -> frozenset[str]:
+    """Return some 20,000 common English words, in lower case: the packaged model's whole words."""
+    pieces = json.loads((packaged_folder() / "tokenizer.json").read_bytes())["model"]["vocab"]
+    return frozenset(piece for piece in pieces if piece.isalpha())
 
 
 def packaged_folder() -> Path:

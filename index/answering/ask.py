@@ -11,6 +11,7 @@ from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
+from index.ranking.spelling import mended
 from index.store.protocol import Snapshot
 from index.text.sentences import split
 from index.text.terms import terms
@@ -92,10 +93,12 @@ def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answ
 def _parsed(
     snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None = None
 ) -> tuple[Query, Filters]:
-    """The question taken apart, and the filters with publishers as the collection spells them."""
+    """The question taken apart, misspelt words mended, and the filters with whole names."""
     publishers = snapshot.publishers()
     as_of = filters.as_of.date() if filters.as_of else None
     query = parse(question, publishers, as_of=as_of, after=after)
+    if (spelled := mended(query, snapshot)) != query.question:
+        query = parse(spelled, publishers, as_of=as_of, after=after)
     names = publishers_named(filters.publishers, publishers)
     return query, replace(filters, publishers=names)
 

@@ -144,6 +144,11 @@ class SqliteSnapshot:
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
         return dict(self.db.execute(sql, (json.dumps([*terms]),)))
 
+    def vocabulary(self, initial: str) -> dict[str, int]:
+        """Return the terms of live sentences that begin with a character, with their frequency."""
+        sql = "SELECT term, doc FROM live_terms WHERE term >= ? AND term < ?"
+        return dict(self.db.execute(sql, (initial, chr(ord(initial) + 1))))
+
     def rows(self, ids: Iterable[int], radius: int = 0) -> Rows:
         """Return live sentences by id, with `radius` neighbours on each side in their article."""
         rows = self.db.execute(
