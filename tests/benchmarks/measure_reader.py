@@ -143,7 +143,7 @@ def figures(name: str, scored: Sequence[Scored]) -> dict[str, list[float]]:
     """Each figure with the bounds of its 95 % interval over resampled questions."""
     ranked = [each for each in scored if 0 < each.right < len(each.scores)]
     out = {}
-    if name in {"wikiqa dev", "trecqa dev", "clapnq", "squad"}:
+    if ranked:
         out["MAP"] = interval(ranked, lambda s: float(np.mean([average_precision(e) for e in s])))
         out["MRR"] = interval(ranked, lambda s: float(np.mean([reciprocal_rank(e) for e in s])))
     if name != "trecqa dev":
