@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from index import Answer, Archive, EncoderError, Filters, Intent, LoggedAnswer, Reader
+from index import Answer, Archive, EncoderError, Filters, Intent, LoggedAnswer, Viewer
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -81,9 +81,9 @@ async def log_answer(
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
-async def recall(archive: Archive, answer_id: str, reader: Reader | None = None) -> LoggedAnswer:
-    """A logged answer; with a `reader`, only if they may see it. Raises NotFoundError.
+async def recall(archive: Archive, answer_id: str, viewer: Viewer | None = None) -> LoggedAnswer:
+    """A logged answer; with a `viewer`, only if they may see it. Raises NotFoundError.
 
-    A button under an answer needs no reader: whoever presses it sees the answer.
+    A button under an answer needs no viewer: whoever presses it sees the answer.
     """
-    return await asyncio.to_thread(archive.answers.get, answer_id, reader)
+    return await asyncio.to_thread(archive.answers.get, answer_id, viewer)

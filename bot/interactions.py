@@ -13,7 +13,7 @@ import discord
 from discord import app_commands, ui
 
 from bot.settings import Discord
-from index import Archive, OnRecordError, QuestionError, Reader
+from index import Archive, OnRecordError, QuestionError, Viewer
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -154,14 +154,14 @@ def can_read(channel: Any, member: discord.Member) -> bool:
     return granted.view_channel and granted.read_message_history
 
 
-def reader_of(interaction: Interaction) -> Reader:
+def viewer_of(interaction: Interaction) -> Viewer:
     """The user, with the channels of the server that they may read: this one, and others."""
     guild, user = interaction.guild, interaction.user
     channels = {interaction.channel_id or 0}
     if guild and isinstance(user, discord.Member):
         known = (*guild.channels, *guild.threads)
         channels |= {channel.id for channel in known if can_read(channel, user)}
-    return Reader(user.id, frozenset(channels))
+    return Viewer(user.id, frozenset(channels))
 
 
 class Pace:

@@ -58,7 +58,7 @@ from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
-from index.store.people import Feedback, Kept, People, Reader, Watch
+from index.store.people import Feedback, Kept, People, Viewer, Watch
 from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
 from index.store.types import HistoryEvent, Size

@@ -30,7 +30,7 @@ from bot.interactions import (
     missing_permissions,
     missing_to_post,
     missing_to_write,
-    reader_of,
+    viewer_of,
     reply_privately,
 )
 from bot.markdown import escape
@@ -135,7 +135,7 @@ class Ask(commands.Cog):
             answer: The id under the answer
         """
         archive = await defer_and_open(interaction)
-        entry = await answers.recall(archive, answer.strip(" `#"), reader_of(interaction))
+        entry = await answers.recall(archive, answer.strip(" `#"), viewer_of(interaction))
         feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
         generation = await asyncio.to_thread(lambda: archive.generation)
         view = text_view(entry.answer, explanation(entry, feedback, generation))

@@ -14,7 +14,7 @@ from discord.ext import commands
 from discord.utils import format_dt
 
 from bot.collections import Headline
-from bot.interactions import Interaction, defer, defer_and_open, edit_reply, reader_of
+from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of
 from bot.markdown import code, escape
 from bot.views import chart
 from bot.views.answer import citation_line
@@ -95,7 +95,7 @@ class Lookups(commands.Cog):
         """
         archive = await defer_and_open(interaction)
         article_id = await find_report(interaction, report)
-        channels = reader_of(interaction).channels
+        channels = viewer_of(interaction).channels
         text = await asyncio.to_thread(_description, archive, article_id, channels)
         await edit_reply(interaction, notice_view(text))
 

@@ -19,7 +19,7 @@ from bot.interactions import (
     edit_reply,
     is_moderator,
     missing_to_write,
-    reader_of,
+    viewer_of,
 )
 from bot.markdown import escape
 from bot.views.answer import AnswerView, answer_view
@@ -40,16 +40,16 @@ _PINGED = 50  # people in one message; Discord takes 100 mentions
 async def watching(interaction: Interaction) -> None:
     """Questions you are waiting to see answered; stop the ones you no longer need."""
     archive = await defer_and_open(interaction)
-    reader, moderates = reader_of(interaction), is_moderator(interaction)
+    viewer, moderates = viewer_of(interaction), is_moderator(interaction)
     watches = [
         watch
         for watch in await asyncio.to_thread(archive.people.watches)
-        if watch.person == reader.person or (moderates and watch.channel in reader.channels)
+        if watch.person == viewer.person or (moderates and watch.channel in viewer.channels)
     ]
     none = "You're not watching any questions. Use the button under an answer I couldn't give."
     view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
     for watch in watches[:_LISTED]:
-        asker = "you" if watch.person == reader.person else f"<@{watch.person}>"
+        asker = "you" if watch.person == viewer.person else f"<@{watch.person}>"
         place = f"in <#{watch.channel}>" if watch.channel else "by direct message"
         question = escape(watch.question[:_QUESTION_CHARS])
         view.add_item(discord.ui.TextDisplay[Any](f"**{question}**\n-# for {asker} {place}"))

@@ -21,7 +21,7 @@ from pydantic_core import to_json
 
 from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, News, Quote
 from index.errors import NotFoundError, QuoteError
-from index.store.people import FILTERS, Reader, add_asker, is_asker, no_answer
+from index.store.people import FILTERS, Viewer, add_asker, is_asker, no_answer
 from index.store.snapshot import SqliteSnapshot
 
 _AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
@@ -113,18 +113,18 @@ class AnswerLog:
             if asker is not None:
                 add_asker(db, answer.answer_id, asker)
 
-    def get(self, answer_id: str, reader: Reader | None = None) -> LoggedAnswer:
+    def get(self, answer_id: str, viewer: Viewer | None = None) -> LoggedAnswer:
         """Return an answer that was sent, its quotes cut again.
 
         Raises:
-            NotFoundError: there is none, or the reader (None: the operator) may not see it: it is
+            NotFoundError: there is none, or the viewer (None: the operator) may not see it: it is
                 in a channel that is closed to them, or was private and not theirs.
         """
         with self._snapshot() as snapshot:
             entry = _restored(snapshot, answer_id)
-            if reader is None or entry.channel in reader.channels:
+            if viewer is None or entry.channel in viewer.channels:
                 return entry
-            if is_asker(snapshot.db, entry.answer.answer_id, reader.person):
+            if is_asker(snapshot.db, entry.answer.answer_id, viewer.person):
                 return entry
             raise no_answer(answer_id)
 

@@ -28,7 +28,7 @@ _TABLES: dict[_Role, str] = {"asker": "asker", "reader": "feedback"}
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class Viewer:
     """Someone who looks an answer up, and the channels that they may read."""
 
     person: int

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 
-from index import Archive, Kept, Reader
+from index import Archive, Kept, Viewer
 from index.domain import Filters
 from index.errors import NotFoundError
 
@@ -32,11 +32,11 @@ def test_private_answer_opens_for_its_asker(archive: Archive, tmp_path: Path) ->
     """A private answer is found by who asked and by the operator; the file does not name them."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
-    assert archive.answers.get(sent.answer_id, Reader(ME, frozenset())).answer == sent
+    assert archive.answers.get(sent.answer_id, Viewer(ME, frozenset())).answer == sent
     assert archive.answers.get(sent.answer_id).answer == sent
     for name in (sent.answer_id, sent.answer_id.upper()):
         with pytest.raises(NotFoundError, match="opens only for the person who asked"):
-            archive.answers.get(name, Reader(2, frozenset({1, 0})))
+            archive.answers.get(name, Viewer(2, frozenset({1, 0})))
     with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
         rows = db.execute("SELECT * FROM asker").fetchall()
     db.close()
@@ -48,9 +48,9 @@ def test_public_answer_opens_in_its_channel(archive: Archive) -> None:
     """A public answer is found by who may read its channel, and listed for nobody else."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, channel=7, message=8)
-    assert archive.answers.get(sent.answer_id, Reader(ME, frozenset({7}))).message == 8
+    assert archive.answers.get(sent.answer_id, Viewer(ME, frozenset({7}))).message == 8
     with pytest.raises(NotFoundError):
-        archive.answers.get(sent.answer_id, Reader(ME, frozenset({6})))
+        archive.answers.get(sent.answer_id, Viewer(ME, frozenset({6})))
     article_id = sent.quotes[0].quote.article_id
     assert [entry.answer_id for entry in archive.answers.quoting(article_id, [6, 7])]
     assert archive.answers.quoting(article_id, [6]) == []
@@ -84,9 +84,9 @@ def test_forgetting_a_person(archive: Archive) -> None:
     assert archive.people.kept(2) == Kept(1, 1, 1)
     with pytest.raises(NotFoundError):
         archive.answers.get(alone.answer_id)
-    assert archive.answers.get(shared.answer_id, Reader(2, frozenset())).answer == shared
+    assert archive.answers.get(shared.answer_id, Viewer(2, frozenset())).answer == shared
     with pytest.raises(NotFoundError):
-        archive.answers.get(shared.answer_id, Reader(ME, frozenset()))
+        archive.answers.get(shared.answer_id, Viewer(ME, frozenset()))
     assert archive.answers.get(public.answer_id).message == 2
     assert [feedback.note for feedback in archive.people.feedback(public.answer_id)] == ["By 2."]
 
