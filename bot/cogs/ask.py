@@ -30,8 +30,8 @@ from bot.interactions import (
     missing_permissions,
     missing_to_post,
     missing_to_write,
-    viewer_of,
     reply_privately,
+    viewer_of,
 )
 from bot.markdown import escape
 from bot.views.answer import answer_view, text_view

@@ -31,7 +31,9 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
 
     def answered(question: str, after: FollowUp | None = None) -> Answer:
         query, resolved_filters = _parsed(snapshot, question, filters, after)
-        context = Context(resolved_filters, snapshot.generation, ranker.model, threshold)
+        context = Context(
+            resolved_filters, snapshot.generation, ranker.model, threshold, ranker.reader
+        )
         return _answered(snapshot, ranker, query, context)
 
     if previous is None:

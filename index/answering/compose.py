@@ -26,7 +26,7 @@ from index.domain import (
 )
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
-from index.reader import Reading
+from index.reader import Reader, Reading
 
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
 
@@ -40,12 +40,14 @@ class Context:
         generation: of the collection.
         model: names the weights that ranked.
         threshold: the confidence below which a question is declined, 0..1.
+        reader: judges whether quotes contradict each other; None: the rules alone.
     """
 
     filters: Filters
     generation: int
     model: str
     threshold: float
+    reader: Reader | None = None
 
     def answer(self, query: Query, **fields: Any) -> Answer:
         """Return an answer; its id is a hash of the question and all that the answer depends on."""
@@ -75,7 +77,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     question = ranking.query.question
     confidence, reason = judge(ranking, context)
     chosen = passages(ranking, rewrites)[: None if reason is None else 1]
-    relation, denying = agreement(question, chosen, ranking.vectors)
+    relation, denying = agreement(question, chosen, ranking.vectors, context.reader)
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
         chosen, relation = _latest_first(chosen, relation)
     sources = citations(chosen, ranking.articles, rewrites)

@@ -419,6 +419,10 @@ class RememberingReader:
             self._known |= dict(zip(new, readings, strict=True))
         return [self._known[key] for key in keys]
 
+    def contradiction(self, first: str, second: str) -> float:
+        """Pass it on."""
+        return self._reader.contradiction(first, second)
+
 
 if __name__ == "__main__":
     main()
