@@ -14,13 +14,18 @@ from dataclasses import dataclass, field, replace
 from math import log
 from pathlib import Path
 
+import numpy as np
 from reader_near_misses import NearMisses, Text, asked_of_a_name, stated
 from reader_sets import Candidate, Group, news_pairs, read_groups, rows_of
+
+from index.encoder import SentenceTransformerEncoder, prepare_process
 
 RELATIONS = {"entailment": 0, "neutral": 1, "contradiction": 2}
 POSITIVES, NEGATIVES = 2, 3
 _CAPS = {"qamr": 4000, "qadiscourse": 2000, "qasrl_gs": 300, "time_sensitive_qa": 1500}
 _POSITIVE_ONLY = frozenset({"qamr", "qadiscourse", "qasrl_gs"})
+_RARE = 2  # files of news that have a word which tells what a question is about
+_NEAREST = 8  # sentences of other reports that a question is paired with
 _NLI = 3000  # pairs an epoch: of captions and single facts, they teach little about news
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
@@ -56,7 +61,7 @@ def load(sets: Path) -> Corpus:
     """Read what is trained on under the folder `sets`."""
     groups, _ = read_groups(sets)
     groups += _stated(groups)
-    corpus = Corpus(with_mined(sorted_by_hardness(groups)))
+    corpus = Corpus(retrieved(with_mined(sorted_by_hardness(groups))))
     corpus.near.learn(group.question for group in corpus.train)
     for file in sorted((sets / "reader" / "open" / "nli").glob("*.jsonl.gz")):
         corpus.relations += [
@@ -126,7 +131,7 @@ def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Exa
     negatives = generator.sample(hard, min(len(hard), 2))
     rest = group.negatives[3:]
     negatives += generator.sample(rest, min(len(rest), NEGATIVES - len(negatives)))
-    if group.mined and generator.random() < 0.5:
+    if group.mined and (group.source == "news" or generator.random() < 0.5):
         negatives[-1:] = [generator.choice(group.mined)]
     told = None if group.source in _POSITIVE_ONLY and not negatives else 1.0
     drawn = [(group.question, each, told) for each in positives]
@@ -201,6 +206,36 @@ def with_mined(groups: Sequence[Group]) -> list[Group]:
         ]
         out.append(replace(group, mined=tuple(mined[1:7])))
     return out
+
+
+def retrieved(groups: Sequence[Group]) -> list[Group]:
+    """Give each question on news the nearest sentences of other reports, as retrieval finds them.
+
+    A question that names nothing rare gets none: another report may well answer it.
+    """
+    news = [group for group in groups if group.source == "news"]
+    sentences = {
+        each.sentence: (group.document, each)
+        for group in news
+        for each in (*group.positives, *group.negatives)
+    }
+    files: dict[str, set[str]] = defaultdict(set)
+    for sentence, (document, each) in sentences.items():
+        for word in _content(f"{each.title} {sentence}"):
+            files[word].add(document)
+    prepare_process()
+    encoder = SentenceTransformerEncoder()
+    pool = [*sentences]
+    vectors = encoder.encode(pool)
+    asked = encoder.encode([group.question for group in news])
+    documents = np.array([sentences[sentence][0] for sentence in pool])
+    found: dict[int, tuple[Candidate, ...]] = {}
+    for group, vector in zip(news, asked, strict=True):
+        if any(len(files[word]) <= _RARE for word in _content(group.question)):
+            near = np.where(documents == group.document, -1.0, vectors @ vector)
+            best = np.argpartition(-near, _NEAREST)[:_NEAREST]
+            found[id(group)] = tuple(sentences[pool[i]][1] for i in best)
+    return [replace(group, mined=found.get(id(group), group.mined)) for group in groups]
 
 
 def as_typed(question: str, generator: random.Random) -> str:
