@@ -51,7 +51,7 @@ from index.errors import (
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
-from index.reading.formats import READABLE_SUFFIXES
+from index.reading.formats import READABLE_SUFFIXES, isolation_of_parsers
 from index.reading.http import Fetcher
 from index.reading.sources import Upload
 from index.reading.urls import is_url

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +17,7 @@ import discord
 from bot.cli.output import Result
 from bot.settings import Settings
 from bot.views.text import plural
-from index import CATALOGUE, Archive, Encoder, OnRecordError
+from index import CATALOGUE, Archive, Encoder, OnRecordError, isolation_of_parsers
 
 _LEAST_FREE_BYTES = 500_000_000  # room for about one more collection of 20,000 reports
 _TIMEOUT_S = 20.0  # for all requests to Discord
@@ -40,6 +41,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         "data folder": partial(_folder, settings.data),
         "disk": partial(_disk, settings.data),
         "model": lambda: f"{encoder.model}, {encoder.encode(['Loads?']).shape[1]} dimensions",
+        "parsers": _parsers,
     }
     for name in Archive.names(settings.data):
         checks[f"collection {name}"] = partial(_collection, settings, name, encoder)
@@ -68,6 +70,13 @@ def _disk(data: Path) -> str:
     if free < _LEAST_FREE_BYTES:
         raise _ProblemError(f"only {free // 1_000_000} MB are free: make room")
     return f"{free // 1_000_000_000} GB free"
+
+
+def _parsers() -> str:
+    isolation = isolation_of_parsers()
+    if not isolation and sys.platform == "linux":  # elsewhere there is nothing to fix
+        raise _ProblemError(str(isolation))
+    return str(isolation)
 
 
 def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
