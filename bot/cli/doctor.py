@@ -14,6 +14,7 @@ from typing import Any
 
 import discord
 
+from bot.cli.context import sentence_of
 from bot.cli.output import Result
 from bot.settings import Settings
 from bot.views.text import plural
@@ -51,7 +52,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         try:
             rows.append({"check": name, "ok": True, "says": check()})
         except (OnRecordError, OSError) as error:
-            rows.append({"check": name, "ok": False, "says": str(error)})
+            rows.append({"check": name, "ok": False, "says": sentence_of(error)})
     lines = [f"{'ok ' if row['ok'] else 'FIX'}  {row['check']}: {row['says']}" for row in rows]
     return Result({"checks": rows}, "\n".join(lines), failed=not all(row["ok"] for row in rows))
 

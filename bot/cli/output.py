@@ -34,6 +34,22 @@ def to_json(document: Mapping[str, Any]) -> str:
     return json.dumps(document, ensure_ascii=False)
 
 
+def wrap(text: str, width: int) -> str:
+    """Break lines longer than the width between words; words and URLs stay whole."""
+
+    def broken(line: str) -> str:
+        margin = line[: len(line) - len(line.lstrip())]
+        return textwrap.fill(
+            line,
+            width,
+            subsequent_indent=margin,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    return "\n".join(broken(line) if len(line) > width else line for line in text.split("\n"))
+
+
 def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
     """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do."""
     document = _record(outcome, without="sources") | {"seconds": round(outcome.seconds, 3)}
@@ -90,6 +106,8 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
         yield f"{line}\n"
     for citation in given.citations:
         yield f"[{citation.number}] {_source_line(citation.article)}"
+        if citation.article.url:
+            yield f"    {citation.article.url}"
         if citation.article.notice:
             yield f"    {_notice_line(citation.article)}"
     yield style(f"answer {given.answer_id}", dim=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -343,11 +344,11 @@ def test_an_export_that_fails_changes_no_file(
 
     def fail(_: Archive, stream: IO[bytes]) -> int:
         stream.write(b"half a")
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Archive, "export", fail)
     stocked("export", str(file), "--force", status=1)
-    assert stocked.err == "onrecord: No space left on device\n"
+    assert stocked.err.startswith("onrecord: A file cannot be opened or written (No space left on")
     assert file.read_text() == "mine"
     assert [*tmp_path.glob("*.draft")] == []
 
@@ -414,11 +415,13 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     stocked("backup", str(copy), status=1)  # not even in place of an earlier one
     before = stocked.json("ask", "Which gate failed?")
     stocked("remove", "dam", "cup")
-    stocked("recover", str(copy))
+    stocked("recover", str(copy), status=1)
+    assert "its 0 articles, answers and history would go. Add --yes" in stocked.err
+    stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2
     assert stocked.json("ask", "Which gate failed?") == before
-    stocked("recover", str(tmp_path / "nothing"), status=1)
+    stocked("recover", str(tmp_path / "nothing"), "--yes", status=1)
     (tmp_path / "junk").write_text("no database")
-    stocked("recover", str(tmp_path / "junk"), status=1)
+    stocked("recover", str(tmp_path / "junk"), "--yes", status=1)
     stocked("backup", str(tmp_path / "no" / "folder"), status=1)
     assert len(stocked.json("articles")["articles"]) == 2
