@@ -150,7 +150,7 @@ def ask(
 @command()
 def why(context: Context, answer_id: options.AnswerId) -> Result:
     """Show an earlier answer again, and what has changed since."""
-    return output.why(open_archive(context).answers.get(answer_id))
+    return output.why(open_archive(context).answers.get(answer_id.strip(" `#")))
 
 
 @command()
@@ -250,7 +250,7 @@ def backup(context: Context, file: Path, force: options.Force = False) -> Result
 def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:
     """Replace everything in the collection with a copy that `backup` wrote; ask first."""
     archive = open_archive(context, create=True)
-    if content := _content(archive):
+    if file.is_file() and (content := _content(archive)):
         confirm(f"{file} would replace the collection: {content} would go.", yes=yes)
     archive.recover(file)
     return _copied(archive, file)
