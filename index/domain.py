@@ -252,18 +252,19 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a person restricts a question to.
+    """What a person restricts a question to, and the day on which it is asked.
 
     `publishers` are compared without case; none means all. `since` and `until` bound the
     date of publication, inclusively; `as_of` asks for an answer from what was published by then.
     They are aware; QuestionError if one is not, or lies at an end of the calendar, or if `since` is
-    later than another.
+    later than another. "Yesterday" in a question counts from `as_of`, else from `today`.
     """
 
     publishers: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     as_of: datetime | None = None
+    today: date | None = None
 
     def __post_init__(self) -> None:
         for moment in filter(None, (self.since, self.until, self.as_of)):

@@ -220,7 +220,8 @@ def filters_of(
     """The filters of a question; dates are ISO 8601 or in words."""
     today = datetime.now(UTC).date()
     ends = index.parse_moment(until, today, last=True), index.parse_moment(as_of, today, last=True)
-    return index.Filters(tuple(publishers or ()), index.parse_moment(since, today), *ends)
+    start = index.parse_moment(since, today)
+    return index.Filters(tuple(publishers or ()), start, *ends, today)
 
 
 class Query(BaseModel, coerce_numbers_to_str=True):

@@ -25,7 +25,11 @@ AsOf = Annotated[
     Option(metavar="DATE", help="Answer from what was published by then, as if asked then."),
 ]
 Question = Annotated[
-    str | None, Argument(help='In your own words, or "-" to read it from standard input.')
+    str | None,
+    Argument(
+        help='In your own words, or "-" to read it from standard input. Days such as "yesterday" '
+        "count from today, or from --as-of, as they do in the options."
+    ),
 ]
 Queries = Annotated[
     Path | None,

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -181,6 +182,18 @@ def test_filters_restrict(stocked: Shell) -> None:
     assert {row["article_id"] for row in early} == {"dam"}
     words = stocked.json("search", "gate failed", "--until", "9 March 2026")["results"]
     assert {row["article_id"] for row in words} == {"dam"}
+
+
+def test_yesterday_is_one_day(stocked: Shell) -> None:
+    """In a question and in a filter "yesterday" is the day before today, or before --as-of."""
+    yesterday = str(datetime.now(UTC).date() - timedelta(1))
+    question = "What has changed since yesterday?"
+    given = stocked.json("ask", question, "--since", "yesterday")
+    assert given["news"]["since"] == yesterday
+    filters = stocked.json("why", given["answer_id"])["filters"]
+    assert filters["since"] == f"{yesterday}T00:00:00+00:00"
+    earlier = stocked.json("ask", question, "--as-of", "2026-03-10")
+    assert earlier["news"]["since"] == "2026-03-09"
 
 
 def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
