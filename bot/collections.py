@@ -72,12 +72,8 @@ class Collections:
         existing = set(Archive.names(settings.data))
         return [server for name, server in by_name.items() if name in existing]
 
-    def erase(self, server: int) -> None:
-        """Delete a server's collection permanently, with its answers and audit log.
-
-        Raises:
-            InputError: other servers share the collection.
-        """
+    def check_erasable(self, server: int) -> None:
+        """Raise InputError if other servers share a server's collection."""
         settings = self._settings.discord
         name = settings.collection_of(server)
         if name in {settings.direct_messages, *settings.collections.values()}:
@@ -85,6 +81,15 @@ class Collections:
                 "This server shares its reports with others: the operator can erase them with "
                 "`onrecord erase-all`."
             )
+
+    def erase(self, server: int) -> None:
+        """Delete a server's collection permanently, with its answers and audit log.
+
+        Raises:
+            InputError: other servers share the collection.
+        """
+        self.check_erasable(server)
+        name = self._settings.discord.collection_of(server)
         archive = self.open(name)
         with self._lock:
             self._open.pop(name, None)

@@ -118,9 +118,11 @@ async def test_unlogged_answer_is_still_given(
     assert not result.followups
 
 
-async def test_yesterday_is_the_day_before_the_question(room: Newsroom) -> None:
+async def test_yesterday_is_the_day_before_the_question(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
     """Days in a question count from the day on which it is asked, however old the reports are."""
-    room.add(MORE)
+    room.stock(settings, tmp_path / "more", more=MORE)
     result = await room.reader.slash(room.channel, "ask", question="What is new since yesterday?")
     yesterday = discord.utils.utcnow().date() - timedelta(1)
     assert f"since {format_day(yesterday)}" in said(result.response)
