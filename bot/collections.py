@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError
+from index import Archive, Encoder, InputError, Intent, intent
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -64,6 +64,10 @@ class Collections:
         """
         return self.open(self._settings.discord.collection_of(server))
 
+    def intent(self, text: str) -> Intent:
+        """What a message to the bot wants."""
+        return intent(text, self._encoder)
+
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each of their collections that exists already."""
         settings = self._settings
@@ -72,11 +76,9 @@ class Collections:
         existing = set(Archive.names(settings.data))
         return [server for name, server in by_name.items() if name in existing]
 
-    def check_erasable(self, server: int) -> None:
+    def check_erasable(self, server: int | None) -> None:
         """Raise InputError if other servers share a server's collection."""
-        settings = self._settings.discord
-        name = settings.collection_of(server)
-        if name in {settings.direct_messages, *settings.collections.values()}:
+        if self._settings.discord.is_shared(server):
             raise InputError(
                 "This server shares its reports with others: the operator can erase them with "
                 "`onrecord erase-all`."
