@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import discord
@@ -30,10 +31,12 @@ async def ask(
 
     A follow-up takes its filters from the `previous` answer.
     """
+    today = discord.utils.utcnow().date()
 
     def work() -> Answer:
         archive = bot.collections.archive(server)
-        return archive.ask(question, previous.filters if previous else filters, previous)
+        restricted = replace(previous.filters if previous else filters, today=today)
+        return archive.ask(question, restricted, previous)
 
     return await asyncio.get_running_loop().run_in_executor(bot.asking, work)
 

@@ -83,19 +83,22 @@ class Collections:
         existing = set(Archive.names(settings.data))
         return [server for name, server in by_name.items() if name in existing]
 
+    def check_erasable(self, server: int | None) -> None:
+        """Raise InputError if other servers share a server's collection."""
+        if self._settings.discord.is_shared(server):
+            raise InputError(
+                "This server shares its reports with others: the operator can erase them with "
+                "`onrecord erase-all`."
+            )
+
     def erase(self, server: int) -> None:
         """Delete a server's collection permanently, with its answers and audit log.
 
         Raises:
             InputError: other servers share the collection.
         """
-        settings = self._settings.discord
-        name = settings.collection_of(server)
-        if settings.is_shared(server):
-            raise InputError(
-                "This server shares its reports with others: the operator can erase them with "
-                "`onrecord erase-all`."
-            )
+        self.check_erasable(server)
+        name = self._settings.discord.collection_of(server)
         archive = self.open(name)
         with self._lock:
             self._open.pop(name, None)

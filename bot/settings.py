@@ -5,7 +5,9 @@ The defaults are here; config/onrecord.toml shows and explains each.
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,6 +20,9 @@ from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsErro
 
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
 _ServerId = Annotated[str, StringConstraints(pattern=r"^\d+$")]
+_VARIABLE = "DISCORD_TOKEN"
+_MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
+_PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
 
 
@@ -88,7 +93,7 @@ def load(
     """The settings of this run: arguments override the environment, which overrides the file.
 
     Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, and DISCORD_TOKEN, which is
-    read from nowhere else.
+    read from nowhere else, and only once: it is then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -101,12 +106,12 @@ def load(
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
-        raise SettingsError("The token does not belong in a file: set DISCORD_TOKEN instead.")
+        raise SettingsError(_MISPLACED)
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
     overrides = {
         "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
-        "token": os.environ.get("DISCORD_TOKEN"),
+        "token": _take_token(),
     }
     values |= {name: value for name, value in overrides.items() if value}
     try:
@@ -116,6 +121,20 @@ def load(
         raise SettingsError(f"{settings.data} names no folder: {error}") from error
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
+
+
+def _take_token() -> str | None:
+    """Return the token, and remove it from where other processes of this user could read it."""
+    token = os.environ.get(_VARIABLE)
+    if token:
+        library = ctypes.CDLL(None)
+        library.getenv.restype = ctypes.c_void_p
+        if place := library.getenv(_VARIABLE.encode()):  # which /proc/PID/environ goes on showing
+            ctypes.memset(place, 0, len(os.fsencode(token)))
+        del os.environ[_VARIABLE]
+        if sys.platform == "linux":  # closes /proc/PID/environ and /proc/PID/mem, and to debuggers
+            library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    return token
 
 
 def _sentence(error: ValidationError) -> str:
@@ -129,5 +148,7 @@ def _sentence(error: ValidationError) -> str:
     defaults = Settings(data=Path()).model_dump(exclude={"token"})
     sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
-    nearest = get_close_matches(name, known, n=1, cutoff=0)[0]
-    return f"There is no setting “{name}”; the nearest is “{nearest}”."
+    nearest = get_close_matches(name, [*known, "discord.token"], n=1, cutoff=0)[0]
+    if nearest.endswith("token"):
+        return _MISPLACED
+    return f"There is no setting “{name}”: did you mean “{nearest}”?"

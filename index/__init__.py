@@ -52,7 +52,7 @@ from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reader import Reader, Reading, TrainedReader
-from index.reading.formats import READABLE_SUFFIXES
+from index.reading.formats import READABLE_SUFFIXES, isolation_of_parsers
 from index.reading.http import Fetcher
 from index.reading.sources import Upload
 from index.reading.urls import is_url

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -176,19 +177,20 @@ class Archive:
             actor: named in the audit log.
             stream: bytes for "-".
             files: uploads, which a reindex does not look for again.
-            dry_run: report what would be done, and do nothing.
+            dry_run: report what would be done, and do it only to a copy.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
-        result = Ingest(
-            store=self._store,
-            encoder=self._encoder,
-            actor=actor,
-            action="add",
-            dry_run=dry_run,
-            total=sources.total(names) if on_progress else None,
-            on_progress=on_progress,
-        ).run(chain(self.sources.read(names, stream), sources.uploaded(files)))
+        with self._store.copy() if dry_run else nullcontext(self._store) as store:
+            result = Ingest(
+                store=store,
+                encoder=self._encoder,
+                actor=actor,
+                action="add",
+                dry_run=dry_run,
+                total=sources.total(names) if on_progress else None,
+                on_progress=on_progress,
+            ).run(chain(self.sources.read(names, stream), sources.uploaded(files)))
         if not dry_run:
             read = {source.uri for source in result.sources if source.error is None}
             self.sources.remember(sorted(read - {"-"}))
@@ -220,14 +222,19 @@ class Archive:
         """Bring removed articles back without embedding them again."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
-    def undo(self, generation: int, *, actor: str = "operator") -> IngestResult:
-        """Go back to an earlier generation, in a new one. Raises NotFoundError."""
+    def undo(
+        self, generation: int, *, actor: str = "operator", dry_run: bool = False
+    ) -> IngestResult:
+        """Go back to an earlier generation, or in a `dry_run` say what it does. NotFoundError."""
         note = f"back to generation {generation}"
-        return self._change(Changes(undo=generation), actor, "undo", note)
+        return self._change(Changes(undo=generation), actor, "undo", note, dry_run=dry_run)
 
-    def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> IngestResult:
+    def _change(
+        self, changes: Changes, actor: str, action: str, note: str = "", *, dry_run: bool = False
+    ) -> IngestResult:
         started = time.monotonic()
-        commit = self._store.commit(changes, actor=actor, action=action, note=note)
+        with self._store.copy() if dry_run else nullcontext(self._store) as store:
+            commit = store.commit(changes, actor=actor, action=action, note=note)
         absent = "There is no such article: look for its id in the list of articles."
         outcomes = commit.outcomes.items()
         failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]

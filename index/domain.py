@@ -262,22 +262,27 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a person restricts a question to.
+    """What a person restricts a question to, and the day on which it is asked.
 
     `publishers` are compared without case; none means all. `since` and `until` bound the
     date of publication, inclusively; `as_of` asks for an answer from what was published by then.
-    They are aware; QuestionError if one is not, or lies at an end of the calendar.
+    They are aware; QuestionError if one is not, or lies at an end of the calendar, or if `since` is
+    later than another. "Yesterday" in a question counts from `as_of`, else from `today`.
     """
 
     publishers: tuple[str, ...] = ()
     since: datetime | None = None
     until: datetime | None = None
     as_of: datetime | None = None
+    today: date | None = None
 
     def __post_init__(self) -> None:
         for moment in filter(None, (self.since, self.until, self.as_of)):
             if moment.tzinfo is None or not 1 < moment.year < MAXYEAR:
                 raise QuestionError(f"The date {moment} needs a time zone and a plausible year.")
+        for name, end in (("until", self.until), ("as of", self.as_of)):
+            if self.since and end and self.since > end:
+                raise QuestionError(f"“since” is later than “{name}”: swap the two dates.")
 
     @property
     def latest(self) -> datetime | None:

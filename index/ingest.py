@@ -29,6 +29,7 @@ BATCH_SENTENCES = 1_000  # roughly, per commit
 BATCH_ARTICLES = 200
 _SENTENCE_CHARS = 120  # roughly, in news
 _MANY = 5_000  # sentences: after adding more, the vector index is updated at once
+_NOT_EMBEDDED = np.zeros(1, np.float32)
 _WAITING = 2_000  # changed articles that wait for a later text of the same id
 
 
@@ -120,7 +121,7 @@ class Ingest:
         store, encoder: keep the articles, and embed their sentences.
         actor, action: named in the audit log.
         revive: whether removed articles come back.
-        dry_run: report what would be done, and do nothing.
+        dry_run: the store is a copy that nobody will search: embed nothing.
         total: articles, if known.
         on_progress: called with the progress; may raise CancelledError to stop after a commit.
     """
@@ -234,23 +235,23 @@ class Ingest:
             ids = dict.fromkeys(self._names.get(name, name) for name in page.articles)
             waits = any(name in self._new or name in self._changed for name in ids)
             (self._pages if waits else complete).append(replace(page, articles=tuple(ids)))
-        if complete and not self.dry_run:
+        if complete:
             changes = Changes(pages=complete)
             self.store.commit(changes, actor=self.actor, action=self.action)
 
     def _commit_articles(self, decisions: list[Decision]) -> None:
         spans = [self._split(decision.given) for decision in decisions]
         ready = [pair for pair in zip(decisions, spans, strict=True) if pair[1]]
-        decisions = [decision for decision, _ in ready]
-        if ready and not self.dry_run:
-            commit = self.store.commit(
-                Changes(put=self._prepared(ready), revive=self.revive),
-                model=self.encoder.model,
-                actor=self.actor,
-                action=self.action,
-            )
-            self._generation, decisions = commit.generation, [*commit.put]
-        for decision, (_, cut) in zip(decisions, ready, strict=True):
+        if not ready:
+            return
+        commit = self.store.commit(
+            Changes(put=self._prepared(ready), revive=self.revive),
+            model=self.encoder.model,
+            actor=self.actor,
+            action=self.action,
+        )
+        self._generation = commit.generation
+        for decision, (_, cut) in zip(commit.put, ready, strict=True):
             article = decision.article
             self._names[decision.given.article_id] = article.article_id
             if decision.outcome == "refused":
@@ -260,8 +261,7 @@ class Ingest:
             else:
                 change = ArticleChange(article.article_id, article.title, len(cut))
                 self._changes.append((decision.outcome, change))
-        if decisions:
-            self._show_progress(decisions[-1].given.title)
+        self._show_progress(ready[-1][0].given.title)
 
     def _split(self, article: Article) -> tuple[Span, ...]:
         spans = tuple(split(article.text, article.language))
@@ -271,25 +271,32 @@ class Ingest:
         return ()
 
     def _prepared(self, ready: list[tuple[Decision, tuple[Span, ...]]]) -> list[PreparedArticle]:
-        """Embed and annotate articles; vectors of sentences that a revision keeps are reused."""
-        known: dict[str, Vectors] = {}
-        with self.store.snapshot() as snapshot:
-            for decision, _ in ready:
-                known |= snapshot.embedded(decision.article.article_id)
+        """Embed and annotate articles."""
         texts = [[d.given.text[s.start : s.end] for s in spans] for d, spans in ready]
-        new = [text for text in dict.fromkeys(chain(*texts)) if text not in known]
-        if new:
-            on_progress = partial(self._show_progress, ready[-1][0].given.title)
-            known |= zip(new, self.encoder.encode(new, on_progress=on_progress), strict=True)
+        distinct = dict.fromkeys(chain(*texts), _NOT_EMBEDDED)
+        vectors = distinct if self.dry_run else self._embedded(distinct, ready)
         return [
             PreparedArticle(
                 decision.given,
                 spans,
-                np.stack([known[text] for text in sentences]),
+                np.stack([vectors[text] for text in sentences]),
                 tuple((a.speaker, a.act) for a in annotate(decision.given.text, spans)),
             )
             for (decision, spans), sentences in zip(ready, texts, strict=True)
         ]
+
+    def _embedded(
+        self, texts: Iterable[str], ready: list[tuple[Decision, tuple[Span, ...]]]
+    ) -> dict[str, Vectors]:
+        """Vectors of texts; those of sentences that a revision keeps are reused."""
+        known: dict[str, Vectors] = {}
+        with self.store.snapshot() as snapshot:
+            for decision, _ in ready:
+                known |= snapshot.embedded(decision.article.article_id)
+        if new := [text for text in texts if text not in known]:
+            on_progress = partial(self._show_progress, ready[-1][0].given.title)
+            known |= zip(new, self.encoder.encode(new, on_progress=on_progress), strict=True)
+        return known
 
     def _show_progress(self, title: str, embedded: int = 0) -> None:
         """Report the progress; `embedded` sentences are not stored yet."""

@@ -98,7 +98,6 @@ class Sources:
         only: Iterable[str] | None = None,
         *,
         actor: str = "operator",
-        dry_run: bool = False,
         on_progress: ProgressCallback | None = None,
     ) -> IngestResult:
         """Add what is new in the sources, except paused ones; removed articles stay removed.
@@ -106,14 +105,13 @@ class Sources:
         Args:
             only: these sources, paused or not. Raises NotFoundError for an unknown one.
             actor: named in the audit log.
-            dry_run: report what would be done, and do nothing.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         if only is None:
             chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        how = {"actor": actor, "dry_run": dry_run, "on_progress": on_progress}
+        how = {"actor": actor, "on_progress": on_progress}
         return self._ingest(chosen, datetime.now(UTC), action="reindex", **how)
 
     def refresh(
@@ -138,7 +136,7 @@ class Sources:
         result = ingest.run(self.read(names, known=self._page, seconds=MAX_SECONDS))
         errors = {read.uri: read.error for read in result.sources}
         for source in chosen:
-            if source.uri in errors and not ingest.dry_run:
+            if source.uri in errors:
                 self._store.update_source(source.uri, **source.after(now, errors[source.uri]))
         return result
 

@@ -16,26 +16,20 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Context, Option
 
-from bot.cli import output
-from bot.cli.context import app, command, each_question, filters_of, open_archive, progress
+from bot.cli import options, output
+from bot.cli.context import (
+    app,
+    command,
+    confirm,
+    each_question,
+    filters_of,
+    open_archive,
+    progress,
+)
 from bot.cli.output import Result
 from bot.views.text import plural
 from index import Archive, InputError, SettingsError, StoreDamagedError
 
-ArticleIds = Annotated[list[str], Argument(help="As `articles` lists them.")]
-ArticleId = Annotated[str, Argument(help="As `articles` lists it.")]
-Publishers = Annotated[list[str] | None, Option("--publisher", help="Only this publisher.")]
-Since = Annotated[str | None, Option(help="Published on or after this date.")]
-Until = Annotated[str | None, Option(help="Published on or before this date.")]
-AsOf = Annotated[str | None, Option(help="Answer from what was published by then.")]
-Question = Annotated[str | None, Argument(help="In your own words.")]
-Queries = Annotated[Path | None, Option(help='JSON lines {"_id", "text"}; one JSON line each.')]
-Force = Annotated[bool, Option("--force", help="Replace the file if it exists.")]
-Note = Annotated[str, Option(help="What is wrong with it; shown where it is quoted.")]
-Revision = Annotated[int | None, Option(help="An earlier revision.")]
-Removed = Annotated[bool, Option("--removed", help="Those that were removed.")]
-Generation = Annotated[int, Argument(help="The last good one; `history` lists them.")]
-AnswerId = Annotated[str, Argument(help="As it stands under an answer.")]
 _CORES = os.cpu_count() or 1
 
 # Changing the collection
@@ -91,33 +85,37 @@ def sources(
 
 
 @command()
-def remove(context: Context, article_id: ArticleIds) -> Result:
+def remove(context: Context, article_id: options.ArticleIds) -> Result:
     """Remove articles; `restore` brings them back."""
     return output.ingest(open_archive(context).remove(article_id))
 
 
 @command()
-def restore(context: Context, article_id: ArticleIds) -> Result:
+def restore(context: Context, article_id: options.ArticleIds) -> Result:
     """Bring removed articles back."""
     return output.ingest(open_archive(context).restore(article_id))
 
 
 @command()
-def correct(context: Context, article_id: ArticleId, note: Note) -> Result:
+def correct(context: Context, article_id: options.ArticleId, note: options.Note) -> Result:
     """Attach a correction to an article."""
     return output.notice(open_archive(context).correct(article_id, note))
 
 
 @command()
-def retract(context: Context, article_id: ArticleId, note: Note) -> Result:
+def retract(context: Context, article_id: options.ArticleId, note: options.Note) -> Result:
     """Remove an article and say why."""
     return output.notice(open_archive(context).retract(article_id, note))
 
 
 @command()
-def undo(context: Context, generation: Generation) -> Result:
-    """Roll all articles back to an earlier generation."""
-    return output.ingest(open_archive(context).undo(generation))
+def undo(context: Context, generation: options.Generation, yes: options.Yes = False) -> Result:
+    """Roll all articles back to an earlier generation; ask first if none would be left."""
+    archive = open_archive(context)
+    preview, count = archive.undo(generation, dry_run=True), archive.size().articles
+    if count and len(preview.removed) == count and not preview.restored:
+        confirm(f"All articles would be removed: generation {generation} had none.", yes=yes)
+    return output.ingest(archive.undo(generation))
 
 
 # Asking and listing
@@ -126,12 +124,12 @@ def undo(context: Context, generation: Generation) -> Result:
 @command()
 def ask(
     context: Context,
-    question: Question = None,
-    publisher: Publishers = None,
-    since: Since = None,
-    until: Until = None,
-    as_of: AsOf = None,
-    queries: Queries = None,
+    question: options.Question = None,
+    publisher: options.Publishers = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    as_of: options.AsOf = None,
+    queries: options.Queries = None,
 ) -> Result | None:
     """Answer a question with quotes, or say that the reports do not."""
     filters = filters_of(publisher, since, until, as_of)
@@ -150,22 +148,22 @@ def ask(
 
 
 @command()
-def why(context: Context, answer_id: AnswerId) -> Result:
+def why(context: Context, answer_id: options.AnswerId) -> Result:
     """Show an earlier answer again, and what has changed since."""
-    return output.why(open_archive(context).answers.get(answer_id))
+    return output.why(open_archive(context).answers.get(answer_id.strip(" `#")))
 
 
 @command()
 def search(
     context: Context,
-    question: Question = None,
+    question: options.Question = None,
     k: Annotated[int, Option("-k", help="How many results.")] = 10,
     by: Annotated[Literal["sentence", "article"], Option(help="What to rank.")] = "sentence",
-    publisher: Publishers = None,
-    since: Since = None,
-    until: Until = None,
-    as_of: AsOf = None,
-    queries: Queries = None,
+    publisher: options.Publishers = None,
+    since: options.Since = None,
+    until: options.Until = None,
+    as_of: options.AsOf = None,
+    queries: options.Queries = None,
     explain: Annotated[bool, Option("--explain", help="Say what makes up each score.")] = False,
 ) -> Result | None:
     """Rank sentences or articles without answering."""
@@ -180,13 +178,15 @@ def search(
 
 
 @command()
-def articles(context: Context, removed: Removed = False) -> Result:
+def articles(context: Context, removed: options.Removed = False) -> Result:
     """List the articles of the collection."""
     return output.articles(open_archive(context).articles(retired=removed))
 
 
 @command()
-def article(context: Context, article_id: ArticleId, revision: Revision = None) -> Result:
+def article(
+    context: Context, article_id: options.ArticleId, revision: options.Revision = None
+) -> Result:
     """Show an article with its stored text."""
     return output.article(open_archive(context).article(article_id, revision))
 
@@ -219,7 +219,7 @@ def evaluate_(
 def export(
     context: Context,
     file: Annotated[Path, Argument(help='Where to write, or "-".')],
-    force: Force = False,
+    force: options.Force = False,
 ) -> Result | None:
     """Write the articles as JSON lines that `add` reads."""
     archive = open_archive(context)
@@ -238,7 +238,7 @@ def export(
 
 
 @command()
-def backup(context: Context, file: Path, force: Force = False) -> Result:
+def backup(context: Context, file: Path, force: options.Force = False) -> Result:
     """Write a consistent copy of the collection to a file, while it is in use."""
     _check_free(file, force=force)
     archive = open_archive(context)
@@ -247,11 +247,22 @@ def backup(context: Context, file: Path, force: Force = False) -> Result:
 
 
 @command()
-def recover(context: Context, file: Path) -> Result:
-    """Replace everything in the collection with a copy that `backup` wrote."""
+def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:
+    """Replace everything in the collection with a copy that `backup` wrote; ask first."""
     archive = open_archive(context, create=True)
+    if file.is_file() and (content := _content(archive)):
+        confirm(f"{file} would replace the collection: {content} would go.", yes=yes)
     archive.recover(file)
     return _copied(archive, file)
+
+
+def _content(archive: Archive) -> str:
+    """What a collection holds, damaged or not; "" if it was never used."""
+    try:
+        count = plural(archive.size().articles, "article")
+        return f"its {count}, answers and history" if archive.generation else ""
+    except StoreDamagedError:
+        return "all that is left in it"
 
 
 def _check_free(file: Path, *, force: bool) -> None:
@@ -268,17 +279,18 @@ def _copied(archive: Archive, file: Path) -> Result:
 @command()
 def erase_all(
     context: Context,
-    yes: Annotated[str | None, Option(help="The collection's name, to skip the prompt.")] = None,
+    yes: Annotated[
+        str | None, Option(metavar="NAME", help="The collection's name, to skip the prompt.")
+    ] = None,
 ) -> Result:
     """Delete the collection for good: articles, sources, answers and log."""
     name = context.obj.settings.collection
     archive = open_archive(context)
-    try:
-        content = f"its {plural(archive.size().articles, 'article')}"
-    except StoreDamagedError:
-        content = "all that is left in it"
+    if yes is None and not sys.stdin.isatty():
+        raise InputError(f"Add --yes {name} to delete it without being asked: nothing was deleted.")
+    content = _content(archive) or "nothing in it"
     prompt = f"Type “{name}” to delete it with {content} for good"
-    typed = typer.prompt(prompt, err=True) if yes is None else yes
+    typed = typer.prompt(prompt, err=True, prompt_suffix=": ") if yes is None else yes
     if typed != name:
         raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
     archive.erase()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
@@ -21,7 +23,7 @@ from typer import Context, Option
 from typer.core import TyperCommand
 
 import index
-from bot.cli.output import Result, to_json
+from bot.cli.output import Result, to_json, wrap
 from bot.collections import Collections
 from bot.settings import Settings, load
 
@@ -63,6 +65,11 @@ class Command(TyperCommand):
             ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
         return rest
 
+    def get_short_help_str(self, limit: int = 0) -> str:
+        """The first paragraph of its help, whole: the list of commands wraps it."""
+        del limit
+        return " ".join((self.help or "").partition("\n\n")[0].split())
+
     def invoke(self, ctx: Any) -> None:
         run: Run = ctx.obj
         logging.basicConfig(level=logging.DEBUG if run.debug else logging.WARNING)
@@ -73,19 +80,49 @@ class Command(TyperCommand):
         except Exception as error:
             if run.debug:
                 raise
-            sentence = str(error)
-            if isinstance(error, OSError) and error.filename:
-                name = str(error.filename).removesuffix(".draft")
-                sentence = f"{name} cannot be opened or written ({error.strerror})."
-            elif not isinstance(error, index.OnRecordError | OSError):
-                sentence = f"unexpected error ({error!r}); run it again with --debug."
-            typer.echo(f"onrecord: {sentence}", err=True)
+            show(f"onrecord: {sentence_of(error)}", err=True)
             usage = isinstance(error, index.SettingsError | index.QuestionError)
             raise typer.Exit(2 if usage else 1) from None
         if result:
-            typer.echo(to_json(result.document) if run.as_json else result.text)
+            if run.as_json:
+                typer.echo(to_json(result.document))
+            else:
+                show(result.text)
             if result.failed:
                 raise typer.Exit(1)
+
+
+def sentence_of(error: Exception) -> str:
+    """An error in one sentence, without the system's error number."""
+    if isinstance(error, index.OnRecordError):
+        return str(error)
+    if isinstance(error, OSError):
+        name = str(error.filename).removesuffix(".draft") if error.filename else "A file"
+        return f"{name} cannot be opened or written ({error.strerror or error})."
+    return f"unexpected error ({error!r}); run it again with --debug."
+
+
+def show(text: str, *, err: bool = False) -> None:
+    """Print text; on a terminal, break its lines between words."""
+    stream = sys.stderr if err else sys.stdout
+    if stream.isatty():
+        text = wrap(text, shutil.get_terminal_size().columns)
+    typer.echo(text, err=err)
+
+
+def confirm(consequence: str, *, yes: bool) -> None:
+    """Ask on the terminal whether to go on, unless `yes`.
+
+    Raises:
+        InputError: the answer is no, or there is no terminal to ask on.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise index.InputError(f"{consequence} Add --yes if you mean it: nothing was changed.")
+    show(consequence, err=True)
+    if not typer.confirm("Go on?", err=True):
+        raise index.InputError("Nothing was changed.")
 
 
 def _global_params(context: Any) -> list[Any]:
@@ -105,6 +142,17 @@ app = typer.Typer(
 command = partial(app.command, cls=Command)
 
 
+def _named(text: str) -> str:
+    """What an option names; an empty name is a mistake, such as that of an unset variable."""
+    if not text.strip():
+        raise typer.BadParameter("it is empty: name one, or leave the option out.")
+    return text
+
+
+def _named_path(text: str) -> Path:
+    return Path(_named(text))
+
+
 def _print_version(asked: bool) -> None:
     if asked:
         typer.echo(f"onrecord {version('onrecord')}")
@@ -114,11 +162,22 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def _global_options(
     context: Context,
-    data: Annotated[Path | None, Option(help="Data folder [ONRECORD_DATA].")] = None,
-    collection: Annotated[
-        str | None, Option(help="Collection, such as server-ID [ONRECORD_COLLECTION].")
+    data: Annotated[
+        Path | None,
+        Option(parser=_named_path, metavar="FOLDER", help="Data folder [ONRECORD_DATA]."),
     ] = None,
-    config: Annotated[Path | None, Option(help="Settings file [ONRECORD_CONFIG].")] = None,
+    collection: Annotated[
+        str | None,
+        Option(
+            parser=_named,
+            metavar="NAME",
+            help="Collection, such as server-ID [ONRECORD_COLLECTION].",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        Option(parser=_named_path, metavar="FILE", help="Settings file [ONRECORD_CONFIG]."),
+    ] = None,
     as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show logs and tracebacks.")] = False,
     _version: Annotated[
@@ -161,7 +220,8 @@ def filters_of(
     """The filters of a question; dates are ISO 8601 or in words."""
     today = datetime.now(UTC).date()
     ends = index.parse_moment(until, today, last=True), index.parse_moment(as_of, today, last=True)
-    return index.Filters(tuple(publishers or ()), index.parse_moment(since, today), *ends)
+    start = index.parse_moment(since, today)
+    return index.Filters(tuple(publishers or ()), start, *ends, today)
 
 
 class Query(BaseModel, coerce_numbers_to_str=True):
@@ -177,13 +237,13 @@ def each_question(
 ) -> Result | None:
     """The result of a question; or print a JSON line for each query of a file, in order.
 
-    `result_of` is called with a question and the id of its query. A query that fails gets a line
-    that says why.
+    "-" stands for standard input, of a question or of queries. `result_of` is called with a
+    question and the id of its query. A query that fails gets a line that says why.
     """
     if queries is None:
         if question is None:
             raise index.QuestionError("Ask a question, or name a file of them with --queries.")
-        return result_of(question, None)
+        return result_of(_read(Path("-")) if question == "-" else question, None)
     failed = False
     for number, line in read_lines(queries):
         query = Query()
@@ -202,13 +262,21 @@ def each_question(
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a UTF-8 file that are not blank, with their numbers.
+    """The lines of a UTF-8 file (see `_read`) that are not blank, with their numbers.
 
     Raises:
         InputError, OSError: the file is not UTF-8, or cannot be read.
     """
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise index.InputError(f"{path} is not UTF-8 text.") from error
+    lines = _read(path).split("\n")
     return [(number, line) for number, line in enumerate(lines, 1) if line.strip()]
+
+
+def _read(path: Path) -> str:
+    """The text of a UTF-8 file, or of standard input if it is "-"."""
+    from_stdin = str(path) == "-"
+    data = sys.stdin.buffer.read() if from_stdin else path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        name = "Standard input" if from_stdin else path
+        raise index.InputError(f"{name} is not UTF-8 text: save it as UTF-8.") from error

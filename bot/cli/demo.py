@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 import tempfile
 import webbrowser
@@ -21,13 +22,18 @@ from bot.settings import Discord, Settings
 from index import Encoder, SettingsError
 
 _GREETING = """\
-The reports of the Hallow Dam story are in. Type `/ask` and a question, for example:
+The reports of the Hallow Dam story are in. Type `/ask` or `@On Record` and a question, such as:
 - Had the crews been warned about the gate?
 - How many people died?
 - When was the dam built?
 - Who is the president of Arvenland?
 
 Reply to an answer to ask a follow-up; `/help` says what else there is."""
+_HINT = (
+    "-# I read what is addressed to me: begin with `/ask` or `@On Record`, or reply to an answer."
+)
+# As it is pasted, or typed past the page's lists of commands and names.
+_ADDRESSED = re.compile(r"^\s*(?:/ask|@on record)\b(?:\s*question:)?\s*", re.IGNORECASE)
 _REPLY_TIMEOUT_S = 60.0
 _TICK_S = 1.0
 
@@ -39,7 +45,12 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
         SettingsError: the port is taken.
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
-        settings = Settings(data=Path(folder), discord=Discord(collections={"*": "sample"}))
+        relaxed = Discord(
+            collections={"*": "sample"},
+            questions_per_minute=1_000,  # the most: visitors try things
+            server_questions_per_minute=100_000,
+        )
+        settings = Settings(data=Path(folder), discord=relaxed)
         collections = Collections.with_reader(settings, encoder)
         with as_file(files("bot") / "sample") as sample:
             print("Reading the sample reports …", flush=True)
@@ -65,12 +76,34 @@ async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
 
 
 class _Person(simcord.MemberActor):
-    """A member whose replies mention the author replied to, as Discord's do by default."""
+    """A member whose messages mention the bot where a person means to.
+
+    Discord does so for replies and names; here `/ask` and the name may also come as plain text. A
+    message to nobody gets a hint, since a visitor of the demo hardly talks to themselves.
+    """
+
+    def __init__(self, env: simcord.Env, guild: Any, user: Any, bot: OnRecord) -> None:
+        """Act for a member of a server in which the bot is."""
+        super().__init__(env, guild, user)
+        self._bot = bot
 
     async def send(self, channel: Any, content: str = "", **options: Any) -> discord.Message:
+        mention = self._bot.user.mention if self._bot.user else ""
         if reply_to := options.get("reply_to"):
             content = f"{reply_to.message.author.mention} {content}"
-        return await super().send(channel, content, **options)
+        else:
+            content = _ADDRESSED.sub(f"{mention} ", content)
+        message = await super().send(channel, content, **options)
+        if mention not in content and not reply_to:
+            await _say(self._bot, channel.id, _HINT)
+        return message
+
+
+async def _say(bot: OnRecord, channel: int, text: str) -> None:
+    """Post a text of the demo's own as the bot."""
+    room = bot.get_channel(channel)
+    if isinstance(room, discord.TextChannel):
+        await room.send(text)
 
 
 async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool) -> None:
@@ -84,11 +117,9 @@ async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool)
     )
     reader = guild.add_member(env.create_user("reader", global_name="Reader"))
     editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[editors])
-    people = [_Person(env, guild, member.user) for member in (reader, editor)]
+    people = [_Person(env, guild, member.user, bot) for member in (reader, editor)]
     async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
-        room = bot.get_channel(channel.id)
-        if isinstance(room, discord.TextChannel):
-            await room.send(_GREETING)  # after the page is open, so that it follows new messages
+        await _say(bot, channel.id, _GREETING)  # now that the page follows new messages
         print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
         if browser:
             await asyncio.to_thread(webbrowser.open, page.url)

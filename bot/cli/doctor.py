@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable
 from contextlib import closing
@@ -13,10 +14,11 @@ from typing import Any
 
 import discord
 
+from bot.cli.context import sentence_of
 from bot.cli.output import Result
 from bot.settings import Settings
 from bot.views.text import plural
-from index import CATALOGUE, Archive, Encoder, OnRecordError
+from index import CATALOGUE, Archive, Encoder, OnRecordError, isolation_of_parsers
 
 _LEAST_FREE_BYTES = 500_000_000  # room for about one more collection of 20,000 reports
 _TIMEOUT_S = 20.0  # for all requests to Discord
@@ -40,6 +42,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         "data folder": partial(_folder, settings.data),
         "disk": partial(_disk, settings.data),
         "model": lambda: f"{encoder.model}, {encoder.encode(['Loads?']).shape[1]} dimensions",
+        "parsers": _parsers,
     }
     for name in Archive.names(settings.data):
         checks[f"collection {name}"] = partial(_collection, settings, name, encoder)
@@ -49,7 +52,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         try:
             rows.append({"check": name, "ok": True, "says": check()})
         except (OnRecordError, OSError) as error:
-            rows.append({"check": name, "ok": False, "says": str(error)})
+            rows.append({"check": name, "ok": False, "says": sentence_of(error)})
     lines = [f"{'ok ' if row['ok'] else 'FIX'}  {row['check']}: {row['says']}" for row in rows]
     return Result({"checks": rows}, "\n".join(lines), failed=not all(row["ok"] for row in rows))
 
@@ -68,6 +71,13 @@ def _disk(data: Path) -> str:
     if free < _LEAST_FREE_BYTES:
         raise _ProblemError(f"only {free // 1_000_000} MB are free: make room")
     return f"{free // 1_000_000_000} GB free"
+
+
+def _parsers() -> str:
+    isolation = isolation_of_parsers()
+    if not isolation and sys.platform == "linux":  # elsewhere there is nothing to fix
+        raise _ProblemError(str(isolation))
+    return str(isolation)
 
 
 def _collection(settings: Settings, name: str, encoder: Encoder) -> str:

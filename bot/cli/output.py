@@ -12,10 +12,19 @@ from typing import Any
 from typer import style
 
 import index
-from bot.views.text import format_day, outcomes, plural, speaker_line, story_line
+from bot.views.text import (
+    format_day,
+    outcomes,
+    plural,
+    share_of,
+    speaker_line,
+    story_line,
+    strength,
+)
 
 _MAX_LISTED = 20
 _LEAST_SHOWN = 0.05  # a feature that adds less to a score, of about 1 to 10, explains nothing
+_START_CHARS = 60  # of a quote that stands above in full
 _INDENT = " " * 13
 _LABELS = {"publisher": "publisher", "author": "by", "published": "published", "url": "address"}
 
@@ -32,6 +41,23 @@ class Result:
 def to_json(document: Mapping[str, Any]) -> str:
     """One line of JSON."""
     return json.dumps(document, ensure_ascii=False)
+
+
+def wrap(text: str, width: int) -> str:
+    """Break lines longer than the width between words; words and URLs stay whole."""
+
+    def broken(line: str) -> str:
+        margin = line[: len(line) - len(line.lstrip())]
+        return textwrap.fill(
+            line.strip(),
+            width,
+            initial_indent=margin,
+            subsequent_indent=margin,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    return "\n".join(broken(line) if len(line) > width else line for line in text.split("\n"))
 
 
 def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
@@ -92,6 +118,8 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
         yield f"{line}\n"
     for citation in given.citations:
         yield f"[{citation.number}] {_source_line(citation.article)}"
+        if citation.article.url:
+            yield f"    {citation.article.url}"
         if citation.article.notice:
             yield f"    {_notice_line(citation.article)}"
     yield style(f"answer {given.answer_id}", dim=True)
@@ -108,10 +136,28 @@ def why(logged: index.LoggedAnswer) -> Result:
         "updated": [_article(shown) for shown in logged.updated],
         "removed": [_article(shown) for shown in logged.removed],
     }
-    lines = [f"Updated since: {_source_line(shown)}" for shown in logged.updated]
-    lines += [f"Removed since: {_source_line(shown)}" for shown in logged.removed]
-    since = "\n".join(lines) or "None of its reports has changed since."
-    return Result(document, f"{again.text}\n\nAnswered on {format_day(logged.at)}.\n{since}")
+    return Result(document, "\n".join([again.text, "", *_why_lines(logged)]))
+
+
+def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
+    """When and from what an answer was made, how strong its quotes are, what has changed since."""
+    given, filters = logged.answer, logged.answer.filters
+    bounds = (("since", filters.since), ("until", filters.until), ("as of", filters.as_of))
+    limits = [f"by {name}" for name in filters.publishers]
+    limits += [f"{word} {format_day(moment)}" for word, moment in bounds if moment]
+    asked = f"reports {', '.join(limits)}" if limits else "all reports"
+    yield f"Answered on {format_day(logged.at)} from {asked}, generation {given.generation},"
+    yield f"with {given.model}."
+    yield f"Overall evidence: {strength(given.confidence)} ({given.confidence:.2f})"
+    quotes = given.quotes or ([given.closest] if given.closest else [])
+    for cited, score in zip(quotes, given.scores, strict=False):  # one score for each quote
+        share = share_of(given.confidence, score, max(given.scores))
+        start = textwrap.shorten(cited.quote.text, _START_CHARS, placeholder=" …")
+        yield f"  [{cited.citation}] {strength(share)} ({share:.2f}): “{start}”"
+    yield from (f"Updated since: {_source_line(shown)}" for shown in logged.updated)
+    yield from (f"Removed since: {_source_line(shown)}" for shown in logged.removed)
+    if not logged.updated and not logged.removed:
+        yield "None of its reports has changed since."
 
 
 def ranking(

@@ -101,8 +101,6 @@ class Ask(commands.Cog):
         filters = Filters(
             publishers, parse_moment(since, today), parse_moment(until, today, last=True)
         )
-        if filters.since and filters.until and filters.since > filters.until:
-            raise QuestionError("“since” is later than “until”: swap the two dates.")
         if private and thread:
             raise QuestionError("Threads are public: choose `private` or `thread`, not both.")
         if thread and (missing := missing_to_post(interaction)):

@@ -145,6 +145,7 @@ class Moderation(commands.Cog):
         """Delete all reports and answers permanently."""
         if not interaction.permissions.manage_guild:
             raise InputError("To erase everything you need Manage Server.")
+        interaction.client.collections.check_erasable(interaction.guild_id)
         await interaction.response.send_modal(EraseAll())
 
 

@@ -10,9 +10,9 @@ from discord import ui
 
 from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer, missing_to_post
-from bot.markdown import code, escape
+from bot.markdown import code, escape, shorten
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
-from bot.views.base import Button, Form, Press, Row, button, notice_view, page_of
+from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
 from index import Answer, InputError
 
 _PAGE = 4  # passages
@@ -92,29 +92,44 @@ async def share(press: Press) -> None:
     await log_answer(archive, answer, message, asker=interaction.user.id)
 
 
-class WrongQuote(Form, title="What is wrong with the quote?"):
-    """Asks for a reason, which is kept with the answer and without the person."""
+class WrongQuote(Form, title="Report a wrong quote"):
+    """Asks which quote is wrong, if there are several, and why.
 
-    reason: ui.TextInput[Self] = ui.TextInput(
-        label="In a sentence",
-        style=discord.TextStyle.paragraph,
-        max_length=_REASON_CHARS,
-        placeholder="It is about another dam.",
-    )
-    answer_id = ""
+    The reason is kept with the answer and without the person.
+    """
+
+    def __init__(self, answer: Answer) -> None:
+        """Ask about the quotes of an answer."""
+        super().__init__()
+        self._answer_id = answer.answer_id
+        publishers = {cited.number: cited.article.publisher for cited in answer.citations}
+        self._quote: ui.Select[Self] = ui.Select()
+        for number, cited in enumerate(answer.quotes):
+            label = shorten(cited.quote.text, CHOICE_CHARS - 1)  # and "…"
+            publisher = shorten(publishers[cited.citation] or "", CHOICE_CHARS - 1)
+            self._quote.add_option(label=label, value=str(number), description=publisher or None)
+        if len(answer.quotes) > 1:
+            self.add_item(ui.Label(text="Which quote?", component=self._quote))
+        self._reason: ui.TextInput[Self] = ui.TextInput(
+            style=discord.TextStyle.paragraph,
+            max_length=_REASON_CHARS,
+            placeholder="It is about another dam.",
+        )
+        self.add_item(ui.Label(text="What is wrong with it?", component=self._reason))
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await defer(interaction, ephemeral=True, thinking=True)
-        press, reader = Press(interaction, self.answer_id), interaction.user.id
-        people, note = (await press.archive()).people, self.reason.value
-        await asyncio.to_thread(people.add_feedback, self.answer_id, note, reader=reader)
+        press, reader = Press(interaction, self._answer_id), interaction.user.id
+        chosen = [self._quote.options[int(number)].label for number in self._quote.values]
+        note = ": ".join([*chosen, self._reason.value])
+        people = (await press.archive()).people
+        await asyncio.to_thread(people.add_feedback, self._answer_id, note, reader=reader)
         text = "Thanks. Recorded without your name; `/why` shows it with this answer."
         await press.reply(notice_view(text))
 
 
 @button("wrong", "Wrong quote", "modal")
 async def report_wrong_quote(press: Press) -> None:
-    """Ask what is wrong with a quote."""
-    form = WrongQuote()
-    form.answer_id = press.key
-    await press.interaction.response.send_modal(form)
+    """Ask which quote is wrong, and why."""
+    answer = (await recall(await press.archive(), press.key)).answer
+    await press.interaction.response.send_modal(WrongQuote(answer))

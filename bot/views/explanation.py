@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from discord.utils import format_dt
 
 from bot.markdown import escape
 from bot.views.answer import citation_line, describe_filters
-from bot.views.text import plural
+from bot.views.text import plural, share_of, strength
 from index import Article, Feedback, LoggedAnswer
 
 _QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS = 300, 160, 150
 _NOTES = 3  # reasons that readers gave
-_STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
 
 
 def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: int) -> str:
@@ -51,20 +49,6 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     lines += [f"{len(feedback)} flagged a quote as wrong."] * bool(feedback)
     lines += [f"- “{escape(item.note)}”" for item in feedback[-_NOTES:]]
     return "\n".join(lines)
-
-
-def strength(confidence: float) -> str:
-    """A confidence in a word."""
-    return "strong" if confidence >= _STRONG else "fair" if confidence >= _FAIR else "weak"
-
-
-def share_of(confidence: float, score: float, best: float) -> float:
-    """A passage's share of the confidence: its odds fall with the score's distance to the best.
-
-    Scores are sums of logistic weights, so a difference of scores is a ratio of odds.
-    """
-    safe = min(max(confidence, 1e-6), 1 - 1e-6)
-    return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
 def _title(article: Article) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import date
 from pathlib import PurePath
@@ -9,6 +10,7 @@ from pathlib import PurePath
 from index import Act, Agreement, Answer, CitedQuote, Failure, IngestResult, News, Source
 
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
+_STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
 _ACTS: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
 
 
@@ -57,6 +59,20 @@ def _news(news: News, cited: int) -> str:
 def format_day(moment: date) -> str:
     """A date in words, such as "9 March 2026"."""
     return f"{moment.day} {moment:%B %Y}"
+
+
+def strength(confidence: float) -> str:
+    """A confidence in a word."""
+    return "strong" if confidence >= _STRONG else "fair" if confidence >= _FAIR else "weak"
+
+
+def share_of(confidence: float, score: float, best: float) -> float:
+    """A passage's share of the confidence: its odds fall with the score's distance to the best.
+
+    Scores are sums of logistic weights, so a difference of scores is a ratio of odds.
+    """
+    safe = min(max(confidence, 1e-6), 1 - 1e-6)
+    return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
 def plural(count: int, noun: str) -> str:

@@ -97,12 +97,14 @@ def _parsed(
 ) -> tuple[Query, Filters]:
     """The question taken apart, misspelt words mended, and the filters with whole names."""
     publishers = snapshot.publishers()
-    as_of = filters.as_of.date() if filters.as_of else None
-    query = parse(question, publishers, as_of=as_of, after=after)
+    today = filters.as_of.date() if filters.as_of else filters.today
+    query = parse(question, publishers, as_of=today, after=after)
     if (spelled := mended(query, snapshot)) != query.question:
-        query = parse(spelled, publishers, as_of=as_of, after=after)
+        query = parse(spelled, publishers, as_of=today, after=after)
     names = publishers_named(filters.publishers, publishers)
-    return query, replace(filters, publishers=names)
+    # A question without days is the same on every day, and so is the id of its answer.
+    today = filters.today if query.days(None) else None
+    return query, replace(filters, publishers=names, today=today)
 
 
 def widened(answer: Answer) -> Answer:

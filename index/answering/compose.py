@@ -55,6 +55,7 @@ class Context:
         parts = [query.question, sorted(filters.publishers), self.generation, self.model]
         parts += [self.threshold]
         parts += [str(moment) for moment in (filters.since, filters.until, filters.as_of)]
+        parts += [str(filters.today)] if filters.today else []
         parts += [after.new_words, repr(after.quoted)] if after else []
         return Answer(
             answer_id=hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12],

@@ -75,8 +75,8 @@ class Query:
     def days(self, newest: date | None) -> list[DateRange]:
         """Return the days it names, seen from the day on which it is asked.
 
-        Nothing reads a clock, so that asking again gives the same answer: if that day is unknown,
-        the day of the `newest` report stands for it.
+        Nothing here reads a clock, so that asking again gives the same answer: if that day is not
+        known, the day of the `newest` report stands for it.
         """
         return date_ranges(as_written(self.question), self.as_of or newest)
 

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
+from index.reading.isolation import Isolation
 from index.reading.sandbox import Sandbox
 from index.reading.text import Record, decode, digest, read_row, read_text, to_article
 from index.reading.urls import is_url
@@ -157,6 +158,16 @@ def read_rows(
                 yield to_article(read_row(part), source)
             except InputError as error:
                 yield Failure(source, str(error))
+
+
+def isolation_of_parsers() -> Isolation:
+    """Parse a text in the sandbox, and return what its process gave up.
+
+    Raises:
+        SourceError: nothing can be parsed on this system.
+    """
+    _sandboxed("web.read_markdown", b"A page of one paragraph.")
+    return cast("Isolation", _SANDBOX.isolation)
 
 
 def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:

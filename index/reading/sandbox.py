@@ -2,8 +2,8 @@
 
 Parsers of HTML, PDF and Office files are large, partly written in C, and fed by strangers. If one
 hangs, crashes or takes too much, only its file fails; the next file gets a new process. The
-process speaks JSON, which cannot run code here, and is not given our environment variables. It is
-not isolated further: it runs as the same user.
+process speaks JSON, which cannot run code here, is not given our environment variables, and gives
+up what `isolation` can take from it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import atexit
 import contextlib
 import importlib
 import json
+import logging
 import resource
 import signal
 import subprocess
 import sys
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -25,8 +27,11 @@ from pathlib import Path
 from typing import Any
 
 from index.errors import SourceError
+from index.reading.isolation import Isolation, isolate
 
+log = logging.getLogger(__name__)
 _MAX_ANSWER_BYTES = 200_000_000
+_START_SECONDS = 60  # more than a crowded machine takes to start Python
 _MAX_CALLS = 500  # of one process, in case a library leaks memory
 _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as text"
 _DAMAGED = "cannot be read: the file is damaged or in another format"
@@ -49,10 +54,12 @@ class Sandbox:
     """A process that runs functions by name, one call at a time. Safe to use from several threads.
 
     It starts at the first call. `seconds` limits a call, `memory` the address space in bytes.
+    `isolation` says what the process gave up; it is None until one has started.
     """
 
     seconds: int = 30
     memory: int = 1_000_000_000
+    isolation: Isolation | None = field(default=None, init=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     _pipe: Connection | None = field(default=None, init=False)
@@ -71,10 +78,11 @@ class Sandbox:
         """
         with self._lock:
             try:
-                pipe = self._running()
-                pipe.send_bytes(json.dumps([function, options]).encode())
-                pipe.send_bytes(data)
-                value, error = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
+                pipe, process = self._running()
+                with _time_limit(process, self.seconds):
+                    pipe.send_bytes(json.dumps([function, options]).encode())
+                    pipe.send_bytes(data)
+                    value, error = json.loads(pipe.recv_bytes(_MAX_ANSWER_BYTES))
             except (OSError, EOFError, TypeError, ValueError):
                 self._stop()
                 raise SourceError(_TOO_MUCH) from None
@@ -90,12 +98,12 @@ class Sandbox:
         with self._lock:
             self._stop()
 
-    def _running(self) -> Connection:
-        """Return the pipe to a process that runs, newly started if it must be."""
+    def _running(self) -> tuple[Connection, subprocess.Popen[bytes]]:
+        """Return a process that runs, newly started if it must be, and the pipe to it."""
         if self._calls >= _MAX_CALLS or (self._process and self._process.poll() is not None):
             self._stop()
         self._calls += 1
-        if self._pipe is None:
+        if self._pipe is None or self._process is None:
             self._pipe, child_end = Pipe()
             numbers = map(str, [child_end.fileno(), self.memory, self.seconds])
             with child_end:
@@ -109,7 +117,12 @@ class Sandbox:
                     env={},
                     start_new_session=True,  # the terminal's Ctrl-C is for us
                 )
-        return self._pipe
+            with _time_limit(self._process, _START_SECONDS):
+                isolation = Isolation(**json.loads(self._pipe.recv_bytes()))
+            if not isolation and isolation != self.isolation:
+                log.warning("On this system, %s.", isolation)
+            self.isolation = isolation
+        return self._pipe, self._process
 
     def _stop(self) -> None:
         if self._process and self._pipe:
@@ -120,20 +133,35 @@ class Sandbox:
         self._calls = 0
 
 
+@contextlib.contextmanager
+def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
+    """Kill the process after a time, whatever it is doing; its pipe then breaks."""
+    timer = threading.Timer(seconds, process.kill)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
 # In the other process
 
 
 def serve(descriptor: int, memory: int, seconds: int) -> None:
-    """Set the limits, then answer calls until the pipe is closed or a call takes too long."""
+    """Set limits, give up what parsers do not need, say what that was, and answer calls.
+
+    It ends when the pipe is closed.
+    """
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may ignore it
     with Connection(descriptor) as pipe, contextlib.suppress(EOFError, OSError):
+        pipe.send_bytes(json.dumps(asdict(isolate(_PACKAGE))).encode())
         while True:
             function, options = json.loads(pipe.recv_bytes())
             data = pipe.recv_bytes()
-            signal.alarm(seconds)  # which ends the process, whatever it is doing
+            signal.alarm(seconds + 1)  # ends a process whose parent is gone
             answer = _call(function, data, options)
             signal.alarm(0)
             pipe.send_bytes(json.dumps(answer, default=datetime.isoformat).encode())

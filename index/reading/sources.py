@@ -175,13 +175,15 @@ def _read_url(
 def _with_state(
     state: PageState, items: Iterator[Article | Failure | Link], *, follow: bool = False
 ) -> Generator[SourceItem, None, list[str]]:
-    """Yield the items, then the state if nothing failed and a later change could be noticed.
+    """Yield the items, then the state if it held anything and a later change could be noticed.
+
+    What failed in it, such as one line of many, fails again only when it is read again: after a
+    change, or when it is added once more.
 
     Returns the URLs of the links to `follow`; else links are failures.
     """
     article_ids: list[str] = []
     links: list[str] = []
-    failed = False
     for item in items:
         if isinstance(item, Article):
             article_ids.append(item.article_id)
@@ -189,11 +191,9 @@ def _with_state(
         elif isinstance(item, Link) and follow:
             links.append(item.url)
         elif isinstance(item, Link):
-            failed = True
             yield Failure(item.url, f"The feed has only a summary of “{item.title}”: add its page.")
         else:
-            failed = True
             yield item
-    if not failed and (state.etag or state.modified):
+    if (article_ids or links) and (state.etag or state.modified):
         yield replace(state, articles=tuple(dict.fromkeys(article_ids)), links=tuple(links))
     return links

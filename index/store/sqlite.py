@@ -192,6 +192,14 @@ class SqliteStore:
         """Bring the vector index up to date, so that the next question does not wait for it."""
         self._vectors.prepare(self.snapshot)
 
+    @contextlib.contextmanager
+    def copy(self) -> Iterator[SqliteStore]:
+        """A copy of the collection, to try a change on; it is deleted afterwards."""
+        with tempfile.TemporaryDirectory(prefix="onrecord-copy-") as folder:
+            self.backup(Path(folder, CATALOGUE))
+            with closing(SqliteStore(Path(folder))) as store:
+                yield store
+
     def backup(self, file: Path) -> None:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")

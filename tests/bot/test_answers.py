@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import discord
 import pytest
 from support.newsroom import ASKED, Newsroom, report, said
 
 from bot.settings import Settings
+from bot.views.text import format_day
 from index import Answer, Archive
 
 QUOTE = "gate at Hallow Dam failed"
@@ -115,3 +118,13 @@ async def test_unlogged_answer_is_still_given(
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert not result.followups
+
+
+async def test_yesterday_is_the_day_before_the_question(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Days in a question count from the day on which it is asked, however old the reports are."""
+    room.stock(settings, tmp_path / "more", more=MORE)
+    result = await room.reader.slash(room.channel, "ask", question="What is new since yesterday?")
+    yesterday = discord.utils.utcnow().date() - timedelta(1)
+    assert f"since {format_day(yesterday)}" in said(result.response)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -42,11 +45,11 @@ def test_arguments_override_the_environment_and_that_the_file(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("colection = 'a'", "There is no setting “colection”; the nearest is “collection”."),
-        ("threshold = 0.5", "There is no setting “threshold”; the nearest is “answers.threshold”."),
+        ("colection = 'a'", "There is no setting “colection”: did you mean “collection”?"),
+        ("threshold = 0.5", "There is no setting “threshold”: did you mean “answers.threshold”?"),
         (
             "[discord]\nnote = true",
-            "There is no setting “discord.note”; the nearest is “discord.notes”.",
+            "There is no setting “discord.note”: did you mean “discord.notes”?",
         ),
         ("[model]\nthreads = 0", "The setting “model.threads” cannot be 0: "),
         ("model = 'large'", "The setting “model” cannot be "),
@@ -56,6 +59,7 @@ def test_arguments_override_the_environment_and_that_the_file(
         ("[discord]\ncollections = {all = 'x'}", "The setting “discord.collections” cannot be "),
         ("not toml", ""),
         ("token = 'x'", "The token does not belong in a file: set DISCORD_TOKEN instead."),
+        ("[discord]\ntokne = 'x'", "The token does not belong in a file: set DISCORD_TOKEN"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -64,7 +68,8 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: st
         load(config=write(tmp_path / "c.toml", text))
     message = str(refused.value)
     assert message.startswith(sentence)
-    assert (message[-1], message.count("\n")) == (".", 0)
+    assert message.endswith((".", "?"))
+    assert "\n" not in message
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
@@ -84,12 +89,61 @@ def test_servers_have_their_own_collections(tmp_path: Path) -> None:
 def test_the_token_comes_from_the_environment_and_stays_hidden(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """The token is read from DISCORD_TOKEN and is not in the settings' repr."""
+    """The token is read from DISCORD_TOKEN once, and is not in the settings' repr."""
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     settings = load()
     assert settings.token is not None
     assert settings.token.get_secret_value() == "very-secret"
-    assert "very-secret" not in repr(settings)
+    assert "very-secret" not in f"{settings!r} {settings} {settings.model_dump_json()}"
+    assert "DISCORD_TOKEN" not in os.environ
+    assert load().token is None
+
+
+# Prints what a child of this process and the process itself see of its secrets.
+SECRETS = """
+import ctypes, os, sys
+from bot.settings import load
+library = ctypes.CDLL(None)
+if os.getuid() == 0:  # who may read everything
+    os.setuid(65534)
+library.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE: as if started by this user
+library.prctl(0x59616D61, -1, 0, 0, 0)  # PR_SET_PTRACER: where Yama guards processes
+if "load" in sys.argv:
+    load()
+def see(name, me):
+    try:
+        with open(f"/proc/{me}/{name}", "rb") as file:
+            print(name, "secret" if name == "mem" or b"very-secret" in file.read() else "clean")
+    except PermissionError:
+        print(name, "refused")
+if os.fork() == 0:
+    see("environ", os.getppid())
+    see("mem", os.getppid())
+    os._exit(sys.stdout.flush() or 0)
+os.wait()
+library.prctl(4, 1, 0, 0, 0)
+see("environ", os.getpid())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux shows processes as files")
+@pytest.mark.parametrize(
+    ("argument", "seen"),
+    [
+        ("", ["environ secret", "mem secret", "environ secret"]),
+        ("load", ["environ refused", "mem refused", "environ clean"]),
+    ],
+)
+def test_other_processes_do_not_see_the_token(argument: str, seen: list[str]) -> None:
+    """Once read, the token is neither in the environment's memory nor open to other processes."""
+    shown = subprocess.run(
+        [sys.executable, "-c", SECRETS, argument],
+        env=os.environ | {"DISCORD_TOKEN": "very-secret", "PYTHONPATH": str(EXAMPLE.parents[1])},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert shown.stdout.splitlines() == seen
 
 
 def test_the_example_shows_every_setting_and_its_default() -> None:

@@ -9,7 +9,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
@@ -206,15 +206,50 @@ def test_a_file_that_was_just_saved_is_read_again(tmp_path: Path) -> None:
         assert len(here.sources.reindex().updated) == 1
 
 
-def test_what_failed_is_tried_again(tmp_path: Path) -> None:
-    """A file with a line that cannot be used is named at each reindex, changed or not."""
+def test_what_failed_is_named_once(tmp_path: Path) -> None:
+    """A line that cannot be used is named when its file is read: when added, and when changed."""
     folder = tmp_path / "reports"
     folder.mkdir()
     write_rows(folder / "a.jsonl", [{"id": "dam", "text": DAM}, {"id": "no text"}])
     settle(folder)
     with archive(tmp_path / "data", FakeEncoder()) as here:
-        for report in (here.add([str(folder)]), here.sources.reindex(), here.sources.reindex()):
-            assert len(report.failed) == 1
+        assert len(here.add([str(folder)]).failed) == 1
+        assert here.sources.reindex().failed == ()
+        assert len(here.add([str(folder)]).failed) == 1
+        write_rows(folder / "a.jsonl", [{"id": "dam", "text": CUP}, {"id": "no text"}])
+        assert len(here.sources.reindex().failed) == 1
+
+
+def test_a_source_without_a_report_goes_on_failing(tmp_path: Path) -> None:
+    """A file of which no line can be used is read again at each reindex, and named."""
+    write_rows(tmp_path / "a.jsonl", [{"id": "no text"}])
+    settle(tmp_path)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        here.sources.add(str(tmp_path / "a.jsonl"))
+        for _ in range(2):
+            assert len(here.sources.reindex().failed) == 1
+
+
+def test_a_dry_run_says_what_the_run_does(tmp_path: Path) -> None:
+    """Twins and revisions within one batch are told apart as in the run itself; nothing stays."""
+    page = "https://northwire.example/dam"
+    rows = [
+        {"title": "Dam", "text": DAM, "publisher": "Northwire"},
+        {"title": "Dam", "text": DAM, "publisher": "Northwire"},
+        {"title": "Page", "text": DAM, "url": page},
+        {"title": "Page", "text": f"{DAM} It was repaired.", "url": f"{page}?utm_source=mail"},
+        {"id": "cup", "text": CUP},
+        {"id": "empty", "text": "…"},
+    ]
+    encoder = FakeEncoder()
+    with archive(tmp_path, encoder) as here:
+        here.add(["-"], stream=stream({"id": "cup", "text": DAM}))
+        before, embedded = here.generation, len(encoder.texts)
+        dry = here.add(["-"], stream=stream(*rows), dry_run=True)
+        assert (here.generation, len(encoder.texts)) == (before, embedded)
+        real = here.add(["-"], stream=stream(*rows))
+        assert [len(real.added), len(real.updated), len(real.failed)] == [2, 1, 1]
+        assert replace(dry, seconds=0) == replace(real, seconds=0)
 
 
 def test_nothing_is_taken_for_read_before_it_is_stored(

@@ -43,9 +43,8 @@ class Shell:
 
     def __call__(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> str:
         """Standard output of `onrecord ARGUMENTS`, which must end with `status`."""
-        stream = type("Stdin", (), {"buffer": io.BytesIO(stdin)})()
         self._patch.setattr(sys, "argv", ["onrecord", *arguments])
-        self._patch.setattr(sys, "stdin", stream)
+        self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as ended:
             app.main()
         out, self.err = self._capture.readouterr()

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import json
 import os
+import pty
 import re
 import sqlite3
+import struct
 import subprocess
 import sys
+import termios
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -118,7 +125,12 @@ def test_an_answer_is_shown_again(stocked: Shell) -> None:
     again = stocked.json("why", given["answer_id"])
     assert given.items() <= again.items()
     assert (again["updated"], again["removed"]) == ([], [])
-    assert "None of its reports has changed since." in stocked("why", given["answer_id"])
+    text = stocked("why", f"`{given['answer_id']}`")
+    assert "None of its reports has changed since." in text
+    assert re.search(r"from all reports, generation 1,\nwith fake-256\.\nOverall evidence: ", text)
+    assert re.search(r"\n  \[1\] (strong|fair|weak) \(0\.\d\d\): “A gate at Hallow", text)
+    filtered = stocked.json("ask", "Which gate failed?", "--publisher", "Northwire")["answer_id"]
+    assert "from reports by Northwire, generation 1," in stocked("why", filtered)
     stocked("remove", "dam")
     (removed,) = stocked.json("why", given["answer_id"])["removed"]
     assert removed["article_id"] == "dam"
@@ -170,6 +182,18 @@ def test_filters_restrict(stocked: Shell) -> None:
     assert {row["article_id"] for row in early} == {"dam"}
     words = stocked.json("search", "gate failed", "--until", "9 March 2026")["results"]
     assert {row["article_id"] for row in words} == {"dam"}
+
+
+def test_yesterday_is_one_day(stocked: Shell) -> None:
+    """In a question and in a filter "yesterday" is the day before today, or before --as-of."""
+    yesterday = str(datetime.now(UTC).date() - timedelta(1))
+    question = "What has changed since yesterday?"
+    given = stocked.json("ask", question, "--since", "yesterday")
+    assert given["news"]["since"] == yesterday
+    filters = stocked.json("why", given["answer_id"])["filters"]
+    assert filters["since"] == f"{yesterday}T00:00:00+00:00"
+    earlier = stocked.json("ask", question, "--as-of", "2026-03-10")
+    assert earlier["news"]["since"] == "2026-03-09"
 
 
 def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
@@ -343,20 +367,118 @@ def test_an_export_that_fails_changes_no_file(
 
     def fail(_: Archive, stream: IO[bytes]) -> int:
         stream.write(b"half a")
-        raise OSError("No space left on device")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Archive, "export", fail)
     stocked("export", str(file), "--force", status=1)
-    assert stocked.err == "onrecord: No space left on device\n"
+    assert stocked.err.startswith("onrecord: A file cannot be opened or written (No space left on")
     assert file.read_text() == "mine"
     assert [*tmp_path.glob("*.draft")] == []
 
 
-def test_erasing_asks_for_the_name(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+def at_a_terminal(shell: Shell, typed: str, *arguments: str) -> tuple[int, str]:
+    """The status of `onrecord` at a terminal 60 columns wide where a line is typed, and the screen.
+
+    With the real encoder: for commands that do not load it.
+    """
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", 24, 60, 0, 0))
+    os.write(main, f"{typed}\n".encode())
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "--data", str(shell.data), *arguments],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        env={name: value for name, value in os.environ.items() if name != "COLUMNS"},
+    )
+    os.close(terminal)
+    screen = b""
+    with contextlib.suppress(OSError):  # which is how the end of a terminal is read
+        while part := os.read(main, 4_096):
+            screen += part
+    os.close(main)
+    return process.wait(), screen.decode().replace("\r\n", "\n")
+
+
+def test_what_loses_a_collection_asks_first(stocked: Shell, tmp_path: Path) -> None:
+    """`recover`, and an `undo` that leaves nothing, go on when told to, and say what would go."""
+    copy = str(tmp_path / "copy.sqlite3")
+    stocked("backup", copy)
+    for arguments, question in (
+        (["undo", "0"], "All articles would be removed: generation 0 had none."),
+        (["recover", copy], "its 2 articles, answers and history would go."),
+    ):
+        stocked(*arguments, status=1)
+        assert question in stocked.err
+        assert "Add --yes if you mean it: nothing was changed." in stocked.err
+        status, screen = at_a_terminal(stocked, "n", *arguments)
+        assert status == 1
+        assert question in " ".join(screen.split())
+        assert screen.endswith("onrecord: Nothing was changed.\n")
+        assert len(stocked.json("history")["events"]) == 1
+    assert at_a_terminal(stocked, "y", "undo", "0")[0] == 0
+    assert stocked.json("articles")["articles"] == []
+    stocked("undo", "1")  # loses nothing
+    assert len(stocked.json("undo", "0", "--yes")["removed"]) == 2
+
+
+def test_lines_on_a_terminal_break_between_words(run: Shell) -> None:
+    """No word and no address is cut at the terminal's edge; elsewhere lines are not broken."""
+    url = f"https://northwire.example/{'dam-' * 20}"
+    text = "Nobody in the lower town had been warned before the gate of Hallow Dam failed. " * 3
+    row = {"id": "dam", "title": "Dam", "text": text.strip(), "url": url}
+    run("add", "-", stdin=json.dumps(row).encode())
+    status, screen = at_a_terminal(run, "", "article", "dam")
+    assert status == 0
+    assert f"address:\n{url}\n" in screen
+    lines = screen.partition("\n\n")[2].splitlines()
+    assert len(lines) > 1
+    assert max(map(len, lines)) <= 60
+    assert set(" ".join(lines).split()) == set(text.split())
+    assert text.strip() in run("article", "dam")
+
+
+def test_an_indented_word_that_is_too_long_keeps_its_margin() -> None:
+    """A long address stands under its citation, on a line of its own."""
+    url = "https://northwire.example/a-very-long-address"
+    assert output.wrap(f"[1] Northwire\n    {url}", 30) == f"[1] Northwire\n    {url}"
+
+
+def test_citations_show_their_address(stocked: Shell) -> None:
+    """A printed answer has the address of each report that has one."""
+    lines = stocked("ask", "Which gate failed at Hallow Dam?").splitlines()
+    place = lines.index("[1] Northwire, 9 March 2026, Gate fails")
+    assert lines[place + 1] == "    https://northwire.example/dam"
+
+
+def test_a_question_may_come_from_standard_input(stocked: Shell) -> None:
+    """`-` in place of a question or of a file of queries reads it from standard input."""
+    given = stocked.json("ask", "-", stdin=b"Which gate\nfailed?\n")
+    assert given["question"] == "Which gate failed?"
+    assert stocked.json("search", "-", stdin=b"cup")["results"]
+    line = stocked("ask", "--queries", "-", stdin=b'{"_id": "q", "text": "Which gate failed?"}')
+    assert json.loads(line)["id"] == "q"
+    stocked("ask", "-", status=2)
+    stocked("ask", "-", status=1, stdin=b"\xff\xfe")
+    assert "not UTF-8" in stocked.err
+
+
+def test_the_list_of_commands_is_whole(run: Shell) -> None:
+    """`--help` cuts no sentence short."""
+    shown = run("--help")
+    assert not re.search(r"\w\.\.\.", shown)
+    assert "say what to fix." in " ".join(shown.split())
+
+
+def test_erasing_asks_for_the_name(stocked: Shell) -> None:
     """A collection is deleted only by its name, typed or given."""
     stocked("erase-all", "--yes", "other", status=1)
-    monkeypatch.setattr("typer.prompt", lambda *_, **__: "no")
     stocked("erase-all", status=1)
+    assert stocked.err.startswith("onrecord: Add --yes default to delete it without being asked")
+    status, screen = at_a_terminal(stocked, "no", "erase-all")
+    assert status == 1
+    question = "Type “default” to delete it with its 2 articles, answers and history for good: "
+    assert question in screen
     assert len(stocked.json("articles")["articles"]) == 2
     assert stocked.json("erase-all", "--yes", "default") == {"erased": "default"}
     assert not (stocked.data / "default").exists()
@@ -381,6 +503,12 @@ def test_a_damaged_collection_can_be_erased(stocked: Shell) -> None:
         (["search", "gate", "-k", "0"], 2),
         (["ask", "gate", "--since", "soonish"], 2),
         (["ask", "gate", "--as-of", "2026-03-09T99:00"], 2),
+        (["ask", "gate", "--since", "12 March 2026", "--until", "2026-03-09"], 2),
+        (["search", "gate", "--since", "12 March 2026", "--as-of", "2026-03-09"], 2),
+        (["--collection", "", "articles"], 2),
+        (["articles", "--collection", ""], 2),
+        (["articles", "--data", ""], 2),
+        (["articles", "--config", " "], 2),
         (["ask", "gate", "--publisher", "Nobody"], 2),
         (["--config", "/nowhere.toml", "articles"], 2),
         (["--collection", "../up", "articles"], 2),
@@ -414,11 +542,13 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     stocked("backup", str(copy), status=1)  # not even in place of an earlier one
     before = stocked.json("ask", "Which gate failed?")
     stocked("remove", "dam", "cup")
-    stocked("recover", str(copy))
+    stocked("recover", str(copy), status=1)
+    assert "its 0 articles, answers and history would go. Add --yes" in stocked.err
+    stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2
     assert stocked.json("ask", "Which gate failed?") == before
-    stocked("recover", str(tmp_path / "nothing"), status=1)
+    stocked("recover", str(tmp_path / "nothing"), "--yes", status=1)
     (tmp_path / "junk").write_text("no database")
-    stocked("recover", str(tmp_path / "junk"), status=1)
+    stocked("recover", str(tmp_path / "junk"), "--yes", status=1)
     stocked("backup", str(tmp_path / "no" / "folder"), status=1)
     assert len(stocked.json("articles")["articles"]) == 2

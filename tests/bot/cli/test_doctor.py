@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,6 +16,8 @@ import discord
 import pytest
 from support.fakes import FakeEncoder
 from support.shell import Shell
+
+from index.reading import formats, sandbox
 
 
 def findings(shell: Shell, status: int = 0) -> dict[str, str]:
@@ -28,6 +32,17 @@ def test_a_healthy_installation_is_found_healthy(stocked: Shell) -> None:
     assert not any(text.startswith("FIX") for text in checks.values())
     assert checks["collection default"] == "2 articles, 4 sentences"
     assert checks["Discord"].startswith("DISCORD_TOKEN is not set")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux isolates a process")
+def test_missing_isolation_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`doctor` says whether parsers are isolated, and what is missing where they are not."""
+    assert findings(stocked)["parsers"].endswith("reach no file, no network and no other process")
+    lacking = "import sys; sys.modules['pyseccomp'] = None\n" + sandbox._START
+    monkeypatch.setattr(sandbox, "_START", lacking)
+    monkeypatch.setattr(formats, "_SANDBOX", sandbox.Sandbox())
+    text = findings(stocked, status=1)["parsers"]
+    assert re.match("FIX .* can reach the network and other processes .*libseccomp", text)
 
 
 def test_a_failing_source_is_counted(stocked: Shell, tmp_path: Path) -> None:
@@ -126,9 +141,12 @@ def test_the_token_is_never_printed(stocked: Shell) -> None:
     assert "very-secret" not in stocked("doctor", "--debug") + stocked.err
 
 
-def test_missing_permissions_are_named(stocked: Shell, fake_discord: type[FakeDiscord]) -> None:
+def test_missing_permissions_are_named(
+    stocked: Shell, fake_discord: type[FakeDiscord], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """`doctor` names what the bot may not do, and where."""
     assert findings(stocked)["Discord"] == "token accepted; all permissions in 1 server"
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     fake_discord.permissions = discord.Permissions(view_channel=True, read_message_history=True)
     text = findings(stocked, status=1)["Discord"]
     assert text.startswith("FIX in “Tessen News” the bot may not Send Messages or ")
@@ -141,4 +159,5 @@ def test_a_refused_token_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DISCORD_TOKEN", "mistyped")
     assert findings(stocked, status=1)["Discord"].startswith("FIX Discord refuses the token")
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:1")
+    monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     assert findings(stocked, status=1)["Discord"].startswith("FIX Discord cannot be reached")

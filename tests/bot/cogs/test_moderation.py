@@ -9,9 +9,9 @@ from typing import Any
 import discord
 import pytest
 from support.jobs import HeldJobs
-from support.newsroom import ASKED, DAM, Newsroom, fields, labels, said
+from support.newsroom import ASKED, DAM, Newsroom, discord_with, fields, labels, said
 
-from bot.settings import Discord
+from bot.settings import Discord, Settings
 from index import NotFoundError
 
 LATER = b"The ferry Marigold ran aground at noon."
@@ -107,6 +107,17 @@ async def test_erasing_needs_manage_server(room: Newsroom) -> None:
     result = await room.editor.slash(room.channel, "reports erase-all")
     assert "you need Manage Server" in said(result.response)
     assert room.env.errors
+
+
+async def test_a_shared_collection_is_not_asked_about(settings: Settings) -> None:
+    """Where servers share a collection, erasing is refused before any words are asked for."""
+    shared = settings.model_copy(update={"discord": Discord(collections={"*": "shared"})})
+    async with discord_with(shared) as room:
+        boss = room.guild.create_role("Boss", permissions=discord.Permissions(manage_guild=True))
+        owner = room.guild.add_member(room.env.create_user("owner"), roles=[boss])
+        result = await owner.slash(room.channel, "reports erase-all")
+        assert "shares its reports with others" in said(result.response)
+        assert room.env.errors
 
 
 @pytest.mark.parametrize(

@@ -150,6 +150,25 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     assert "It is \\*another\\* gate." in text
 
 
+async def test_a_wrong_quote_is_chosen_from_several(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Under an answer of several quotes one chooses which is wrong, and /why says which it was."""
+    other = "The gate at Hallow Dam did not fail, the ministry said on Tuesday."
+    room.stock(settings, tmp_path / "more", other=other)
+    message = await ask(room)
+    asked = await room.reader.click(message.message, label="Wrong quote")
+    quote, reason = fields(asked)
+    labels = [option["label"] for option in quote["options"]]
+    assert {"The gate at Hallow Dam did not fail, the ministry said on Tuesday."} < {*labels}
+    given = {quote["custom_id"]: ["1"], reason["custom_id"]: "They said no such thing."}
+    await room.reader.submit_modal(asked, given)
+    found = re.search(r"answer `(\w+)`", said(message))
+    assert found
+    why = await room.reader.slash(room.channel, "why", answer=found[1])
+    assert f"“{labels[1]}: They said no such thing.”" in said(why.response)
+
+
 async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settings) -> None:
     """A bot that was started anew answers the buttons of its former self."""
     message = await ask(room)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -195,3 +196,19 @@ def test_further_passages_are_the_next_best(archive: Archive) -> None:
     further = [cited.quote.text for cited in archive.more(answer, 40).quotes]
     assert further
     assert not any(text in quoted for text in further for quoted in told)
+
+
+def test_yesterday_counts_from_the_day_of_asking(archive: Archive) -> None:
+    """Days in a question count from the day it is asked, and `as_of` says another; ids tell.
+
+    Without a day the newest report's stands for it; a question that names no day has one id.
+    """
+    question, asked = "What has changed since yesterday?", Filters(today=date(2026, 3, 20))
+    at = datetime(2026, 3, 11, tzinfo=UTC)
+    answers = [archive.ask(question, f) for f in (Filters(), asked, replace(asked, as_of=at))]
+    days = [answer.news.since.day for answer in answers if answer.news]
+    assert days == [13, 19, 10]
+    assert len({answer.answer_id for answer in answers}) == 3
+    assert archive.more(answers[1], 10).filters.today == date(2026, 3, 20)
+    other = "Who closed the gate?"
+    assert archive.ask(other, asked).answer_id == archive.ask(other).answer_id

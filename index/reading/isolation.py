@@ -1,0 +1,150 @@
+"""Takes from this process what a parser of strangers' files does not need.
+
+The sandbox's process calls it before it sees a file. Two layers of Linux, each applied if this
+system has it: Landlock (Linux 5.13) leaves only Python's own files readable, and no other file,
+folder or process; seccomp (with the library libseccomp) refuses the calls that Landlock does not
+see: sockets, programs, processes, signals, permissions. Other systems have neither.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import site
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+# What importing a parser and running it may read, besides Python's own folders.
+_READABLE = (
+    *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"),  # shared libraries
+    *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
+    *("/dev/null", "/dev/urandom", "/sys/devices/system/cpu"),
+)
+_REFUSED_CALLS = """
+    socket socketpair connect bind listen accept accept4
+    sendto sendmsg sendmmsg recvfrom recvmsg recvmmsg
+    execve execveat fork vfork kill tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo
+    pidfd_open pidfd_getfd pidfd_send_signal ptrace process_vm_readv process_vm_writev kcmp
+    process_madvise process_mrelease migrate_pages move_pages setpriority ioprio_set
+    sched_setaffinity sched_setattr sched_setparam sched_setscheduler setrlimit
+    creat truncate ftruncate unlink unlinkat rename renameat renameat2 rmdir mkdir mkdirat
+    link linkat symlink symlinkat mknod mknodat utime utimes utimensat futimesat
+    chmod fchmod fchmodat chown fchown lchown fchownat
+    setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr
+    setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset
+    mount umount2 move_mount open_tree fsopen fsmount pivot_root chroot unshare setns
+    open_by_handle_at bpf perf_event_open io_uring_setup io_uring_enter io_uring_register
+    userfaultfd keyctl add_key request_key shmget shmat msgget semget mq_open mq_unlink
+    init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct
+    settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname syslog quotactl
+    iopl ioperm personality
+""".split()
+_CLONE_THREAD = 0x10000
+# Calls from Linux 5.17 on, which libseccomp may not know by name; fchmodat2, of 6.6, is 452.
+_NEWER_CALLS = range(450, 512)
+
+
+@dataclass(frozen=True, slots=True)
+class Isolation:
+    """Which layers hold in a process.
+
+    Attributes:
+        files: no file but Python's own can be opened, for reading or for writing.
+        calls: no socket, no program and no process can be opened, and no file changed.
+    """
+
+    files: bool
+    calls: bool
+
+    def __bool__(self) -> bool:
+        return self.files and self.calls
+
+    def __str__(self) -> str:
+        """What a parser can reach, and what this system lacks to prevent it."""
+        if self:
+            return "parsers of files and pages reach no file, no network and no other process"
+        layers = {
+            "read this user's files (preventing it takes Linux 5.13 with Landlock)": self.files,
+            "reach the network and other processes (preventing it takes Linux and its library "
+            "libseccomp)": self.calls,
+        }
+        gaps = " and ".join(gap for gap, closed in layers.items() if not closed)
+        return f"parsers of files and pages have limits of memory and time, but can {gaps}"
+
+
+def isolate(package: Path) -> Isolation:
+    """Give up files, network, programs and other processes for good.
+
+    Args:
+        package: the folder of this package's code, which stays readable.
+    """
+    # Both libraries start a program to find the C library, and Landlock closes /proc: so first
+    # prepare Landlock, then apply seccomp, then Landlock.
+    apply_landlock = _prepare_landlock(package)
+    calls = _apply_seccomp()
+    return Isolation(files=apply_landlock(), calls=calls)
+
+
+def _prepare_landlock(package: Path) -> Callable[[], bool]:
+    """Return a function that applies the rules for files, and is False if the system has none."""
+    try:
+        from py_landlock import AccessFs, Landlock, LandlockError  # noqa: PLC0415 - Linux only
+    except ImportError:
+        return lambda: False
+    bases = {Path(base) for base in (sys.prefix, sys.base_prefix, site.getuserbase())}
+    python = {base / name for base in bases for name in ("lib", "lib64")}
+    rules = Landlock(strict=False)  # newer kernels refuse more
+
+    def apply() -> bool:
+        try:
+            rules.apply()
+        except (LandlockError, OSError):
+            return False
+        return True
+
+    try:
+        for path in filter(Path.exists, {package, *python, *map(Path, _READABLE)}):
+            listing = AccessFs.READ_DIR if path.is_dir() else AccessFs(0)
+            rules.add_path_rule(path, access=AccessFs.READ_FILE | listing)
+    except (LandlockError, OSError):
+        return lambda: False
+    return apply
+
+
+def _apply_seccomp() -> bool:
+    """Refuse system calls; return False if libseccomp or the kernel's filter is missing."""
+    try:
+        # Without libseccomp, the import itself is a RuntimeError.
+        from pyseccomp import (  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux only
+            ALLOW,
+            ERRNO,
+            MASKED_EQ,
+            NE,
+            Arg,
+            SyscallFilter,
+        )
+
+        calls = SyscallFilter(ALLOW)
+
+        def refuse(call: str | int, *conditions: Arg, error: int = errno.EPERM) -> None:
+            with suppress(ValueError, OSError):  # this kind of processor has no such call
+                calls.add_rule(ERRNO(error), call, *conditions)
+
+        for name in _REFUSED_CALLS:
+            refuse(name)
+        for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC):
+            refuse("open", Arg(1, MASKED_EQ, flag, flag))
+            refuse("openat", Arg(2, MASKED_EQ, flag, flag))
+        refuse("prlimit64", Arg(2, NE, 0))  # to set a limit, of whatever process
+        refuse("clone", Arg(0, MASKED_EQ, _CLONE_THREAD, 0))  # of no thread, but a process
+        # These keep their flags in memory, which a filter cannot see. Where a call is unknown, the
+        # C library makes do with an older one.
+        for call in ("clone3", "openat2", *_NEWER_CALLS):
+            refuse(call, error=errno.ENOSYS)
+        calls.load()
+    except (ImportError, OSError, RuntimeError):
+        return False
+    return True

@@ -1,0 +1,24 @@
+"""What a visitor of the demo types is answered, or answered with a hint."""
+
+from __future__ import annotations
+
+import pytest
+from support.newsroom import ASKED, Newsroom, said
+
+from bot.cli.demo import _HINT, _Person
+
+
+@pytest.mark.parametrize("address", ["/ask ", "/ask question:", "@On Record ", "@on record, "])
+async def test_an_address_in_plain_text_counts(room: Newsroom, address: str) -> None:
+    """A command or a name that is only typed addresses the bot all the same."""
+    visitor = _Person(room.env, room.guild, room.reader.user, room.env.bot)
+    await visitor.send(room.channel, address + ASKED)
+    assert ASKED in said(room.channel.last_message)
+    assert "Quoted verbatim" in said(room.channel.last_message)
+
+
+async def test_a_message_to_nobody_gets_a_hint(room: Newsroom) -> None:
+    """Who just types a question learns how to ask it."""
+    visitor = _Person(room.env, room.guild, room.reader.user, room.env.bot)
+    await visitor.send(room.channel, ASKED)
+    assert room.channel.last_message.content == _HINT
