@@ -32,7 +32,7 @@ from index.store.types import Changes, HistoryEvent, Size
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
-_EXPORTED = "title text publisher author published url language guessed".split()
+_EXPORTED = "title text publisher author published guessed_date url language guessed".split()
 
 
 class Archive:

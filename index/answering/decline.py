@@ -67,19 +67,14 @@ def excluded(filters: Filters, article: Article) -> str:
 
     "" if none does.
     """
-    names = {name.casefold() for name in filters.publishers}
-    published = article.published
-    by = {
-        "publisher": names and (article.publisher or "").casefold() not in names,
-        "since": filters.since and (published is None or published < filters.since),
-        "until": filters.until and (published is None or published > filters.until),
-        "as of": filters.as_of and (published is None or published > filters.as_of),
-    }
-    which = _joined([f"“{name}”" for name, out in by.items() if out])
+    left_out = filters.excluding(article)
+    which = _joined([f"“{name}”" for name in left_out])
     if not which:
         return ""
     source = f" ({article.publisher})" if article.publisher else ""
-    return f"A report that answers, “{article.title}”{source}, is left out by the filter {which}."
+    undated = article.published is None and left_out != ["publisher"]
+    end = ": it states no date." if undated else "."
+    return f"A report that answers, “{article.title}”{source}, is left out by the filter {which}{end}"
 
 
 def _missing_in_closest(ranking: Ranking, counted: list[str]) -> str:

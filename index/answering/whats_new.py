@@ -79,6 +79,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
     chosen = _once(fresh, rewrites, MAX_QUOTES)
     sources = citations(chosen, articles, rewrites)
     relation, _ = agreement(query.question, chosen)
+    undated = snapshot.undated(context.filters)
     return context.answer(
         query,
         status="answered" if chosen else "declined",
@@ -89,8 +90,8 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
         ),
         citations=sources,
         agreement=relation if relation and relation.kind == "updated" else None,
-        reason=None if chosen else _nothing_new(request, snapshot, context.filters),
-        news=News(request.since, len(fresh)) if snapshot.published() else None,
+        reason=None if chosen else _nothing_new(request, snapshot, context.filters, undated),
+        news=News(request.since, len(fresh), undated) if snapshot.published() else None,
         scores=(0.0,) * len(chosen),
     )
 
@@ -145,12 +146,13 @@ def _fresh(
     return fresh
 
 
-def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters) -> str:
+def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters, undated: int) -> str:
     published = snapshot.published()
     if published is None:
-        return "The reports here have no dates, so nobody can say what is new in them."
+        return "The reports here state no dates, so nobody can say what is new in them."
     day = f"{request.since.day} {request.since:%B %Y}"
     about = f" about “{request.topic}”" if request.topic else ""
     among = " that passes the filters" if filters else ""
     newest = f"The newest report is from {published[1].day} {published[1]:%B %Y}."
-    return f"No report{among} has anything new or changed{about} since {day}. {newest}"
+    unknown = f" {undated:,} without a date may be older or newer." if undated else ""
+    return f"No report{among} has anything new or changed{about} since {day}. {newest}{unknown}"

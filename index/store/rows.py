@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from index.domain import Article, Filters, Notice, Sentence
+from index.domain import Article, Filters, Notice, Sentence, is_whole_day
 from index.encoder import Vectors
-from index.store.schema import moment, utc_text
+from index.store.schema import moment
 
-_FIELDS = "article_id title text publisher author published url language source guessed".split()
+_FIELDS = (
+    "article_id title text publisher author published guessed_date url language source guessed"
+).split()
 # The newest notice of each article: beside max(), SQLite takes the other columns of that row.
 ARTICLE = f"""
     r.revision, r.number, a.live IS NULL, kind, note, at, actor, {", ".join(_FIELDS)}
@@ -40,9 +42,12 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
     publishers = [publisher.casefold() for publisher in filters.publishers]
     conditions: dict[str, object] = {
         f"r.publisher_key IN {LIST}": publishers and json.dumps(publishers),
-        "r.published >= ?": utc_text(filters.since),
-        "r.published <= ?": utc_text(filters.latest),
     }
+    for moment, sign, after in ((filters.since, ">=", ""), (filters.latest, "<=", "~")):
+        if moment and is_whole_day(moment):  # "~" sorts after all offsets from UTC
+            conditions[f"r.published {sign} ?"] = f"{moment:%Y-%m-%dT%H:%M:%S}{after}"
+        elif moment:
+            conditions[f"unixepoch(r.published) {sign} ?"] = int(moment.timestamp())
     used = {condition: value for condition, value in conditions.items() if value}
     return "".join(f" AND {condition}" for condition in used), [*used.values()]
 
@@ -58,7 +63,8 @@ def article_of(row: Sequence[Any]) -> Article:
     _, number, retired, kind, note, at, actor, *values = row
     notice = Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
     named = dict(zip(_FIELDS, values, strict=True))
-    named |= {"published": moment(named["published"]), "guessed": tuple(named["guessed"].split())}
+    named |= {name: moment(named[name]) for name in ("published", "guessed_date")}
+    named["guessed"] = tuple(named["guessed"].split())
     return Article(**named, revision=number, retired=bool(retired), notice=notice)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
 _WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
@@ -33,9 +33,9 @@ CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
     number INTEGER NOT NULL, sentences INTEGER NOT NULL CHECK (sentences > 0),
-    title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT, url TEXT,
-    language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL, text_hash TEXT NOT NULL,
-    text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
+    title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT,
+    guessed_date TEXT, url TEXT, language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL,
+    text_hash TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
 CREATE INDEX revision_publisher ON revision (publisher_key, publisher, published, sentences);
 CREATE INDEX revision_published ON revision (published);
 CREATE TABLE identity (
@@ -190,7 +190,12 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
 
 def utc_text(moment: datetime | None) -> str | None:
     """Return a moment as it is stored: UTC, ISO 8601, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+    return clock_text(moment.astimezone(UTC)) if moment else None
+
+
+def clock_text(moment: datetime | None) -> str | None:
+    """Return a report's date as it is stored: on its own clock, so that text order is by its day."""
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def moment(text: str | None) -> datetime | None:

@@ -26,7 +26,7 @@ from index.store.rows import (
     passing,
     sentence_of,
 )
-from index.store.schema import meta, moment, utc_text
+from index.store.schema import clock_text, meta, moment, utc_text
 from index.store.sources import Source
 from index.store.types import (
     Decision,
@@ -234,6 +234,13 @@ class SqliteSnapshot:
         ).fetchone()
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
 
+    def undated(self, filters: Filters) -> int:
+        """Return how many live articles by the publishers of the filters state no date."""
+        condition, values = passing(Filters(filters.publishers))
+        sql = "SELECT count(*) FROM article a JOIN revision r ON r.revision = a.live "
+        (count,) = self.db.execute(f"{sql} WHERE r.published IS NULL{condition}", values).fetchone()
+        return int(count)
+
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
         """Return live articles published or revised since then, newest first."""
         condition, values = passing(replace(filters, since=None))  # a revised one may be older
@@ -247,7 +254,7 @@ class SqliteSnapshot:
         articles = self._select_articles(
             "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
             f"{LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
-            (utc_text(since), json.dumps([*revised]), *values, limit),
+            (clock_text(since), json.dumps([*revised]), *values, limit),
         )
         return [
             RecentArticle(article, self.article(key, revised[key]) if key in revised else None)

@@ -17,7 +17,7 @@ import numpy as np
 from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.store.identity import decide, identity_keys
-from index.store.schema import meta, set_meta, utc_text
+from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
 from index.text.rewrites import is_rewrite, sketch
@@ -150,11 +150,12 @@ class Writer:
         publisher_key = article.publisher.casefold() if article.publisher else None
         cursor = self._db.execute(
             "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
-            "author, published, url, language, source, guessed, text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "author, published, guessed_date, url, language, source, guessed, text_hash, text) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *(key, number, len(spans), article.title, article.publisher, publisher_key),
-                *(article.author, utc_text(article.published), article.url, article.language),
+                *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
+                *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
             ),
         )

@@ -34,7 +34,7 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
     if ":" in text:
         with contextlib.suppress(ValueError, OverflowError):
             exact = datetime.fromisoformat(text.strip())
-            return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
+            return exact if exact.tzinfo else exact.replace(tzinfo=UTC)
     period = parse_period(text, today)
     day, moment = (period.last, time.max) if last else (period.first, time.min)
     return datetime.combine(day, moment, UTC)
