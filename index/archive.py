@@ -213,14 +213,24 @@ class Archive:
         """Bring removed articles back without embedding them again."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
-    def undo(self, generation: int, *, actor: str = "operator") -> IngestResult:
-        """Go back to an earlier generation, in a new one. Raises NotFoundError."""
-        note = f"back to generation {generation}"
-        return self._change(Changes(undo=generation), actor, "undo", note)
+    def undo(
+        self, generation: int, *, actor: str = "operator", dry_run: bool = False
+    ) -> IngestResult:
+        """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
 
-    def _change(self, changes: Changes, actor: str, action: str, note: str = "") -> IngestResult:
+        Corrections and retractions go back too: the result has those that this withdraws.
+
+        Raises:
+            NotFoundError: there is no such generation, or nothing came after it.
+        """
+        changes = Changes(undo=generation)
+        return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)
+
+    def _change(
+        self, changes: Changes, actor: str, action: str, note: str = "", *, dry_run: bool = False
+    ) -> IngestResult:
         started = time.monotonic()
-        commit = self._store.commit(changes, actor=actor, action=action, note=note)
+        commit = self._store.commit(changes, actor=actor, action=action, note=note, dry_run=dry_run)
         absent = "There is no such article: look for its id in the list of articles."
         outcomes = commit.outcomes.items()
         failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]
@@ -235,7 +245,8 @@ class Archive:
                 for name, outcome in outcomes
                 if outcome != "absent"
             ]
-        return result_of(changed, commit.generation, started, failed)
+        result = result_of(changed, commit.generation, started, failed)
+        return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction, shown in answers that cite the article. Raises NotFoundError."""

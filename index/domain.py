@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, fields
-from datetime import MAXYEAR, date, datetime, time
+from datetime import MAXYEAR, date, datetime
 from typing import Literal, NoReturn, final
 
 from index.errors import InputError, QuestionError, QuoteError
@@ -261,18 +261,6 @@ class Agreement:
     sides: tuple[Side, ...]
 
 
-def is_whole_day(moment: datetime) -> bool:
-    """Whether a moment is the first or the last of a day, and so stands for the day."""
-    return moment.time() in {time.min, time.max}
-
-
-def is_before(a: datetime, b: datetime) -> bool:
-    """Whether a is before b. What stands for a day is compared with the other's own clock."""
-    if is_whole_day(a) or is_whole_day(b):
-        return a.replace(tzinfo=None) < b.replace(tzinfo=None)
-    return a < b
-
-
 @dataclass(frozen=True, slots=True)
 class Filters:
     """What a person restricts a question to.
@@ -297,18 +285,6 @@ class Filters:
     def latest(self) -> datetime | None:
         """The earlier of `until` and `as_of`."""
         return min(filter(None, (self.until, self.as_of)), default=None)
-
-    def excluding(self, article: Article) -> list[str]:
-        """Return the names of the filters that leave an article out."""
-        names = {name.casefold() for name in self.publishers}
-        at = article.published
-        by = {
-            "publisher": names and (article.publisher or "").casefold() not in names,
-            "since": self.since and (at is None or is_before(at, self.since)),
-            "until": self.until and (at is None or is_before(self.until, at)),
-            "as of": self.as_of and (at is None or is_before(self.as_of, at)),
-        }
-        return [name for name, excludes in by.items() if excludes]
 
     def __bool__(self) -> bool:
         return bool(self.publishers or self.since or self.until or self.as_of)

@@ -58,7 +58,14 @@ class Store(Protocol):
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
     def commit(
-        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
+        self,
+        changes: Changes,
+        *,
+        actor: str,
+        action: str,
+        note: str = "",
+        model: str | None = None,
+        dry_run: bool = False,
     ) -> Commit: ...
     def add_source(self, source: Source) -> None: ...
     def update_source(self, uri: str, **changes: int | str | datetime | None) -> None: ...

@@ -64,7 +64,7 @@ CREATE TABLE change (
     generation INTEGER NOT NULL REFERENCES generation DEFERRABLE INITIALLY DEFERRED,
     article INTEGER NOT NULL REFERENCES article,
     outcome TEXT NOT NULL CHECK (outcome IN
-        ('added', 'updated', 'removed', 'restored', 'corrected', 'retracted')),
+        ('added', 'updated', 'removed', 'restored', 'corrected', 'retracted', 'withdrawn')),
     before INTEGER REFERENCES revision, after INTEGER REFERENCES revision,
     PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
 CREATE TABLE notice (
@@ -96,8 +96,7 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_answer ON feedback (answer_id);
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('changed', 'removed', 'corrected', 'retracted')),
-    PRIMARY KEY (answer_id, article_id, kind)) STRICT, WITHOUT ROWID;
+    state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
     number INTEGER PRIMARY KEY AUTOINCREMENT, question TEXT NOT NULL, filters TEXT NOT NULL,
     generation INTEGER NOT NULL, channel INTEGER NOT NULL, person INTEGER NOT NULL,
@@ -194,7 +193,7 @@ def utc_text(moment: datetime | None) -> str | None:
 
 
 def clock_text(moment: datetime | None) -> str | None:
-    """Return a report's date as it is stored: on its own clock, so that text order is by its day."""
+    """Return a report's date as it is stored: on its own clock, so that text is ordered by day."""
     return moment.isoformat(timespec="seconds") if moment else None
 
 

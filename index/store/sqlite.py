@@ -109,12 +109,19 @@ class SqliteStore:
         return ranked
 
     def commit(
-        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
+        self,
+        changes: Changes,
+        *,
+        actor: str,
+        action: str,
+        note: str = "",
+        model: str | None = None,
+        dry_run: bool = False,
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
         What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` is the model of the vectors.
+        the transaction. `model` is the model of the vectors. After a `dry_run` all is as before.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
@@ -125,7 +132,10 @@ class SqliteStore:
         with self._writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
-            return writer.finish(actor, action, note, always=changes.undo is not None)
+            commit = writer.finish(actor, action, note, always=changes.undo is not None)
+            if dry_run:
+                db.rollback()
+            return commit
 
     def add_source(self, source: Source) -> None:
         """Add a source, unless it is there already."""

@@ -17,9 +17,10 @@ import numpy as np
 from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.store.identity import decide, identity_keys
+from index.store.rows import notice_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
-from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
+from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
 from index.text.rewrites import is_rewrite, sketch
 from index.text.terms import terms
 
@@ -38,6 +39,7 @@ class Writer:
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
+        self._notices: list[NoticeChange] = []
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -70,7 +72,7 @@ class Writer:
             "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
             (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
-        return Commit(self.generation, self._outcomes, put)
+        return Commit(self.generation, self._outcomes, put, tuple(self._notices))
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, revise it, bring it back, or leave it as it is."""
@@ -126,9 +128,22 @@ class Writer:
         ).fetchall()
         for article_id, key, live, before in rows:
             self._set_live_revision(article_id, key, live, before)
-        later = "SELECT DISTINCT article FROM notice WHERE generation > ?"
-        for (key,) in self._db.execute(later, (generation,)).fetchall():
+        later = (
+            "SELECT DISTINCT a.article_id, r.title, a.article, a.live FROM notice "
+            "JOIN article a USING (article) JOIN revision r ON r.revision = a.latest "
+            "WHERE generation > ?"
+        )
+        for article_id, title, key, live in self._db.execute(later, (generation,)).fetchall():
             self._reinstate_notice(key, f"generation <= {generation:d}")
+            before = notice_at(self._db, article_id, self.generation - 1)
+            after = notice_at(self._db, article_id, self.generation)
+            if before == after:
+                continue
+            for notice, in_force in ((before, False), (after, True)):
+                if notice:
+                    self._notices.append(NoticeChange(article_id, title, notice, in_force))
+            if self._outcomes.get(article_id, "unchanged") == "unchanged":
+                self._write_live(article_id, key, live, live, after.kind if after else "withdrawn")
 
     def _save_validators(self, page: PageState) -> None:
         """Store how to recognise a page or file that has not changed when it is read next."""

@@ -21,6 +21,18 @@ class Period:
     last: date
 
 
+def is_whole_day(moment: datetime) -> bool:
+    """Whether a moment is the first or the last of a day, and so stands for the day."""
+    return moment.time() in {time.min, time.max}
+
+
+def is_before(a: datetime, b: datetime) -> bool:
+    """Whether a is before b. What stands for a day is compared with the other's own clock."""
+    if is_whole_day(a) or is_whole_day(b):
+        return a.replace(tzinfo=None) < b.replace(tzinfo=None)
+    return a < b
+
+
 def parse_moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
     """Return the first moment of the days that a text names, seen from `today`, or the last.
 

@@ -15,7 +15,7 @@ from support.files import article, refusal
 from index.domain import Article, Failure
 from index.errors import SourceError
 from index.reading import formats
-from index.reading.text import clean, decode
+from index.reading.text import clean, decode, parse_date
 
 BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 
