@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError
+from index import Archive, Encoder, InputError, NoticeKind
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -21,6 +21,8 @@ class Headline:
     title: str
     publisher: str | None
     published: datetime | None
+    guessed_date: datetime | None
+    state: NoticeKind | None
 
     def matches(self, words: Iterable[str]) -> bool:
         """Whether title or publisher contains every word; words are casefolded."""
@@ -100,7 +102,10 @@ class Collections:
         cached = self._headlines.get((archive, removed))
         if cached is None or cached[0] != generation:
             headlines = [
-                Headline(article.article_id, article.title, article.publisher, article.published)
+                Headline(
+                    *(article.article_id, article.title, article.publisher, article.published),
+                    *(article.guessed_date, article.notice.kind if article.notice else None),
+                )
                 for article in archive.articles(retired=removed)
             ]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)

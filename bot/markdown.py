@@ -12,6 +12,7 @@ _NAME_CHARS = 80
 # Signs that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
 # and the "-", "+" or "1." that begins a list.
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
+_ROUND = str.maketrans("[]", "()")
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # bidirectional control characters
 
 
@@ -32,6 +33,11 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
     positions = [0, *sorted(inserts)]
     escaped = "".join(text[a:b] + inserts[b] for a, b in pairwise(positions))
     return escaped + text[positions[-1] :]
+
+
+def link_text(text: str) -> str:
+    """Text for the brackets of a link, which may not hold any: Discord would end the link there."""
+    return escape(text.translate(_ROUND))
 
 
 def code(text: str) -> str:

@@ -57,7 +57,7 @@ class IngestResult:
         embedded: sentences embedded by a rebuild.
         sources: those that were read.
         skipped: files of folders that have no readable format.
-        notices: corrections and retractions that undoing withdrew or put in force again.
+        notices: corrections and retractions that this withdrew or put in force again.
     """
 
     generation: int

@@ -19,7 +19,7 @@ from typer import Argument, Context, Option
 from bot.cli import output
 from bot.cli.context import app, command, each_question, filters_of, open_archive, progress
 from bot.cli.output import Result
-from bot.views.text import plural
+from bot.views.text import plural, undo_warnings
 from index import Archive, InputError, SettingsError, StoreDamagedError
 
 ArticleIds = Annotated[list[str], Argument(help="As `articles` lists them.")]
@@ -115,9 +115,18 @@ def retract(context: Context, article_id: ArticleId, note: Note) -> Result:
 
 
 @command()
-def undo(context: Context, generation: Generation) -> Result:
-    """Roll all articles back to an earlier generation."""
-    return output.ingest(open_archive(context).undo(generation))
+def undo(
+    context: Context,
+    generation: Generation,
+    yes: Annotated[bool, Option("--yes", help="Do not ask, whatever is lost.")] = False,
+) -> Result:
+    """Roll all articles back to an earlier generation; ask first if corrections would be lost."""
+    archive = open_archive(context)
+    preview, articles = archive.undo(generation, dry_run=True), archive.size().articles
+    if not yes and (warnings := undo_warnings(preview, articles, "article")):
+        typer.echo("\n".join(warnings), err=True)
+        typer.confirm("Undo all the same? (--yes skips this question)", abort=True, err=True)
+    return output.ingest(archive.undo(generation))
 
 
 # Asking and listing

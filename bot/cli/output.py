@@ -12,12 +12,24 @@ from typing import Any
 from typer import style
 
 import index
-from bot.views.text import format_day, outcomes, plural, speaker_line, story_line
+from bot.views.text import (
+    became_words,
+    date_words,
+    event_words,
+    format_day,
+    notice_words,
+    outcomes,
+    plural,
+    speaker_line,
+    story_line,
+    titles_of,
+)
 
 _MAX_LISTED = 20
+_TITLES = 5  # of each event of the audit log
 _LEAST_SHOWN = 0.05  # a feature that adds less to a score, of about 1 to 10, explains nothing
 _INDENT = " " * 13
-_LABELS = {"publisher": "publisher", "author": "by", "published": "published", "url": "address"}
+_LABELS = {"publisher": "publisher", "author": "by", "url": "address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,8 @@ def to_json(document: Mapping[str, Any]) -> str:
 
 def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
     """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do."""
-    document = _record(outcome, without="sources") | {"seconds": round(outcome.seconds, 3)}
+    hidden = "sources" if outcome.notices else "sources notices"
+    document = _record(outcome, without=hidden) | {"seconds": round(outcome.seconds, 3)}
     lines = []
     for heading, detail, items in outcomes(outcome, dry_run=dry_run):
         lines += [f"{heading}{detail}", *(f"  {item}" for item in items[:_MAX_LISTED])]
@@ -77,17 +90,17 @@ def answer(given: index.Answer, query_id: str | None = None) -> Result:
 
 def _answer_lines(given: index.Answer) -> Iterator[str]:
     yield style(given.question, bold=True) + "\n"
+    if line := index.optional(None, story_line, given):
+        yield f"{line}\n"
     if given.reason:
         yield given.reason
     if given.closest:
         yield "\nThe closest passage, which does not answer it:"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        if line := speaker_line(cited):
+        if line := index.optional(None, speaker_line, cited):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"
-    if line := story_line(given):
-        yield f"{line}\n"
     for citation in given.citations:
         yield f"[{citation.number}] {_source_line(citation.article)}"
         if citation.article.notice:
@@ -96,20 +109,24 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
 
 
 def why(logged: index.LoggedAnswer) -> Result:
-    """An answer given earlier, and which of its articles were updated or removed since."""
+    """An answer given earlier, and what has become of its articles since."""
     again = answer(logged.answer)
+    since = [standing for standing in logged.standings if standing.became]
+    changed = [
+        s.article for s in since if not s.article.retired and {"changed", "revised"} & {*s.became}
+    ]
     document = {
         **again.document,
         "filters": _plain(logged.answer.filters),
         "scores": [*logged.answer.scores],
         "at": logged.at.isoformat(),
-        "updated": [_article(shown) for shown in logged.updated],
-        "removed": [_article(shown) for shown in logged.removed],
+        "updated": [_article(shown) for shown in changed],
+        "removed": [_article(s.article) for s in since if s.article.retired],
+        "since": [{"article_id": s.article.article_id, "became": [*s.became]} for s in since],
     }
-    lines = [f"Updated since: {_source_line(shown)}" for shown in logged.updated]
-    lines += [f"Removed since: {_source_line(shown)}" for shown in logged.removed]
-    since = "\n".join(lines) or "None of its reports has changed since."
-    return Result(document, f"{again.text}\n\nAnswered on {format_day(logged.at)}.\n{since}")
+    lines = [f"Since then “{s.article.title}” {became_words(s)}" for s in since]
+    changes = "\n".join(lines) or "None of its reports has changed since."
+    return Result(document, f"{again.text}\n\nAnswered on {format_day(logged.at)}.\n{changes}")
 
 
 def ranking(
@@ -140,7 +157,11 @@ def ranking(
 
 def articles(listed: Sequence[index.Article]) -> Result:
     """A list of articles."""
-    lines = [f"{article.article_id}  {_source_line(article)}" for article in listed]
+    lines = [
+        f"{article.article_id}  {_source_line(article)}"
+        + (f" ({article.notice.kind})" if article.notice else "")
+        for article in listed
+    ]
     lines.append(style(plural(len(listed), "article"), dim=True))
     return Result({"articles": [_article(article) for article in listed]}, "\n".join(lines))
 
@@ -152,8 +173,8 @@ def article(shown: index.Article) -> Result:
     for name, label in _LABELS.items():
         if value := getattr(shown, name):
             guessed = " (guessed)" if name in shown.guessed else ""
-            text = format_day(value) if isinstance(value, date) else value
-            lines.append(f"{label}: {text}{guessed}")
+            lines.append(f"{label}: {value}{guessed}")
+    lines.insert(-1 if shown.url else len(lines), f"published: {_date(shown)}")
     lines += [_notice_line(shown)] if shown.notice else []
     return Result(_article(shown) | {"text": shown.text}, "\n".join([*lines, "", shown.text]))
 
@@ -182,9 +203,8 @@ def history(events: Sequence[index.HistoryEvent]) -> Result:
     """The audit log, a line for each generation."""
     lines = []
     for event in events:
-        counts = ", ".join(f"{count} {kind}" for kind, count in event.articles.items())
-        titles = f"({'; '.join(event.titles)})" if event.titles else ""
-        parts = (event.actor, event.action, counts, titles, event.note)
+        titles = f"({'; '.join(titles_of(event, _TITLES))})" if event.titles else ""
+        parts = (event.actor, event_words(event), titles, event.note)
         text = "  ".join(part for part in parts if part)
         lines.append(f"{event.generation:>6}  {event.at:%Y-%m-%d %H:%M}  {text}")
     return Result({"events": _plain(events)}, "\n".join(lines) or "Nothing has changed yet.")
@@ -192,14 +212,16 @@ def history(events: Sequence[index.HistoryEvent]) -> Result:
 
 def _source_line(shown: index.Article) -> str:
     """Publisher, date and title."""
-    day = format_day(shown.published) if shown.published else None
-    return ", ".join(part for part in (shown.publisher, day, shown.title) if part)
+    return ", ".join(filter(None, (shown.publisher, _date(shown), shown.title)))
+
+
+def _date(shown: index.Article) -> str:
+    return date_words(shown.published, shown.guessed_date)
 
 
 def _notice_line(shown: index.Article) -> str:
     """What is wrong with an article, and since when that is known."""
-    notice = shown.notice
-    return f"{notice.kind} {format_day(notice.at)}: {notice.note}" if notice else ""
+    return notice_words(shown.notice) if shown.notice else ""
 
 
 def _article(shown: index.Article) -> dict[str, Any]:

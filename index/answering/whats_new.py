@@ -15,6 +15,7 @@ from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage
+from index.errors import optional
 from index.ranking.query import Query
 from index.store.protocol import Snapshot
 from index.text.dates import as_written, date_ranges
@@ -78,7 +79,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
     rewrites = snapshot.rewrites(articles)
     chosen = _once(fresh, rewrites, MAX_QUOTES)
     sources = citations(chosen, articles, rewrites)
-    relation, _ = agreement(query.question, chosen)
+    relation, _ = optional((None, frozenset()), agreement, query.question, chosen)
     undated = snapshot.undated(context.filters)
     return context.answer(
         query,

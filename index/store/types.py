@@ -80,7 +80,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class NoticeChange:
-    """A notice that undoing withdrew, or put `in_force` again."""
+    """A notice that undoing or restoring withdrew, or put `in_force` again."""
 
     article_id: str
     title: str
@@ -96,7 +96,7 @@ class Commit:
         generation: the one it made, or the newest if nothing changed.
         outcomes: by the id of each article concerned.
         put: a decision for each article put, in order.
-        notices: those that undoing withdrew or put in force again.
+        notices: those that undoing or restoring withdrew or put in force again.
     """
 
     generation: int

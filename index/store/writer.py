@@ -11,6 +11,7 @@ import secrets
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class Writer:
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
-        self._notices: list[NoticeChange] = []
+        self._notices: dict[str, list[NoticeChange]] = {}
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -72,7 +73,7 @@ class Writer:
             "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
             (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
-        return Commit(self.generation, self._outcomes, put, tuple(self._notices))
+        return Commit(self.generation, self._outcomes, put, (*chain(*self._notices.values()),))
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, revise it, bring it back, or leave it as it is."""
@@ -129,21 +130,15 @@ class Writer:
         for article_id, key, live, before in rows:
             self._set_live_revision(article_id, key, live, before)
         later = (
-            "SELECT DISTINCT a.article_id, r.title, a.article, a.live FROM notice "
-            "JOIN article a USING (article) JOIN revision r ON r.revision = a.latest "
-            "WHERE generation > ?"
+            "SELECT DISTINCT a.article_id, a.article, a.live FROM notice "
+            "JOIN article a USING (article) WHERE generation > ?"
         )
-        for article_id, title, key, live in self._db.execute(later, (generation,)).fetchall():
-            self._reinstate_notice(key, f"generation <= {generation:d}")
-            before = notice_at(self._db, article_id, self.generation - 1)
-            after = notice_at(self._db, article_id, self.generation)
-            if before == after:
-                continue
-            for notice, in_force in ((before, False), (after, True)):
-                if notice:
-                    self._notices.append(NoticeChange(article_id, title, notice, in_force))
-            if self._outcomes.get(article_id, "unchanged") == "unchanged":
-                self._write_live(article_id, key, live, live, after.kind if after else "withdrawn")
+        for article_id, key, live in self._db.execute(later, (generation,)).fetchall():
+            notice = self._reinstate_notice(article_id, key, f"generation <= {generation:d}")
+            unseen = self._outcomes.get(article_id, "unchanged") == "unchanged"
+            if self._notices.get(article_id) and unseen:
+                outcome: Outcome = notice.kind if notice else "withdrawn"
+                self._write_live(article_id, key, live, live, outcome)
 
     def _save_validators(self, page: PageState) -> None:
         """Store how to recognise a page or file that has not changed when it is read next."""
@@ -249,7 +244,7 @@ class Writer:
                 (before,),
             )
         if before is None and after is not None and outcome != "added":  # it is back
-            self._reinstate_notice(key, "kind != 'retracted'")
+            self._reinstate_notice(article_id, key, "kind != 'retracted'")
             self._db.execute(  # what its page said meanwhile was not stored: read it again
                 "DELETE FROM page WHERE address IN "
                 "(SELECT address FROM page_article WHERE article_id = ?)",
@@ -271,7 +266,7 @@ class Writer:
             (self.generation, key, outcome, before, after),
         )
 
-    def _reinstate_notice(self, key: int, condition: str) -> None:
+    def _reinstate_notice(self, article_id: str, key: int, condition: str) -> Notice | None:
         """Make the latest notice that meets a condition the newest again, or cancel all."""
         self._db.execute(
             "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
@@ -280,6 +275,16 @@ class Writer:
             f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
             (self.generation, key, key),
         )
+        sql = "SELECT title FROM article a JOIN revision ON revision = latest WHERE a.article = ?"
+        (title,) = self._db.execute(sql, (key,)).fetchone()
+        before = notice_at(self._db, article_id, self.generation - 1)
+        after = notice_at(self._db, article_id, self.generation)
+        self._notices[article_id] = [
+            NoticeChange(article_id, title, notice, in_force)
+            for notice, in_force in ((before, False), (after, True))
+            if notice and before != after
+        ]
+        return after
 
 
 def check_model(stored: str | None, model: str) -> None:

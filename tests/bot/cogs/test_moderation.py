@@ -24,7 +24,8 @@ async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None
     report = await room.choice(command, "report", "hallow dam")
     note = "It was *five* o'clock."
     result = await room.editor.slash(room.channel, f"reports {command}", report=report, note=note)
-    assert f"is now **{command}ed**" in said(result.response)
+    words = "is now marked as corrected" if command == "correct" else "is retracted, and removed"
+    assert words in said(result.response)
     assert result.ephemeral
     notice = room.archive().article(report).notice
     assert notice

@@ -43,7 +43,7 @@ def test_days_are_those_spoken_of(tmp_path: Path) -> None:
         "2026-03-12": 1,
         "2026-03-16": 1,
     }
-    assert "1 without dates by publication date" in caption(timeline)
+    assert "1 mentions none and counts by date of publication." in caption(timeline)
     assert "- 16 March 2026: Wire 1" in describe(timeline)
 
 
