@@ -196,9 +196,9 @@ async def _attach_notice(
     archive = await defer_and_open(interaction)
     article_id, actor = await find_report(interaction, title), actor_of(interaction)
     article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
-    text = f"“{escape(shorten(article.title, CHOICE_CHARS))}” is now marked as corrected."
-    if article.notice and article.notice.kind == "retracted":
-        text = f"“{escape(shorten(article.title, CHOICE_CHARS))}” is retracted, and removed."
+    retracted = article.notice is not None and article.notice.kind == "retracted"
+    state = "retracted and removed" if retracted else "marked as corrected"
+    text = f"“{escape(shorten(article.title, CHOICE_CHARS))}” has been {state}."
     if interaction.client.settings.discord.notes:
         text += " Public answers of the last 30 days that cite it will soon say so."
     await edit_reply(interaction, notice_view(text))
@@ -253,7 +253,7 @@ def _event_line(event: HistoryEvent) -> str:
     """The event as a line of the audit log."""
     kind, _, person = event.actor.partition(":")
     by = f"<@{person}>" if kind == "discord" and person.isdecimal() else escape(event.actor)
-    note = f": {escape(shorten(event.note, _SHORT_CHARS))}" if event.note else ""
+    note = f" · {escape(shorten(event.note, _SHORT_CHARS))}" if event.note else ""
     titles = "".join(
         f"\n-# {escape(shorten(title, _SHORT_CHARS))}" for title in titles_of(event, _TITLES)
     )

@@ -34,7 +34,7 @@ _FILTER_CHARS, _REASON_CHARS = 300, 600
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
 _NOTE_CHARS = 300
-_URL_CHARS = 500
+_URL_CHARS = 1_000
 _MAX_ALSO = 3
 _FRAGMENT_WORDS = 5
 _COLOUR = discord.Colour(0x2B5C8A)
@@ -64,7 +64,12 @@ def answer_view(
     heading = escape(shorten(typed, _QUESTION_CHARS)) if typed else question
     understood = f"-# Understood as: {question}" if heading != question else ""
     only = shorten(optional("", describe_filters, answer.filters), _FILTER_CHARS)
-    lines = [note, f"### {heading}", understood, f"-# From {escape(only)}" if only else ""]
+    lines = [
+        note,
+        f"### {heading}",
+        understood,
+        f"-# {escape(only[:1].upper() + only[1:])}" if only else "",
+    ]
     lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
         reason = escape(shorten(answer.reason or "", _REASON_CHARS))
@@ -99,8 +104,8 @@ def quotes_view(
     missing = len(quotes) - len(groups)
     note = f"-# {plural(missing, 'more quote')} would not fit here.\n" if missing else ""
     if quotes and not groups:
-        note = f"-# {plural(missing, 'quote')}, too long for a message here.\n"
-        groups = [(_cited_as(quotes[0], sources),)]
+        note = f"-# {plural(missing, 'quote')} of more characters than a message may have.\n"
+        groups = [(citation_line(sources[quotes[0].citation], quotes[0]),)]
     view, last = AnswerView(answer), (note + footer,)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
     container.add_item(ui.TextDisplay[Any](head))
@@ -170,11 +175,13 @@ def text_fragment(url: str, text: str) -> str:
 
 
 def _linked_title(article: Article, quote: str | None) -> str:
-    title = link_text(shorten(article.title, _TITLE_CHARS))
-    if not article.url or len(article.url) > _URL_CHARS:
-        return escape(shorten(article.title, _TITLE_CHARS))
-    target = text_fragment(article.url, quote) if quote else article.url
-    if len(target) > 2 * _URL_CHARS:
-        target = article.url
-    safe = re.sub(r"[\s()<>\"\\]", lambda sign: percent_encoded(sign.group(), safe=""), target)
-    return f"[{title}]({safe})" if title else f"<{safe}>"
+    title = escape(shorten(article.title, _TITLE_CHARS))
+    url = article.url or ""
+    for target in filter(None, (quote and url and text_fragment(url, quote), url)):
+        escaped = re.sub(
+            r"[\s()<>\"\\]", lambda sign: percent_encoded(sign.group(), safe=""), target
+        )
+        if len(escaped) <= _URL_CHARS:
+            text = link_text(shorten(article.title, _TITLE_CHARS))
+            return f"[{text}]({escaped})" if text else f"<{escaped}>"
+    return title

@@ -28,12 +28,12 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     answer = entry.answer
     later = generation - answer.generation
     age = f"{plural(later, 'change')} ago" if later else "current"
-    asked_of = escape(describe_filters(answer.filters)) or "all reports"
+    searched = escape(describe_filters(answer.filters)) or "all reports"
     lines = [
         f"### {escape(answer.question[:_QUESTION_CHARS])}",
         f"Answer `{answer.answer_id}`, {format_dt(entry.at, 'f')}"
         + ("" if entry.message else ", private"),
-        f"Asked of {asked_of}, with {answer.model}",
+        f"Searched {searched}, with {answer.model}",
         f"Collection version {answer.generation} ({age})",
         f"Overall evidence: **{strength(answer.confidence)}**"
         + (f". {escape(answer.reason)}" if answer.reason else ""),

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 
-from bot.views.text import speaker_line
+from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters, News
 
@@ -149,6 +149,17 @@ def test_without_news_it_says_since_when(archive: Archive, question: str, words:
     assert answer.status == "declined"
     assert words in (answer.reason or "")
     assert "The newest report is from 14 March 2026." in (answer.reason or "")
+
+
+def test_undated_reports_are_counted_apart(archive: Archive) -> None:
+    """Nobody can say whether a report without a date is new, so that is said beside the news."""
+    add(archive, {name: CUP[name] for name in ("title", "text")} | {"_id": "undated"})
+    answer = archive.ask("What is new about the gate since Thursday?")
+    assert answer.news
+    assert answer.news.undated == 1
+    assert "1 report without a date may be new too." in (story_line(answer) or "")
+    nothing = archive.ask("What has changed since 15 March?")
+    assert "1 without a date may be older or newer." in (nothing.reason or "")
 
 
 def test_without_dates_it_says_so(tmp_path: Path) -> None:
