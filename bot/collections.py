@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError, Intent, Reader, TrainedReader, intent
+from index import (
+    Archive,
+    Encoder,
+    InputError,
+    Intent,
+    NoticeKind,
+    Reader,
+    TrainedReader,
+    intent,
+)
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -21,6 +30,8 @@ class Headline:
     title: str
     publisher: str | None
     published: datetime | None
+    guessed_date: datetime | None
+    state: NoticeKind | None
 
     def matches(self, words: Iterable[str]) -> bool:
         """Whether title or publisher contains every word; words are casefolded."""
@@ -114,7 +125,10 @@ class Collections:
         cached = self._headlines.get((archive, removed))
         if cached is None or cached[0] != generation:
             headlines = [
-                Headline(article.article_id, article.title, article.publisher, article.published)
+                Headline(
+                    *(article.article_id, article.title, article.publisher, article.published),
+                    *(article.guessed_date, article.notice.kind if article.notice else None),
+                )
                 for article in archive.articles(retired=removed)
             ]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)

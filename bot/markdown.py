@@ -13,6 +13,7 @@ _NAME_CHARS = 80
 # and the "-", "+" or "1." that begins a list.
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
 _NOT_BOLD = re.compile(r"[\\*_~|`\n\r\u2028\u2029]|^\W|\W$")
+_ROUND = str.maketrans("[]", "()")
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # bidirectional control characters
 
 
@@ -37,6 +38,11 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
     positions = [0, *sorted(inserts)]
     escaped = "".join(text[a:b] + inserts[b] for a, b in pairwise(positions))
     return escaped + text[positions[-1] :]
+
+
+def link_text(text: str) -> str:
+    """Text for the brackets of a link, which may not hold any: Discord would end the link there."""
+    return escape(text.translate(_ROUND))
 
 
 def code(text: str) -> str:

@@ -47,6 +47,7 @@ from index.errors import (
     StoreDamagedError,
     StoreError,
     StoreVersionError,
+    optional,
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
@@ -61,6 +62,7 @@ from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
 from index.store.people import Feedback, Kept, People, Viewer, Watch
 from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
-from index.store.types import HistoryEvent, Size
-from index.text.periods import parse_moment, parse_period
+from index.store.standing import Standing
+from index.store.types import HistoryEvent, NoticeChange, Size
+from index.text.periods import is_whole_day, parse_moment, parse_period
 from index.text.sentences import Span

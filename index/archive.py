@@ -34,7 +34,7 @@ from index.store.types import Changes, HistoryEvent, Size
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
-_EXPORTED = "title text publisher author published url language guessed".split()
+_EXPORTED = "title text publisher author published guessed_date url language guessed".split()
 
 
 class Archive:
@@ -225,9 +225,15 @@ class Archive:
     def undo(
         self, generation: int, *, actor: str = "operator", dry_run: bool = False
     ) -> IngestResult:
-        """Go back to an earlier generation, or in a `dry_run` say what it does. NotFoundError."""
-        note = f"back to generation {generation}"
-        return self._change(Changes(undo=generation), actor, "undo", note, dry_run=dry_run)
+        """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
+
+        Corrections and retractions go back too: the result has those that this withdraws.
+
+        Raises:
+            NotFoundError: there is no such generation, or nothing came after it.
+        """
+        changes = Changes(undo=generation)
+        return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)
 
     def _change(
         self, changes: Changes, actor: str, action: str, note: str = "", *, dry_run: bool = False
@@ -249,7 +255,8 @@ class Archive:
                 for name, outcome in outcomes
                 if outcome != "absent"
             ]
-        return result_of(changed, commit.generation, started, failed)
+        result = result_of(changed, commit.generation, started, failed)
+        return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
         """Attach a correction, shown in answers that cite the article. Raises NotFoundError."""

@@ -36,11 +36,13 @@ class Article:
 
     Attributes:
         article_id: unique in its collection.
-        published: aware datetime, or None if the source does not say.
+        published: aware, on the clock of the source; None if the source does not say.
+        guessed_date: what its file or page suggests where the source does not say: shown as a
+            guess, and used for nothing else.
         source: the path or URL it was read from.
         revision: 1-based; each change of the text adds one.
         retired: removed; its text stays, so that old quotes can still be checked.
-        guessed: names of the fields that its source does not state, such as "published".
+        guessed: names of the fields that its source does not state, such as "title".
         id_given: whether its source gave the id; if not, it is made from a URL, path or text.
     """
 
@@ -50,6 +52,7 @@ class Article:
     publisher: str | None = None
     author: str | None = None
     published: datetime | None = None
+    guessed_date: datetime | None = None
     url: str | None = None
     language: str = "en"
     source: str | None = None
@@ -70,16 +73,20 @@ class Article:
                 f"{name} has {len(self.text):,} characters: split it into articles of at most "
                 f"{MAX_ARTICLE_CHARS:,}."
             )
-        if self.published is not None and self.published.tzinfo is None:
+        if any(moment.tzinfo is None for moment in filter(None, self._dates)):
             raise InputError(f"The date of {name} needs a time zone.")
 
     @property
     def text_hash(self) -> str:
         """SHA-256 in hex of all that readers see: text, title, byline, date and link."""
-        published = self.published and self.published.isoformat()
-        seen = (self.text, self.title, self.publisher, self.author, self.url, published)
+        dates = [moment and moment.isoformat() for moment in self._dates]
+        seen = (self.text, self.title, self.publisher, self.author, self.url, *dates)
         joined = "\x00".join(value or "" for value in seen)
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
+
+    @property
+    def _dates(self) -> tuple[datetime | None, datetime | None]:
+        return self.published, self.guessed_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +245,14 @@ class CitedQuote:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How many reports are new or changed since a day; the newest are quoted."""
+    """How many reports are new or changed since a day; the newest are quoted.
+
+    `undated` reports state no date, so that nobody can say whether they are new.
+    """
 
     since: date
     reports: int
+    undated: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +277,9 @@ class Filters:
 
     `publishers` are compared without case; none means all. `since` and `until` bound the
     date of publication, inclusively; `as_of` asks for an answer from what was published by then.
-    They are aware; QuestionError if one is not, or lies at an end of the calendar, or if `since` is
-    later than another. "Yesterday" in a question counts from `as_of`, else from `today`.
+    A report without a date passes none of these. They are aware; QuestionError if one is not, or
+    lies at an end of the calendar, or if `since` is later than another. "Yesterday" in a question
+    counts from `as_of`, else from `today`.
     """
 
     publishers: tuple[str, ...] = ()

@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class OnRecordError(Exception):
     """The root of all errors that On Record raises on purpose."""
@@ -57,3 +65,15 @@ class StoreBusyError(StoreError):
 
 class StoreDamagedError(StoreError):
     """The collection's file is damaged, or is not a database."""
+
+
+def optional(default: T, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Return what a part of an answer is; if working it out fails, log that and return a default.
+
+    For all that an answer can do without: its quotes are sent, whatever else is wrong.
+    """
+    try:
+        return part(*args, **kwargs)
+    except Exception:
+        log.exception("an answer goes without one of its parts")
+        return default

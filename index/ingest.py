@@ -21,7 +21,7 @@ from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.store.identity import comes_from, refusal
 from index.store.protocol import Store
-from index.store.types import Changes, Decision, Outcome, PreparedArticle
+from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 
@@ -58,6 +58,7 @@ class IngestResult:
         embedded: sentences embedded by a rebuild.
         sources: those that were read.
         skipped: files of folders that have no readable format.
+        notices: corrections and retractions that this withdrew or put in force again.
     """
 
     generation: int
@@ -71,6 +72,7 @@ class IngestResult:
     seconds: float = 0.0
     sources: tuple[SourceRead, ...] = ()
     skipped: int = 0
+    notices: tuple[NoticeChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

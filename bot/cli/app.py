@@ -27,7 +27,7 @@ from bot.cli.context import (
     progress,
 )
 from bot.cli.output import Result
-from bot.views.text import plural
+from bot.views.text import plural, undo_warnings
 from index import Archive, InputError, SettingsError, StoreDamagedError
 
 _CORES = os.cpu_count() or 1
@@ -110,11 +110,11 @@ def retract(context: Context, article_id: options.ArticleId, note: options.Note)
 
 @command()
 def undo(context: Context, generation: options.Generation, yes: options.Yes = False) -> Result:
-    """Roll all articles back to an earlier generation; ask first if none would be left."""
+    """Roll all articles back to an earlier generation; ask first if something would be lost."""
     archive = open_archive(context)
-    preview, count = archive.undo(generation, dry_run=True), archive.size().articles
-    if count and len(preview.removed) == count and not preview.restored:
-        confirm(f"All articles would be removed: generation {generation} had none.", yes=yes)
+    preview, articles = archive.undo(generation, dry_run=True), archive.size().articles
+    if warnings := undo_warnings(preview, articles, "article"):
+        confirm("\n".join(warnings), yes=yes)
     return output.ingest(archive.undo(generation))
 
 

@@ -13,20 +13,27 @@ from typer import style
 
 import index
 from bot.views.text import (
+    became_words,
+    date_words,
+    describe_filters,
+    event_words,
     format_day,
+    notice_words,
     outcomes,
     plural,
     share_of,
     speaker_line,
     story_line,
     strength,
+    titles_of,
 )
 
 _MAX_LISTED = 20
+_TITLES = 5  # of each event of the audit log
 _LEAST_SHOWN = 0.05  # a feature that adds less to a score, of about 1 to 10, explains nothing
 _START_CHARS = 60  # of a quote that stands above in full
 _INDENT = " " * 13
-_LABELS = {"publisher": "publisher", "author": "by", "published": "published", "url": "address"}
+_LABELS = {"publisher": "publisher", "author": "by", "url": "address"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,8 @@ def wrap(text: str, width: int) -> str:
 
 def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
     """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do."""
-    document = _record(outcome, without="sources") | {"seconds": round(outcome.seconds, 3)}
+    hidden = "sources" if outcome.notices else "sources notices"
+    document = _record(outcome, without=hidden) | {"seconds": round(outcome.seconds, 3)}
     lines = []
     for heading, detail, items in outcomes(outcome, dry_run=dry_run):
         lines += [f"{heading}{detail}", *(f"  {item}" for item in items[:_MAX_LISTED])]
@@ -103,6 +111,8 @@ def answer(given: index.Answer, query_id: str | None = None) -> Result:
 
 def _answer_lines(given: index.Answer) -> Iterator[str]:
     yield style(given.question, bold=True) + "\n"
+    if line := index.optional(None, story_line, given):
+        yield f"{line}\n"
     if given.reason:
         yield given.reason
     if given.short and given.short.answer:
@@ -110,12 +120,10 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
     if given.closest:
         yield "\nThe closest passage, which does not answer it:"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        if line := speaker_line(cited):
+        if line := index.optional(None, speaker_line, cited):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"
-    if line := story_line(given):
-        yield f"{line}\n"
     for citation in given.citations:
         yield f"[{citation.number}] {_source_line(citation.article)}"
         if citation.article.url:
@@ -126,15 +134,20 @@ def _answer_lines(given: index.Answer) -> Iterator[str]:
 
 
 def why(logged: index.LoggedAnswer) -> Result:
-    """An answer given earlier, and which of its articles were updated or removed since."""
+    """An answer given earlier, and what has become of its articles since."""
     again = answer(logged.answer)
+    since = [standing for standing in logged.standings if standing.became]
+    changed = [
+        s.article for s in since if not s.article.retired and {"changed", "revised"} & {*s.became}
+    ]
     document = {
         **again.document,
         "filters": _plain(logged.answer.filters),
         "scores": [*logged.answer.scores],
         "at": logged.at.isoformat(),
-        "updated": [_article(shown) for shown in logged.updated],
-        "removed": [_article(shown) for shown in logged.removed],
+        "updated": [_article(shown) for shown in changed],
+        "removed": [_article(s.article) for s in since if s.article.retired],
+        "since": [{"article_id": s.article.article_id, "became": [*s.became]} for s in since],
     }
     return Result(document, "\n".join([again.text, "", *_why_lines(logged)]))
 
@@ -142,10 +155,7 @@ def why(logged: index.LoggedAnswer) -> Result:
 def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
     """When and from what an answer was made, how strong its quotes are, what has changed since."""
     given, filters = logged.answer, logged.answer.filters
-    bounds = (("since", filters.since), ("until", filters.until), ("as of", filters.as_of))
-    limits = [f"by {name}" for name in filters.publishers]
-    limits += [f"{word} {format_day(moment)}" for word, moment in bounds if moment]
-    asked = f"reports {', '.join(limits)}" if limits else "all reports"
+    asked = describe_filters(filters) or "all reports"
     yield f"Answered on {format_day(logged.at)} from {asked}, generation {given.generation},"
     yield f"with {given.model}."
     yield f"Overall evidence: {strength(given.confidence)} ({given.confidence:.2f})"
@@ -154,10 +164,12 @@ def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
         share = share_of(given.confidence, score, max(given.scores))
         start = textwrap.shorten(cited.quote.text, _START_CHARS, placeholder=" …")
         yield f"  [{cited.citation}] {strength(share)} ({share:.2f}): “{start}”"
-    yield from (f"Updated since: {_source_line(shown)}" for shown in logged.updated)
-    yield from (f"Removed since: {_source_line(shown)}" for shown in logged.removed)
-    if not logged.updated and not logged.removed:
-        yield "None of its reports has changed since."
+    lines = [
+        f"Since then “{standing.article.title}” {became_words(standing)}"
+        for standing in logged.standings
+        if standing.became
+    ]
+    yield from lines or ["None of its reports has changed since."]
 
 
 def ranking(
@@ -188,7 +200,11 @@ def ranking(
 
 def articles(listed: Sequence[index.Article]) -> Result:
     """A list of articles."""
-    lines = [f"{article.article_id}  {_source_line(article)}" for article in listed]
+    lines = [
+        f"{article.article_id}  {_source_line(article)}"
+        + (f" ({article.notice.kind})" if article.notice else "")
+        for article in listed
+    ]
     lines.append(style(plural(len(listed), "article"), dim=True))
     return Result({"articles": [_article(article) for article in listed]}, "\n".join(lines))
 
@@ -200,8 +216,8 @@ def article(shown: index.Article) -> Result:
     for name, label in _LABELS.items():
         if value := getattr(shown, name):
             guessed = " (guessed)" if name in shown.guessed else ""
-            text = format_day(value) if isinstance(value, date) else value
-            lines.append(f"{label}: {text}{guessed}")
+            lines.append(f"{label}: {value}{guessed}")
+    lines.insert(-1 if shown.url else len(lines), f"published: {_date(shown)}")
     lines += [_notice_line(shown)] if shown.notice else []
     return Result(_article(shown) | {"text": shown.text}, "\n".join([*lines, "", shown.text]))
 
@@ -230,9 +246,8 @@ def history(events: Sequence[index.HistoryEvent]) -> Result:
     """The audit log, a line for each generation."""
     lines = []
     for event in events:
-        counts = ", ".join(f"{count} {kind}" for kind, count in event.articles.items())
-        titles = f"({'; '.join(event.titles)})" if event.titles else ""
-        parts = (event.actor, event.action, counts, titles, event.note)
+        titles = f"({'; '.join(titles_of(event, _TITLES))})" if event.titles else ""
+        parts = (event.actor, event_words(event), titles, event.note)
         text = "  ".join(part for part in parts if part)
         lines.append(f"{event.generation:>6}  {event.at:%Y-%m-%d %H:%M}  {text}")
     return Result({"events": _plain(events)}, "\n".join(lines) or "Nothing has changed yet.")
@@ -240,14 +255,16 @@ def history(events: Sequence[index.HistoryEvent]) -> Result:
 
 def _source_line(shown: index.Article) -> str:
     """Publisher, date and title."""
-    day = format_day(shown.published) if shown.published else None
-    return ", ".join(part for part in (shown.publisher, day, shown.title) if part)
+    return ", ".join(filter(None, (shown.publisher, _date(shown), shown.title)))
+
+
+def _date(shown: index.Article) -> str:
+    return date_words(shown.published, shown.guessed_date)
 
 
 def _notice_line(shown: index.Article) -> str:
     """What is wrong with an article, and since when that is known."""
-    notice = shown.notice
-    return f"{notice.kind} {format_day(notice.at)}: {notice.note}" if notice else ""
+    return notice_words(shown.notice) if shown.notice else ""
 
 
 def _article(shown: index.Article) -> dict[str, Any]:

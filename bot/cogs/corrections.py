@@ -1,22 +1,24 @@
-"""Notes in posted answers whose quotes no longer stand.
+"""Notes in posted answers whose reports are not what they were.
 
-The note goes into the answer itself: later readers see it, and nobody is pinged.
+The note goes into the answer itself: later readers see it, and nobody is pinged. It says what is so
+now, and follows what is undone.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import ui
 
-from bot.markdown import escape
-from bot.views.base import MAX_TEXT, notice_view
-from index import Archive, StaleAnswer
+from bot.markdown import escape, shorten
+from bot.views.base import MAX_TEXT
+from bot.views.text import became_words, plural
+from index import Archive, StaleAnswer, Standing
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -29,16 +31,10 @@ _HEAD = "**Since this answer:**"
 # Discord limits edits of messages older than an hour, and takes them again later.
 _TOO_MANY_EDITS = 30046
 _SERVER_ERROR = 500
-_STATES = {
-    "changed": "was changed, and no longer says what is quoted here",
-    "removed": "was removed",
-    "corrected": "was **corrected**",
-    "retracted": "was **retracted**",
-}
 
 
 class Corrections:
-    """Adds notes to the answers that a change to a collection made stale."""
+    """Writes notes into the answers whose readers do not know yet what has become of a report."""
 
     def __init__(self, bot: OnRecord) -> None:
         """Write as this bot."""
@@ -46,40 +42,33 @@ class Corrections:
         self._checked: dict[int | None, int] = {}  # server -> generation
 
     async def check(self, server: int | None, archive: Archive) -> None:
-        """Add notes to the answers of a collection that has changed since the last check."""
+        """Write the notes of a collection that has changed since the last check."""
         generation = await asyncio.to_thread(lambda: archive.generation)
         if self._checked.get(server) == generation:
             return
         since = discord.utils.utcnow() - _LOOK_BACK
-        by_message: dict[tuple[int, int], list[StaleAnswer]] = {}
-        for stale in await asyncio.to_thread(archive.answers.stale, since):
-            place = (stale.entry.channel or 0, stale.entry.message or 0)
-            by_message.setdefault(place, []).append(stale)
         complete = True
-        for number, (place, stales) in enumerate(reversed(by_message.items())):
+        newest_first = reversed(await asyncio.to_thread(archive.answers.stale, since))
+        for number, stale in enumerate(newest_first):
             if number:
                 await asyncio.sleep(PAUSE_S)
             if self._bot.unasked.wait_s(server):  # the next check goes on from here
                 complete = False
                 break
-            if await self._add_note(*place, stales):
+            if await self._write_note(stale):
                 self._bot.unasked.count(server)
-                await asyncio.to_thread(archive.answers.mark_notified, stales)
+                await asyncio.to_thread(archive.answers.mark_notified, stale)
             else:
                 complete = False
         if complete:
             self._checked[server] = generation
 
-    async def _add_note(self, channel: int, message: int, stales: Sequence[StaleAnswer]) -> bool:
-        """Add a note to an answer; False if it has to be tried again."""
+    async def _write_note(self, stale: StaleAnswer) -> bool:
+        """Write the note of an answer; False if it has to be tried again."""
+        channel, message = stale.entry.channel or 0, stale.entry.message or 0
         try:
             answer = await self._bot.get_partial_messageable(channel).fetch_message(message)
-            lines = _lines(stales)
-            if view := _with_note(answer, lines):
-                await answer.edit(view=view)
-            else:
-                note = notice_view("\n".join([_HEAD, *lines]))
-                await answer.reply(view=note, mention_author=False)
+            await answer.edit(view=_with_note(answer, stale.standings))
         except discord.HTTPException as error:
             if error.code == _TOO_MANY_EDITS or error.status >= _SERVER_ERROR:
                 return False
@@ -87,27 +76,28 @@ class Corrections:
         return True
 
 
-def _lines(stales: Iterable[StaleAnswer]) -> list[str]:
-    """What became of the reports that an answer quotes."""
-    lines = []
-    for stale in stales:
-        notice, title = stale.article.notice, escape(stale.article.title[:_TITLE_CHARS])
-        shown = notice is not None and stale.kind == notice.kind
-        reason = f": {escape(notice.note[:_NOTE_CHARS])}" if notice and shown else "."
-        lines.append(f"- “{title}” {_STATES[stale.kind]}{reason}")
-    return lines[:_MAX_LINES]
+def note_text(standings: Sequence[Standing], room: int) -> str:
+    """What has become of the reports that an answer quotes, in at most so many characters."""
+    for title_chars, chars in ((_TITLE_CHARS, _NOTE_CHARS), (_TITLE_CHARS // 2, _NOTE_CHARS // 5)):
+        lines = [
+            f"- “{escape(shorten(standing.article.title, title_chars))}” "
+            f"{escape(shorten(became_words(standing), chars))}"
+            for standing in standings[:_MAX_LINES]
+        ]
+        more = len(standings) - len(lines)
+        lines += [f"- and {plural(more, 'more report')}: see `/why`"] * (more > 0)
+        if len(text := "\n".join([_HEAD, *lines])) <= room:
+            return text
+    return f"{_HEAD} {plural(len(standings), 'report')} quoted here changed: `/why` says how."
 
 
-def _with_note(message: discord.Message, lines: Sequence[str]) -> ui.LayoutView | None:
-    """The message with a note in its frame; None if there is no room."""
+def _with_note(message: discord.Message, standings: Sequence[Standing]) -> ui.LayoutView:
+    """The message with a note in its frame, in place of an earlier one."""
     view = ui.LayoutView.from_message(message, timeout=None)
     view.stop()  # its buttons go on to be handled by their ids
-    frame = next((item for item in view.children if isinstance(item, ui.Container)), None)
-    if frame is None:
-        return None
-    note = frame.children[-1]
-    if not isinstance(note, ui.TextDisplay) or not note.content.startswith(_HEAD):
-        note = ui.TextDisplay[Any](_HEAD)
-        frame.add_item(note)
-    note.content = "\n".join([note.content, *lines])
-    return view if view.content_length() <= MAX_TEXT else None
+    frame = next(item for item in view.children if isinstance(item, ui.Container))
+    last = frame.children[-1]
+    if isinstance(last, ui.TextDisplay) and last.content.startswith(_HEAD):
+        frame.remove_item(last)
+    frame.add_item(ui.TextDisplay[Any](note_text(standings, MAX_TEXT - view.content_length())))
+    return view

@@ -23,17 +23,22 @@ from bot.interactions import (
     is_moderator,
     moderators_only,
 )
-from bot.markdown import escape
-from bot.views.base import CHOICE_CHARS, Choices, Form, Press, button, choices, notice_view, page_of
-from bot.views.progress import result_text
-from index import (
-    MAX_NOTE_CHARS,
-    Archive,
-    Article,
-    HistoryEvent,
-    IngestResult,
-    InputError,
+from bot.markdown import escape, shorten
+from bot.views.base import (
+    CHOICE_CHARS,
+    Button,
+    Choices,
+    Form,
+    Press,
+    Row,
+    button,
+    choices,
+    notice_view,
+    page_of,
 )
+from bot.views.progress import result_text
+from bot.views.text import event_words, titles_of, undo_warnings
+from index import MAX_NOTE_CHARS, Archive, Article, HistoryEvent, IngestResult, InputError
 
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
 _PAGE = 8  # lines of the audit log
@@ -90,9 +95,10 @@ class Moderation(commands.Cog):
         Args:
             change: Undo everything after this change
         """
-        archive, actor = await defer_and_open(interaction), actor_of(interaction)
-        result = await asyncio.to_thread(archive.undo, change, actor=actor)
-        await edit_reply(interaction, notice_view(result_text(result)))
+        archive = await defer_and_open(interaction)
+        newest, warnings = await asyncio.to_thread(_undo_warnings, archive, change)
+        press = Press(interaction, f"{change} {newest}")
+        await (_ask_before_undo(press, warnings) if warnings else undo_all_the_same(press))
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -191,11 +197,40 @@ async def _attach_notice(
     archive = await defer_and_open(interaction)
     article_id, actor = await find_report(interaction, title), actor_of(interaction)
     article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
-    state = article.notice.kind if article.notice else "unchanged"
-    text = f"“{escape(article.title[:CHOICE_CHARS])}” is now **{state}**."
+    retracted = article.notice is not None and article.notice.kind == "retracted"
+    state = "retracted and removed" if retracted else "marked as corrected"
+    text = f"“{escape(shorten(article.title, CHOICE_CHARS))}” has been {state}."
     if interaction.client.settings.discord.notes:
-        text += " Answers from the last 30 days that quote it will be updated shortly."
+        text += " Public answers of the last 30 days that cite it will soon say so."
     await edit_reply(interaction, notice_view(text))
+
+
+def _undo_warnings(archive: Archive, change: int) -> tuple[int, list[str]]:
+    """The present version, and what going back to another would lose."""
+    preview, articles = archive.undo(change, dry_run=True), archive.size().articles
+    return archive.generation, undo_warnings(preview, articles)
+
+
+async def _ask_before_undo(press: Press, warnings: list[str]) -> None:
+    """Say what undoing would lose, with a button that does it."""
+    change = press.key.split()[0]
+    lines = [f"### Go back to version {change}?", *(f"- {escape(line)}" for line in warnings)]
+    lines.append("-# Undoing can be undone as well: choose this change then.")
+    await press.reply(notice_view("\n".join(lines), [Row(Button("undo", press.key))]))
+
+
+@button("undo", "Undo all the same", "in place")
+async def undo_all_the_same(press: Press) -> None:
+    """Go back to a version; ask again if anything has changed since the moderator was asked."""
+    if not is_moderator(press.interaction):
+        raise app_commands.CheckFailure
+    archive, (change, asked_at) = await press.archive(), map(int, press.key.split())
+    newest, warnings = await asyncio.to_thread(_undo_warnings, archive, change)
+    if newest != asked_at:
+        await _ask_before_undo(Press(press.interaction, f"{change} {newest}"), warnings)
+        return
+    result = await asyncio.to_thread(archive.undo, change, actor=actor_of(press.interaction))
+    await press.reply(notice_view(result_text(result)))
 
 
 def _write_export(archive: Archive, file: IO[bytes]) -> None:
@@ -219,19 +254,16 @@ def _event_line(event: HistoryEvent) -> str:
     """The event as a line of the audit log."""
     kind, _, person = event.actor.partition(":")
     by = f"<@{person}>" if kind == "discord" and person.isdecimal() else escape(event.actor)
-    note = f": {escape(event.note[:_SHORT_CHARS])}" if event.note else ""
-    titles = "".join(f"\n-# {escape(title[:_SHORT_CHARS])}" for title in event.titles[:_TITLES])
+    note = f" · {escape(shorten(event.note, _SHORT_CHARS))}" if event.note else ""
+    titles = "".join(
+        f"\n-# {escape(shorten(title, _SHORT_CHARS))}" for title in titles_of(event, _TITLES)
+    )
     when = format_dt(event.at, "f")
-    return f"**{event.generation}** · {when} · {by} · {_summary(event)}{note}{titles}"
+    return f"**{event.generation}** · {when} · {by} · {event_words(event)}{note}{titles}"
 
 
 def _event_label(event: HistoryEvent) -> str:
     """The event as a plain-text autocomplete label."""
-    titles = ", ".join(event.titles)
-    label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {_summary(event)} · {titles}"
+    titles = ", ".join(titles_of(event, _TITLES))
+    label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {event_words(event)} · {titles}"
     return label.removesuffix(" · ")
-
-
-def _summary(event: HistoryEvent) -> str:
-    counts = ", ".join(f"{count:,} {outcome}" for outcome, count in event.articles.items())
-    return f"{event.action}: {counts}" if counts else event.action

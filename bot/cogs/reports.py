@@ -11,16 +11,15 @@ from typing import Any
 import discord
 from discord import app_commands, ui
 from discord.ext import commands
-from discord.utils import format_dt
 
 from bot.collections import Headline
 from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of
-from bot.markdown import code, escape
+from bot.markdown import code, escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
 from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
-from bot.views.text import plural
-from index import Archive, Citation, NotFoundError
+from bot.views.text import date_words, plural
+from index import Archive, Citation, NotFoundError, optional
 
 Title = app_commands.Range[str, 1, 200]
 _PAGE = 8  # reports
@@ -43,7 +42,8 @@ async def headline_choices(interaction: Interaction, typed: str, *, removed: boo
     def produce() -> Iterator[tuple[str, str]]:
         for headline in collections.headlines(server, typed, removed=removed):
             value = choice_value(headline.article_id)
-            yield " · ".join(filter(None, [headline.title, headline.publisher])) or value, value
+            shown = (headline.title, headline.publisher, headline.state)
+            yield " · ".join(filter(None, shown)) or value, value
 
     return await choices(produce)
 
@@ -109,11 +109,16 @@ class Lookups(commands.Cog):
         archive = await defer_and_open(interaction, private=False)
         timeline = await asyncio.to_thread(archive.timeline, topic)
         words = chart.describe(timeline)
-        if not timeline.days or not interaction.app_permissions.attach_files:
-            await edit_reply(interaction, notice_view(words + _NO_FILES * bool(timeline.days)))
+        may_attach = interaction.app_permissions.attach_files
+        drawn = b""
+        if timeline.days and may_attach:
+            drawn = await asyncio.to_thread(optional, b"", chart.draw, timeline)
+        if not drawn:
+            missing = bool(timeline.days) and not may_attach
+            await edit_reply(interaction, notice_view(words + _NO_FILES * missing))
             return
-        image = io.BytesIO(await asyncio.to_thread(chart.draw, timeline))
-        alt_text = words[:_ALT_TEXT_CHARS]
+        image = io.BytesIO(drawn)
+        alt_text = chart.describe(timeline, plain=True)[:_ALT_TEXT_CHARS]
         view = notice_view(f"### “{escape(timeline.topic)}”\n{chart.caption(timeline)}")
         item = discord.MediaGalleryItem("attachment://timeline.png", description=alt_text)
         view.add_item(ui.MediaGallery[Any](item))
@@ -135,10 +140,11 @@ async def show_list(press: Press) -> None:
 
 
 def _line(headline: Headline) -> str:
-    date = f" · {format_dt(headline.published, 'D')}" if headline.published else ""
     by = escape(headline.publisher or "no publisher")
-    title = escape(headline.title[:_TITLE_CHARS])
-    return f"**{title}**\n-# {by}{date} · {code(headline.article_id)}"
+    title = escape(shorten(headline.title, _TITLE_CHARS))
+    state = f" · **{headline.state}**" if headline.state else ""
+    date = date_words(headline.published, headline.guessed_date)
+    return f"**{title}**\n-# {by} · {date} · {code(headline.article_id)}{state}"
 
 
 def _description(archive: Archive, article_id: str, channels: Iterable[int]) -> str:

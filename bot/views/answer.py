@@ -7,26 +7,35 @@ dropped, and bold only wraps words. A quote that does not fit is left out whole,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote as percent_encoded
 
 import discord
 from discord import ui
-from discord.utils import format_dt
 
-from bot.markdown import escape, shorten
+from bot.markdown import escape, link_text, shorten
 from bot.views.base import MAX_TEXT, Row
-from bot.views.text import speaker_line, story_line
-from index import Answer, Article, Citation, CitedQuote, Filters, Span
+from bot.views.text import (
+    date_words,
+    describe_filters,
+    notice_words,
+    plural,
+    speaker_line,
+    story_line,
+)
+from index import Answer, Article, Citation, CitedQuote, Span, optional
 
 _RESERVED = 60  # of MAX_TEXT, for the line about quotes left out
+NOTE_ROOM = 400  # of MAX_TEXT, for what becomes of the reports later
 _MAX_QUOTES = 5  # with speakers and citations they stay under Discord's 40 components
 _QUESTION_CHARS = 300
+_FILTER_CHARS, _REASON_CHARS = 300, 600
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
 _NOTE_CHARS = 300
-_URL_CHARS = 500
+_URL_CHARS = 1_000
+_MAX_ALSO = 3
 _FRAGMENT_WORDS = 5
 _COLOUR = discord.Colour(0x2B5C8A)
 
@@ -54,44 +63,51 @@ def answer_view(
     question = escape(shorten(answer.question, _QUESTION_CHARS))
     heading = escape(shorten(typed, _QUESTION_CHARS)) if typed else question
     understood = f"-# Understood as: {question}" if heading != question else ""
-    only = describe_filters(answer.filters)
-    lines = (note, f"### {heading}", understood, f"-# From {only}" if only else "")
-    head = "\n".join(line for line in lines if line)
+    only = shorten(optional("", describe_filters, answer.filters), _FILTER_CHARS)
+    lines = [
+        note,
+        f"### {heading}",
+        understood,
+        f"-# {escape(only[:1].upper() + only[1:])}" if only else "",
+    ]
+    lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
-        head += f"\n**No answer in the reports.** {escape(answer.reason or '')}"
+        reason = escape(shorten(answer.reason or "", _REASON_CHARS))
+        lines.append(f"**No answer in the reports.** {reason}")
         if answer.closest:
-            head += "\nThe closest passage, which does not answer it:"
+            lines.append("The closest passage, which does not answer it:")
     if answer.short and answer.short.answer:
-        head += f"\n**{escape(answer.short.answer.text)}** [{answer.short.citation}]"
+        lines.append(f"**{escape(answer.short.answer.text)}** [{answer.short.citation}]")
+    head = "\n".join(line for line in lines if line)
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    story = story_line(answer)
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
-    return quotes_view(head, quotes, answer, f"{story}\n{footer}" if story else footer, rows)
+    return quotes_view(head, quotes, answer, footer, rows)
 
 
 def quotes_view(
     head: str, quotes: Sequence[CitedQuote], answer: Answer, footer: str, rows: Iterable[Row] = ()
 ) -> AnswerView:
-    """Quotes of an answer under a heading: as many as fit, each with its citation."""
+    """Quotes of an answer under a heading: as many as fit, each with its citation.
+
+    Room is left for a note on what becomes of the reports. If not even one quote fits, its
+    citation says where to read it.
+    """
     sources = {citation.number: citation for citation in answer.citations}
     groups: list[tuple[str, ...]] = []
-    chars_left = MAX_TEXT - len(head) - len(footer) - _RESERVED
+    chars_left = MAX_TEXT - NOTE_ROOM - len(head) - len(footer) - _RESERVED
     for cited in quotes[:_MAX_QUOTES]:
         if len(cited.quote.text) > chars_left:
             continue  # a shorter one may still fit
-        speaker = speaker_line(cited)
-        also = [citation_line(sources[number]) for number in cited.also]
-        group = (
-            *([escape(shorten(speaker, _NAME_CHARS))] if speaker else []),
-            block_quote(cited),
-            "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also]),
-        )
+        group = _group(cited, sources)
         if sum(map(len, group)) > chars_left:
             continue
         chars_left -= sum(map(len, group))
         groups.append(group)
     missing = len(quotes) - len(groups)
-    note = f"-# {missing} more too long to show here.\n" if missing else ""
+    note = f"-# {plural(missing, 'more quote')} would not fit here.\n" if missing else ""
+    if quotes and not groups:
+        note = f"-# {plural(missing, 'quote')} of more characters than a message may have.\n"
+        groups = [(citation_line(sources[quotes[0].citation], quotes[0]),)]
     view, last = AnswerView(answer), (note + footer,)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
     container.add_item(ui.TextDisplay[Any](head))
@@ -102,6 +118,20 @@ def quotes_view(
     for item in (container, *rows):
         view.add_item(item)
     return view
+
+
+def _group(cited: CitedQuote, sources: Mapping[int, Citation]) -> tuple[str, ...]:
+    """The texts of a quote: its speaker, its words, and its sources."""
+    speaker = optional(None, speaker_line, cited)
+    label = (escape(shorten(speaker, _NAME_CHARS)),) if speaker else ()
+    return (*label, block_quote(cited), _cited_as(cited, sources))
+
+
+def _cited_as(cited: CitedQuote, sources: Mapping[int, Citation]) -> str:
+    """The sources of a quote."""
+    also = [citation_line(sources[number]) for number in cited.also[:_MAX_ALSO]]
+    also += [f"{len(cited.also) - _MAX_ALSO} more"] * (len(cited.also) > _MAX_ALSO)
+    return "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also])
 
 
 def text_view(answer: Answer, text: str) -> AnswerView:
@@ -122,25 +152,14 @@ def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
     """Number, publisher, date and title; the title links to the page, at the quote if given."""
     article = citation.article
     parts = [escape(shorten(article.publisher, _NAME_CHARS))] if article.publisher else []
-    if article.published:
-        parts.append(f"{format_dt(article.published, 'D')}, {format_dt(article.published, 'R')}")
-    parts.append(_linked_title(article, cited.quote.text if cited else None))
-    line = f"**[{citation.number}]** " + " · ".join(parts)
+    parts.append(optional("", date_words, article.published, article.guessed_date))
+    title = escape(shorten(article.title, _TITLE_CHARS))
+    parts.append(optional(title, _linked_title, article, cited.quote.text if cited else None))
+    line = f"**[{citation.number}]** " + " · ".join(filter(None, parts))
     if article.notice:
-        note = escape(shorten(article.notice.note, _NOTE_CHARS))
-        line += f"\n-# **{article.notice.kind.capitalize()}**: {note}"
+        words = escape(shorten(notice_words(article.notice), _NOTE_CHARS))
+        line += f"\n-# **{words[: len(article.notice.kind)]}**{words[len(article.notice.kind) :]}"
     return line
-
-
-def describe_filters(filters: Filters) -> str:
-    """Filters in words; "" without any."""
-    parts = []
-    if filters.publishers:
-        parts.append("by " + ", ".join(escape(name) for name in filters.publishers))
-    for word, moment in (("since", filters.since), ("until", filters.latest)):
-        if moment:
-            parts.append(f"{word} {format_dt(moment, 'D')}")
-    return "only reports " + ", ".join(parts) if parts else ""
 
 
 def text_fragment(url: str, text: str) -> str:
@@ -159,10 +178,12 @@ def text_fragment(url: str, text: str) -> str:
 
 def _linked_title(article: Article, quote: str | None) -> str:
     title = escape(shorten(article.title, _TITLE_CHARS))
-    if not article.url or len(article.url) > _URL_CHARS:
-        return title
-    target = text_fragment(article.url, quote) if quote else article.url
-    if len(target) > 2 * _URL_CHARS:
-        target = article.url
-    safe = re.sub(r"[\s()<>\"\\]", lambda sign: percent_encoded(sign.group(), safe=""), target)
-    return f"[{title}]({safe})" if title else f"<{safe}>"
+    url = article.url or ""
+    for target in filter(None, (quote and url and text_fragment(url, quote), url)):
+        escaped = re.sub(
+            r"[\s()<>\"\\]", lambda sign: percent_encoded(sign.group(), safe=""), target
+        )
+        if len(escaped) <= _URL_CHARS:
+            text = link_text(shorten(article.title, _TITLE_CHARS))
+            return f"[{text}]({escaped})" if text else f"<{escaped}>"
+    return title

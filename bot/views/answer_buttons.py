@@ -13,6 +13,7 @@ from bot.interactions import defer, missing_to_post
 from bot.markdown import code, escape, shorten
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
+from bot.views.text import became_words
 from index import Answer, InputError
 
 _PAGE = 4  # passages
@@ -64,13 +65,15 @@ async def show_sources(press: Press) -> None:
     """The reports behind an answer, and whether they have changed since."""
     archive = await press.archive()
     entry = await recall(archive, press.key)
-    states = {article.article_id: "**changed since this answer**" for article in entry.updated}
-    states |= {article.article_id: "**removed since this answer**" for article in entry.removed}
     lines = ["### Sources"]
-    for citation in entry.answer.citations:
+    for citation, standing in zip(entry.answer.citations, entry.standings, strict=True):
         article = citation.article
         byline = f"by {escape(article.author[:100])} · " if article.author else ""
-        state = states.get(article.article_id, "unchanged")
+        state = "unchanged since this answer"
+        if standing.became:
+            state = (
+                f"**since this answer it {escape(shorten(became_words(standing), _REASON_CHARS))}**"
+            )
         lines += [citation_line(citation), f"-# {byline}{code(article.article_id)} · {state}"]
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 

@@ -22,30 +22,33 @@ _STYLE: Sequence[str | dict[str, Any]] = [
 ]  # "$" is no formula
 
 
-def describe(timeline: Timeline) -> str:
-    """The timeline in words, latest day first: also the chart's alternative text."""
+def describe(timeline: Timeline, *, plain: bool = False) -> str:
+    """The timeline in words, latest day first; `plain` is for alternative text, without markup."""
+    written = (lambda text: text) if plain else escape
     if not timeline.reports:
-        return f"No report contains all words of “{escape(timeline.topic)}”."
-    lines = [caption(timeline)]
+        return f"No report contains all words of “{written(timeline.topic)}”."
+    lines = [caption(timeline, plain=plain)]
     for day in sorted(timeline.days, reverse=True)[:_MAX_DAYS]:
         counts = timeline.days[day].items()
-        publishers = ", ".join(f"{escape(name)} {count}" for name, count in counts)
+        publishers = ", ".join(f"{written(name)} {count}" for name, count in counts)
         lines.append(f"- {format_day(day)}: {publishers}")
     if len(timeline.days) > _MAX_DAYS:
         lines.append(f"- and {plural(len(timeline.days) - _MAX_DAYS, 'earlier day')}")
-    lines += [f"- undated: {timeline.undated}"] if timeline.undated else []
+    lines += [f"- undated: {plural(timeline.undated, 'report')}"] if timeline.undated else []
     return "\n".join(lines)
 
 
-def caption(timeline: Timeline) -> str:
+def caption(timeline: Timeline, *, plain: bool = False) -> str:
     """How many reports there are, and whether their days are those mentioned or published."""
-    reports = f"{plural(timeline.reports, 'report')} on “{escape(timeline.topic)}”"
+    topic = timeline.topic if plain else escape(timeline.topic)
+    reports = f"{plural(timeline.reports, 'report')} on “{topic}”"
     published = timeline.by_publication
     if published + timeline.undated == timeline.reports:
         return f"{reports}, by date of publication: none mentions a date."
     if not published:
         return f"{reports}, by the dates they mention."
-    return f"{reports}, by the dates they mention; {published:,} without dates by publication date."
+    mention = "mentions none and counts" if published == 1 else "mention none and count"
+    return f"{reports}, by the dates they mention; {published:,} {mention} by date of publication."
 
 
 def draw(timeline: Timeline) -> bytes:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from discord.utils import format_dt
 
-from bot.markdown import escape
-from bot.views.answer import citation_line, describe_filters
-from bot.views.text import plural, share_of, strength
-from index import Article, Feedback, LoggedAnswer
+from bot.markdown import escape, shorten
+from bot.views.answer import citation_line
+from bot.views.text import became_words, describe_filters, plural, share_of, strength
+from index import Feedback, LoggedAnswer
 
-_QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS = 300, 160, 150
+_QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS, _NOTE_CHARS = 300, 160, 150, 300
 _NOTES = 3  # reasons that readers gave
 
 
@@ -26,11 +26,12 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     answer = entry.answer
     later = generation - answer.generation
     age = f"{plural(later, 'change')} ago" if later else "current"
+    searched = escape(describe_filters(answer.filters)) or "all reports"
     lines = [
         f"### {escape(answer.question[:_QUESTION_CHARS])}",
         f"Answer `{answer.answer_id}`, {format_dt(entry.at, 'f')}"
         + ("" if entry.message else ", private"),
-        f"Asked of {describe_filters(answer.filters) or 'all reports'}, with {answer.model}",
+        f"Searched {searched}, with {answer.model}",
         f"Collection version {answer.generation} ({age})",
         f"Overall evidence: **{strength(answer.confidence)}**"
         + (f". {escape(answer.reason)}" if answer.reason else ""),
@@ -42,14 +43,16 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
         evidence = strength(share_of(answer.confidence, score, max(answer.scores)))
         lines.append(f"- **[{cited.citation}]** {evidence}: {escape(short)}")
     lines += ["", *(citation_line(citation) for citation in answer.citations)]  # "" ends the list
-    changes = [f"{_title(article)} has **changed**" for article in entry.updated]
-    changes += [f"{_title(article)} was **removed**" for article in entry.removed]
-    unchanged = "None of the reports behind it has changed since."
-    lines.append(f"Since then: {'; '.join(changes)}." if changes else unchanged)
-    lines += [f"{len(feedback)} flagged a quote as wrong."] * bool(feedback)
+    changes = [
+        f"- “{escape(shorten(s.article.title, _TITLE_CHARS))}” "
+        f"{escape(shorten(became_words(s), _NOTE_CHARS))}"
+        for s in entry.standings
+        if s.became
+    ]
+    lines += (
+        ["**Since then:**", *changes] if changes else ["None of its reports has changed since."]
+    )
+    flags = plural(len(feedback), "reader")
+    lines += [f"{flags} flagged a quote as wrong:"] * bool(feedback)
     lines += [f"- “{escape(item.note)}”" for item in feedback[-_NOTES:]]
     return "\n".join(lines)
-
-
-def _title(article: Article) -> str:
-    return f"“{escape(article.title[:_TITLE_CHARS])}”"

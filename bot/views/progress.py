@@ -51,7 +51,8 @@ async def run_job(
         try:
             view, *files = result_view(title, running.result(), interaction)
         except CancelledError as error:
-            view, files = notice_view(f"### {title}\n{error} before anything was changed."), []
+            text = f"### {title}\n{escape(str(error))} before anything was changed."
+            view, files = notice_view(text), []
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             text = escape(explain(error, context_of(interaction)))
             view, files = notice_view(f"### {title}\n{text}"), []
@@ -111,7 +112,7 @@ async def stop_job(press: Press) -> None:
         raise NotFoundError("This has already finished; whatever was added stays.")
     if interaction.user.id != job.started_by and not is_moderator(interaction):
         raise InputError("Only the person who started it, or a moderator, can stop it.")
-    job.stopped_by = escape(interaction.user.display_name)
+    job.stopped_by = interaction.user.display_name
     await press.reply(progress_view(job))
 
 
@@ -161,4 +162,4 @@ def result_text(result: IngestResult) -> str:
     for heading, detail, items in outcomes(result, folders=False):
         lines += [f"**{heading}**{detail}", *(f"- {escape(item)}" for item in items[:_LISTED])]
         lines += [f"- … and {len(items) - _LISTED:,} more"] * (len(items) > _LISTED)
-    return "\n".join([*(lines or ["There is nothing new."]), f"-# {result.seconds:.1f} s"])
+    return "\n".join([*(lines or ["Nothing has changed."]), f"-# {result.seconds:.1f} s"])

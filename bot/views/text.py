@@ -3,36 +3,105 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from datetime import date
+import re
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
 from pathlib import PurePath
 
-from index import Act, Agreement, Answer, CitedQuote, Failure, IngestResult, News, Source
+from index import (
+    Act,
+    Agreement,
+    Answer,
+    CitedQuote,
+    Failure,
+    Filters,
+    HistoryEvent,
+    IngestResult,
+    News,
+    Notice,
+    NoticeChange,
+    NoticeKind,
+    Source,
+    Standing,
+    is_whole_day,
+)
 
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
 _STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
 _ACTS: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
+_PRONOUN = re.compile(  # "He", "the leader of their union"; not "US officials"
+    r"\b(?:[Hh]e|[Ss]he|[Ii]t|[Tt]hey|[Ww]e|[Yy]ou|[Hh]im|[Tt]hem|[Hh]is|[Hh]ers?|[Ii]ts|[Tt]heirs?"
+    r"|[Oo]urs?|[Mm]y|[Yy]ours?|us|me)\b|^I$"
+)
+_BECAME = {
+    "changed": "was changed and no longer says what is quoted here",
+    "revised": "was changed but still says what is quoted here",
+    "removed": "was removed",
+    "corrected": "was corrected",
+    "retracted": "was retracted",
+    "withdrawn": "is no longer marked as corrected",
+}
+_NOUNS: dict[NoticeKind, str] = {"corrected": "correction", "retracted": "retraction"}
+_LISTED = 10  # corrections that undoing would withdraw
 
 
 def speaker_line(cited: CitedQuote) -> str | None:
-    """The speaker as the report names them, and whether the quote is new; None without either."""
-    change = cited.change.capitalize() if cited.change else None
-    if cited.speaker is None:
-        return change and f"{change}:"
-    speaker = " ".join(cited.speaker.split())
-    line = speaker[0].upper() + speaker[1:] + _ACTS.get(cited.act, ":")
-    return f"{change} · {line}" if change else line
+    """The speaker as the report names them, and whether the quote is new; None without either.
+
+    A speaker whom the quote names as well is not repeated, and a pronoun names nobody.
+    """
+    speaker = " ".join((cited.speaker or "").split())
+    repeated = speaker.casefold() in " ".join(cited.quote.text.split()).casefold()
+    parts = [cited.change.capitalize()] if cited.change else []
+    if speaker and not repeated and not _PRONOUN.search(speaker):
+        parts.append(speaker[0].upper() + speaker[1:] + _ACTS.get(cited.act, ":"))
+    elif speaker and cited.act == "denial":
+        parts.append("Denying it:")
+    return " · ".join(parts).removesuffix(":") + ":" if parts else None
 
 
 def story_line(answer: Answer) -> str | None:
     """How many reports an answer quotes and whether they agree; None for a single report."""
     parts = [_news(answer.news, len(answer.citations))] if answer.news and answer.quotes else []
-    if len(answer.citations) > 1:
-        quoted = " quoted" if answer.news else ""
-        parts.append(f"{len(answer.citations)} reports{quoted}, {answer.independent} independent.")
+    if (count := len(answer.citations)) > 1:
+        apart = answer.independent
+        how = "" if apart == count else "not " if apart == 1 else f"{apart:,} of them "
+        quoted = " are quoted" if answer.news else ""
+        parts.append(f"{count:,} reports{quoted}, {how}independent of one another.")
     if answer.agreement:
         parts.append(_agreement(answer, answer.agreement))
     return " ".join(parts) or None
+
+
+def date_words(published: date | None, guess: date | None) -> str:
+    """When a report was published, as far as its source says: "undated, perhaps 9 March 2026"."""
+    if published:
+        return format_day(published)
+    return f"undated, perhaps {format_day(guess)}" if guess else "undated"
+
+
+def describe_filters(filters: Filters) -> str:
+    """Filters in words, such as "only dated reports by Northwire, since 9 March 2026"; or ""."""
+    by = [f"by {', '.join(filters.publishers)}"] if filters.publishers else []
+    bounds = [("since", filters.since), ("until", filters.latest)]
+    dates = [f"{word} {format_moment(moment)}" for word, moment in bounds if moment]
+    if not by + dates:
+        return ""
+    return f"only {'dated ' if dates else ''}reports {', '.join(by + dates)}"
+
+
+def notice_words(notice: Notice) -> str:
+    """A correction or retraction, such as "Corrected on 9 March 2026: It was five."."""
+    return f"{notice.kind.capitalize()} on {format_day(notice.at)}: {notice.note}"
+
+
+def became_words(standing: Standing) -> str:
+    """What has become of a quoted report, such as "was corrected: It was five."."""
+    words = " and ".join(_BECAME[word] for word in standing.became)
+    notice = standing.article.notice
+    if notice and notice.kind in standing.became:
+        return f"{words}: {notice.note}"
+    return f"{words or 'stands again as it is quoted here'}."
 
 
 def _agreement(answer: Answer, agreement: Agreement) -> str:
@@ -42,8 +111,8 @@ def _agreement(answer: Answer, agreement: Agreement) -> str:
     if agreement.kind == "updated":
         articles = {citation.number: citation.article for citation in answer.citations}
         published = articles[answer.quotes[0].citation].published
-        if published is None or 0 not in agreement.sides[1].quotes:
-            return "Earlier and later reports."
+        if published is None or 0 not in agreement.sides[-1].quotes:
+            return "A later report differs from an earlier one."
         day = format_day(published)
         return f"The first quote is the latest, from {day}; an earlier report said otherwise."
     cited = {answer.quotes[index].citation for side in agreement.sides for index in side.quotes}
@@ -53,7 +122,10 @@ def _agreement(answer: Answer, agreement: Agreement) -> str:
 def _news(news: News, cited: int) -> str:
     since, count = format_day(news.since), plural(news.reports, "report")
     newest = "; the newest are quoted" if news.reports > cited else ""
-    return f"New or changed since {since}: {count}{newest}."
+    undated = f" {plural(news.undated, 'report')} without a date may be new too." * bool(
+        news.undated
+    )
+    return f"New or changed since {since}: {count}{newest}.{undated}"
 
 
 def format_day(moment: date) -> str:
@@ -75,6 +147,12 @@ def share_of(confidence: float, score: float, best: float) -> float:
     return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
+def format_moment(moment: datetime) -> str:
+    """A moment in words; what stands for a day is shown as one."""
+    day = format_day(moment)
+    return day if is_whole_day(moment) else f"{day}, {moment:%H:%M %Z}".rstrip()
+
+
 def plural(count: int, noun: str) -> str:
     """A count with its noun, such as "1 report" or "2,000 reports"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
@@ -93,6 +171,10 @@ def outcomes(
             sentences = plural(sum(change.sentences for change in changes), "sentence")
             titles = [f"{change.title} · {change.article_id}" for change in changes]
             yield f"{heading} {len(changes):,}", f" ({sentences})", titles
+    for in_force, kind in ((False, "withdrawn"), (True, "back in force")):
+        if items := [notice_item(n) for n in result.notices if n.in_force == in_force]:
+            heading = f"Would be {kind}:" if dry_run else kind.capitalize()
+            yield f"{heading} {len(items):,}", "", items
     if result.unchanged:
         yield f"Unchanged {result.unchanged:,}", "", []
     if result.failed:
@@ -100,6 +182,47 @@ def outcomes(
         yield f"Failed {len(lines):,}", "", lines
     if result.embedded:
         yield f"Embedded {plural(result.embedded, 'sentence')} again", "", []
+
+
+def notice_item(change: NoticeChange) -> str:
+    """A correction or retraction as an item of a list."""
+    return f"{_NOUNS[change.notice.kind]} of “{change.title}”: {change.notice.note}"
+
+
+def undo_warnings(preview: IngestResult, articles: int, noun: str = "report") -> list[str]:
+    """What undoing would lose that has to be asked first; nothing if it may be done at once.
+
+    Args:
+        preview: of a dry run.
+        articles: how many there are now.
+        noun: what they are called here.
+    """
+    lines = []
+    if articles and len(preview.removed) == articles and not preview.restored:
+        lines.append(f"{plural(articles, noun)} would be removed, and none would be left.")
+    lost = [change for change in preview.notices if not change.in_force]
+    lines += [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
+    if len(lost) > _LISTED:
+        lines.append(f"It would also withdraw {len(lost) - _LISTED:,} more.")
+    return lines
+
+
+def event_words(event: HistoryEvent) -> str:
+    """What an event of the audit log did, such as "undo: 2 removed, 1 correction withdrawn"."""
+    counts = [
+        f"{plural(count, 'correction')} withdrawn"
+        if outcome == "withdrawn"
+        else f"{count:,} {outcome}"
+        for outcome, count in event.articles.items()
+    ]
+    return f"{event.action}: {', '.join(counts)}" if counts else event.action
+
+
+def titles_of(event: HistoryEvent, most: int) -> Sequence[str]:
+    """The titles of an event, and how many there are besides."""
+    titles = event.titles[:most]
+    rest = sum(event.articles.values()) - len(titles)
+    return [*titles, f"and {rest:,} more"] if titles and rest > 0 else titles
 
 
 def failure_line(failure: Failure, *, folders: bool = True) -> str:

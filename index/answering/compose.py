@@ -11,6 +11,7 @@ from typing import Any
 
 from index.answering import decline
 from index.answering.agreement import agreement, voice
+from index.answering.attribution import Attribution
 from index.answering.independence import independence
 from index.answering.select import passages
 from index.domain import (
@@ -24,10 +25,12 @@ from index.domain import (
     Quote,
     Side,
 )
+from index.errors import optional
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
 from index.reader import Reader, Reading
 
+_Related = tuple[list[Passage], Agreement | None, frozenset[int]]
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
 
 
@@ -75,12 +78,10 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
         rewrites: for each article id, the ids of the articles that copy or rewrite it.
         context: what else the answer depends on.
     """
-    question = ranking.query.question
     confidence, reason = judge(ranking, context)
     chosen = passages(ranking, rewrites)[: None if reason is None else 1]
-    relation, denying = agreement(question, chosen, ranking.vectors, context.reader)
-    if relation and relation.kind == "updated" and not _asks_about_past(ranking):
-        chosen, relation = _latest_first(chosen, relation)
+    unrelated: _Related = (chosen, None, frozenset())
+    chosen, relation, denying = optional(unrelated, _related, ranking, chosen, context.reader)
     sources = citations(chosen, ranking.articles, rewrites)
     quotes = tuple(
         cited(p, sources, ranking.readings.get(p.best.sentence_id), denies=n in denying)
@@ -116,6 +117,14 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
     return confidence, decline.reason(ranking)
 
 
+def _related(ranking: Ranking, chosen: list[Passage], reader: Reader | None) -> _Related:
+    """The passages, the latest first if it updates the others; how they relate, and who denies."""
+    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, reader)
+    if relation and relation.kind == "updated" and not _asks_about_past(ranking):
+        chosen, relation = _latest_first(chosen, relation)
+    return chosen, relation, denying
+
+
 def _asks_about_past(ranking: Ranking) -> bool:
     """Whether the question names a time, or asks for the first reports."""
     dates = [a.published.date() for a in ranking.articles.values() if a.published]
@@ -143,7 +152,7 @@ def cited(
 ) -> CitedQuote:
     """Return a passage as a quote; a claim that negates another quote counts as a denial."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
-    attribution = voice(passage)
+    attribution = optional(Attribution(), voice, passage)
     return CitedQuote(
         quote=passage.quote(),
         citation=numbers[passage.article.article_id],
@@ -171,9 +180,9 @@ def citations(
     ids = [passage.article.article_id for passage in chosen]
     ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
+    none_known = [frozenset[int]()] * len(listed)
+    apart = optional(none_known, independence, listed, rewrites)
     return tuple(
         Citation(number, article, tuple(sorted(other + 1 for other in others)))
-        for number, (article, others) in enumerate(
-            zip(listed, independence(listed, rewrites), strict=True), 1
-        )
+        for number, (article, others) in enumerate(zip(listed, apart, strict=True), 1)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from index.domain import Article, Filters
 from index.ranking.query import Query, words
 from index.ranking.rank import Ranking
+from index.text.periods import is_before
 from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
 
@@ -69,19 +70,22 @@ def excluded(filters: Filters, article: Article) -> str:
 
     "" if none does.
     """
-    names = {name.casefold() for name in filters.publishers}
-    published = article.published
+    names, at = {name.casefold() for name in filters.publishers}, article.published
     by = {
         "publisher": names and (article.publisher or "").casefold() not in names,
-        "since": filters.since and (published is None or published < filters.since),
-        "until": filters.until and (published is None or published > filters.until),
-        "as of": filters.as_of and (published is None or published > filters.as_of),
+        "since": filters.since and (at is None or is_before(at, filters.since)),
+        "until": filters.until and (at is None or is_before(filters.until, at)),
+        "as of": filters.as_of and (at is None or is_before(filters.as_of, at)),
     }
     which = _joined([f"“{name}”" for name, out in by.items() if out])
     if not which:
         return ""
     source = f" ({article.publisher})" if article.publisher else ""
-    return f"A report that answers, “{article.title}”{source}, is left out by the filter {which}."
+    undated = at is None and (filters.since or filters.latest)
+    end = ": it states no date." if undated else "."
+    return (
+        f"A report that answers, “{article.title}”{source}, is left out by the filter {which}{end}"
+    )
 
 
 def _listed(query: Query, missing: list[str]) -> str:

@@ -15,6 +15,7 @@ from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage
+from index.errors import optional
 from index.ranking.query import Query
 from index.store.protocol import Snapshot
 from index.text.dates import as_written, date_ranges
@@ -78,7 +79,8 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
     rewrites = snapshot.rewrites(articles)
     chosen = _once(fresh, rewrites, MAX_QUOTES)
     sources = citations(chosen, articles, rewrites)
-    relation, _ = agreement(query.question, chosen)
+    relation, _ = optional((None, frozenset()), agreement, query.question, chosen)
+    undated = snapshot.undated(context.filters)
     return context.answer(
         query,
         status="answered" if chosen else "declined",
@@ -89,8 +91,8 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
         ),
         citations=sources,
         agreement=relation if relation and relation.kind == "updated" else None,
-        reason=None if chosen else _nothing_new(request, snapshot, context.filters),
-        news=News(request.since, len(fresh)) if snapshot.published() else None,
+        reason=None if chosen else _nothing_new(request, snapshot, context.filters, undated),
+        news=News(request.since, len(fresh), undated) if snapshot.published() else None,
         scores=(0.0,) * len(chosen),
     )
 
@@ -145,12 +147,13 @@ def _fresh(
     return fresh
 
 
-def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters) -> str:
+def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters, undated: int) -> str:
     published = snapshot.published()
     if published is None:
-        return "The reports here have no dates, so nobody can say what is new in them."
+        return "The reports here state no dates, so nobody can say what is new in them."
     day = f"{request.since.day} {request.since:%B %Y}"
     about = f" about “{request.topic}”" if request.topic else ""
     among = " that passes the filters" if filters else ""
     newest = f"The newest report is from {published[1].day} {published[1]:%B %Y}."
-    return f"No report{among} has anything new or changed{about} since {day}. {newest}"
+    unknown = f" {undated:,} without a date may be older or newer." if undated else ""
+    return f"No report{among} has anything new or changed{about} since {day}. {newest}{unknown}"

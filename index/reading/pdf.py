@@ -75,7 +75,7 @@ def read_pdf(data: bytes) -> list[Record]:
     headline = len(paragraphs) > 1 and is_headline(paragraphs[0])
     guesses = {
         "title": paragraphs[0] if headline else None,
-        "published": parse_date(f"{created[:8]}T{created[8:]}".rstrip("T")),
+        "guessed_date": parse_date(f"{created[:8]}T{created[8:]}".rstrip("T")),
     }
     return [with_text(with_guesses(stated, guesses), paragraphs)]
 

@@ -22,7 +22,7 @@ Record = dict[str, Any]
 MAX_TITLE_CHARS = 180  # a longer first line is a paragraph
 _MAX_LINE_CHARS = 300  # of a title, author or publisher
 _OPENING_CHARS = 90  # of the text that stands in for a missing title
-_GUESSABLE = ("author", "language", "published", "publisher", "title", "url")
+_GUESSABLE = ("author", "language", "publisher", "title", "url")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # but tab and line ends
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text files do not contain
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -86,8 +86,9 @@ def read_text(text: str) -> Record:
     """Read one report; a first line that looks like a headline is its title."""
     fields, body = front_matter(text)
     first, _, rest = body.strip().partition("\n")
-    if not fields.get("title") and rest.strip() and is_headline(first.strip()):
-        return {**fields, "title": first.strip(), "text": rest}
+    title = fields.get("title") or first.strip()
+    if rest.strip() and is_headline(first.strip()) and title.casefold() == first.strip().casefold():
+        return {**fields, "title": title, "text": rest}
     return {**fields, "text": body}
 
 
@@ -134,13 +135,15 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
     given_id = _string(fields, "_id", "id", "article_id")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
+    published = _date(_string(fields, "published", "published_at"))
     return Article(
         article_id=given_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
         title=title or _opening(text),
         text=text,
         publisher=_line(fields, "publisher", "source"),
         author=_line(fields, "author"),
-        published=_date(_string(fields, "published", "published_at")),
+        published=published,
+        guessed_date=None if published else _date(_string(fields, "guessed_date")),
         url=url if url and re.match(r"https?://", url) else None,
         language=_string(fields, "language") or "en",
         source=source,
@@ -183,13 +186,19 @@ def _date(value: str | None) -> datetime | None:
 
 
 def parse_date(value: Any) -> datetime | None:
-    """Return a date in ISO 8601 or RFC 5322 in UTC; None if it is neither or implausible."""
+    """Return a date in ISO 8601 or RFC 5322 on its own clock; None if it is neither or implausible.
+
+    Without a zone it is in UTC. Of "Tue, 3 Nov 2026 21:24 BST" only the day is certain.
+    """
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         with suppress(ValueError, TypeError, IndexError, AttributeError, OverflowError):
-            moment = parse(value.strip())
-            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            moment = parse(value.strip()).replace(microsecond=0)  # the store keeps seconds
+            if moment.tzinfo is None:
+                moment = moment.replace(tzinfo=UTC)
+                if re.search(r"[A-Za-z]{2,}$", value.strip()):  # a zone that was not understood
+                    moment = moment.replace(hour=0, minute=0, second=0)
             if 1500 < moment.year < 2200:  # noqa: PLR2004
-                return moment.replace(microsecond=0)  # the store keeps seconds
+                return moment
     return None
 
 

@@ -15,6 +15,7 @@ import re
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import PurePosixPath
 from time import strftime
 from typing import Any
@@ -60,7 +61,7 @@ _NOTES = " | ".join(  # as mammoth marks them up
     f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
     for kind in ("footnote-", "endnote-")
 )
-_DATES = {"original_date": True, "extensive_search": True, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
+_DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 _PUBLISHED_TAGS = (
     "article:published_time og:article:published_time datepublished dc.date.issued"
     " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
@@ -107,7 +108,8 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     )
     fields = extracted.as_dict() if extracted else {}
     guesses = {name: fields.get(name) for name in ("title", "author")}
-    guesses |= {"published": fields.get("date"), "publisher": fields.get("sitename") or site(url)}
+    guesses |= {"publisher": fields.get("sitename") or site(url)}
+    guesses |= {"guessed_date": fields.get("date")}
     record = with_guesses(stated, guesses)
     suffix = rf"\s+[|–—·-]\s+{re.escape(record.get('publisher') or '|')}\s*$"  # " | Northwire"
     record["title"] = re.sub(suffix, "", record.get("title") or "", flags=re.IGNORECASE)
@@ -139,20 +141,23 @@ def _stated(tree: Any, url: str | None) -> Record:
 
 
 def _json_ld(tree: Any) -> Record:
-    """The article with the most fields among a page's JSON-LD."""
+    """The article with the most fields among a page's JSON-LD, else the date of the page."""
     articles: list[Record] = []
+    dated: list[Record] = []
 
     def collect(item: Record) -> Record:
         types = item.get("@type")
-        names = map(str, types if isinstance(types, list) else [types])
+        names = [*map(str, types if isinstance(types, list) else [types])]
         if any(name.endswith(("Article", "BlogPosting")) for name in names):
             articles.append(item)
+        elif "WebPage" in names and item.get("datePublished"):
+            dated.append({"datePublished": item["datePublished"]})
         return item
 
     for script in tree.xpath("//script[@type='application/ld+json']"):
         with suppress(ValueError, RecursionError):
             json.loads(script.text_content(), strict=False, object_hook=collect)
-    return max(articles, key=len, default={})
+    return max(articles or dated, key=len, default={})
 
 
 def _names(value: Any) -> str | None:
@@ -208,14 +213,16 @@ def _blocks(markup: str) -> Iterator[tuple[str, str]]:
 
 
 def read_markdown(data: bytes) -> list[Record]:
-    """Read one report in UTF-8; the first `#` heading is its title."""
+    """Read one report in UTF-8; the first `#` heading is a title, and not part of the text."""
     from markdown_it import MarkdownIt  # noqa: PLC0415
 
     fields, body = front_matter(data.decode())
     blocks = [*_blocks(MarkdownIt("commonmark").enable("table").render(body))]
-    heading = next((text for tag, text in blocks if tag == "h1"), None)
-    record = {**fields, "title": fields.get("title") or heading}
-    return [with_text(record, [text for _, text in blocks])]
+    heading = next((block for block in blocks if block[0] == "h1"), None)
+    if heading:
+        blocks.remove(heading)
+        fields = {**fields, "title": fields.get("title") or heading[1]}
+    return [with_text(fields, [text for _, text in blocks])]
 
 
 # Feeds
@@ -245,18 +252,19 @@ def _entry(entry: Any, channel: Any, url: str | None) -> Record:
         "title": " ".join(text for _, text in _blocks(entry.get("title") or "")),
         "author": entry.get("author"),
         "publisher": (entry.get("source") or {}).get("title") or entry.get("publisher"),
-        "published": _iso(entry.get("published_parsed")),
+        "published": _moment(entry, "published") or _moment(entry, "updated"),
         "url": link if is_url(link) else None,
         "language": (channel.get("language") or "")[:2].lower() or None,
         "text": body,
         "partial": not whole,
     }
-    updated = _iso(entry.get("updated_parsed"))
-    return with_guesses(stated, {"published": updated, "publisher": channel.get("title")})
+    return with_guesses(stated, {"publisher": channel.get("title")})
 
 
-def _iso(utc: Any) -> str | None:
-    return strftime("%Y-%m-%dT%H:%M:%SZ", utc) if utc else None
+def _moment(entry: Any, name: str) -> datetime | str | None:
+    """A date of an entry on its own clock, if feedparser is not alone in understanding it."""
+    utc = entry.get(f"{name}_parsed")
+    return parse_date(entry.get(name)) or (strftime("%Y-%m-%dT%H:%M:%SZ", utc) if utc else None)
 
 
 def _paragraphs(markup: str) -> str:
@@ -311,5 +319,5 @@ def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
         properties = {etree.QName(node).localname: node.text for node in root.iterchildren("*")}
     heading = next((text for tag, text in blocks[:3] if tag == "h1"), None)
     stated = {"title": properties.get("title"), "author": properties.get("creator")}
-    guesses = {"title": heading, "published": parse_date(properties.get("created"))}
+    guesses = {"title": heading, "guessed_date": parse_date(properties.get("created"))}
     return [with_text(with_guesses(stated, guesses), [text for _, text in blocks])]

@@ -14,15 +14,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
-from index.domain import Agreement, Answer, Article, Citation, CitedQuote, Filters, News, Quote
+from index.domain import Agreement, Answer, Citation, CitedQuote, Filters, News, Quote
 from index.errors import NotFoundError, QuoteError
 from index.store.people import FILTERS, Viewer, add_asker, is_asker, no_answer
 from index.store.snapshot import SqliteSnapshot
+from index.store.standing import Standing, standings
 
 _AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
 _NEWS = TypeAdapter[News | None](News | None)
@@ -43,32 +44,27 @@ class LoggedAnswer:
 
     Attributes:
         channel, message: where all can read it; None if it was private.
-        updated, removed: its articles, as they are now, that were changed or removed since.
+        standings: what has become of each article that it cites.
     """
 
     answer: Answer
     at: datetime
     channel: int | None
     message: int | None
-    updated: tuple[Article, ...]
-    removed: tuple[Article, ...]
+    standings: tuple[Standing, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class StaleAnswer:
-    """A public answer with a quote that no longer stands.
+    """A public answer whose readers do not know yet what has become of its articles.
 
     Attributes:
         entry: the answer as it was recorded, with where it was posted.
-        article: as it is now, with its notice.
-        kind: what became of the article.
-        quotes: the quotes that the article no longer has; all, if it was removed.
+        standings: of the articles that do not stand, or did not when readers were last notified.
     """
 
     entry: LoggedAnswer
-    article: Article
-    kind: Literal["changed", "removed", "corrected", "retracted"]
-    quotes: tuple[str, ...]
+    standings: tuple[Standing, ...]
 
 
 class AnswerLog:
@@ -149,26 +145,30 @@ class AnswerLog:
             db.execute("DELETE FROM watch WHERE at < ?", (before,))
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
-        """Return public answers since then whose quotes no longer stand, unless marked notified.
+        """Return public answers since then whose articles are not as their readers know them.
 
-        A quote stands while the live text of its article has it verbatim, and the article was
-        not corrected or retracted after the answer.
+        Readers know what the answer showed, and what they were notified of later.
         """
+        stale = []
         with self._snapshot() as snapshot:
-            notified = set(snapshot.db.execute("SELECT answer_id, article_id, kind FROM notified"))
-            return [
-                stale
-                for entry in _posted(snapshot, since)
-                for article_id in dict.fromkeys(q.quote.article_id for q in entry.answer.quotes)
-                if (stale := _stale(entry, snapshot.article(article_id)))
-                and (entry.answer.answer_id, article_id, stale.kind) not in notified
-            ]
+            rows = snapshot.db.execute("SELECT answer_id, article_id, state FROM notified")
+            known = {(answer_id, article_id): state for answer_id, article_id, state in rows}
+            for entry in _posted(snapshot, since):
+                states = {
+                    s: known.get((entry.answer.answer_id, s.article.article_id), "")
+                    for s in entry.standings
+                }
+                if any(standing.state != state for standing, state in states.items()):
+                    worth_a_line = (s for s, state in states.items() if s.state or state)
+                    stale.append(StaleAnswer(entry, tuple(worth_a_line)))
+        return stale
 
-    def mark_notified(self, answers: Iterable[StaleAnswer]) -> None:
-        """Note that the readers of these answers were notified."""
-        rows = [(a.entry.answer.answer_id, a.article.article_id, a.kind) for a in answers]
+    def mark_notified(self, stale: StaleAnswer) -> None:
+        """Note what the readers of an answer know now of its articles."""
+        answer_id = stale.entry.answer.answer_id
+        rows = [(answer_id, s.article.article_id, s.state) for s in stale.standings]
         with self._writing() as db:
-            db.executemany("INSERT OR IGNORE INTO notified VALUES (?, ?, ?)", rows)
+            db.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?)", rows)
 
     def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         with self._snapshot() as snapshot:
@@ -184,17 +184,6 @@ def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]
     for (answer_id,) in ids:
         with contextlib.suppress(NotFoundError, QuoteError):
             yield _restored(snapshot, answer_id)
-
-
-def _stale(entry: LoggedAnswer, now: Article) -> StaleAnswer | None:
-    """The answer with its quotes from an article that no longer stand; None if all do."""
-    quotes = [q.quote for q in entry.answer.quotes if q.quote.article_id == now.article_id]
-    lost = tuple(quote.text for quote in quotes if now.retired or quote.text not in now.text)
-    if now.notice and now.notice.at >= entry.at.replace(microsecond=0):  # kept to the second
-        return StaleAnswer(entry, now, now.notice.kind, lost)
-    if lost:
-        return StaleAnswer(entry, now, "removed" if now.retired else "changed", lost)
-    return None
 
 
 def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
@@ -272,7 +261,5 @@ def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
         news=_NEWS.validate_python(parts["news"]),
         scores=tuple(cut["score"] for cut in parts["cuts"]),
     )
-    now = [(old, snapshot.article(old.article_id)) for old in articles.values()]
-    updated = tuple(a for old, a in now if not a.retired and a.revision != old.revision)
-    removed = tuple(a for _, a in now if a.retired)
-    return LoggedAnswer(answer, datetime.fromisoformat(at), channel, message, updated, removed)
+    at = datetime.fromisoformat(at)
+    return LoggedAnswer(answer, at, channel, message, standings(snapshot, answer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -11,9 +12,12 @@ import numpy as np
 
 from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
-from index.store.schema import moment, utc_text
+from index.store.schema import moment
+from index.text.periods import is_whole_day
 
-_FIELDS = "article_id title text publisher author published url language source guessed".split()
+_FIELDS = (
+    "article_id title text publisher author published guessed_date url language source guessed"
+).split()
 # The newest notice of each article: beside max(), SQLite takes the other columns of that row.
 ARTICLE = f"""
     r.revision, r.number, a.live IS NULL, kind, note, at, actor, {", ".join(_FIELDS)}
@@ -40,9 +44,12 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
     publishers = [publisher.casefold() for publisher in filters.publishers]
     conditions: dict[str, object] = {
         f"r.publisher_key IN {LIST}": publishers and json.dumps(publishers),
-        "r.published >= ?": utc_text(filters.since),
-        "r.published <= ?": utc_text(filters.latest),
     }
+    for bound, sign, after in ((filters.since, ">=", ""), (filters.latest, "<=", "~")):
+        if bound and is_whole_day(bound):  # "~" sorts after all offsets from UTC
+            conditions[f"r.published {sign} ?"] = f"{bound:%Y-%m-%dT%H:%M:%S}{after}"
+        elif bound:
+            conditions[f"unixepoch(r.published) {sign} ?"] = int(bound.timestamp())
     used = {condition: value for condition, value in conditions.items() if value}
     return "".join(f" AND {condition}" for condition in used), [*used.values()]
 
@@ -58,8 +65,22 @@ def article_of(row: Sequence[Any]) -> Article:
     _, number, retired, kind, note, at, actor, *values = row
     notice = Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
     named = dict(zip(_FIELDS, values, strict=True))
-    named |= {"published": moment(named["published"]), "guessed": tuple(named["guessed"].split())}
+    named |= {name: moment(named[name]) for name in ("published", "guessed_date")}
+    named["guessed"] = tuple(named["guessed"].split())
     return Article(**named, revision=number, retired=bool(retired), notice=notice)
+
+
+def notice_at(db: sqlite3.Connection, article_id: str, generation: int) -> Notice | None:
+    """Return the notice of an article in a generation; one without a kind cancels earlier ones."""
+    row = db.execute(
+        "SELECT kind, note, at, actor FROM notice JOIN article USING (article) "
+        "WHERE article_id = ? AND generation <= ? ORDER BY generation DESC LIMIT 1",
+        (article_id, generation),
+    ).fetchone()
+    if row is None or not row[0]:
+        return None
+    kind, note, at, actor = row
+    return Notice(kind, note, datetime.fromisoformat(at), actor)
 
 
 def sentence_of(row: Sequence[Any], article: Article) -> Sentence:

@@ -33,9 +33,9 @@ CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
     number INTEGER NOT NULL, sentences INTEGER NOT NULL CHECK (sentences > 0),
-    title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT, url TEXT,
-    language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL, text_hash TEXT NOT NULL,
-    text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
+    title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT,
+    guessed_date TEXT, url TEXT, language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL,
+    text_hash TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
 CREATE INDEX revision_publisher ON revision (publisher_key, publisher, published, sentences);
 CREATE INDEX revision_published ON revision (published);
 CREATE TABLE identity (
@@ -64,7 +64,7 @@ CREATE TABLE change (
     generation INTEGER NOT NULL REFERENCES generation DEFERRABLE INITIALLY DEFERRED,
     article INTEGER NOT NULL REFERENCES article,
     outcome TEXT NOT NULL CHECK (outcome IN
-        ('added', 'updated', 'removed', 'restored', 'corrected', 'retracted')),
+        ('added', 'updated', 'removed', 'restored', 'corrected', 'retracted', 'withdrawn')),
     before INTEGER REFERENCES revision, after INTEGER REFERENCES revision,
     PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
 CREATE TABLE notice (
@@ -99,8 +99,7 @@ CREATE TABLE feedback (
 CREATE INDEX feedback_answer ON feedback (answer_id);
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
-    kind TEXT NOT NULL CHECK (kind IN ('changed', 'removed', 'corrected', 'retracted')),
-    PRIMARY KEY (answer_id, article_id, kind)) STRICT, WITHOUT ROWID;
+    state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, question TEXT NOT NULL,
     filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,
@@ -195,7 +194,12 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
 
 def utc_text(moment: datetime | None) -> str | None:
     """Return a moment as it is stored: UTC, ISO 8601, so that text order is time order."""
-    return moment.astimezone(UTC).isoformat(timespec="seconds") if moment else None
+    return clock_text(moment.astimezone(UTC)) if moment else None
+
+
+def clock_text(moment: datetime | None) -> str | None:
+    """Return a report's date as it is stored: on its own clock, so that text is ordered by day."""
+    return moment.isoformat(timespec="seconds") if moment else None
 
 
 def moment(text: str | None) -> datetime | None:

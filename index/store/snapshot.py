@@ -26,7 +26,7 @@ from index.store.rows import (
     passing,
     sentence_of,
 )
-from index.store.schema import meta, moment, utc_text
+from index.store.schema import clock_text, meta, moment, utc_text
 from index.store.sources import Source
 from index.store.types import (
     Decision,
@@ -233,11 +233,16 @@ class SqliteSnapshot:
 
     def published(self) -> tuple[datetime, datetime] | None:
         """Return when the first and the last live article were published, if any has a date."""
-        first, last = self.db.execute(
-            "SELECT min(r.published), max(r.published) "
-            "FROM article a JOIN revision r ON r.revision = a.live"
-        ).fetchone()
+        sql = "SELECT min(r.published), max(r.published) FROM article a JOIN revision r "
+        first, last = self.db.execute(f"{sql} ON r.revision = a.live").fetchone()
         return (datetime.fromisoformat(first), datetime.fromisoformat(last)) if first else None
+
+    def undated(self, filters: Filters) -> int:
+        """Return how many live articles by the publishers of the filters state no date."""
+        condition, values = passing(Filters(filters.publishers))
+        sql = "SELECT count(*) FROM article a JOIN revision r ON r.revision = a.live "
+        rows = self.db.execute(f"{sql} WHERE r.published IS NULL{condition}", values)
+        return int(rows.fetchone()[0])
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
         """Return live articles published or revised since then, newest first."""
@@ -252,7 +257,7 @@ class SqliteSnapshot:
         articles = self._select_articles(
             "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
             f"{LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
-            (utc_text(since), json.dumps([*revised]), *values, limit),
+            (clock_text(since), json.dumps([*revised]), *values, limit),
         )
         return [
             RecentArticle(article, self.article(key, revised[key]) if key in revised else None)
@@ -339,12 +344,10 @@ class SqliteSnapshot:
         )
         return [
             Source(
-                *(uri, kind, every, bool(paused), moment(checked), moment(succeeded)),
+                *(uri, kind, every, bool(paused), moment(checked), moment(read)),
                 *(failures, moment(since), error, bool(reported)),
             )
-            for uri, kind, every, paused, checked, succeeded, failures, since, error, reported in (
-                rows
-            )
+            for uri, kind, every, paused, checked, read, failures, since, error, reported in rows
         ]
 
 

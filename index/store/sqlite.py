@@ -111,7 +111,13 @@ class SqliteStore:
         return ranked
 
     def commit(
-        self, changes: Changes, *, actor: str, action: str, note: str = "", model: str | None = None
+        self,
+        changes: Changes,
+        *,
+        actor: str,
+        action: str,
+        note: str = "",
+        model: str | None = None,
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 

@@ -16,7 +16,7 @@ from index.text.sentences import Span
 
 Ids = npt.NDArray[np.int64]
 Put = Literal["added", "updated", "unchanged", "refused", "restored"]
-Outcome = Put | Literal["removed", "absent", "corrected", "retracted"]
+Outcome = Put | Literal["removed", "absent", "corrected", "retracted", "withdrawn"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +79,16 @@ class Decision:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeChange:
+    """A notice that undoing or restoring withdrew, or put `in_force` again."""
+
+    article_id: str
+    title: str
+    notice: Notice
+    in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Commit:
     """What a commit did.
 
@@ -86,11 +96,13 @@ class Commit:
         generation: the one it made, or the newest if nothing changed.
         outcomes: by the id of each article concerned.
         put: a decision for each article put, in order.
+        notices: those that undoing or restoring withdrew or put in force again.
     """
 
     generation: int
     outcomes: Mapping[str, Outcome]
     put: tuple[Decision, ...] = ()
+    notices: tuple[NoticeChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,15 +11,17 @@ import secrets
 import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 
 import numpy as np
 
 from index.domain import Notice, PageState
 from index.errors import ModelMismatchError, NotFoundError, StoreError
 from index.store.identity import decide, identity_keys
-from index.store.schema import meta, set_meta, utc_text
+from index.store.rows import notice_at
+from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
-from index.store.types import Changes, Commit, Decision, Outcome, PreparedArticle
+from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
 from index.text.rewrites import is_rewrite, sketch
 from index.text.terms import terms
 
@@ -38,6 +40,7 @@ class Writer:
         self.generation = newest(db).generation + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
+        self._notices: dict[str, list[NoticeChange]] = {}
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -70,7 +73,7 @@ class Writer:
             "INSERT INTO generation VALUES (?, ?, ?, ?, ?, ?)",
             (self.generation, secrets.token_hex(8), at, actor, action, note),
         )
-        return Commit(self.generation, self._outcomes, put)
+        return Commit(self.generation, self._outcomes, put, (*chain(*self._notices.values()),))
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, revise it, bring it back, or leave it as it is."""
@@ -126,9 +129,16 @@ class Writer:
         ).fetchall()
         for article_id, key, live, before in rows:
             self._set_live_revision(article_id, key, live, before)
-        later = "SELECT DISTINCT article FROM notice WHERE generation > ?"
-        for (key,) in self._db.execute(later, (generation,)).fetchall():
-            self._reinstate_notice(key, f"generation <= {generation:d}")
+        later = (
+            "SELECT DISTINCT a.article_id, a.article, a.live FROM notice "
+            "JOIN article a USING (article) WHERE generation > ?"
+        )
+        for article_id, key, live in self._db.execute(later, (generation,)).fetchall():
+            notice = self._reinstate_notice(article_id, key, f"generation <= {generation:d}")
+            unseen = self._outcomes.get(article_id, "unchanged") == "unchanged"
+            if self._notices.get(article_id) and unseen:
+                outcome: Outcome = notice.kind if notice else "withdrawn"
+                self._write_live(article_id, key, live, live, outcome)
 
     def _save_validators(self, page: PageState) -> None:
         """Store how to recognise a page or file that has not changed when it is read next."""
@@ -150,11 +160,12 @@ class Writer:
         publisher_key = article.publisher.casefold() if article.publisher else None
         cursor = self._db.execute(
             "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
-            "author, published, url, language, source, guessed, text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "author, published, guessed_date, url, language, source, guessed, text_hash, text) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 *(key, number, len(spans), article.title, article.publisher, publisher_key),
-                *(article.author, utc_text(article.published), article.url, article.language),
+                *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
+                *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
             ),
         )
@@ -233,7 +244,7 @@ class Writer:
                 (before,),
             )
         if before is None and after is not None and outcome != "added":  # it is back
-            self._reinstate_notice(key, "kind != 'retracted'")
+            self._reinstate_notice(article_id, key, "kind != 'retracted'")
             self._db.execute(  # what its page said meanwhile was not stored: read it again
                 "DELETE FROM page WHERE address IN "
                 "(SELECT address FROM page_article WHERE article_id = ?)",
@@ -255,7 +266,7 @@ class Writer:
             (self.generation, key, outcome, before, after),
         )
 
-    def _reinstate_notice(self, key: int, condition: str) -> None:
+    def _reinstate_notice(self, article_id: str, key: int, condition: str) -> Notice | None:
         """Make the latest notice that meets a condition the newest again, or cancel all."""
         self._db.execute(
             "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
@@ -264,6 +275,16 @@ class Writer:
             f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
             (self.generation, key, key),
         )
+        sql = "SELECT title FROM article a JOIN revision ON revision = latest WHERE a.article = ?"
+        (title,) = self._db.execute(sql, (key,)).fetchone()
+        before = notice_at(self._db, article_id, self.generation - 1)
+        after = notice_at(self._db, article_id, self.generation)
+        self._notices[article_id] = [
+            NoticeChange(article_id, title, notice, in_force)
+            for notice, in_force in ((before, False), (after, True))
+            if notice and before != after
+        ]
+        return after
 
 
 def check_model(stored: str | None, model: str) -> None:

@@ -21,6 +21,18 @@ class Period:
     last: date
 
 
+def is_whole_day(moment: datetime) -> bool:
+    """Whether a moment is the first or the last of a day, and so stands for the day."""
+    return moment.time() in {time.min, time.max}
+
+
+def is_before(a: datetime, b: datetime) -> bool:
+    """Whether a is before b. What stands for a day is compared with the other's own clock."""
+    if is_whole_day(a) or is_whole_day(b):
+        return a.replace(tzinfo=None) < b.replace(tzinfo=None)
+    return a < b
+
+
 def parse_moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
     """Return the first moment of the days that a text names, seen from `today`, or the last.
 
@@ -34,7 +46,7 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
     if ":" in text:
         with contextlib.suppress(ValueError, OverflowError):
             exact = datetime.fromisoformat(text.strip())
-            return (exact if exact.tzinfo else exact.replace(tzinfo=UTC)).astimezone(UTC)
+            return exact if exact.tzinfo else exact.replace(tzinfo=UTC)
     period = parse_period(text, today)
     day, moment = (period.last, time.max) if last else (period.first, time.min)
     return datetime.combine(day, moment, UTC)

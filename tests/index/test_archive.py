@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 
 from index import ingest
+from index.answering import compose, whats_new
 from index.archive import MAX_K, Archive
 from index.domain import Answer, Filters
 from index.errors import (
@@ -421,6 +422,31 @@ def test_dates_bound_what_is_quoted(archive: Archive) -> None:
     assert {s.article_id for s in later.sentences} == {"bank"}
 
 
+def test_an_answer_goes_without_a_part_that_fails(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where relations, speakers or independence cannot be worked out, the quotes are the same."""
+    archive.add(["-"], stream=stream(*ALL))
+    question = "Was anybody in Tessen warned of the dam?"
+    news = "What has changed since 14 March?"
+    whole = [archive.ask(asked).quotes for asked in (question, news)]
+
+    def broken(*_: object) -> None:
+        raise IndexError("tuple index out of range")
+
+    for module, part in (
+        *((compose, part) for part in ("agreement", "voice", "independence")),
+        (whats_new, "agreement"),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, part, broken)
+            partial = [archive.ask(asked).quotes for asked in (question, news)]
+        assert [[q.quote for q in quotes] for quotes in partial] == [
+            [q.quote for q in quotes] for quotes in whole
+        ]
+    assert caplog.text.count("an answer goes without one of its parts") >= 4
+
+
 def test_ask_again_get_the_same(archive: Archive) -> None:
     """One question on one generation has one answer; a commit makes it another id."""
     archive.add(["-"], stream=stream(*ALL))
@@ -528,6 +554,45 @@ def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> Non
     archive.add(["-"], stream=stream({"_id": "paper", "text": " ".join(rewrite)}))
     assert [one.article_id for one in archive.related("wire")] == ["paper"]
     assert [one.article_id for one in archive.related("paper")] == ["wire"]
+
+
+def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
+    """A dry run says it and does nothing; the audit log counts it; undoing that puts them back."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.retract("cup", "Made up.")
+    before = archive.generation
+    preview = archive.undo(1, dry_run=True)
+    assert {(n.title, n.notice.note, n.in_force) for n in preview.notices} == {
+        ("Dam fails", "It was noon.", False),
+        ("Cup", "Made up.", False),
+    }
+    assert [change.title for change in preview.restored] == ["Cup"]
+    assert (archive.generation, live(archive)) == (before, {"dam", "bank"})
+    assert archive.undo(1).notices == preview.notices
+    event = archive.history()[0]
+    assert (event.action, event.note) == ("undo", "back to 1")
+    assert event.articles == {"restored": 1, "withdrawn": 1}
+    assert archive.article("dam").notice is None
+    again = archive.undo(before)
+    assert {(n.notice.note, n.in_force) for n in again.notices} == {
+        ("It was noon.", True),
+        ("Made up.", True),
+    }
+    assert archive.history()[0].articles == {"removed": 1, "corrected": 1}
+
+
+def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None:
+    """Who restores a retracted report is told what that ends; its earlier correction is back."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.retract("dam", "Made up.")
+    notices = archive.restore(["dam"]).notices
+    assert [(n.notice.note, n.in_force) for n in notices] == [
+        ("Made up.", False),
+        ("It was noon.", True),
+    ]
+    assert archive.restore(["dam"]).notices == ()
 
 
 @pytest.mark.parametrize("back", ["restore", "undo"])

@@ -674,14 +674,15 @@ def test_an_answer_is_disturbed_once(
         assert here.answers.stale(long_ago) == []
         change(here)
         found = here.answers.stale(long_ago)
-        assert [one.kind for one in found] == ([kind] if kind else [])
+        assert [one.standings[0].became for one in found] == ([(kind,)] if kind else [])
         assert here.answers.stale(datetime.now(UTC) + timedelta(seconds=1)) == []
         for one in found:
             assert (one.entry.channel, one.entry.message) == (1, 2)
-            assert one.article == here.article("dam")
+            (standing,) = one.standings
+            assert standing.article == here.article("dam")
             stands = kind == "corrected"
-            assert one.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
-        here.answers.mark_notified(found)
+            assert standing.quotes == (() if stands else tuple(c.quote.text for c in answer.quotes))
+            here.answers.mark_notified(one)
         assert here.answers.stale(long_ago) == []
 
 

@@ -62,7 +62,7 @@ def test_global_options_stand_before_or_after_the_command(stocked: Shell, tmp_pa
 def test_a_note_that_looks_like_an_option_is_a_note(stocked: Shell, note: str) -> None:
     """The value of an option is never taken for a global option."""
     shown = stocked("correct", "dam", "--note", note)
-    assert shown.startswith("corrected ")
+    assert shown.startswith("Corrected on ")
     assert shown.endswith(f": {note}\n")
 
 
@@ -136,7 +136,7 @@ def test_an_answer_is_shown_again(stocked: Shell) -> None:
     assert removed["article_id"] == "dam"
     shown = stocked("why", given["answer_id"])
     assert "A gate at Hallow Dam failed on Monday." in shown
-    assert "Removed since: Northwire, 9 March 2026, Gate fails" in shown
+    assert "Since then “Gate fails” was removed." in shown
     stocked("why", "nothing", status=1)
 
 
@@ -339,9 +339,27 @@ def test_corrections_and_retractions_show(stocked: Shell) -> None:
     assert (newest["note"], newest["titles"]) == ("Made up.", ["Gate fails"])
     stocked("correct", "nobody", "--note", "x", status=1)
     stocked("correct", "dam", "--note", " ", status=1)
-    assert len(stocked.json("undo", "1")["restored"]) == 1
+    assert "Retracted on " in stocked("article", "dam")
+    assert "(retracted)" in stocked("articles", "--removed")
+
+
+def test_undo_asks_before_it_withdraws(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What undoing would lose is listed first; refused, it changes nothing; `--yes` skips that."""
+    stocked("correct", "dam", "--note", "It was Tuesday.")
+    stocked("retract", "dam", "--note", "Made up.")
+    monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
+    stocked("undo", "1", status=1)
+    assert "withdraw the retraction of “Gate fails”: Made up." in stocked.err
+    assert stocked.json("history")["events"][0]["action"] == "retract"
+    stocked("undo", "0", status=1)
+    done = stocked.json("undo", "1", "--yes")
+    assert len(done["restored"]) == 1
+    assert [(n["notice"]["note"], n["in_force"]) for n in done["notices"]] == [("Made up.", False)]
     assert stocked.json("article", "dam")["notice"] is None
-    assert "back to generation 1" in stocked("history")
+    assert "undo: 1 restored  (Gate fails)  back to 1" in stocked("history")
+    (added, none_left) = stocked("undo", "0", "--yes"), stocked.json("articles")["articles"]
+    assert "Removed 2" in added
+    assert none_left == []
     stocked("undo", "99", status=1)
 
 

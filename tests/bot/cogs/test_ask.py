@@ -361,7 +361,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
     assert "fake-" in text
     assert "Collection version 1 (current)" in text
     assert re.search(r"\*\*\[1\]\*\* (strong|fair|weak): A gate at Hallow Dam", text)
-    assert "None of the reports behind it has changed since." in text
+    assert "None of its reports has changed since." in text
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
     text = said((await room.editor.slash(room.channel, "why", answer=found[1])).response)
     assert "has **changed**" in text

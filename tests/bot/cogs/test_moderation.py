@@ -24,7 +24,8 @@ async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None
     report = await room.choice(command, "report", "hallow dam")
     note = "It was *five* o'clock."
     result = await room.editor.slash(room.channel, f"reports {command}", report=report, note=note)
-    assert f"is now **{command}ed**" in said(result.response)
+    words = "marked as corrected" if command == "correct" else "retracted and removed"
+    assert words in said(result.response)
     assert result.ephemeral
     notice = room.archive().article(report).notice
     assert notice
@@ -45,6 +46,43 @@ async def test_undo_goes_back(room: Newsroom) -> None:
     assert room.archive().size().articles == 2
     await room.editor.slash(room.channel, "reports undo", change=2)
     assert room.archive().size().articles == 3
+
+
+async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
+    """What would be lost is listed, with a button that undoes; it asks again if more would be."""
+    report = await room.choice("correct", "report", "hallow dam")
+    room.archive().correct(report, "It was *five*.")
+    result = await room.editor.slash(room.channel, "reports undo", change=1)
+    assert "### Go back to version 1?" in said(result.response)
+    assert "- It would withdraw the correction of “A gate" in said(result.response)
+    assert "It was \\*five\\*." in said(result.response)
+    assert room.archive().article(report).notice
+    room.archive().retract(report, "Made up.")
+    again = await room.editor.click(result.response.message, label="Undo all the same")
+    assert "withdraw the retraction of" in said(again.response)
+    done = await room.editor.click(again.response.message, label="Undo all the same")
+    assert "**Withdrawn 1**" in said(done.response)
+    assert "- retraction of “A gate" in said(done.response)
+    assert room.archive().article(report).notice is None
+    history = await room.editor.slash(room.channel, "reports history")
+    assert "undo: 1 restored · back to 1" in said(history.response)
+
+
+async def test_undo_asks_before_nothing_is_left(room: Newsroom) -> None:
+    """Going back to before the first reports asks too; a reader cannot press the button."""
+    result = await room.editor.slash(room.channel, "reports undo", change=0)
+    assert "2 reports would be removed, and none would be left." in said(result.response)
+    assert room.archive().size().articles == 2
+    await room.editor.click(result.response.message, label="Undo all the same")
+    assert room.archive().size().articles == 0
+
+
+async def test_history_counts_what_it_does_not_list(room: Newsroom) -> None:
+    """Of a change to many reports it names a few, and says how many more there are."""
+    await room.add(*((f"gull{n}.txt", GULL + str(n).encode()) for n in range(9)))
+    result = await room.editor.slash(room.channel, "reports history")
+    assert "add: 9 added" in said(result.response)
+    assert "-# and 6 more" in said(result.response)
 
 
 async def test_export_can_be_added_again(room: Newsroom) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 import discord
@@ -85,6 +86,32 @@ async def test_timeline_is_a_picture_with_words(harbour: Newsroom) -> None:
     assert told.startswith("20 reports on “harbour crane”, by date of")
     assert "20 December 2025: Trade Post 1" in told
     assert len(told) <= 1024
+
+
+async def test_timeline_that_cannot_be_drawn_is_in_words(
+    harbour: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If drawing fails, the words come alone, and the fault is logged."""
+
+    def broken(_: object) -> bytes:
+        raise ValueError("no fonts")
+
+    monkeypatch.setattr("bot.views.chart.draw", broken)
+    result = await harbour.reader.slash(harbour.channel, "reports timeline", topic="harbour crane")
+    assert "20 reports" in said(result.response)
+    assert "Attach Files" not in said(result.response)
+    assert "ValueError: no fonts" in caplog.text
+
+
+async def test_corrected_reports_are_listed_as_such(room: Newsroom) -> None:
+    """A list names the state of a report, and the list of removed ones says which are retracted."""
+    archive = room.archive()
+    for article in archive.articles():
+        (archive.correct if article.text == DAM else archive.retract)(article.article_id, "No.")
+    result = await room.reader.slash(room.channel, "reports list")
+    assert re.search(r"undated · `dam-\w+` · \*\*corrected\*\*", said(result.response))
+    (offered,) = await room.editor.autocomplete(room.channel, "reports restore", "report", "cup")
+    assert offered["name"].endswith(" · retracted")
 
 
 async def test_timeline_without_attach_files_is_in_words(harbour: Newsroom) -> None:

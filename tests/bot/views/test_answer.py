@@ -18,6 +18,7 @@ from bot.views.answer_buttons import answer_rows
 from bot.views.base import MAX_TEXT, notice_view
 from index import Span
 from index.domain import (
+    Agreement,
     Answer,
     Article,
     CitedQuote,
@@ -25,6 +26,7 @@ from index.domain import (
     Notice,
     NoticeKind,
     Quote,
+    Side,
 )
 
 HOSTILE = st.text(
@@ -77,7 +79,7 @@ def test_long_quotes_are_left_out_whole() -> None:
     long = "word " * 500
     made = blocks(answer_of([long.strip(), long.strip(), "Short."]))
     assert sum(map(len, made)) <= MAX_TEXT
-    assert "1 more too long to show here" in made[-1]
+    assert "1 more quote would not fit here" in made[-1]
 
 
 def test_link_opens_at_the_quote() -> None:
@@ -175,11 +177,11 @@ def test_whole_message_is_within_limits(
     assert view.content_length() <= MAX_TEXT
 
 
-def test_each_quote_has_its_source_with_both_dates_and_the_link() -> None:
-    """Under each quote stand number, publisher, exact and relative date, and its own link."""
+def test_each_quote_has_its_source_with_its_day_and_the_link() -> None:
+    """Under each quote stand number, publisher, its day, and its own link."""
     made = blocks(answer_of(["The gate failed.", "The siren came late."], url="https://a.example"))
     assert made[2] == (
-        "**[1]** Northwire · <t:1773014400:D>, <t:1773014400:R> · "
+        "**[1]** Northwire · 9 March 2026 · "
         "[A title](https://a.example#:~:text=The%20gate%20failed.)"
     )
     assert made[4].endswith("[A title](https://a.example#:~:text=The%20siren%20came%20late.)")
@@ -189,7 +191,44 @@ def test_filters_are_said_in_words() -> None:
     """An answer from a part of the reports says from which."""
     only = Filters(publishers=("North_wire",), since=datetime(2026, 3, 9, tzinfo=UTC))
     head = blocks(replace(answer_of(["Yes."]), filters=only))[0]
-    assert "-# From only reports by North\\_wire, since <t:1773014400:D>" in head
+    assert "-# Only dated reports by North\\_wire, since 9 March 2026" in head
+
+
+@pytest.mark.parametrize(
+    ("published", "guess", "words"),
+    [
+        ("2026-11-03T21:24:00-05:00", None, "Northwire · 3 November 2026 · A title"),
+        (None, "2013-12-23T23:15:00+00:00", "· undated, perhaps 23 December 2013 · A title"),
+        (None, None, "Northwire · undated · A title"),
+    ],
+)
+def test_a_date_is_a_day_and_a_guess_is_a_guess(
+    published: str | None, guess: str | None, words: str
+) -> None:
+    """The day is that of the report's own clock, for every reader; what is guessed says so."""
+    answer = answer_of(["The gate failed."])
+    dates = {
+        name: datetime.fromisoformat(text) if text else None
+        for name, text in (("published", published), ("guessed_date", guess))
+    }
+    cited = replace(answer.citations[0], article=replace(answer.citations[0].article, **dates))
+    assert words in blocks(replace(answer, citations=(cited,)))[2]
+
+
+def test_titles_in_brackets_keep_their_link() -> None:
+    """A link's text holds no square bracket, which could end it; elsewhere they are kept."""
+    linked = blocks(answer_of(["Yes."], url="https://a.example", title="Dam [update] a]b"))[2]
+    assert r"[Dam \(update\) a\)b](https://a.example#" in linked
+    plain = blocks(answer_of(["Yes."], title="Dam [update]"))[2]
+    assert shown(plain).endswith("Dam [update]")
+
+
+def test_how_reports_relate_is_said_first() -> None:
+    """That reports disagree stands above their quotes, not below the last of them."""
+    sides = (Side((0,)), Side((1,)))
+    answer = answer_of(["It failed.", "It held."])
+    made = blocks(replace(answer, agreement=Agreement("disagree", sides)))
+    assert made[0].endswith("2 reports, not independent of one another. The reports disagree.")
 
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
@@ -201,7 +240,7 @@ def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
         answer.citations[0], article=replace(answer.citations[0].article, notice=notice)
     )
     text = "\n".join(blocks(replace(answer, citations=(cited,))))
-    assert f"\n-# **{kind.capitalize()}**: It was \\*noon\\*. \\# So" in text
+    assert f"\n-# **{kind.capitalize()}** on 9 March 2026: It was \\*noon\\*. \\# So" in text
 
 
 @given(text=st.text())

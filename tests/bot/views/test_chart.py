@@ -43,7 +43,7 @@ def test_days_are_those_spoken_of(tmp_path: Path) -> None:
         "2026-03-12": 1,
         "2026-03-16": 1,
     }
-    assert "1 without dates by publication date" in caption(timeline)
+    assert "1 mentions none and counts by date of publication." in caption(timeline)
     assert "- 16 March 2026: Wire 1" in describe(timeline)
 
 
@@ -51,3 +51,11 @@ def test_names_in_a_picture_are_no_formulas() -> None:
     """A publisher whose name looks like broken mathematics is drawn like any other."""
     for name in (r"$\frac{$ News", "Northwire " * 30):  # the latter would leave bars no room
         assert draw(Timeline("dam", {date(2026, 3, 9): {name: 1}}, 1))
+
+
+def test_alternative_text_is_plain() -> None:
+    """What a screen reader reads of the chart holds no backslashes; the message escapes them."""
+    timeline = Timeline("gate [3]", {date(2026, 3, 9): {"North_wire": 1}}, 1)
+    assert r"gate \[3\]" in describe(timeline)
+    assert "\\" not in describe(timeline, plain=True)
+    assert "North_wire 1" in describe(timeline, plain=True)

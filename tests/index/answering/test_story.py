@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -61,9 +62,22 @@ def test_claim_and_denial_stand_side_by_side(archive: Archive, question: str) ->
 
 def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
     """A spokesman who only "told" a conference that there was no warning is shown denying it."""
-    lines = [speaker_line(cited) for cited in archive.ask(WARNED).quotes]
-    assert "Ministry spokesman Pieter Aldane, denying it:" in lines
-    assert "The leader of their union:" in lines
+    quotes = archive.ask(WARNED).quotes
+    denying = next(q for q in quotes if "Aldane" in (q.speaker or ""))
+    assert "Pieter Aldane told a news conference" in denying.quote.text
+    assert speaker_line(denying) == "Denying it:"
+
+
+def test_a_label_adds_to_its_quote(archive: Archive) -> None:
+    """A speaker whom the quote names is not repeated above it, and a pronoun names nobody."""
+    cited = archive.ask(WARNED).quotes[0]
+    shown = [
+        speaker_line(replace(cited, speaker=speaker, act="claim", change=None))
+        for speaker in ("mara  voss", "He", "the leader of their union", "US officials", " ")
+    ]
+    assert shown == ["Mara voss:", None, None, "US officials:", None]
+    named = cited.quote.text.split()[0].lower()
+    assert speaker_line(replace(cited, speaker=named, act="claim", change=None)) is None
 
 
 @pytest.mark.parametrize(

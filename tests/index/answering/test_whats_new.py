@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 
-from bot.views.text import speaker_line
+from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters, News
 
@@ -152,6 +152,17 @@ def test_without_news_it_says_since_when(archive: Archive, question: str, words:
     assert "The newest report is from 14 March 2026." in (answer.reason or "")
 
 
+def test_undated_reports_are_counted_apart(archive: Archive) -> None:
+    """Nobody can say whether a report without a date is new, so that is said beside the news."""
+    add(archive, {name: CUP[name] for name in ("title", "text")} | {"_id": "undated"})
+    answer = archive.ask("What is new about the gate since Thursday?")
+    assert answer.news
+    assert answer.news.undated == 1
+    assert "1 report without a date may be new too." in (story_line(answer) or "")
+    nothing = archive.ask("What has changed since 15 March?")
+    assert "1 without a date may be older or newer." in (nothing.reason or "")
+
+
 def test_without_dates_it_says_so(tmp_path: Path) -> None:
     """Reports without dates cannot be new; a year that is named asks for that time."""
     row = json.dumps({name: CUP[name] for name in ("_id", "title", "text")}).encode()
@@ -159,9 +170,9 @@ def test_without_dates_it_says_so(tmp_path: Path) -> None:
         archive.add(["-"], stream=io.BytesIO(row))
         answer = archive.ask("What has changed since Tuesday?")
         assert (answer.status, answer.news) == ("declined", None)
-        assert "have no dates" in (answer.reason or "")
+        assert "state no dates" in (answer.reason or "")
         old = archive.ask("What has changed since 1982?")
-        assert "have no dates" not in (old.reason or "")
+        assert "state no dates" not in (old.reason or "")
 
 
 def test_filters_narrow_it_down(archive: Archive) -> None:

@@ -150,6 +150,17 @@ def test_a_filter_that_hides_the_answer_is_named(archive: Archive) -> None:
     assert "“Dam fails” (Northwire), is left out by the filter “since”" in (hidden.reason or "")
 
 
+def test_an_undated_report_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    """Where a filter by date hides a report that would answer, and states no date, that is said."""
+    text = "The dam at Tessen failed at 4:40 on Monday."
+    rows = write_rows(tmp_path / "rows.jsonl", [{"_id": "dam", "title": "Dam fails", "text": text}])
+    with closing(Archive.open(tmp_path, "undated", FakeEncoder(), threshold=0.0)) as undated:
+        undated.add([str(rows)])
+        since = Filters(since=datetime(2026, 3, 11, tzinfo=UTC))
+        hidden = undated.ask("Did the dam at Tessen fail at 4:40 on Monday?", since)
+    assert "left out by the filter “since”: it states no date." in (hidden.reason or "")
+
+
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """The sample reports, embedded by the real encoder."""

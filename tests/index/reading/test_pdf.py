@@ -40,7 +40,7 @@ def test_a_pdf_has_paragraphs() -> None:
 def test_the_date_of_a_pdf_is_a_guess() -> None:
     """A PDF says when it was made, which is a guess at its publication."""
     found = article(pdf(LINES, info=INFO), "dam.pdf")
-    assert (found.published, found.guessed) == (NOON, ("published",))
+    assert (found.published, found.guessed_date) == (None, NOON)
     assert article(pdf(LINES, info="/CreationDate(nonsense)"), "a.pdf").published is None
     assert article(pdf(LINES, info="/CreationDate(D:20261399)"), "a.pdf").published is None
 

@@ -15,7 +15,7 @@ from support.files import article, refusal
 from index.domain import Article, Failure
 from index.errors import SourceError
 from index.reading import formats
-from index.reading.text import clean, decode
+from index.reading.text import clean, decode, parse_date
 
 BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 
@@ -51,6 +51,30 @@ def test_a_first_line_like_a_headline_is_the_title() -> None:
         found = article(f"{first}\n{BODY}\n", "a.txt")
         assert found.text.startswith(first)
         assert found.title.startswith(first[:10])
+
+
+def test_a_first_line_that_repeats_the_title_is_not_text() -> None:
+    """A headline under front matter with the same title is dropped; any other line stays."""
+    for first, text in (("Dam fails", BODY), ("Dam holds", f"Dam holds\n\n{BODY}")):
+        stored = article(f"---\ntitle: Dam fails\n---\n{first}\n\n{BODY}\n", "a.txt")
+        assert (stored.title, stored.text.strip()) == ("Dam fails", text)
+
+
+@pytest.mark.parametrize(
+    ("written", "stored"),
+    [
+        ("2026-11-03T21:24:10-05:00", "2026-11-03T21:24:10-05:00"),
+        ("Tue, 03 Nov 2026 21:24:10 -0500", "2026-11-03T21:24:10-05:00"),
+        ("Tue, 03 Nov 2026 21:24:10 EST", "2026-11-03T21:24:10-05:00"),
+        ("Tue, 03 Nov 2026 21:24:10 CET", "2026-11-03T00:00:00+00:00"),
+        ("2026-11-03", "2026-11-03T00:00:00+00:00"),
+    ],
+)
+def test_a_date_keeps_its_own_day(written: str, stored: str) -> None:
+    """A date stays on the clock it was written for; of a zone nobody knows, only the day counts."""
+    moment = parse_date(written)
+    assert moment
+    assert moment.isoformat() == stored
 
 
 @pytest.mark.parametrize(

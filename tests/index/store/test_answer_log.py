@@ -42,8 +42,7 @@ def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> No
     assert found.answer == sent
     assert (found.channel, found.message) == (7, 8)
     assert found.answer.scores == sent.scores
-    assert not found.updated
-    assert not found.removed
+    assert not any(standing.became for standing in found.standings)
     declined = archive.ask("Who?", filters)
     archive.answers.record(declined)
     assert archive.answers.get(declined.answer_id).answer == declined
@@ -72,11 +71,59 @@ def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None
     found = archive.answers.get(sent.answer_id)
     assert found.answer.quotes == sent.quotes
     assert "4:40" in found.answer.quotes[0].quote.text
-    assert [article.revision for article in found.updated] == [2]
-    archive.remove([found.updated[0].article_id])
-    found = archive.answers.get(sent.answer_id)
-    assert not found.updated
-    assert len(found.removed) == 1
+    (standing,) = found.standings
+    assert (standing.article.revision, standing.became) == (2, ("changed",))
+    archive.remove([standing.article.article_id])
+    (standing,) = archive.answers.get(sent.answer_id).standings
+    assert standing.became == ("removed",)
+
+
+def test_what_is_undone_is_said_as_well(archive: Archive) -> None:
+    """Readers hear of each state once, in both directions, however fast one follows the other."""
+    sent = archive.ask("When did the gate fail?")
+    name, since = sent.quotes[0].quote.article_id, datetime.now(UTC) - timedelta(days=1)
+    archive.answers.record(sent, channel=1, message=2)
+    before = archive.generation
+    heard = []
+    for change in (
+        lambda: archive.correct(name, "It was five."),
+        lambda: archive.retract(name, "Fabricated."),
+        lambda: archive.undo(before),
+        lambda: archive.correct(name, "It was five."),
+        lambda: archive.undo(before),
+        lambda: archive.remove([name]),
+        lambda: archive.restore([name]),
+    ):
+        change()
+        (stale,) = archive.answers.stale(since)
+        heard += [standing.state for standing in stale.standings]
+        archive.answers.mark_notified(stale)
+        assert archive.answers.stale(since) == []
+    assert heard == [
+        *("corrected It was five.", "retracted Fabricated.", ""),
+        *("corrected It was five.", "", "removed", ""),
+    ]
+
+
+def test_what_an_answer_showed_is_no_news(archive: Archive) -> None:
+    """An answer given after a correction shows it; that it is withdrawn is news."""
+    name, since = archive.articles()[0].article_id, datetime.now(UTC) - timedelta(days=1)
+    archive.correct(name, "It was five.")
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, channel=1, message=2)
+    assert archive.answers.stale(since) == []
+    archive.undo(1)
+    (stale,) = archive.answers.stale(since)
+    assert [standing.became for standing in stale.standings] == [("withdrawn",)]
+
+
+def test_undo_between_two_checks_is_no_news(archive: Archive) -> None:
+    """A retraction that is undone before anybody was notified is never mentioned."""
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, channel=1, message=2)
+    archive.retract(sent.quotes[0].quote.article_id, "Fabricated.")
+    archive.undo(1)
+    assert archive.answers.stale(datetime.now(UTC) - timedelta(days=1)) == []
 
 
 def test_logging_makes_no_generation(archive: Archive) -> None:
@@ -146,7 +193,7 @@ def test_an_answer_shown_again_gets_its_note_again(archive: Archive) -> None:
     sent, since = archive.ask("When did the gate fail?"), datetime.now(UTC) - timedelta(days=1)
     archive.answers.record(sent, channel=1, message=2)
     archive.remove([sent.quotes[0].quote.article_id])
-    archive.answers.mark_notified(archive.answers.stale(since))
+    archive.answers.mark_notified(archive.answers.stale(since)[0])
     assert archive.answers.stale(since) == []
     archive.answers.record(sent)
     assert archive.answers.stale(since) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
 import numpy as np
@@ -353,6 +353,31 @@ def test_filters(store: SqliteStore, filters: Filters, expected: set[str]) -> No
     put(store, DAM, BANK, CUP)
     with store.snapshot() as snapshot:
         assert seen(snapshot, filters) == expected
+
+
+def test_days_are_those_of_the_report(store: SqliteStore) -> None:
+    """A filter by days goes by the report's own clock; one by the minute goes by the moment."""
+    evening = datetime(2026, 11, 3, 21, 24, tzinfo=timezone(timedelta(hours=-5)))
+    put(store, replace(DAM, published=evening), replace(BANK, published=None, guessed_date=MARCH))
+    third, fourth = (datetime(2026, 11, day, tzinfo=UTC) for day in (3, 4))
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam").published == evening
+        assert snapshot.article("dam").published.utcoffset() == evening.utcoffset()
+        assert seen(snapshot, Filters(since=third, until=fourth - timedelta(microseconds=1)))
+        assert not seen(snapshot, Filters(since=fourth))
+        assert seen(snapshot, Filters(since=fourth + timedelta(hours=2, minutes=24)))
+        assert not seen(snapshot, Filters(since=fourth + timedelta(hours=2, minutes=25)))
+
+
+def test_a_guessed_date_counts_for_nothing(store: SqliteStore) -> None:
+    """A date that the source does not state is kept, but not filtered or ordered by."""
+    put(store, replace(DAM, published=None, guessed_date=MARCH), BANK)
+    with store.snapshot() as snapshot:
+        assert snapshot.article("dam").guessed_date == MARCH
+        assert seen(snapshot, Filters(since=MARCH - timedelta(days=1))) == {"bank"}
+        assert snapshot.published() == (BANK.published, BANK.published)
+        assert snapshot.undated(Filters()) == 1
+        assert snapshot.undated(Filters(publishers=("Gazette",))) == 0
 
 
 def test_filters_match_any_script_without_case(store: SqliteStore) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from index import parse_period as period
 from index.errors import QuestionError
+from index.text.periods import is_before, parse_moment
 
 TODAY = date(2026, 3, 14)  # a Saturday
 
@@ -62,3 +63,17 @@ def test_no_words_break_the_parser(said: str, today: date) -> None:
     except QuestionError:
         return
     assert found.first <= found.last
+
+
+def test_a_day_is_compared_with_the_other_clock() -> None:
+    """An evening in New York is before the end of its own day, and after it by the minute."""
+    evening = datetime(2026, 11, 3, 21, 24, tzinfo=timezone(timedelta(hours=-5)))
+    day = parse_moment("3 November 2026", TODAY, last=True)
+    minute = parse_moment("2026-11-04T01:00", TODAY)
+    zoned = parse_moment("2026-11-03T21:00-05:00", TODAY)
+    assert day
+    assert minute
+    assert zoned
+    assert not is_before(day, evening)
+    assert is_before(minute, evening)
+    assert zoned.utcoffset() == evening.utcoffset()

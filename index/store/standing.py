@@ -1,0 +1,62 @@
+"""Compare the articles that an answer cites with what they were in the answer's generation.
+
+States are compared, never times: what is undone leaves no trace, and nothing is missed because two
+changes share a second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from index.domain import Answer, Article
+from index.store.rows import notice_at
+from index.store.snapshot import SqliteSnapshot
+
+Became = Literal["changed", "revised", "removed", "corrected", "retracted", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a cited article is now and was not when the answer was given.
+
+    Attributes:
+        article: as it is now, with its notice.
+        became: nothing if it stands as it did; "changed" if it lost a quote, "revised" if its text
+            changed elsewhere, "withdrawn" if the correction that the answer showed is void.
+        quotes: the quotes that the article no longer has; all, if it was removed.
+    """
+
+    article: Article
+    became: tuple[Became, ...]
+    quotes: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """A key of what readers of the answer have to know; "" if it stands."""
+        notice = self.article.notice
+        note = notice.note if notice and notice.kind in self.became else ""
+        return " ".join([*(word for word in self.became if word != "revised"), note]).strip()
+
+
+def standings(snapshot: SqliteSnapshot, answer: Answer) -> tuple[Standing, ...]:
+    """Return what has become of each article that an answer cites, in the order of its citations.
+
+    Raises:
+        NotFoundError: an article is no longer stored, after a recovery.
+    """
+    return tuple(_standing(snapshot, answer, citation.article) for citation in answer.citations)
+
+
+def _standing(snapshot: SqliteSnapshot, answer: Answer, cited: Article) -> Standing:
+    now, became = snapshot.article(cited.article_id), list[Became]()
+    cuts = [q.quote for q in answer.quotes if q.quote.article_id == cited.article_id]
+    lost = tuple(cut.text for cut in cuts if now.retired or cut.text not in now.text)
+    retracted = now.notice is not None and now.notice.kind == "retracted"
+    if now.retired and not retracted:
+        became.append("removed")
+    elif not now.retired and now.revision != cited.revision:
+        became.append("changed" if lost else "revised")
+    if now.notice != notice_at(snapshot.db, cited.article_id, answer.generation):
+        became.append(now.notice.kind if now.notice else "withdrawn")
+    return Standing(now, tuple(became), lost)
