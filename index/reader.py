@@ -11,6 +11,7 @@ import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -165,6 +166,7 @@ class _Loaded:
         return Reading(score, probability, pair.offsets[first][0], pair.offsets[last][1])
 
 
+@lru_cache(maxsize=1)
 def _open(weights: Path, sha256: str) -> _Loaded:
     try:
         found = hashlib.sha256(weights.read_bytes()).hexdigest()

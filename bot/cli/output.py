@@ -156,7 +156,7 @@ def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
     """When and from what an answer was made, how strong its quotes are, what has changed since."""
     given, filters = logged.answer, logged.answer.filters
     asked = describe_filters(filters) or "all reports"
-    yield f"Answered on {format_day(logged.at)} from {asked}, generation {given.generation},"
+    yield f"Answered on {format_day(logged.at)}. Searched {asked}, generation {given.generation},"
     yield f"with {given.model}."
     yield f"Overall evidence: {strength(given.confidence)} ({given.confidence:.2f})"
     quotes = given.quotes or ([given.closest] if given.closest else [])

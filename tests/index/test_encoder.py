@@ -107,7 +107,7 @@ def test_bulk_is_as_exact_as_one_by_one(loaded: dict[type, Encoder]) -> None:
 @pytest.mark.encoder
 def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
     """A local folder is named with a hash of its weights, and loads silently."""
-    folder = module._packaged_folder()
+    folder = module.packaged_folder()
     encoder = SentenceTransformerEncoder(str(folder))
     assert encoder.encode(["The dam failed."]).shape == (1, 384)
     assert encoder.model.startswith(f"{folder.name}@")
@@ -150,7 +150,7 @@ def test_other_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     """Packaged weights that are not the published ones are not loaded."""
-    weights = module._packaged_folder() / "model.safetensors"
+    weights = module.packaged_folder() / "model.safetensors"
     copy = tmp_path / "model" / "model.safetensors"
     copy.parent.mkdir()
     if damage == "flipped":

@@ -127,10 +127,12 @@ def test_an_answer_is_shown_again(stocked: Shell) -> None:
     assert (again["updated"], again["removed"]) == ([], [])
     text = stocked("why", f"`{given['answer_id']}`")
     assert "None of its reports has changed since." in text
-    assert re.search(r"from all reports, generation 1,\nwith fake-256\.\nOverall evidence: ", text)
+    assert re.search(
+        r"Searched all reports, generation 1,\nwith fake-256 \S+ reader-\S+\.\nOverall evidence: ", text
+    )
     assert re.search(r"\n  \[1\] (strong|fair|weak) \(0\.\d\d\): “A gate at Hallow", text)
     filtered = stocked.json("ask", "Which gate failed?", "--publisher", "Northwire")["answer_id"]
-    assert "from reports by Northwire, generation 1," in stocked("why", filtered)
+    assert "Searched only reports by Northwire, generation 1," in stocked("why", filtered)
     stocked("remove", "dam")
     (removed,) = stocked.json("why", given["answer_id"])["removed"]
     assert removed["article_id"] == "dam"
@@ -423,7 +425,7 @@ def test_what_loses_a_collection_asks_first(stocked: Shell, tmp_path: Path) -> N
     copy = str(tmp_path / "copy.sqlite3")
     stocked("backup", copy)
     for arguments, question in (
-        (["undo", "0"], "All articles would be removed: generation 0 had none."),
+        (["undo", "0"], "2 articles would be removed, and none would be left."),
         (["recover", copy], "its 2 articles, answers and history would go."),
     ):
         stocked(*arguments, status=1)
