@@ -37,7 +37,7 @@ class Collections:
         self._encoder = encoder
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
-        self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
+        self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
     def open(self, name: str, *, create: bool = True) -> Archive:
         """The collection of that name, created if missing unless `create` is false.
@@ -96,15 +96,15 @@ class Collections:
     ) -> list[Headline]:
         """A server's reports with all words of `search`, newest first; read once a generation."""
         archive = self.archive(server)
-        generation = archive.generation
+        version = archive.version
         cached = self._headlines.get((archive, removed))
-        if cached is None or cached[0] != generation:
+        if cached is None or cached[0] != version:
             headlines = [
                 Headline(article.article_id, article.title, article.publisher, article.published)
                 for article in archive.articles(retired=removed)
             ]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
-            cached = self._headlines[archive, removed] = generation, tuple(headlines)
+            cached = self._headlines[archive, removed] = version, tuple(headlines)
         words = search.casefold().split()
         return [headline for headline in cached[1] if headline.matches(words)]
 

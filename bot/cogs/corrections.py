@@ -40,12 +40,12 @@ class Corrections:
     def __init__(self, bot: discord.Client) -> None:
         """Write as this bot."""
         self._bot = bot
-        self._checked: dict[int | None, int] = {}  # server -> generation
+        self._checked: dict[int | None, object] = {}  # server -> version of its collection
 
     async def check(self, server: int | None, archive: Archive) -> None:
         """Add notes to the answers of a collection that has changed since the last check."""
-        generation = await asyncio.to_thread(lambda: archive.generation)
-        if self._checked.get(server) == generation:
+        version = await asyncio.to_thread(lambda: archive.version)
+        if self._checked.get(server) == version:
             return
         since = discord.utils.utcnow() - _LOOK_BACK
         by_message: dict[tuple[int, int], list[StaleAnswer]] = {}
@@ -61,7 +61,7 @@ class Corrections:
             else:
                 complete = False
         if complete:
-            self._checked[server] = generation
+            self._checked[server] = version
 
     async def _add_note(self, channel: int, message: int, stales: Sequence[StaleAnswer]) -> bool:
         """Add a note to an answer; False if it has to be tried again."""

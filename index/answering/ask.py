@@ -13,7 +13,6 @@ from index.encoder import Encoder
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranking, rank
 from index.store.protocol import Snapshot
-from index.store.writer import check_model
 from index.text.sentences import split
 from index.text.terms import terms
 
@@ -48,12 +47,12 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
 def _answered(snapshot: Snapshot, encoder: Encoder, query: Query, context: Context) -> Answer:
     if request := whats_new.parse(query, snapshot):
         return whats_new.answer(query, request, snapshot, context)
-    ranking = _ranked(snapshot, encoder, query, context.filters, DEPTH)
+    ranking = rank(snapshot, encoder, query, context.filters, DEPTH)
     ids = dict.fromkeys(s.article_id for s in ranking.sentences[:CANDIDATES])
     answer = compose(ranking, snapshot.rewrites(ids), context)
     if answer.status == "answered" or not context.filters:
         return answer
-    free = _ranked(snapshot, encoder, query, Filters(), DEPTH)
+    free = rank(snapshot, encoder, query, Filters(), DEPTH)
     if judge(free, context)[1]:
         return answer
     best = free.articles[free.sentences[0].article_id]
@@ -66,7 +65,7 @@ def search(
 ) -> Ranking:
     """Rank sentences without answering; at least k of them, if there are so many."""
     query, filters = _parsed(snapshot, question, filters)
-    return _ranked(snapshot, encoder, query, filters, max(DEPTH, k))
+    return rank(snapshot, encoder, query, filters, max(DEPTH, k))
 
 
 def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> Answer:
@@ -75,7 +74,7 @@ def more(snapshot: Snapshot, encoder: Encoder, answer: Answer, limit: int) -> An
     if request := whats_new.parse(query, snapshot):
         best = whats_new.passages(request, snapshot, filters, limit)
     else:
-        ranking = _ranked(snapshot, encoder, query, filters, max(DEPTH, limit))
+        ranking = rank(snapshot, encoder, query, filters, max(DEPTH, limit))
         top = ranking.sentences[:limit]
         best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
     shown = [past.quote for past in (*answer.quotes, *filter(None, [answer.closest]))]
@@ -102,13 +101,6 @@ def _parsed(
     query = parse(question, publishers, as_of=as_of, after=after)
     names = publishers_named(filters.publishers, publishers)
     return query, replace(filters, publishers=names)
-
-
-def _ranked(
-    snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
-) -> Ranking:
-    check_model(snapshot.model, encoder.model)
-    return rank(snapshot, encoder, query, filters, depth)
 
 
 def widened(answer: Answer) -> Answer:

@@ -11,7 +11,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 
@@ -137,13 +137,21 @@ def rank(
 def gather(
     snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
 ) -> Candidates | None:
-    """Find and measure candidates; return None if no sentence passes the filters."""
+    """Find and measure candidates; return None if no sentence passes the filters.
+
+    If another encoder embedded the collection, its vectors cannot be compared with a question's:
+    then the candidates come from the full text alone, and are embedded here.
+    """
     vectors = encoder.encode_parts(query.question, query.clauses)
-    dense = snapshot.dense(vectors[0], depth, filters)
-    lexical = snapshot.lexical(query.terms, depth, filters)
-    rows = snapshot.rows({*dense.ids.tolist(), *lexical.ids.tolist()}, radius=1)
+    ids = {*snapshot.lexical(query.terms, depth, filters).ids.tolist()}
+    comparable = snapshot.model in {None, encoder.model}
+    if comparable:
+        ids.update(snapshot.dense(vectors[0], depth, filters).ids.tolist())
+    rows = snapshot.rows(ids, radius=1)
     if not rows.sentences:
         return None
+    if not comparable:
+        rows = replace(rows, vectors=encoder.encode([s.text for s in rows.sentences]))
     known = snapshot.document_frequencies(query.terms)
     frequencies = {term: known.get(term, 0) for term in query.terms}
     total = snapshot.size().sentences

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,19 @@ from support.fakes import FakeEncoder
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import InputError
+from index import Archive, InputError
+
+
+def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
+    """A collection that was erased and filled again elsewhere is listed anew, at equal numbers."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    for name in ("dam", "cup"):
+        with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
+            elsewhere.erase()
+        with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
+            elsewhere.add(["-"], stream=io.BytesIO(b'{"id": "%s", "text": "Yes."}' % name.encode()))
+        assert [headline.article_id for headline in collections.headlines(7)] == [name]
+    collections.close()
 
 
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
