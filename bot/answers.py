@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.logs import fields
 from index import Answer, Archive, Filters, LoggedAnswer
 
 if TYPE_CHECKING:
@@ -25,17 +27,32 @@ async def ask(
     question: str,
     filters: Filters = NO_FILTERS,
     previous: Answer | None = None,
+    *,
+    user: int,
 ) -> Answer:
     """Answer a question from a server's collection, in a thread of the pool for questions.
 
-    A follow-up takes its filters from the `previous` answer.
+    A follow-up takes its filters from the `previous` answer. The log says who asked, and the
+    question itself only if the settings want that.
     """
 
     def work() -> Answer:
         archive = bot.collections.archive(server)
         return archive.ask(question, previous.filters if previous else filters, previous)
 
-    return await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    started = time.monotonic()
+    answer = await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    known = {
+        "id": answer.answer_id,
+        "server": server,
+        "user": user,
+        "ms": round(1000 * (time.monotonic() - started)),
+        "status": answer.status,
+        "quotes": len(answer.quotes),
+        "question": question if bot.settings.logs.questions else None,
+    }
+    log.info("question answered", extra=fields(**known))
+    return answer
 
 
 async def send_answer(

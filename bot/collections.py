@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError
+from index import CATALOGUE, Archive, Encoder, InputError, OnRecordError
 
+log = logging.getLogger(__name__)
+_PREPARE_S = 20.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -63,6 +67,41 @@ class Collections:
             QuestionError: direct messages have no collection in the settings.
         """
         return self.open(self._settings.discord.collection_of(server))
+
+    def prepare(self) -> None:
+        """Load the encoder, and the vectors of the collections, so that no question waits for them.
+
+        Collections changed last come first; after `_PREPARE_S` the rest waits for its questions.
+
+        Raises:
+            EncoderError: the encoder cannot be loaded.
+        """
+        self._encoder.encode_parts("Ready?", [])
+        started = time.monotonic()
+        names = Archive.names(self._settings.data)
+        for name in sorted(names, key=self._changed_at, reverse=True):
+            if time.monotonic() - started > _PREPARE_S:
+                log.warning(
+                    "not all collections are loaded; the others are at their first question"
+                )
+                return
+            try:
+                archive = self.open(name, create=False)
+                archive.prepare()
+                model = archive.model
+            except OnRecordError as error:
+                log.warning("collection %s cannot be used: %s", name, error)
+                continue
+            if model not in {None, self._encoder.model}:
+                log.warning(
+                    "collection %s was embedded with %s, and the settings name %s: until "
+                    "`onrecord --collection %s reindex --rebuild`, it is searched by words only",
+                    *(name, model, self._encoder.model, name),
+                )
+
+    def _changed_at(self, name: str) -> float:
+        files = (self._settings.data / name).glob(f"{CATALOGUE}*")
+        return max((file.stat().st_mtime for file in files), default=0.0)
 
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each of their collections that exists already."""

@@ -12,7 +12,14 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.settings import Discord
-from index import Archive, OnRecordError, QuestionError
+from index import (
+    Archive,
+    EncoderError,
+    OnRecordError,
+    QuestionError,
+    QuoteError,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -71,10 +78,11 @@ def actor_of(interaction: Interaction) -> str:
 
 
 def context_of(interaction: discord.Interaction[Any]) -> str:
-    """Where an interaction came from, for the log; it does not name the user."""
+    """The command or button, the server, the channel and the user's id, for the log."""
     command = interaction.command.qualified_name if interaction.command else None
     data: Any = interaction.data or {}
     where = f"server {interaction.guild_id}, channel {interaction.channel_id}"
+    where += f", user {interaction.user.id}"
     return f"{command or data.get('custom_id')} ({where})"
 
 
@@ -89,9 +97,12 @@ async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -
     return await task
 
 
-def explain(error: BaseException, context: str) -> str:
-    """One sentence for the person affected; an unexpected error is logged with its `context`."""
+def explain(error: Exception, context: str) -> str:
+    """One sentence for the person affected; what an operator has to know is logged too."""
     match getattr(error, "original", error):  # a command's error comes wrapped
+        case StoreError() | EncoderError() | QuoteError() as cause:
+            log.warning("%s failed: %s", context, cause)
+            return str(cause)
         case OnRecordError() as cause:
             return str(cause)
         case app_commands.CheckFailure():

@@ -65,6 +65,13 @@ class Discord(BaseModel, extra="forbid", frozen=True):
         return self.collections.get(str(server), shared)
 
 
+class Logs(BaseModel, extra="forbid", frozen=True):
+    """What the bot logs."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    questions: bool = False
+
+
 class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
@@ -73,6 +80,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     model: Model = Model()
     answers: Answers = Answers()
     discord: Discord = Discord()
+    logs: Logs = Logs()
     token: SecretStr | None = None
 
 

@@ -173,7 +173,8 @@ class Ask(commands.Cog):
         except RateLimitError as error:
             await _tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
-            context = f"a message (server {server}, channel {message.channel.id})"
+            place = f"server {server}, channel {message.channel.id}, user {message.author.id}"
+            context = f"a message ({place})"
             with contextlib.suppress(discord.HTTPException):  # likely the error itself
                 await _send(message, notice_view(explain(error, context)))
 
@@ -183,7 +184,8 @@ class Ask(commands.Cog):
         typing = asyncio.create_task(_show_typing(message.channel))
         try:
             previous = await self._previous(message, archive) if is_follow_up(question) else None
-            answer = await answers.ask(self._bot, server, question, previous=previous)
+            user = message.author.id
+            answer = await answers.ask(self._bot, server, question, previous=previous, user=user)
         finally:
             typing.cancel()
         rows = answer_rows(answer, private=False)
@@ -231,7 +233,8 @@ async def _respond(
     bot, server = interaction.client, interaction.guild_id
     bot.question_limit.take(interaction.user.id, server)
     deferral = defer(interaction, ephemeral=private)
-    answer = await alongside(deferral, answers.ask(bot, server, question, filters))
+    asking = answers.ask(bot, server, question, filters, user=interaction.user.id)
+    answer = await alongside(deferral, asking)
     archive = await archive_of(interaction)
     view = answer_view(answer, answer_rows(answer, private=private), note=note)
     message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))

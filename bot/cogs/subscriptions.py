@@ -96,7 +96,7 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> None
 
 async def _ask_again(bot: OnRecord, server: int | None, archive: Archive, watch: Watch) -> None:
     """Ask one watched question; post the answer, if there is one, and end the watch."""
-    answer = await answers.ask(bot, server, watch.question, watch.filters)
+    answer = await answers.ask(bot, server, watch.question, watch.filters, user=watch.person)
     if answer.status == "declined":
         await asyncio.to_thread(archive.answers.mark_watch_checked, watch.number, answer.generation)
         return

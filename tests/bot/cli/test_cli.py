@@ -416,7 +416,8 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     stocked("remove", "dam", "cup")
     stocked("recover", str(copy))
     assert len(stocked.json("articles")["articles"]) == 2
-    assert stocked.json("ask", "Which gate failed?") == before
+    assert stocked.json("ask", "Which gate failed?")["quotes"] == before["quotes"]
+    assert stocked.json("history")["events"][0]["action"] == "recover"
     stocked("recover", str(tmp_path / "nothing"), status=1)
     (tmp_path / "junk").write_text("no database")
     stocked("recover", str(tmp_path / "junk"), status=1)

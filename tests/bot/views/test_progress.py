@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import discord
@@ -88,12 +87,13 @@ async def test_stopping_bot_ends_work_and_says_so(room: Newsroom, held: HeldJobs
     """When the bot is stopped, work under way ends after the article in hand, and tells it."""
     await room.editor.slash(room.channel, "reindex")
     await room.env.advance_time(3)
-    stopping = asyncio.create_task(room.env.bot.jobs.close())
-    await asyncio.sleep(0.1)
-    held.go.set()
-    await stopping
+    room.env.bot.jobs.stop()
+    await held.release()
     assert "The operator stopped it" in said(room.channel.last_message)
     assert room.env.bot.jobs.running == {}
+    result = await room.editor.slash(room.channel, "reindex")
+    assert "I'm restarting" in said(result.response)
+    assert room.env.errors
 
 
 async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: HeldJobs) -> None:

@@ -294,7 +294,7 @@ def test_an_interrupt_in_a_transaction_locks_nobody_out(tmp_path: Path) -> None:
     """Ctrl-C between the beginning of a transaction and its end leaves none open."""
     with opened(tmp_path) as store, opened(tmp_path, opener=impatient) as other:
         put(store, DAM)
-        with pytest.raises(KeyboardInterrupt), store._connection() as db:
+        with suppress(KeyboardInterrupt), store._connection() as db:
             db.execute("BEGIN IMMEDIATE")
             raise KeyboardInterrupt
         put(other, CUP)
@@ -675,7 +675,7 @@ def test_others_write_while_a_rebuild_embeds(tmp_path: Path) -> None:
 
 
 def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
-    """What was embedded before a kill is not embedded again, and the old vectors serve till then."""
+    """What was embedded before a kill is not embedded again; the old vectors serve until then."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from index.store import sqlite; from support.fakes import FakeEncoder\n"
