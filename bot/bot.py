@@ -144,7 +144,8 @@ class OnRecord(commands.AutoShardedBot):
         started = time.monotonic()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DISCONNECT_S):
-                await asyncio.gather(*(shard.disconnect() for shard in self.shards.values()))
+                leaving = (shard.disconnect() for shard in self.shards.values())
+                await asyncio.gather(*leaving, return_exceptions=True)
         self.jobs.stop()
         if maintenance := self.get_cog("Maintenance"):
             await maintenance.cog_unload()
@@ -191,7 +192,7 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
         asyncio.run(_serve(OnRecord(Collections(settings, encoder), settings, sync=sync), token))
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
-    except OnRecordError:
+    except (OnRecordError, OSError):  # which are explained without a traceback
         raise
     except Exception:
         log.exception("the bot ended unexpectedly")

@@ -26,6 +26,24 @@ def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
     collections.close()
 
 
+def test_what_questions_need_is_loaded_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The encoder and all vectors are loaded; a damaged collection, and another model, are told."""
+    for name, model in (("a", "fake-256"), ("b", "other"), ("c", "fake-256")):
+        with closing(Archive.open(tmp_path, name, FakeEncoder(model))) as archive:
+            archive.add(["-"], stream=io.BytesIO(b'{"id": "x", "text": "The dam failed."}'))
+    (tmp_path / "c" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    encoder = FakeEncoder()
+    collections = Collections(Settings(data=tmp_path), encoder)
+    collections.prepare()
+    assert encoder.texts
+    assert len(collections.open("a")._store._vectors) == 1
+    assert "collection c cannot be used: The collection is damaged" in caplog.text
+    assert "collection b was embedded with other" in caplog.text
+    collections.close()
+
+
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
     """A collection that the settings give to several servers is not erased from one of them."""
     settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))

@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -39,7 +39,8 @@ class Started:
     """A bot that runs."""
 
     process: asyncio.subprocess.Process
-    lines: asyncio.Queue[str]
+    first: bool
+    lines: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
     log: str = ""
 
     async def logged(self, words: str) -> str:
@@ -51,17 +52,14 @@ class Started:
 
     def send(self, number: int) -> None:
         """Send a signal to the bot itself, not to what started it."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        inner = children.read_text().split() if self.process.pid in OUTER else []
-        os.kill(int(inner[0]) if inner else self.process.pid, number)
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        os.kill(int(children.read_text().split()[0]) if self.first else pid, number)
 
     async def ended(self) -> int:
         """Wait until it has ended; return its status."""
         async with asyncio.timeout(START_S):
             return await self.process.wait()
-
-
-OUTER: set[int] = set()  # processes that started a bot as the first one of a namespace
 
 
 @asynccontextmanager
@@ -72,7 +70,7 @@ async def started(
     seconds: float = 0,
     first: bool = False,
 ) -> AsyncIterator[Started]:
-    """Run `onrecord ARGUMENTS`; its encoder takes so many seconds a question, or is the real one."""
+    """Run `onrecord ARGUMENTS`; a question takes `seconds` (see `support.started_bot`)."""
     settings = data / "onrecord.toml"
     settings.write_text("[discord]\nquestions_per_minute = 100\n[answers]\nthreshold = 0.0\n")
     environment = {
@@ -87,9 +85,7 @@ async def started(
     process = await asyncio.create_subprocess_exec(
         *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    if first:
-        OUTER.add(process.pid)
-    running = Started(process, asyncio.Queue())
+    running = Started(process, first)
 
     async def read() -> None:
         assert process.stdout is not None
@@ -139,8 +135,7 @@ async def test_stop_loses_no_answer(data: Path, number: int, *, first: bool) -> 
         async with started(data, server, "bot", seconds=0.4, first=first) as bot:
             await bot.logged(" ready ")
             asked = [await server.ask(f"{ASKED} {count}") for count in range(8)]
-            while not server.typing:  # the bot has begun with the first
-                await asyncio.sleep(0.01)
+            await server.typing.wait()  # it has begun with the first
             await asyncio.sleep(0.1)
             assert not set(asked) & set(server.replies)
             begun = time.monotonic()
@@ -148,7 +143,6 @@ async def test_stop_loses_no_answer(data: Path, number: int, *, first: bool) -> 
             assert await bot.ended() == 0
             seconds = time.monotonic() - begun
         lost = set(asked) - set(server.replies)
-        print(f"{signal.Signals(number).name}: {seconds:.1f} s from the signal to the end, {lost=}")
         assert seconds < 10
         assert not lost
         assert "unfinished=0" in bot.log
@@ -203,8 +197,8 @@ async def test_log_of_a_healthy_run(data: Path) -> None:
     for pattern in (
         rf"INFO bot.bot starting version=\S+ encoder=\S+ data={data}",
         r"INFO bot.bot ready servers=1 ",
-        r"INFO bot.answers question answered id=[0-9a-f]{12} "
-        rf"server={GUILD} user={READER} ms=\d+ status=answered quotes=1",
+        r"INFO bot.answers question answered id=[0-9a-f]{12} ",
+        rf" server={GUILD} user={READER} ms=\d+ status=answered quotes=1",
         r"INFO bot.lifecycle stopping after SIGTERM",
         r"INFO bot.bot stopped seconds=\S+ unfinished=0",
     ):
@@ -230,10 +224,7 @@ async def test_first_answer_comes_at_once(data: Path) -> None:
     async with discord_server() as server, started(data, server, "bot", seconds=-1) as bot:
         await bot.logged(" ready ")
         begun = time.monotonic()
-        asked = await server.ask(ASKED)
+        await server.ask(ASKED)
         async with asyncio.timeout(START_S):
-            while asked not in server.replies:
-                await asyncio.sleep(0.01)
-        seconds = time.monotonic() - begun
-        print(f"{seconds:.2f} s from the question to the first answer")
-        assert seconds < 2
+            await server.replied.wait()
+        assert time.monotonic() - begun < 2

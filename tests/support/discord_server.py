@@ -17,6 +17,17 @@ _HELLO, _DISPATCH, _IDENTIFY, _HEARTBEAT, _ACK = 10, 0, 2, 1, 11
 _USER = {"discriminator": "0", "avatar": None, "global_name": None}
 _BOT_USER = {"id": BOT, "username": "On Record", "bot": True, **_USER}
 _READER_USER = {"id": READER, "username": "reader", **_USER}
+_APPLICATION = {
+    "id": BOT,
+    "name": "On Record",
+    "description": "",
+    "icon": None,
+    "flags": 0,
+    "bot_public": True,
+    "bot_require_code_grant": False,
+    "verify_key": "",
+    "owner": _READER_USER,
+}
 _EVERYONE = str(2**53 - 1)  # all permissions
 
 
@@ -26,7 +37,7 @@ class DiscordServer:
     Attributes:
         url: the API's address.
         replies: the messages that the bot sent, by the id of the message that each replies to.
-        typing: whether the bot showed that it was about to answer.
+        typing, replied: set once the bot showed that it was about to answer, and did.
         synced: how many times the bot sent its commands.
         connected: set while the bot has its event stream open.
     """
@@ -35,7 +46,7 @@ class DiscordServer:
         self.url = ""
         self.replies: dict[str, str] = {}
         self.synced = 0
-        self.typing = False
+        self.typing, self.replied = asyncio.Event(), asyncio.Event()
         self.connected = asyncio.Event()
         self._numbers = itertools.count(1_000)
         self._stream: web.WebSocketResponse | None = None
@@ -98,35 +109,29 @@ class DiscordServer:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         path = request.path.removeprefix("/api")
-        match request.method, path:
-            case "GET", "/users/@me":
-                return _reply(_BOT_USER)
-            case "GET", "/oauth2/applications/@me":
-                app = {"id": BOT, "name": "On Record", "description": "", "icon": None, "flags": 0}
-                app |= {"bot_public": True, "bot_require_code_grant": False, "verify_key": ""}
-                app["owner"] = _READER_USER
-                return _reply(app)
-            case "GET", "/gateway/bot":
-                limit = {"total": 9, "remaining": 9, "reset_after": 0, "max_concurrency": 1}
-                answer = {"url": self._ws, "shards": 1, "session_start_limit": limit}
-                return _reply(answer)
-            case "PUT", _ if path.endswith("/commands"):
-                self.synced += 1
-                return _reply([])
-            case "POST", _ if path.endswith("/typing"):
-                self.typing = True
-                return web.Response(status=204)
-            case "POST", _ if re.fullmatch(r"/channels/\d+/messages", path):
-                body = await request.json()
-                self.replies[str(body["message_reference"]["message_id"])] = json.dumps(body)
-                return _reply(self._message("", _BOT_USER))
-            case _:
-                return _reply({"code": 0, "message": "404"}, status=404)
+        limit = {"total": 9, "remaining": 9, "reset_after": 0, "max_concurrency": 1}
+        known = {
+            "/users/@me": _BOT_USER,
+            "/oauth2/applications/@me": _APPLICATION,
+            "/gateway/bot": {"url": self._ws, "shards": 1, "session_start_limit": limit},
+        }
+        content: object = known.get(path, {})
+        if path.endswith("/commands"):
+            self.synced += 1
+            content = []
+        elif path.endswith("/typing"):
+            self.typing.set()
+        elif re.fullmatch(r"/channels/\d+/messages", path):
+            body = await request.json()
+            self.replies[str(body["message_reference"]["message_id"])] = json.dumps(body)
+            self.replied.set()
+            content = self._message("", _BOT_USER)
+        return _reply(content)
 
 
-def _reply(content: object, status: int = 200) -> web.Response:
-    body, kind = json.dumps(content).encode(), {"Content-Type": "application/json"}  # exactly this
-    return web.Response(body=body, status=status, headers=kind)
+def _reply(content: object) -> web.Response:
+    kind = {"Content-Type": "application/json"}  # and no more: else discord.py does not parse it
+    return web.Response(body=json.dumps(content).encode(), headers=kind)
 
 
 def _guild() -> dict[str, Any]:
