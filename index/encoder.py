@@ -110,12 +110,9 @@ class SentenceTransformerEncoder:
             return len(batch)
 
         with ThreadPoolExecutor(self.threads) as workers:
-            try:
-                for done in accumulate(workers.map(embed, batches)):
-                    if on_progress is not None:
-                        on_progress(done)
-            finally:
-                workers.shutdown(cancel_futures=True)  # else a stop waits for all batches
+            for done in accumulate(workers.map(embed, batches)):
+                if on_progress is not None:
+                    on_progress(done)
         if not np.isfinite(vectors).all():
             raise EncoderError(f"The model {self.name} gives no usable vectors: name another.")
         return vectors

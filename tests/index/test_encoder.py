@@ -74,28 +74,6 @@ def test_progress_is_reported_and_can_stop(
         encoder.encode(["a dam"], on_progress=stop)
 
 
-@pytest.mark.encoder
-def test_a_stop_waits_for_no_further_batch(
-    loaded: dict[type, Encoder], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A run that is stopped, or interrupted, gives up the batches that have not begun."""
-    encoder = loaded.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder())
-    assert isinstance(encoder, SentenceTransformerEncoder)
-    forward, batches = encoder._forward, []
-
-    def count(texts: list[str], **how: bool) -> object:
-        batches.append(texts)
-        return forward(texts, **how)
-
-    def stop(_: int) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(encoder, "_forward", count)
-    with pytest.raises(KeyboardInterrupt):
-        encoder.encode(["a dam"] * 32 * 40, on_progress=stop)
-    assert len(batches) < 10
-
-
 @pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
 def test_parts_of_a_question(
     kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]

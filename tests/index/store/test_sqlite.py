@@ -639,6 +639,7 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
         put(store, CUP, model="other")
         with store.snapshot() as snapshot:
             for one in (DAM, BANK, CUP):
+                assert len(snapshot.embedded(one.article_id)) == 2
                 for text, vector in snapshot.embedded(one.article_id).items():
                     assert np.allclose(vector, other.vector(text)), text
 
