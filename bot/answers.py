@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.logs import fields
 from index import Answer, Archive, EncoderError, Filters, Intent, LoggedAnswer, Viewer
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ async def ask(
 ) -> Answer:
     """Answer a question from a server's collection, in a thread of the pool for questions.
 
-    A follow-up takes its filters from the `previous` answer.
+    A follow-up takes its filters from the `previous` answer. The log does not say who asked,
+    and says what was asked only if the settings want that.
     """
     today = discord.utils.utcnow().date()
 
@@ -38,7 +41,18 @@ async def ask(
         restricted = replace(previous.filters if previous else filters, today=today)
         return archive.ask(question, restricted, previous)
 
-    return await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    started = time.monotonic()
+    answer = await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    known = {
+        "id": answer.answer_id,
+        "server": server,
+        "ms": round(1000 * (time.monotonic() - started)),
+        "status": answer.status,
+        "quotes": len(answer.quotes),
+        "question": question if bot.settings.logs.questions else None,
+    }
+    log.info("question answered", extra=fields(**known))
+    return answer
 
 
 async def intent(bot: OnRecord, text: str) -> Intent:

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import hashlib
+import json
 import logging
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from typing import Any
 
 import discord
@@ -14,7 +19,7 @@ from discord.ext import commands
 
 from bot.cogs.ask import Ask, check_message
 from bot.cogs.help import forget_me, help_
-from bot.cogs.maintenance import Maintenance
+from bot.cogs.maintenance import SCHEDULED, Maintenance
 from bot.cogs.moderation import Moderation
 from bot.cogs.reports import Lookups
 from bot.cogs.sources import SourceCommands, add_message, reindex
@@ -30,13 +35,19 @@ from bot.interactions import (
     reply_privately,
 )
 from bot.jobs import Jobs
+from bot.lifecycle import ANSWERS_S, finish, run_until, stop_signals
+from bot.logs import configure, fields
 from bot.settings import Settings
 from bot.views.base import Button, Form, notice_view
-from index import Encoder, InputError, SettingsError
+from index import Encoder, InputError, OnRecordError, SettingsError
 
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
 _UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
+_SYNCED_FILE = "commands.sha256"  # in the data folder
+_DISCONNECT_S = 1.0
+# Names of the tasks in which discord.py handles commands, buttons, modals and messages, and of ours
+_IN_FLIGHT = ("CommandTree-", "discord-ui-", "discord.py: on_message", SCHEDULED)
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -63,8 +74,11 @@ class Reports(
 class OnRecord(commands.AutoShardedBot):
     """Answers questions in Discord from its collections."""
 
-    def __init__(self, collections: Collections, settings: Settings) -> None:
-        """Wire the parts; nothing connects before `start`."""
+    def __init__(self, collections: Collections, settings: Settings, *, sync: bool = False) -> None:
+        """Wire the parts; nothing connects before `start`.
+
+        With `sync` Discord is told of the commands even if they have not changed.
+        """
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
@@ -82,9 +96,13 @@ class OnRecord(commands.AutoShardedBot):
         # Answering is all computing: more threads than cores would slow down one another.
         self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
         self.tree.error(self.explain)
+        self._sync = sync
+        self._closing = False
+        self._created = time.monotonic()
 
     async def setup_hook(self) -> None:
-        """Register commands and buttons."""
+        """Load what questions need, then register commands and buttons."""
+        await asyncio.to_thread(self.collections.prepare)
         self.add_dynamic_items(Button)
         for cog in (Ask(self), Reports(), Maintenance(self)):
             await self.add_cog(cog)
@@ -94,7 +112,28 @@ class OnRecord(commands.AutoShardedBot):
         self.tree.add_command(forget_me)
         self.tree.add_command(check_message)
         self.tree.add_command(add_message)
-        await self.tree.sync()
+        await self._sync_commands()
+
+    async def _sync_commands(self) -> None:
+        """Tell Discord of the commands, unless it was told of the same ones before."""
+        commands = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        content = json.dumps([self.application_id, commands], sort_keys=True)
+        digest = hashlib.sha256(content.encode()).hexdigest()
+        file = self.settings.data / _SYNCED_FILE
+        if not self._sync and file.exists() and file.read_text("ascii") == digest:
+            return
+        try:
+            await self.tree.sync()
+        except discord.HTTPException:  # it still knows the earlier ones
+            log.exception("Discord did not take the commands; the next start tries again")
+        else:
+            file.write_text(digest, "ascii")
+            log.info("commands synced", extra=fields(commands=len(commands)))
+
+    async def on_ready(self) -> None:
+        """Log that questions are answered from now on."""
+        seconds = round(time.monotonic() - self._created, 1)
+        log.info("ready", extra=fields(servers=len(self.guilds), user=self.user, seconds=seconds))
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Take no text commands; the cog `Ask` listens to messages."""
@@ -108,10 +147,29 @@ class OnRecord(commands.AutoShardedBot):
             await self.explain(interaction, error)
 
     async def close(self) -> None:
-        await self.jobs.close()
+        """Take no new work, finish what is in flight, then close everything."""
+        if not self._closing:
+            self._closing = True
+            await self._finish()
         await super().close()
-        await asyncio.to_thread(self.asking.shutdown, cancel_futures=True)
+        self.asking.shutdown(wait=False, cancel_futures=True)
+        self.jobs.close()
         await asyncio.to_thread(self.collections.close)
+
+    async def _finish(self) -> None:
+        """Leave Discord's event stream, stop jobs and loops, and send what is being answered."""
+        started = time.monotonic()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_DISCONNECT_S):
+                leaving = (shard.disconnect() for shard in self.shards.values())
+                await asyncio.gather(*leaving, return_exceptions=True)
+        self.jobs.stop()
+        if maintenance := self.get_cog("Maintenance"):
+            await maintenance.cog_unload()
+        unfinished = await finish(_IN_FLIGHT, ANSWERS_S)
+        seconds = round(time.monotonic() - started, 1)
+        level = logging.WARNING if unfinished else logging.INFO
+        log.log(level, "stopped", extra=fields(seconds=seconds, unfinished=unfinished))
 
     async def explain(self, interaction: Interaction, error: Exception) -> None:
         """Answer a failed command or button with one sentence.
@@ -130,8 +188,14 @@ class OnRecord(commands.AutoShardedBot):
             log.warning("%s failed, and the user could not be told: %s", context, failure)
 
 
-def run(settings: Settings, encoder: Encoder) -> None:
-    """Connect to Discord and serve until stopped.
+def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool = False) -> None:
+    """Connect to Discord and serve until SIGTERM or SIGINT.
+
+    Args:
+        settings: with a token.
+        encoder: for all collections.
+        sync: whether to tell Discord of the commands even if they have not changed.
+        debug: whether everything is logged.
 
     Raises:
         SettingsError: there is no token, or Discord refuses it.
@@ -141,9 +205,24 @@ def run(settings: Settings, encoder: Encoder) -> None:
             "There is no token: set DISCORD_TOKEN to your bot's token from Discord's developer "
             "portal (README, “Connect it to Discord”)."
         )
+    token = settings.token.get_secret_value()
+    configure(settings.logs, [token], debug=debug)
     settings.data.mkdir(parents=True, exist_ok=True)
-    bot = OnRecord(Collections.with_reader(settings, encoder), settings)
+    known = {"version": version("onrecord"), "encoder": settings.model.name, "data": settings.data}
+    log.info("starting", extra=fields(**known))
     try:
-        bot.run(settings.token.get_secret_value(), log_handler=None)
+        bot = OnRecord(Collections.with_reader(settings, encoder), settings, sync=sync)
+        asyncio.run(_serve(bot, token))
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
+    except (OnRecordError, OSError):  # which are explained without a traceback
+        raise
+    except Exception:
+        log.exception("the bot ended unexpectedly")
+        raise
+
+
+async def _serve(bot: OnRecord, token: str) -> None:
+    with stop_signals() as stopped:
+        async with bot:  # which closes it
+            await run_until(stopped, bot.start(token))

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
 from index import (
+    CATALOGUE,
     Archive,
     Encoder,
     InputError,
     Intent,
     NoticeKind,
+    OnRecordError,
     Reader,
     TrainedReader,
     intent,
 )
 
+log = logging.getLogger(__name__)
+_PREPARE_S = 20.0
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
@@ -49,7 +55,7 @@ class Collections:
         self._reader = reader
         self._open: dict[str, Archive] = {}
         self._lock = threading.Lock()
-        self._headlines: dict[tuple[Archive, bool], tuple[int, tuple[Headline, ...]]] = {}
+        self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
     @classmethod
     def with_reader(cls, settings: Settings, encoder: Encoder) -> Collections:
@@ -86,6 +92,42 @@ class Collections:
         """What a message to the bot wants."""
         return intent(text, self._encoder)
 
+    def prepare(self) -> None:
+        """Load the encoder, and the vectors of the collections, so that no question waits for them.
+
+        Collections changed last come first; after `_PREPARE_S` the rest waits for its questions.
+
+        Raises:
+            EncoderError: the encoder cannot be loaded.
+        """
+        self._encoder.encode_parts("Ready?", [])
+        self.intent("Ready")  # embeds its examples
+        started = time.monotonic()
+        names = Archive.names(self._settings.data)
+        for name in sorted(names, key=self._changed_at, reverse=True):
+            if time.monotonic() - started > _PREPARE_S:
+                log.warning(
+                    "not all collections are loaded; the others are at their first question"
+                )
+                return
+            try:
+                archive = self.open(name, create=False)
+                archive.prepare()
+                model = archive.model
+            except OnRecordError as error:
+                log.warning("collection %s cannot be used: %s", name, error)
+                continue
+            if model not in {None, self._encoder.model}:
+                log.warning(
+                    "collection %s was embedded with %s, and the settings name %s: until "
+                    "`onrecord --collection %s reindex --rebuild`, it is searched by words only",
+                    *(name, model, self._encoder.model, name),
+                )
+
+    def _changed_at(self, name: str) -> float:
+        files = (self._settings.data / name).glob(f"{CATALOGUE}*")
+        return max((file.stat().st_mtime for file in files), default=0.0)
+
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each of their collections that exists already."""
         settings = self._settings
@@ -121,9 +163,9 @@ class Collections:
     ) -> list[Headline]:
         """A server's reports with all words of `search`, newest first; read once a generation."""
         archive = self.archive(server)
-        generation = archive.generation
+        version = archive.version
         cached = self._headlines.get((archive, removed))
-        if cached is None or cached[0] != generation:
+        if cached is None or cached[0] != version:
             headlines = [
                 Headline(
                     *(article.article_id, article.title, article.publisher, article.published),
@@ -132,7 +174,7 @@ class Collections:
                 for article in archive.articles(retired=removed)
             ]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
-            cached = self._headlines[archive, removed] = generation, tuple(headlines)
+            cached = self._headlines[archive, removed] = version, tuple(headlines)
         words = search.casefold().split()
         return [headline for headline in cached[1] if headline.matches(words)]
 

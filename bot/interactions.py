@@ -13,7 +13,15 @@ import discord
 from discord import app_commands, ui
 
 from bot.settings import Discord
-from index import Archive, OnRecordError, QuestionError, Viewer
+from index import (
+    Archive,
+    EncoderError,
+    OnRecordError,
+    QuestionError,
+    QuoteError,
+    StoreError,
+    Viewer,
+)
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -75,12 +83,13 @@ def actor_of(interaction: Interaction) -> str:
 
 
 def context_of(interaction: discord.Interaction[Any]) -> str:
-    """Where an interaction came from, for the log; neither the user nor what they typed."""
+    """The command or button, the server, the channel and the user's id, for the log."""
     command = interaction.command.qualified_name if interaction.command else None
     data: Any = interaction.data or {}
     # "onrecord:list:words of a search:1" names the button in its second part.
     button = ":".join(data.get("custom_id", "").split(":")[:2])
     where = f"server {interaction.guild_id}, channel {interaction.channel_id}"
+    where += f", user {interaction.user.id}"
     return f"{command or button} ({where})"
 
 
@@ -95,10 +104,12 @@ async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -
     return await task
 
 
-def explain(error: BaseException, context: str) -> str:
-    """One sentence for the person affected; an unexpected error is logged with its `context`."""
+def explain(error: Exception, context: str) -> str:
+    """One sentence for the person affected; what an operator has to know is logged too."""
     match getattr(error, "original", error):  # a command's error comes wrapped
         case OnRecordError() as cause:
+            if isinstance(cause, StoreError | EncoderError | QuoteError):  # not the person's fault
+                log.warning("%s failed: %s", context, cause)
             return str(cause)
         case app_commands.CheckFailure():
             return "This command is for moderators: it needs Manage Server or Manage Messages."

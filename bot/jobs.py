@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -14,13 +16,14 @@ import discord
 from discord.utils import format_dt
 
 from bot.collections import Collections
+from bot.logs import fields
 from bot.markdown import escape
 from bot.settings import Discord
 from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
 Task = Callable[[Archive, ProgressCallback], IngestResult]
 _THREADS = 2  # for all servers; with more, questions would wait for the processor
-_GRACE_S = 5.0  # in which stopped jobs can still post their result
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -32,7 +35,6 @@ class Job:
         title: a word or two, such as "Reindexing".
         started_by: the id of the user who started it; 0 for the bot itself.
         url: the address of its status message, once there is one.
-        finished: set when the job is over and its result was posted.
     """
 
     collection: str
@@ -45,11 +47,14 @@ class Job:
     stopped_by: str | None = None
     key: str = field(default_factory=lambda: secrets.token_hex(4))
     started_at: datetime = field(default_factory=discord.utils.utcnow)
-    finished: asyncio.Event = field(default_factory=asyncio.Event)
 
     def report(self, progress: Progress) -> None:
-        """Record the progress. Raises CancelledError once somebody stopped the job."""
+        """Record the progress. Raises CancelledError as `check` does."""
         self.progress = progress
+        self.check()
+
+    def check(self) -> None:
+        """Raise CancelledError once somebody stopped the job."""
         if self.stopped_by is not None:
             raise CancelledError(f"{self.stopped_by} stopped it")
 
@@ -59,6 +64,7 @@ class Jobs:
 
     def __init__(self, collections: Collections, settings: Discord) -> None:
         """Start with none; the settings say which servers share a collection."""
+        self._stopping = False
         self.running: dict[str, Job] = {}
         self._collections = collections
         self._settings = settings
@@ -74,12 +80,30 @@ class Jobs:
         return True
 
     async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
-        """Run a job's blocking task in a thread."""
+        """Run a job's blocking task in a thread, and log what it did."""
 
         def work() -> IngestResult:
+            job.check()  # it may have waited for a thread
             return task(self._collections.archive(server), job.report)
 
-        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        place = {"job": job.title, "collection": job.collection}
+        log.info("job started", extra=fields(**place, user=job.started_by or None))
+        started = time.monotonic()
+        try:
+            result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except CancelledError as error:
+            log.info("job stopped", extra=fields(**place, reason=error))
+            raise
+        counts = ("added", "updated", "restored", "removed", "failed")
+        changes = {name: len(getattr(result, name)) for name in counts}
+        seconds = round(time.monotonic() - started, 1)
+        log.info("job finished", extra=fields(**place, **changes, seconds=seconds))
+        for read in result.sources:
+            if read.error is not None:
+                name = read.uri.partition("?")[0]  # what follows may be a key
+                reason = read.error.replace(read.uri, name)
+                log.warning("source failed", extra=fields(**place, source=name, reason=reason))
+        return result
 
     def _exclusive(self, collection: str) -> Job | None:
         """The exclusive job on a collection, if any."""
@@ -93,7 +117,9 @@ class Jobs:
 
     @contextlib.contextmanager
     def listed(self, job: Job) -> Iterator[None]:
-        """List a job as running. Raises InputError if another one excludes it."""
+        """List a job as running. Raises InputError if another one excludes it, or the bot stops."""
+        if self._stopping:
+            raise InputError("I'm restarting: try again in a minute.")
         if job.exclusive and (other := self._exclusive(job.collection)):
             since = format_dt(other.started_at, "R")
             where = f" You can follow and stop it at {other.url}." if other.url else ""
@@ -106,15 +132,14 @@ class Jobs:
             yield
         finally:
             del self.running[job.key]
-            job.finished.set()
 
-    async def close(self) -> None:
-        """Stop all jobs after the report they are at, and give them time to post the result."""
-        jobs = [*self.running.values()]
-        for job in jobs:
-            job.stopped_by = "The operator"
-        await asyncio.to_thread(self._threads.shutdown, cancel_futures=True)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S):
-                for job in jobs:
-                    await job.finished.wait()
+    def stop(self) -> None:
+        """Take no more jobs, and stop all at the report they are at; what they added stays."""
+        self._stopping = True
+        for job in self.running.values():
+            job.stopped_by = job.stopped_by or "The operator"
+
+    def close(self) -> None:
+        """Let go of the threads; a job that did not stop in time ends between two commits."""
+        self.stop()
+        self._threads.shutdown(wait=False, cancel_futures=True)

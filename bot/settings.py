@@ -76,6 +76,13 @@ class Discord(BaseModel, extra="forbid", frozen=True):
         return server is None or self.collection_of(server) in named
 
 
+class Logs(BaseModel, extra="forbid", frozen=True):
+    """What the bot logs."""
+
+    level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    questions: bool = False
+
+
 class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
@@ -84,6 +91,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     model: Model = Model()
     answers: Answers = Answers()
     discord: Discord = Discord()
+    logs: Logs = Logs()
     token: SecretStr | None = None
 
 

@@ -29,7 +29,7 @@ from index.reading.text import clean
 from index.schedule import Sources
 from index.store.protocol import Store
 from index.store.sqlite import CATALOGUE, SqliteStore
-from index.store.types import Changes, HistoryEvent, Size
+from index.store.types import Changes, HistoryEvent, IndexVersion, Size
 
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
@@ -112,7 +112,6 @@ class Archive:
 
         Raises:
             QuestionError: the question or a filter cannot be used.
-            ModelMismatchError: the collection was embedded by another model.
         """
         with self._store.snapshot() as snapshot:
             return asking.ask(snapshot, self._ranker, question, filters, previous, self._threshold)
@@ -298,6 +297,12 @@ class Archive:
         with self._store.snapshot() as snapshot:
             return snapshot.generation
 
+    @property
+    def version(self) -> IndexVersion:
+        """The newest committed state; unlike a generation's number, no other state has it."""
+        with self._store.snapshot() as snapshot:
+            return snapshot.version
+
     def related(self, article_id: str) -> list[Article]:
         """Return the live articles of the same origin (copies, rewrites). Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
@@ -345,9 +350,9 @@ class Archive:
         """Write a consistent copy of the collection to a file, even while it is in use."""
         self._store.backup(file)
 
-    def recover(self, file: Path) -> None:
-        """Replace all that is stored by a copy that `backup` made."""
-        self._store.recover(file)
+    def recover(self, file: Path, *, actor: str = "operator") -> None:
+        """Replace all that is stored by a copy that `backup` made; the audit log says so."""
+        self._store.recover(file, actor=actor)
 
     def prepare(self) -> None:
         """Load the models and the vector index, so that the first question does not wait."""

@@ -56,7 +56,7 @@ class IngestResult:
 
     Attributes:
         embedded: sentences embedded by a rebuild.
-        sources: those that were read.
+        sources: those that were read, unless the run ended early.
         skipped: files of folders that have no readable format.
         notices: corrections and retractions that this withdrew or put in force again.
     """
@@ -173,6 +173,7 @@ class Ingest:
                 raise
             reason = str(error).rstrip(".") or "It was stopped"
             self._failed.append(Failure("the rest", f"{reason}; what is listed stays."))
+            self._sources.clear()  # none counts as read: what it held may not be stored
         if self._sentences > _MANY and not self.dry_run:  # fewer are indexed by the next question
             self.store.prepare()
         unchanged = self._unchanged.difference(change.article_id for _, change in self._changes)

@@ -301,13 +301,16 @@ def erase_all(
 
 
 @command()
-def bot(context: Context) -> None:
+def bot(
+    context: Context,
+    sync: Annotated[bool, Option("--sync", help="Send Discord the commands, changed or not.")] = (
+        False
+    ),
+) -> None:
     """Connect to Discord with DISCORD_TOKEN."""
     from bot.bot import run  # noqa: PLC0415 - discord.py takes a second to import
 
-    for name in ("bot", "discord"):  # that it connected, and to what, is worth a line
-        logging.getLogger(name).setLevel(min(logging.INFO, logging.getLogger().level))
-    run(context.obj.settings, context.obj.encoder())
+    run(context.obj.settings, context.obj.encoder(), sync=sync, debug=context.obj.debug)
 
 
 @command()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-import signal
 import tempfile
 import webbrowser
-from collections.abc import Awaitable
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -18,6 +16,7 @@ import simcord
 
 from bot.bot import OnRecord
 from bot.collections import Collections
+from bot.lifecycle import run_until, stop_signals
 from bot.settings import Discord, Settings
 from index import Encoder, SettingsError
 
@@ -51,14 +50,23 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
             server_questions_per_minute=100_000,
         )
         settings = Settings(data=Path(folder), discord=relaxed)
-        collections = Collections.with_reader(settings, encoder)
-        with as_file(files("bot") / "sample") as sample:
-            print("Reading the sample reports …", flush=True)
-            collections.open("sample").add([str(sample)], actor="demo")
-        asyncio.run(_serve(OnRecord(collections, settings), port=port, browser=browser))
+        bot = OnRecord(Collections.with_reader(settings, encoder), settings)
+        asyncio.run(_until_stopped(bot, port=port, browser=browser))
 
 
-async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
+async def _until_stopped(bot: OnRecord, *, port: int, browser: bool) -> None:
+    with stop_signals() as stopped, as_file(files("bot") / "sample") as sample:
+        print("Reading the sample reports …", flush=True)
+        archive = bot.collections.open("sample")
+        try:
+            await run_until(stopped, asyncio.to_thread(archive.add, [str(sample)], actor="demo"))
+            if not stopped.is_set():
+                await _serve(bot, stopped, port=port, browser=browser)
+        finally:
+            await bot.close()
+
+
+async def _serve(bot: OnRecord, stopped: asyncio.Event, *, port: int, browser: bool) -> None:
     """Run the bot in a simulated Discord until a signal or until the page ends the session."""
     shards = None if bot.shard_count else 1  # a sharded client needs a count
     env = simcord.Env(bot, settle_timeout=_REPLY_TIMEOUT_S, shard_count=shards)
@@ -66,13 +74,11 @@ async def _serve(bot: OnRecord, *, port: int, browser: bool) -> None:
     try:
         await env.start()
         try:
-            await _present(env, bot, port, browser=browser)
+            await _present(env, bot, stopped, port, browser=browser)
         finally:
             await env.shutdown()
     except simcord.SetupError as error:
         raise SettingsError(f"The page cannot be served: {error}.") from error
-    finally:
-        await bot.close()
 
 
 class _Person(simcord.MemberActor):
@@ -106,7 +112,9 @@ async def _say(bot: OnRecord, channel: int, text: str) -> None:
         await room.send(text)
 
 
-async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool) -> None:
+async def _present(
+    env: simcord.Env, bot: OnRecord, stopped: asyncio.Event, port: int, *, browser: bool
+) -> None:
     """Open the page on a server with one channel, an editor and a reader."""
     if bot.user is not None:
         await bot.user.edit(username="On Record")
@@ -123,20 +131,17 @@ async def _present(env: simcord.Env, bot: OnRecord, port: int, *, browser: bool)
         print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
         if browser:
             await asyncio.to_thread(webbrowser.open, page.url)
-        await _until_stopped(env, page.wait_closed())
+        clock = asyncio.create_task(_run_clock(env))
+        await run_until(stopped, page.wait_closed())
+        await bot.close()  # before the page, which shows what is still being answered
+        clock.cancel()
 
 
-async def _until_stopped(env: simcord.Env, closed: Awaitable[None]) -> None:
-    """Keep the simulated clock running until `closed`, SIGINT or SIGTERM."""
-    stopped = asyncio.ensure_future(closed)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopped.cancel)
-    try:
-        while not stopped.done():
-            await asyncio.wait([stopped], timeout=_TICK_S)
-            _advance_clock(env)
-    finally:
-        stopped.cancel()
+async def _run_clock(env: simcord.Env) -> None:
+    """Keep the simulated clock running."""
+    while True:
+        _advance_clock(env)
+        await asyncio.sleep(_TICK_S)
 
 
 def _advance_clock(env: simcord.Env) -> None:

@@ -166,7 +166,8 @@ class Ask(commands.Cog):
         except RateLimitError as error:
             await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
-            context = f"a message (server {server}, channel {message.channel.id})"
+            place = f"server {server}, channel {message.channel.id}, user {message.author.id}"
+            context = f"a message ({place})"
             text = explain(error, context)
             try:
                 await _send(message, notice_view(text))

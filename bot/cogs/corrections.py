@@ -39,12 +39,12 @@ class Corrections:
     def __init__(self, bot: OnRecord) -> None:
         """Write as this bot."""
         self._bot = bot
-        self._checked: dict[int | None, int] = {}  # server -> generation
+        self._checked: dict[int | None, object] = {}  # server -> version of its collection
 
     async def check(self, server: int | None, archive: Archive) -> None:
         """Write the notes of a collection that has changed since the last check."""
-        generation = await asyncio.to_thread(lambda: archive.generation)
-        if self._checked.get(server) == generation:
+        version = await asyncio.to_thread(lambda: archive.version)
+        if self._checked.get(server) == version:
             return
         since = discord.utils.utcnow() - _LOOK_BACK
         complete = True
@@ -61,7 +61,7 @@ class Corrections:
             else:
                 complete = False
         if complete:
-            self._checked[server] = generation
+            self._checked[server] = version
 
     async def _write_note(self, stale: StaleAnswer) -> bool:
         """Write the note of an answer; False if it has to be tried again."""

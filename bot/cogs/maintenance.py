@@ -22,12 +22,21 @@ from bot.interactions import missing_to_write
 from bot.markdown import escape
 from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
-from index import Archive, IngestResult, InputError, ProgressCallback, Source
+from index import (
+    Archive,
+    CancelledError,
+    IngestResult,
+    InputError,
+    OnRecordError,
+    ProgressCallback,
+    Source,
+)
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
+SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 OFTEN_MINUTES = 1
 _DAY_MINUTES = 24 * 60
 _SERVERS_FILE = "servers.json"
@@ -47,20 +56,22 @@ class Maintenance(commands.Cog):
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
     async def cog_load(self) -> None:
-        self._schedule(OFTEN_MINUTES, self._refresh)
-        self._schedule(OFTEN_MINUTES, partial(ask_again, self._bot))
-        self._schedule(_DAY_MINUTES, self._prune, left_too=True)
+        self._schedule("reading sources", OFTEN_MINUTES, self._refresh)
+        self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
+        self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
-            self._schedule(OFTEN_MINUTES, Corrections(self._bot).check)
+            self._schedule("adding notes", OFTEN_MINUTES, Corrections(self._bot).check)
         for loop in self._loops:
             loop.start()
 
     async def cog_unload(self) -> None:
+        """Begin nothing more; what is being done for a collection goes on to its end."""
         for loop in self._loops:
             loop.cancel()
 
     def _schedule(
         self,
+        name: str,
         minutes: int,
         work: Callable[[int | None, Archive], Awaitable[object]],
         *,
@@ -71,15 +82,19 @@ class Maintenance(commands.Cog):
         With `left_too`, also on those that are kept of servers that the bot left.
         A failure is logged and stops no other; a loop that raised would end for all collections.
         """
+        collections = self._bot.collections
+
+        async def work_for(server: int | None) -> None:
+            with _logging_failure(f"{name} failed for server {server}"):
+                await work(server, await asyncio.to_thread(collections.archive, server))
 
         async def run() -> None:
             await self._bot.wait_until_ready()
-            collections = self._bot.collections
             servers = {guild.id for guild in self._bot.guilds}
             servers |= self._servers.known() if left_too else set()
             for server in await asyncio.to_thread(collections.existing, servers):
-                with _logging_failure("scheduled work failed for server %s", server):
-                    await work(server, await asyncio.to_thread(collections.archive, server))
+                # A loop that is cancelled ends between two collections, not in the middle of one.
+                await asyncio.shield(asyncio.create_task(work_for(server), name=SCHEDULED))
 
         self._loops.append(tasks.loop(minutes=minutes)(run))
 
@@ -129,12 +144,12 @@ class Maintenance(commands.Cog):
         await self._bot.wait_until_ready()
         async with self._updating:
             expired: list[int] = []
-            with _logging_failure("the list of servers could not be updated"):
+            with _logging_failure("updating the list of servers failed"):
                 present = [guild.id for guild in self._bot.guilds]  # includes those in an outage
                 now = discord.utils.utcnow()
                 expired = await asyncio.to_thread(self._servers.update, present, now)
             for server in expired:
-                with _logging_failure("the collection of server %s could not be erased", server):
+                with _logging_failure(f"erasing the collection of server {server} failed"):
                     await self._erase(server)
 
     async def _erase(self, server: int) -> None:
@@ -156,12 +171,16 @@ class Maintenance(commands.Cog):
 
 
 @contextlib.contextmanager
-def _logging_failure(message: str, *args: object) -> Iterator[None]:
-    """Log whatever fails, and go on."""
+def _logging_failure(message: str) -> Iterator[None]:
+    """Log whatever fails, and go on; what fails for a known reason is tried again next time."""
     try:
         yield
+    except CancelledError:
+        pass  # which the job logged
+    except OnRecordError as error:  # such as a collection that another process holds
+        log.warning("%s: %s", message, error)
     except Exception:
-        log.exception(message, *args)
+        log.exception(message)
 
 
 class KnownServers:

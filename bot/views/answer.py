@@ -34,6 +34,7 @@ _FILTER_CHARS, _REASON_CHARS = 300, 600
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
 _NOTE_CHARS = 300
+_SHORT_CHARS = 150
 _URL_CHARS = 1_000
 _MAX_ALSO = 3
 _FRAGMENT_WORDS = 5
@@ -76,12 +77,19 @@ def answer_view(
         lines.append(f"**No answer in the reports.** {reason}")
         if answer.closest:
             lines.append("The closest passage, which does not answer it:")
-    if answer.short and answer.short.answer:
-        lines.append(f"**{escape(answer.short.answer.text)}** [{answer.short.citation}]")
+    lines.append(optional("", _short_form, answer))
     head = "\n".join(line for line in lines if line)
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
     return quotes_view(head, quotes, answer, footer, rows)
+
+
+def _short_form(answer: Answer) -> str:
+    """The words that answer the question, and where they stand; "" if they are not sure or many."""
+    short = answer.short
+    if not short or not short.answer or len(short.answer.text) > _SHORT_CHARS:
+        return ""
+    return f"**{escape(' '.join(short.answer.text.split()))}** [{short.citation}]"
 
 
 def quotes_view(
@@ -143,9 +151,13 @@ def text_view(answer: Answer, text: str) -> AnswerView:
 
 def block_quote(cited: CitedQuote) -> str:
     """A quote as a block quote, with the part that answers in bold."""
-    start = cited.quote.start
-    bold = [Span(cited.answer.start - start, cited.answer.end - start)] if cited.answer else []
+    bold = optional([], _bold, cited)
     return "\n".join(f"> {line}" for line in escape(cited.quote.text, bold).split("\n"))
+
+
+def _bold(cited: CitedQuote) -> list[Span]:
+    start, part = cited.quote.start, cited.answer
+    return [Span(part.start - start, part.end - start)] if part else []
 
 
 def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:

@@ -26,7 +26,6 @@ from index.ranking.query import Query
 from index.reader import Reader, Reading
 from index.store.protocol import Snapshot
 from index.store.types import Rows
-from index.store.writer import check_model
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 READ = 12  # sentences that are read; 16 or 20 rank no better on five sets of questions
@@ -162,12 +161,7 @@ class Ranker:
         filters: Filters = Filters(),  # noqa: B008 - frozen
         depth: int = DEPTH,
     ) -> Ranking:
-        """Rank the sentences of a generation; `depth` candidates from each of vectors and words.
-
-        Raises:
-            ModelMismatchError: the collection was embedded by another encoder.
-        """
-        check_model(snapshot.model, self.encoder.model)
+        """Rank the sentences of a generation; `depth` candidates from each of vectors and words."""
         candidates = gather(snapshot, self.encoder, query, filters, depth)
         if candidates is None:
             return Ranking(query, (), _NOTHING, {}, {}, 0.0)
@@ -178,13 +172,21 @@ class Ranker:
 def gather(
     snapshot: Snapshot, encoder: Encoder, query: Query, filters: Filters, depth: int
 ) -> Candidates | None:
-    """Find and measure candidates; return None if no sentence passes the filters."""
+    """Find and measure candidates; return None if no sentence passes the filters.
+
+    If another encoder embedded the collection, its vectors cannot be compared with a question's:
+    then the candidates come from the full text alone, and are embedded here.
+    """
     vectors = encoder.encode_parts(query.question, query.clauses)
-    dense = snapshot.dense(vectors[0], depth, filters)
-    lexical = snapshot.lexical(query.terms, depth, filters)
-    rows = snapshot.rows({*dense.ids.tolist(), *lexical.ids.tolist()}, radius=1)
+    ids = {*snapshot.lexical(query.terms, depth, filters).ids.tolist()}
+    comparable = snapshot.model in {None, encoder.model}
+    if comparable:
+        ids.update(snapshot.dense(vectors[0], depth, filters).ids.tolist())
+    rows = snapshot.rows(ids, radius=1)
     if not rows.sentences:
         return None
+    if not comparable:
+        rows = replace(rows, vectors=encoder.encode([s.text for s in rows.sentences]))
     known = snapshot.document_frequencies(query.terms)
     frequencies = {term: known.get(term, 0) for term in query.terms}
     total = snapshot.size().sentences

@@ -180,7 +180,7 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
         case sqlite3.SQLITE_READONLY:
             return StoreError("The collection's folder is read-only: allow writing to it.")
         case sqlite3.SQLITE_FULL:
-            return StoreError("The disk is full: nothing was changed; make room and try again.")
+            return StoreError("The disk is full: make room, then try again.")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreDamagedError(
                 f"The collection is damaged ({error}): restore a backup of its folder, or erase it."

@@ -38,7 +38,8 @@ _OPENING: dict[Path, threading.Lock] = {}
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
-    WHERE NOT EXISTS (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id)
+    WHERE s.sentence_id > ?
+    AND NOT EXISTS (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id)
     ORDER BY s.sentence_id LIMIT ?
 """
 _IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
@@ -105,9 +106,10 @@ class SqliteStore:
         """Search the index of the newest generation for what is live in this snapshot."""
         if self._vectors.version != snapshot.version:
             self._vectors.follow(snapshot, self.snapshot)
-        ranked = self._vectors.search(vector, k, allowed)
+        model = snapshot.version.model
+        ranked = self._vectors.search(vector, k, allowed, model=model)
         if allowed is None and self._vectors.version != snapshot.version:
-            ranked = self._vectors.search(vector, k, snapshot.live_ids())
+            ranked = self._vectors.search(vector, k, snapshot.live_ids(), model=model)
         return ranked
 
     def commit(
@@ -161,27 +163,37 @@ class SqliteStore:
         """Embed every sentence again, then switch to the new embeddings in one commit.
 
         Until then snapshots have the old embeddings, and articles may be added. If it ends early,
-        the next call for the same model goes on from there.
+        even killed, the next call for the same model goes on from there. Others can write between
+        two batches: sentences are chosen and embedded without holding the collection.
 
         Args:
             encoder: makes the vectors.
             actor: named in the audit log.
             on_progress: called with the number of sentences done; may raise to stop.
         """
-        done = 0
+        with self._staging(encoder.model):
+            pass  # what was staged for another model is gone
+        done = last = 0
         while True:
-            with self._staging(encoder.model) as db:
-                rows, state = db.execute(_UNSTAGED, (_REBUILT,)).fetchall(), newest(db)
-                if not rows:
-                    return _activate_staged(db, encoder.model, actor)
+            with self.snapshot() as snapshot:
+                rows = snapshot.db.execute(_UNSTAGED, (last, _REBUILT)).fetchall()
+            if not rows:
+                with self._staging(encoder.model) as db:
+                    # Another process may have undone some of it, so all is looked at once more.
+                    rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
+                    if rest is None:
+                        return _activate_staged(db, encoder.model, actor)
+                last = rest[0] - 1
+                continue
             # Cut here and not in SQL, which takes a NUL for the end of a text.
             vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
             staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
                 # A copy recovered meanwhile may have other sentences under these numbers.
-                if db.execute(_IS_KNOWN, (state.generation, state.token)).fetchone():
+                version = snapshot.version
+                if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
                     db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-            done += len(rows)
+            done, last = done + len(rows), rows[-1][0]
             if on_progress is not None:
                 on_progress(done)
 
@@ -222,8 +234,15 @@ class SqliteStore:
         finally:
             draft.unlink(missing_ok=True)
 
-    def recover(self, file: Path) -> None:
-        """Replace all that is stored by a backup. Raises StoreError if the file is not one."""
+    def recover(self, file: Path, *, actor: str) -> Commit:
+        """Replace all that is stored by a backup, in a generation of its own.
+
+        Its number is higher than any before, and the audit log of the backup goes on with it, so
+        that nothing read before the recovery is taken for the state after it.
+
+        Raises:
+            StoreError: the file is not a backup, or is damaged.
+        """
         if not file.is_file():
             raise StoreError(f"There is no file {file}: name a backup of a collection.")
         with tempfile.TemporaryDirectory() as folder:
@@ -238,7 +257,13 @@ class SqliteStore:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
+                source.execute("BEGIN IMMEDIATE")
+                with source:
+                    note = f"from a backup of generation {newest(source).generation}"
+                    writer = Writer(source, after=newest(db).generation)
+                    commit = writer.finish(actor, "recover", note, always=True)
                 source.backup(db)
+                return commit
 
     def erase(self) -> None:
         """Delete all that is stored, for good, damaged or not, and close.
@@ -287,13 +312,15 @@ class SqliteStore:
         except sqlite3.DatabaseError as error:
             db.close()
             raise explained(error) from error
-        except UnicodeEncodeError as error:  # bytes of a command line that are no UTF-8
+        except Exception as error:  # the caller's; the connection is whole
             self._idle.put((db, inode))
-            raise InputError(
-                f"{error.object!a:.200} is not UTF-8: check how it is typed."
-            ) from error
-        except BaseException:
-            self._idle.put((db, inode))
+            if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
+                raise InputError(
+                    f"{error.object!a:.200} is not UTF-8: check how it is typed."
+                ) from error
+            raise
+        except BaseException:  # an interrupt, perhaps in the middle of a transaction
+            db.close()
             raise
         else:
             self._idle.put((db, inode))

@@ -131,9 +131,9 @@ class RecentArticle:
 
 @dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """Identifies one state of the embeddings.
+    """Identifies one state of a collection, for good.
 
-    The number of a generation does not: after a recovery it is used again.
+    The number of a generation does not: in a collection that was erased it is used again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.

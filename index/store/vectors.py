@@ -62,15 +62,22 @@ class VectorIndex:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def search(self, vector: Vectors, k: int, allowed: Ids | None = None) -> Ranked:
-        """Return the k highest inner products with `vector` (d,), among `allowed` ids if given."""
+    def search(
+        self, vector: Vectors, k: int, allowed: Ids | None = None, *, model: str | None = None
+    ) -> Ranked:
+        """Return the k highest inner products with `vector` (d,), among `allowed` ids if given.
+
+        Nothing is returned for a `model` whose vectors the index no longer has: those of two
+        encoders cannot be compared.
+        """
         faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
         with self._lock:
             count = len(self._ids)
             if allowed is not None:
                 allowed = np.intersect1d(self._ids, allowed, assume_unique=True)
                 count = len(allowed)
-            if k < 1 or not count:
+            foreign = model is not None and self.version and self.version.model != model
+            if k < 1 or not count or foreign:
                 return _NOTHING
             if vector.shape != (self._index.d,):
                 raise StoreError(

@@ -34,10 +34,10 @@ _CANDIDATES = 20  # compared with a new revision
 class Writer:
     """Writes the changes of one transaction; `finish` returns what it did."""
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        """Use a connection that is inside an immediate transaction."""
+    def __init__(self, db: sqlite3.Connection, after: int = 0) -> None:
+        """Use a connection inside an immediate transaction; number generations `after` that one."""
         self._db = db
-        self.generation = newest(db).generation + 1
+        self.generation = max(newest(db).generation, after) + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
@@ -117,7 +117,9 @@ class Writer:
         Raises:
             NotFoundError: there is no such generation, or nothing came after it.
         """
-        if not 0 <= generation < self.generation - 1:
+        sql = "SELECT 1 FROM generation WHERE number = ?"  # a recovery leaves gaps
+        known = generation == 0 or self._db.execute(sql, (generation,)).fetchone()
+        if not known or generation >= self.generation - 1:
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )

@@ -136,7 +136,7 @@ def test_optional_logs_what_it_leaves_out(caplog: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.parametrize(
-    "part", ["story_line", "speaker_line", "highlights", "date_words", "_linked_title"]
+    "part", ["story_line", "speaker_line", "_bold", "date_words", "_linked_title"]
 )
 def test_a_part_that_fails_to_render_is_left_out(
     part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture

@@ -21,7 +21,7 @@ async def test_ask_quotes_the_report(room: Newsroom) -> None:
     """/ask answers with a block quote, its citation and the answer's id."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     text = said(result.response)
-    assert "> A gate at Hallow Dam failed at **4:40 a.m**. on **Monday**." in text
+    assert "> A gate at Hallow Dam failed at 4:40 a.m. on Monday." in text
     assert "**[1]**" in text
     assert re.search(r"answer `[0-9a-f]{12}`", text)
     assert not result.ephemeral
@@ -157,7 +157,8 @@ async def test_expired_interaction_is_no_second_failure(
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     await room.reader.slash(room.channel, "ask", question="Who?")
     assert "the user could not be told" in caplog.text
-    assert f"ask (server {room.guild.id}, channel {room.channel.id})" in caplog.text
+    place = f"server {room.guild.id}, channel {room.channel.id}, user {room.reader.id}"
+    assert f"ask ({place})" in caplog.text
     assert room.env.errors
 
 

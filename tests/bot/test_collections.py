@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,37 @@ from support.fakes import FakeEncoder
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import InputError
+from index import Archive, InputError
+
+
+def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
+    """A collection that was erased and filled again elsewhere is listed anew, at equal numbers."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    for name in ("dam", "cup"):
+        with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
+            elsewhere.erase()
+        with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
+            elsewhere.add(["-"], stream=io.BytesIO(b'{"id": "%s", "text": "Yes."}' % name.encode()))
+        assert [headline.article_id for headline in collections.headlines(7)] == [name]
+    collections.close()
+
+
+def test_what_questions_need_is_loaded_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The encoder and all vectors are loaded; a damaged collection, and another model, are told."""
+    for name, model in (("a", "fake-256"), ("b", "other"), ("c", "fake-256")):
+        with closing(Archive.open(tmp_path, name, FakeEncoder(model))) as archive:
+            archive.add(["-"], stream=io.BytesIO(b'{"id": "x", "text": "The dam failed."}'))
+    (tmp_path / "c" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    encoder = FakeEncoder()
+    collections = Collections(Settings(data=tmp_path), encoder)
+    collections.prepare()
+    assert encoder.texts
+    assert len(collections.open("a")._store._vectors) == 1
+    assert "collection c cannot be used: The collection is damaged" in caplog.text
+    assert "collection b was embedded with other" in caplog.text
+    collections.close()
 
 
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:

@@ -38,6 +38,7 @@ from index.ingest import Progress
 from index.reading import formats
 from index.reading.formats import Origin
 from index.store.sqlite import SqliteStore
+from index.store.types import Changes, Commit
 
 NOON = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
@@ -546,6 +547,31 @@ def test_a_fault_of_the_store_is_no_fault_of_the_source(
             here.sources.refresh(NOON)
         (source,) = here.sources.all()
         assert (source.failures, source.error, source.checked) == (0, None, None)
+
+
+def test_a_run_that_ends_early_is_made_up_for_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sources of a run that another writer ended have neither failed nor been read: all are due."""
+    monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for name, text in (("a", DAM), ("b", CUP)):
+            (tmp_path / f"{name}.txt").write_text(text)
+            here.sources.add(str(tmp_path / f"{name}.txt"), 30)
+        real = SqliteStore.commit
+
+        def busy(store: SqliteStore, changes: Changes, **how: Any) -> Commit:
+            if any("cup" in prepared.article.text for prepared in changes.put):
+                raise StoreBusyError("Another process is writing.")
+            return real(store, changes, **how)
+
+        monkeypatch.setattr(SqliteStore, "commit", busy)
+        report = here.sources.refresh(NOON)
+        assert (len(report.added), report.failed[0].source) == (1, "the rest")
+        for source in here.sources.all():
+            assert (source.failures, source.error, source.checked) == (0, None, None)
+        monkeypatch.setattr(SqliteStore, "commit", real)
+        assert len(here.sources.refresh(NOON).added) == 1
 
 
 def test_an_interrupt_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

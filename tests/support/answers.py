@@ -88,9 +88,15 @@ _NOTICE = st.none() | st.builds(
 _URL = st.none() | st.sampled_from(
     ["https://a.example/x", "https://a.example/(x) y>", "https://a.example/" + "z" * 900]
 )
-_FILTERS = st.builds(
-    Filters, st.lists(_LINE, max_size=3).map(tuple), since=_DATE, until=_DATE, as_of=_DATE
+_FILTERS = st.tuples(st.lists(_LINE, max_size=3), _DATE, _DATE, _DATE).map(
+    lambda drawn: Filters(tuple(drawn[0]), _earliest(drawn[1:]), drawn[2], drawn[3])
 )
+
+
+def _earliest(dates: tuple[datetime | None, ...]) -> datetime | None:
+    """The first of some dates, if it is given; a filter must not end before it begins."""
+    known = [date for date in dates if date]
+    return min(known) if dates[0] else None
 
 
 @st.composite
@@ -147,11 +153,16 @@ def _quoted(draw: st.DrawFn, citations: tuple[Citation, ...]) -> CitedQuote:
     if draw(st.booleans()) or not article.text[start : start + end].strip():
         start, end = 0, len(article.text)
     also = st.lists(st.integers(1, len(citations)), max_size=5, unique=True).map(tuple)
+    quote = Quote.cut(article, start, min(start + end, len(article.text)))
+    first = draw(st.integers(quote.start, quote.end - 1))
+    last = draw(st.integers(first + 1, quote.end))
+    marked = draw(st.booleans()) and article.text[first:last].strip()
     return CitedQuote(
-        Quote.cut(article, start, min(start + end, len(article.text))),
+        quote,
         citation.number,
         draw(_NAME),
         draw(st.sampled_from(["claim", "denial", "confirmation", "report"])),
         draw(also),
         draw(st.sampled_from([None, "new", "changed"])),
+        Quote.cut(article, first, last) if marked else None,
     )

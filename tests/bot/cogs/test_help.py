@@ -82,6 +82,6 @@ async def test_forget_me_deletes_what_is_kept_of_a_person(tmp_path: Path) -> Non
         )
         assert "was found" in said(gone.followups[-1] if gone.followups else gone.response)
         why = await room.editor.slash(room.channel, "why", answer=answer_id(public.response))
-        assert "1 flagged a quote as wrong." in said(why.response)
+        assert "1 reader flagged a quote as wrong:" in said(why.response)
         again = await room.reader.slash(room.channel, "forget-me")
         assert "0 watched questions, 0 private answers and 0 notes" in said(again.response)

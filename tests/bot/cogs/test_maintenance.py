@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from support.newsroom import Newsroom, Site, said
 
 from bot.bot import OnRecord
 from bot.cogs import maintenance
-from bot.cogs.maintenance import KnownServers
+from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
 from bot.settings import Discord, Settings
+from index import Archive
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
@@ -181,6 +183,28 @@ async def test_reindex_waits_for_the_schedule(fed: Newsroom, held: HeldJobs) -> 
     assert "The schedule started a scheduled refresh" in said(result.response)
     assert fed.env.errors
     await held.release()
+
+
+async def test_stop_lets_scheduled_work_end(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is being done for a collection when the bot stops is done to its end."""
+    go, ended = asyncio.Event(), []
+
+    async def work(_: object, server: int, archive: Archive) -> None:
+        await room.env.external_wait(go.wait(), reason="held by the test")
+        await asyncio.to_thread(archive.size)
+        ended.append(server)
+
+    monkeypatch.setattr(Maintenance, "_refresh", work)
+    await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
+    await room.env.advance_time(61)
+    stopping = asyncio.create_task(room.env.bot.close())
+    await asyncio.sleep(0.1)
+    assert not stopping.done()
+    go.set()
+    await stopping
+    assert ended == [room.guild.id]
 
 
 async def test_server_that_discord_still_knows_is_not_erased(

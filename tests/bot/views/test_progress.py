@@ -12,7 +12,7 @@ from support.newsroom import Newsroom, labels, said
 
 from bot.jobs import Job
 from bot.views.progress import progress_text, progress_view, result_view
-from index import Archive, ArticleChange, Failure, IngestResult, Progress
+from index import Archive, ArticleChange, Failure, IngestResult, InputError, Progress
 
 GULL = b"A grey gull flew over the harbour at noon."
 
@@ -88,12 +88,15 @@ async def test_stopping_bot_ends_work_and_says_so(room: Newsroom, held: HeldJobs
     """When the bot is stopped, work under way ends after the article in hand, and tells it."""
     await room.editor.slash(room.channel, "reindex")
     await room.env.advance_time(3)
-    stopping = asyncio.create_task(room.env.bot.jobs.close())
+    jobs = room.env.bot.jobs
+    stopping = asyncio.create_task(room.env.bot.close())
     await asyncio.sleep(0.1)
     held.go.set()
     await stopping
     assert "The operator stopped it" in said(room.channel.last_message)
-    assert room.env.bot.jobs.running == {}
+    assert jobs.running == {}
+    with pytest.raises(InputError, match="restarting"), jobs.listed(Job("x", "Adding", 1, "r")):
+        pass
 
 
 async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: HeldJobs) -> None:

@@ -20,16 +20,17 @@ import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Notice, PageState
+from index.domain import Article, Filters, Notice, PageState
 from index.encoder import Vectors
 from index.errors import (
     CancelledError,
+    NotFoundError,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
     StoreVersionError,
 )
-from index.store import schema
+from index.store import schema, sqlite
 from index.store.schema import connect
 from index.store.snapshot import SqliteSnapshot
 from index.store.sqlite import SqliteStore
@@ -267,14 +268,15 @@ def test_no_writing_is_told(
     assert dump(tmp_path) == before
 
 
+def impatient(path: Path) -> sqlite3.Connection:
+    """A connection that does not wait for another writer."""
+    connection = connect(path)
+    connection.execute("PRAGMA busy_timeout = 20")
+    return connection
+
+
 def test_another_writer_is_told(tmp_path: Path) -> None:
     """Who waits for another process in vain is told so; when that is done, a retry succeeds."""
-
-    def impatient(path: Path) -> sqlite3.Connection:
-        connection = connect(path)
-        connection.execute("PRAGMA busy_timeout = 20")
-        return connection
-
     with opened(tmp_path, opener=impatient) as store:
         put(store, DAM)
         with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
@@ -286,6 +288,17 @@ def test_another_writer_is_told(tmp_path: Path) -> None:
         put(store, CUP)
         with store.snapshot() as snapshot:
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+
+
+def test_an_interrupt_in_a_transaction_locks_nobody_out(tmp_path: Path) -> None:
+    """Ctrl-C between the beginning of a transaction and its end leaves none open."""
+    with opened(tmp_path) as store, opened(tmp_path, opener=impatient) as other:
+        put(store, DAM)
+        with suppress(KeyboardInterrupt), store._connection() as db:
+            db.execute("BEGIN IMMEDIATE")
+            raise KeyboardInterrupt
+        put(other, CUP)
+        put(store, BANK)
 
 
 # Opening
@@ -389,7 +402,7 @@ def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
         for _ in range(20):
             for writing in [threads.submit(store.backup, tmp_path / "copy") for _ in range(2)]:
                 writing.result()
-        store.recover(tmp_path / "copy")
+        store.recover(tmp_path / "copy", actor="tester")
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
 
 
@@ -613,7 +626,7 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
         def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
             if not self.texts:
                 self.texts.append("")
-                elsewhere.recover(copy)
+                elsewhere.recover(copy, actor="tester")
                 put(elsewhere, BANK)
             return super().encode(texts, **how)
 
@@ -626,8 +639,108 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
         put(store, CUP, model="other")
         with store.snapshot() as snapshot:
             for one in (DAM, BANK, CUP):
+                assert len(snapshot.embedded(one.article_id)) == 2
                 for text, vector in snapshot.embedded(one.article_id).items():
                     assert np.allclose(vector, other.vector(text)), text
+
+
+def test_a_rebuild_costs_what_it_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite's work grows with the sentences, not with their square."""
+    monkeypatch.setattr(sqlite, "_REBUILT", 4)
+
+    def steps(articles: int) -> int:
+        opener = FailingOpener()
+        with opened(tmp_path / str(articles), opener=opener) as store:
+            put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(articles)))
+            opener.left = before = 10**9
+            store.rebuild(FakeEncoder("other"), actor="tester")
+            return before - opener.left
+
+    assert steps(320) < 6 * steps(80)
+
+
+def test_others_write_while_a_rebuild_embeds(tmp_path: Path) -> None:
+    """The collection is not held while sentences are embedded."""
+
+    class Embedding(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                put(other, CUP)
+            return super().encode(texts, **how)
+
+    with opened(tmp_path) as store, opened(tmp_path, opener=impatient) as other:
+        put(store, DAM)
+        store.rebuild(Embedding("other"), actor="tester")
+        with store.snapshot() as snapshot:
+            assert snapshot.size().articles == 2
+
+
+def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
+    """What was embedded before a kill is not embedded again; the old vectors serve until then."""
+    script = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from index.store import sqlite; from support.fakes import FakeEncoder\n"
+        "sqlite._REBUILT = 4; done = []\n"
+        "def die(count): count == 8 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store = sqlite.SqliteStore(Path(sys.argv[1]))\n"
+        "store.rebuild(FakeEncoder('other'), actor='tester', on_progress=die)\n"
+    )
+    with opened(tmp_path) as store:
+        put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(10)))
+        run = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+        assert run.returncode == -signal.SIGKILL
+        with store.snapshot() as snapshot:
+            assert (snapshot.model, len(found(snapshot))) == ("fake-256", 20)
+        encoder = FakeEncoder("other")
+        store.rebuild(encoder, actor="tester")
+        assert len(encoder.texts) == 12
+        with store.snapshot() as snapshot:
+            assert snapshot.model == "other"
+
+
+def test_a_question_of_the_old_encoder_is_not_compared_with_new_vectors(tmp_path: Path) -> None:
+    """A snapshot from before the switch finds nothing in the index from after it."""
+    with opened(tmp_path) as store:
+        put(store, DAM, CUP)
+        with store.snapshot() as before:
+            with opened(tmp_path) as elsewhere:
+                elsewhere.rebuild(FakeEncoder("other"), actor="tester")
+            with store.snapshot() as after:
+                assert len(after.dense(FakeEncoder("other").vector("The dam failed."), 9).ids) == 4
+            vector = FakeEncoder().vector("The dam failed.")
+            assert len(before.dense(vector, 9).ids) == 0
+            assert len(before.dense(vector, 9, Filters(until=datetime.now(UTC))).ids) == 0
+
+
+def test_a_recovery_is_a_generation_of_its_own(tmp_path: Path) -> None:
+    """Its number was never used, the audit log tells of it, and no state has another's version."""
+    with opened(tmp_path / "c") as store, opened(tmp_path / "c") as elsewhere:
+        versions = []
+        for article in (DAM, CUP, BANK):
+            put(store, article)
+            if article is CUP:
+                store.backup(tmp_path / "copy")
+            with elsewhere.snapshot() as snapshot:
+                versions.append(snapshot.version)
+                found(snapshot)
+        for recovery in (4, 5):
+            commit = store.recover(tmp_path / "copy", actor="operator")
+            assert commit.generation == recovery
+            with elsewhere.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+                versions.append(snapshot.version)
+                entry = snapshot.history()[0]
+                assert (entry.generation, entry.actor, entry.action, entry.note) == (
+                    *(recovery, "operator", "recover"),
+                    "from a backup of generation 2",
+                )
+        assert len({*versions}) == len(versions) == 5
+        with pytest.raises(NotFoundError):
+            store.commit(Changes(undo=3), actor="mod", action="undo")
+        put(store, BANK)
+        store.commit(Changes(undo=2), actor="mod", action="undo")
+        with elsewhere.snapshot() as snapshot:
+            assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
@@ -705,7 +818,7 @@ def test_no_index_of_an_abandoned_timeline_stays(
                 go_on.set()
                 asked.result()
             with suppress(StoreBusyError):
-                store.recover(tmp_path / "copy")
+                store.recover(tmp_path / "copy", actor="tester")
             go_on.set()
             asked.result()
         with store.snapshot() as snapshot:
@@ -714,7 +827,7 @@ def test_no_index_of_an_abandoned_timeline_stays(
             with store.snapshot() as snapshot:
                 assert {name for name, _ in found(snapshot)} == live == {"dam"}
                 assert store._vectors.version == snapshot.version
-        assert built == [2, 1]
+        assert built == [2, 3]
 
 
 def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:

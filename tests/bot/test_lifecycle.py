@@ -1,0 +1,230 @@
+"""The bot as a process: it starts, answers at once, and stops in good order, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.discord_server import GUILD, READER, DiscordServer, discord_server
+from support.fakes import FakeEncoder
+
+from index import Archive
+
+TOKEN = "MTAw.not-a.token"  # noqa: S105 - of nobody
+ASKED = "When did the gate at Hallow Dam fail?"
+BOT = [sys.executable, "-m", "support.started_bot"]
+START_S = 60
+
+
+def can_be_first() -> bool:
+    """Whether this user may start a process that is the first of its kind of container."""
+    unshare = shutil.which("unshare")
+    return bool(unshare) and subprocess.run([unshare, "-pf", "true"], check=False).returncode == 0
+
+
+@dataclass
+class Started:
+    """A bot that runs."""
+
+    process: asyncio.subprocess.Process
+    first: bool
+    lines: asyncio.Queue[str] = field(default_factory=asyncio.Queue)
+    log: str = ""
+
+    async def logged(self, words: str) -> str:
+        """Wait for a line of its log."""
+        async with asyncio.timeout(START_S):
+            while words not in (line := await self.lines.get()):
+                assert line, self.log
+        return line
+
+    def send(self, number: int) -> None:
+        """Send a signal to the bot itself, not to what started it."""
+        pid = self.process.pid
+        children = Path(f"/proc/{pid}/task/{pid}/children")
+        os.kill(int(children.read_text().split()[0]) if self.first else pid, number)
+
+    async def ended(self) -> int:
+        """Wait until it has ended; return its status."""
+        async with asyncio.timeout(START_S):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def started(
+    data: Path,
+    server: DiscordServer | None,
+    *arguments: str,
+    seconds: float = 0,
+    first: bool = False,
+) -> AsyncIterator[Started]:
+    """Run `onrecord ARGUMENTS`; a question takes `seconds` (see `support.started_bot`)."""
+    settings = data / "onrecord.toml"
+    settings.write_text("[discord]\nquestions_per_minute = 100\n[answers]\nthreshold = 0.0\n")
+    environment = {
+        **os.environ,
+        "ONRECORD_TEST_DISCORD": server.url if server else "",
+        "ONRECORD_TEST_SECONDS": str(seconds),
+        "ONRECORD_DATA": str(data),
+        "ONRECORD_CONFIG": str(settings),
+        "DISCORD_TOKEN": TOKEN,
+    }
+    command = [*(["unshare", "--pid", "--fork", "--kill-child"] if first else []), *BOT, *arguments]
+    process = await asyncio.create_subprocess_exec(
+        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    running = Started(process, first)
+
+    async def read() -> None:
+        assert process.stdout is not None
+        while line := (await process.stdout.readline()).decode():
+            running.log += line
+            running.lines.put_nowait(line)
+        running.lines.put_nowait("")
+
+    reading = asyncio.create_task(read())
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await reading
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder with the collection of the server."""
+    text = "The gate at Hallow Dam failed on Monday. Two people died, the authority said."
+    row = f'{{"id": "dam", "text": "{text}"}}\n'.encode()
+    with closing(Archive.open(tmp_path, f"server-{GUILD}", FakeEncoder())) as archive:
+        archive.add(["-"], stream=io.BytesIO(row))
+    return tmp_path
+
+
+FIRST = pytest.param(
+    *(signal.SIGTERM, True),
+    marks=pytest.mark.skipif(not can_be_first(), reason="needs the right to make namespaces"),
+    id="as process 1",
+)
+
+
+@pytest.mark.parametrize(
+    ("number", "first"),
+    [
+        pytest.param(signal.SIGTERM, False, id="SIGTERM"),
+        pytest.param(signal.SIGINT, False, id="SIGINT"),
+        FIRST,
+    ],
+)
+async def test_stop_loses_no_answer(data: Path, number: int, *, first: bool) -> None:
+    """Stopped under load, it sends every answer in flight and ends in time with status 0."""
+    async with discord_server() as server:
+        async with started(data, server, "bot", seconds=0.4, first=first) as bot:
+            await bot.logged(" ready ")
+            asked = [await server.ask(f"{ASKED} {count}") for count in range(8)]
+            await server.typing.wait()  # it has begun with the first
+            await asyncio.sleep(0.1)
+            assert not set(asked) & set(server.replies)
+            begun = time.monotonic()
+            bot.send(number)
+            assert await bot.ended() == 0
+            seconds = time.monotonic() - begun
+        lost = set(asked) - set(server.replies)
+        assert seconds < 10
+        assert not lost
+        assert "unfinished=0" in bot.log
+
+
+async def test_a_second_signal_ends_it_at_once(data: Path) -> None:
+    """While it waits for an answer, another signal ends it, with a status that says so."""
+    async with discord_server() as server, started(data, server, "bot", seconds=60) as bot:
+        await bot.logged(" ready ")
+        await server.ask(ASKED)
+        await asyncio.sleep(0.5)
+        bot.send(signal.SIGTERM)
+        await bot.logged("stopping after SIGTERM")
+        bot.send(signal.SIGTERM)
+        assert await bot.ended() == 128 + signal.SIGTERM
+
+
+async def test_what_does_not_end_is_not_waited_for(data: Path) -> None:
+    """An answer that takes forever holds the end up for less than ten seconds; the log says so."""
+    async with discord_server() as server, started(data, server, "bot", seconds=60) as bot:
+        await bot.logged(" ready ")
+        await server.ask(ASKED)
+        await asyncio.sleep(0.5)
+        begun = time.monotonic()
+        bot.send(signal.SIGTERM)
+        assert await bot.ended() == 0
+        assert time.monotonic() - begun < 10.5
+    assert "unfinished=1" in bot.log
+
+
+async def test_commands_are_sent_when_they_changed(data: Path) -> None:
+    """Discord is told of the commands at the first start, and then only when that is asked for."""
+    async with discord_server() as server:
+        for arguments, synced in (((), 1), ((), 1), (("--sync",), 2)):
+            async with started(data, server, "bot", *arguments) as bot:
+                await bot.logged(" ready ")
+                assert server.synced == synced
+        (data / "commands.sha256").write_text("of other commands")
+        async with started(data, server, "bot") as bot:
+            await bot.logged(" ready ")
+        assert server.synced == 3
+
+
+async def test_log_of_a_healthy_run(data: Path) -> None:
+    """It tells the start, who asked and what came of it, and the end; no question and no secret."""
+    async with discord_server() as server, started(data, server, "bot", "--debug") as bot:
+        await bot.logged(" ready ")
+        await server.ask(ASKED)
+        await bot.logged("question answered")
+        bot.send(signal.SIGTERM)
+        await bot.ended()
+    for pattern in (
+        rf"INFO bot.bot starting version=\S+ encoder=\S+ data={data}",
+        r"INFO bot.bot ready servers=1 ",
+        r"INFO bot.answers question answered id=[0-9a-f]{12} ",
+        rf" server={GUILD} user={READER} ms=\d+ status=answered quotes=1",
+        r"INFO bot.lifecycle stopping after SIGTERM",
+        r"INFO bot.bot stopped seconds=\S+ unfinished=0",
+    ):
+        assert re.search(pattern, bot.log), pattern
+    assert TOKEN not in bot.log
+    assert "Traceback" not in bot.log
+
+
+async def test_demo_stops_too(data: Path) -> None:
+    """The demo ends as the bot does, and leaves nothing behind."""
+    async with started(data, None, "demo", "--no-browser", "--port", "0") as demo:
+        await demo.logged("Stop it with Ctrl-C")
+        begun = time.monotonic()
+        demo.send(signal.SIGTERM)
+        assert await demo.ended() == 0
+        assert time.monotonic() - begun < 10
+    assert "Traceback" not in demo.log
+
+
+@pytest.mark.encoder
+async def test_first_answer_comes_at_once(data: Path) -> None:
+    """With the real encoder, the first question after the start is answered within two seconds."""
+    async with discord_server() as server, started(data, server, "bot", seconds=-1) as bot:
+        await bot.logged(" ready ")
+        begun = time.monotonic()
+        await server.ask(ASKED)
+        async with asyncio.timeout(START_S):
+            await server.replied.wait()
+        assert time.monotonic() - begun < 2

@@ -1,0 +1,110 @@
+"""The log: a line an event, whole, with fields; never a secret; failures with all that helps."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+from support.newsroom import ASKED, Newsroom, Site, discord_with
+
+from bot.logs import Formatter, fields
+from bot.settings import Logs, Settings
+from index import Archive, StoreBusyError
+
+
+def line(message: str, **values: object) -> str:
+    """What is written of a message with fields, where TOKEN is the secret."""
+    record = logging.LogRecord("bot.x", logging.INFO, "", 0, message, None, None)
+    record.__dict__.update(fields(**values))
+    return Formatter(["TOKEN"]).format(record)
+
+
+def test_fields_stay_on_one_line() -> None:
+    """A value with spaces, quotes or line breaks is quoted; one that is None is left out."""
+    text = line("done", count=2, title='a "b"\nc', server=None)
+    assert text.endswith(r'INFO bot.x done count=2 title="a \"b\"\nc"')
+    assert "\n" not in text
+
+
+def test_secrets_are_left_out() -> None:
+    """Neither the bot's token nor that of an interaction's reply is written, wherever it stands."""
+    address = "https://discord.com/api/v10/webhooks/12/aW50ZX.J-h_w==/messages"
+    text = line(f"failed with TOKEN: POST {address}", header="Bot TOKEN")
+    assert "TOKEN" not in text
+    assert "aW50ZX" not in text
+    assert "/webhooks/12/[secret]" in text
+
+
+async def test_a_failure_names_command_server_and_user(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An unexpected error is logged with where it happened, to whom, and its traceback."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(Archive, "ask", broken)
+    await room.reader.slash(room.channel, "ask", question=ASKED)
+    (record,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    for part in ("ask", f"server {room.guild.id}", f"user {room.reader.id}"):
+        assert part in record.getMessage()
+    assert record.exc_info
+    assert room.env.errors
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+async def test_questions_are_logged_only_if_wanted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, *, wanted: bool
+) -> None:
+    """The text of a question is in the log if, and only if, the settings say so."""
+    caplog.set_level(logging.DEBUG, "bot")
+    settings = Settings(data=tmp_path, logs=Logs(questions=wanted))
+    async with discord_with(settings) as room:
+        await room.reader.slash(room.channel, "ask", question=ASKED)
+        user = room.reader.id
+    written = "\n".join(Formatter().format(record) for record in caplog.records)
+    assert f"user={user}" in written
+    assert ("Hallow" in written) == wanted
+
+
+async def test_jobs_are_logged(
+    room: Newsroom, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Reading sources is logged with its counts, and a source that fails without its query."""
+    caplog.set_level(logging.INFO, "bot")
+    site.publish("The tide rose at dawn.")
+    site.reach(room.archive())
+    room.archive().sources.add(site.feed, 15)
+    room.archive().sources.add(site.feed + "s?key=abc", 15)
+    await room.env.advance_time(61)
+    written = "\n".join(Formatter().format(record) for record in caplog.records)
+    assert 'job finished job="A scheduled refresh" collection=server-' in written
+    assert "added=1" in written
+    assert f"source={site.feed}s reason=" in written
+    assert "key=abc" not in written
+
+
+async def test_a_busy_collection_is_no_failure(
+    room: Newsroom,
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """While another process holds the collection, the log says so in a line; then it is read."""
+    site.publish("The tide rose at dawn.")
+    site.reach(room.archive())
+    room.archive().sources.add(site.feed, 15)
+
+    def busy(*_: object, **__: object) -> None:
+        raise StoreBusyError("Another process is writing.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("index.store.sqlite.SqliteStore.commit", busy)
+        await room.env.advance_time(61)
+    assert f"reading sources failed for server {room.guild.id}: Another process" in caplog.text
+    assert "Traceback" not in caplog.text
+    for source in room.archive().sources.all():
+        assert (source.failures, source.error) == (0, None)
+    await room.env.advance_time(61)
+    assert room.archive().size().articles == 3

@@ -1,0 +1,35 @@
+"""Runs the `onrecord` command of the arguments against a Discord server of a test.
+
+ONRECORD_TEST_DISCORD is the address of its API. ONRECORD_TEST_SECONDS is how long the fake encoder
+takes for a question; if it is negative, the real encoder is used.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+
+import discord.http
+
+from bot.cli.app import main
+from bot.cli.context import Run
+from index import Span, Vectors
+from support.fakes import FakeEncoder
+
+SECONDS = float(os.environ["ONRECORD_TEST_SECONDS"])
+
+
+class SlowEncoder(FakeEncoder):
+    """Takes its time over each question."""
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        """Embed a question and its parts."""
+        time.sleep(SECONDS if text != "Ready?" else 0)
+        return super().encode_parts(text, parts)
+
+
+discord.http.Route.BASE = os.environ["ONRECORD_TEST_DISCORD"]
+if SECONDS >= 0:
+    Run.encoder = lambda *_: SlowEncoder()  # type: ignore[assignment, method-assign]
+main()
