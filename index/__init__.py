@@ -4,6 +4,7 @@
 CONTRIBUTING.md explains the packages behind them.
 """
 
+from index.answering.ask import widened
 from index.answering.followup import is_follow_up
 from index.answering.intent import Intent, intent
 from index.answering.timeline import Timeline
@@ -59,9 +60,9 @@ from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
+from index.store.connections import CATALOGUE
 from index.store.people import Feedback, Kept, People, Viewer, Watch
 from index.store.sources import Source
-from index.store.sqlite import CATALOGUE
 from index.store.standing import Standing
 from index.store.types import HistoryEvent, NoticeChange, Size
 from index.text.periods import is_whole_day, parse_moment, parse_period

@@ -5,7 +5,6 @@ All calls block; they are safe to use from several threads.
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from contextlib import nullcontext
@@ -19,22 +18,23 @@ from index.answering import ask as asking
 from index.answering.timeline import Timeline, timeline
 from index.domain import Answer, Article, Failure, Filters, Notice, NoticeKind, Sentence
 from index.encoder import Encoder
-from index.errors import InputError, NotFoundError, QuestionError
+from index.errors import InputError, QuestionError
 from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
 from index.ranking.rank import Ranker, Ranking
 from index.reader import Reader
 from index.reading import sources
+from index.reading.formats import json_line
 from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
+from index.store.connections import collection_names, folder_of
 from index.store.protocol import Store
-from index.store.sqlite import CATALOGUE, SqliteStore
+from index.store.sqlite import SqliteStore
 from index.store.types import Changes, HistoryEvent, IndexVersion, Size
 
 DEFAULT_THRESHOLD = 0.12
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
-_EXPORTED = "title text publisher author published guessed_date url language guessed".split()
 
 
 class Archive:
@@ -81,21 +81,13 @@ class Archive:
             InputError: the name cannot name a folder.
             NotFoundError: there is no such collection, and `create` is false.
         """
-        if not collection or not all(char.isalnum() or char in "-_" for char in collection):
-            raise InputError(
-                f"“{collection}” cannot name a collection: use letters, digits, - and _."
-            )
-        if not create and not (data / collection / CATALOGUE).exists():
-            have = ", ".join(cls.names(data)) or "none yet"
-            raise NotFoundError(
-                f"There is no collection “{collection}” in {data}; collections there: {have}."
-            )
-        return cls(SqliteStore(data / collection), encoder, reader=reader, threshold=threshold)
+        store = SqliteStore(folder_of(data, collection, create=create))
+        return cls(store, encoder, reader=reader, threshold=threshold)
 
     @staticmethod
     def names(data: Path) -> list[str]:
         """Return the names of the collections in a data folder, except half-erased ones."""
-        return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
+        return collection_names(data)
 
     # Asking
 
@@ -120,10 +112,6 @@ class Archive:
         """Return a copy of an answer that quotes the next best (for news: newest) passages."""
         with self._store.snapshot() as snapshot:
             return asking.more(snapshot, self._ranker, answer, limit)
-
-    def context(self, answer: Answer) -> Answer:
-        """Return a copy of an answer whose quotes have two more sentences on each side."""
-        return asking.widened(answer)
 
     def timeline(self, topic: str) -> Timeline:
         """Return the days that reports with all words of a topic speak of. Raises QuestionError."""
@@ -278,11 +266,7 @@ class Archive:
     def export(self, stream: IO[bytes]) -> int:
         """Write the live articles as JSON lines that `add` reads; return how many."""
         articles = self.articles()
-        for article in articles:
-            row = {"id": article.article_id} | {name: getattr(article, name) for name in _EXPORTED}
-            filled = {name: value for name, value in row.items() if value}
-            line = json.dumps(filled, ensure_ascii=False, default=datetime.isoformat)
-            stream.write(line.encode() + b"\n")
+        stream.writelines(json_line(article) for article in articles)
         return len(articles)
 
     def erase(self) -> None:

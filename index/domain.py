@@ -98,25 +98,6 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class PageState:
-    """A file or URL as it was last read: its validators and what it held.
-
-    `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids; `links`
-    are URLs of pages that a feed only names; `unchanged` means that it was not read again.
-    """
-
-    address: str
-    etag: str | None
-    modified: str | None
-    articles: tuple[str, ...] = ()
-    links: tuple[str, ...] = ()
-    unchanged: bool = False
-
-
-SourceItem = Article | Failure | PageState
-
-
-@dataclass(frozen=True, slots=True)
 class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 

@@ -16,9 +16,10 @@ from itertools import chain, islice
 import numpy as np
 
 from index.answering.attribution import annotate
-from index.domain import Article, Failure, PageState, SourceItem
+from index.domain import Article, Failure
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
+from index.reading.items import PageState, SourceItem
 from index.store.identity import comes_from, refusal
 from index.store.protocol import Store
 from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle

@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-from index.domain import Failure, PageState, SourceItem
+from index.domain import Failure
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, SourceError, StoreError
 from index.ingest import Ingest, IngestResult, ProgressCallback, SourceRead
 from index.reading import sources
 from index.reading.http import Fetcher
+from index.reading.items import PageState, SourceItem
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
 from index.store.protocol import Store

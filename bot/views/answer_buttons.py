@@ -14,7 +14,7 @@ from bot.markdown import code, escape, shorten
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
 from bot.views.text import became_words
-from index import Answer, InputError
+from index import Answer, InputError, widened
 
 _PAGE = 4  # passages
 _MAX_PASSAGES = 40
@@ -53,7 +53,7 @@ async def show_context(press: Press) -> None:
     """The quotes with the sentences around them."""
     archive = await press.archive()
     answer = (await recall(archive, press.key)).answer
-    wider = await asyncio.to_thread(archive.context, answer)
+    wider = await asyncio.to_thread(widened, answer)
     question = escape(answer.question[:_QUESTION_CHARS])
     head = f"### {question}\n-# With the sentences around each quote"
     footer = f"-# Quoted verbatim · from answer `{answer.answer_id}`"

@@ -8,10 +8,12 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal, cast
 from urllib.parse import urlsplit
@@ -57,6 +59,7 @@ _SIGNATURES: tuple[tuple[re.Pattern[str], Format], ...] = (
 )
 _TAG = re.compile(r"<(?:[a-z][a-z0-9]*\b|!--)", re.IGNORECASE)
 _SANDBOX = Sandbox()
+_WRITTEN = "title text publisher author published guessed_date url language guessed".split()
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +247,10 @@ def _archived(record: Record, origin: Origin) -> Iterator[Article | Failure | Li
         yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
     except InputError as error:
         yield Failure(inner.name, str(error))
+
+
+def json_line(article: Article) -> bytes:
+    """Return an article as a JSON line that is read as the same article."""
+    row = {"id": article.article_id} | {name: getattr(article, name) for name in _WRITTEN}
+    filled = {name: value for name, value in row.items() if value}
+    return json.dumps(filled, ensure_ascii=False, default=datetime.isoformat).encode() + b"\n"

@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO
 
-from index.domain import Article, Failure, PageState, SourceItem
+from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading import formats
 from index.reading.formats import READABLE_SUFFIXES, Link, Origin, suffix_of
 from index.reading.http import Fetcher
+from index.reading.items import PageState, SourceItem
 from index.reading.urls import is_url
 
 PageLookup = Callable[[str], PageState | None]

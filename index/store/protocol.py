@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from index.domain import Article, Filters, PageState, Sentence
+from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
+from index.reading.items import PageState
 from index.store.answers import AnswerLog
 from index.store.people import People
 from index.store.sources import Source

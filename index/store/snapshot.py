@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 
 import numpy as np
 
-from index.domain import Article, Filters, PageState, Sentence
+from index.domain import Article, Filters, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
+from index.reading.items import PageState
 from index.store.identity import decide
 from index.store.rows import (
     ARTICLE,
@@ -26,7 +27,7 @@ from index.store.rows import (
     passing,
     sentence_of,
 )
-from index.store.schema import clock_text, meta, moment, utc_text
+from index.store.schema import clock_text, meta, utc_text
 from index.store.sources import Source
 from index.store.types import (
     Decision,
@@ -338,17 +339,9 @@ class SqliteSnapshot:
 
     def sources(self) -> list[Source]:
         """Return the sources, in the order they were added."""
-        rows = self.db.execute(
-            "SELECT uri, kind, every, paused, checked, succeeded, failures, failing_since, error, "
-            "reported FROM source ORDER BY number"
-        )
-        return [
-            Source(
-                *(uri, kind, every, bool(paused), moment(checked), moment(read)),
-                *(failures, moment(since), error, bool(reported)),
-            )
-            for uri, kind, every, paused, checked, read, failures, since, error, reported in rows
-        ]
+        columns = ", ".join(field.name for field in fields(Source))
+        rows = self.db.execute(f"SELECT {columns} FROM source ORDER BY number")
+        return [Source.from_row(row) for row in rows]
 
 
 def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
@@ -30,6 +31,18 @@ class Source:
     failing_since: datetime | None = None
     error: str | None = None
     reported: bool = False
+
+    @classmethod
+    def from_row(cls, row: Sequence[Any]) -> Source:
+        """Return a source from its columns, which are named and ordered as its fields."""
+        uri, kind, every, paused, checked, succeeded, failures, since, error, reported = row
+        checked, succeeded, since = (
+            text and datetime.fromisoformat(text) for text in (checked, succeeded, since)
+        )
+        return cls(
+            *(uri, kind, every, bool(paused), checked, succeeded),
+            *(failures, since, error, bool(reported)),
+        )
 
     def due(self, now: datetime) -> bool:
         """Whether to read it again; each failure in a row doubles the wait, up to a day."""

@@ -8,33 +8,32 @@ again when it is missing, stale or damaged.
 from __future__ import annotations
 
 import contextlib
-import queue
 import secrets
 import shutil
 import sqlite3
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 from index.encoder import Encoder, Vectors
-from index.errors import InputError, StoreDamagedError, StoreError, StoreVersionError
+from index.errors import (
+    StoreDamagedError,
+    StoreError,
+    StoreVersionError,
+)
 from index.store.answers import AnswerLog
+from index.store.connections import CATALOGUE, Connections
 from index.store.people import People
-from index.store.schema import connect, explained, meta, set_meta, utc_text
+from index.store.schema import connect, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
 from index.store.sources import Source
 from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
 
-CATALOGUE = "catalogue.sqlite3"
 _CACHE = "vectors.faiss"
-# By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
-# name. A connection that has an erased file and the log of the next one damages the latter.
-_OPENING: dict[Path, threading.Lock] = {}
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
@@ -76,19 +75,17 @@ class SqliteStore:
             opener: opens connections; tests pass one that fails.
         """
         self._folder = folder
-        self._path = folder / CATALOGUE
         self._opener = opener
-        self._opening = _OPENING.setdefault(folder.resolve(), threading.Lock())
-        self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
+        self._connections = Connections(folder / CATALOGUE, opener)
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
-        self.answers = AnswerLog(self.snapshot, self._writing)
-        self.people = People(self.snapshot, self._writing)
+        self.answers = AnswerLog(self.snapshot, self._connections.writing)
+        self.people = People(self.snapshot, self._connections.writing)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
         """Open the newest generation to read. Raises StoreError if that fails."""
-        with self._connection() as db:
+        with self._connections.lease() as db:
             db.execute("BEGIN")
             try:
                 version = newest(db)
@@ -132,14 +129,14 @@ class SqliteStore:
             StoreBusyError: another process is writing and does not finish.
             StoreError: it cannot be written.
         """
-        with self._writing() as db:
+        with self._connections.writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
             return writer.finish(actor, action, note, always=changes.undo is not None)
 
     def add_source(self, source: Source) -> None:
         """Add a source, unless it is there already."""
-        with self._writing() as db:
+        with self._connections.writing() as db:
             db.execute(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
                 (source.uri, source.kind, source.every),
@@ -149,12 +146,12 @@ class SqliteStore:
         """Change these fields of a source and no others."""
         columns = ", ".join(f"{name} = ?" for name in changes)
         values = (utc_text(v) if isinstance(v, datetime) else v for v in changes.values())
-        with self._writing() as db:
+        with self._connections.writing() as db:
             db.execute(f"UPDATE source SET {columns} WHERE uri = ?", (*values, uri))
 
     def remove_source(self, uri: str) -> None:
         """Drop a source; its articles stay."""
-        with self._writing() as db:
+        with self._connections.writing() as db:
             db.execute("DELETE FROM source WHERE uri = ?", (uri,))
 
     def rebuild(
@@ -200,7 +197,7 @@ class SqliteStore:
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
         """Open a write transaction in which only embeddings by this model are staged."""
-        with self._writing() as db:
+        with self._connections.writing() as db:
             if meta(db, "staged_model") != model:
                 db.execute("DELETE FROM staged")
                 set_meta(db, "staged_model", model)
@@ -222,7 +219,7 @@ class SqliteStore:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")
         try:
-            with self._connection() as db, closing(sqlite3.connect(draft)) as copy:
+            with self._connections.lease() as db, closing(sqlite3.connect(draft)) as copy:
                 db.backup(copy)
             draft.replace(file)
         except (StoreDamagedError, StoreVersionError):  # of the collection, not of the copy
@@ -253,7 +250,7 @@ class SqliteStore:
                 raise StoreError(
                     f"{file} is not a backup of a collection: name one that `onrecord backup` made."
                 ) from error
-            with closing(source), self._connection() as db:
+            with closing(source), self._connections.lease() as db:
                 damage = source.execute("PRAGMA quick_check").fetchone()[0]
                 if damage != "ok":
                     raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
@@ -271,13 +268,13 @@ class SqliteStore:
         Raises:
             StoreError: it is another program's, or cannot be deleted now.
         """
-        with contextlib.suppress(StoreDamagedError), self._writing():
+        with contextlib.suppress(StoreDamagedError), self._connections.writing():
             pass  # it is a collection, or empty, and nobody is writing
         self.close()
         doomed = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
-            with self._opening:
+            with self._connections.opening:
                 self._folder.rename(doomed)  # at once: nobody must meet half of its files
             files = [doomed / name for name in (_CACHE, *ours)]
             for file in (*doomed.glob(".vectors-*"), *files):
@@ -291,57 +288,7 @@ class SqliteStore:
 
     def close(self) -> None:
         """Close files and connections; the store must not be used again."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._idle.get_nowait()[0].close()
-
-    # Connections
-
-    @contextlib.contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with self._connection() as db:
-            db.execute("BEGIN IMMEDIATE")
-            with db:  # which commits at its end, or rolls back
-                yield db
-
-    @contextlib.contextmanager
-    def _connection(self) -> Iterator[sqlite3.Connection]:
-        db, inode = self._borrowed()
-        try:
-            yield db
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise explained(error) from error
-        except Exception as error:  # the caller's; the connection is whole
-            self._idle.put((db, inode))
-            if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
-                raise InputError(
-                    f"{error.object!a:.200} is not UTF-8: check how it is typed."
-                ) from error
-            raise
-        except BaseException:  # an interrupt, perhaps in the middle of a transaction
-            db.close()
-            raise
-        else:
-            self._idle.put((db, inode))
-
-    def _borrowed(self) -> tuple[sqlite3.Connection, int | None]:
-        """An idle connection or a new one; close those to a file that another process erased."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                db, inode = self._idle.get_nowait()
-                if inode == _inode(self._path):
-                    return db, inode
-                db.close()
-        with self._opening:
-            try:
-                self._folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise StoreError(
-                    f"{self._folder} cannot be created ({error.strerror}): name a folder that you "
-                    "may write to."
-                ) from error
-            return self._opener(self._path), _inode(self._path)
+        self._connections.close()
 
 
 def _activate_staged(db: sqlite3.Connection, model: str, actor: str) -> Commit:
@@ -352,10 +299,3 @@ def _activate_staged(db: sqlite3.Connection, model: str, actor: str) -> Commit:
     set_meta(db, "model", model)
     set_meta(db, "rebuilt", str(writer.generation))
     return writer.finish(actor, "rebuild", always=True)
-
-
-def _inode(path: Path) -> int | None:
-    try:
-        return path.stat().st_ino
-    except OSError:
-        return None

@@ -10,8 +10,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from index.domain import Act, Article, Notice, PageState, Sentence
+from index.domain import Act, Article, Notice, Sentence
 from index.encoder import Vectors
+from index.reading.items import PageState
 from index.text.sentences import Span
 
 Ids = npt.NDArray[np.int64]

@@ -15,8 +15,9 @@ from itertools import chain
 
 import numpy as np
 
-from index.domain import Notice, PageState
+from index.domain import Notice
 from index.errors import ModelMismatchError, NotFoundError, StoreError
+from index.reading.items import PageState
 from index.store.identity import decide, identity_keys
 from index.store.rows import notice_at
 from index.store.schema import clock_text, meta, set_meta, utc_text

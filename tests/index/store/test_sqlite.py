@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Filters, Notice, PageState
+from index.domain import Article, Filters, Notice
 from index.encoder import Vectors
 from index.errors import (
     CancelledError,
@@ -30,6 +30,7 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
+from index.reading.items import PageState
 from index.store import schema, sqlite
 from index.store.schema import connect
 from index.store.snapshot import SqliteSnapshot

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, ready, remove, restore
 
-from index.domain import Article, Filters, Notice, NoticeKind, PageState, Quote
+from index.domain import Article, Filters, Notice, NoticeKind, Quote
 from index.errors import (
     CancelledError,
     EncoderError,
@@ -22,6 +22,7 @@ from index.errors import (
     NotFoundError,
     StoreError,
 )
+from index.reading.items import PageState
 from index.reading.text import clean
 from index.store import sqlite as embedded
 from index.store.snapshot import SqliteSnapshot

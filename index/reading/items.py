@@ -1,0 +1,26 @@
+"""What reading a source yields."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from index.domain import Article, Failure
+
+
+@dataclass(frozen=True, slots=True)
+class PageState:
+    """A file or URL as it was last read: its validators and what it held.
+
+    `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids; `links`
+    are URLs of pages that a feed only names; `unchanged` means that it was not read again.
+    """
+
+    address: str
+    etag: str | None
+    modified: str | None
+    articles: tuple[str, ...] = ()
+    links: tuple[str, ...] = ()
+    unchanged: bool = False
+
+
+SourceItem = Article | Failure | PageState

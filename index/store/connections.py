@@ -1,0 +1,115 @@
+"""Where collections lie in a data folder, and connections to the SQLite file of one."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from index.errors import InputError, NotFoundError, StoreError
+from index.store.schema import explained
+
+CATALOGUE = "catalogue.sqlite3"
+# By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
+# name. A connection that has an erased file and the log of the next one damages the latter.
+_OPENING: dict[Path, threading.Lock] = {}
+
+
+def collection_names(data: Path) -> list[str]:
+    """Return the names of the collections in a data folder, except half-erased ones."""
+    return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
+
+
+def folder_of(data: Path, name: str, *, create: bool) -> Path:
+    """Return the folder of a collection, which exists already unless `create`.
+
+    Raises:
+        InputError: the name cannot name a folder.
+        NotFoundError: there is no such collection, and `create` is false.
+    """
+    if not name or not all(char.isalnum() or char in "-_" for char in name):
+        raise InputError(f"“{name}” cannot name a collection: use letters, digits, - and _.")
+    if not create and not (data / name / CATALOGUE).exists():
+        have = ", ".join(collection_names(data)) or "none yet"
+        raise NotFoundError(f"There is no collection “{name}” in {data}. It has: {have}.")
+    return data / name
+
+
+class Connections:
+    """Connections to one file, each used by one thread at a time.
+
+    Attributes:
+        opening: held while the file is opened; hold it while its folder is renamed.
+    """
+
+    def __init__(self, path: Path, opener: Callable[[Path], sqlite3.Connection]) -> None:
+        """Open nothing yet."""
+        self._path = path
+        self._opener = opener
+        self.opening = _OPENING.setdefault(path.parent.resolve(), threading.Lock())
+        self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold a write transaction, which is committed at the end or rolled back."""
+        with self.lease() as db:
+            db.execute("BEGIN IMMEDIATE")
+            with db:
+                yield db
+
+    @contextlib.contextmanager
+    def lease(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection. Raises StoreError for what SQLite raises."""
+        db, inode = self._borrowed()
+        try:
+            yield db
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise explained(error) from error
+        except Exception as error:  # the caller's; the connection is whole
+            self._idle.put((db, inode))
+            if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
+                raise InputError(
+                    f"{error.object!a:.200} is not UTF-8: check how it is typed."
+                ) from error
+            raise
+        except BaseException:  # an interrupt, perhaps in the middle of a transaction
+            db.close()
+            raise
+        else:
+            self._idle.put((db, inode))
+
+    def close(self) -> None:
+        """Close those that nobody uses."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait()[0].close()
+
+    def _borrowed(self) -> tuple[sqlite3.Connection, int | None]:
+        """An idle connection or a new one; close those to a file that another process erased."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                db, inode = self._idle.get_nowait()
+                if inode == _inode(self._path):
+                    return db, inode
+                db.close()
+        folder = self._path.parent
+        with self.opening:
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise StoreError(
+                    f"{folder} cannot be created ({error.strerror}): name a folder that you may "
+                    "write to."
+                ) from error
+            return self._opener(self._path), _inode(self._path)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
