@@ -31,7 +31,7 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
         inserts[position] = "\\"
     for span in bold:
         beside = text[: span.start][-1:] + text[span.end :][:1]
-        if _NOT_BOLD.search(text, span.start, span.end) or re.search(r"\w", beside):
+        if _NOT_BOLD.search(text[span.start : span.end]) or re.search(r"\w", beside):
             continue
         inserts[span.start] = inserts.get(span.start, "") + "**"
         inserts[span.end] = "**" + inserts.get(span.end, "")

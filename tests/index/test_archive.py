@@ -237,7 +237,7 @@ def test_another_encoder_answers_from_the_full_text(archive: Archive, tmp_path: 
     with closing(Archive(store, encoder, threshold=0.0)) as other:
         answer = other.ask("Who was warned in Tessen?")
         assert [cited.quote.article_id for cited in answer.quotes] == ["dam"]
-        assert answer.model == "other"
+        assert answer.model.startswith("other ")
         ranking = other.search("Who was warned in Tessen?")
         assert {sentence.article_id for sentence in ranking.sentences} == {"dam"}
         assert ranking.vectors
