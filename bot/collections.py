@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import CATALOGUE, Archive, Encoder, InputError, OnRecordError
+from index import CATALOGUE, Archive, Encoder, InputError, Intent, OnRecordError, intent
 
 log = logging.getLogger(__name__)
 _PREPARE_S = 20.0
@@ -77,6 +77,7 @@ class Collections:
             EncoderError: the encoder cannot be loaded.
         """
         self._encoder.encode_parts("Ready?", [])
+        self.intent("ready")  # it compares with examples, which are embedded once
         started = time.monotonic()
         names = Archive.names(self._settings.data)
         for name in sorted(names, key=self._changed_at, reverse=True):
@@ -103,6 +104,10 @@ class Collections:
         files = (self._settings.data / name).glob(f"{CATALOGUE}*")
         return max((file.stat().st_mtime for file in files), default=0.0)
 
+    def intent(self, text: str) -> Intent:
+        """What a message to the bot wants."""
+        return intent(text, self._encoder)
+
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each of their collections that exists already."""
         settings = self._settings
@@ -119,7 +124,7 @@ class Collections:
         """
         settings = self._settings.discord
         name = settings.collection_of(server)
-        if name in {settings.direct_messages, *settings.collections.values()}:
+        if settings.is_shared(server):
             raise InputError(
                 "This server shares its reports with others: the operator can erase them with "
                 "`onrecord erase-all`."

@@ -40,6 +40,7 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
+        people: what it keeps of people.
         sources: where its articles come from.
     """
 
@@ -55,6 +56,7 @@ class Archive:
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
+        self.people = store.people
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 

@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import ui
@@ -17,6 +17,9 @@ from discord import ui
 from bot.markdown import escape
 from bot.views.base import MAX_TEXT, notice_view
 from index import Archive, StaleAnswer
+
+if TYPE_CHECKING:
+    from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between two notes
@@ -37,7 +40,7 @@ _STATES = {
 class Corrections:
     """Adds notes to the answers that a change to a collection made stale."""
 
-    def __init__(self, bot: discord.Client) -> None:
+    def __init__(self, bot: OnRecord) -> None:
         """Write as this bot."""
         self._bot = bot
         self._checked: dict[int | None, object] = {}  # server -> version of its collection
@@ -56,7 +59,11 @@ class Corrections:
         for number, (place, stales) in enumerate(reversed(by_message.items())):
             if number:
                 await asyncio.sleep(PAUSE_S)
+            if self._bot.unasked.wait_s(server):  # the next check goes on from here
+                complete = False
+                break
             if await self._add_note(*place, stales):
+                self._bot.unasked.count(server)
                 await asyncio.to_thread(archive.answers.mark_notified, stales)
             else:
                 complete = False

@@ -58,7 +58,7 @@ class Maintenance(commands.Cog):
     async def cog_load(self) -> None:
         self._schedule("reading sources", OFTEN_MINUTES, self._refresh)
         self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
-        self._schedule("deleting old answers", _DAY_MINUTES, self._prune)
+        self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
             self._schedule("adding notes", OFTEN_MINUTES, Corrections(self._bot).check)
         for loop in self._loops:
@@ -70,10 +70,16 @@ class Maintenance(commands.Cog):
             loop.cancel()
 
     def _schedule(
-        self, name: str, minutes: int, work: Callable[[int | None, Archive], Awaitable[object]]
+        self,
+        name: str,
+        minutes: int,
+        work: Callable[[int | None, Archive], Awaitable[object]],
+        *,
+        left_too: bool = False,
     ) -> None:
         """Run `work` on each server's existing collection, again and again.
 
+        With `left_too`, also on those that are kept of servers that the bot left.
         A failure is logged and stops no other; a loop that raised would end for all collections.
         """
         collections = self._bot.collections
@@ -84,7 +90,8 @@ class Maintenance(commands.Cog):
 
         async def run() -> None:
             await self._bot.wait_until_ready()
-            servers = [guild.id for guild in self._bot.guilds]
+            servers = {guild.id for guild in self._bot.guilds}
+            servers |= self._servers.known() if left_too else set()
             for server in await asyncio.to_thread(collections.existing, servers):
                 # A loop that is cancelled ends between two collections, not in the middle of one.
                 await asyncio.shield(asyncio.create_task(work_for(server), name=SCHEDULED))
@@ -108,7 +115,7 @@ class Maintenance(commands.Cog):
             return
         failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
         guild = self._bot.get_guild(server or 0)
-        if failing and guild:
+        if failing and guild and self._bot.unasked.allows(guild.id):
             await self._warn(guild, notice_view(_warning(failing)))
             for source in failing:
                 await asyncio.to_thread(archive.sources.mark_reported, source.uri)
@@ -121,7 +128,8 @@ class Maintenance(commands.Cog):
         channels = [
             channel
             for channel in (chosen, *known)
-            if isinstance(channel, discord.TextChannel) and not missing_to_write(channel, guild.me)
+            if isinstance(channel, discord.TextChannel)
+            and not missing_to_write(channel, channel.permissions_for(guild.me))
         ]
         for target in (*channels, guild.owner):
             with contextlib.suppress(discord.HTTPException):
@@ -197,6 +205,10 @@ class KnownServers:
             for server, since in left.items()
             if datetime.fromisoformat(since) + self._keep <= now
         ]
+
+    def known(self) -> set[int]:
+        """The servers that the bot is in or left, until they are removed."""
+        return {*map(int, self._left)}
 
     def remove(self, server: int) -> None:
         """Forget a server."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
 _WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
@@ -90,8 +90,11 @@ CREATE TABLE answer (
     generation INTEGER NOT NULL, model TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('answered', 'declined')), confidence REAL NOT NULL,
     parts TEXT NOT NULL, reason TEXT, channel INTEGER, message INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE asker (
+    alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE) STRICT;
+CREATE INDEX asker_answer ON asker (answer_id);
 CREATE TABLE feedback (
-    reader INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
+    alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
     at TEXT NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE INDEX feedback_answer ON feedback (answer_id);
 CREATE TABLE notified (
@@ -99,9 +102,11 @@ CREATE TABLE notified (
     kind TEXT NOT NULL CHECK (kind IN ('changed', 'removed', 'corrected', 'retracted')),
     PRIMARY KEY (answer_id, article_id, kind)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, question TEXT NOT NULL, filters TEXT NOT NULL,
-    generation INTEGER NOT NULL, channel INTEGER NOT NULL, person INTEGER NOT NULL,
-    UNIQUE (question, filters, channel, person)) STRICT;
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, question TEXT NOT NULL,
+    filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,
+    person INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX watch_once ON watch (
+    question, filters, ifnull(server, 0), ifnull(channel, 0), person);
 """
 
 
