@@ -47,7 +47,10 @@ _UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
 _SYNCED_FILE = "commands.sha256"  # in the data folder
 _DISCONNECT_S = 1.0
 # Names of the tasks in which discord.py handles commands, buttons, modals and messages, and of ours
-_IN_FLIGHT = ("CommandTree-", "discord-ui-", "discord.py: on_message", SCHEDULED)
+_IN_FLIGHT = (
+    *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
+    SCHEDULED,
+)
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 

@@ -83,7 +83,7 @@ def actor_of(interaction: Interaction) -> str:
 
 
 def context_of(interaction: discord.Interaction[Any]) -> str:
-    """The command or button, the server, the channel and the user's id, for the log."""
+    """The command or button, server, channel and user's id, for the log; not what was typed."""
     command = interaction.command.qualified_name if interaction.command else None
     data: Any = interaction.data or {}
     # "onrecord:list:words of a search:1" names the button in its second part.
@@ -108,7 +108,7 @@ def explain(error: Exception, context: str) -> str:
     """One sentence for the person affected; what an operator has to know is logged too."""
     match getattr(error, "original", error):  # a command's error comes wrapped
         case OnRecordError() as cause:
-            if isinstance(cause, StoreError | EncoderError | QuoteError):  # not the person's fault
+            if isinstance(cause, StoreError | EncoderError | QuoteError):
                 log.warning("%s failed: %s", context, cause)
             return str(cause)
         case app_commands.CheckFailure():

@@ -17,8 +17,8 @@ from types import FrameType
 from typing import Any
 
 log = logging.getLogger(__name__)
-ANSWERS_S = 7.0  # in which what was begun is finished
-_PROCESS_S = 9.5  # after which the process ends, whatever is still at work; commits are whole
+ANSWERS_S = 6.5  # in which what was begun is finished
+_PROCESS_S = 8.5  # after which the process ends, whatever is still at work; commits are whole
 
 
 @contextmanager

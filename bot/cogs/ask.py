@@ -167,8 +167,7 @@ class Ask(commands.Cog):
             await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             place = f"server {server}, channel {message.channel.id}, user {message.author.id}"
-            context = f"a message ({place})"
-            text = explain(error, context)
+            text = explain(error, f"a message ({place})")
             try:
                 await _send(message, notice_view(text))
             except discord.HTTPException:  # such as a channel that is gone

@@ -29,6 +29,7 @@ When the reports don't answer, I say so.
 - of a private question, a code by which only you can open its answer again
 - of a question you watch, your id, until it is answered or {days} have passed
 - of moderators, their id beside each change of the reports
+- in the operator's log of my work, your id where something failed
 `/forget-me` deletes what I keep of you. {leaving}"""
 _LEAVING = (
     "If I am removed from a server, its reports and all of this are erased, after {days} at the "
@@ -40,7 +41,8 @@ _FORGET = (
     "deleted with their questions, and their buttons stop working. This cannot be undone.\n"
     "**What stays:** messages in Discord; the log of public questions and answers, which has no "
     "names; of moderators, the log of who changed which reports, by which changes are traced and "
-    "undone; and backups that the operator has made."
+    "undone; the operator's log of my work, with your id where something failed; and backups "
+    "that the operator has made."
 )
 
 
