@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import discord
 
-from index import Answer, Archive, Filters, LoggedAnswer
+from index import Answer, Archive, EncoderError, Filters, Intent, LoggedAnswer, Reader
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -38,6 +38,18 @@ async def ask(
     return await asyncio.get_running_loop().run_in_executor(bot.asking, work)
 
 
+async def intent(bot: OnRecord, text: str) -> Intent:
+    """What a message to the bot wants, found out in a thread of the pool for questions.
+
+    Without an encoder it counts as a question, whose answer says what is wrong.
+    """
+    try:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(bot.asking, bot.collections.intent, text)
+    except EncoderError:
+        return "question"
+
+
 async def send_answer(
     archive: Archive,
     view: AnswerView,
@@ -52,19 +64,26 @@ async def send_answer(
     return await send(view)
 
 
-async def log_answer(archive: Archive, answer: Answer, message: discord.Message | None) -> None:
-    """Log an answer after it was sent; `message` is where everybody can read it, if anywhere.
+async def log_answer(
+    archive: Archive, answer: Answer, message: discord.Message | None, *, asker: int
+) -> None:
+    """Log an answer after it was sent; `message` is where others can read it, None if nowhere.
 
+    Who asked is kept, under an alias, only if nobody else can read it.
     A failure is only logged: the answer was given all the same.
     """
-    public = message is not None and message.guild is not None
-    place = {"channel": message.channel.id, "message": message.id} if message and public else {}
+    place = {"asker": asker}
+    if message is not None:
+        place = {"channel": message.channel.id, "message": message.id}
     try:
         await asyncio.to_thread(archive.answers.record, answer, **place)
     except Exception:
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
-async def recall(archive: Archive, answer_id: str) -> LoggedAnswer:
-    """A logged answer. Raises NotFoundError."""
-    return await asyncio.to_thread(archive.answers.get, answer_id)
+async def recall(archive: Archive, answer_id: str, reader: Reader | None = None) -> LoggedAnswer:
+    """A logged answer; with a `reader`, only if they may see it. Raises NotFoundError.
+
+    A button under an answer needs no reader: whoever presses it sees the answer.
+    """
+    return await asyncio.to_thread(archive.answers.get, answer_id, reader)

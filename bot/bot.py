@@ -6,12 +6,14 @@ import asyncio
 import logging
 import os
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import discord
 from discord import app_commands
 from discord.ext import commands
 
 from bot.cogs.ask import Ask, check_message
+from bot.cogs.help import forget_me, help_
 from bot.cogs.maintenance import Maintenance
 from bot.cogs.moderation import Moderation
 from bot.cogs.reports import Lookups
@@ -20,6 +22,7 @@ from bot.cogs.subscriptions import watching
 from bot.collections import Collections
 from bot.interactions import (
     Interaction,
+    Pace,
     RateLimit,
     context_of,
     explain,
@@ -28,11 +31,12 @@ from bot.interactions import (
 )
 from bot.jobs import Jobs
 from bot.settings import Settings
-from bot.views.base import Button, notice_view
-from index import Encoder, SettingsError
+from bot.views.base import Button, Form, notice_view
+from index import Encoder, InputError, SettingsError
 
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
+_UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -71,7 +75,10 @@ class OnRecord(commands.AutoShardedBot):
         self.settings = settings
         self.jobs = Jobs(collections, settings.discord)
         self.question_limit = RateLimit(settings.discord)
-        self.press_limit = RateLimit(settings.discord, _PRESSES_PER_QUESTION)
+        self.press_limit = RateLimit(
+            settings.discord, _PRESSES_PER_QUESTION, done="pressed many buttons"
+        )
+        self.unasked = Pace(_UNASKED_PER_HOUR, 3600)
         # Answering is all computing: more threads than cores would slow down one another.
         self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
         self.tree.error(self.explain)
@@ -83,12 +90,22 @@ class OnRecord(commands.AutoShardedBot):
             await self.add_cog(cog)
         self.tree.add_command(reindex)
         self.tree.add_command(watching)
+        self.tree.add_command(help_)
+        self.tree.add_command(forget_me)
         self.tree.add_command(check_message)
         self.tree.add_command(add_message)
         await self.tree.sync()
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Take no text commands; the cog `Ask` listens to messages."""
+
+    async def on_interaction(self, interaction: Interaction) -> None:
+        """Answer a form that was opened before a restart; discord.py drops those silently."""
+        data: Any = interaction.data or {}
+        submitted = interaction.type is discord.InteractionType.modal_submit
+        if submitted and Form.is_outdated(data.get("custom_id", "")):
+            error = InputError("I was restarted while you were writing: open the form again.")
+            await self.explain(interaction, error)
 
     async def close(self) -> None:
         await self.jobs.close()
@@ -99,12 +116,17 @@ class OnRecord(commands.AutoShardedBot):
     async def explain(self, interaction: Interaction, error: Exception) -> None:
         """Answer a failed command or button with one sentence.
 
-        Only its user sees it, unless the reply was deferred in public.
+        Only its user sees it, unless the reply was deferred in public. If the interaction has
+        expired, it comes as a direct message.
         """
         context = context_of(interaction)
+        view = notice_view(explain(error, context))
         try:
-            await reply_privately(interaction, notice_view(explain(error, context)))
-        except discord.HTTPException as failure:  # such as an interaction that has expired
+            try:
+                await reply_privately(interaction, view)
+            except discord.HTTPException:
+                await interaction.user.send(view=view)
+        except discord.HTTPException as failure:
             log.warning("%s failed, and the user could not be told: %s", context, failure)
 
 

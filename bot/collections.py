@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bot.settings import Settings
-from index import Archive, Encoder, InputError, NoticeKind
+from index import Archive, Encoder, InputError, Intent, NoticeKind, intent
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -66,6 +66,10 @@ class Collections:
         """
         return self.open(self._settings.discord.collection_of(server))
 
+    def intent(self, text: str) -> Intent:
+        """What a message to the bot wants."""
+        return intent(text, self._encoder)
+
     def existing(self, servers: Iterable[int]) -> list[int | None]:
         """One server (None: direct messages) for each of their collections that exists already."""
         settings = self._settings
@@ -82,7 +86,7 @@ class Collections:
         """
         settings = self._settings.discord
         name = settings.collection_of(server)
-        if name in {settings.direct_messages, *settings.collections.values()}:
+        if settings.is_shared(server):
             raise InputError(
                 "This server shares its reports with others: the operator can erase them with "
                 "`onrecord erase-all`."

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Coroutine
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import discord
 from discord import app_commands, ui
-from discord.ext import commands
 
 from bot.settings import Discord
-from index import Archive, OnRecordError, QuestionError
+from index import Archive, OnRecordError, QuestionError, Reader
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -20,15 +21,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 _ALREADY_ACKNOWLEDGED = 40060  # Discord's error code
+_UNKNOWN_INTERACTION = 10062  # it expired
 _WINDOW_S = 60.0
 T = TypeVar("T")
 
 
 async def defer(interaction: Interaction, **options: bool) -> None:
-    """Tell Discord that a reply will follow.
+    """Tell Discord that a reply will follow; it is private where the bot may not write.
 
     "Already acknowledged" counts as success: an earlier attempt that seemed to fail had arrived.
     """
+    if missing_to_post(interaction):
+        options["ephemeral"] = True
     try:
         await interaction.response.defer(**options)
     except discord.HTTPException as error:
@@ -71,11 +75,13 @@ def actor_of(interaction: Interaction) -> str:
 
 
 def context_of(interaction: discord.Interaction[Any]) -> str:
-    """Where an interaction came from, for the log; it does not name the user."""
+    """Where an interaction came from, for the log; neither the user nor what they typed."""
     command = interaction.command.qualified_name if interaction.command else None
     data: Any = interaction.data or {}
+    # "onrecord:list:words of a search:1" names the button in its second part.
+    button = ":".join(data.get("custom_id", "").split(":")[:2])
     where = f"server {interaction.guild_id}, channel {interaction.channel_id}"
-    return f"{command or data.get('custom_id')} ({where})"
+    return f"{command or button} ({where})"
 
 
 async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
@@ -98,6 +104,10 @@ def explain(error: BaseException, context: str) -> str:
             return "This command is for moderators: it needs Manage Server or Manage Messages."
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
+        case discord.NotFound(code=code):
+            expired = code == _UNKNOWN_INTERACTION
+            gone = "The message or channel that this belongs to is gone: ask again."
+            return "I was too slow to answer: try again." if expired else gone
         case discord.Forbidden():
             return "I'm not allowed to do that here: give me View Channel and Send Messages."
         case cause:
@@ -122,11 +132,69 @@ def missing_permissions(granted: discord.Permissions, *names: str) -> str:
     return " and ".join(missing).replace(" In ", " in ")
 
 
-def missing_to_write(channel: Any, me: discord.Member) -> str:
+def missing_to_write(channel: Any, granted: discord.Permissions) -> str:
     """The permissions that the bot lacks to write in a channel or thread."""
     in_thread = isinstance(channel, discord.Thread)
     send = "send_messages_in_threads" if in_thread else "send_messages"
-    return missing_permissions(channel.permissions_for(me), "view_channel", send)
+    return missing_permissions(granted, "view_channel", send)
+
+
+def missing_to_post(interaction: discord.Interaction[Any]) -> str:
+    """The permissions that the bot lacks to reply in public to an interaction."""
+    if interaction.guild_id is None:
+        return ""
+    return missing_to_write(interaction.channel, interaction.app_permissions)
+
+
+def can_read(channel: Any, member: discord.Member) -> bool:
+    """Whether a member may read a channel; private threads count as closed."""
+    if isinstance(channel, discord.Thread) and (channel.is_private() or channel.parent is None):
+        return False
+    granted: discord.Permissions = channel.permissions_for(member)
+    return granted.view_channel and granted.read_message_history
+
+
+def reader_of(interaction: Interaction) -> Reader:
+    """The user, with the channels of the server that they may read: this one, and others."""
+    guild, user = interaction.guild, interaction.user
+    channels = {interaction.channel_id or 0}
+    if guild and isinstance(user, discord.Member):
+        known = (*guild.channels, *guild.threads)
+        channels |= {channel.id for channel in known if can_read(channel, user)}
+    return Reader(user.id, frozenset(channels))
+
+
+class Pace:
+    """Allows so many events of each key in any stretch of time of a given length."""
+
+    def __init__(self, count: int, window_s: float) -> None:
+        """Allow `count` events in `window_s` seconds."""
+        self._count, self._window_s = count, window_s
+        self._times: dict[object, deque[float]] = {}  # the key counted last comes last
+
+    def wait_s(self, key: object) -> float:
+        """How many seconds the next event of a key has to wait; 0 if there is room for it."""
+        now = discord.utils.utcnow().timestamp()
+        times = self._times.get(key, deque())
+        while times and times[0] <= now - self._window_s:
+            times.popleft()
+        return times[0] + self._window_s - now if len(times) >= self._count else 0.0
+
+    def count(self, key: object) -> None:
+        """Count an event, and drop the keys whose events are all over."""
+        now = discord.utils.utcnow().timestamp()
+        self._times[key] = times = self._times.pop(key, deque())
+        times.append(now)
+        for old, counted in [*islice(self._times.items(), 2)]:  # two, so that they get fewer
+            if not counted or counted[-1] <= now - self._window_s:
+                del self._times[old]
+
+    def allows(self, key: object) -> bool:
+        """Whether there is room for an event, which is counted if so."""
+        if self.wait_s(key):
+            return False
+        self.count(key)
+        return True
 
 
 class RateLimitError(QuestionError):
@@ -134,16 +202,13 @@ class RateLimitError(QuestionError):
 
 
 class RateLimit:
-    """Counts requests by person and by server in windows of a minute."""
+    """Counts requests by person and by server, a minute at a time."""
 
-    def __init__(self, settings: Discord, factor: int = 1) -> None:
-        """Allow `factor` requests for each question that the settings allow."""
-        self._by_person, self._by_server = (
-            commands.CooldownMapping[Any](
-                app_commands.Cooldown(factor * rate, _WINDOW_S), lambda key: key
-            )
-            for rate in (settings.questions_per_minute, settings.server_questions_per_minute)
-        )
+    def __init__(self, settings: Discord, factor: int = 1, *, done: str = "asked a lot") -> None:
+        """Allow `factor` requests for each question that the settings allow; `done` names them."""
+        self._by_person = Pace(factor * settings.questions_per_minute, _WINDOW_S)
+        self._by_server = Pace(factor * settings.server_questions_per_minute, _WINDOW_S)
+        self._done = done
 
     def take(self, person: int, server: int | None) -> None:
         """Count one request.
@@ -151,14 +216,12 @@ class RateLimit:
         Raises:
             RateLimitError: it is over the limit; the message says when to try again.
         """
-        now = discord.utils.utcnow().timestamp()
-        for counter, key, whose in (
+        for pace, key, whose in (
             (self._by_person, person, "You've"),
             (self._by_server, server, "This server has"),
         ):
-            wait_s = counter.update_rate_limit(key, now) if key is not None else None
-            if wait_s:
+            if key is not None and not pace.allows(key):
+                again = int(discord.utils.utcnow().timestamp() + pace.wait_s(key)) + 1
                 raise RateLimitError(
-                    f"{whose} asked a lot in the last minute: try again "
-                    f"<t:{int(now + wait_s) + 1}:R>."
+                    f"{whose} {self._done} in the last minute: try again <t:{again}:R>."
                 )

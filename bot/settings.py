@@ -64,6 +64,11 @@ class Discord(BaseModel, extra="forbid", frozen=True):
         shared = self.collections.get("*", f"server-{server}")
         return self.collections.get(str(server), shared)
 
+    def is_shared(self, server: int | None) -> bool:
+        """Whether the settings name the collection of a server, so that others may use it too."""
+        named = {self.direct_messages, *self.collections.values()}
+        return server is None or self.collection_of(server) in named
+
 
 class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""

@@ -6,6 +6,7 @@ CONTRIBUTING.md explains the packages behind them.
 
 from index.answering.followup import is_follow_up
 from index.answering.highlight import highlights
+from index.answering.intent import Intent, intent
 from index.answering.timeline import Timeline
 from index.archive import DEFAULT_THRESHOLD, MAX_NOTE_CHARS, Archive
 from index.domain import (
@@ -57,7 +58,8 @@ from index.reading.http import Fetcher
 from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
-from index.store.answers import AnswerLog, Feedback, LoggedAnswer, StaleAnswer, Watch
+from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
+from index.store.people import Feedback, Kept, People, Reader, Watch
 from index.store.sources import Source
 from index.store.sqlite import CATALOGUE
 from index.store.standing import Standing

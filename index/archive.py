@@ -40,6 +40,7 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
+        people: what it keeps of people.
         sources: where its articles come from.
     """
 
@@ -55,6 +56,7 @@ class Archive:
         self._store = store
         self._encoder = encoder
         self.answers = store.answers
+        self.people = store.people
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 
@@ -218,10 +220,8 @@ class Archive:
     ) -> IngestResult:
         """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
 
-        Corrections and retractions go back too: the result has those that this withdraws.
-
-        Raises:
-            NotFoundError: there is no such generation, or nothing came after it.
+        Corrections and retractions go back too: the result has those that this withdraws. Raises
+        NotFoundError if there is no such generation, or nothing came after it.
         """
         changes = Changes(undo=generation)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)

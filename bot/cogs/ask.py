@@ -19,6 +19,7 @@ from discord.ext import commands
 from bot import answers
 from bot.interactions import (
     Interaction,
+    Pace,
     RateLimitError,
     alongside,
     archive_of,
@@ -27,13 +28,15 @@ from bot.interactions import (
     edit_reply,
     explain,
     missing_permissions,
+    missing_to_post,
     missing_to_write,
+    reader_of,
     reply_privately,
 )
 from bot.markdown import escape
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import CHOICE_CHARS, Choices, choices, notice_view
+from bot.views.base import CHOICE_CHARS, Choices, choices, date_choices, notice_view
 from bot.views.explanation import explanation
 from index import (
     MAX_QUESTION_CHARS,
@@ -53,25 +56,14 @@ log = logging.getLogger(__name__)
 Choice = app_commands.Range[str, 1, CHOICE_CHARS]
 _ANSWER_ID = re.compile(r"answer `([0-9a-f]{12})`")
 _MENTION = re.compile(r"<@[!&]?\d+>")  # <@1> a user, <@!1> a nickname, <@&1> a role
+_PICTURE = re.compile(r"<a?:\w+:\d+>")  # <:smile:1>
 _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread searched for the answer that a question follows up
 _SERVER_ERROR = 500
 _CLAIM = "-# What the reports say about this claim. Whether it's true is for you to judge."
-_UNREAD = "I can't see replies unless they mention me: keep the **@ ON** when you reply."
-HELP = """### What I do
-I answer from this server's reports by quoting them: every quote is word for word from a report.
-- `/ask` a question; filter by publisher and dates (“last week”); privately, or in a new thread
-- ask “What has changed since Monday?” or “What is new about the dam since 12 March?”
-- mention me with a question, or reply to my answer with a follow-up: “And who denied it?”
-- right-click a message, Apps, **Check against the reports**: what they say about its claim
-- `/why` with an answer's id: how it came about, and what has changed since
-- `/reports list`, `/reports show`, `/reports timeline`: the reports you can ask about
-- `/watching`: the questions you are waiting to see answered
-- moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
-`sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
-When the reports don't answer, I say so. I log questions and answers without names; a question
-you watch is kept with yours until it is answered. If I am removed from a server, its reports and
-answers are erased, after {keep_days} days at the latest."""
+_ONLY_YOU = "-# Only you see this: I can't write here. I need {missing}."
+_HINT = "Mention me with a question, or use `/ask`. `/help` says what else I can do."
+_TELLING_S = 60.0  # in which a person is told once of what went wrong
 
 
 class Ask(commands.Cog):
@@ -80,6 +72,7 @@ class Ask(commands.Cog):
     def __init__(self, bot: OnRecord) -> None:
         """Answer for this bot."""
         self._bot = bot
+        self._telling = Pace(1, _TELLING_S)
 
     @app_commands.command()
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -112,6 +105,8 @@ class Ask(commands.Cog):
             raise QuestionError("“since” is later than “until”: swap the two dates.")
         if private and thread:
             raise QuestionError("Threads are public: choose `private` or `thread`, not both.")
+        if thread and (missing := missing_to_post(interaction)):
+            raise QuestionError(f"I can't start a thread here: I need {missing}.")
         answer, message = await _respond(interaction, question, filters, private=private)
         if thread:
             await _start_thread(interaction, answer, message)
@@ -124,14 +119,10 @@ class Ask(commands.Cog):
 
         return await choices(produce, typed)
 
-    @app_commands.command(name="help")
-    async def help_(self, interaction: Interaction) -> None:
-        """What I can do here."""
-        await reply_privately(interaction, self._help())
-
-    def _help(self) -> discord.ui.LayoutView:
-        days = self._bot.settings.discord.keep_days_after_leaving
-        return notice_view(HELP.format(keep_days=days))
+    @ask.autocomplete("since")
+    @ask.autocomplete("until")
+    async def _dates(self, _: Interaction, typed: str) -> Choices:
+        return await choices(lambda: date_choices(typed, discord.utils.utcnow().date()))
 
     @app_commands.command()
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
@@ -144,52 +135,82 @@ class Ask(commands.Cog):
             answer: The id under the answer
         """
         archive = await defer_and_open(interaction)
-        entry = await answers.recall(archive, answer.strip(" `#"))
-        feedback = await asyncio.to_thread(archive.answers.feedback, entry.answer.answer_id)
+        entry = await answers.recall(archive, answer.strip(" `#"), reader_of(interaction))
+        feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
         generation = await asyncio.to_thread(lambda: archive.generation)
         view = text_view(entry.answer, explanation(entry, feedback, generation))
         await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a question that mentions the bot, replies to it, or comes as a direct message."""
-        me, server = self._bot.user, message.guild.id if message.guild else None
+        """Answer a question that mentions the bot, replies to it, or comes as a direct message.
+
+        What is no question gets no reply: a reply that Discord withholds the text of, since it does
+        not mention the bot, and "thanks!".
+        """
+        me = self._bot.user
         mentioned = me is not None and re.search(rf"<@!?{me.id}>", message.content)
-        addressed = message.guild is None or mentioned
         original = message.reference.resolved if message.reference else None
         replied_to = isinstance(original, discord.Message) and original.author == me
-        if message.author.bot or not (addressed or replied_to):
+        addressed = mentioned or replied_to or message.guild is None
+        if message.author.bot or message.is_system() or not addressed:
             return
-        if message.guild and (missing := missing_to_write(message.channel, message.guild.me)):
-            name = escape(getattr(message.channel, "name", "that channel"))
-            await _tell_privately(message, f"I can't answer in #{name}: I need {missing} there.")
+        text, server = _text_of(message), message.guild.id if message.guild else None
+        if not text and not mentioned:
             return
-        question = _text_of(message)
         try:
-            if question:
-                await self._reply(message, server, question)
-            else:  # of a reply without a mention, Discord withholds the text
-                await _send(message, self._help() if addressed else notice_view(_UNREAD))
+            said = _PICTURE.sub(" ", text)
+            wants = await answers.intent(self._bot, said) if text else "more"
+            if wants == "chat":
+                return
+            self._bot.question_limit.take(message.author.id, server)
+            await self._reply(message, text, more=wants == "more")
         except RateLimitError as error:
-            await _tell_privately(message, str(error))
+            await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             context = f"a message (server {server}, channel {message.channel.id})"
-            with contextlib.suppress(discord.HTTPException):  # likely the error itself
-                await _send(message, notice_view(explain(error, context)))
+            text = explain(error, context)
+            try:
+                await _send(message, notice_view(text))
+            except discord.HTTPException:  # such as a channel that is gone
+                await self._tell_privately(message, text)
 
-    async def _reply(self, message: discord.Message, server: int | None, question: str) -> None:
+    async def _reply(self, message: discord.Message, question: str, *, more: bool) -> None:
+        """Answer a message; one that asks for more needs an answer before it, or gets a hint."""
+        channel, guild = message.channel, message.guild
+        if guild and (missing := missing_to_write(channel, channel.permissions_for(guild.me))):
+            name = escape(getattr(channel, "name", "that channel"))
+            await self._tell_privately(
+                message, f"I can't answer in #{name}: I need {missing} there."
+            )
+            return
+        server, person = guild.id if guild else None, message.author.id
         archive = await asyncio.to_thread(self._bot.collections.archive, server)
-        self._bot.question_limit.take(message.author.id, server)
-        typing = asyncio.create_task(_show_typing(message.channel))
+        leaning = more or is_follow_up(question)
+        previous = await self._previous(message, archive) if leaning and question else None
+        if more and previous is None:
+            if self._telling.allows((person, _HINT)):
+                await _send(message, notice_view(_HINT))
+            return
+        typing = asyncio.create_task(_show_typing(channel))
         try:
-            previous = await self._previous(message, archive) if is_follow_up(question) else None
             answer = await answers.ask(self._bot, server, question, previous=previous)
         finally:
             typing.cancel()
         rows = answer_rows(answer, private=False)
         view = answer_view(answer, rows, typed=question if previous else None)
         sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
-        await answers.log_answer(archive, answer, sent)
+        await answers.log_answer(archive, answer, sent if guild else None, asker=person)
+
+    async def _tell_privately(self, message: discord.Message, text: str) -> None:
+        """DM the asker, at most once a minute; if their DMs are closed, only log it."""
+        if not self._telling.allows(message.author.id):
+            return
+        log.warning("channel %s: %s", message.channel.id, text)
+        try:
+            await message.author.send(view=notice_view(text))
+        except discord.HTTPException:
+            log.warning("channel %s: the asker takes no direct messages", message.channel.id)
 
     async def _previous(self, message: discord.Message, archive: Archive) -> Answer | None:
         """The bot's answer that was replied to, or its last one in the thread."""
@@ -227,15 +248,18 @@ async def check_message(interaction: Interaction, message: discord.Message) -> N
 async def _respond(
     interaction: Interaction, question: str, filters: Filters, *, private: bool, note: str = ""
 ) -> tuple[Answer, discord.Message]:
-    """Answer a command, and log the answer."""
+    """Answer a command, and log the answer; it is private where the bot may not write."""
     bot, server = interaction.client, interaction.guild_id
     bot.question_limit.take(interaction.user.id, server)
+    if not private and (missing := missing_to_post(interaction)):
+        private, note = True, _ONLY_YOU.format(missing=missing)
     deferral = defer(interaction, ephemeral=private)
     answer = await alongside(deferral, answers.ask(bot, server, question, filters))
     archive = await archive_of(interaction)
     view = answer_view(answer, answer_rows(answer, private=private), note=note)
     message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
-    await answers.log_answer(archive, answer, None if private else message)
+    public = None if private or server is None else message
+    await answers.log_answer(archive, answer, public, asker=interaction.user.id)
     return answer, message
 
 
@@ -277,12 +301,3 @@ async def _show_typing(channel: discord.abc.Messageable) -> None:
     with contextlib.suppress(discord.HTTPException):
         async with channel.typing():
             await asyncio.Event().wait()
-
-
-async def _tell_privately(message: discord.Message, text: str) -> None:
-    """DM the asker; if their DMs are closed, only log it."""
-    log.warning("channel %s: %s", message.channel.id, text)
-    try:
-        await message.author.send(view=notice_view(text))
-    except discord.HTTPException:
-        log.warning("channel %s: the asker takes no direct messages", message.channel.id)

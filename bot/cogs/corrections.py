@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import ui
@@ -19,6 +19,9 @@ from bot.markdown import escape, shorten
 from bot.views.base import MAX_TEXT
 from bot.views.text import became_words, plural
 from index import Archive, StaleAnswer, Standing
+
+if TYPE_CHECKING:
+    from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
 PAUSE_S = 2.0  # between two notes
@@ -33,7 +36,7 @@ _SERVER_ERROR = 500
 class Corrections:
     """Writes notes into the answers whose readers do not know yet what has become of a report."""
 
-    def __init__(self, bot: discord.Client) -> None:
+    def __init__(self, bot: OnRecord) -> None:
         """Write as this bot."""
         self._bot = bot
         self._checked: dict[int | None, int] = {}  # server -> generation
@@ -49,7 +52,11 @@ class Corrections:
         for number, stale in enumerate(newest_first):
             if number:
                 await asyncio.sleep(PAUSE_S)
+            if self._bot.unasked.wait_s(server):  # the next check goes on from here
+                complete = False
+                break
             if await self._write_note(stale):
+                self._bot.unasked.count(server)
                 await asyncio.to_thread(archive.answers.mark_notified, stale)
             else:
                 complete = False

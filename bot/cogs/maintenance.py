@@ -49,7 +49,7 @@ class Maintenance(commands.Cog):
     async def cog_load(self) -> None:
         self._schedule(OFTEN_MINUTES, self._refresh)
         self._schedule(OFTEN_MINUTES, partial(ask_again, self._bot))
-        self._schedule(_DAY_MINUTES, self._prune)
+        self._schedule(_DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
             self._schedule(OFTEN_MINUTES, Corrections(self._bot).check)
         for loop in self._loops:
@@ -60,17 +60,23 @@ class Maintenance(commands.Cog):
             loop.cancel()
 
     def _schedule(
-        self, minutes: int, work: Callable[[int | None, Archive], Awaitable[object]]
+        self,
+        minutes: int,
+        work: Callable[[int | None, Archive], Awaitable[object]],
+        *,
+        left_too: bool = False,
     ) -> None:
         """Run `work` on each server's existing collection, again and again.
 
+        With `left_too`, also on those that are kept of servers that the bot left.
         A failure is logged and stops no other; a loop that raised would end for all collections.
         """
 
         async def run() -> None:
             await self._bot.wait_until_ready()
             collections = self._bot.collections
-            servers = [guild.id for guild in self._bot.guilds]
+            servers = {guild.id for guild in self._bot.guilds}
+            servers |= self._servers.known() if left_too else set()
             for server in await asyncio.to_thread(collections.existing, servers):
                 with _logging_failure("scheduled work failed for server %s", server):
                     await work(server, await asyncio.to_thread(collections.archive, server))
@@ -94,7 +100,7 @@ class Maintenance(commands.Cog):
             return
         failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
         guild = self._bot.get_guild(server or 0)
-        if failing and guild:
+        if failing and guild and self._bot.unasked.allows(guild.id):
             await self._warn(guild, notice_view(_warning(failing)))
             for source in failing:
                 await asyncio.to_thread(archive.sources.mark_reported, source.uri)
@@ -107,7 +113,8 @@ class Maintenance(commands.Cog):
         channels = [
             channel
             for channel in (chosen, *known)
-            if isinstance(channel, discord.TextChannel) and not missing_to_write(channel, guild.me)
+            if isinstance(channel, discord.TextChannel)
+            and not missing_to_write(channel, channel.permissions_for(guild.me))
         ]
         for target in (*channels, guild.owner):
             with contextlib.suppress(discord.HTTPException):
@@ -179,6 +186,10 @@ class KnownServers:
             for server, since in left.items()
             if datetime.fromisoformat(since) + self._keep <= now
         ]
+
+    def known(self) -> set[int]:
+        """The servers that the bot is in or left, until they are removed."""
+        return {*map(int, self._left)}
 
     def remove(self, server: int) -> None:
         """Forget a server."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import discord
@@ -13,7 +13,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.collections import Headline
-from bot.interactions import Interaction, defer, defer_and_open, edit_reply
+from bot.interactions import Interaction, defer, defer_and_open, edit_reply, reader_of
 from bot.markdown import code, escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
@@ -95,7 +95,8 @@ class Lookups(commands.Cog):
         """
         archive = await defer_and_open(interaction)
         article_id = await find_report(interaction, report)
-        text = await asyncio.to_thread(_description, archive, article_id)
+        channels = reader_of(interaction).channels
+        text = await asyncio.to_thread(_description, archive, article_id, channels)
         await edit_reply(interaction, notice_view(text))
 
     @app_commands.command()
@@ -146,8 +147,8 @@ def _line(headline: Headline) -> str:
     return f"**{title}**\n-# {by} · {date} · {code(headline.article_id)}{state}"
 
 
-def _description(archive: Archive, article_id: str) -> str:
-    """A report with its source, length, copies elsewhere, and the questions it answered."""
+def _description(archive: Archive, article_id: str, channels: Iterable[int]) -> str:
+    """A report with its source, length, copies, and the questions it answered in these channels."""
     article = archive.article(article_id)
     lines = [
         f"### {escape(article.title[:_TITLE_CHARS])}",
@@ -161,7 +162,7 @@ def _description(archive: Archive, article_id: str) -> str:
         for other in archive.related(article_id)
     ]
     lines += [f"Same origin as: {', '.join(copies)}"] if copies else []
-    quoting = archive.answers.quoting(article_id)
+    quoting = archive.answers.quoting(article_id, channels)
     lines.append("**Quoted in answers to**" if quoting else "Not quoted in an answer yet.")
     lines += [f"- {escape(q.question[:_QUESTION_CHARS])} `{q.answer_id}`" for q in quoting]
     return "\n".join(lines)

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import discord
 from discord import app_commands
 
 from bot import answers
-from bot.interactions import Interaction, defer_and_open, edit_reply, is_moderator
+from bot.interactions import (
+    Interaction,
+    can_read,
+    defer_and_open,
+    edit_reply,
+    is_moderator,
+    missing_to_write,
+    reader_of,
+)
 from bot.markdown import escape
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import Button, Press, Row, button, notice_view
-from index import Archive, InputError, Watch
+from index import Answer, Archive, InputError, Watch
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -23,26 +33,26 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components
 _QUESTION_CHARS = 150  # so that all fit into a message even if each letter is escaped
+_PINGED = 50  # people in one message; Discord takes 100 mentions
 
 
 @app_commands.command()
 async def watching(interaction: Interaction) -> None:
     """Questions you are waiting to see answered; stop the ones you no longer need."""
     archive = await defer_and_open(interaction)
-    guild = interaction.guild if is_moderator(interaction) else None
-    me = interaction.user.id
+    reader, moderates = reader_of(interaction), is_moderator(interaction)
     watches = [
         watch
-        for watch in await asyncio.to_thread(archive.answers.watches)
-        if watch.person == me or (guild and guild.get_channel_or_thread(watch.channel))
+        for watch in await asyncio.to_thread(archive.people.watches)
+        if watch.person == reader.person or (moderates and watch.channel in reader.channels)
     ]
     none = "You're not watching any questions. Use the button under an answer I couldn't give."
     view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
     for watch in watches[:_LISTED]:
-        asker = "you" if watch.person == me else f"<@{watch.person}>"
+        asker = "you" if watch.person == reader.person else f"<@{watch.person}>"
+        place = f"in <#{watch.channel}>" if watch.channel else "by direct message"
         question = escape(watch.question[:_QUESTION_CHARS])
-        line = f"**{question}**\n-# for {asker} in <#{watch.channel}>"
-        view.add_item(discord.ui.TextDisplay[Any](line))
+        view.add_item(discord.ui.TextDisplay[Any](f"**{question}**\n-# for {asker} {place}"))
         view.add_item(stop_row(watch.number))
     if len(watches) > _LISTED:
         view.add_item(discord.ui.TextDisplay[Any](f"-# … and {len(watches) - _LISTED} more"))
@@ -56,16 +66,37 @@ def stop_row(number: int) -> Row:
 
 @button("watch", "Notify me when there's an answer", "private", primary=True)
 async def start_watch(press: Press) -> None:
-    """Watch the question of a declined answer for the person who pressed."""
-    archive = await press.archive()
+    """Watch the question of a declined answer for the person who pressed.
+
+    If only they see the answer, they are notified by direct message; the first says so, and finds
+    out whether they take any.
+    """
+    archive, interaction = await press.archive(), press.interaction
     answer = (await answers.recall(archive, press.key)).answer
-    channel, person = press.interaction.channel_id or 0, press.interaction.user.id
-    number = await asyncio.to_thread(
-        archive.answers.add_watch, answer, channel=channel, person=person
-    )
+    message = interaction.message
+    private = interaction.guild is None or (message is not None and message.flags.ephemeral)
     text = (
         "I'll mention you here, in public, when the reports answer this. "
         "Moderators can see it in `/watching`."
+    )
+    if private:
+        where = f" of {escape(interaction.guild.name)}" if interaction.guild else ""
+        promise = f"I'll write to you here when the reports{where} answer this:"
+        question = escape(answer.question[:_QUESTION_CHARS])
+        try:
+            await interaction.user.send(view=notice_view(f"{promise}\n**{question}**"))
+        except discord.Forbidden:
+            raise InputError(
+                "I can't send you direct messages, and won't answer a private question in public: "
+                "allow direct messages from this server, then press again."
+            ) from None
+        text = "I'll send you a direct message when the reports answer this. Nobody else sees it."
+    number = await asyncio.to_thread(
+        archive.people.add_watch,
+        answer,
+        server=interaction.guild_id,
+        channel=None if private else interaction.channel_id,
+        person=interaction.user.id,
     )
     await press.reply(notice_view(text, [stop_row(number)]))
 
@@ -75,43 +106,121 @@ async def stop_watch(press: Press) -> None:
     """Stop a watch: your own, or as a moderator anybody's."""
     archive = await press.archive()
     number, user = int(press.key, 16), press.interaction.user
-    watches = await asyncio.to_thread(archive.answers.watches)
+    watches = await asyncio.to_thread(archive.people.watches)
     others = {watch.number for watch in watches if watch.person != user.id}
     if number in others and not is_moderator(press.interaction):
         raise InputError("Only the person who asked, or a moderator, can stop this.")
-    await asyncio.to_thread(archive.answers.remove_watch, number)
+    await asyncio.to_thread(archive.people.remove_watch, number)
     await press.reply(notice_view("Stopped."))
 
 
 async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> None:
-    """Ask the watched questions of a collection that has changed since they were last asked."""
+    """Ask the watched questions of a collection that has changed since they were last asked.
+
+    Those who wait for the same answer in one channel get it in one message.
+    """
     generation = await asyncio.to_thread(lambda: archive.generation)
-    for watch in await asyncio.to_thread(archive.answers.watches):
+    alike: dict[tuple[object, ...], list[Watch]] = {}
+    for watch in await asyncio.to_thread(archive.people.watches):
+        if watch.generation < generation:
+            place = watch.channel or f"person {watch.person}"
+            alike.setdefault((watch.question, watch.filters, place), []).append(watch)
+    for watches in alike.values():
         try:
-            if watch.generation < generation:
-                await _ask_again(bot, server, archive, watch)
+            await _ask_again(bot, archive, watches)
         except Exception:  # such as a publisher without reports; the next watches still count
-            log.exception("watch %s of server %s could not be asked again", watch.number, server)
+            numbers = [watch.number for watch in watches]
+            log.exception("watches %s of server %s could not be asked again", numbers, server)
 
 
-async def _ask_again(bot: OnRecord, server: int | None, archive: Archive, watch: Watch) -> None:
-    """Ask one watched question; post the answer, if there is one, and end the watch."""
-    answer = await answers.ask(bot, server, watch.question, watch.filters)
+async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) -> None:
+    """Ask a watched question; send the answer, if there is one, and end the watches.
+
+    Those who may read the channel are mentioned there, other members of the server get a direct
+    message, and who left the server gets nothing. What finds no room in this hour waits.
+    """
+    question, filters, server = watches[0].question, watches[0].filters, watches[0].server
+    answer = await answers.ask(bot, server, question, filters)
     if answer.status == "declined":
-        await asyncio.to_thread(archive.answers.mark_watch_checked, watch.number, answer.generation)
+        for watch in watches:
+            number, generation = watch.number, answer.generation
+            await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
         return
-    note = f"<@{watch.person}> The reports now answer what you asked."
+    guild = bot.get_guild(server) if server else None
+    if server and (guild is None or guild.unavailable):
+        return  # it comes back after an outage, or is erased in time
+    channel = await _channel(guild, watches[0].channel)
+    waiting, ended = list[Watch](), list[Watch]()
+    for watch in watches:
+        member = await _member(guild, watch.person) if guild else None
+        if guild and member is None:
+            ended.append(watch)
+        elif channel and member and can_read(channel, member):
+            waiting.append(watch)
+        elif bot.unasked.allows(server):
+            await _send_privately(bot, archive, answer, watch, guild)
+            ended.append(watch)
+    waiting = waiting[:_PINGED]
+    if channel and waiting and bot.unasked.allows(server):
+        await _post(archive, answer, channel, waiting)
+        ended += waiting
+    for watch in ended:
+        await asyncio.to_thread(archive.people.remove_watch, watch.number)
+
+
+async def _post(archive: Archive, answer: Answer, channel: Any, watches: Iterable[Watch]) -> None:
+    """Post an answer where it was asked for, and mention those who wait for it."""
+    people = [discord.Object(watch.person) for watch in watches]
+    mentions = " ".join(f"<@{person.id}>" for person in people)
+    note = f"{mentions} The reports now answer what you asked."
     view = answer_view(answer, answer_rows(answer, private=False), note=note)
-    channel = bot.get_partial_messageable(watch.channel, guild_id=server)
 
     async def send(view: AnswerView) -> discord.Message:
-        mention = discord.AllowedMentions(users=[discord.Object(watch.person)])
-        return await channel.send(view=view, allowed_mentions=mention)
+        allowed = discord.AllowedMentions(users=people)
+        message: discord.Message = await channel.send(view=view, allowed_mentions=allowed)
+        return message
 
     try:
         message = await answers.send_answer(archive, view, send)
     except (discord.Forbidden, discord.NotFound):
-        log.warning("watch %s ends: channel %s is closed to the bot", watch.number, watch.channel)
+        log.warning("watches end: channel %s is closed to the bot", channel.id)
     else:
-        await answers.log_answer(archive, answer, message)
-    await asyncio.to_thread(archive.answers.remove_watch, watch.number)
+        await answers.log_answer(archive, answer, message, asker=people[0].id)
+
+
+async def _send_privately(
+    bot: OnRecord, archive: Archive, answer: Answer, watch: Watch, guild: discord.Guild | None
+) -> None:
+    """Send an answer to the person who waits for it, without buttons: they need the server."""
+    where = f" of {escape(guild.name)}" if guild else ""
+    view = answer_view(answer, note=f"The reports{where} now answer what you asked.")
+
+    async def send(view: AnswerView) -> discord.Message:
+        channel = await bot.create_dm(discord.Object(watch.person))
+        return await channel.send(view=view)
+
+    try:
+        await answers.send_answer(archive, view, send)
+    except (discord.Forbidden, discord.NotFound):
+        log.warning("watch %s ends: its person takes no direct messages", watch.number)
+    else:
+        await answers.log_answer(archive, answer, None, asker=watch.person)
+
+
+async def _channel(guild: discord.Guild | None, channel_id: int | None) -> Any:
+    """The channel or thread in which to answer; None if there is none that the bot may write in."""
+    if guild is None or channel_id is None:
+        return None
+    channel: Any = guild.get_channel_or_thread(channel_id)
+    if channel is None:  # such as an archived thread
+        with contextlib.suppress(discord.NotFound, discord.Forbidden, discord.InvalidData):
+            channel = await guild.fetch_channel(channel_id)
+    closed = channel is None or missing_to_write(channel, channel.permissions_for(guild.me))
+    return None if closed else channel
+
+
+async def _member(guild: discord.Guild, person: int) -> discord.Member | None:
+    """The member of a server; None if they have left."""
+    with contextlib.suppress(discord.NotFound):
+        return guild.get_member(person) or await guild.fetch_member(person)
+    return None

@@ -9,12 +9,12 @@ import discord
 from discord import ui
 
 from bot.answers import log_answer, recall, send_answer
-from bot.interactions import defer
+from bot.interactions import defer, missing_to_post
 from bot.markdown import code, escape, shorten
-from bot.views.answer import answer_view, citation_line, quotes_view, text_view
+from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import Button, Form, Press, Row, button, notice_view, page_of
 from bot.views.text import became_words
-from index import Answer
+from index import Answer, InputError
 
 _PAGE = 4  # passages
 _MAX_PASSAGES = 40
@@ -78,15 +78,21 @@ async def show_sources(press: Press) -> None:
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 
 
-@button("share", "Show everyone", "public", primary=True)
+@button("share", "Show everyone", "in place", primary=True)
 async def share(press: Press) -> None:
-    """A private answer, shown to everyone in the channel."""
-    archive = await press.archive()
+    """A private answer, shown to everyone in the channel; a failure is told in private."""
+    archive, interaction = await press.archive(), press.interaction
+    if missing := missing_to_post(interaction):
+        raise InputError(f"I can't show it here: I need {missing}.")
     answer = (await recall(archive, press.key)).answer
-    note = f"-# Shared by {escape(press.interaction.user.display_name)}"
+    note = f"-# Shared by {escape(interaction.user.display_name)}"
     view = answer_view(answer, answer_rows(answer, private=False), note=note)
-    message = await send_answer(archive, view, press.reply)
-    await log_answer(archive, answer, message)
+
+    async def send(view: AnswerView) -> discord.Message:
+        return await interaction.followup.send(view=view, wait=True)
+
+    message = await send_answer(archive, view, send)
+    await log_answer(archive, answer, message, asker=interaction.user.id)
 
 
 class WrongQuote(Form, title="What is wrong with the quote?"):
@@ -103,9 +109,9 @@ class WrongQuote(Form, title="What is wrong with the quote?"):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await defer(interaction, ephemeral=True, thinking=True)
         press, reader = Press(interaction, self.answer_id), interaction.user.id
-        log = (await press.archive()).answers
-        await asyncio.to_thread(log.add_feedback, self.answer_id, self.reason.value, reader=reader)
-        text = "Thanks. Recorded anonymously; `/why` shows it with this answer."
+        people, note = (await press.archive()).people, self.reason.value
+        await asyncio.to_thread(people.add_feedback, self.answer_id, note, reader=reader)
+        text = "Thanks. Recorded without your name; `/why` shows it with this answer."
         await press.reply(notice_view(text))
 
 

@@ -6,10 +6,13 @@ A button's state lives in its custom_id, so buttons survive restarts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import re
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any, Literal, Self, TypeVar
 
@@ -18,20 +21,22 @@ from discord import app_commands, ui
 
 from bot.interactions import Interaction, archive_of, defer, edit_reply
 from bot.markdown import strip_direction
-from index import Archive, NotFoundError, OnRecordError
+from bot.views.text import format_day
+from index import Archive, NotFoundError, OnRecordError, QuestionError, parse_period
 
 T = TypeVar("T")
 V = TypeVar("V", str, int)
 Choices = list[app_commands.Choice[str]]
 Row = ui.ActionRow[Any]
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
+_MONTHS = 12  # offered as dates
 MAX_CHOICES, CHOICE_CHARS = 25, 100  # Discord's limits on autocomplete
-Reply = Literal["private", "public", "in place", "modal"]
+Reply = Literal["private", "in place", "modal"]
 _DEFERRALS: dict[Reply, dict[str, bool]] = {
     "private": {"ephemeral": True, "thinking": True},
-    "public": {"thinking": True},
     "in place": {},
 }
+_RUN = secrets.token_hex(4)
 _NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
@@ -178,6 +183,15 @@ def page_of(
 class Form(ui.Modal):
     """A modal; whatever fails is explained to the person who submitted it."""
 
+    def __init__(self) -> None:
+        """Give it an id that says which run of the bot can still handle it."""
+        super().__init__(custom_id=f"onrecord:{_RUN}:{secrets.token_hex(8)}")
+
+    @staticmethod
+    def is_outdated(custom_id: str) -> bool:
+        """Whether a form was opened before the bot was started anew, which forgot it."""
+        return not custom_id.startswith(f"onrecord:{_RUN}:")
+
     async def on_error(  # type: ignore[override]  # modals differ from views in discord.py too
         self, interaction: discord.Interaction[Any], error: Exception, /
     ) -> None:
@@ -205,3 +219,22 @@ async def choices(
         return await asyncio.to_thread(work)
     except OnRecordError:  # such as a direct message without a collection; the command says why
         return []
+
+
+def date_choices(typed: str, today: date) -> Iterator[tuple[str, str]]:
+    """Dates as choices: what was typed, if it is one, and usual ones that contain it."""
+    usual = ["today", "yesterday", "this week", "last week", "this month", "last month"]
+    months = [today.replace(day=1)]
+    while len(months) < _MONTHS:
+        months.append((months[-1] - timedelta(1)).replace(day=1))
+    usual += [f"{month:%B %Y}" for month in months]
+    matching = [name for name in usual if typed.strip().casefold() in name.casefold()]
+    with contextlib.suppress(QuestionError):
+        parse_period(typed, today)
+        matching.insert(0, " ".join(typed.split()))
+    for name in dict.fromkeys(matching):
+        period = parse_period(name, today)
+        days = format_day(period.first)
+        if period.last > period.first:
+            days += f" to {format_day(period.last)}"
+        yield (name if name == days else f"{name} · {days}"), name

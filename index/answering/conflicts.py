@@ -19,7 +19,7 @@ from typing import Literal
 
 import numpy as np
 
-from index.answering.independence import share_source
+from index.answering.independence import same_publisher, share_source
 from index.domain import Article, Sentence
 from index.encoder import Vectors
 from index.text.dates import MONTHS, WEEKDAYS, date_ranges
@@ -127,7 +127,7 @@ def _by_correction(a: Statement, b: Statement) -> Relation | None:
     for against, notice, other in ((0, a, b), (1, b, a)):
         if _CORRECTION.match(notice.plain) and not _CORRECTION.match(other.plain):
             alike = len(notice.wording.bag & other.wording.bag) >= _SOME * len(other.wording.bag)
-            if alike and _one_publisher(a, b) and _later(a, b) in {None, against}:
+            if alike and same_publisher(a.article, b.article) and _later(a, b) in {None, against}:
                 return Relation("updated", against)
     return None
 
@@ -166,7 +166,9 @@ def _of_figures(a: Statement, b: Statement, of_a: Figure, of_b: Figure) -> Relat
     equal = high.value - low.value <= (_ROUGHLY if rounded else _EQUAL) * high.value
     if both_true or equal or any(_UNSURE.search(s.plain) for s in (a, b)):
         return None
-    return Relation("updated", later) if _one_publisher(a, b) else Relation("disagree")
+    return (
+        Relation("updated", later) if same_publisher(a.article, b.article) else Relation("disagree")
+    )
 
 
 def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
@@ -249,10 +251,6 @@ def _places(statement: Statement, figure: Figure) -> frozenset[str]:
     """Stems of the places named beside a figure."""
     beside = statement.plain[max(0, figure.start - _BESIDE) : figure.end + _BESIDE]
     return read(" in ".join(["", *_PLACE.findall(beside)])).names
-
-
-def _one_publisher(a: Statement, b: Statement) -> bool:
-    return a.article.publisher is not None and a.article.publisher == b.article.publisher
 
 
 def _later(a: Statement, b: Statement) -> int | None:

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import replace
 
 from index.answering.highlight import names
+from index.answering.intent import wants_more
 from index.domain import Answer, FollowUp
 from index.ranking.query import MAX_QUESTION_CHARS, parse
 from index.text.terms import STOP_WORDS, content_terms, terms
@@ -43,12 +44,12 @@ def resolved(
 
     The words of the follow-up come first, since they say what kind of answer is wanted; "he" and
     "she" add the name of the person the previous answer is about; the words of the previous
-    question follow, or only those whose terms are `known`. A bare "And?" or "Then?" asks the
+    question follow, or only those whose terms are `known`. A bare "And?" or "more" asks the
     previous question again.
     """
     quoted = tuple(cited.quote for cited in previous.quotes)
     words = _CONNECTIVE.sub("", question).rstrip(" ?!.")
-    if not any(char.isalnum() for char in words):
+    if wants_more(question) or not any(char.isalnum() for char in words):
         return previous.question, FollowUp("", quoted)
     name = _person(previous) if _SOMEBODY.search(words) else None
     new_words = f"{words} {name.split()[-1]}" if name else words

@@ -41,8 +41,13 @@ def independence(
 
 def share_source(a: Article, b: Article) -> bool:
     """Whether two articles have one publisher, or one names the other's as its source."""
-    same = bool(a.publisher) and a.publisher == b.publisher
-    return same or _cites(a, b) or _cites(b, a)
+    return same_publisher(a, b) or _cites(a, b) or _cites(b, a)
+
+
+def same_publisher(a: Article, b: Article) -> bool:
+    """Whether two articles have one publisher, however its name is capitalised or spaced."""
+    names = [" ".join((article.publisher or "").casefold().split()) for article in (a, b)]
+    return names[0] == names[1] != ""
 
 
 def _cites(article: Article, source: Article) -> bool:

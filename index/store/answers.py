@@ -1,18 +1,16 @@
-"""The log of a collection's answers, with feedback and watches.
+"""The log of a collection's answers.
 
 It lives in the file of its collection and is not part of a generation. It holds questions and
-quotes, never the asker; a watch names whom to notify, and is deleted when it ends. An answer is
-kept without the text of any article: its quotes are cut again when it is read.
+quotes, never the asker (`index.store.people` says who may open a private answer). An answer is kept
+without the text of any article: its quotes are cut again when it is read.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import secrets
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,12 +21,11 @@ from pydantic_core import to_json
 
 from index.domain import Agreement, Answer, Citation, CitedQuote, Filters, News, Quote
 from index.errors import NotFoundError, QuoteError
-from index.store.schema import meta, set_meta
+from index.store.people import FILTERS, Reader, add_asker, is_asker, no_answer
 from index.store.snapshot import SqliteSnapshot
 from index.store.standing import Standing, standings
 
 _AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
-_FILTERS = TypeAdapter(Filters)
 _NEWS = TypeAdapter[News | None](News | None)
 _PUBLIC = "message IS NOT NULL AND status = 'answered'"
 
@@ -58,31 +55,6 @@ class LoggedAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class Feedback:
-    """What a reader says is wrong with a quote of an answer."""
-
-    note: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A question that someone waits to see answered.
-
-    Attributes:
-        generation: the last one that was checked for an answer.
-        channel, person: where to notify whom.
-    """
-
-    number: int
-    question: str
-    filters: Filters
-    generation: int
-    channel: int
-    person: int
-
-
-@dataclass(frozen=True, slots=True)
 class StaleAnswer:
     """A public answer whose readers do not know yet what has become of its articles.
 
@@ -108,11 +80,16 @@ class AnswerLog:
         self._writing = writing
 
     def record(
-        self, answer: Answer, *, channel: int | None = None, message: int | None = None
+        self,
+        answer: Answer,
+        *,
+        channel: int | None = None,
+        message: int | None = None,
+        asker: int | None = None,
     ) -> None:
-        """Record an answer that was sent, and where it is public, if it is.
+        """Record an answer that was sent: where it is public, or else who asked in private.
 
-        An answer sent again is recorded once, with the last place where it is public.
+        An answer sent again is recorded once, with the last place and time at which it was public.
         """
         values = (
             *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
@@ -122,82 +99,50 @@ class AnswerLog:
         with self._writing() as db:
             db.execute(
                 "INSERT INTO answer VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-                "at = excluded.at, channel = coalesce(excluded.channel, channel), "
+                "at = iif(excluded.message IS NULL AND message IS NOT NULL, at, excluded.at), "
+                "channel = coalesce(excluded.channel, channel), "
                 "message = coalesce(excluded.message, message)",
                 values,
             )
             if message is not None:  # its readers there have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
+            if asker is not None:
+                add_asker(db, answer.answer_id, asker)
 
-    def get(self, answer_id: str) -> LoggedAnswer:
-        """Return an answer that was sent, its quotes cut again. Raises NotFoundError."""
+    def get(self, answer_id: str, reader: Reader | None = None) -> LoggedAnswer:
+        """Return an answer that was sent, its quotes cut again.
+
+        Raises:
+            NotFoundError: there is none, or the reader (None: the operator) may not see it: it is
+                in a channel that is closed to them, or was private and not theirs.
+        """
         with self._snapshot() as snapshot:
-            return _restored(snapshot, answer_id)
+            entry = _restored(snapshot, answer_id)
+            if reader is None or entry.channel in reader.channels:
+                return entry
+            if is_asker(snapshot.db, entry.answer.answer_id, reader.person):
+                return entry
+            raise no_answer(answer_id)
 
-    def quoting(self, article_id: str, limit: int = 5) -> list[QuotingAnswer]:
-        """Return public answers that quote an article, newest first."""
+    def quoting(
+        self, article_id: str, channels: Iterable[int], limit: int = 5
+    ) -> list[QuotingAnswer]:
+        """Return public answers in these channels that quote an article, newest first."""
         rows = self._rows(
             f"SELECT answer_id, question FROM answer WHERE {_PUBLIC} AND EXISTS "
             "(SELECT 1 FROM json_each(parts, '$.cuts') "
-            "WHERE json_extract(value, '$.article_id') = ?) ORDER BY at DESC LIMIT ?",
-            (article_id, limit),
+            "WHERE json_extract(value, '$.article_id') = ?) "
+            "AND channel IN (SELECT value FROM json_each(?)) ORDER BY at DESC LIMIT ?",
+            (article_id, json.dumps([*channels]), limit),
         )
         return [QuotingAnswer(*row) for row in rows]
 
-    def add_feedback(self, answer_id: str, note: str, *, reader: int) -> None:
-        """Keep what a reader says is wrong with an answer; it replaces their earlier feedback.
-
-        Raises:
-            NotFoundError: no such answer is recorded.
-        """
-        now = datetime.now(UTC).isoformat()
-        with self._writing() as db:
-            _row(db, answer_id)
-            db.execute(
-                "INSERT OR REPLACE INTO feedback VALUES (?,?,?,?)",
-                (_alias(db, answer_id, reader), answer_id, now, note),
-            )
-
-    def feedback(self, answer_id: str) -> list[Feedback]:
-        """Return what readers say is wrong with an answer, oldest first."""
-        sql = "SELECT note, at FROM feedback WHERE answer_id = ? ORDER BY at"
-        rows = self._rows(sql, (answer_id,))
-        return [Feedback(note, datetime.fromisoformat(at)) for note, at in rows]
-
     def prune(self, days: int) -> None:
-        """Delete answers that are older than so many days, with their feedback."""
+        """Delete answers that are older than so many days, with their feedback, and watches."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
-        self._write("DELETE FROM answer WHERE at < ?", (before,))
-
-    def add_watch(self, answer: Answer, *, channel: int, person: int) -> int:
-        """Watch for reports that answer a declined question; return the number of the watch.
-
-        The same question, filters, channel and person give the same watch.
-        """
-        filters = _filters_json(answer.filters)
-        ((number,),) = self._write(
-            "INSERT INTO watch (question, filters, generation, channel, person) "
-            "VALUES (?,?,?,?,?) ON CONFLICT DO UPDATE SET person = person RETURNING number",
-            (answer.question, filters, answer.generation, channel, person),
-        )
-        return int(number)
-
-    def mark_watch_checked(self, number: int, generation: int) -> None:
-        """Note that a generation was checked for a watch."""
-        self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
-
-    def remove_watch(self, number: int) -> None:
-        """End a watch."""
-        self._write("DELETE FROM watch WHERE number = ?", (number,))
-
-    def watches(self) -> list[Watch]:
-        """Return all watches, oldest first."""
-        columns = "number, question, filters, generation, channel, person"
-        rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
-        return [
-            Watch(number, question, _FILTERS.validate_json(filters), *rest)
-            for number, question, filters, *rest in rows
-        ]
+        with self._writing() as db:
+            db.execute("DELETE FROM answer WHERE at < ?", (before,))
+            db.execute("DELETE FROM watch WHERE at < ?", (before,))
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
         """Return public answers since then whose articles are not as their readers know them.
@@ -229,22 +174,6 @@ class AnswerLog:
         with self._snapshot() as snapshot:
             return snapshot.db.execute(sql, values).fetchall()
 
-    def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._writing() as db:
-            return db.execute(sql, values).fetchall()
-
-
-def _alias(db: sqlite3.Connection, answer_id: str, reader: int) -> int:
-    """A number for a reader of an answer: a hash, keyed by a secret of the collection.
-
-    It tells the readers of an answer apart, but not who they are or what else they wrote.
-    """
-    if (key := meta(db, "readers")) is None:
-        set_meta(db, "readers", key := secrets.token_hex(32))
-    content = f"{answer_id} {reader}".encode()
-    digest = hashlib.blake2b(content, key=bytes.fromhex(key), digest_size=8).digest()
-    return int.from_bytes(digest, signed=True)
-
 
 def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers since then, without those that quote what a recovery took away."""
@@ -262,16 +191,13 @@ def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
         "SELECT * FROM answer WHERE answer_id = ?", (answer_id,)
     ).fetchone()
     if row is None:
-        raise NotFoundError(
-            f"No answer “{answer_id}” was found: copy the id from under an answer; old ones are "
-            "deleted."
-        )
+        raise no_answer(answer_id)
     return row
 
 
 def _filters_json(filters: Filters) -> str:
     """Filters as JSON; equal filters give equal text."""
-    return _FILTERS.dump_json(filters).decode()
+    return FILTERS.dump_json(filters).decode()
 
 
 def _parts_json(answer: Answer) -> str:
@@ -317,7 +243,7 @@ def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
     answer = Answer(
         answer_id=key,
         question=question,
-        filters=_FILTERS.validate_json(filters),
+        filters=FILTERS.validate_json(filters),
         generation=generation,
         model=model,
         status=status,

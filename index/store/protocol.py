@@ -11,6 +11,7 @@ from typing import Protocol
 from index.domain import Article, Filters, PageState, Sentence
 from index.encoder import Encoder, Vectors
 from index.store.answers import AnswerLog
+from index.store.people import People
 from index.store.sources import Source
 from index.store.types import (
     Changes,
@@ -55,6 +56,7 @@ class Store(Protocol):
     """One collection; `SqliteStore` says what each method promises."""
 
     answers: AnswerLog
+    people: People
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
     def commit(

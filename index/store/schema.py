@@ -90,17 +90,22 @@ CREATE TABLE answer (
     generation INTEGER NOT NULL, model TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('answered', 'declined')), confidence REAL NOT NULL,
     parts TEXT NOT NULL, reason TEXT, channel INTEGER, message INTEGER) STRICT, WITHOUT ROWID;
+CREATE TABLE asker (
+    alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE) STRICT;
+CREATE INDEX asker_answer ON asker (answer_id);
 CREATE TABLE feedback (
-    reader INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
+    alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
     at TEXT NOT NULL, note TEXT NOT NULL) STRICT;
 CREATE INDEX feedback_answer ON feedback (answer_id);
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
     state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, question TEXT NOT NULL, filters TEXT NOT NULL,
-    generation INTEGER NOT NULL, channel INTEGER NOT NULL, person INTEGER NOT NULL,
-    UNIQUE (question, filters, channel, person)) STRICT;
+    number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, question TEXT NOT NULL,
+    filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,
+    person INTEGER NOT NULL) STRICT;
+CREATE UNIQUE INDEX watch_once ON watch (
+    question, filters, ifnull(server, 0), ifnull(channel, 0), person);
 """
 
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from index.encoder import Encoder, Vectors
 from index.errors import InputError, StoreDamagedError, StoreError, StoreVersionError
 from index.store.answers import AnswerLog
+from index.store.people import People
 from index.store.schema import connect, explained, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
 from index.store.sources import Source
@@ -81,6 +82,7 @@ class SqliteStore:
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
         self.answers = AnswerLog(self.snapshot, self._writing)
+        self.people = People(self.snapshot, self._writing)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:

@@ -93,12 +93,14 @@ async def test_altered_text_is_not_sent_to_who_waits_for_it(
 ) -> None:
     """A watched question whose answer no longer matches is not posted, and goes on waiting."""
     declined = room.archive().ask(ASKED)
-    room.archive().answers.add_watch(declined, channel=room.channel.id, person=room.reader.id)
+    room.archive().people.add_watch(
+        declined, server=room.guild.id, channel=room.channel.id, person=room.reader.id
+    )
     room.stock(settings, tmp_path / "more", more=MORE)
     tampering()
     await room.env.advance_time(120)
     assert room.channel.history() == []
-    assert len(room.archive().answers.watches()) == 1
+    assert len(room.archive().people.watches()) == 1
 
 
 async def test_unlogged_answer_is_still_given(

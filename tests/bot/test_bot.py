@@ -8,8 +8,11 @@ from typing import Any
 
 import discord
 import pytest
-from support.newsroom import ASKED, DAM, Newsroom, discord_with, said
+from support.fakes import FakeEncoder
+from support.newsroom import ASKED, DAM, Newsroom, discord_with, fields, said
 
+from bot.bot import OnRecord
+from bot.collections import Collections
 from bot.settings import Answers, Settings
 from index import Archive, StoreError
 
@@ -100,7 +103,7 @@ async def test_every_command_is_there(room: Newsroom) -> None:
     reports = "list show timeline add remove restore undo correct retract history export erase-all"
     sources = ("list", "add", "pause", "resume", "remove")
     assert names == {
-        *("ask", "help", "why", "watching", "reindex", "reports", "reports sources"),
+        *("ask", "forget-me", "help", "why", "watching", "reindex", "reports", "reports sources"),
         *(f"reports {name}" for name in reports.split()),
         *(f"reports sources {name}" for name in sources),
     }
@@ -151,7 +154,37 @@ async def test_expired_interaction_is_no_second_failure(
 
     monkeypatch.setattr(Archive, "ask", broken)
     room.env.inject_error("POST", "/webhooks/*", status=404, code=10015)
+    room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     await room.reader.slash(room.channel, "ask", question="Who?")
     assert "the user could not be told" in caplog.text
     assert f"ask (server {room.guild.id}, channel {room.channel.id})" in caplog.text
+    assert room.env.errors
+
+
+async def test_expired_interaction_is_answered_in_a_direct_message(room: Newsroom) -> None:
+    """When Discord no longer takes a reply, the person is written to."""
+    room.env.inject_error("POST", "/interactions/*", status=404, code=10062, times=9)
+    await room.reader.slash(room.channel, "ask", question=ASKED)
+    assert said(room.reader.user.dm_channel.last_message) == "I was too slow to answer: try again."
+    assert room.env.errors
+
+
+async def test_form_from_before_a_restart_is_answered(room: Newsroom, settings: Settings) -> None:
+    """A form that the bot has forgotten is answered with what to do, and nothing is kept."""
+    asked = await room.reader.slash(room.channel, "ask", question=ASKED)
+    form = await room.reader.click(asked.response.message, label="Wrong quote")
+    monkey = pytest.MonkeyPatch()
+    monkey.setattr("bot.views.base._RUN", "another")
+    await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
+    (field,) = fields(form)
+    done = await room.reader.submit_modal(form, {field["custom_id"]: "Wrong gate."})
+    monkey.undo()
+    assert "I was restarted while you were writing" in said(done.response)
+
+
+async def test_deleted_channel_is_answered(room: Newsroom) -> None:
+    """A reply that finds its message gone is one sentence, not an unexpected error."""
+    room.env.inject_error("PATCH", "/webhooks/*", status=404, code=10008)
+    result = await room.reader.slash(room.channel, "ask", question=ASKED)
+    assert "is gone: ask again" in said(result.response)
     assert room.env.errors

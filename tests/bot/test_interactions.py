@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import discord
 import pytest
 
-from bot.interactions import RateLimit, RateLimitError, alongside, defer
+from bot.interactions import Pace, RateLimit, RateLimitError, alongside, defer
 from bot.settings import Discord
 
 
 class FakeInteraction:
     """An interaction that Discord says was acknowledged already, or not at all."""
+
+    guild_id = None
 
     def __init__(self, code: int) -> None:
         gone: Any = type("Response", (), {"status": 400, "reason": ""})()
@@ -63,3 +66,19 @@ def test_server_has_a_limit_of_its_own() -> None:
     with pytest.raises(RateLimitError, match="This server has asked a lot"):
         limit.take(3, 7)
     limit.take(3, 8)
+
+
+def test_pace_counts_any_stretch_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two events in any ten seconds, for each key; what is over is forgotten."""
+    pace, now = Pace(2, 10.0), datetime(2026, 1, 1, tzinfo=UTC)
+
+    def allows(second: float, key: object = "a") -> bool:
+        monkeypatch.setattr(discord.utils, "utcnow", lambda: now + timedelta(seconds=second))
+        return pace.allows(key)
+
+    assert [allows(second) for second in (0, 9, 9, 10, 11, 18)] == [1, 1, 0, 1, 0, 0]
+    assert allows(18, "b")
+    assert allows(19)
+    assert allows(60, "c")
+    assert allows(60, "d")
+    assert {*pace._times} == {"c", "d"}

@@ -12,6 +12,7 @@ from support.newsroom import ASKED, CUP, DAM, Newsroom, discord_with, labels, re
 
 from bot.settings import Discord, Settings
 
+TITLE = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 SOAP = report("Soap makers merge", "Two soap makers merged.", "Trade Post", "2025-12-20")
 SAGA = report("Soap saga goes on", "The soap merger failed.", "Northwire", "2025-12-30")
 
@@ -79,11 +80,41 @@ async def test_reply_follows_up_and_says_how_it_was_understood(room: Newsroom) -
     assert "Hallow Dam" in said(room.channel.last_message).split("\n")[1]
 
 
-async def test_a_reply_that_cannot_be_read_is_told_so(room: Newsroom) -> None:
-    """A reply whose words Discord keeps back is answered with what to do."""
+async def test_replies_that_are_no_questions_get_silence(room: Newsroom) -> None:
+    """Twelve replies whose words Discord withholds, and thanks with a mention, add nothing."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)
-    await room.reader.send(room.channel, "And who died?", reply_to=first.response.message)
-    assert "keep the **@ ON**" in said(room.channel.last_message)
+    me, before = room.env.bot.user.mention, len(room.channel.history())
+    for _ in range(12):
+        await room.reader.send(room.channel, "haha ok", reply_to=first.response.message)
+    chat = ("thanks!", "ok", "lol", "nice", "😂😂", "<:nice:12345>")
+    for text in chat:
+        await room.reader.send(room.channel, f"{me} {text}", reply_to=first.response.message)
+    assert len(room.channel.history()) == before + 12 + len(chat)
+    assert room.reader.user.dm_channel.history() == []
+
+
+@pytest.mark.parametrize("text", ["And?", "more", "tell me more", "?"])
+async def test_more_is_more_of_the_answer(room: Newsroom, text: str) -> None:
+    """Replied to an answer, a bare “And?” or “more” asks its question again."""
+    first = await room.reader.slash(room.channel, "ask", question=ASKED)
+    me = room.env.bot.user.mention
+    await room.reader.send(room.channel, f"{me} {text}", reply_to=first.response.message)
+    answer = said(room.channel.last_message)
+    assert f"Understood as: {ASKED}" in answer
+    assert "Quoted verbatim" in answer
+
+
+async def test_one_hint_is_enough(room: Newsroom) -> None:
+    """Mentions without words, or for more of nothing, get one short hint a minute."""
+    me = room.env.bot.user.mention
+    for text in (me, me, f"{me} more", me):
+        await room.reader.send(room.channel, text)
+    hints = [one for one in room.channel.history() if one.author.id == room.env.bot.user.id]
+    assert len(hints) == 1
+    assert len(said(hints[0])) < 100
+    await room.env.advance_time(61)
+    await room.reader.send(room.channel, me)
+    assert "Mention me with a question" in said(room.channel.last_message)
 
 
 async def test_question_in_a_thread_leans_on_the_last_answer_there(room: Newsroom) -> None:
@@ -122,7 +153,8 @@ async def test_direct_messages_are_answered_where_the_operator_says_from_what(
         await room.reader.user.send_dm(ASKED)
         assert "4:40" in said(room.reader.user.dm_channel.last_message)
         quoted = next(one.article_id for one in room.archive().articles() if one.text == DAM)
-        assert room.archive().answers.quoting(quoted) == []  # nobody else reads what was asked
+        dm = room.reader.user.dm_channel.id
+        assert room.archive().answers.quoting(quoted, [dm]) == []  # nobody else reads it
 
 
 async def test_claim_of_a_message_is_held_against_the_reports(room: Newsroom) -> None:
@@ -138,16 +170,6 @@ async def test_claim_of_a_message_is_held_against_the_reports(room: Newsroom) ->
     result = await room.reader.context_menu(room.channel, menu, empty)
     assert "no text" in said(result.response)
     assert room.env.errors
-
-
-async def test_help_names_every_command(room: Newsroom) -> None:
-    """/help speaks, in private, of all that a reader can use."""
-    result = await room.reader.slash(room.channel, "help")
-    assert result.ephemeral
-    text = said(result.response)
-    for name in room.reader.available_commands(room.channel):
-        assert f"/{name}" in text or name == "help" or f"`{name.split()[1]}`" in text
-    assert "after 30 days" in text
 
 
 async def test_too_many_questions_wait(room: Newsroom) -> None:
@@ -173,6 +195,9 @@ async def test_mention_too_many_is_refused_in_a_direct_message(room: Newsroom) -
         await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     assert "asked a lot" in said(room.reader.user.dm_channel.last_message)
     assert room.channel.last_message.author.id == room.reader.id
+    for _ in range(5):
+        await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    assert len(room.reader.user.dm_channel.history()) == 1
 
 
 async def test_missing_permission_is_named_privately(room: Newsroom) -> None:
@@ -183,7 +208,74 @@ async def test_missing_permission_is_named_privately(room: Newsroom) -> None:
     await room.reader.send(quiet, f"{room.env.bot.user.mention} {ASKED}")
     told = said(room.reader.user.dm_channel.last_message)
     assert told == "I can't answer in #quiet: I need Send Messages there."
-    assert len(quiet.history()) == 1
+    for _ in range(12):
+        await room.reader.send(quiet, f"{room.env.bot.user.mention} {ASKED}")
+    assert len(quiet.history()) == 13
+    assert len(room.reader.user.dm_channel.history()) == 1
+
+
+async def test_answer_is_private_where_the_bot_may_not_write(room: Newsroom) -> None:
+    """A command is answered in private where the bot may not write, and not shared there."""
+    quiet = room.guild.create_text_channel(
+        "quiet", overwrites={room.env.bot.user: discord.PermissionOverwrite(send_messages=False)}
+    )
+    result = await room.reader.slash(quiet, "ask", question=ASKED)
+    assert result.ephemeral
+    assert "Only you see this: I can't write here. I need Send Messages." in said(result.response)
+    shared = await room.reader.click(result.response.message, label="Show everyone")
+    assert "I can't show it here: I need Send Messages." in said(shared.followups[-1])
+    assert quiet.history(viewer=room.editor) == []
+    threaded = await room.reader.slash(quiet, "ask", question=ASKED, thread=True)
+    assert "I can't start a thread here" in said(threaded.response)
+    assert room.env.errors
+
+
+async def test_why_opens_a_private_answer_for_its_asker_only(room: Newsroom) -> None:
+    """Who knows or guesses the id of a private answer is told the same as for a wrong id."""
+    result = await room.reader.slash(room.channel, "ask", question=ASKED, private=True)
+    name = answer_id(result.response)
+    refused = await room.editor.slash(room.channel, "why", answer=name)
+    assert f"No answer “{name}” was found" in said(refused.response)
+    assert ASKED not in said(refused.response)
+    assert room.env.errors
+    mine = await room.reader.slash(room.channel, "why", answer=name)
+    assert ASKED in said(mine.response)
+    await room.reader.click(result.response.message, label="Show everyone")
+    assert ASKED in said((await room.editor.slash(room.channel, "why", answer=name)).response)
+
+
+async def test_why_shows_no_answer_from_a_closed_channel(room: Newsroom) -> None:
+    """An answer in a channel that a reader may not see is shown to those who may."""
+    hidden = {room.guild.default_role: discord.PermissionOverwrite(view_channel=False)}
+    visible = discord.PermissionOverwrite(view_channel=True)
+    known = {room.desk: visible, room.env.bot.user: visible}
+    closed = room.guild.create_text_channel("closed", overwrites=hidden | known)
+    asked = await room.editor.slash(closed, "ask", question=ASKED)
+    name = answer_id(asked.response)
+    refused = await room.reader.slash(room.channel, "why", answer=name)
+    assert "was found" in said(refused.response)
+    assert room.env.errors
+    assert ASKED in said((await room.editor.slash(room.channel, "why", answer=name)).response)
+    shown = await room.reader.slash(room.channel, "reports show", report=TITLE)
+    assert ASKED not in said(shown.response)
+    shown = await room.editor.slash(room.channel, "reports show", report=TITLE)
+    assert ASKED in said(shown.response)
+
+
+async def test_dates_are_offered(room: Newsroom) -> None:
+    """Dates come with the days they mean; a typed date is offered first, nonsense is not."""
+    for option in ("since", "until"):
+        rows = await room.reader.autocomplete(room.channel, "ask", option, "")
+        names = [row["value"] for row in rows]
+        assert names[:4] == ["today", "yesterday", "this week", "last week"]
+        assert "December 2025" in names
+    (last, *_) = await room.reader.autocomplete(room.channel, "ask", "since", "last w")
+    assert re.fullmatch(r"last week · \d+ \w+ 2025 to \d+ \w+ \d{4}", last["name"])
+    rows = await room.reader.autocomplete(room.channel, "ask", "since", "9 march 2025")
+    assert [(row["name"], row["value"]) for row in rows] == [
+        ("9 march 2025 · 9 March 2025", "9 march 2025")
+    ]
+    assert await room.reader.autocomplete(room.channel, "ask", "since", "soonish") == []
 
 
 async def test_bare_channel_is_enough(room: Newsroom) -> None:
@@ -346,3 +438,11 @@ async def test_autocomplete_in_direct_messages_offers_nothing(
     room.guild.add_member(user)
     assert await user.autocomplete("ask", "publisher", "n") == []
     assert "Traceback" not in caplog.text
+
+
+async def test_question_in_a_channel_that_is_gone_is_answered(room: Newsroom) -> None:
+    """Where nothing can be sent any more, the asker reads in a direct message what happened."""
+    gone = f"/channels/{room.channel.id}/messages"
+    room.env.inject_error("POST", gone, status=404, code=10003, times=9)
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    assert "is gone: ask again" in said(room.reader.user.dm_channel.last_message)

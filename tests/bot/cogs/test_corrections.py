@@ -155,3 +155,20 @@ async def test_refused_note_is_given_up(room: Newsroom) -> None:
     start = len(room.env.http_requests)
     await room.env.advance_time(600)
     assert [r.method for r in room.env.http_requests[start:]].count("PATCH") == 1
+
+
+async def test_notes_have_a_limit(room: Newsroom) -> None:
+    """When an hour's unasked messages are used up, the other notes wait for the next hour."""
+    for number in range(2):
+        await asked(room, f"When did gate {number} at Hallow Dam fail?")
+    for _ in range(19):
+        room.env.bot.unasked.count(room.guild.id)
+    room.archive().correct(dam(room), "It was five.")
+
+    def noted() -> int:
+        return sum("It was five." in said(one) for one in room.channel.history())
+
+    await room.env.advance_time(300)
+    assert noted() == 1
+    await room.env.advance_time(3600)
+    assert noted() == 2

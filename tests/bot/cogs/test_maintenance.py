@@ -193,3 +193,30 @@ async def test_server_that_discord_still_knows_is_not_erased(
     await weeks.env.bot.get_cog("Maintenance")._erase(weeks.guild.id)
     assert (settings.data / f"server-{weeks.guild.id}").is_dir()
     assert weeks.archive().size().articles == 2
+
+
+async def test_warnings_wait_for_room(
+    weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning that finds no room among the hour's unasked messages comes later."""
+    weeks.archive().sources.add(site.feed, 15)
+    with monkeypatch.context() as full:
+        full.setattr(weeks.env.bot.unasked, "allows", lambda _: False)
+        await weeks.env.advance_time(9 * DAY)
+        assert weeks.guild.owner.dm_channel.history() == []
+    await weeks.env.advance_time(DAY)
+    assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
+
+
+async def test_old_answers_of_a_server_that_was_left_are_forgotten(weeks: Newsroom) -> None:
+    """While the collection of a server that was left is kept, its answers grow old as elsewhere."""
+    other = Newsroom(weeks.env, "Elsewhere")
+    archive = other.archive()
+    archive.answers.record(archive.ask("Who?"), channel=1, message=2)
+    await weeks.env.advance_time(3600)
+    await weeks.env.bot.get_guild(other.guild.id).leave()
+    with archive.answers._writing() as db:
+        db.execute("UPDATE answer SET at = '2020-01-01T00:00:00+00:00'")
+    await weeks.env.advance_time(2 * DAY)
+    with archive.answers._snapshot() as snapshot:
+        assert snapshot.db.execute("SELECT count(*) FROM answer").fetchone() == (0,)

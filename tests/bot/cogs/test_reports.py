@@ -125,6 +125,15 @@ async def test_timeline_without_attach_files_is_in_words(harbour: Newsroom) -> N
     assert not result.response.attachments
 
 
+async def test_public_reply_is_private_where_the_bot_may_not_write(harbour: Newsroom) -> None:
+    """A command whose reply all would see is answered in private where the bot may not write."""
+    bare = {harbour.env.bot.user: discord.PermissionOverwrite(send_messages=False)}
+    channel = harbour.guild.create_text_channel("quiet", overwrites=bare)
+    result = await harbour.reader.slash(channel, "reports timeline", topic="harbour crane")
+    assert result.ephemeral
+    assert channel.history(viewer=harbour.editor) == []
+
+
 async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
     """A report that another publisher took over says so."""
     rows = (
@@ -152,3 +161,18 @@ async def test_page_that_cannot_be_turned_says_so(
     monkeypatch.setattr(Collections, "headlines", broken)
     shown = await harbour.reader.click(result.response.message, label="Next ▶")
     assert "The disk is full" in said(shown.followups[0])
+
+
+async def test_log_does_not_repeat_what_was_typed(
+    harbour: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log of an unexpected error names the button, not the words of the search in its id."""
+    result = await harbour.reader.slash(harbour.channel, "reports list", search="harbour")
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(Collections, "headlines", broken)
+    await harbour.reader.click(result.response.message, label="Next ▶")
+    assert "onrecord:list (server" in caplog.text
+    assert "harbour" not in caplog.text

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import discord
 import pytest
@@ -12,6 +14,7 @@ from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, labels, said
 
 from bot.bot import OnRecord
+from bot.cogs import subscriptions
 from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
 from bot.settings import Answers, Settings
@@ -49,7 +52,7 @@ async def test_watch_tells_when_the_reports_answer(
     room.stock(settings, tmp_path / "other", fog="Fog lay over the harbour on Sunday.")
     await room.env.advance_time(120)
     assert len(room.channel.history()) == before
-    assert room.archive().answers.watches()[0].generation == 2
+    assert room.archive().people.watches()[0].generation == 2
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     told = room.channel.last_message
@@ -57,7 +60,7 @@ async def test_watch_tells_when_the_reports_answer(
     assert "noon" in said(told)
     sent = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
     assert sent.json["allowed_mentions"] == {"parse": [], "users": [room.reader.id]}
-    assert room.archive().answers.watches() == []
+    assert room.archive().people.watches() == []
     await room.env.advance_time(300)
     assert room.channel.last_message.id == told.id
 
@@ -65,14 +68,15 @@ async def test_watch_tells_when_the_reports_answer(
 async def test_watch_in_a_closed_channel_ends(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Where the bot may no longer write, the watch ends without noise."""
+    """Where the bot may no longer write, the answer comes by direct message, and the watch ends."""
     await watch(room)
     await room.env.bot.get_channel(room.channel.id).set_permissions(
         room.env.bot.get_guild(room.guild.id).me, send_messages=False
     )
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
-    assert room.archive().answers.watches() == []
+    assert "noon" in said(room.reader.user.dm_channel.last_message)
+    assert room.archive().people.watches() == []
 
 
 async def test_own_watch_can_be_ended(room: Newsroom) -> None:
@@ -82,7 +86,7 @@ async def test_own_watch_can_be_ended(room: Newsroom) -> None:
     assert FERRY in said(listed.response)
     assert "for you" in said(listed.response)
     await room.reader.click(listed.response.message, label="Stop")
-    assert room.archive().answers.watches() == []
+    assert room.archive().people.watches() == []
     empty = await room.reader.slash(room.channel, "watching")
     assert "not watching any questions" in said(empty.response)
 
@@ -96,20 +100,20 @@ async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
     listed = await room.editor.slash(room.channel, "watching")
     assert f"<@{room.reader.id}>" in said(listed.response)
     await room.editor.click(listed.response.message, label="Stop")
-    assert room.archive().answers.watches() == []
+    assert room.archive().people.watches() == []
 
 
 async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     """Who neither asked nor moderates cannot end a watch, even with its button before them."""
     await watch(room)
-    number = room.archive().answers.watches()[0].number
+    number = room.archive().people.watches()[0].number
     channel = room.env.bot.get_channel(room.channel.id)
     assert isinstance(channel, discord.TextChannel)
     shown = await channel.send(view=notice_view("A watch", [stop_row(number)]))
     other = room.guild.add_member(room.env.create_user("other"))
     refused = await other.click(shown, label="Stop")
     assert "Only the person who asked, or a moderator" in said(refused.followups[-1])
-    assert len(room.archive().answers.watches()) == 1
+    assert len(room.archive().people.watches()) == 1
 
 
 async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: Settings) -> None:
@@ -144,7 +148,9 @@ async def test_one_broken_watch_does_not_stop_the_others(
 ) -> None:
     """A watch by a publisher of whom no report is left is logged, and the next ones go on."""
     gone = replace(room.archive().ask(FERRY), filters=Filters(publishers=("Nobody",)))
-    room.archive().answers.add_watch(gone, channel=room.channel.id, person=room.reader.id)
+    room.archive().people.add_watch(
+        gone, server=room.guild.id, channel=room.channel.id, person=room.reader.id
+    )
     await watch(room)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
@@ -155,7 +161,9 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
     """Ten long questions of nothing but signs that have to be escaped still can be listed."""
     for number in range(12):
         asked = replace(room.archive().ask(FERRY), question=f"{number}" + "*_" * 200)
-        room.archive().answers.add_watch(asked, channel=room.channel.id, person=room.reader.id)
+        room.archive().people.add_watch(
+            asked, server=room.guild.id, channel=room.channel.id, person=room.reader.id
+        )
     result = await room.reader.slash(room.channel, "watching")
     assert "and 2 more" in said(result.response)
     assert len(said(result.response)) < MAX_TEXT
@@ -164,8 +172,144 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
 async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None:
     """Where servers share a collection, a moderator sees no watch of another server."""
     declined = room.archive().ask(FERRY)
-    room.archive().answers.add_watch(declined, channel=12345, person=room.reader.id)
+    room.archive().people.add_watch(declined, server=7, channel=12345, person=room.reader.id)
     listed = await room.editor.slash(room.channel, "watching")
     assert FERRY not in said(listed.response)
     mine = await room.reader.slash(room.channel, "watching")
     assert FERRY in said(mine.response)
+
+
+NOTIFY = "Notify me when there's an answer"
+
+
+async def watch_privately(room: Newsroom) -> Any:
+    """Ask in private and in vain, and press to be notified."""
+    result = await room.reader.slash(room.channel, "ask", question=FERRY, private=True)
+    return await room.reader.click(result.response.message, label=NOTIFY)
+
+
+async def test_private_question_is_answered_by_direct_message(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """The answer to a watched private question reaches its asker alone, and stays private."""
+    pressed = await watch_privately(room)
+    assert "Nobody else sees it" in said(pressed.response)
+    promise = said(room.reader.user.dm_channel.last_message)
+    assert promise.startswith("I'll write to you here when the reports of The Newsroom")
+    listed = await room.reader.slash(room.channel, "watching")
+    assert "for you by direct message" in said(listed.response)
+    assert FERRY not in said((await room.editor.slash(room.channel, "watching")).response)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(120)
+    answer = room.reader.user.dm_channel.last_message
+    assert "noon" in said(answer)
+    assert labels(answer) == []
+    assert all(message.flags.ephemeral for message in room.channel.history(viewer=room.editor))
+    assert room.archive().people.watches() == []
+    shown = re.search(r"answer `(\w+)`", said(answer))
+    assert shown
+    assert room.archive().answers.get(shown[1]).message is None
+
+
+async def test_closed_direct_messages_are_found_out_at_once(room: Newsroom) -> None:
+    """If the asker of a private question takes no direct messages, nothing is watched."""
+    room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
+    pressed = await watch_privately(room)
+    assert "allow direct messages from this server" in said(pressed.response)
+    assert room.archive().people.watches() == []
+    assert room.env.errors == []
+
+
+async def test_who_left_the_server_gets_no_more_answers(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """The reports of a server are not shown to who is no longer in it, and their watches end."""
+    await watch(room)
+    await watch_privately(room)
+    before = len(room.channel.history())
+    guild = room.env.bot.get_guild(room.guild.id)
+    await guild.kick(discord.Object(room.reader.id))
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    start = len(room.env.http_requests)
+    await room.env.advance_time(120)
+    assert not [r for r in room.env.http_requests[start:] if r.method == "POST"]
+    assert len(room.channel.history()) == before
+    assert room.archive().people.watches() == []
+
+
+async def test_who_may_no_longer_read_the_channel_is_written_to(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Nobody is mentioned where they cannot read the answer; it comes as a direct message."""
+    await watch(room)
+    channel = room.env.bot.get_channel(room.channel.id)
+    reader = await channel.guild.fetch_member(room.reader.id)
+    await channel.set_permissions(reader, view_channel=False)
+    before = len(room.channel.history())
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(120)
+    assert "noon" in said(room.reader.user.dm_channel.last_message)
+    assert len(room.channel.history()) == before
+
+
+async def test_one_message_answers_all_who_wait_for_it(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Two people who watch one question in one channel are mentioned in one message."""
+    asked = await room.reader.slash(room.channel, "ask", question=FERRY)
+    for person in (room.reader, room.editor):
+        await person.click(asked.response.message, label=NOTIFY)
+    before = len(room.channel.history())
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(120)
+    assert len(room.channel.history()) == before + 1
+    first = said(room.channel.last_message)
+    assert first.startswith(f"<@{room.reader.id}> <@{room.editor.id}> The reports now answer")
+
+
+async def test_a_crowd_is_mentioned_in_parts(
+    room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No message mentions more people than Discord takes; the others are in the next one."""
+    monkeypatch.setattr(subscriptions, "_PINGED", 1)
+    asked = await room.reader.slash(room.channel, "ask", question=FERRY)
+    for person in (room.reader, room.editor):
+        await person.click(asked.response.message, label=NOTIFY)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(180)
+    first, second = map(said, room.channel.history()[-2:])
+    assert first.startswith(f"<@{room.reader.id}> The reports now answer")
+    assert second.startswith(f"<@{room.editor.id}> The reports now answer")
+
+
+async def test_moderators_see_no_watch_of_a_channel_closed_to_them(room: Newsroom) -> None:
+    """What is asked in a channel that a moderator cannot read is not in their list either."""
+    closed = {room.desk: discord.PermissionOverwrite(view_channel=False)}
+    channel = room.guild.create_text_channel("closed", overwrites=closed)
+    declined = room.archive().ask(FERRY)
+    room.archive().people.add_watch(
+        declined, server=room.guild.id, channel=channel.id, person=room.reader.id
+    )
+    assert FERRY not in said((await room.editor.slash(room.channel, "watching")).response)
+
+
+async def test_twenty_unasked_messages_an_hour_are_enough(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Of 23 answers that came at once, twenty are posted; the rest wait for the next hour."""
+    asked = room.archive().ask(FERRY)
+    for number in range(23):
+        question = f"{FERRY} And when, for the {number + 100}th time?"
+        room.archive().people.add_watch(
+            replace(asked, question=question),
+            server=room.guild.id,
+            channel=room.channel.id,
+            person=room.reader.id,
+        )
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    await room.env.advance_time(180)
+    assert len(room.channel.history()) == 20
+    assert len(room.archive().people.watches()) == 3
+    await room.env.advance_time(3600)
+    assert len(room.channel.history()) == 23
+    assert room.archive().people.watches() == []

@@ -104,7 +104,7 @@ async def test_name_of_who_shares_is_escaped(room: Newsroom) -> None:
     member = room.guild.add_member(room.env.create_user("mask", global_name="**@everyone** [x](y)"))
     result = await member.slash(room.channel, "ask", question=ASKED, private=True)
     shared = await member.click(result.response.message, label="Show everyone")
-    assert r"Shared by \*\*\@everyone\*\* \[x\]\(y\)" in said(shared.response)
+    assert r"Shared by \*\*\@everyone\*\* \[x\]\(y\)" in said(shared.followups[-1])
 
 
 async def test_private_answer_can_be_shared(room: Newsroom) -> None:
@@ -112,14 +112,24 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
     message = await ask(room, private=True)
     assert labels(message)[-1] == "Show everyone"
     result = await room.reader.click(message.message, label="Show everyone")
-    assert not result.ephemeral
-    text = said(result.response)
+    (shared,) = result.followups
+    assert room.channel.history(viewer=room.editor)[-1].id == shared.id
+    text = said(shared)
     assert "Shared by reader" in text
     assert "4:40" in text
-    assert "Show everyone" not in labels(result.response)
+    assert "Show everyone" not in labels(shared)
     found = re.search(r"answer `(\w+)`", text)
     assert found
-    assert room.archive().answers.get(found[1]).message == result.response.id
+    assert room.archive().answers.get(found[1]).message == shared.id
+
+
+async def test_sharing_that_fails_is_told_in_private(room: Newsroom) -> None:
+    """If there is nothing left to share, only who tried is told."""
+    message = await ask(room, private=True)
+    room.archive().answers.prune(0)
+    result = await room.reader.click(message.message, label="Show everyone")
+    assert "was found" in said(result.followups[-1])
+    assert room.channel.history(viewer=room.editor) == []
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
@@ -129,7 +139,7 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     assert asked.modal
     (field,) = fields(asked)
     done = await room.reader.submit_modal(asked, {field["custom_id"]: "It is *another* gate."})
-    assert "Recorded anonymously" in said(done.response)
+    assert "Recorded without your name" in said(done.response)
     assert done.ephemeral
     found = re.search(r"answer `(\w+)`", said(message))
     assert found
@@ -167,7 +177,7 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
         await room.reader.click(message.message, label="Sources")
     refused = await room.reader.click(message.message, label="Sources")
     assert refused.ephemeral
-    assert "asked a lot in the last minute" in said(refused.response)
+    assert "You've pressed many buttons in the last minute" in said(refused.response)
     await room.env.advance_time(61)
     again = await room.reader.click(message.message, label="Sources")
     assert "### Sources" in said(again.response)

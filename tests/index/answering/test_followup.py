@@ -101,7 +101,7 @@ def test_resolved_questions_can_be_asked(question: str, before: str) -> None:
     assert parse(resolved(question, answer(before))[0]).question
 
 
-@pytest.mark.parametrize("question", ["And?", "THEN", "so ...", "…"])
+@pytest.mark.parametrize("question", ["And?", "THEN", "so ...", "…", "more", "Tell me more"])
 def test_a_bare_and_asks_for_more(question: str) -> None:
     """A follow-up without words asks the question before again, for what was not quoted yet."""
     before = answer(BEFORE)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from index.answering.independence import independence
 from index.domain import Article
 
@@ -20,8 +22,15 @@ def test_rewrites_are_tied_through_others() -> None:
 
 def test_one_publisher_is_one_witness() -> None:
     """Two articles of one publisher are not independent, whatever they say."""
-    articles = [article("A", publisher="The Wire"), article("B", publisher="The Wire")]
-    assert independence(articles, {}) == [set(), set()]
+    for name in ("The Wire", "THE WIRE", "the  wire"):
+        articles = [article("A", publisher="The Wire"), article("B", publisher=name)]
+        assert independence(articles, {}) == [set(), set()]
+
+
+def test_nobody_is_no_publisher() -> None:
+    """Two articles without a publisher are not by the same one."""
+    articles = [replace(article(name), publisher=None) for name in "AB"]
+    assert independence(articles, {}) == [{1}, {0}]
 
 
 def test_who_names_a_publisher_as_source_is_no_second_witness() -> None:

@@ -1,0 +1,87 @@
+"""What the bot does, what it keeps of people, and how they delete it: /help and /forget-me."""
+
+from __future__ import annotations
+
+import asyncio
+
+from discord import app_commands
+
+from bot.interactions import Interaction, defer_and_open, edit_reply, reply_privately
+from bot.settings import Settings
+from bot.views.base import Button, Press, Row, button, notice_view
+from bot.views.text import plural
+from index import Kept
+
+HELP = """### What I do
+I answer from this server's reports by quoting them: every quote is word for word from a report.
+- `/ask` a question; filter by publisher and dates (“last week”); privately, or in a new thread
+- ask “What has changed since Monday?” or “What is new about the dam since 12 March?”
+- mention me with a question, or reply to my answer with a follow-up: “And who denied it?”, “more”
+- right-click a message, Apps, **Check against the reports**: what they say about its claim
+- `/why` with an answer's id: how it came about, and what has changed since
+- `/reports list`, `/reports show`, `/reports timeline`: the reports you can ask about
+- `/watching`: the questions you are waiting to see answered
+- moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
+`sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
+When the reports don't answer, I say so.
+### What I keep
+- questions, messages that were checked, answers and feedback, without names, for {days}
+- of a private question, a code by which only you can open its answer again
+- of a question you watch, your id, until it is answered or {days} have passed
+- of moderators, their id beside each change of the reports
+`/forget-me` deletes what I keep of you. {leaving}"""
+_LEAVING = (
+    "If I am removed from a server, its reports and all of this are erased, after {days} at the "
+    "latest."
+)
+_SHARED = "This server shares its reports with others; they stay if I am removed from it."
+_FORGET = (
+    "### Delete what I keep of you here?\n{kept}. Private answers that only you can open are "
+    "deleted with their questions, and their buttons stop working. This cannot be undone.\n"
+    "**What stays:** messages in Discord; the log of public questions and answers, which has no "
+    "names; of moderators, the log of who changed which reports, by which changes are traced and "
+    "undone; and backups that the operator has made."
+)
+
+
+@app_commands.command(name="help")
+async def help_(interaction: Interaction) -> None:
+    """What I can do here, and what I keep of you."""
+    text = help_text(interaction.client.settings, interaction.guild_id)
+    await reply_privately(interaction, notice_view(text))
+
+
+def help_text(settings: Settings, server: int | None) -> str:
+    """What /help says in a server, or in direct messages (None)."""
+    shared = settings.discord.is_shared(server)
+    after = plural(settings.discord.keep_days_after_leaving, "day")
+    leaving = _SHARED if shared else _LEAVING.format(days=after)
+    return HELP.format(days=plural(settings.answers.keep_days, "day"), leaving=leaving)
+
+
+@app_commands.command(name="forget-me")
+@app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
+async def forget_me(interaction: Interaction) -> None:
+    """Delete what I keep of you in this server."""
+    archive = await defer_and_open(interaction)
+    kept = await asyncio.to_thread(archive.people.kept, interaction.user.id)
+    text = _FORGET.format(kept=_description(kept))
+    await edit_reply(interaction, notice_view(text, [Row(Button("forget"))]))
+
+
+@button("forget", "Delete it", "in place", primary=True)
+async def forget(press: Press) -> None:
+    """Delete what is kept of the person who pressed, and say how much that was."""
+    archive = await press.archive()
+    kept = await asyncio.to_thread(archive.people.forget, press.interaction.user.id)
+    await press.reply(notice_view(f"Deleted. {_description(kept)}."))
+
+
+def _description(kept: Kept) -> str:
+    """How much is kept of a person, in words."""
+    counts = (
+        plural(kept.watches, "watched question"),
+        plural(kept.answers, "private answer"),
+        plural(kept.feedback, "note") + " on a wrong quote",
+    )
+    return f"That is {counts[0]}, {counts[1]} and {counts[2]}"

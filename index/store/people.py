@@ -1,0 +1,234 @@
+"""What a collection keeps of people: watches, feedback, and who may open a private answer.
+
+Only a watch names its person, who has to be notified. Feedback and private answers have an alias
+instead: it tells whether it is the same person, but not who. `People.forget` deletes all of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from index.domain import Answer, Filters
+from index.errors import NotFoundError
+from index.store.schema import meta, set_meta
+from index.store.snapshot import SqliteSnapshot
+
+FILTERS = TypeAdapter(Filters)
+_Role = Literal["asker", "reader"]
+_TABLES: dict[_Role, str] = {"asker": "asker", "reader": "feedback"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Someone who looks an answer up, and the channels that they may read."""
+
+    person: int
+    channels: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What a reader says is wrong with a quote of an answer."""
+
+    note: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A question that someone waits to see answered.
+
+    Attributes:
+        generation: the last one that was checked for an answer.
+        server: where it was asked; None in direct messages.
+        channel: where to notify the person; None for a direct message.
+    """
+
+    number: int
+    question: str
+    filters: Filters
+    generation: int
+    server: int | None
+    channel: int | None
+    person: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many watches, private answers and notes of feedback are kept of a person."""
+
+    watches: int
+    answers: int
+    feedback: int
+
+
+class People:
+    """What is kept of people. Each method is a transaction of its own."""
+
+    def __init__(
+        self,
+        snapshot: Callable[[], AbstractContextManager[SqliteSnapshot]],
+        writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
+    ) -> None:
+        """Use the collection's file, which `snapshot` opens to read and `writing` to write."""
+        self._snapshot = snapshot
+        self._writing = writing
+
+    # Feedback
+
+    def add_feedback(self, answer_id: str, note: str, *, reader: int) -> None:
+        """Keep what a reader says is wrong with an answer; it replaces their earlier feedback.
+
+        Raises:
+            NotFoundError: no such answer is recorded.
+        """
+        now = datetime.now(UTC).isoformat()
+        with self._writing() as db:
+            if not db.execute("SELECT 1 FROM answer WHERE answer_id = ?", (answer_id,)).fetchone():
+                raise no_answer(answer_id)
+            alias = _alias(_key(db), "reader", answer_id, reader)
+            db.execute(
+                "INSERT OR REPLACE INTO feedback VALUES (?,?,?,?)", (alias, answer_id, now, note)
+            )
+
+    def feedback(self, answer_id: str) -> list[Feedback]:
+        """Return what readers say is wrong with an answer, oldest first."""
+        sql = "SELECT note, at FROM feedback WHERE answer_id = ? ORDER BY at"
+        rows = self._rows(sql, (answer_id,))
+        return [Feedback(note, datetime.fromisoformat(at)) for note, at in rows]
+
+    # Watches
+
+    def add_watch(
+        self, answer: Answer, *, server: int | None, channel: int | None, person: int
+    ) -> int:
+        """Watch for reports that answer a declined question; return the number of the watch.
+
+        The same question, filters, place and person give the same watch.
+        """
+        values = (
+            *(datetime.now(UTC).isoformat(), answer.question),
+            *(FILTERS.dump_json(answer.filters).decode(), answer.generation),
+            *(server, channel, person),
+        )
+        ((number,),) = self._write(
+            "INSERT INTO watch (at, question, filters, generation, server, channel, person) "
+            "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET at = excluded.at RETURNING number",
+            values,
+        )
+        return int(number)
+
+    def mark_watch_checked(self, number: int, generation: int) -> None:
+        """Note that a generation was checked for a watch."""
+        self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
+
+    def remove_watch(self, number: int) -> None:
+        """End a watch."""
+        self._write("DELETE FROM watch WHERE number = ?", (number,))
+
+    def watches(self) -> list[Watch]:
+        """Return all watches, oldest first."""
+        columns = "number, question, filters, generation, server, channel, person"
+        rows = self._rows(f"SELECT {columns} FROM watch ORDER BY number")
+        return [
+            Watch(number, question, FILTERS.validate_json(filters), *rest)
+            for number, question, filters, *rest in rows
+        ]
+
+    # A person
+
+    def kept(self, person: int) -> Kept:
+        """Return how much is kept of a person."""
+        with self._snapshot() as snapshot:
+            db, key = snapshot.db, meta(snapshot.db, "readers")
+            sql = "SELECT count(*) FROM watch WHERE person = ?"
+            ((watches,),) = db.execute(sql, (person,)).fetchall()
+            asked = _aliases(db, key, "asker", person)
+            return Kept(watches, len(asked), len(_aliases(db, key, "reader", person)))
+
+    def forget(self, person: int) -> Kept:
+        """Delete all that is kept of a person; return how much that was.
+
+        Answers that nobody else may open are deleted with their questions.
+        """
+        with self._writing() as db:
+            key = _key(db)
+            asked = _aliases(db, key, "asker", person)
+            feedback = _aliases(db, key, "reader", person)
+            watches = db.execute("DELETE FROM watch WHERE person = ?", (person,)).rowcount
+            db.executemany("DELETE FROM feedback WHERE alias = ?", [(a,) for a in feedback])
+            db.executemany("DELETE FROM asker WHERE alias = ?", [(a,) for a in asked])
+            db.executemany(
+                "DELETE FROM answer WHERE answer_id = ? AND message IS NULL "
+                "AND answer_id NOT IN (SELECT answer_id FROM asker)",
+                [(answer_id,) for answer_id in asked.values()],
+            )
+            return Kept(watches, len(asked), len(feedback))
+
+    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._snapshot() as snapshot:
+            return snapshot.db.execute(sql, values).fetchall()
+
+    def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
+        with self._writing() as db:
+            return db.execute(sql, values).fetchall()
+
+
+def no_answer(answer_id: str) -> NotFoundError:
+    """Return the error that says that no such answer is recorded, or none for this reader."""
+    return NotFoundError(
+        f"No answer “{answer_id}” was found: copy the id from under an answer; old ones are "
+        "deleted, and a private one opens only for the person who asked."
+    )
+
+
+def add_asker(db: sqlite3.Connection, answer_id: str, person: int) -> None:
+    """Let a person open an answer that they got in private."""
+    alias = _alias(_key(db), "asker", answer_id, person)
+    db.execute("INSERT OR IGNORE INTO asker VALUES (?, ?)", (alias, answer_id))
+
+
+def is_asker(db: sqlite3.Connection, answer_id: str, person: int) -> bool:
+    """Return whether a person got an answer in private."""
+    if (key := meta(db, "readers")) is None:
+        return False
+    alias = _alias(key, "asker", answer_id, person)
+    return db.execute("SELECT 1 FROM asker WHERE alias = ?", (alias,)).fetchone() is not None
+
+
+def _aliases(db: sqlite3.Connection, key: str | None, role: _Role, person: int) -> dict[int, str]:
+    """A person's aliases in a table, each with the answer that it belongs to."""
+    if key is None:
+        return {}
+    rows = db.execute(f"SELECT alias, answer_id FROM {_TABLES[role]}").fetchall()
+    return {
+        alias: answer_id
+        for alias, answer_id in rows
+        if alias == _alias(key, role, answer_id, person)
+    }
+
+
+def _key(db: sqlite3.Connection) -> str:
+    """The collection's secret, made at first use."""
+    if (key := meta(db, "readers")) is None:
+        set_meta(db, "readers", key := secrets.token_hex(32))
+    return key
+
+
+def _alias(key: str, role: _Role, answer_id: str, person: int) -> int:
+    """A number for a person's part in an answer: a hash, keyed by a secret of the collection.
+
+    It tells the readers of an answer apart, but not who they are or what else they asked or wrote.
+    """
+    content = f"{role} {answer_id} {person}".encode()
+    digest = hashlib.blake2b(content, key=bytes.fromhex(key), digest_size=8).digest()
+    return int.from_bytes(digest, signed=True)

@@ -1,0 +1,151 @@
+"""What is kept of people: watches, feedback, who may open a private answer; and forgetting."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.fakes import FakeEncoder
+
+from index import Archive, Kept, Reader
+from index.domain import Filters
+from index.errors import NotFoundError
+
+DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
+ME = 123456789012345678
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    file = tmp_path / "dam.txt"
+    file.write_text(DAM, encoding="utf-8")
+    opened = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
+    opened.add([str(file)])
+    yield opened
+    opened.close()
+
+
+def test_private_answer_opens_for_its_asker(archive: Archive, tmp_path: Path) -> None:
+    """A private answer is found by who asked and by the operator; the file does not name them."""
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, asker=ME)
+    assert archive.answers.get(sent.answer_id, Reader(ME, frozenset())).answer == sent
+    assert archive.answers.get(sent.answer_id).answer == sent
+    for name in (sent.answer_id, sent.answer_id.upper()):
+        with pytest.raises(NotFoundError, match="opens only for the person who asked"):
+            archive.answers.get(name, Reader(2, frozenset({1, 0})))
+    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
+        rows = db.execute("SELECT * FROM asker").fetchall()
+    db.close()
+    assert len(rows) == 1
+    assert str(ME) not in str(rows)
+
+
+def test_public_answer_opens_in_its_channel(archive: Archive) -> None:
+    """A public answer is found by who may read its channel, and listed for nobody else."""
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, channel=7, message=8)
+    assert archive.answers.get(sent.answer_id, Reader(ME, frozenset({7}))).message == 8
+    with pytest.raises(NotFoundError):
+        archive.answers.get(sent.answer_id, Reader(ME, frozenset({6})))
+    article_id = sent.quotes[0].quote.article_id
+    assert [entry.answer_id for entry in archive.answers.quoting(article_id, [6, 7])]
+    assert archive.answers.quoting(article_id, [6]) == []
+
+
+def test_asking_in_private_leaves_no_trace_on_a_public_answer(archive: Archive) -> None:
+    """When a question was asked publicly before, the log does not show that it was asked again."""
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, channel=7, message=8)
+    before = archive.answers.get(sent.answer_id)
+    archive.answers.record(sent, asker=ME)
+    assert archive.answers.get(sent.answer_id) == before
+
+
+def test_forgetting_a_person(archive: Archive) -> None:
+    """Watches, feedback and private answers of a person go; what others may open or wrote stays."""
+    questions = ["When did the gate fail?", "Who built the gate?", "Who died?"]
+    alone, shared, public = map(archive.ask, questions)
+    archive.answers.record(alone, asker=ME)
+    for person in (ME, 2):
+        archive.answers.record(shared, asker=person)
+        archive.people.add_watch(public, server=9, channel=1, person=person)
+    archive.answers.record(public, channel=1, message=2)
+    archive.answers.record(public, asker=ME)
+    for person in (ME, 2):
+        archive.people.add_feedback(public.answer_id, f"By {person}.", reader=person)
+    kept = Kept(watches=1, answers=3, feedback=1)
+    assert archive.people.kept(ME) == kept
+    assert archive.people.forget(ME) == kept
+    assert archive.people.kept(ME) == Kept(0, 0, 0)
+    assert archive.people.kept(2) == Kept(1, 1, 1)
+    with pytest.raises(NotFoundError):
+        archive.answers.get(alone.answer_id)
+    assert archive.answers.get(shared.answer_id, Reader(2, frozenset())).answer == shared
+    with pytest.raises(NotFoundError):
+        archive.answers.get(shared.answer_id, Reader(ME, frozenset()))
+    assert archive.answers.get(public.answer_id).message == 2
+    assert [feedback.note for feedback in archive.people.feedback(public.answer_id)] == ["By 2."]
+
+
+def test_nothing_is_kept_of_a_stranger(archive: Archive) -> None:
+    """Of somebody who never asked nothing is kept, and forgetting them changes nothing."""
+    assert archive.people.kept(ME) == archive.people.forget(ME) == Kept(0, 0, 0)
+
+
+def test_private_watch_is_kept_once(archive: Archive) -> None:
+    """A watch without a channel is one, however often it is wished for; one with it is another."""
+    declined = archive.ask("Who built the dam?")
+    first = archive.people.add_watch(declined, server=9, channel=None, person=2)
+    assert archive.people.add_watch(declined, server=9, channel=None, person=2) == first
+    assert archive.people.add_watch(declined, server=9, channel=1, person=2) != first
+    assert [watch.channel for watch in archive.people.watches()] == [None, 1]
+
+
+def test_old_watches_end(archive: Archive) -> None:
+    """A watch ends with the days for which answers are kept, counted from the last wish."""
+    number = archive.people.add_watch(archive.ask("Who?"), server=9, channel=1, person=2)
+    archive.answers.prune(1)
+    assert [watch.number for watch in archive.people.watches()] == [number]
+    archive.answers.prune(0)
+    assert archive.people.watches() == []
+
+
+def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
+    """Sent again, feedback counts once; and the file holds nothing of who sent it."""
+    sent, other = archive.ask("When did the gate fail?"), archive.ask("Who built the gate?")
+    archive.answers.record(sent)
+    archive.answers.record(other)
+    for reader, note in ((123456789012345678, "No."), (2, "Who?"), (123456789012345678, "Wrong.")):
+        archive.people.add_feedback(sent.answer_id, note, reader=reader)
+    archive.people.add_feedback(other.answer_id, "Who?", reader=2)
+    kept = archive.people.feedback(sent.answer_id)
+    assert [feedback.note for feedback in kept] == ["Who?", "Wrong."]
+    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
+        rows = db.execute("SELECT * FROM feedback").fetchall()
+    db.close()
+    assert len({row[0] for row in rows}) == 3
+    assert "123456789012345678" not in str(rows)
+
+
+def test_feedback_needs_an_answer(archive: Archive) -> None:
+    """Feedback on an answer that is forgotten is refused with what to do."""
+    with pytest.raises(NotFoundError, match="old ones are deleted"):
+        archive.people.add_feedback("ffffffffffff", "Wrong.", reader=1)
+    assert archive.people.feedback("ffffffffffff") == []
+
+
+def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
+    """The same wish is one watch; it remembers where it looked, and ends without a trace."""
+    declined = archive.ask("Who built the dam?", Filters(since=datetime(2026, 1, 1, tzinfo=UTC)))
+    number = archive.people.add_watch(declined, server=9, channel=1, person=2)
+    assert archive.people.add_watch(declined, server=9, channel=1, person=2) == number
+    assert archive.people.add_watch(declined, server=9, channel=1, person=3) != number
+    archive.people.mark_watch_checked(number, 9)
+    first = archive.people.watches()[0]
+    assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
+    archive.people.remove_watch(number)
+    assert [watch.person for watch in archive.people.watches()] == [3]
