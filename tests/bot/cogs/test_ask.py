@@ -364,7 +364,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
     assert "None of its reports has changed since." in text
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
     text = said((await room.editor.slash(room.channel, "why", answer=found[1])).response)
-    assert "has **changed**" in text
+    assert "was changed and no longer says what is quoted here" in text
     assert "1 change ago" in text
 
 
