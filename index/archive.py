@@ -214,10 +214,8 @@ class Archive:
     ) -> IngestResult:
         """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
 
-        Corrections and retractions go back too: the result has those that this withdraws.
-
-        Raises:
-            NotFoundError: there is no such generation, or nothing came after it.
+        Corrections and retractions go back too: the result has those that this withdraws. Raises
+        NotFoundError if there is no such generation, or nothing came after it.
         """
         changes = Changes(undo=generation)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)

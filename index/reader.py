@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
 _SHA256 = "75bb0d5bc4e68761516e6576418b4aaa2a5d16cee6fd3a2711afa7827e76d3a0"
 ANSWERS = 0.5  # probability from which on a sentence is held for an answer
-_CONTRADICTS = 2  # of the relations: entails, neither, contradicts
 _BATCH = 8  # pairs a forward pass: sorted by length, little of it is padding
 
 
@@ -62,7 +61,7 @@ class Reading:
 
 
 class Reader(Protocol):
-    """Reads sentences for a question, and beside one another."""
+    """Reads sentences for a question."""
 
     @property
     def model(self) -> str:
@@ -84,9 +83,6 @@ class Reader(Protocol):
         Raises:
             EncoderError: the weights cannot be loaded.
         """
-
-    def contradiction(self, first: str, second: str) -> float:
-        """Return the probability that two sentences on one matter contradict each other."""
 
 
 @dataclass(eq=False)
@@ -126,15 +122,6 @@ class TrainedReader:
             for row, score, logits in zip(rows, scores.tolist(), place, strict=True):
                 readings[row] = loaded.reading(pairs[row], score, logits)
         return [each for each in readings if each is not None]
-
-    def contradiction(self, first: str, second: str) -> float:
-        import torch  # noqa: PLC0415
-
-        loaded = self._load()
-        pairs = lay_out(loaded.tokenizer, [first, second], ["", ""], [second, first])
-        with torch.inference_mode():
-            relations = forward(loaded.network, collate(pairs))[2].softmax(dim=1)
-        return float(relations[:, _CONTRADICTS].mean())  # either may be read first
 
     def _load(self) -> _Loaded:
         with self._lock:

@@ -11,7 +11,6 @@ from index.answering.attribution import Attribution
 from index.answering.conflicts import Relation, Statement, relate, same_speaker
 from index.domain import Agreement, Passage, Side
 from index.encoder import Vectors
-from index.reader import Reader
 
 
 def voice(passage: Passage) -> Attribution:
@@ -35,7 +34,6 @@ def agreement(
     question: str,
     passages: Sequence[Passage],
     vectors: Mapping[int, Vectors] = MappingProxyType({}),
-    reader: Reader | None = None,
 ) -> tuple[Agreement | None, frozenset[int]]:
     """Return the most important relation of passages, and which of them (indices) deny another.
 
@@ -43,7 +41,6 @@ def agreement(
         question: the one that they answer.
         passages: in the order of the answer.
         vectors: the embedding (d,) of a sentence by its id, where known.
-        reader: judges what no rule does.
     """
     statements = [
         (n, Statement(passage.article, sentence, vectors.get(sentence.sentence_id)))
@@ -53,7 +50,7 @@ def agreement(
     pairs = [
         _Pair((i, j), (a, b), relation)
         for (i, a), (j, b) in combinations(statements, 2)
-        if i < j and (relation := relate(question, a, b, reader))
+        if i < j and (relation := relate(question, a, b))
     ]
     pairs.sort(key=lambda pair: ("disagree", "updated", "agree").index(pair.relation.kind))
     if not pairs:

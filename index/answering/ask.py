@@ -31,9 +31,7 @@ def ask(  # noqa: PLR0917 - all that an answer depends on
 
     def answered(question: str, after: FollowUp | None = None) -> Answer:
         query, resolved_filters = _parsed(snapshot, question, filters, after)
-        context = Context(
-            resolved_filters, snapshot.generation, ranker.model, threshold, ranker.reader
-        )
+        context = Context(resolved_filters, snapshot.generation, ranker.model, threshold)
         return _answered(snapshot, ranker, query, context)
 
     if previous is None:

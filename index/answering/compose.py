@@ -28,7 +28,7 @@ from index.domain import (
 from index.errors import optional
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
-from index.reader import Reader, Reading
+from index.reader import Reading
 
 _Related = tuple[list[Passage], Agreement | None, frozenset[int]]
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
@@ -43,14 +43,12 @@ class Context:
         generation: of the collection.
         model: names the weights that ranked.
         threshold: the confidence below which a question is declined, 0..1.
-        reader: judges whether quotes contradict each other; None: the rules alone.
     """
 
     filters: Filters
     generation: int
     model: str
     threshold: float
-    reader: Reader | None = None
 
     def answer(self, query: Query, **fields: Any) -> Answer:
         """Return an answer; its id is a hash of the question and all that the answer depends on."""
@@ -81,7 +79,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     confidence, reason = judge(ranking, context)
     chosen = passages(ranking, rewrites)[: None if reason is None else 1]
     unrelated: _Related = (chosen, None, frozenset())
-    chosen, relation, denying = optional(unrelated, _related, ranking, chosen, context.reader)
+    chosen, relation, denying = optional(unrelated, _related, ranking, chosen)
     sources = citations(chosen, ranking.articles, rewrites)
     quotes = tuple(
         cited(p, sources, ranking.readings.get(p.best.sentence_id), denies=n in denying)
@@ -117,9 +115,9 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
     return confidence, decline.reason(ranking)
 
 
-def _related(ranking: Ranking, chosen: list[Passage], reader: Reader | None) -> _Related:
+def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
     """The passages, the latest first if it updates the others; how they relate, and who denies."""
-    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, reader)
+    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors)
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
         chosen, relation = _latest_first(chosen, relation)
     return chosen, relation, denying

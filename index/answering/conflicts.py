@@ -1,13 +1,12 @@
 """Relate two sentences on one question: they agree, disagree, or one updates the other.
 
-A false alarm is worse than silence, so in doubt there is no relation. Four rules and a reader,
-measured by tests/benchmarks/contradictions.py:
+A false alarm is worse than silence, so in doubt there is no relation. Four rules, measured by
+tests/benchmarks/contradictions.py:
 
 1. correction: a published correction updates what its publisher said before;
 2. count: two counts or measures of the same thing disagree, or the later one is an update;
 3. denial: one sentence denies or negates what the other says;
-4. reading: the reader is sure that two sentences on one event contradict each other;
-5. wording: two independent articles say the same in like words.
+4. wording: two independent articles say the same in like words.
 """
 
 from __future__ import annotations
@@ -23,16 +22,14 @@ import numpy as np
 from index.answering.independence import same_publisher, share_source
 from index.domain import Article, Sentence
 from index.encoder import Vectors
-from index.reader import Reader
 from index.text.dates import MONTHS, WEEKDAYS, date_ranges
 from index.text.quantities import GROWING, Figure, figures, measures, units
 from index.text.rewrites import Wording, is_rewrite, read
 
-# Chosen on pairs of FNC-1, RAMDocs and MRPC; those of rule 5 on tests/data/contradictions.jsonl.
+# Chosen on pairs of FNC-1, RAMDocs and MRPC; those of rule 4 on tests/data/contradictions.jsonl.
 _NEAR = 0.45  # cosine of two sentences that may make one point
 _SOME, _HALF = 0.3, 0.5  # shares of the words of one sentence that another has
-_SAME, _SAME_WORDS = 0.75, 5  # rule 5: cosine and share of words, and words in common at least
-_SURE = 0.9  # rule 4: probability of a contradiction
+_SAME, _SAME_WORDS = 0.75, 5  # rule 4: cosine and share of words, and words in common at least
 _BESIDE = 40  # code points between a figure and its place or period
 _EQUAL, _ROUGHLY = 0.02, 0.15  # share by which figures may differ: exact ones, rounded ones
 _LEAD = 600  # code points of an article whose names show what it is about
@@ -109,9 +106,7 @@ def same_speaker(a: str | None, b: str | None) -> bool:
     return left <= right or right <= left if left and right else a == b
 
 
-def relate(
-    question: str, a: Statement, b: Statement, reader: Reader | None = None
-) -> Relation | None:
+def relate(question: str, a: Statement, b: Statement) -> Relation | None:
     """Return how two statements relate on a question; None if in doubt.
 
     Within one article only two speakers can disagree, one of them by a denial.
@@ -125,8 +120,6 @@ def relate(
     relation = _by_correction(a, b)
     if relation is None and _same_event(question, a.article.text, b.article.text):
         relation = _by_count(question, a, b) or _by_denial(question, a, b)
-        if relation is None and reader and _contradict(reader, a, b):
-            relation = Relation("disagree")
     return relation or (None if one_voice else _by_wording(a, b))
 
 
@@ -208,10 +201,6 @@ def _denied(text: str) -> Wording | None:
     if not negation or _PURPOSE.search(text, 0, negation.start()):
         return None
     return read(f"{negation[1]} {_CLAUSE.split(text[negation.end() :])[0]}")
-
-
-def _contradict(reader: Reader, a: Statement, b: Statement) -> bool:
-    return reader.contradiction(a.plain, b.plain) >= _SURE
 
 
 def _by_wording(a: Statement, b: Statement) -> Relation | None:

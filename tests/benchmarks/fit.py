@@ -325,50 +325,72 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="where collections are kept")
     parser.add_argument("--only", nargs="+", default=NAMES, choices=NAMES)
     parser.add_argument("--without", nargs="+", default=[], help="features to leave out")
+    parser.add_argument(
+        "--reader-only", action="store_true", help="keep the features' weights: for a new reader"
+    )
     parser.add_argument("--write", action="store_true")
     arguments = parser.parse_args()
     sets = read_sets(arguments.sets, arguments.data, arguments.only)
-    report(sets, arguments.without, write=arguments.write)
+    report(sets, arguments.without, reader_only=arguments.reader_only, write=arguments.write)
 
 
-def report(sets: Sequence[QuestionSet], without: Sequence[str], *, write: bool) -> None:
+def report(
+    sets: Sequence[QuestionSet], without: Sequence[str], *, reader_only: bool, write: bool
+) -> None:
     """Fit on the sets and print the tables."""
-    measured = sets[0].test[0].found.features
-    left_aside = JUDGING | {*packaged().by_hand} | {*without}
-    names = [name for name in measured if name not in left_aside]
-    table("folds of every set at once", sets, in_folds(sets, names))
-    outside = left_out(sets, names)
-    runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
-    table("left out: fitted on the other sets only", sets, runs)
-    weights = fit([(one, judged(one) + one.train) for one in sets], names)
+    if reader_only:
+        names = [*packaged().fitted]
+        weights = np.array([*packaged().fitted.values()])
+    else:
+        left_aside = JUDGING | {*packaged().by_hand} | {*without}
+        names = [name for name in sets[0].test[0].found.features if name not in left_aside]
+        weights = fit_features(sets, names)
     made: dict[str, object] = {
         "fitted": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
         "by_hand": dict(packaged().by_hand),
         "same_article": packaged().same_article,
+        "confidence": dict(packaged().confidence),
     }
-    plain = {one.name: rankings(one.test, names, weights) for one in sets}
-    made["confidence"] = confidence("confidence, nothing read", sets, plain)
+    if not reader_only:
+        plain = {one.name: rankings(one.test, names, weights) for one in sets}
+        made["confidence"] = confidence("confidence, nothing read", sets, plain)
     new = [
         replace(one, test=[item for item in one.test if item.unread], train=[])
         for one in sets
         if one.name != "scifact"  # its claims are no questions
     ]
     plain = {one.name: rankings(one.test, names, weights) for one in new}
+    table("before reading, on the same questions", new, answerable(new, plain))
     made["reader"], again = with_reader(new, plain)
-    answerable = {
-        one.name: [
-            run
-            for run, item in zip(again[one.name], one.test, strict=True)
-            if item.facts or item.relevant
-        ]
-        for one in new
-    }
-    table("with the reader, where it was not trained", new, answerable)
+    table("with the reader, where it was not trained", new, answerable(new, again))
     made["read_confidence"] = confidence("confidence, read", new, again)
     print("\n" + json.dumps(made, indent=2))
     if write:
         text = json.dumps(made, indent=2) + "\n"
         Path("index/ranking/ranking.json").write_text(text, encoding="utf-8")
+
+
+def fit_features(sets: Sequence[QuestionSet], names: Sequence[str]) -> Grid:
+    """Weights (features,) of what chooses the sentences to read; prints how they carry over."""
+    table("folds of every set at once", sets, in_folds(sets, names))
+    outside = left_out(sets, names)
+    runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
+    table("left out: fitted on the other sets only", sets, runs)
+    return fit([(one, judged(one) + one.train) for one in sets], names)
+
+
+def answerable(
+    sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
+) -> dict[str, list[Ranking]]:
+    """The rankings of the questions that have something right to find."""
+    return {
+        one.name: [
+            run
+            for run, item in zip(runs[one.name], one.test, strict=True)
+            if item.facts or item.relevant
+        ]
+        for one in sets
+    }
 
 
 def with_reader(
@@ -418,10 +440,6 @@ class RememberingReader:
             readings = self._reader.read(question, [k[1] for k in new], [k[2] for k in new])
             self._known |= dict(zip(new, readings, strict=True))
         return [self._known[key] for key in keys]
-
-    def contradiction(self, first: str, second: str) -> float:
-        """Pass it on."""
-        return self._reader.contradiction(first, second)
 
 
 if __name__ == "__main__":

@@ -82,11 +82,6 @@ class FakeReader:
             for place in places
         ]
 
-    def contradiction(self, first: str, second: str) -> float:
-        """Never sure."""
-        del first, second
-        return 0.0
-
 
 def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:
     """An article with its sentences and their vectors."""
