@@ -172,7 +172,7 @@ def _squad(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet
         ]
         questions.append(Question(row["id"], row["question"], {}, tuple(gold), answerable))
     unread = {
-        row["question"]: kept_apart(starts[row["paragraph"]][0].partition("#")[0], 4)
+        " ".join(row["question"].split()): kept_apart(starts[row["paragraph"]][0].partition("#")[0], 4)
         for row in asked
     }
     return QuestionSet("squad", _of_one_fact(_asked(archive, encoder, questions), unread))
