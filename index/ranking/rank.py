@@ -226,7 +226,8 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     """Return a ranking whose best sentences the reader has judged, in their new order.
 
     A sentence is read with the title of its article and the sentence before it. What is not read
-    counts as the worst that is.
+    counts as the worst that is. Of a question of several clauses no sentence answers all, so what
+    the reader says moves their order but not the confidence.
     """
     model = model or packaged()
     best = ranking.sentences[:READ]
@@ -249,7 +250,9 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
         sentences=tuple(ranking.sentences[i] for i in order),
         scores=scores[order],
         features=features,
-        confidence=_confidence(model.read_confidence, evidence),
+        confidence=_confidence(model.read_confidence, evidence)
+        if len(ranking.query.clauses) == 1
+        else ranking.confidence,
         evidence=evidence,
         readings={s.sentence_id: r for s, r in zip(best, readings, strict=True)},
     )

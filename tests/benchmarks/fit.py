@@ -363,7 +363,13 @@ def report(
     table("before reading, on the same questions", new, answerable(new, plain))
     made["reader"], again = with_reader(new, plain)
     table("with the reader, where it was not trained", new, answerable(new, again))
-    made["read_confidence"] = confidence("confidence, read", new, again)
+    single = [
+        replace(one, test=[i for i in one.test if len(i.found.query.clauses) == 1]) for one in new
+    ]
+    runs = {
+        name: [run for run in own if len(run.query.clauses) == 1] for name, own in again.items()
+    }
+    made["read_confidence"] = confidence("confidence, one clause, read", single, runs)
     print("\n" + json.dumps(made, indent=2))
     if write:
         text = json.dumps(made, indent=2) + "\n"

@@ -12,7 +12,8 @@ import json
 import random
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
@@ -171,14 +172,15 @@ def _squad(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet
             for one in row["answers"]
         ]
         questions.append(Question(row["id"], row["question"], {}, tuple(gold), answerable))
-    unread = {
-        " ".join(row["question"].split()): kept_apart(starts[row["paragraph"]][0].partition("#")[0], 4)
+    read = {
+        row["id"]
         for row in asked
+        if not kept_apart(starts[row["paragraph"]][0].partition("#")[0], 4)
     }
-    return QuestionSet("squad", _of_one_fact(_asked(archive, encoder, questions), unread))
+    return QuestionSet("squad", _of_one_fact(_asked(archive, encoder, questions, read=read)))
 
 
-def _of_one_fact(items: Iterable[Item], unread: Mapping[str, bool]) -> list[Item]:
+def _of_one_fact(items: Iterable[Item]) -> list[Item]:
     """The items with all that answers as one fact, such as the marks of several annotators."""
     return [
         replace(
@@ -186,15 +188,17 @@ def _of_one_fact(items: Iterable[Item], unread: Mapping[str, bool]) -> list[Item
             facts=(tuple(sorted({row for fact in item.facts for row in fact})),)
             if item.answerable
             else item.facts,
-            unread=unread[item.found.query.question],
         )
         for item in items
     ]
 
 
 def _news(_: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
-    """Invented reports with ordinary questions and near misses, as one corpus to search."""
-    articles, questions, unread = [], [], {}
+    """Ordinary questions and near misses on invented reports, all of which are one corpus.
+
+    Only the questions that the reader was not trained with are asked.
+    """
+    articles, questions = [], []
     for number, report in enumerate(news_reports()):
         starts, text = [], ""
         for sentence in report.sentences:
@@ -202,12 +206,11 @@ def _news(_: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
             text += sentence + " "
         key = f"{report.file}-{number}"
         articles.append({"_id": key, "title": report.title, "text": text.rstrip()})
-        for question, right, _ in report.questions:
+        for question, right, _ in report.questions if kept_apart(report.file, 8) else ():
             gold = [Evidence(key, starts[i], starts[i] + len(report.sentences[i])) for i in right]
             questions.append(Question(question, question, {}, tuple(gold), bool(gold)))
-            unread[" ".join(question.split())] = kept_apart(report.file, 8)
     archive = _archive(data, "news", articles, encoder)
-    return QuestionSet("news", _of_one_fact(_asked(archive, encoder, questions), unread))
+    return QuestionSet("news", _of_one_fact(_asked(archive, encoder, questions)))
 
 
 def _squad_articles(place: Path) -> tuple[list[dict[str, str]], dict[str, tuple[str, int]]]:
@@ -232,7 +235,7 @@ def _squad_articles(place: Path) -> tuple[list[dict[str, str]], dict[str, tuple[
 def _clapnq(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
     """Its passages among those of SQuAD, as a corpus to search."""
     articles, questions = _squad_articles(folder / "squad")[0], []
-    titles: dict[str, bool] = {}  # by question
+    read = set()
     for answerable in (True, False):
         name = "answerable" if answerable else "unanswerable"
         for row in _rows(folder / "clapnq" / f"{name}.jsonl.gz"):
@@ -244,10 +247,10 @@ def _clapnq(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSe
                 text += sentence + " "
             articles.append({"_id": row["id"], "title": passage["title"], "text": text.rstrip()})
             questions.append(Question(row["id"], row["input"], {}, tuple(gold), answerable))
-            titles[" ".join(row["input"].split())] = not kept_apart(passage["title"], 3)
+            if kept_apart(passage["title"], 3):
+                read.add(row["id"])
     archive = _archive(data, "clapnq", articles, encoder)
-    items = _asked(archive, encoder, questions)
-    return QuestionSet("clapnq", [replace(i, unread=titles[i.found.query.question]) for i in items])
+    return QuestionSet("clapnq", _asked(archive, encoder, questions, read=read))
 
 
 def _archive(
@@ -272,7 +275,9 @@ def _asked(
     encoder: RememberingEncoder,
     questions: Iterable[Question],
     lent: dict[str, Article] | None = None,
+    read: AbstractSet[str] = frozenset(),
 ) -> list[Item]:
+    """The questions with their candidates; the reader was trained with the ids in `read`."""
     items = []
     publishers = archive.publishers()
     with archive._store.snapshot() as snapshot:
@@ -285,7 +290,8 @@ def _asked(
             relevant = frozenset() if facts else frozenset(question.articles)
             answerable = question.answerable is not False
             blinded = _lend(found, lent) if lent else None
-            items.append(Item(found, facts, relevant, answerable, blinded))
+            unread = question.query_id not in read
+            items.append(Item(found, facts, relevant, answerable, blinded, unread))
     return items
 
 
