@@ -291,7 +291,7 @@ def test_quotes_over_paragraphs_stay_together() -> None:
 def test_a_mistyped_collection_is_not_made(stocked: Shell, line: str) -> None:
     """Reading names the collections there are; asking an empty default one says to add reports."""
     stocked("--collection", "defualt", *line.split(), status=1)
-    assert "collections there: default" in stocked.err
+    assert "It has: default." in stocked.err
     assert not (stocked.data / "defualt").exists()
 
 

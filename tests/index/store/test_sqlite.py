@@ -295,7 +295,7 @@ def test_an_interrupt_in_a_transaction_locks_nobody_out(tmp_path: Path) -> None:
     """Ctrl-C between the beginning of a transaction and its end leaves none open."""
     with opened(tmp_path) as store, opened(tmp_path, opener=impatient) as other:
         put(store, DAM)
-        with suppress(KeyboardInterrupt), store._connection() as db:
+        with suppress(KeyboardInterrupt), store._connections.lease() as db:
             db.execute("BEGIN IMMEDIATE")
             raise KeyboardInterrupt
         put(other, CUP)
