@@ -187,7 +187,7 @@ async def test_commands_are_sent_when_they_changed(data: Path) -> None:
 
 
 async def test_log_of_a_healthy_run(data: Path) -> None:
-    """It tells the start, who asked and what came of it, and the end; no question and no secret."""
+    """It tells the start, where was asked and what came of it, and the end; no question, no secret."""
     async with discord_server() as server, started(data, server, "bot", "--debug") as bot:
         await bot.logged(" ready ")
         await server.ask(ASKED)
@@ -198,7 +198,7 @@ async def test_log_of_a_healthy_run(data: Path) -> None:
         rf"INFO bot.bot starting version=\S+ encoder=\S+ data={data}",
         r"INFO bot.bot ready servers=1 ",
         r"INFO bot.answers question answered id=[0-9a-f]{12} ",
-        rf" server={GUILD} user={READER} ms=\d+ status=answered quotes=1",
+        rf" server={GUILD} ms=\d+ status=answered quotes=1",
         r"INFO bot.lifecycle stopping after SIGTERM",
         r"INFO bot.bot stopped seconds=\S+ unfinished=0",
     ):
