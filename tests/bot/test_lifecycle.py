@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from support.discord_server import GUILD, READER, DiscordServer, discord_server
+from support.discord_server import GUILD, DiscordServer, discord_server
 from support.fakes import FakeEncoder
 
 from index import Archive
@@ -187,7 +187,7 @@ async def test_commands_are_sent_when_they_changed(data: Path) -> None:
 
 
 async def test_log_of_a_healthy_run(data: Path) -> None:
-    """It tells the start, where was asked and what came of it, and the end; no question, no secret."""
+    """It tells the start, what came of a question, and the end; no question, asker or secret."""
     async with discord_server() as server, started(data, server, "bot", "--debug") as bot:
         await bot.logged(" ready ")
         await server.ask(ASKED)
