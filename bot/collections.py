@@ -60,13 +60,14 @@ class Collections:
                 )
             return self._open[name]
 
-    def archive(self, server: int | None) -> Archive:
+    def archive(self, server: int | None, *, create: bool = True) -> Archive:
         """The collection of a server; of direct messages if `server` is None.
 
         Raises:
+            NotFoundError: there is none, and `create` is false.
             QuestionError: direct messages have no collection in the settings.
         """
-        return self.open(self._settings.discord.collection_of(server))
+        return self.open(self._settings.discord.collection_of(server), create=create)
 
     def prepare(self) -> None:
         """Load the encoder, and the vectors of the collections, so that no question waits for them.
@@ -130,10 +131,10 @@ class Collections:
                 "`onrecord erase-all`."
             )
         archive = self.open(name)
-        with self._lock:
+        with self._lock:  # while it is erased, nobody opens it anew
             self._open.pop(name, None)
             self._headlines.clear()
-        archive.erase()
+            archive.erase()
 
     def headlines(
         self, server: int | None, search: str = "", *, removed: bool = False

@@ -78,6 +78,7 @@ class SqliteStore:
         self._folder = folder
         self._path = folder / CATALOGUE
         self._opener = opener
+        self._closed = False
         self._opening = _OPENING.setdefault(folder.resolve(), threading.Lock())
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
@@ -265,8 +266,7 @@ class SqliteStore:
         try:
             with self._opening:
                 self._folder.rename(doomed)  # at once: nobody must meet half of its files
-            files = [doomed / name for name in (_CACHE, *ours)]
-            for file in (*doomed.glob(".vectors-*"), *files):
+            for file in (*doomed.glob(".vectors-*"), *(doomed / name for name in (_CACHE, *ours))):
                 file.unlink(missing_ok=True)
             if doomed.is_symlink() or any(doomed.iterdir()):  # files of another program
                 doomed.rename(self._folder)
@@ -276,7 +276,8 @@ class SqliteStore:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
 
     def close(self) -> None:
-        """Close files and connections; the store must not be used again."""
+        """Close files and connections; who still uses the store gets a StoreError."""
+        self._closed = True
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()
@@ -320,6 +321,8 @@ class SqliteStore:
                     return db, inode
                 db.close()
         with self._opening:
+            if self._closed:  # perhaps erased: what is opened now would be made anew
+                raise StoreError("The collection was closed meanwhile: try again.")
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
