@@ -80,13 +80,14 @@ class Collections:
                 )
             return self._open[name]
 
-    def archive(self, server: int | None) -> Archive:
+    def archive(self, server: int | None, *, create: bool = True) -> Archive:
         """The collection of a server; of direct messages if `server` is None.
 
         Raises:
+            NotFoundError: there is none, and `create` is false.
             QuestionError: direct messages have no collection in the settings.
         """
-        return self.open(self._settings.discord.collection_of(server))
+        return self.open(self._settings.discord.collection_of(server), create=create)
 
     def intent(self, text: str) -> Intent:
         """What a message to the bot wants."""
@@ -153,10 +154,10 @@ class Collections:
         self.check_erasable(server)
         name = self._settings.discord.collection_of(server)
         archive = self.open(name)
-        with self._lock:
+        with self._lock:  # while it is erased, nobody opens it anew
             self._open.pop(name, None)
             self._headlines.clear()
-        archive.erase()
+            archive.erase()
 
     def headlines(
         self, server: int | None, search: str = "", *, removed: bool = False

@@ -7,6 +7,7 @@ are handled here, SIGTERM (docker stop, systemd) like SIGINT (Ctrl-C).
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -38,6 +39,8 @@ def stop_signals() -> Iterator[asyncio.Event]:
         limit = threading.Timer(_PROCESS_S, os._exit, [0])
         limit.daemon = True
         limit.start()
+        # Python takes its modules apart without a limit, since no thread runs by then: do not.
+        atexit.register(os._exit, 0)
         loop.call_soon_threadsafe(stop)
 
     before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}

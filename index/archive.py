@@ -32,7 +32,7 @@ from index.store.protocol import Store
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, HistoryEvent, IndexVersion, Size
 
-DEFAULT_THRESHOLD = 0.12
+DEFAULT_THRESHOLD = 0.35  # answers 90 % of ordinary questions, and 40 % of their near misses
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
 

@@ -86,7 +86,9 @@ class Maintenance(commands.Cog):
 
         async def work_for(server: int | None) -> None:
             with _logging_failure(f"{name} failed for server {server}"):
-                await work(server, await asyncio.to_thread(collections.archive, server))
+                # Not created: it may have been erased since it was listed.
+                archive = await asyncio.to_thread(collections.archive, server, create=False)
+                await work(server, archive)
 
         async def run() -> None:
             await self._bot.wait_until_ready()

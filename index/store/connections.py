@@ -49,6 +49,7 @@ class Connections:
         """Open nothing yet."""
         self._path = path
         self._opener = opener
+        self._closed = False
         self.opening = _OPENING.setdefault(path.parent.resolve(), threading.Lock())
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
 
@@ -83,7 +84,8 @@ class Connections:
             self._idle.put((db, inode))
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close those that nobody uses; nothing is opened any more."""
+        self._closed = True
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()
@@ -98,6 +100,8 @@ class Connections:
                 db.close()
         folder = self._path.parent
         with self.opening:
+            if self._closed:  # perhaps erased: what is opened now would be made anew
+                raise StoreError("The collection was closed meanwhile: try again.")
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:

@@ -276,8 +276,7 @@ class SqliteStore:
         try:
             with self._connections.opening:
                 self._folder.rename(doomed)  # at once: nobody must meet half of its files
-            files = [doomed / name for name in (_CACHE, *ours)]
-            for file in (*doomed.glob(".vectors-*"), *files):
+            for file in (*doomed.glob(".vectors-*"), *(doomed / name for name in (_CACHE, *ours))):
                 file.unlink(missing_ok=True)
             if doomed.is_symlink() or any(doomed.iterdir()):  # files of another program
                 doomed.rename(self._folder)
@@ -287,7 +286,7 @@ class SqliteStore:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
 
     def close(self) -> None:
-        """Close files and connections; the store must not be used again."""
+        """Close files and connections; who still uses the store gets a StoreError."""
         self._connections.close()
 
 

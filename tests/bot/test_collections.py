@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from contextlib import closing
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from support.fakes import FakeEncoder
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import Archive, InputError
+from index import Archive, InputError, NotFoundError, StoreError
 
 
 def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
@@ -42,6 +44,42 @@ def test_what_questions_need_is_loaded_before(
     assert "collection c cannot be used: The collection is damaged" in caplog.text
     assert "collection b was embedded with other" in caplog.text
     collections.close()
+
+
+def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:
+    """Who has a collection at hand while it is erased cannot bring back its folder."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    archive = collections.archive(7)
+    archive.prepare()
+    collections.erase(7)
+    with pytest.raises(StoreError, match="closed meanwhile"):
+        archive.answers.prune(1)
+    with pytest.raises(NotFoundError):
+        collections.archive(7, create=False)
+    assert [*tmp_path.iterdir()] == []
+    collections.archive(7).prepare()
+    collections.close()
+
+
+def test_erasing_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection cannot be opened again before it is erased."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    collections.archive(7).prepare()
+    erase, opened = Archive.erase, []
+
+    def open_again() -> None:
+        with suppress(NotFoundError):
+            opened.append(collections.archive(7, create=False))
+
+    def slowly(archive: Archive) -> None:
+        threads.submit(open_again)
+        time.sleep(0.2)
+        erase(archive)
+
+    monkeypatch.setattr(Archive, "erase", slowly)
+    with ThreadPoolExecutor(1) as threads:
+        collections.erase(7)
+    assert (opened, [*tmp_path.iterdir()]) == ([], [])
 
 
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
