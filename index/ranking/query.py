@@ -17,6 +17,11 @@ from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
+YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that ..."
+    r"\W*(?:(?:and|but|so|or|then)\W+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would"
+    r"|should|isn|aren|wasn|weren|don|doesn|didn|hasn|haven|hadn|won)\b",
+    re.IGNORECASE,
+)
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
 _ANY_DAY = date(2100, 1, 1)  # where a date stands in a question does not depend on today

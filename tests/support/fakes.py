@@ -78,7 +78,7 @@ class FakeReader:
         self.contexts += contexts
         places = [next(((s.find(p), p) for p in self.parts if p in s), None) for s in sentences]
         return [
-            Reading(4.0, 0.9, place[0], place[0] + len(place[1])) if place else Reading(-4.0, 0.1)
+            Reading(4.0, 0.9, place[0], place[0] + len(place[1])) if place else Reading(-4.0, 0.05)
             for place in places
         ]
 

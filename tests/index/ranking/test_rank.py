@@ -106,8 +106,9 @@ def test_confidence_falls_with_what_is_missing(archive: Archive) -> None:
     """The fewer of a question's words the reports have together, the less sure they answer."""
     asked = ["Had crews warned of a hoist?", "Had crews warned of a flood?", "Had bees fled a zoo?"]
     sure = [archive.search(question).confidence for question in asked]
-    assert sure[0] > 2 * sure[1]
-    assert sure[1] > 2 * sure[2]
+    odds = [confidence / (1 - confidence) for confidence in sure]
+    assert odds[0] > 4 * odds[1]
+    assert odds[1] > 4 * odds[2]
 
 
 def test_weights_and_features_are_the_same_set(archive: Archive) -> None:
