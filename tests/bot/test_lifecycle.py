@@ -75,6 +75,7 @@ async def started(
     settings.write_text("[discord]\nquestions_per_minute = 100\n[answers]\nthreshold = 0.0\n")
     environment = {
         **os.environ,
+        "PYTHONPATH": str(Path(__file__).parents[1]),  # where `support` is
         "ONRECORD_TEST_DISCORD": server.url if server else "",
         "ONRECORD_TEST_SECONDS": str(seconds),
         "ONRECORD_DATA": str(data),

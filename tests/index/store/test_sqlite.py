@@ -208,17 +208,19 @@ for n in range(first, first + 100_000):
 """
 
 
+ENVIRONMENT = {  # of a process that finds this code and `support`
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
+}
+
+
 def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
     """After kill -9 in the middle of commits, all that was told as done is there, and is whole."""
-    environment = {
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
-    }
     for round_number in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)],
             stdout=subprocess.PIPE,
-            env=environment,
+            env=ENVIRONMENT,
             cwd=Path(__file__).parents[3],
         ) as writer:
             assert writer.stdout is not None
@@ -688,7 +690,8 @@ def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
     )
     with opened(tmp_path) as store:
         put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(10)))
-        run = subprocess.run([sys.executable, "-c", script, tmp_path], check=False)
+        command = [sys.executable, "-c", script, tmp_path]
+        run = subprocess.run(command, env=ENVIRONMENT, check=False)
         assert run.returncode == -signal.SIGKILL
         with store.snapshot() as snapshot:
             assert (snapshot.model, len(found(snapshot))) == ("fake-256", 20)
