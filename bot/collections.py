@@ -94,14 +94,16 @@ class Collections:
         return intent(text, self._encoder)
 
     def prepare(self) -> None:
-        """Load the encoder, and the vectors of the collections, so that no question waits for them.
+        """Load the models, and the vectors of the collections, so that no question waits for them.
 
         Collections changed last come first; after `_PREPARE_S` the rest waits for its questions.
 
         Raises:
-            EncoderError: the encoder cannot be loaded.
+            EncoderError: a model cannot be loaded.
         """
         self._encoder.encode_parts("Ready?", [])
+        if self._reader:
+            self._reader.read("Ready?", ["Ready."], [""])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
         names = Archive.names(self._settings.data)

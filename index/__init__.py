@@ -53,7 +53,7 @@ from index.errors import (
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
-from index.reader import Reader, Reading, TrainedReader
+from index.reader.model import Reader, Reading, TrainedReader
 from index.reading.formats import READABLE_SUFFIXES, isolation_of_parsers
 from index.reading.http import Fetcher
 from index.reading.sources import Upload

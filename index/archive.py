@@ -21,7 +21,7 @@ from index.encoder import Encoder
 from index.errors import InputError, QuestionError
 from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
 from index.ranking.rank import Ranker, Ranking
-from index.reader import Reader
+from index.reader.model import Reader
 from index.reading import sources
 from index.reading.formats import json_line
 from index.reading.http import Fetcher

@@ -138,7 +138,7 @@ def ask(
     def answer(text: str, key: str | None) -> Result:
         given = archive.ask(text, filters)
         archive.answers.record(given)  # for `why`
-        return output.answer(given, key)
+        return output.answer(given, key, typed=text)
 
     result = each_question(question, queries, answer)
     archive.answers.prune(context.obj.settings.answers.keep_days)

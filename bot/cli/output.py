@@ -22,6 +22,7 @@ from bot.views.text import (
     outcomes,
     plural,
     share_of,
+    short_form,
     speaker_line,
     story_line,
     strength,
@@ -82,8 +83,8 @@ def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
     return Result(document, "\n".join(lines) or "Nothing new.", failed=bool(outcome.failed))
 
 
-def answer(given: index.Answer, query_id: str | None = None) -> Result:
-    """An answer or a decline."""
+def answer(given: index.Answer, query_id: str | None = None, *, typed: str | None = None) -> Result:
+    """An answer or a decline; `typed` is the question as it was asked."""
     document: dict[str, Any] = {} if query_id is None else {"id": query_id}
     document |= {
         "answer_id": given.answer_id,
@@ -106,17 +107,24 @@ def answer(given: index.Answer, query_id: str | None = None) -> Result:
             del side["speaker"]
     optional = {"reason": given.reason, "closest": given.closest and _quote(given.closest)}
     document |= {name: value for name, value in optional.items() if value}
-    return Result(document, "\n".join(_answer_lines(given)))
+    return Result(document, "\n".join(_answer_lines(given, typed)))
 
 
-def _answer_lines(given: index.Answer) -> Iterator[str]:
-    yield style(given.question, bold=True) + "\n"
+def _heading(given: index.Answer, typed: str | None) -> str:
+    """The question as it was typed, and what it was understood as if that differs."""
+    asked = " ".join((typed or given.question).split())
+    understood = f"Understood as: {given.question}\n" if asked != given.question else ""
+    return f"{style(asked, bold=True)}\n{understood}"
+
+
+def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
+    yield _heading(given, typed)
     if line := index.optional(None, story_line, given):
         yield f"{line}\n"
     if given.reason:
         yield given.reason
-    if given.short and given.short.answer:
-        yield style(f"{given.short.answer.text} [{given.short.citation}]\n", bold=True)
+    if given.short and (words := index.optional("", short_form, given)):
+        yield style(f"{words} [{given.short.citation}]\n", bold=True)
     if given.closest:
         yield "\nThe closest passage, which does not answer it:"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:

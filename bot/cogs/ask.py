@@ -196,7 +196,7 @@ class Ask(commands.Cog):
         finally:
             typing.cancel()
         rows = answer_rows(answer, private=False)
-        view = answer_view(answer, rows, typed=question if previous else None)
+        view = answer_view(answer, rows, typed=question)
         sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
         await answers.log_answer(archive, answer, sent if guild else None, asker=person)
 
@@ -254,7 +254,8 @@ async def _respond(
     deferral = defer(interaction, ephemeral=private)
     answer = await alongside(deferral, answers.ask(bot, server, question, filters))
     archive = await archive_of(interaction)
-    view = answer_view(answer, answer_rows(answer, private=private), note=note)
+    rows = answer_rows(answer, private=private)
+    view = answer_view(answer, rows, typed=question, note=note)
     message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
     public = None if private or server is None else message
     await answers.log_answer(archive, answer, public, asker=interaction.user.id)

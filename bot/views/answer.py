@@ -21,6 +21,7 @@ from bot.views.text import (
     describe_filters,
     notice_words,
     plural,
+    short_form,
     speaker_line,
     story_line,
 )
@@ -34,7 +35,6 @@ _FILTER_CHARS, _REASON_CHARS = 300, 600
 _TITLE_CHARS = 150
 _NAME_CHARS = 80
 _NOTE_CHARS = 300
-_SHORT_CHARS = 150
 _URL_CHARS = 1_000
 _MAX_ALSO = 3
 _FRAGMENT_WORDS = 5
@@ -58,7 +58,7 @@ def answer_view(
     Args:
         answer: any answer.
         rows: buttons.
-        typed: a follow-up as typed, if `answer.question` is what it was understood as.
+        typed: the question as it was typed; `answer.question` is what it was understood as.
         note: the bot's own markdown, shown on top.
     """
     question = escape(shorten(answer.question, _QUESTION_CHARS))
@@ -77,19 +77,12 @@ def answer_view(
         lines.append(f"**No answer in the reports.** {reason}")
         if answer.closest:
             lines.append("The closest passage, which does not answer it:")
-    lines.append(optional("", _short_form, answer))
+    if answer.short and (words := optional("", short_form, answer)):
+        lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
     return quotes_view(head, quotes, answer, footer, rows)
-
-
-def _short_form(answer: Answer) -> str:
-    """The words that answer the question, and where they stand; "" if they are not sure or many."""
-    short = answer.short
-    if not short or not short.answer or len(short.answer.text) > _SHORT_CHARS:
-        return ""
-    return f"**{escape(' '.join(short.answer.text.split()))}** [{short.citation}]"
 
 
 def quotes_view(

@@ -42,6 +42,7 @@ _BECAME = {
     "withdrawn": "is no longer marked as corrected",
 }
 _NOUNS: dict[NoticeKind, str] = {"corrected": "correction", "retracted": "retraction"}
+_SHORT_CHARS = 150  # of the short form of an answer: of more, the quote itself is as quick to read
 _LISTED = 10  # corrections that undoing would withdraw
 
 
@@ -61,8 +62,10 @@ def speaker_line(cited: CitedQuote) -> str | None:
 
 
 def story_line(answer: Answer) -> str | None:
-    """How many reports an answer quotes and whether they agree; None for a single report."""
-    parts = [_news(answer.news, len(answer.citations))] if answer.news and answer.quotes else []
+    """How many reports an answer quotes and whether they agree; None for one, and for a decline."""
+    if answer.status == "declined":
+        return None
+    parts = [_news(answer.news, len(answer.citations))] if answer.news else []
     if (count := len(answer.citations)) > 1:
         apart = answer.independent
         how = "" if apart == count else "not " if apart == 1 else f"{apart:,} of them "
@@ -71,6 +74,13 @@ def story_line(answer: Answer) -> str | None:
     if answer.agreement:
         parts.append(_agreement(answer, answer.agreement))
     return " ".join(parts) or None
+
+
+def short_form(answer: Answer) -> str:
+    """The words that answer the question, on one line; "" if none are sure, or they are many."""
+    part = answer.short and answer.short.answer
+    words = " ".join(part.text.split()) if part else ""
+    return words if len(words) <= _SHORT_CHARS else ""
 
 
 def date_words(published: date | None, guess: date | None) -> str:

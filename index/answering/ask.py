@@ -11,7 +11,7 @@ from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
-from index.ranking.spelling import mended
+from index.ranking.spelling import corrected
 from index.store.protocol import Snapshot
 from index.text.sentences import split
 from index.text.terms import terms
@@ -93,11 +93,11 @@ def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answ
 def _parsed(
     snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None = None
 ) -> tuple[Query, Filters]:
-    """The question taken apart, misspelt words mended, and the filters with whole names."""
+    """The question as a query, its spelling corrected, and the filters with whole names."""
     publishers = snapshot.publishers()
     today = filters.as_of.date() if filters.as_of else filters.today
     query = parse(question, publishers, as_of=today, after=after)
-    if (spelled := mended(query, snapshot)) != query.question:
+    if (spelled := corrected(query, snapshot)) != query.question:
         query = parse(spelled, publishers, as_of=today, after=after)
     names = publishers_named(filters.publishers, publishers)
     # A question without days is the same on every day, and so is the id of its answer.

@@ -28,7 +28,7 @@ from index.domain import (
 from index.errors import optional
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
-from index.reader import Reading
+from index.reader.model import Reading
 
 _Related = tuple[list[Passage], Agreement | None, frozenset[int]]
 _CLOSE = 5  # sentences searched for the speaker that the question asks for

@@ -12,13 +12,12 @@ from index.answering.conflicts import REBUTS, Statement, is_negative, relate, sa
 from index.answering.independence import independence
 from index.domain import Passage
 from index.ranking.query import Order
-from index.ranking.rank import Ranking
-from index.reader import ANSWERS
+from index.ranking.rank import READ, Ranking
 from index.text.rewrites import facts_differ, read, same_sentence
 from index.text.terms import content_terms
 
 MAX_QUOTES = 4
-CANDIDATES = 12  # sentences that may be quoted
+CANDIDATES = READ  # sentences that may be quoted
 _DEEP = 30  # sentences searched for a denial of a quote, or for the claim that it denies
 _SPREAD = 0.35  # of the lead of the best score over the mean: how far below it a quote may be
 _UNLIKELY = 0.1  # probability below which a sentence is not quoted beside an answer
@@ -62,8 +61,8 @@ def passages(
 ) -> list[Passage]:
     """Return the passages to quote, best first.
 
-    Quoted are sentences that the reader holds for answers and those that rank near the best; beside
-    an answer none that the reader thinks unlikely to be one. Neighbouring sentences make one
+    Quoted are sentences that the reader takes for answers and sentences that rank near the best;
+    beside an answer, none that it thinks unlikely to be one. Neighbouring sentences make one
     passage, and so do the copies of a sentence in rewrites of an article. A denial stands beside
     its claim. If the question asks for the latest (or the first) reports, the newest (or the
     oldest) passage leads.
@@ -109,26 +108,20 @@ def _worth_quoting(
 ) -> Iterator[tuple[Statement, float]]:
     """The statements that may be quoted, best first, with their scores."""
     scored = [*zip(statements[:CANDIDATES], ranking.scores.tolist(), strict=False)]
-    chances = [_probability(ranking, statement) for statement, _ in scored]
-    sure = max(chances, default=0.0) >= ANSWERS
+    readings = [ranking.readings.get(statement.sentence.sentence_id) for statement, _ in scored]
+    answered = any(reading.answers for reading in readings if reading)
     best = scored[0][1] if scored else 0.0
     # The mean of equal scores may be rounded up, above all of them.
     floor = best - _SPREAD * max(0.0, best - float(ranking.scores.mean())) if scored else 0.0
     articles: set[str] = set()
-    for rank, ((statement, score), chance) in enumerate(zip(scored, chances, strict=True)):
+    for rank, ((statement, score), reading) in enumerate(zip(scored, readings, strict=True)):
         # further sentences of one article have to be nearer to the best
         known = statement.article.article_id in articles
         near = rank < 2 or not known or score >= (best + floor) / 2 or _rebuts(statement)  # noqa: PLR2004
-        in_spread = score >= floor and near
-        if chance >= ANSWERS or (in_spread and (not sure or chance >= _UNLIKELY)):
+        likely = not answered or (reading is not None and reading.probability >= _UNLIKELY)
+        if (reading and reading.answers) or (score >= floor and near and likely):
             articles.add(statement.article.article_id)
             yield statement, score
-
-
-def _probability(ranking: Ranking, statement: Statement) -> float:
-    """How likely the reader holds a sentence to answer; 0 if it was not read."""
-    reading = ranking.readings.get(statement.sentence.sentence_id)
-    return reading.probability if reading else 0.0
 
 
 def _rebuts(statement: Statement) -> bool:

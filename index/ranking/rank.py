@@ -22,15 +22,15 @@ import numpy as np
 from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
 from index.ranking.features import Floats, article_bm25, scaled, table
-from index.ranking.query import YES_OR_NO, Query
-from index.reader import Reader, Reading
+from index.ranking.query import Query
+from index.reader.model import Reader, Reading
 from index.store.protocol import Snapshot
 from index.store.types import Rows
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 READ = 12  # sentences that are read; 16 or 20 rank no better on five sets of questions
-# Added to the log-odds where nothing was read, so that one threshold suits both: what is .35 with
-# it would be .12, which keeps 95 % of the answerable questions of every public set.
+# Added to the log-odds where nothing was read, so that one threshold suits both: what is .35 now
+# was .12, at which every public set has 95 % of its answerable questions answered.
 _UNREAD = 1.37
 _TOP = 5  # sentences that confidence is judged by
 _NOTHING = np.empty(0, dtype=np.float32)
@@ -171,7 +171,7 @@ class Ranker:
         ranking = ranked(candidates)
         # The reader was hardly trained with "Had they been warned?", which has no answer to mark,
         # nor with the words of two questions that a follow-up is made of.
-        unusual = query.after or YES_OR_NO.match(query.question)
+        unusual = query.yes_or_no or query.after
         return read(ranking, self.reader) if self.reader and not unusual else ranking
 
 
@@ -247,18 +247,18 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     column[: len(best)] = [reading.score for reading in readings]
     scores = ranking.scores + model.reader * column
     order = np.argsort(-scores, kind="stable")
-    features = {
-        name: values[order] for name, values in {**ranking.features, "reader": column}.items()
-    }
+    columns = {**ranking.features, "reader": column}
+    features = {name: values[order] for name, values in columns.items()}
     evidence = confidence_features(ranking.query, features, ranking.evidence["score"])
+    confidence = ranking.confidence
+    if len(ranking.query.clauses) == 1:
+        confidence = _confidence(model.read_confidence, evidence)
     return replace(
         ranking,
         sentences=tuple(ranking.sentences[i] for i in order),
         scores=scores[order],
         features=features,
-        confidence=_confidence(model.read_confidence, evidence)
-        if len(ranking.query.clauses) == 1
-        else ranking.confidence,
+        confidence=confidence,
         evidence=evidence,
         readings={s.sentence_id: r for s, r in zip(best, readings, strict=True)},
     )

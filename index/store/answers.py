@@ -10,8 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,11 +18,12 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
-from index.domain import Agreement, Answer, Citation, CitedQuote, Filters, News, Quote
+from index.domain import Agreement, Answer, Citation, CitedQuote, News, Quote
 from index.errors import NotFoundError, QuoteError
-from index.store.people import FILTERS, Viewer, add_asker, is_asker, no_answer
+from index.store.people import FILTERS, Viewer, add_asker, filters_json, is_asker, no_answer
 from index.store.snapshot import SqliteSnapshot
 from index.store.standing import Standing, standings
+from index.store.tables import Tables
 
 _AGREEMENT = TypeAdapter[Agreement | None](Agreement | None)
 _NEWS = TypeAdapter[News | None](News | None)
@@ -67,17 +67,8 @@ class StaleAnswer:
     standings: tuple[Standing, ...]
 
 
-class AnswerLog:
-    """The answers of a collection. Each method is a transaction of its own."""
-
-    def __init__(
-        self,
-        snapshot: Callable[[], AbstractContextManager[SqliteSnapshot]],
-        writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
-    ) -> None:
-        """Use the collection's file, which `snapshot` opens to read and `writing` to write."""
-        self._snapshot = snapshot
-        self._writing = writing
+class AnswerLog(Tables):
+    """The answers of a collection."""
 
     def record(
         self,
@@ -93,7 +84,7 @@ class AnswerLog:
         """
         values = (
             *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
-            *(_filters_json(answer.filters), answer.generation, answer.model, answer.status),
+            *(filters_json(answer.filters), answer.generation, answer.model, answer.status),
             *(answer.confidence, _parts_json(answer), answer.reason, channel, message),
         )
         with self._writing() as db:
@@ -170,10 +161,6 @@ class AnswerLog:
         with self._writing() as db:
             db.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?)", rows)
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._snapshot() as snapshot:
-            return snapshot.db.execute(sql, values).fetchall()
-
 
 def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers since then, without those that quote what a recovery took away."""
@@ -193,11 +180,6 @@ def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
     if row is None:
         raise no_answer(answer_id)
     return row
-
-
-def _filters_json(filters: Filters) -> str:
-    """Filters as JSON; equal filters give equal text."""
-    return FILTERS.dump_json(filters).decode()
 
 
 def _parts_json(answer: Answer) -> str:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import sqlite3
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -20,7 +19,7 @@ from pydantic import TypeAdapter
 from index.domain import Answer, Filters
 from index.errors import NotFoundError
 from index.store.schema import meta, set_meta
-from index.store.snapshot import SqliteSnapshot
+from index.store.tables import Tables
 
 FILTERS = TypeAdapter(Filters)
 _Role = Literal["asker", "reader"]
@@ -71,17 +70,8 @@ class Kept:
     feedback: int
 
 
-class People:
-    """What is kept of people. Each method is a transaction of its own."""
-
-    def __init__(
-        self,
-        snapshot: Callable[[], AbstractContextManager[SqliteSnapshot]],
-        writing: Callable[[], AbstractContextManager[sqlite3.Connection]],
-    ) -> None:
-        """Use the collection's file, which `snapshot` opens to read and `writing` to write."""
-        self._snapshot = snapshot
-        self._writing = writing
+class People(Tables):
+    """What is kept of people."""
 
     # Feedback
 
@@ -117,7 +107,7 @@ class People:
         """
         values = (
             *(datetime.now(UTC).isoformat(), answer.question),
-            *(FILTERS.dump_json(answer.filters).decode(), answer.generation),
+            *(filters_json(answer.filters), answer.generation),
             *(server, channel, person),
         )
         ((number,),) = self._write(
@@ -174,13 +164,14 @@ class People:
             )
             return Kept(watches, len(asked), len(feedback))
 
-    def _rows(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        with self._snapshot() as snapshot:
-            return snapshot.db.execute(sql, values).fetchall()
-
     def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         with self._writing() as db:
             return db.execute(sql, values).fetchall()
+
+
+def filters_json(filters: Filters) -> str:
+    """Return filters as JSON; equal filters give equal text."""
+    return FILTERS.dump_json(filters).decode()
 
 
 def no_answer(answer_id: str) -> NotFoundError:

@@ -32,7 +32,7 @@ from sklearn.linear_model import LogisticRegression
 from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
 from index.ranking.rank import READ, Candidates, Model, Ranking, packaged, ranked, read
-from index.reader import Reading, TrainedReader
+from index.reader.model import Reading, TrainedReader
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact", "news"]
 NEWS_WEIGHT = {"multihop": 3.0, "news": 3.0}  # for confidence: the others are encyclopedias

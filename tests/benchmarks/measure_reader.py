@@ -24,7 +24,7 @@ from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from index.network import (
+from index.reader.network import (
     best_place,
     build_network,
     collate,

@@ -29,7 +29,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import ModuleDict, functional
 
-from index.network import (
+from index.reader.network import (
     EMBEDDINGS,
     Pair,
     build_network,

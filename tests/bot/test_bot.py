@@ -40,6 +40,18 @@ async def test_mention_is_answered_as_a_reply_without_pings(room: Newsroom) -> N
     assert sent.json["allowed_mentions"] == {"parse": [], "replied_user": False}
 
 
+async def test_misspelt_question_is_shown_as_it_was_understood(room: Newsroom) -> None:
+    """By command and by mention, a corrected question stands below the one that was typed."""
+    typed = "who reached the cup finnal?"
+    answered = said((await room.reader.slash(room.channel, "ask", question=typed)).response)
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {typed}")
+    for text in (answered, said(room.channel.last_message)):
+        assert f"### {typed}" in text
+        assert "-# Understood as: who reached the cup final?" in text
+    plain = await room.reader.slash(room.channel, "ask", question=ASKED)
+    assert "Understood as" not in said(plain.response)
+
+
 async def test_quoted_mentions_are_escaped(room: Newsroom) -> None:
     """@everyone and <@id> inside a quote reach Discord escaped, so they are only letters."""
     result = await room.reader.slash(room.channel, "ask", question="Who cheered, @everyone?")

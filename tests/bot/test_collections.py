@@ -9,7 +9,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from support.fakes import FakeEncoder
+from support.fakes import FakeEncoder, FakeReader
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
@@ -44,6 +44,13 @@ def test_what_questions_need_is_loaded_before(
     assert "collection c cannot be used: The collection is damaged" in caplog.text
     assert "collection b was embedded with other" in caplog.text
     collections.close()
+
+
+def test_the_reader_is_loaded_before_there_is_a_collection(tmp_path: Path) -> None:
+    """The first question after the first report does not wait for the reader's weights."""
+    reader = FakeReader()
+    Collections(Settings(data=tmp_path), FakeEncoder(), reader).prepare()
+    assert reader.contexts  # it has read something
 
 
 def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
-from index.reader import Reading
+from index.reader.model import Reading
 from index.store.schema import connect
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle

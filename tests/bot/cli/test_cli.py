@@ -107,6 +107,14 @@ def test_bad_rows_fail_alone(run: Shell) -> None:
     assert all(row["error"].endswith(".") for row in result["failed"])
 
 
+def test_misspelt_question_is_shown_as_it_was_understood(stocked: Shell) -> None:
+    """A corrected question stands below the one that was typed, and in the document."""
+    text = stocked("ask", "which gatte failled?")
+    assert text.startswith("which gatte failled?\nUnderstood as: which gate failed?\n")
+    assert stocked.json("ask", "which gatte failled?")["question"] == "which gate failed?"
+    assert "Understood as" not in stocked("ask", "which gate failed?")
+
+
 def test_ask_quotes_are_slices_of_the_stored_text(stocked: Shell) -> None:
     """In `ask --json` each quote equals article.text[start:end] and cites a listed source."""
     given = stocked.json("ask", "Which gate failed at Hallow Dam on Monday?")

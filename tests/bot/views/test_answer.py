@@ -21,6 +21,7 @@ from index.domain import (
     Agreement,
     Answer,
     Article,
+    Citation,
     CitedQuote,
     Filters,
     Notice,
@@ -113,7 +114,10 @@ def test_decline_says_so_and_shows_the_closest() -> None:
         reason="The reports do not say.",
         closest=answered.quotes[0],
     )
+    other = Citation(2, replace(answered.citations[0].article, article_id="b"))
+    declined = replace(declined, citations=(*answered.citations, other))
     made = "\n".join(blocks(declined))
+    assert "reports, " not in made  # how many would answer, and how they relate, says nothing here
     assert "**No answer in the reports.** The reports do not say." in made
     assert "The closest passage, which does not answer it:\n> The gate failed." in made
 

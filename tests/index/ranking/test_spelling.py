@@ -1,4 +1,4 @@
-"""Slips of the fingers are mended by the words of the reports, and nothing else is."""
+"""Misspelt words are corrected by the words of the reports, and nothing else is."""
 
 from __future__ import annotations
 
@@ -49,6 +49,6 @@ def test_misspelt_words_are_read_as_the_reports_have_them(
         "was it at the cafe",  # too short to tell
     ],
 )
-def test_words_and_names_are_not_mended(archive: Archive, typed: str) -> None:
+def test_words_and_names_are_not_corrected(archive: Archive, typed: str) -> None:
     """A common word, a name in capitals, a number and a short word are taken as they are typed."""
     assert archive.ask(typed).question == typed

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from index.errors import EncoderError
-from index.network import (
+from index.reader.model import WEIGHTS, Reader, Reading, TrainedReader
+from index.reader.network import (
     CONTEXT_TOKENS,
     QUESTION_TOKENS,
     SENTENCE_TOKENS,
@@ -17,7 +18,6 @@ from index.network import (
     plain_tokenizer,
     unpack,
 )
-from index.reader import WEIGHTS, Reader, Reading, TrainedReader
 
 REPORT = (
     "The Orsk dam failed at dawn on Friday, and water reached the market square within an hour.",

@@ -10,13 +10,13 @@ import hashlib
 import math
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from index.errors import EncoderError
-from index.network import (
+from index.reader.network import (
     Pair,
     best_place,
     build_network,
@@ -32,15 +32,16 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import ModuleDict
 
-WEIGHTS = Path(__file__).parent / "ranking" / "reader" / "weights.safetensors"
+WEIGHTS = Path(__file__).with_name("weights.safetensors")
 _SHA256 = "5a9c998328ec80a0a86d6f7cac4acb3ebf236557e6a7e3a7accf9bb4371717c3"
-ANSWERS = 0.5  # probability from which on a sentence is held for an answer
+_ANSWERS = 0.5  # probability from which on a sentence counts as an answer
+_LOADING = threading.Lock()
 _BATCH = 8  # pairs a forward pass: sorted by length, little of it is padding
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the reader makes of one sentence.
+    """The reader's judgement of one sentence.
 
     Attributes:
         score: logit that the sentence answers the question.
@@ -56,8 +57,8 @@ class Reading:
 
     @property
     def answers(self) -> bool:
-        """Whether the sentence is held for an answer."""
-        return self.probability >= ANSWERS
+        """Whether the sentence counts as an answer."""
+        return self.probability >= _ANSWERS
 
 
 class Reader(Protocol):
@@ -73,12 +74,12 @@ class Reader(Protocol):
         """Judge whether each sentence answers the question.
 
         Args:
-            question: as it was typed.
-            sentences: any number; what is longer than 72 tokens is cut off.
-            contexts: what stands before each sentence, or "".
+            question: in words; of more than 64 tokens the rest is cut off.
+            sentences: any number; of more than 72 tokens the rest is cut off.
+            contexts: what stands before each sentence, or ""; 24 tokens count.
 
         Returns:
-            One reading a sentence, in their order.
+            One reading for each sentence, in their order.
 
         Raises:
             EncoderError: the weights cannot be loaded.
@@ -87,10 +88,10 @@ class Reader(Protocol):
 
 @dataclass(eq=False)
 class TrainedReader:
-    """The packaged cross-encoder, with one torch thread.
+    """The packaged cross-encoder, on one thread of torch.
 
-    It is loaded at first use and its weights are compared with their SHA-256. Safe to call from
-    several threads.
+    It is loaded at first use, once in a process, and its weights are compared with their SHA-256.
+    Safe to call from several threads.
 
     Attributes:
         weights: a file written by `pack`.
@@ -99,8 +100,6 @@ class TrainedReader:
 
     weights: Path = WEIGHTS
     sha256: str = _SHA256
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
-    _loaded: _Loaded | None = field(default=None, init=False, repr=False)
 
     @property
     def model(self) -> str:
@@ -111,7 +110,8 @@ class TrainedReader:
     ) -> list[Reading]:
         import torch  # noqa: PLC0415
 
-        loaded = self._load()
+        with _LOADING:
+            loaded = _load(self.weights, self.sha256)
         pairs = lay_out(loaded.tokenizer, [question] * len(sentences), contexts, sentences)
         order = sorted(range(len(pairs)), key=lambda i: len(pairs[i].ids))  # little padding
         readings: list[Reading | None] = [None] * len(pairs)
@@ -121,13 +121,7 @@ class TrainedReader:
                 scores, place, _ = forward(loaded.network, collate([pairs[i] for i in rows]))
             for row, score, logits in zip(rows, scores.tolist(), place, strict=True):
                 readings[row] = loaded.reading(pairs[row], score, logits)
-        return [each for each in readings if each is not None]
-
-    def _load(self) -> _Loaded:
-        with self._lock:
-            if self._loaded is None:
-                self._loaded = _open(self.weights, self.sha256)
-            return self._loaded
+        return [reading for reading in readings if reading is not None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,14 +148,16 @@ class _Loaded:
 
 
 @lru_cache(maxsize=1)
-def _open(weights: Path, sha256: str) -> _Loaded:
+def _load(weights: Path, sha256: str) -> _Loaded:
     try:
-        found = hashlib.sha256(weights.read_bytes()).hexdigest()
+        actual = hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError as error:
-        raise EncoderError(f"The reader's weights are missing: {weights}.") from error
-    if found != sha256:
         raise EncoderError(
-            "The reader's weights are not the published ones: pip install onrecord again."
+            f"The reader's weights are missing ({weights}): install On Record again with pip."
+        ) from error
+    if actual != sha256:
+        raise EncoderError(
+            "The reader's weights are not the published ones: install On Record again with pip."
         )
     import torch  # noqa: PLC0415 - seconds to import
 

@@ -1,0 +1,1 @@
+"""A cross-encoder that reads a question and a sentence together."""
