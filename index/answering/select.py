@@ -20,7 +20,7 @@ MAX_QUOTES = 4
 CANDIDATES = READ  # sentences that may be quoted
 _DEEP = 30  # sentences searched for a denial of a quote, or for the claim that it denies
 _SPREAD = 0.35  # of the lead of the best score over the mean: how far below it a quote may be
-_UNLIKELY = 0.1  # probability below which a sentence is not quoted beside an answer
+_UNLIKELY = 0.1  # probability of an answer below which only the best sentence is quoted
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
@@ -61,8 +61,8 @@ def passages(
 ) -> list[Passage]:
     """Return the passages to quote, best first.
 
-    Quoted are sentences that the reader takes for answers and sentences that rank near the best;
-    beside an answer, none that it thinks unlikely to be one. Neighbouring sentences make one
+    Quoted are sentences that the reader takes for answers and sentences that rank near the best,
+    but for those that it thinks unlikely to answer. Neighbouring sentences make one
     passage, and so do the copies of a sentence in rewrites of an article. A denial stands beside
     its claim. If the question asks for the latest (or the first) reports, the newest (or the
     oldest) passage leads.
@@ -109,7 +109,7 @@ def _worth_quoting(
     """The statements that may be quoted, best first, with their scores."""
     scored = [*zip(statements[:CANDIDATES], ranking.scores.tolist(), strict=False)]
     readings = [ranking.readings.get(statement.sentence.sentence_id) for statement, _ in scored]
-    answered = any(reading.answers for reading in readings if reading)
+    several = len(ranking.query.clauses) > 1  # each is answered by a sentence of its own
     best = scored[0][1] if scored else 0.0
     # The mean of equal scores may be rounded up, above all of them.
     floor = best - _SPREAD * max(0.0, best - float(ranking.scores.mean())) if scored else 0.0
@@ -118,7 +118,7 @@ def _worth_quoting(
         # further sentences of one article have to be nearer to the best
         known = statement.article.article_id in articles
         near = rank < 2 or not known or score >= (best + floor) / 2 or _rebuts(statement)  # noqa: PLR2004
-        likely = not answered or (reading is not None and reading.probability >= _UNLIKELY)
+        likely = rank == 0 or several or reading is None or reading.probability >= _UNLIKELY
         if (reading and reading.answers) or (score >= floor and near and likely):
             articles.add(statement.article.article_id)
             yield statement, score

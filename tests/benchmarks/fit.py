@@ -345,15 +345,16 @@ def report(
         left_aside = JUDGING | {*packaged().by_hand} | {*without}
         names = [name for name in sets[0].test[0].found.features if name not in left_aside]
         weights = fit_features(sets, names)
+    nothing_read = dict(packaged().confidence)
+    if not reader_only:
+        plain = {one.name: rankings(one.test, names, weights) for one in sets}
+        nothing_read = confidence("confidence, nothing read", sets, plain)
     made: dict[str, object] = {
         "fitted": {n: round(w, 2) for n, w in zip(names, weights.tolist(), strict=True)},
         "by_hand": dict(packaged().by_hand),
         "same_article": packaged().same_article,
-        "confidence": dict(packaged().confidence),
+        "confidence": nothing_read,
     }
-    if not reader_only:
-        plain = {one.name: rankings(one.test, names, weights) for one in sets}
-        made["confidence"] = confidence("confidence, nothing read", sets, plain)
     new = [
         replace(one, test=[item for item in one.test if item.unread], train=[])
         for one in sets
@@ -366,10 +367,21 @@ def report(
     single = [
         replace(one, test=[i for i in one.test if len(i.found.query.clauses) == 1]) for one in new
     ]
-    runs = {
-        name: [run for run in own if len(run.query.clauses) == 1] for name, own in again.items()
-    }
-    made["read_confidence"] = confidence("confidence, one clause, read", single, runs)
+    before, after = (
+        {name: [r for r in runs[name] if len(r.query.clauses) == 1] for name in runs}
+        for runs in (plain, again)
+    )
+    made["read_confidence"] = confidence("confidence, one clause, read", single, after)
+    print("\nAUROC of the confidence before reading, on the same questions of one clause")
+    for one in single:
+        scores = [
+            sum(weight * run.evidence[name] for name, weight in nothing_read.items())
+            for run in before[one.name]
+        ]
+        kinds = np.array([item.answerable for item in one.test])
+        if 0 < kinds.mean() < 1:
+            separated = auroc(np.array(scores)[kinds], np.array(scores)[~kinds])
+            print(f"  {one.name:9s} {separated:.3f}")
     print("\n" + json.dumps(made, indent=2))
     if write:
         text = json.dumps(made, indent=2) + "\n"

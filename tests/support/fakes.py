@@ -61,7 +61,7 @@ class FakeEncoder:
 
 
 class FakeReader:
-    """Holds for an answer what has one of the parts it was given, and marks that part."""
+    """Takes for an answer what has one of the parts it was given, and marks that part."""
 
     model = "fake-reader"
 
