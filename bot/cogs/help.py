@@ -26,10 +26,10 @@ I answer from this server's reports by quoting them: every quote is word for wor
 When the reports don't answer, I say so.
 ### What I keep
 - questions, messages that were checked, answers and feedback, without names, for {days}
-- of a private question, a code by which only you can open its answer again
-- of a question you watch, your id, until it is answered or {days} have passed
-- of moderators, their id beside each change of the reports
-- in the operator's log of my work, your id where something failed
+- for a private question, a code that lets only you open its answer again
+- for a question you watch, your id, until it is answered or {days} have passed
+- for a moderator, your id beside each change of the reports
+- in the operator's log, your id where something failed or you started a job
 `/forget-me` deletes what I keep of you. {leaving}"""
 _LEAVING = (
     "If I am removed from a server, its reports and all of this are erased, after {days} at the "
@@ -39,10 +39,9 @@ _SHARED = "This server shares its reports with others; they stay if I am removed
 _FORGET = (
     "### Delete what I keep of you here?\n{kept}. Private answers that only you can open are "
     "deleted with their questions, and their buttons stop working. This cannot be undone.\n"
-    "**What stays:** messages in Discord; the log of public questions and answers, which has no "
-    "names; of moderators, the log of who changed which reports, by which changes are traced and "
-    "undone; the operator's log of my work, with your id where something failed; and backups "
-    "that the operator has made."
+    "**What stays:** messages in Discord; public questions and answers, which are kept without "
+    "names; if you are a moderator, the record of what you changed; the operator's log, which has "
+    "your id where something failed or you started a job; and backups that the operator has made."
 )
 
 

@@ -66,7 +66,7 @@ async def test_forget_me_deletes_what_is_kept_of_a_person(tmp_path: Path) -> Non
         assert shown.ephemeral
         counts = "1 watched question, 1 private answer and 1 note on a wrong quote"
         assert counts in said(shown.response)
-        assert "log of who changed which reports" in said(shown.response)
+        assert "the record of what you changed" in said(shown.response)
         assert len(room.archive().people.watches()) == 2
         done = await room.reader.click(shown.response.message, label="Delete it")
         assert f"Deleted. That is {counts}." in said(shown.response)
