@@ -169,7 +169,7 @@ def isolation_of_parsers() -> Isolation:
     Raises:
         SourceError: nothing can be parsed on this system.
     """
-    _sandboxed("web.read_markdown", b"A page of one paragraph.")
+    _sandboxed("markup.read_markdown", b"A page of one paragraph.")
     return cast("Isolation", _SANDBOX.isolation)
 
 
@@ -180,13 +180,13 @@ def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:
 # Errors that these readers raise lack their subject. JSON lines are read one by one instead.
 _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
-    "markdown": lambda data, _: _sandboxed("web.read_markdown", decode(data).encode()),
+    "markdown": lambda data, _: _sandboxed("markup.read_markdown", decode(data).encode()),
     "html": lambda data, origin: _sandboxed(
-        "web.read_html", decode(data, origin.charset).encode(), url=origin.url
+        "pages.read_html", decode(data, origin.charset).encode(), url=origin.url
     ),
-    "feed": lambda data, origin: _sandboxed("web.read_feed", data, url=origin.url),
+    "feed": lambda data, origin: _sandboxed("feeds.read_feed", data, url=origin.url),
     "pdf": lambda data, _: _sandboxed("pdf.read_pdf", data),
-    "zip": lambda data, _: _sandboxed("web.read_zip", data),
+    "zip": lambda data, _: _sandboxed("office.read_zip", data),
 }
 
 

@@ -18,8 +18,8 @@ from statistics import median
 from typing import Any
 
 from index.errors import SourceError
+from index.reading.markup import with_guesses, with_text
 from index.reading.text import Record, is_headline, parse_date
-from index.reading.web import with_guesses, with_text
 
 _MAX_PAGES = 2_000
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end

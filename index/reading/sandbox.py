@@ -71,7 +71,7 @@ class Sandbox:
     def run(self, function: str, data: bytes, **options: str | None) -> Any:
         """Return what `function(data, **options)` returns in the other process, as JSON.
 
-        `function` is a full name, such as "index.reading.web.read_html".
+        `function` is a full name, such as "index.reading.pages.read_html".
 
         Raises:
             SourceError: it raised one, failed, or took too much; the message lacks its subject.

@@ -70,11 +70,11 @@ def lacking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Sandbox
 
 PARAGRAPHS = "".join(map(paragraph, BODY))
 FILES = {
-    "web.read_html": page().encode(),
-    "web.read_markdown": b"# Gate fails\n\nThe gate of Hallow Dam failed.",
-    "web.read_feed": rss(entry("<description>The gate failed.</description>")).encode(),
-    "web.read_zip": packed({"a.txt": "The gate failed."}),
-    "web.read_zip ": word(PARAGRAPHS),
+    "pages.read_html": page().encode(),
+    "markup.read_markdown": b"# Gate fails\n\nThe gate of Hallow Dam failed.",
+    "feeds.read_feed": rss(entry("<description>The gate failed.</description>")).encode(),
+    "office.read_zip": packed({"a.txt": "The gate failed."}),
+    "office.read_zip ": word(PARAGRAPHS),
     "pdf.read_pdf": pdf([BODY[0][:60]]),
 }
 

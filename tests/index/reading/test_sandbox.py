@@ -37,8 +37,8 @@ def test_a_hanging_process_is_replaced(sandbox: Callable[..., Sandbox]) -> None:
     """A file that takes too long fails in time, and the next one is read."""
     box = sandbox(seconds=3)
     with pytest.raises(SourceError, match="too much memory or time"):
-        box.run("index.reading.web.read_html", HANGING.encode())
-    assert box.run("index.reading.web.read_html", page().encode())[0]["text"] == TEXT
+        box.run("index.reading.pages.read_html", HANGING.encode())
+    assert box.run("index.reading.pages.read_html", page().encode())[0]["text"] == TEXT
 
 
 def test_slow_markdown_fails_in_time(

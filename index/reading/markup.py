@@ -1,0 +1,94 @@
+"""Cut markup into blocks of text, and read Markdown; runs in the sandbox.
+
+What the readers of pages, feeds and Word files share. A field that its source does not state is
+worked out, and then named in `guessed`. Parsers are imported where they are used, since each takes
+a while.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from index.reading.text import Record, front_matter
+
+# Lines of a page that are not the report: "Read more: …", "Advertisement", "Sign up for our
+# newsletter", "Share this on …", "© 2026 Northwire", "We use cookies …".
+BOILERPLATE = re.compile(
+    r"(?:read (?:more|also|next|on)|also read|see also|related(?: (?:articles?|stories|coverage))?"
+    r"|more on this(?: story)?|recommended(?: for you)?|trending(?: now)?|most (?:read|popular))"
+    r"\s*(?:[:|›»→…].*|\.{3}.*)?"
+    r"|(?:continue|keep) reading.{0,60}|advertisements?|sponsored(?: content)?"
+    r"|(?:sign up|subscribe)\b.{0,80}\b(?:newsletter|updates|inbox|alerts)\b.{0,40}"
+    r"|share (?:this|on)\b.{0,40}|(?:©|\(c\)|copyright\b).{0,120}|all rights reserved\.?"
+    r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",
+    re.IGNORECASE,
+)
+_BLOCK_TAGS = frozenset(
+    "address article aside blockquote br caption dd div dl dt figcaption footer h1 h2 h3 h4 h5 h6"
+    " header hr li main nav ol p pre section table tbody thead tr ul".split()
+)
+_HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
+_NOTES = " | ".join(  # as mammoth marks them up
+    f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
+    for kind in ("footnote-", "endnote-")
+)
+
+
+def with_guesses(stated: Record, guesses: Mapping[str, Any]) -> Record:
+    """The stated fields, with gaps filled by guesses that are marked as such."""
+    new = {name: value for name, value in guesses.items() if value and not stated.get(name)}
+    return {**stated, **new, "guessed": sorted(new)}
+
+
+def with_text(record: Record, lines: Sequence[str]) -> Record:
+    """The record with these lines as its text, without a first line that repeats the title."""
+    repeated = len(lines) > 1 and _letters(lines[0]) == _letters(record.get("title") or "")
+    return {**record, "text": "\n\n".join(lines[repeated:])}
+
+
+def _letters(line: str) -> str:
+    return re.sub(r"\W+", "", line).casefold()
+
+
+def blocks(markup: str) -> Iterator[tuple[str, str]]:
+    """(tag, text) of each block with text, in order, without footnotes; not recursive."""
+    from lxml import etree, html  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    tree = html.fragment_fromstring(markup, create_parent="div")
+    for note in tree.xpath(_NOTES):
+        note.drop_tree()
+    walker = etree.iterwalk(tree, events=("start", "end"))
+    tag, text = "", ""
+    for event, node in walker:
+        is_block = node.tag in _BLOCK_TAGS
+        if is_block:
+            if line := " ".join(text.split()).strip("| "):
+                yield tag, line
+            text = ""
+        if event == "end":
+            text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
+        elif not isinstance(node.tag, str) or node.tag in _HIDDEN_TAGS:
+            walker.skip_subtree()
+        else:
+            tag = node.tag if is_block else tag
+            text += node.text or ""
+
+
+def paragraphs(markup: str) -> str:
+    """The text of some markup, without lines that are not the report."""
+    return "\n\n".join(text for _, text in blocks(markup) if not BOILERPLATE.fullmatch(text))
+
+
+def read_markdown(data: bytes) -> list[Record]:
+    """Read one report in UTF-8; the first `#` heading is a title, and not part of the text."""
+    from markdown_it import MarkdownIt  # noqa: PLC0415
+
+    fields, body = front_matter(data.decode())
+    lines = [*blocks(MarkdownIt("commonmark").enable("table").render(body))]
+    heading = next((line for line in lines if line[0] == "h1"), None)
+    if heading:
+        lines.remove(heading)
+        fields = {**fields, "title": fields.get("title") or heading[1]}
+    return [with_text(fields, [text for _, text in lines])]
