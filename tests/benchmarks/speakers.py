@@ -17,44 +17,41 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import random
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 from index.answering.attribution import annotate
-from index.answering.phrases import PRONOUNS
+from index.answering.speakers import PRONOUNS
 from index.text.sentences import split
 from index.text.terms import content_terms
-
-_LABELS = 200
 
 
 def measure(rows: list[dict[str, Any]]) -> dict[str, float]:
     """Precision, recall and F1 of the speakers of annotated sentences, and what they count."""
-    units = defaultdict(list)
+    sources, sentences = defaultdict(set), {}
     for row in rows:
+        for place in range(row["position"], row["position"] + row["sentences"]):
+            sources[row["context_id"], place].add(_source(row))
         if row["sentences"] == 1:
-            units[row["context_id"], row["position"]].append(row)
+            sentences[row["context_id"], row["position"]] = row
     labels = right = sourced = unchecked = 0
-    for annotations in units.values():
-        first = annotations[0]
-        speaker = _speaker(first["context"], first["sentence"])
-        sources = {source for row in annotations if (source := _source(row))}
-        nouns = {source for source in sources if source.lower() not in PRONOUNS}
+    for place, row in sentences.items():
+        speaker = _speaker(row["context"], row["sentence"])
+        nouns = {s for s in sources[place] if s and s.lower() not in PRONOUNS}
         sourced += bool(nouns)
         if speaker is None:
             continue
-        if any(map(_one_has_all_words, [speaker] * len(nouns), nouns)):
+        if any(_one_has_all_words(speaker, noun) for noun in nouns):
             labels, right = labels + 1, right + 1
-        elif nouns != sources and speaker not in first["sentence"]:
+        elif sources[place] - nouns - {""} and speaker not in row["sentence"]:
             unchecked += 1
         else:
             labels += 1
     precision, recall = right / max(1, labels), right / max(1, sourced)
     f1 = 2 * right / max(1, labels + sourced)
     return {
-        "sentences": len(units),
+        "sentences": len(sentences),
         "with a source": sourced,
         "labels": labels,
         "not checked": unchecked,
@@ -69,8 +66,11 @@ def _speaker(context: str, sentence: str) -> str | None:
     text = f"{context} {sentence}".strip()
     start = len(text) - len(sentence)
     spans = split(text)
-    named = (a.speaker for span, a in zip(spans, annotate(text, spans), strict=True)
-             if span.end > start and a.speaker)
+    named = (
+        a.speaker
+        for span, a in zip(spans, annotate(text, spans), strict=True)
+        if span.end > start and a.speaker
+    )
     return next(named, None)
 
 
