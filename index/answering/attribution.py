@@ -53,15 +53,15 @@ _ACTS: dict[Act, str] = {
     " maintained added adding stated stating wrote writes writing tweeted tweets tweeting"
     " warned warns warning explained explains explaining noted noting announced announces"
     " announcing declared declares remarked remarks commented suggested suggests suggesting"
-    " emphasized emphasised stressed stresses urged urges vowed predicted believes observed"
+    " emphasized emphasised stressed stresses urged urges vowed predicted believes"
     " quipped exclaimed indicated indicates revealed reveals testified recommended replied"
-    " complained conceded concedes concluded pledged expressed voiced posting promised",
+    " complained conceded concedes concluded pledged expressed posting promised",
 }
 _ACT_OF: dict[str, Act] = {word: act for act, words in _ACTS.items() for word in words.split()}
 # Verbs of saying only beside a quotation ("called it “null and void”", not "called him").
 _QUOTING = frozenset(
-    "called calls described describes continued read reads hailed praised responded recalled"
-    " characterised characterized thanked spoke posted cited addressed condemned".split()
+    "observed called calls described describes continued read reads hailed praised responded"
+    " recalled characterised characterized thanked spoke posted cited addressed condemned".split()
 )
 # "rejected the union's claim that"; a court that "rejected the appeal" denies nothing.
 _TURNED_DOWN = re.compile(
@@ -73,12 +73,17 @@ _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")  # "Mara Voss", "the Wire"; 
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“]¤{20}")  # 'took the stage: "We will rebuild it all."'
 # "..., the leader of their union said on Wednesday." closes a sentence that it all belongs to.
 _CLOSING = re.compile(r", [^,\"“”]+ (said|says)(?: on \w+)?\W*$")
-_OPEN = frozenset("if whether until before when unless".split())  # "until he announced" is a time
+_OPEN = frozenset(
+    "if whether until before when unless because had".split()
+)  # "until he announced" is a time
 _NEAR = 6  # words before a verb in which `_OPEN` counts
 # "could say" and "did not deny" leave the matter open.
-_UNSAID = frozenset("would could may might should must can cannot not never neither nor".split())
+_UNSAID = frozenset(
+    "will would could may might should must can cannot not never neither nor".split()
+)
 # These say something only with a clause: not "claimed three victories", "wrote the song".
 _WITH_CLAUSE = frozenset("added found maintained claimed claims wrote writes".split())
+_NO_SAYING = {("said", "goodbye"), ("said", "farewell"), ("adding", "to"), ("admitted", "to")}
 _BACK = 8  # sentences searched for whom a pronoun means
 _SKIPPED = 2  # of these, how many may be about something else
 _QUOTES = frozenset('"”')
@@ -94,6 +99,7 @@ class _Sentence:
         attribution: who says it, once pronouns are resolved.
         continues: whether it stands in a quotation that an earlier sentence opened.
         open: whether it ends inside a quotation.
+        begins: whether a paragraph begins with it.
     """
 
     text: str
@@ -101,6 +107,7 @@ class _Sentence:
     sayings: list[tuple[Span, Act]]
     continues: bool
     open: bool
+    begins: bool
     attribution: Attribution = Attribution()
 
     @property
@@ -128,14 +135,15 @@ def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
 def _read(text: str, spans: Sequence[Span]) -> Iterator[_Sentence]:
     end, mark = 0, ""
     for span in spans:
-        continues = bool(mark)
-        if "\n" in text[end : span.start]:  # a quotation goes on in the next paragraph by a mark
+        continues, begins = bool(mark), "\n" in text[end : span.start]
+        if begins:  # a quotation goes on in the next paragraph by a mark of its own
             continues = continues and text[span.start] in '“"'
             mark = ""
         end = span.end
         sentence = text[span.start : end][:MAX_SENTENCE]
         masked, mark = mask(sentence, mark)
-        yield _Sentence(sentence, masked, list(_sayings(sentence, masked)), continues, bool(mark))
+        sayings = list(_sayings(sentence, masked))
+        yield _Sentence(sentence, masked, sayings, continues, bool(mark), begins)
 
 
 def _attribute(sentence: _Sentence, before: Sequence[_Sentence], people: People) -> Attribution:
@@ -156,7 +164,9 @@ def _attribute(sentence: _Sentence, before: Sequence[_Sentence], people: People)
 
 def _sayings(sentence: str, masked: str) -> Iterator[tuple[Span, Act]]:
     words = tokens(masked)
-    words = words[leading_clause(words) :]  # "While the union said so, ..." is not the point
+    if masked.endswith("?"):
+        return  # a question says nothing
+    words = words[leading_clause(words) :]  # "While the union said so, ..." is no claim
     acts = [(n, act) for n in range(len(words)) if (act := _act(masked, words, n))]
     if closing := _CLOSING.search(masked):
         acts.sort(key=lambda pair: words[pair[0]].start != closing.start(1))
@@ -186,6 +196,8 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
         clause = any(is_finite(word.text) for word in words[n + 2 :]) or "¤" in masked
         if not clause or text in {"added", "found", "maintained"}:
             return None
+    if (text, after) in _NO_SAYING:
+        return None
     end, _ = before_verb(words, n)
     before = [word.text for word in words[max(0, end) : n]]
     if before[-1:] == ["to"] and before[-2:] != ["on", "to"]:
@@ -223,7 +235,8 @@ def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
     if before is None and end > 0 and words[end].text == "who" and quotes:
         return phrase_ending(words, end - 1 - (words[end - 1].text == ","))
     if before is None and end >= 0 and words[end].text in {"and", "but"}:
-        return subject(words[:end])
+        clauses = any(word.text in {"but", "while", "as", "that", "and"} for word in words[:end])
+        return None if clauses else subject(words[:end])
     return before
 
 
@@ -286,14 +299,16 @@ def _quotations(sentences: Sequence[_Sentence]) -> Iterator[tuple[int, int]]:
 def _give_one_speaker(sentences: Sequence[_Sentence], first: int, last: int) -> None:
     """Give the sentences that are all quotation the one speaker of their quotation.
 
-    A quotation without a speaker of its own goes on with the one before it.
+    A quotation without a speaker of its own goes on with the one before it, and in a new paragraph
+    only if a speaker is named right before.
     """
     run = sentences[first : last + 1]
     quotations = [sentence for sentence in run if sentence.is_quotation]
     speakers = {s.attribution.speaker for s in run if s.sayings}
     if not speakers and first:
         previous = sentences[first - 1]
-        if "¤" in previous.masked or previous.text.endswith(":"):
+        goes_on = "¤" in previous.masked or previous.text.endswith(":")
+        if goes_on and not (previous.is_quotation and run[0].begins):
             speakers = {previous.attribution.speaker}
     speaker = speakers.pop() if len(speakers) == 1 else None
     for sentence in quotations:

@@ -48,7 +48,8 @@ _BOUNDARIES = frozenset(
 _MODALS = frozenset("will would can could may might shall should must".split())
 _RELATIVES = frozenset({"who", "which", "that", "whom"})
 _SUBORDINATORS = frozenset(
-    "while whilst although though when if after before since unless until whether despite".split()
+    "while whilst whereas although though when if after before since unless until whether"
+    " despite".split()
 )
 _FINITE = frozenset(
     "has have had is are was were will would could should may might does did said says told wrote"
@@ -196,7 +197,11 @@ def _start(words: Sequence[Token], end: int) -> int:
 def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
     """The span of words first..last, trimmed at the left, if they can speak."""
     openers = TIME | {"and", "but", "then", "earlier", "later"}
-    while first <= last and words[first].text.lower() in openers:
+    while first <= last and (
+        words[first].text.lower() in openers
+        or _is_adverb(words[first].text)
+        or (words[first].text.lower() in {"this", "last"} and words[first + 1].text in TIME)
+    ):
         first += 1
     if first < last and words[first].text.lower() in PREPOSITIONS:  # "On Monday the fire service"
         near = range(first + 1, min(first + 4, last))

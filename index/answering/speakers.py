@@ -12,13 +12,15 @@ from collections.abc import Iterator, Sequence
 from index.text.dates import MONTHS, WEEKDAYS
 
 PRONOUNS = frozenset("he she it they i we you there".split())
+# "people familiar with it": the word ends a phrase as a preposition does
 PREPOSITIONS = frozenset(
     "in on at by for from to of with during under over into about atop near through between among"
     " against outside inside behind across along around beyond via within without despite like"
-    " unlike amid".split()
+    " unlike amid familiar".split()
 )
 TIME = frozenset(map(str.lower, WEEKDAYS + MONTHS)) | frozenset(
-    "yesterday today tonight tomorrow night morning afternoon evening week month year".split()
+    "yesterday today tonight tomorrow night morning afternoon evening week weekend month year"
+    " spring summer autumn winter".split()
 )
 _MEN = frozenset(
     "mr sir lord king prince duke father brother son husband boyfriend uncle grandfather man boy"
@@ -43,8 +45,8 @@ _PERSON = _MEN.union(
     " victim whistleblower witness".split(),
 )
 _PEOPLE = frozenset(
-    "both children crew everybody everyone experts family folks forces insurgents locals many"
-    " most nobody others people police several some source sources staff".split()
+    "children crew everyone everybody experts family folks forces insurgents locals nobody others"
+    " people police sources staff".split()
 )
 _BODIES = frozenset(
     "academy administration agency airline airport alliance army association authorities"
@@ -83,10 +85,11 @@ _AMOUNTS = frozenset(
     " number one pair percent range series several some thousands".split()
 )
 _DETERMINERS = frozenset("the a an his her its their our my".split())
-_AFTER_HEAD = frozenset("who which that whose familiar close".split())
+_AFTER_HEAD = frozenset("who which that whose".split())
 _NOT_NAMES = _SPEAKERS | TIME | frozenset("new north south east west united inc ltd".split())
 _NOBODY = frozenset(
-    "that this these those what which here nothing none everything something anything".split()
+    "that this these those what which here nothing none everything something anything"
+    " some many most several both".split()
 )
 _TITLE = re.compile(
     r"\b(Mr|Mrs|Ms|Miss|Sir|Lord|Dame|Lady|Dr|Prof|Professor|President|Chancellor|Minister|Senator"
@@ -94,7 +97,7 @@ _TITLE = re.compile(
 )
 _NAME = r"[A-Z][\w’'-]{0,30}[a-z]"
 _FULL_NAME = re.compile(
-    rf"(?<!\w)(?:(in|at|near|from|the|The) )?(?:{_NAME}\.? (?:[A-Z]\. )?){{1,4}}({_NAME})"
+    rf"(?<!\w)(?:(in|at|near|from|the|The) )?(?:{_NAME} (?:[A-Z]\. )?){{1,4}}({_NAME})"
 )
 _WORD = re.compile(r"[^\W_]+(?:['’.-][^\W_]+)*")
 _POSSESSIVE = re.compile(r"['’]s?$")
@@ -102,8 +105,9 @@ _POSSESSIVE = re.compile(r"['’]s?$")
 
 def can_speak(words: Sequence[str]) -> bool:
     """Whether a noun phrase, given as its words, can be somebody who says something."""
-    if words[0].lower() in PRONOUNS:
-        return len(words) == 1
+    pronoun, contracted, _ = words[0].lower().replace("’", "'").partition("'")
+    if pronoun in PRONOUNS:
+        return len(words) == 1 and not contracted  # "I'd argue" has no subject of its own
     if words[0].endswith("ing") and len(words) > 1 and words[1].lower() in PREPOSITIONS:
         return False  # "Speaking in Ostby Mr Brun"
     head = words[_head(words)]
@@ -165,7 +169,11 @@ class People:
             return False
         name = name[: _head(name) + 1]
         head, several = name[-1].lower(), " and " in phrase
-        plural = several or head in _PEOPLE or (head.endswith("s") and not name[-1][0].isupper())
+        plural = (
+            several
+            or head in _PEOPLE
+            or (head.endswith("s") and (name[-1].islower() or head[:-1] in _SPEAKERS))
+        )
         if pronoun == "they":
             return plural or head in _BODIES
         if plural or pronoun not in {"he", "she", "it"}:
