@@ -74,7 +74,7 @@ _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“]¤{20}")  # 'took the stage: "We will
 # "..., the leader of their union said on Wednesday." closes a sentence that it all belongs to.
 _CLOSING = re.compile(r", [^,\"“”]+ (said|says)(?: on \w+)?\W*$")
 _OPEN = frozenset(
-    "if whether until before when unless because had".split()
+    "if whether until before after when unless because had".split()
 )  # "until he announced" is a time
 _NEAR = 6  # words before a verb in which `_OPEN` counts
 # "could say" and "did not deny" leave the matter open.
@@ -82,7 +82,7 @@ _UNSAID = frozenset(
     "will would could may might should must can cannot not never neither nor".split()
 )
 # These say something only with a clause: not "claimed three victories", "wrote the song".
-_WITH_CLAUSE = frozenset("added found maintained claimed claims wrote writes".split())
+_WITH_CLAUSE = frozenset("added found maintained claimed claims conceded wrote writes".split())
 _NO_SAYING = {("said", "goodbye"), ("said", "farewell"), ("adding", "to"), ("admitted", "to")}
 _BACK = 8  # sentences searched for whom a pronoun means
 _SKIPPED = 2  # of these, how many may be about something else

@@ -184,6 +184,8 @@ def _start(words: Sequence[Token], end: int) -> int:
             continue
         if not (text[0].isalnum() or text in {"@", "#", "&"}) or text.lower() in _BOUNDARIES:
             break
+        if i < end and text.lower() in PRONOUNS and words[i + 1].text == "and":
+            return i  # "she and Ada Brun"
         if i < end and (text.lower() in PRONOUNS | _MODALS | {"not", "being"} or is_finite(text)):
             break
         if i < end and text in _ARTICLES:

@@ -88,7 +88,7 @@ _DETERMINERS = frozenset("the a an his her its their our my".split())
 _AFTER_HEAD = frozenset("who which that whose".split())
 _NOT_NAMES = _SPEAKERS | TIME | frozenset("new north south east west united inc ltd".split())
 _NOBODY = frozenset(
-    "that this these those what which here nothing none everything something anything"
+    "no that this these those what which here nothing none everything something anything"
     " some many most several both".split()
 )
 _TITLE = re.compile(
@@ -112,7 +112,7 @@ def can_speak(words: Sequence[str]) -> bool:
         return False  # "Speaking in Ostby Mr Brun"
     head = words[_head(words)]
     plain = head.lower()
-    if plain in _NOBODY | TIME or head.endswith(("'s", "’s")):
+    if words[0].lower() == "no" or plain in _NOBODY | TIME or head.endswith(("'s", "’s")):
         return False
     return head[0].isupper() or head[0] in "@#" or _is_speaker(plain)
 

@@ -95,6 +95,9 @@ def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: 
         "The report will say what broke.",
         "He left because the council said so.",
         "Most said so.",
+        "No union claimed that it was safe.",
+        "Ines Holt conceded twice.",
+        "Skarn fell after the Courier reported that it would.",
         "Ines Holt was chosen and admitted to the guild.",
         "An earlier version of this report said that the dam held.",
     ],
@@ -125,6 +128,7 @@ def test_a_pronoun_is_who_spoke_before() -> None:
         ("Ada Brun met Ines Holt.", "She", None),
         ("Ada Brun said that Ines Holt was hurt.", "She", "Ada Brun"),
         ("The Skarn rose.", "He", None),
+        ("She and Ada Brun left.", "She", None),
     ],
 )
 def test_a_pronoun_must_fit(before: str, pronoun: str, speaker: str | None) -> None:
