@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,6 +23,7 @@ from index.errors import (
     StoreVersionError,
 )
 from index.store.answers import AnswerLog
+from index.store.backups import copy_of
 from index.store.connections import CATALOGUE, Connections
 from index.store.people import People
 from index.store.schema import connect, meta, set_meta, utc_text
@@ -117,11 +117,13 @@ class SqliteStore:
         action: str,
         note: str = "",
         model: str | None = None,
+        dry_run: bool = False,
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
         What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` is the model of the vectors.
+        the transaction. `model` is the model of the vectors. A `dry_run` returns what the commit
+        would do, and rolls it back; nobody else can write meanwhile.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
@@ -132,7 +134,10 @@ class SqliteStore:
         with self._connections.writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
-            return writer.finish(actor, action, note, always=changes.undo is not None)
+            commit = writer.finish(actor, action, note, always=changes.undo is not None)
+            if dry_run:
+                db.rollback()
+            return commit
 
     def add_source(self, source: Source) -> None:
         """Add a source, unless it is there already."""
@@ -232,35 +237,35 @@ class SqliteStore:
             draft.unlink(missing_ok=True)
 
     def recover(self, file: Path, *, actor: str) -> Commit:
-        """Replace all that is stored by a backup, in a generation of its own.
+        """Replace all that is stored, damaged or not, by a backup, in a generation of its own.
 
-        Its number is higher than any before, and the audit log of the backup goes on with it, so
-        that nothing read before the recovery is taken for the state after it.
+        Its number is higher than any before (unless damage hides that), and the audit log of the
+        backup goes on with it, so that nothing read before the recovery is taken for the state
+        after it.
 
         Raises:
-            StoreError: the file is not a backup, or is damaged.
+            StoreError: the file is no whole backup with something in it, and nothing was changed.
         """
-        if not file.is_file():
-            raise StoreError(f"There is no file {file}: name a backup of a collection.")
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
+        with copy_of(file) as source:
             try:
-                source = self._opener(copy)
-            except StoreDamagedError as error:
-                raise StoreError(
-                    f"{file} is not a backup of a collection: name one that `onrecord backup` made."
-                ) from error
-            with closing(source), self._connections.lease() as db:
-                damage = source.execute("PRAGMA quick_check").fetchone()[0]
-                if damage != "ok":
-                    raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
-                source.execute("BEGIN IMMEDIATE")
-                with source:
-                    note = f"from a backup of generation {newest(source).generation}"
-                    writer = Writer(source, after=newest(db).generation)
-                    commit = writer.finish(actor, "recover", note, always=True)
-                source.backup(db)
-                return commit
+                with self.snapshot() as snapshot:
+                    last = snapshot.generation
+            except StoreDamagedError:
+                last = 0
+            note = f"from a backup of generation {newest(source).generation}"
+            source.execute("BEGIN IMMEDIATE")
+            with source:
+                commit = Writer(source, after=last).finish(actor, "recover", note, always=True)
+            try:
+                self._overwrite(source)
+            except StoreDamagedError:
+                self._delete_files()
+                self._overwrite(source)
+            return commit
+
+    def _overwrite(self, source: sqlite3.Connection) -> None:
+        with self._connections.lease() as db:
+            source.backup(db)
 
     def erase(self) -> None:
         """Delete all that is stored, for good, damaged or not, and close.
@@ -271,6 +276,10 @@ class SqliteStore:
         with contextlib.suppress(StoreDamagedError), self._connections.writing():
             pass  # it is a collection, or empty, and nobody is writing
         self.close()
+        self._delete_files()
+
+    def _delete_files(self) -> None:
+        """Delete the collection's files, and its folder unless it holds others."""
         doomed = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:

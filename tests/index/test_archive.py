@@ -597,6 +597,17 @@ def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
     assert archive.history()[0].articles == {"removed": 1, "corrected": 1}
 
 
+def test_a_preview_of_an_undo_copies_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as quick in a collection of gigabytes: nothing is copied to try it on."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.remove(["dam"])
+    monkeypatch.delattr(SqliteStore, "copy")
+    preview = archive.undo(1, dry_run=True)
+    assert [change.article_id for change in preview.restored] == ["dam"]
+
+
 def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None:
     """Who restores a retracted report is told what that ends; its earlier correction is back."""
     archive.add(["-"], stream=stream(*ALL))
