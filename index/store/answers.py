@@ -234,8 +234,8 @@ def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
         confidence=confidence,
         quotes=quotes if status == "answered" else (),
         citations=tuple(
-            Citation(c["number"], articles[c["number"]], tuple(c["independent_of"]))
-            for c in sorted(parts["cited"], key=lambda cited: int(cited["number"]))
+            Citation(number, articles[number], None if others is None else tuple(others))
+            for number, others in sorted((c["number"], c["independent_of"]) for c in parts["cited"])
         ),
         agreement=_AGREEMENT.validate_python(parts["agreement"]),
         reason=reason,
