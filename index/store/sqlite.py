@@ -11,7 +11,7 @@ import contextlib
 import secrets
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from index.store.connections import CATALOGUE, Connections
 from index.store.people import People
 from index.store.schema import connect, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
-from index.store.sources import Source
+from index.store.sources import COLUMNS, Source
 from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
@@ -139,13 +139,23 @@ class SqliteStore:
                 db.rollback()
             return commit
 
-    def add_source(self, source: Source) -> None:
-        """Add a source, unless it is there already."""
+    def add_sources(self, sources: Iterable[Source]) -> None:
+        """Add these sources, but for those that are there already, which stay as they are."""
         with self._connections.writing() as db:
-            db.execute(
+            db.executemany(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (source.uri, source.kind, source.every),
+                [(source.uri, source.kind, source.every) for source in sources],
             )
+
+    def put_source(self, source: Source) -> Source:
+        """Add a source, or change the interval of the one that is there; return it as stored."""
+        with self._connections.writing() as db:
+            (row,) = db.execute(
+                "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) "
+                f"ON CONFLICT DO UPDATE SET every = excluded.every RETURNING {COLUMNS}",
+                (source.uri, source.kind, source.every),
+            ).fetchall()
+        return Source.from_row(row)
 
     def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
         """Change these fields of a source and no others."""
