@@ -18,6 +18,7 @@ from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVer
 SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
+_LOG_BYTES = 64_000_000  # kept of the log for the next commits, however large one was
 _WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
 
 _SCHEMA = """
@@ -130,6 +131,7 @@ def connect(path: Path) -> sqlite3.Connection:
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             if new:
                 _create(connection, path)
         except BaseException:

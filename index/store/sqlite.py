@@ -17,11 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from index.encoder import Encoder, Vectors
-from index.errors import (
-    StoreDamagedError,
-    StoreError,
-    StoreVersionError,
-)
+from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.backups import copy_of
 from index.store.connections import CATALOGUE, Connections
@@ -58,6 +54,7 @@ class SqliteStore:
 
     Attributes:
         answers: the log of its answers; not part of a generation.
+        people: what it keeps of people; not part of a generation.
     """
 
     def __init__(
@@ -233,18 +230,17 @@ class SqliteStore:
     def backup(self, file: Path) -> None:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")
-        try:
-            with self._connections.lease() as db, closing(sqlite3.connect(draft)) as copy:
-                db.backup(copy)
-            draft.replace(file)
-        except (StoreDamagedError, StoreVersionError):  # of the collection, not of the copy
-            raise
-        except (OSError, StoreError) as error:
-            raise StoreError(
-                f"{file} cannot be written: name a file in a folder that is there and has room."
-            ) from error
-        finally:
-            draft.unlink(missing_ok=True)
+        with self._connections.lease() as db:  # whose errors are not the file's
+            try:
+                with closing(sqlite3.connect(draft)) as copy:
+                    db.backup(copy)
+                draft.replace(file)
+            except (OSError, sqlite3.OperationalError) as error:
+                raise StoreError(
+                    f"{file} cannot be written: name a file in a folder that is there and has room."
+                ) from error
+            finally:
+                draft.unlink(missing_ok=True)
 
     def recover(self, file: Path, *, actor: str) -> Commit:
         """Replace all that is stored, damaged or not, by a backup, in a generation of its own.

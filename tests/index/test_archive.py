@@ -29,6 +29,7 @@ from index.errors import (
     NotFoundError,
     QuestionError,
     QuoteError,
+    StoreError,
 )
 from index.ingest import Progress
 from index.store.sqlite import SqliteStore
@@ -635,6 +636,19 @@ def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
         ("Made up.", True),
     }
     assert archive.history()[0].articles == {"removed": 1, "corrected": 1}
+
+
+def test_what_was_added_is_told_though_the_index_fails(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next question makes the index; that it failed now takes nothing from the result."""
+
+    def broken(_: SqliteStore) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(ingest, "_MANY", 0)
+    monkeypatch.setattr(SqliteStore, "prepare", broken)
+    assert len(archive.add(["-"], stream=stream(*ALL)).added) == len(ALL)
 
 
 def test_a_preview_of_an_undo_copies_nothing(

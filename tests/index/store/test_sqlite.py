@@ -429,6 +429,38 @@ def test_erasing_waits_for_a_connection_that_opens(tmp_path: Path) -> None:
         assert not (tmp_path / "c").exists()
 
 
+def test_a_backup_blames_the_file_for_nothing_else(tmp_path: Path) -> None:
+    """That the collection is busy is said as such: another file would not help."""
+
+    def busy(_: Path) -> sqlite3.Connection:
+        raise StoreBusyError("Wait.")
+
+    with opened(tmp_path / "c", opener=busy) as store, pytest.raises(StoreBusyError):
+        store.backup(tmp_path / "copy")
+
+
+def test_a_lent_connection_is_closed_once_it_is_returned(tmp_path: Path) -> None:
+    """A store that is closed while somebody reads keeps no file open afterwards."""
+    opener = FailingOpener()
+    with opened(tmp_path, opener=opener) as store, store.snapshot():
+        store.close()
+    (connection,) = opener.opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_the_log_of_a_large_commit_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next commit after a checkpoint cuts SQLite's log, such as that of a recovery."""
+    monkeypatch.setattr(schema, "_LOG_BYTES", 50_000)
+    with closing(connect(tmp_path / "c.sqlite3")) as db:
+        db.execute("INSERT INTO meta VALUES ('large', ?)", ("x" * 1_000_000,))
+        db.execute("PRAGMA wal_checkpoint(RESTART)")
+        db.execute("INSERT INTO meta VALUES ('small', 'x')")
+        assert (tmp_path / "c.sqlite3-wal").stat().st_size <= 50_000
+
+
 def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
     """Each is written beside the file, under a name that nobody else writes to."""
     with opened(tmp_path / "c") as store, ThreadPoolExecutor(2) as threads:
@@ -855,6 +887,16 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         put(store, CUP)
         with store.snapshot() as snapshot:
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+    assert not [*tmp_path.glob(".vectors-*")]
+
+
+def test_what_a_killed_process_left_of_the_cache_is_deleted(tmp_path: Path) -> None:
+    """Drafts of the index, each as large as it, do not pile up."""
+    (tmp_path / ".vectors-killed").touch()
+    with compact(tmp_path) as store:
+        put(store, DAM, CUP)
+        store.prepare()
+    assert cache(tmp_path).exists()
     assert not [*tmp_path.glob(".vectors-*")]
 
 
