@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
@@ -186,25 +187,28 @@ class SqliteStore:
         while True:
             with self.snapshot() as snapshot:
                 rows = snapshot.db.execute(_UNSTAGED, (last, _REBUILT)).fetchall()
-            if not rows:
-                with self._staging(encoder.model) as db:
-                    # Another process may have undone some of it, so all is looked at once more.
-                    rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
-                    if rest is None:
-                        return _activate_staged(db, encoder.model, actor)
-                last = rest[0] - 1
+            if rows:
+                self._stage(rows, encoder, snapshot.version)
+                done, last = done + len(rows), rows[-1][0]
+                if on_progress is not None:
+                    on_progress(done)
                 continue
-            # Cut here and not in SQL, which takes a NUL for the end of a text.
-            vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
-            staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
-                # A copy recovered meanwhile may have other sentences under these numbers.
-                version = snapshot.version
-                if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
-                    db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-            done, last = done + len(rows), rows[-1][0]
-            if on_progress is not None:
-                on_progress(done)
+                # Another process may have undone some of it, so all is looked at once more.
+                rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
+                if rest is None:
+                    return _activate_staged(db, encoder.model, actor)
+            last = rest[0] - 1
+
+    def _stage(self, rows: list[Any], encoder: Encoder, version: IndexVersion) -> None:
+        """Embed sentences (rows of `_UNSTAGED` in that version), and stage their embeddings."""
+        # Cut here and not in SQL, which takes a NUL for the end of a text.
+        vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
+        staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
+        with self._staging(encoder.model) as db:
+            # A copy recovered meanwhile may have other sentences under these numbers.
+            if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
+                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
 
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:

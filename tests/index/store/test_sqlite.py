@@ -442,7 +442,8 @@ def test_a_backup_blames_the_file_for_nothing_else(tmp_path: Path) -> None:
 def test_a_lent_connection_is_closed_once_it_is_returned(tmp_path: Path) -> None:
     """A store that is closed while somebody reads keeps no file open afterwards."""
     opener = FailingOpener()
-    with opened(tmp_path, opener=opener) as store, store.snapshot():
+    store = SqliteStore(tmp_path, opener=opener)
+    with store.snapshot():
         store.close()
     (connection,) = opener.opened
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
