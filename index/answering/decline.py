@@ -12,6 +12,7 @@ from index.text.periods import is_before
 from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
 
+NO_ANSWER = "The reports do not answer this."
 _COUNTING = 12  # sentences searched for a count
 _NAMED = 3  # words that a reason names
 _FOREIGN = 3  # words; a shorter question without an English word may be a name
@@ -44,7 +45,7 @@ def reason(ranking: Ranking) -> str:
             "One word is little to go by: ask a whole question, with the names and places it "
             "is about."
         )
-    return "The reports do not answer this."
+    return NO_ANSWER
 
 
 def unknown_speaker(ranking: Ranking) -> bool:
