@@ -13,6 +13,7 @@ from typer import style
 
 import index
 from bot.views.text import (
+    CLOSEST,
     became_words,
     date_words,
     describe_filters,
@@ -126,7 +127,7 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     if given.short and (words := index.optional("", short_form, given)):
         yield style(f"{words} [{given.short.citation}]\n", bold=True)
     if given.closest:
-        yield "\nThe closest passage, which does not answer it:"
+        yield f"\n{CLOSEST}"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
         if line := index.optional(None, speaker_line, cited):
             yield f"  {line}"

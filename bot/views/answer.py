@@ -17,6 +17,7 @@ from discord import ui
 from bot.markdown import escape, link_text, shorten
 from bot.views.base import MAX_TEXT, Row
 from bot.views.text import (
+    CLOSEST,
     date_words,
     describe_filters,
     notice_words,
@@ -73,10 +74,9 @@ def answer_view(
     ]
     lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
-        reason = escape(shorten(answer.reason or "", _REASON_CHARS))
-        lines.append(f"**No answer in the reports.** {reason}")
+        lines.append(f"**{escape(shorten(answer.reason or '', _REASON_CHARS))}**")
         if answer.closest:
-            lines.append("The closest passage, which does not answer it:")
+            lines.append(CLOSEST)
     if answer.short and (words := optional("", short_form, answer)):
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)

@@ -26,6 +26,7 @@ from index import (
     is_whole_day,
 )
 
+CLOSEST = "The closest passage, in case it helps:"  # under a decline, which may be mistaken
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
 _STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
 _ACTS: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}

@@ -118,8 +118,8 @@ def test_decline_says_so_and_shows_the_closest() -> None:
     declined = replace(declined, citations=(*answered.citations, other))
     made = "\n".join(blocks(declined))
     assert "reports, " not in made  # how many would answer, and how they relate, says nothing here
-    assert "**No answer in the reports.** The reports do not say." in made
-    assert "The closest passage, which does not answer it:\n> The gate failed." in made
+    assert "\n**The reports do not say.**\n" in made
+    assert "The closest passage, in case it helps:\n> The gate failed." in made
 
 
 WORDS = (
