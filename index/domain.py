@@ -181,8 +181,11 @@ class Passage:
     also: tuple[str, ...] = ()
 
     def quote(self) -> Quote:
-        """The whole passage as a quote."""
-        return Quote.cut(self.article, self.sentences[0].start, self.sentences[-1].end)
+        """The whole passage as a quote, without a mark that closes a quotation begun before it."""
+        start, end = self.sentences[0].start, self.sentences[-1].end
+        text = self.article.text[start:end]
+        unpaired = text.count("“") < text.count("”") if text[-1] == "”" else text.count('"') % 2
+        return Quote.cut(self.article, start, end - (text[-1] in '"”' and bool(unpaired)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     if given.closest:
         yield f"\n{CLOSEST}"
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        if line := index.optional(None, speaker_line, cited):
+        if line := index.optional(None, speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"

@@ -99,7 +99,7 @@ def quotes_view(
     for cited in quotes[:_MAX_QUOTES]:
         if len(cited.quote.text) > chars_left:
             continue  # a shorter one may still fit
-        group = _group(cited, sources)
+        group = _group(cited, sources, answer)
         if sum(map(len, group)) > chars_left:
             continue
         chars_left -= sum(map(len, group))
@@ -121,9 +121,9 @@ def quotes_view(
     return view
 
 
-def _group(cited: CitedQuote, sources: Mapping[int, Citation]) -> tuple[str, ...]:
+def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -> tuple[str, ...]:
     """The texts of a quote: its speaker, its words, and its sources."""
-    speaker = optional(None, speaker_line, cited)
+    speaker = optional(None, speaker_line, cited, answer)
     label = (escape(shorten(speaker, _NAME_CHARS)),) if speaker else ()
     return (*label, block_quote(cited), _cited_as(cited, sources))
 
