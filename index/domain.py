@@ -336,9 +336,15 @@ class Answer:
 
     @property
     def short(self) -> CitedQuote | None:
-        """The first quote if its answer can stand for all; None where reports disagree."""
+        """The first quote if its answer can stand alone.
+
+        None where reports disagree, and where a moderator has corrected the quoted report: only
+        beside the correction do its words stand.
+        """
         disputed = self.agreement is not None and self.agreement.kind == "disagree"
-        return next((c for c in self.quotes[:1] if c.answer and not disputed), None)
+        corrected = {c.number for c in self.citations if c.article.notice}
+        leading = (c for c in self.quotes[:1] if c.answer and c.citation not in corrected)
+        return None if disputed else next(leading, None)
 
     @property
     def independent(self) -> int:

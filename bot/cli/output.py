@@ -128,7 +128,10 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
         yield style(f"{words} [{given.short.citation}]\n", bold=True)
     if given.closest:
         yield f"\n{CLOSEST}"
+    articles = {citation.number: citation.article for citation in given.citations}
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
+        if notice := _notice_line(articles[cited.citation]):
+            yield f"  {notice}"
         if line := index.optional(None, speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
@@ -137,8 +140,6 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
         yield f"[{citation.number}] {_source_line(citation.article)}"
         if citation.article.url:
             yield f"    {citation.article.url}"
-        if citation.article.notice:
-            yield f"    {_notice_line(citation.article)}"
     yield style(f"answer {given.answer_id}", dim=True)
 
 

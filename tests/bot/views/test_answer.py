@@ -237,14 +237,16 @@ def test_how_reports_relate_is_said_first() -> None:
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
 def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
-    """What moderators made known of a report is told with each quote of it, as plain text."""
+    """What moderators made known of a report stands once above each quote of it, as plain text."""
     notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
     answer = answer_of(["The dam failed."])
     cited = replace(
         answer.citations[0], article=replace(answer.citations[0].article, notice=notice)
     )
     text = "\n".join(blocks(replace(answer, citations=(cited,))))
-    assert f"\n-# **{kind.capitalize()}** on 9 March 2026: It was \\*noon\\*. \\# So" in text
+    told = f"\n-# **{kind.capitalize()}** on 9 March 2026: It was \\*noon\\*. \\# So\n> The dam failed."
+    assert text.count("\\*noon\\*") == 1
+    assert told in text
 
 
 @given(text=st.text())
