@@ -108,7 +108,9 @@ def quotes_view(
     note = f"-# {plural(missing, 'more quote')} would not fit here.\n" if missing else ""
     if quotes and not groups:
         note = f"-# {plural(missing, 'quote')} of more characters than a message may have.\n"
-        groups = [(citation_line(sources[quotes[0].citation]),)]
+        source = sources[quotes[0].citation]
+        told = [_notice_line(source.article), citation_line(source, quotes[0])]
+        groups = [("\n".join(filter(None, told)),)]
     view, last = AnswerView(answer), (note + footer,)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
     container.add_item(ui.TextDisplay[Any](head))
