@@ -210,10 +210,15 @@ def _resolved(attribution: Attribution, before: Sequence[_Sentence]) -> Attribut
         return attribution
     phrases = (sentence.speaker_or_subject for sentence in reversed(before[-_BACK:]))
     speaker = next((p for p in phrases if p and p.lower() not in PRONOUNS), "")
-    fits = not _MISFITS.get(pronoun, frozenset()) & {*speaker.lower().split()}
+    fits = may_mean(pronoun, speaker)
     if pronoun in {"i", "we", "you", "there"} or (pronoun in {"he", "she"} and speaker.islower()):
         fits = False
     return replace(attribution, speaker=speaker if speaker and fits else None)
+
+
+def may_mean(pronoun: str, name: str) -> bool:
+    """Whether "he", "she" or "it" may stand for a phrase: "she" for no ministry or spokesman."""
+    return _MISFITS.get(pronoun, frozenset()).isdisjoint(name.lower().split())
 
 
 def _of_quotation(sentence: _Sentence, before: Sequence[_Sentence]) -> Attribution:
