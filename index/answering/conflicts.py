@@ -191,6 +191,12 @@ def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
     return None
 
 
+def negates(a: str, b: str) -> bool:
+    """Whether one of two texts denies or negates a word that the other has."""
+    denials = ((_denied(text), other) for text, other in ((a, b), (b, a)))
+    return any(d and d.stems and d.stems[0] in read(other).bag for d, other in denials)
+
+
 def _denied(text: str) -> Wording | None:
     """The wording of what a text denies or negates in its main clause; None if nothing."""
     if "?" in text:

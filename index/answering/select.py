@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
+from index.answering.conflicts import REBUTS, Statement, is_negative, negates, relate, same_speaker
 from index.answering.independence import independence
 from index.domain import Passage
 from index.ranking.query import Order
@@ -150,7 +150,9 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     first, second = a.sentence.text, b.sentence.text
-    if is_negative(first) != is_negative(second):
+    # A rewrite may well say "could not be crossed" for "was impassable".
+    copied = b.article.article_id in rewrites.get(a.article.article_id, ())
+    if is_negative(first) != is_negative(second) and (not copied or negates(first, second)):
         return False
     if bool(REBUTS.search(first)) != bool(REBUTS.search(second)):
         return False
