@@ -13,6 +13,7 @@ from typer import style
 
 import index
 from bot.views.text import (
+    CLOSEST,
     became_words,
     date_words,
     describe_filters,
@@ -126,9 +127,12 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     if given.short and (words := index.optional("", short_form, given)):
         yield style(f"{words} [{given.short.citation}]\n", bold=True)
     if given.closest:
-        yield "\nThe closest passage, which does not answer it:"
+        yield f"\n{CLOSEST}"
+    articles = {citation.number: citation.article for citation in given.citations}
     for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        if line := index.optional(None, speaker_line, cited):
+        if notice := _notice_line(articles[cited.citation]):
+            yield f"  {notice}"
+        if line := index.optional(None, speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"
@@ -136,8 +140,6 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
         yield f"[{citation.number}] {_source_line(citation.article)}"
         if citation.article.url:
             yield f"    {citation.article.url}"
-        if citation.article.notice:
-            yield f"    {_notice_line(citation.article)}"
     yield style(f"answer {given.answer_id}", dim=True)
 
 

@@ -9,7 +9,6 @@ from datetime import date, datetime
 from pathlib import PurePath
 
 from index import (
-    Act,
     Agreement,
     Answer,
     CitedQuote,
@@ -26,9 +25,9 @@ from index import (
     is_whole_day,
 )
 
+CLOSEST = "The closest passage, in case it helps:"  # under a decline, which may be mistaken
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
 _STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
-_ACTS: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
 _PRONOUN = re.compile(  # "He", "the leader of their union"; not "US officials"
     r"\b(?:[Hh]e|[Ss]he|[Ii]t|[Tt]hey|[Ww]e|[Yy]ou|[Hh]im|[Tt]hem|[Hh]is|[Hh]ers?|[Ii]ts|[Tt]heirs?"
     r"|[Oo]urs?|[Mm]y|[Yy]ours?|us|me)\b|^I$"
@@ -46,19 +45,28 @@ _SHORT_CHARS = 150  # of the short form of an answer: of more, the quote itself 
 _LISTED = 10  # corrections that undoing would withdraw
 
 
-def speaker_line(cited: CitedQuote) -> str | None:
+def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
     """The speaker as the report names them, and whether the quote is new; None without either.
 
-    A speaker whom the quote names as well is not repeated, and a pronoun names nobody.
+    A speaker whom the quote names as well is not repeated, and a pronoun names nobody. A denial is
+    called one only beside what it denies.
     """
     speaker = " ".join((cited.speaker or "").split())
     repeated = speaker.casefold() in " ".join(cited.quote.text.split()).casefold()
     parts = [cited.change.capitalize()] if cited.change else []
+    denies = cited.act == "denial" and _is_against(cited, answer)
     if speaker and not repeated and not _PRONOUN.search(speaker):
-        parts.append(speaker[0].upper() + speaker[1:] + _ACTS.get(cited.act, ":"))
-    elif speaker and cited.act == "denial":
+        parts.append(speaker[0].upper() + speaker[1:] + (", denying it:" if denies else ":"))
+    elif speaker and denies:
         parts.append("Denying it:")
     return " · ".join(parts).removesuffix(":") + ":" if parts else None
+
+
+def _is_against(cited: CitedQuote, answer: Answer) -> bool:
+    """Whether a quote is on the second side of a disagreement."""
+    if answer.agreement is None or answer.agreement.kind != "disagree":
+        return False
+    return cited in [answer.quotes[n] for n in answer.agreement.sides[-1].quotes]
 
 
 def story_line(answer: Answer) -> str | None:

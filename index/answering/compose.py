@@ -11,6 +11,7 @@ from typing import Any
 
 from index.answering import decline
 from index.answering.agreement import agreement, voice
+from index.answering.answer_part import answer_part, counted_part
 from index.answering.attribution import Attribution
 from index.answering.independence import independence
 from index.answering.select import passages
@@ -28,7 +29,6 @@ from index.domain import (
 from index.errors import optional
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
-from index.reader.model import Reading
 
 _Related = tuple[list[Passage], Agreement | None, frozenset[int]]
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
@@ -81,9 +81,9 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     unrelated: _Related = (chosen, None, frozenset())
     chosen, relation, denying = optional(unrelated, _related, ranking, chosen)
     sources = citations(chosen, ranking.articles, rewrites)
+    parts = optional({}, _parts, ranking, chosen, relation)
     quotes = tuple(
-        cited(p, sources, ranking.readings.get(p.best.sentence_id), denies=n in denying)
-        for n, p in enumerate(chosen)
+        cited(p, sources, parts.get(n), denies=n in denying) for n, p in enumerate(chosen)
     )
     return context.answer(
         ranking.query,
@@ -118,7 +118,8 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
 
 def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
     """The passages, the latest first if it updates the others; how they relate, and who denies."""
-    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors)
+    best = max(range(len(chosen)), key=lambda n: chosen[n].score, default=None)
+    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, best)
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
         chosen, relation = _latest_first(chosen, relation)
     return chosen, relation, denying
@@ -142,33 +143,44 @@ def _latest_first(
     return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
 
 
+def _parts(
+    ranking: Ranking, chosen: Sequence[Passage], relation: Agreement | None
+) -> dict[int, Quote | None]:
+    """The part of each passage (index) that answers; of outdated ones none.
+
+    The latest count is marked even where the reader is not sure of it: else an older one would be
+    the only one that stands out.
+    """
+    updated = relation is not None and relation.kind == "updated"
+    earlier, later = [s.quotes for s in relation.sides] if relation and updated else ((), ())
+    parts: dict[int, Quote | None] = {}
+    for n, passage in enumerate(chosen):
+        if n not in earlier:
+            reading = ranking.readings.get(passage.best.sentence_id)
+            parts[n] = answer_part(ranking.query, passage, reading)
+        if n in later and parts[n] is None:
+            parts[n] = counted_part(ranking.query, passage)
+    return parts
+
+
 def cited(
     passage: Passage,
     sources: Sequence[Citation],
-    reading: Reading | None = None,
+    part: Quote | None = None,
     *,
     denies: bool = False,
 ) -> CitedQuote:
     """Return a passage as a quote; a claim that negates another quote counts as a denial."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
     attribution = optional(Attribution(), voice, passage)
-    quote = CitedQuote(
+    return CitedQuote(
         quote=passage.quote(),
         citation=numbers[passage.article.article_id],
         speaker=attribution.speaker,
         act="denial" if denies and attribution.act == "claim" else attribution.act,
         also=tuple(numbers[article_id] for article_id in passage.also),
+        answer=part,
     )
-    return optional(quote, _with_answer, quote, passage, reading) if reading else quote
-
-
-def _with_answer(quote: CitedQuote, passage: Passage, reading: Reading) -> CitedQuote:
-    """The quote of a passage with the part that answers, where the reader is sure of it."""
-    if reading.start is None or reading.end is None or not reading.answers:
-        return quote
-    start = passage.best.start
-    answer = Quote.cut(passage.article, start + reading.start, start + reading.end)
-    return replace(quote, answer=answer)
 
 
 def citations(

@@ -88,8 +88,8 @@ async def test_weak_evidence_declines_with_the_closest_passage(
         room.stock(settings, tmp_path / "reports", dam=DAM)
         result = await room.reader.slash(room.channel, "ask", question="Who built the dam?")
         text = said(result.response)
-        assert "**No answer in the reports.**" in text
-        assert "The closest passage, which does not answer it:\n> " in text
+        assert "**The reports do not seem to answer this.**" in text
+        assert "The closest passage, in case it helps:\n> " in text
 
 
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -343,7 +343,9 @@ def test_corrections_and_retractions_show(stocked: Shell) -> None:
     assert result["notice"]["note"] == "It was Tuesday."
     (cited,) = stocked.json("ask", "Which gate failed?")["citations"]
     assert (cited["notice"]["kind"], cited["notice"]["actor"]) == ("corrected", "operator")
-    assert "It was Tuesday." in stocked("ask", "Which gate failed?") + stocked("article", "dam")
+    answer = stocked("ask", "Which gate failed?")
+    assert 0 < answer.index("It was Tuesday.") < answer.index("“")  # above the words it corrects
+    assert "It was Tuesday." in stocked("article", "dam")
     assert "Made up." in stocked("retract", "dam", "--note", "Made up.")
     assert stocked.json("articles", "--removed")["articles"][0]["notice"]["kind"] == "retracted"
     newest = stocked.json("history")["events"][0]

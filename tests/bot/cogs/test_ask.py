@@ -73,10 +73,12 @@ async def test_reply_follows_up_and_says_how_it_was_understood(room: Newsroom) -
     me = room.env.bot.user.mention
     await room.reader.send(room.channel, f"{me} And who died?", reply_to=first.response.message)
     text = said(room.channel.last_message)
-    assert text.startswith("### And who died?\n-# Understood as: who died gate Hallow Dam fail?")
+    assert text.startswith(
+        "### And who died?\n-# Understood as: who died \\(gate Hallow Dam fail\\)?"
+    )
     followed = room.channel.last_message
     await room.editor.send(room.channel, f"{me} When?", reply_to=followed)
-    assert "Understood as: When who died gate" not in said(room.channel.last_message)
+    assert "Understood as: When who died" not in said(room.channel.last_message)
     assert "Hallow Dam" in said(room.channel.last_message).split("\n")[1]
 
 
@@ -127,7 +129,7 @@ async def test_question_in_a_thread_leans_on_the_last_answer_there(room: Newsroo
     inside = next(one for one in room.channel.threads if one.id == thread.id)
     await room.reader.send(inside, f"{me} {ASKED}")
     await room.reader.send(inside, f"{me} And who died?")
-    assert "Understood as: who died gate Hallow Dam" in said(inside.last_message)
+    assert "Understood as: who died \\(gate Hallow Dam" in said(inside.last_message)
 
 
 async def test_direct_messages_are_declined_politely(room: Newsroom) -> None:
@@ -323,7 +325,7 @@ async def test_thread_begins_at_the_answer(room: Newsroom) -> None:
     assert thread.id == result.response.id
     assert "Mention me here" in said(thread.last_message)
     await room.reader.send(thread, f"{room.env.bot.user.mention} And who died?")
-    assert "Understood as: who died gate Hallow Dam" in said(thread.last_message)
+    assert "Understood as: who died \\(gate Hallow Dam" in said(thread.last_message)
     refused = await room.reader.slash(
         room.channel, "ask", question=ASKED, thread=True, private=True
     )

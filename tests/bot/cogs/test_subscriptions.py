@@ -22,6 +22,8 @@ from bot.views.base import MAX_TEXT, notice_view
 from index.domain import Filters
 
 FERRY = "When did the ferry Marigold run aground?"
+MENTION = "Mention me here when there's an answer"  # in public, and says so
+NOTIFY = "Notify me when there's an answer"  # a private question, by direct message
 NEWS = "The ferry Marigold ran aground at noon on Friday."
 
 
@@ -33,11 +35,9 @@ def settings(tmp_path: Path) -> Settings:
 async def watch(room: Newsroom) -> None:
     """Ask in vain, and ask to be told."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
-    assert "No answer in the reports" in said(result.response)
-    assert labels(result.response) == ["More passages", "Notify me when there's an answer"]
-    pressed = await room.reader.click(
-        result.response.message, label="Notify me when there's an answer"
-    )
+    assert "No report mentions “Marigold”" in said(result.response)
+    assert labels(result.response) == ["More passages", MENTION]
+    pressed = await room.reader.click(result.response.message, label=MENTION)
     assert pressed.ephemeral
     assert labels(pressed.response) == ["Stop"]
 
@@ -179,9 +179,6 @@ async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None
     assert FERRY in said(mine.response)
 
 
-NOTIFY = "Notify me when there's an answer"
-
-
 async def watch_privately(room: Newsroom) -> Any:
     """Ask in private and in vain, and press to be notified."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY, private=True)
@@ -258,7 +255,7 @@ async def test_one_message_answers_all_who_wait_for_it(
     """Two people who watch one question in one channel are mentioned in one message."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
-        await person.click(asked.response.message, label=NOTIFY)
+        await person.click(asked.response.message, label=MENTION)
     before = len(room.channel.history())
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
@@ -274,7 +271,7 @@ async def test_a_crowd_is_mentioned_in_parts(
     monkeypatch.setattr(subscriptions, "_PINGED", 1)
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
-        await person.click(asked.response.message, label=NOTIFY)
+        await person.click(asked.response.message, label=MENTION)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(180)
     first, second = map(said, room.channel.history()[-2:])

@@ -35,6 +35,23 @@ def test_a_denial_is_no_copy(other: str, repeats: bool) -> None:
     assert _repeats(statement("b", other), statement("a", CLAIM), {}) is repeats
 
 
+BOATS = "Boats had reached most of Reed Lane by noon, but the Mill Road bridge was impassable."
+
+
+@pytest.mark.parametrize(
+    ("other", "repeats"),
+    [
+        (BOATS.replace("was impassable", "could not be crossed"), True),
+        (BOATS.replace("had reached", "had not reached"), False),
+    ],
+)
+def test_a_rewrite_may_negate_what_means_the_same(other: str, repeats: bool) -> None:
+    """In a rewrite a “not” makes another sentence only if what it negates stands in the first."""
+    rewrites = {"a": {"b"}, "b": {"a"}}
+    assert _repeats(statement("a", BOATS), statement("b", other), rewrites) is repeats
+    assert _repeats(statement("b", other), statement("a", BOATS), rewrites) is repeats
+
+
 def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
     """A claim with a “not” in it is no denial either."""
     corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
