@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.newsroom import ASKED, Newsroom, Site, discord_with
 
-from bot.logs import Formatter, fields
+from bot.logs import Formatter, configure, fields
 from bot.settings import Logs, Settings
 from index import Archive, StoreBusyError
 
@@ -67,6 +69,33 @@ async def test_questions_are_logged_only_if_wanted(
     assert "question answered id=" in written
     assert str(user) not in written
     assert ("Hallow" in written) == wanted
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("permitted", [False, True])
+def test_messages_are_logged_only_if_wanted(*, debug: bool, permitted: bool) -> None:
+    """Discord's library writes each message it gets at DEBUG: never without the permission."""
+    with restored_loggers():
+        configure(Logs(level="DEBUG", questions=permitted), [], debug=debug)
+        gateway = logging.getLogger("discord.gateway")
+        assert gateway.isEnabledFor(logging.DEBUG) == permitted
+        assert gateway.isEnabledFor(logging.INFO)
+        assert logging.getLogger("bot").isEnabledFor(logging.DEBUG)
+        configure(Logs(level="ERROR"), [])
+        assert not gateway.isEnabledFor(logging.INFO)
+
+
+@contextmanager
+def restored_loggers() -> Iterator[None]:
+    """Undo what `configure` does to the loggers of this process."""
+    loggers = [logging.getLogger(name) for name in ("", "bot", "index", "discord")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
 
 
 async def test_jobs_are_logged(

@@ -267,6 +267,25 @@ async def test_one_message_answers_all_who_wait_for_it(
     assert first.startswith(f"<@{room.reader.id}> <@{room.editor.id}> The reports now answer")
 
 
+async def test_a_failure_sends_no_answer_twice(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """A watch ends with its own message: if the next one fails, only that is sent again."""
+    asked = await room.reader.slash(room.channel, "ask", question=FERRY)
+    for person in (room.reader, room.editor):
+        await person.click(asked.response.message, label=NOTIFY)
+    channel = room.env.bot.get_channel(room.channel.id)
+    reader = await channel.guild.fetch_member(room.reader.id)
+    await channel.set_permissions(reader, view_channel=False)  # so the answer comes in private
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    room.env.inject_error("POST", f"/channels/{room.channel.id}/messages", status=400)
+    await room.env.advance_time(60)
+    assert [watch.person for watch in room.archive().people.watches()] == [room.editor.id]
+    await room.env.advance_time(120)
+    assert said(room.channel.last_message).startswith(f"<@{room.editor.id}> The reports now answer")
+    assert len(room.reader.user.dm_channel.history()) == 1
+
+
 async def test_a_crowd_is_mentioned_in_parts(
     room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
