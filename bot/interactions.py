@@ -112,7 +112,10 @@ def explain(error: Exception, context: str) -> str:
                 log.warning("%s failed: %s", context, cause)
             return str(cause)
         case app_commands.CheckFailure():
-            return "This command is for moderators: it needs Manage Server or Manage Messages."
+            return (
+                "This is for moderators: it needs Manage Server, Manage Messages, or a role that "
+                "the operator has named."
+            )
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
         case discord.NotFound(code=code):

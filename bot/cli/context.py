@@ -110,6 +110,15 @@ def show(text: str, *, err: bool = False) -> None:
     typer.echo(text, err=err)
 
 
+@contextmanager
+def warning(what: str) -> Iterator[None]:
+    """Print what failed and why on standard error, and go on: the result does not depend on it."""
+    try:
+        yield
+    except (index.OnRecordError, OSError) as error:
+        show(f"onrecord: {what}: {sentence_of(error)}", err=True)
+
+
 def confirm(consequence: str, *, yes: bool) -> None:
     """Ask on the terminal whether to go on, unless `yes`.
 

@@ -19,6 +19,7 @@ from discord.utils import format_dt
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again
 from bot.interactions import missing_to_write
+from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
 from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
@@ -56,7 +57,8 @@ class Maintenance(commands.Cog):
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
     async def cog_load(self) -> None:
-        self._schedule("reading sources", OFTEN_MINUTES, self._refresh)
+        once = SCHEDULED_AT_ONCE
+        self._schedule("reading sources", OFTEN_MINUTES, self._refresh, at_once=once)
         self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
         self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
@@ -75,28 +77,39 @@ class Maintenance(commands.Cog):
         minutes: int,
         work: Callable[[int | None, Archive], Awaitable[object]],
         *,
+        at_once: int = 1,
         left_too: bool = False,
     ) -> None:
         """Run `work` on each server's existing collection, again and again.
 
-        With `left_too`, also on those that are kept of servers that the bot left.
-        A failure is logged and stops no other; a loop that raised would end for all collections.
+        On so many collections `at_once`; the loop does not wait for those that take long. With
+        `left_too`, also on those that are kept of servers that the bot left. A failure is logged
+        and stops no other; a loop that raised would end for all collections.
         """
-        collections = self._bot.collections
+        collections, room = self._bot.collections, asyncio.Semaphore(at_once)
+        running: dict[int | None, asyncio.Task[None]] = {}
 
         async def work_for(server: int | None) -> None:
-            with _logging_failure(f"{name} failed for server {server}"):
-                # Not created: it may have been erased since it was listed.
-                archive = await asyncio.to_thread(collections.archive, server, create=False)
-                await work(server, archive)
+            async with room:
+                if self._bot.stopping:
+                    return
+                with _logging_failure(f"{name} failed for server {server}"):
+                    # Not created: it may have been erased since it was listed.
+                    archive = await asyncio.to_thread(collections.archive, server, create=False)
+                    await work(server, archive)
+
+        def begin(server: int | None) -> None:
+            if server not in running:
+                running[server] = asyncio.create_task(work_for(server), name=SCHEDULED)
+                running[server].add_done_callback(lambda _: running.pop(server))
 
         async def run() -> None:
             await self._bot.wait_until_ready()
-            servers = {guild.id for guild in self._bot.guilds}
-            servers |= self._servers.known() if left_too else set()
-            for server in await asyncio.to_thread(collections.existing, servers):
-                # A loop that is cancelled ends between two collections, not in the middle of one.
-                await asyncio.shield(asyncio.create_task(work_for(server), name=SCHEDULED))
+            with _logging_failure(f"{name} failed"):
+                servers = {guild.id for guild in self._bot.guilds}
+                servers |= self._servers.known() if left_too else set()
+                for server in await asyncio.to_thread(collections.existing, servers):
+                    begin(server)
 
         self._loops.append(tasks.loop(minutes=minutes)(run))
 

@@ -126,6 +126,8 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> None
             place = watch.channel or f"person {watch.person}"
             alike.setdefault((watch.question, watch.filters, place), []).append(watch)
     for watches in alike.values():
+        if bot.stopping:
+            return
         try:
             await _ask_again(bot, archive, watches)
         except Exception:  # such as a publisher without reports; the next watches still count

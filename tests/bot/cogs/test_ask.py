@@ -359,7 +359,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
     text = said(result.response)
     assert ASKED in text
     assert "fake-" in text
-    assert "Collection version 1 (current)" in text
+    assert "As the reports were after change 1, the latest" in text
     assert re.search(r"\*\*\[1\]\*\* (strong|fair|weak): A gate at Hallow Dam", text)
     assert "None of its reports has changed since." in text
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
