@@ -45,11 +45,19 @@ class Run:
         """The settings, read at first use so that `--help` works without them."""
         return load(data=self.data, collection=self.collection, config=self.config)
 
+    @cached_property
+    def _encoders(self) -> dict[int, index.SentenceTransformerEncoder]:
+        return {}
+
     def encoder(self, threads: int | None = None) -> index.SentenceTransformerEncoder:
-        """The encoder of the settings; its model is loaded at first use."""
+        """The encoder of the settings, with so many threads; its model is loaded at first use."""
         index.prepare_process()
         model = self.settings.model
-        return index.SentenceTransformerEncoder(model.name, threads=threads or model.threads)
+        count = threads or model.threads
+        if count not in self._encoders:
+            encoder = index.SentenceTransformerEncoder(model.name, threads=count)
+            self._encoders[count] = encoder
+        return self._encoders[count]
 
 
 class Command(TyperCommand):
