@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -82,34 +83,36 @@ class Maintenance(commands.Cog):
     ) -> None:
         """Run `work` on each server's existing collection, again and again.
 
-        On so many collections `at_once`; the loop does not wait for those that take long. With
+        On so many collections `at_once`, and without waiting for those that take long. With
         `left_too`, also on those that are kept of servers that the bot left. A failure is logged
         and stops no other; a loop that raised would end for all collections.
         """
-        collections, room = self._bot.collections, asyncio.Semaphore(at_once)
-        running: dict[int | None, asyncio.Task[None]] = {}
+        collections = self._bot.collections
+        waiting, busy = deque[int | None](), set[int | None]()
+        workers = set[asyncio.Task[None]]()
 
-        async def work_for(server: int | None) -> None:
-            async with room:
-                if self._bot.stopping:
-                    return
+        async def work_off() -> None:
+            while waiting and not self._bot.stopping:
+                server = waiting.popleft()
+                busy.add(server)
                 with _logging_failure(f"{name} failed for server {server}"):
                     # Not created: it may have been erased since it was listed.
                     archive = await asyncio.to_thread(collections.archive, server, create=False)
                     await work(server, archive)
-
-        def begin(server: int | None) -> None:
-            if server not in running:
-                running[server] = asyncio.create_task(work_for(server), name=SCHEDULED)
-                running[server].add_done_callback(lambda _: running.pop(server))
+                busy.discard(server)
 
         async def run() -> None:
             await self._bot.wait_until_ready()
             with _logging_failure(f"{name} failed"):
                 servers = {guild.id for guild in self._bot.guilds}
                 servers |= self._servers.known() if left_too else set()
-                for server in await asyncio.to_thread(collections.existing, servers):
-                    begin(server)
+                existing = await asyncio.to_thread(collections.existing, servers)
+                waiting.extend(s for s in existing if s not in busy and s not in waiting)
+            for _ in range(at_once - len(workers)):
+                # A task of its own, so that cancelling the loop does not end it halfway.
+                worker = asyncio.create_task(work_off(), name=SCHEDULED)
+                workers.add(worker)
+                worker.add_done_callback(workers.discard)
 
         self._loops.append(tasks.loop(minutes=minutes)(run))
 

@@ -10,9 +10,17 @@ from pathlib import Path
 import pytest
 from support.newsroom import ASKED, Newsroom, Site, discord_with
 
+from bot.jobs import Job
 from bot.logs import Formatter, configure, fields
 from bot.settings import Logs, Settings
-from index import Archive, StoreBusyError
+from index import (
+    Archive,
+    CancelledError,
+    IngestResult,
+    Progress,
+    ProgressCallback,
+    StoreBusyError,
+)
 
 
 def line(message: str, **values: object) -> str:
@@ -113,6 +121,35 @@ async def test_jobs_are_logged(
     assert "added=1" in written
     assert f"source={site.feed}s reason=" in written
     assert "key=abc" not in written
+
+
+async def test_how_each_job_ended_is_logged(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that was stopped, and one that failed, have a line like one that finished."""
+    caplog.set_level(logging.INFO, "bot")
+    jobs, server = room.env.bot.jobs, room.guild.id
+    collection = room.env.bot.settings.discord.collection_of(server)
+
+    def fail(*_: object) -> IngestResult:
+        raise StoreBusyError("Another process is writing.")
+
+    def stop(_: Archive, on_progress: ProgressCallback) -> IngestResult:
+        job.stopped_by = "Ada"
+        on_progress(Progress(1, 2, None, "Dam"))
+        raise AssertionError
+
+    for task, error in ((fail, StoreBusyError), (stop, CancelledError)):
+        job = Job(collection, "Adding", 0, "Ada")
+        with pytest.raises(error):
+            await jobs.run(server, task, job)
+    lines = [Formatter().format(record) for record in caplog.records]
+    ended = [line.partition(" bot.jobs ")[2] for line in lines if "started" not in line]
+    place = f"job=Adding collection={collection}"
+    assert ended == [
+        f"job failed {place} error=StoreBusyError",
+        f'job stopped {place} reason="Ada stopped it"',
+    ]
 
 
 async def test_a_busy_collection_is_no_failure(

@@ -658,10 +658,10 @@ def test_undo_of_what_nobody_has_seen_is_refused(archive: Archive) -> None:
 
 
 def test_a_retraction_is_not_lost_by_the_way(archive: Archive) -> None:
-    """Neither a correction nor adding the article again ends it; a second one says what it replaces."""
+    """Neither a correction nor adding it again ends it; a second one says what it replaces."""
     archive.add(["-"], stream=stream(*ALL))
     assert archive.retract("dam", "Made up.").replaced is None
-    with pytest.raises(InputError, match="retracted \\(Made up.\\): restore it before"):
+    with pytest.raises(InputError, match=r"\(Made up\.\): restore it before"):
         archive.correct("dam", "It was noon.")
     for text in (ALL[0]["text"], "The dam failed again."):
         (failure,) = archive.add(["-"], stream=stream({**ALL[0], "text": text})).failed
