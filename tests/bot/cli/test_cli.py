@@ -15,6 +15,7 @@ import subprocess
 import sys
 import termios
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
@@ -460,15 +461,13 @@ def test_a_query_of_a_file_is_never_small_talk(stocked: Shell) -> None:
     assert json.loads(stocked("ask", "--queries", "-", stdin=query))["status"] == "declined"
 
 
-def test_copies_are_listed_as_such(stocked: Shell) -> None:
-    """A source that no quote cites, since it says the same in the same words, is marked."""
-    copy = {**ROWS[0], "id": "copy", "publisher": "Courier", "url": "https://courier.example/dam"}
-    stocked("add", "-", stdin=json.dumps(copy).encode())
-    settings = stocked.data.parent / "bold.toml"
-    settings.write_text("[answers]\nthreshold = 0.0\n")
-    answer = stocked("ask", "Which gate failed?", "--config", str(settings))
-    assert "[1] Northwire, " in answer
-    assert "[2] Also in Courier, " in answer
+def test_sources_that_no_quote_cites_are_marked() -> None:
+    """An outlet that has the words of a quote too is listed as such, not as a source of its own."""
+    both = answer_of(["The gate failed.", "The gate failed."])
+    given = replace(both, quotes=(replace(both.quotes[0], also=(2,)),))
+    shown = output.answer(given).text
+    assert "\n[1] Northwire, " in shown
+    assert "\n[2] Also in Northwire, " in shown
 
 
 def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
