@@ -41,9 +41,6 @@ _ABSENT = "There is no such article: look for its id in the list of articles."
 class Archive:
     """A collection and its encoder.
 
-    Changes name their `actor` in the audit log. Some take the newest generation that whoever
-    decided on them has `seen`, and raise InputError if there is another one by now.
-
     Attributes:
         answers: the log of its answers.
         people: what it keeps of people.
@@ -209,11 +206,9 @@ class Archive:
         """Remove articles; their text stays, so that old quotes can still be checked."""
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
-    def restore(
-        self, article_ids: Iterable[str], *, actor: str = "operator", seen: int | None = None
-    ) -> IngestResult:
+    def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
         """Bring removed articles back without embedding them again, and withdraw retractions."""
-        return self._change(Changes(restore=[*article_ids], seen=seen), actor, "restore")
+        return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
     def undo(
         self,
@@ -223,10 +218,11 @@ class Archive:
         dry_run: bool = False,
         seen: int | None = None,
     ) -> IngestResult:
-        """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
+        """Go back to an earlier generation, in a new one if that changes anything.
 
-        Corrections and retractions go back too: the result has those that this withdraws. Raises
-        NotFoundError if there is no such generation.
+        Corrections and retractions go back too: the result has those that this withdraws. A
+        `dry_run` only says what it would do. Raises NotFoundError if there is no such generation,
+        and InputError if the newest one is no longer the one that was `seen`.
         """
         changes = Changes(undo=generation, seen=seen)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)
@@ -249,7 +245,10 @@ class Archive:
         return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
-        """Attach a correction, shown in answers that cite the article. Raises NotFoundError."""
+        """Attach a correction, shown in answers that cite the article, unless it is retracted.
+
+        Raises NotFoundError, or InputError if it is.
+        """
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:

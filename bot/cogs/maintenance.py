@@ -107,7 +107,8 @@ class Maintenance(commands.Cog):
                 servers = {guild.id for guild in self._bot.guilds}
                 servers |= self._servers.known() if left_too else set()
                 existing = await asyncio.to_thread(collections.existing, servers)
-                waiting.extend(s for s in existing if s not in busy and s not in waiting)
+                begun = {*busy, *waiting}
+                waiting.extend(server for server in existing if server not in begun)
             for _ in range(at_once - len(workers)):
                 # A task of its own, so that cancelling the loop does not end it halfway.
                 worker = asyncio.create_task(work_off(), name=SCHEDULED)
