@@ -213,3 +213,22 @@ async def test_deleted_channel_is_answered(room: Newsroom) -> None:
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "is gone: ask again" in said(result.response)
     assert room.env.errors
+
+
+async def test_everything_is_closed_whatever_fails(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If finishing what was begun fails, that is raised once all the rest is closed."""
+
+    async def broken(_: OnRecord) -> None:
+        raise RuntimeError("broken")
+
+    bot, archive = room.env.bot, room.archive()
+    monkeypatch.setattr(OnRecord, "_finish", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        await bot.close()
+    assert bot.is_closed()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        bot.asking.submit(print)
+    with pytest.raises(StoreError, match="closed"):
+        archive.size()

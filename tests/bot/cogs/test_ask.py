@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -446,3 +447,18 @@ async def test_question_in_a_channel_that_is_gone_is_answered(room: Newsroom) ->
     room.env.inject_error("POST", gone, status=404, code=10003, times=9)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     assert "is gone: ask again" in said(room.reader.user.dm_channel.last_message)
+
+
+async def test_an_answer_does_not_depend_on_the_typing_indicator(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever the network does to the indicator, the answer comes, and nothing is left behind."""
+
+    def offline(*_: object) -> None:
+        raise OSError("offline")
+
+    monkeypatch.setattr(discord.TextChannel, "typing", offline)
+    await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
+    assert "4:40 a.m." in said(room.channel.last_message)
+    gc.collect()  # which reports tasks whose failure nobody looked at
+    assert "never retrieved" not in caplog.text
