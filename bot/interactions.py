@@ -94,12 +94,13 @@ def context_of(interaction: discord.Interaction[Any]) -> str:
 
 
 async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
-    """Work while the deferral is sent; if that fails, the work is cancelled."""
+    """Work while the deferral is sent; if that fails, the work is cancelled and forgotten."""
     task = asyncio.create_task(work)
     try:
         await deferral
     except BaseException:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise
     return await task
 

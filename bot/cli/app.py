@@ -270,7 +270,7 @@ def demo(
 
 @command()
 def doctor(context: Context) -> Result:
-    """Check settings, model, collections, disk, token and permissions; say what to fix."""
+    """Check settings, models, collections, disk, token and permissions; say what to fix."""
     from bot.cli.doctor import examine  # noqa: PLC0415 - imports discord.py
 
     return examine(context.obj.settings, context.obj.encoder())

@@ -1,4 +1,4 @@
-"""What `onrecord doctor` checks: settings, model, collections, disk, token and permissions."""
+"""What `onrecord doctor` checks: settings, models, collections, disk, token and permissions."""
 
 from __future__ import annotations
 

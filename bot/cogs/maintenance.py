@@ -31,6 +31,7 @@ from index import (
     InputError,
     OnRecordError,
     ProgressCallback,
+    SettingsError,
     Source,
 )
 
@@ -206,9 +207,19 @@ class KnownServers:
     """The servers that the bot is in, and when it left others, in a small file."""
 
     def __init__(self, path: Path, keep: timedelta) -> None:
-        """Use this file; data of servers left is kept for this long."""
+        """Use this file; data of servers left is kept for this long.
+
+        Raises:
+            SettingsError: the file is damaged.
+        """
         self._path, self._keep = path, keep
-        self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+        try:
+            self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+        except ValueError:
+            raise SettingsError(
+                f"{path} is damaged: delete it. The collections of servers that the bot has left "
+                "are then kept until you delete them with `onrecord erase-all`."
+            ) from None
 
     def update(self, present: Iterable[int], now: datetime) -> list[int]:
         """Record current servers; return those left longer ago than the retention period."""

@@ -16,7 +16,7 @@ from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import Archive, IngestResult
+from index import Archive, IngestResult, SettingsError
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
@@ -115,6 +115,13 @@ def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     assert again.update([1], NOW + timedelta(days=60)) == [2]
     again.remove(2)
     assert again.update([1], NOW + timedelta(days=90)) == []
+
+
+def test_damaged_list_of_servers_is_told(tmp_path: Path) -> None:
+    """What a power cut left of the list is named, with what to do; the bot does not guess."""
+    (tmp_path / "servers.json").touch()
+    with pytest.raises(SettingsError, match=r"servers.json is damaged: delete it"):
+        KnownServers(tmp_path / "servers.json", timedelta(days=30))
 
 
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
