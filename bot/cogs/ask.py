@@ -296,7 +296,7 @@ async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discor
 
 
 async def _show_typing(channel: discord.abc.Messageable) -> None:
-    """Show the typing indicator until cancelled; errors are ignored."""
-    with contextlib.suppress(discord.HTTPException):
+    """Show the typing indicator until cancelled; errors are ignored: the answer matters."""
+    with contextlib.suppress(Exception):
         async with channel.typing():
             await asyncio.Event().wait()

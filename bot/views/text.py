@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import PurePath
 
 from index import (
     Agreement,
     Answer,
+    Article,
     CitedQuote,
     Failure,
     Filters,
@@ -226,8 +227,21 @@ def undo_warnings(preview: IngestResult, articles: int, noun: str = "report") ->
     lines = []
     if articles and len(preview.removed) == articles and not preview.restored:
         lines.append(f"{plural(articles, noun)} would be removed, and none would be left.")
-    lost = [change for change in preview.notices if not change.in_force]
-    lines += [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
+    return lines + _withdrawals([change for change in preview.notices if not change.in_force])
+
+
+def restore_warnings(articles: Iterable[Article]) -> list[str]:
+    """What restoring removed articles would lose that has to be asked first: retractions."""
+    retractions = [
+        NoticeChange(article.article_id, article.title, article.notice, in_force=False)
+        for article in articles
+        if article.notice and article.notice.kind == "retracted"
+    ]
+    return _withdrawals(retractions)
+
+
+def _withdrawals(lost: Sequence[NoticeChange]) -> list[str]:
+    lines = [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
     if len(lost) > _LISTED:
         lines.append(f"It would also withdraw {len(lost) - _LISTED:,} more.")
     return lines

@@ -9,6 +9,7 @@ Sentences of one revision are written together and so have consecutive ids.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -113,6 +114,8 @@ CREATE UNIQUE INDEX watch_once ON watch (
 def connect(path: Path) -> sqlite3.Connection:
     """Open a collection's file, and create its tables if there are none yet.
 
+    In a folder that may not be written to, it is opened to read only.
+
     Raises:
         StoreVersionError: another version of On Record made it.
         StoreBusyError: another process holds it and does not finish.
@@ -121,7 +124,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(
-            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            _uri(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=True
         )
         try:
             new = is_new(connection, path)  # read first, before anything is written
@@ -140,6 +143,16 @@ def connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise explained(error) from error
     return connection
+
+
+def _uri(path: Path) -> str:
+    """The address of a collection's file, with how it can be opened."""
+    uri = path.absolute().as_uri()
+    if not path.exists() or os.access(path.parent, os.W_OK):
+        return uri
+    # Without a log nobody has it open, and SQLite need not write one beside it to read it.
+    logged = path.with_name(f"{path.name}-wal").exists()
+    return f"{uri}?mode=ro" if logged else f"{uri}?mode=ro&immutable=1"
 
 
 def is_new(connection: sqlite3.Connection, path: Path) -> bool:

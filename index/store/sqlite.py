@@ -125,6 +125,8 @@ class SqliteStore:
 
         Raises:
             NotFoundError: there is no such generation to go back to.
+            InputError: the collection has changed since what `changes.seen` names, or a retracted
+                article would be corrected.
             ModelMismatchError: the collection was embedded by another model.
             StoreBusyError: another process is writing and does not finish.
             StoreError: it cannot be written.
@@ -132,7 +134,7 @@ class SqliteStore:
         with self._connections.writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
-            commit = writer.finish(actor, action, note, always=changes.undo is not None)
+            commit = writer.finish(actor, action, note)
             if dry_run:
                 db.rollback()
             return commit

@@ -675,6 +675,69 @@ def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None
     assert archive.restore(["dam"]).notices == ()
 
 
+def test_undo_counts_the_correction_under_a_retraction(archive: Archive) -> None:
+    """An article that was corrected and then retracted loses two notices, and gets back two."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.retract("dam", "Made up.")
+    lost = archive.undo(1).notices
+    assert [(n.notice.note, n.in_force) for n in lost] == [
+        ("Made up.", False),
+        ("It was noon.", False),
+    ]
+    assert archive.undo(2).notices[0].notice.note == "It was noon."
+    (lost,) = archive.undo(3).notices
+    assert (lost.notice.note, lost.in_force) == ("Made up.", True)
+    assert [n.notice.note for n in archive.undo(1, dry_run=True).notices] == [
+        "Made up.",
+        "It was noon.",
+    ]
+
+
+def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
+    """Going back to the present state, or to one that equals it, makes no generation."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.undo(1)
+    for generation in (1, 3):
+        result = archive.undo(generation)
+        assert (result.generation, result.notices) == (3, ())
+    assert len(archive.history()) == 3
+    archive.correct("dam", "It was one.")
+    assert archive.article("dam").notice.note == "It was one."
+    for unknown in (5, -1):
+        with pytest.raises(NotFoundError, match="no generation"):
+            archive.undo(unknown)
+
+
+def test_undo_of_what_nobody_has_seen_is_refused(archive: Archive) -> None:
+    """If anything was committed since the state that was decided on, nothing is undone."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.remove(["cup"])
+    seen = archive.generation
+    archive.correct("dam", "It was noon.")
+    with pytest.raises(InputError, match="changed meanwhile"):
+        archive.undo(1, seen=seen)
+    assert archive.generation == seen + 1
+    assert archive.undo(1, seen=seen + 1).restored
+
+
+def test_a_retraction_is_not_lost_by_the_way(archive: Archive) -> None:
+    """Neither a correction nor adding it again ends it; a second one says what it replaces."""
+    archive.add(["-"], stream=stream(*ALL))
+    assert archive.retract("dam", "Made up.").replaced is None
+    with pytest.raises(InputError, match=r"\(Made up\.\): restore it before"):
+        archive.correct("dam", "It was noon.")
+    for text in (ALL[0]["text"], "The dam failed again."):
+        (failure,) = archive.add(["-"], stream=stream({**ALL[0], "text": text})).failed
+        assert "was retracted (Made up.): restore it first" in failure.error
+    noted = archive.retract("dam", "Copied.")
+    assert noted.replaced is not None
+    assert (noted.article.notice.note, noted.replaced.note) == ("Copied.", "Made up.")
+    archive.restore(["dam"])
+    assert archive.article("dam").notice is None
+
+
 @pytest.mark.parametrize("back", ["restore", "undo"])
 def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, back: str) -> None:
     """A file that changed while its article was removed is not taken for one that is as it was."""

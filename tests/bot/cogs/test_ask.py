@@ -10,6 +10,7 @@ import discord
 import pytest
 from support.newsroom import ASKED, CUP, DAM, Newsroom, discord_with, labels, report, said
 
+from bot.cogs.ask import _show_typing
 from bot.settings import Discord, Settings
 
 TITLE = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
@@ -361,7 +362,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
     text = said(result.response)
     assert ASKED in text
     assert "fake-" in text
-    assert "Collection version 1 (current)" in text
+    assert "As the reports were after change 1, the latest" in text
     assert re.search(r"\*\*\[1\]\*\* (strong|fair|weak): A gate at Hallow Dam", text)
     assert "None of its reports has changed since." in text
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
@@ -448,3 +449,14 @@ async def test_question_in_a_channel_that_is_gone_is_answered(room: Newsroom) ->
     room.env.inject_error("POST", gone, status=404, code=10003, times=9)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     assert "is gone: ask again" in said(room.reader.user.dm_channel.last_message)
+
+
+async def test_the_typing_indicator_never_fails() -> None:
+    """Whatever the network does to the indicator is left to the answer, which comes after it."""
+
+    class Offline:
+        def typing(self) -> None:
+            raise OSError("offline")
+
+    offline: Any = Offline()
+    await _show_typing(offline)

@@ -159,5 +159,5 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     archive.people.mark_watch_checked(number, 9)
     first = archive.people.watches()[0]
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
-    archive.people.remove_watch(number)
+    archive.people.remove_watches([number])
     assert [watch.person for watch in archive.people.watches()] == [3]

@@ -308,6 +308,30 @@ def test_no_writing_is_told(
     assert dump(tmp_path) == before
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_read_only_folder_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_use: bool
+) -> None:
+    """Where nothing may be written, not even beside the file, everything can still be read."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+    with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
+        if in_use:
+            other.execute("INSERT INTO meta VALUES ('in the log', '')")
+        else:
+            other.close()
+        files = {*tmp_path.iterdir()}
+        monkeypatch.setattr("os.access", lambda *_: False)
+        with opened(tmp_path) as store:
+            with store.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam"}
+                logged = snapshot.db.execute("SELECT 1 FROM meta WHERE key = 'in the log'")
+                assert bool(logged.fetchone()) == in_use
+            with pytest.raises(StoreError, match="read-only"):
+                put(store, BANK)
+        assert {*tmp_path.iterdir()} == files
+
+
 def impatient(path: Path) -> sqlite3.Connection:
     """A connection that does not wait for another writer."""
     connection = connect(path)

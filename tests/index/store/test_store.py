@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -863,18 +864,21 @@ def test_going_back_to_any_generation(
     for step in steps:
         with store.snapshot() as snapshot:
             states[snapshot.generation] = live_state(snapshot)
-        acts[step]()
+        with suppress(InputError):  # a retracted article is not corrected
+            acts[step]()
     with store.snapshot() as snapshot:
-        newest = snapshot.generation
+        newest, now = snapshot.generation, live_state(snapshot)
     states.pop(newest, None)
     for _ in range(2) if states else ():
         back = data.draw(st.sampled_from(sorted(states)))
         commit = store.commit(Changes(undo=back), actor="mod", action="undo")
-        assert commit.generation == newest + 1
-        newest += 1
+        assert commit.generation in {newest, newest + 1}
+        assert commit.generation > newest or now == states[back]
         with store.snapshot() as snapshot:
-            assert live_state(snapshot) == states[back]
+            newest, now = snapshot.generation, live_state(snapshot)
+        assert (newest, now) == (commit.generation, states[back])
     text = f"Something else is said in {newest}."
+    restore(store, "dam")  # a retracted article is not put again
     put(store, replace(DAM, text=text))
     with store.snapshot() as snapshot:
         assert "dam" in seen(snapshot)
@@ -882,9 +886,9 @@ def test_going_back_to_any_generation(
     store.close()
 
 
-@pytest.mark.parametrize("generation", [-1, 1, 2])
+@pytest.mark.parametrize("generation", [-1, 2, 3])
 def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> None:
-    """The newest generation and those that never were are refused, and nothing changes."""
+    """Generations that never were are refused, and nothing changes."""
     put(store, DAM)
     with pytest.raises(NotFoundError, match="no generation"):
         store.commit(Changes(undo=generation), actor="mod", action="undo")
