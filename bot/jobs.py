@@ -94,7 +94,7 @@ class Jobs:
         except CancelledError as error:
             log.info("job stopped", extra=fields(**place, reason=error))
             raise
-        counts = ("added", "updated", "restored", "removed", "failed")
+        counts = ("added", "updated", "restored", "removed", "failed", "omitted")
         changes = {name: len(getattr(result, name)) for name in counts}
         seconds = round(time.monotonic() - started, 1)
         log.info("job finished", extra=fields(**place, **changes, seconds=seconds))

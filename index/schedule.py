@@ -16,7 +16,7 @@ from index.errors import InputError, NotFoundError, SourceError, StoreError
 from index.ingest import Ingest, IngestResult, ProgressCallback, SourceRead
 from index.reading import sources
 from index.reading.http import Fetcher
-from index.reading.items import PageState, SourceItem
+from index.reading.items import Omission, PageState, SourceItem
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
 from index.store.protocol import Store
@@ -163,8 +163,10 @@ class Sources:
             readable = False
             try:
                 for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
-                    readable = readable or not isinstance(item, Failure)
-                    error = item.error if isinstance(item, Failure) else error
+                    if isinstance(item, Failure | Omission):
+                        error = item.error
+                    else:
+                        readable = True
                     yield item
             except SourceError as failure:
                 error = str(failure)

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading.isolation import Isolation
+from index.reading.items import Omission
 from index.reading.sandbox import Sandbox
 from index.reading.text import Record, decode, digest, read_row, read_text, to_article
 from index.reading.urls import is_url
@@ -70,6 +71,9 @@ class Link:
     title: str
 
 
+Item = Article | Failure | Omission | Link
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """Where bytes come from, and what their sender says about them.
@@ -86,7 +90,7 @@ class Origin:
     in_archive: bool = False
 
 
-def read(file: IO[bytes], origin: Origin) -> Iterator[Article | Failure | Link]:
+def read(file: IO[bytes], origin: Origin) -> Iterator[Item]:
     """Yield the articles of a file or a fetched page; `file` must be seekable.
 
     Raises:
@@ -139,7 +143,7 @@ def suffix_of(name: str) -> str:
 
 def read_rows(
     file: IO[bytes], name: str, max_bytes: int | None = None
-) -> Iterator[Article | Failure]:
+) -> Iterator[Article | Failure | Omission]:
     """Yield one article per line of JSON; a line that cannot be used fails alone.
 
     Raises:
@@ -158,7 +162,7 @@ def read_rows(
             yield Failure(source, f"This line is longer than {_LIMIT}: shorten it.")
         elif is_start and part.strip():
             try:
-                yield to_article(read_row(part), source)
+                yield from to_article(read_row(part), source)
             except InputError as error:
                 yield Failure(source, str(error))
 
@@ -204,15 +208,15 @@ def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
         raise SourceError(f"{origin.name} {error}.") from None
 
 
-def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Article | Failure | Link]:
+def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
     """Turn a record into an article, a link, or the articles of an archive's file."""
     if "data" in record:
         yield from _archived(record, origin)
     elif kind != "feed":
-        yield _article(record, kind, origin)
+        yield from _article(record, kind, origin)
     elif not record["partial"]:
         try:
-            yield to_article(record, origin.name)
+            yield from to_article(record, origin.name)
         except InputError as error:
             yield Failure(origin.name, str(error))
     elif record["url"]:
@@ -222,7 +226,7 @@ def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Article | F
         yield Failure(origin.name, f"“{title}” has neither a text nor a link: add its page.")
 
 
-def _article(record: Record, kind: Format, origin: Origin) -> Article:
+def _article(record: Record, kind: Format, origin: Origin) -> Iterator[Article | Omission]:
     """The article of a file or page; its id is the given one, or made from its URL or path."""
     if origin.url:
         return to_article({**record, "url": record.get("url") or origin.url}, origin.url)
@@ -234,7 +238,7 @@ def _article(record: Record, kind: Format, origin: Origin) -> Article:
     return to_article(record, path, f"{slug}-{digest(path)[:12]}")
 
 
-def _archived(record: Record, origin: Origin) -> Iterator[Article | Failure | Link]:
+def _archived(record: Record, origin: Origin) -> Iterator[Item]:
     """The articles of a file in a zip archive; none if its format is unknown."""
     if origin.in_archive:
         raise SourceError(f"{origin.name} is a zip archive inside another: unpack it first.")

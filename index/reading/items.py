@@ -23,4 +23,15 @@ class PageState:
     unchanged: bool = False
 
 
-SourceItem = Article | Failure | PageState
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """What was left out of something that was read, and one sentence that says why.
+
+    Such as a date that can mean several days, or one item of a feed; the rest went in.
+    """
+
+    source: str
+    error: str
+
+
+SourceItem = Article | Failure | Omission | PageState

@@ -14,7 +14,7 @@ from typing import IO
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading import formats
-from index.reading.formats import READABLE_SUFFIXES, Link, Origin, suffix_of
+from index.reading.formats import READABLE_SUFFIXES, Item, Link, Origin, suffix_of
 from index.reading.http import Fetcher
 from index.reading.items import PageState, SourceItem
 from index.reading.urls import is_url
@@ -174,7 +174,7 @@ def _read_url(
 
 
 def _with_state(
-    state: PageState, items: Iterator[Article | Failure | Link], *, follow: bool = False
+    state: PageState, items: Iterator[Item], *, follow: bool = False
 ) -> Generator[SourceItem, None, list[str]]:
     """Yield the items, then the state if it held anything and a later change could be noticed.
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import chardet
 
 from index.domain import Article
 from index.errors import SourceError
+from index.reading.items import Omission
+from index.text.moments import read_moment
 
 Record = dict[str, Any]
 """Fields of a report by name, as read from some format."""
@@ -119,8 +119,10 @@ def read_row(line: bytes) -> Record:
     return {**(metadata if isinstance(metadata, dict) else {}), **row}
 
 
-def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = None) -> Article:
-    """Build an article from fields, under any of the names in use.
+def to_article(
+    fields: Mapping[str, Any], source: str, article_id: str | None = None
+) -> Iterator[Article | Omission]:
+    """Yield the article of some fields, under any of the names in use, and what it goes without.
 
     `article_id` is for fields without one; the default is a hash of the URL, or of the text.
 
@@ -135,21 +137,29 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
     given_id = _string(fields, "_id", "id", "article_id")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
-    published = _date(_string(fields, "published", "published_at"))
-    return Article(
+    written = _string(fields, "published", "published_at")
+    published = parse_date(written)
+    article = Article(
         article_id=given_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
         title=title or _opening(text),
         text=text,
         publisher=_line(fields, "publisher", "source"),
         author=_line(fields, "author"),
         published=published,
-        guessed_date=None if published else _date(_string(fields, "guessed_date")),
+        guessed_date=None if published else parse_date(fields.get("guessed_date")),
         url=url if url and re.match(r"https?://", url) else None,
         language=_string(fields, "language") or "en",
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
         id_given=given_id is not None,
     )
+    yield article
+    if written and not published:
+        error = (
+            f"The date “{written[:40]}” of “{article.title}” can mean several days or none, and "
+            "was left out: write it like 2026-03-14."
+        )
+        yield Omission(source, error)
 
 
 def digest(text: str) -> str:
@@ -176,30 +186,9 @@ def _string(fields: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
-def _date(value: str | None) -> datetime | None:
-    moment = parse_date(value)
-    if value and not moment:
-        raise SourceError(
-            f"Its date “{value[:40]}” is not ISO 8601: write it like 2026-03-14T09:30:00+00:00."
-        )
-    return moment
-
-
 def parse_date(value: Any) -> datetime | None:
-    """Return a date in ISO 8601 or RFC 5322 on its own clock; None if it is neither or implausible.
-
-    Without a zone it is in UTC. Of "Tue, 3 Nov 2026 21:24 BST" only the day is certain.
-    """
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError, TypeError, IndexError, AttributeError, OverflowError):
-            moment = parse(value.strip()).replace(microsecond=0)  # the store keeps seconds
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-                if re.search(r"[A-Za-z]{2,}$", value.strip()):  # a zone that was not understood
-                    moment = moment.replace(hour=0, minute=0, second=0)
-            if 1500 < moment.year < 2200:  # noqa: PLR2004
-                return moment
-    return None
+    """Return the moment that a field states; None if it names no single day (see `read_moment`)."""
+    return read_moment(value) if isinstance(value, str) else None
 
 
 def _opening(text: str) -> str:
