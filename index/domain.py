@@ -43,7 +43,8 @@ class Article:
         revision: 1-based; each change of the text adds one.
         retired: removed; its text stays, so that old quotes can still be checked.
         guessed: names of the fields that its source does not state, such as "title".
-        id_given: whether its source gave the id; if not, it is made from a URL, path or text.
+        id_given: whether its source gave the id; if not, it is made from a key, URL, path or text.
+        key: what its source calls it, such as a feed's guid after the feed's site; not read back.
     """
 
     article_id: str
@@ -60,6 +61,7 @@ class Article:
     retired: bool = False
     guessed: tuple[str, ...] = ()
     id_given: bool = field(default=True, compare=False)
+    key: str | None = field(default=None, compare=False)
     notice: Notice | None = None
 
     def __post_init__(self) -> None:

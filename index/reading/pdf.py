@@ -19,16 +19,13 @@ from typing import Any
 
 from index.errors import SourceError
 from index.reading.markup import with_guesses, with_text
-from index.reading.text import Record, is_headline, parse_date
+from index.reading.text import Record, is_headline, names_no_report, parse_date
 
 _MAX_PAGES = 2_000
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
 _CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
 _CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
 _PAGE_NUMBER = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
-_PLACEHOLDER_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"
-    r"\s*(?:untitled.*|microsoft word\b.*|.*\.(?:docx?|pdf|odt|indd|qxd))?\s*", re.IGNORECASE
-)
 _FULL_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
 
 
@@ -69,7 +66,7 @@ def read_pdf(data: bytes) -> list[Record]:
     # "D:20260314143000+02'00'" becomes ISO 8601: "20260314T143000+0200".
     created = re.sub(r"^D:|'|(?<=Z).*", "", metadata.get("CreationDate", ""))
     stated = {
-        "title": None if _PLACEHOLDER_TITLE.fullmatch(title) else title,
+        "title": None if names_no_report(title) else title,
         "author": metadata.get("Author"),
     }
     headline = len(paragraphs) > 1 and is_headline(paragraphs[0])

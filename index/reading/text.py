@@ -17,14 +17,29 @@ from index.reading.items import Omission
 from index.text.moments import read_moment
 
 Record = dict[str, Any]
-"""Fields of a report by name, as read from some format."""
+"""Fields of a report by name, as read from some format.
 
+Other fields say what it is instead: `omitted`, why something was left out; `name` and `data` in
+base64, a file in an archive. More about a report say: `place`, which row it is; `partial`, whether
+a feed has only its summary; `key`, what identifies it (see `Article`).
+"""
+
+FIELDS = frozenset(  # of a row of JSON, a row of a table, and front matter
+    "_id id article_id title text publisher source author published published_at guessed_date url"
+    " language guessed".split()
+)
 MAX_TITLE_CHARS = 180  # a longer first line is a paragraph
 _MAX_LINE_CHARS = 300  # of a title, author or publisher
 _OPENING_CHARS = 90  # of the text that stands in for a missing title
 _GUESSABLE = ("author", "language", "publisher", "title", "url")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # but tab and line ends
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text files do not contain
+_NO_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd", "press_release_2"
+    r"\s*(?:untitled.*|microsoft (?:office )?(?:word|powerpoint)\b.*|powerpoint presentation"
+    r"|(?:document|slide|layout|page|scan)[ _-]?\d*|\S*_\S*|\S+-\S+-\S+"
+    r"|.*\.(?:docx?|pdf|odt|rtf|txt|indd|qxd|pptx?|tex))?\s*",
+    re.IGNORECASE,
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
@@ -82,6 +97,11 @@ def is_headline(line: str) -> bool:
     return len(line) <= MAX_TITLE_CHARS and not _SENTENCE_END.search(line)
 
 
+def names_no_report(title: str | None) -> bool:
+    """Whether a title is missing, or what a program puts there: the name of a file or of itself."""
+    return _NO_TITLE.fullmatch(title or "") is not None
+
+
 def read_text(text: str) -> Record:
     """Read one report; a first line that looks like a headline is its title."""
     fields, body = front_matter(text)
@@ -102,7 +122,7 @@ def front_matter(text: str) -> tuple[Record, str]:
         return {}, text
     pairs = (line.partition(":") for line in match[1].splitlines() if ":" in line)
     fields = {key.strip().lower(): value.strip().strip("\"'") for key, _, value in pairs}
-    return fields, text[match.end() :]
+    return known_fields(fields), text[match.end() :]
 
 
 def read_row(line: bytes) -> Record:
@@ -115,16 +135,25 @@ def read_row(line: bytes) -> Record:
         raise SourceError(
             'This line is not a JSON object: write it in UTF-8 like {"title": "…", "text": "…"}.'
         )
+    return known_fields(row)
+
+
+def known_fields(row: Record) -> Record:
+    """The fields of a report in a row, also in its BEIR “metadata”, which the others go before."""
     metadata = row.get("metadata")
-    return {**(metadata if isinstance(metadata, dict) else {}), **row}
+    fields = {**(metadata if isinstance(metadata, dict) else {}), **row}
+    return {name: value for name, value in fields.items() if name in FIELDS}
 
 
 def to_article(
-    fields: Mapping[str, Any], source: str, article_id: str | None = None
+    fields: Mapping[str, Any],
+    source: str,
+    article_id: str | None = None,
+    key: str | None = None,
 ) -> Iterator[Article | Omission]:
     """Yield the article of some fields, under any of the names in use, and what it goes without.
 
-    `article_id` is for fields without one; the default is a hash of the URL, or of the text.
+    `article_id` is for fields without one; the default is a hash of the key, the URL or the text.
 
     Raises:
         InputError: a field cannot be used; the message is a whole sentence.
@@ -140,7 +169,7 @@ def to_article(
     written = _string(fields, "published", "published_at")
     published = parse_date(written)
     article = Article(
-        article_id=given_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
+        article_id=given_id or article_id or digest(key or url or f"{title or ''}\x00{text}")[:12],
         title=title or _opening(text),
         text=text,
         publisher=_line(fields, "publisher", "source"),
@@ -152,6 +181,7 @@ def to_article(
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
         id_given=given_id is not None,
+        key=key,
     )
     yield article
     if written and not published:
