@@ -24,6 +24,7 @@ _MIN_STORY_CHARS = 1_000  # a shorter description in a feed is a summary
 _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
     r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read|continue) \w+\W*)\s*$", re.IGNORECASE
 )
+_MIN_DIGITS = 4  # of a number that counts the articles of a site, not the items of a feed
 _ADDRESS = re.compile(r"(?:mailto:)?[\w.+%-]+@[\w.-]+\w|https?://\S+")  # of a mailbox or a page
 _NO_XML = bytes({*range(32)} - {*b"\t\n\r\x1b"})  # what XML forbids; escapes switch charsets
 _ENTRY = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|(<(?:item|entry)[\s/>])", re.DOTALL)
@@ -90,7 +91,7 @@ def _read_all(
         except Exception:  # noqa: BLE001 - whatever a parser raises, this entry is at fault
             title = entry.get("title") if isinstance(entry, dict) else None
             records.append(_omitted(f"“{clean(str(title))}”" if title else f"Entry {number}"))
-    _identify(records, home or url or "", url or home)
+    _identify(records, home or url or "", url or "")
     return records
 
 
@@ -118,7 +119,7 @@ def _identify(records: list[Record], home: str, feed: str) -> None:
         key = next(unique, None)
         if key is None and record["url"] and counts[record["url"]] > 1:
             words = digest("\x00".join([record["title"], record["text"]]))
-            key = f"{site(home) or '-'} {words}"
+            key = f"{site(home) or site(record['url'])} {words}"
         record["key"] = key
         del record["guid"]
 
@@ -127,12 +128,14 @@ def _names(record: Record, home: str, feed: str) -> list[str]:
     """What an entry's guid may identify it by, the steadiest first.
 
     A guid that is an address counts without its fragment, which some sites raise with every
-    change; a bare number counts only within its feed.
+    change. A short number counts only within its feed, and for nothing if nobody knows which that
+    is; any other guid counts on its site.
     """
     guid = record["guid"]
-    if not guid:
+    is_counter = guid.isdigit() and len(guid) < _MIN_DIGITS
+    scope = canonical(feed) if is_counter else site(home) or site(record["url"])
+    if not guid or not scope:
         return []
-    scope = (canonical(feed) if guid.isdigit() else site(home)) or "-"
     return [f"{scope} {name}" for name in ([canonical(guid)] if is_url(guid) else []) + [guid]]
 
 

@@ -109,23 +109,33 @@ def test_a_page_of_many_items_is_none_of_them(archive: Archive, tmp_path: Path) 
     assert titles(archive) == ["All day", "Post 1", "Post 2"]
 
 
-def keys(*entries: str, name: str = "f.xml") -> list[str | None]:
-    """The keys of the articles of a feed."""
-    return [found.key for found in items(feed(*entries), name) if isinstance(found, Article)]
+@pytest.mark.parametrize(
+    ("guid", "key"),
+    [
+        ("nw-7", "northwire.example nw-7"),
+        ("88123", "northwire.example 88123"),
+        ("7", "northwire.example/feed.xml 7"),
+        ("https://www.northwire.example/dam#3", "northwire.example northwire.example/dam"),
+    ],
+)
+def test_what_a_guid_is_worth(guid: str, key: str) -> None:
+    """A guid counts on its site, a counter in its feed, an address without its fragment."""
+    data = feed(item("Dam", FIRST, linked("dam", guid)))
+    url = "https://www.northwire.example/feed.xml"
+    (found,) = items(data, url, url=url)
+    assert isinstance(found, Article)
+    assert found.key == key
 
 
-def test_what_a_guid_is_worth() -> None:
-    """A guid counts on its site, a bare number in its feed, an address without its fragment."""
-    one, two, three = (
-        item(f"{n}", f"{n} {FIRST}", linked(n, guid))
-        for n, guid in (("a", "nw-7"), ("b", "7"), ("c", "https://www.northwire.example/c#3"))
+def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
+    """Items 1 of two files are two reports: their links tell them apart."""
+    first, second = (
+        items(feed(item("Dam", FIRST, linked(path, "1"))), path)[0] for path in ("a", "b")
     )
-    first, second, third = keys(one, two, three)
-    assert first == "northwire.example nw-7"
-    assert third == "northwire.example northwire.example/c"
-    elsewhere = feed(two).replace("northwire.example/<", "northwire.example/sport<")
-    (other,) = (found.key for found in items(elsewhere, "g.xml") if isinstance(found, Article))
-    assert second != other
+    assert isinstance(first, Article)
+    assert isinstance(second, Article)
+    assert first.key is second.key is None
+    assert first.article_id != second.article_id
 
 
 def test_a_damaged_item_costs_no_other() -> None:
