@@ -159,15 +159,15 @@ class Sources:
             seconds: the limit for reading each name; the rest is read the next time.
         """
         for name in names:
-            error: str | None = "It holds no report."
-            readable = False
+            error = "It holds no report."
+            kinds: set[type] = set()
             try:
                 for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
-                    if isinstance(item, Failure | Omission):
-                        error = item.error
-                    else:
-                        readable = True
+                    kinds.add(type(item))
+                    error = item.error if isinstance(item, Failure | Omission) else error
                     yield item
+                if kinds == {Omission}:
+                    yield Failure(name, error)
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
@@ -176,7 +176,7 @@ class Sources:
             except Exception as fault:  # noqa: BLE001 - one source must not starve the next
                 error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
                 yield Failure(name, error)
-            yield SourceRead(name, None if readable else error)
+            yield SourceRead(name, error if kinds <= {Failure, Omission} else None)
 
     def remember(self, names: Iterable[str]) -> None:
         """Add places that were read as sources, so that a reindex reads them again."""

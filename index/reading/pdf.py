@@ -150,11 +150,7 @@ def _paragraphs(lines: list[Line]) -> list[str]:
     for above, line in pairwise(lines):
         if _CUT_LINE.search(above.text):
             paragraphs[-1] += line.text
-        elif (
-            _is_dateline(above.text)
-            or _is_dateline(line.text)
-            or _breaks(above, line, spacing, margin)
-        ):
+        elif _breaks(above, line, spacing, margin):
             paragraphs.append(line.text)
         else:
             paragraphs[-1] += " " + line.text

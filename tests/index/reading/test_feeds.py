@@ -217,3 +217,13 @@ def test_other_json() -> None:
     for other in ({"name": "x", "version": "1.0.0"}, [{"type": "Feature"}]):
         assert "has no report" in refusal(json.dumps(other, indent=2), "a.json")
     assert "has no report" in refusal('{\n"a": ', "a.json")
+
+
+def test_a_feed_that_holds_nothing_to_store_is_no_source(archive: Archive, tmp_path: Path) -> None:
+    """A feed whose every item was left out has failed, and says why."""
+    result = add(archive, tmp_path, "f.xml", feed("<item><title>Gallery</title></item>"))
+    (omission,) = result.omitted
+    assert "“Gallery” has neither a text nor a link" in omission.error
+    assert [read.error for read in result.sources] == [omission.error]
+    assert [failure.error for failure in result.failed] == [omission.error]
+    assert archive.sources.all() == []
