@@ -61,10 +61,15 @@ def claim(db: sqlite3.Connection, article: Article, row: int) -> None:
 
 
 def _named(article: Article) -> str | None:
-    """A key for a page that an article with a key names, within the site of that key."""
+    """A key for a page that a feed's item only names, within the site of the item's key.
+
+    What was read from the page itself is that page.
+    """
     if not article.key or not article.url:
         return None
-    return f"named {article.key.partition(' ')[0]} {canonical(article.url)}"
+    page = canonical(article.url)
+    is_page = page == canonical(article.source or "")
+    return None if is_page else f"named {article.key.partition(' ')[0]} {page}"
 
 
 def comes_from(source: str | None, known: Article) -> bool:

@@ -189,6 +189,21 @@ def test_a_page_that_moved_is_a_revision(tmp_path: Path) -> None:
         assert here.sources.reindex().unchanged == 1
 
 
+def test_a_page_with_many_guids_is_one_report(tmp_path: Path) -> None:
+    """A page that moved and is then named under ever new guids, as a live blog, is revised."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        for path, guid, hour in (
+            ("/dam", "post-1", "dawn"),
+            ("/dam-again", "post-1", "noon"),
+            ("/dam-again", "post-2", "dusk"),
+        ):
+            news.guids = {path: guid}
+            news.pages = {path: page("dam", DAM.replace("dawn", hour))}
+            here.add([news.url("/feed")])
+        (article,) = here.articles()
+        assert article.revision == 3
+
+
 def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of a folder are told by time and size; one that changed is read, the rest is not."""
     folder = tmp_path / "reports"
