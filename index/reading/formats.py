@@ -9,7 +9,6 @@ import json
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, cast
@@ -157,7 +156,8 @@ def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
     elif record["partial"] and record["url"]:
         yield Link(record["url"], record["title"], record["key"])
     elif record["partial"]:
-        nothing = f"“{record['title']}” has neither a text nor a link: add its page."
+        name = f"“{record['title']}”" if record["title"] else "An entry without a title"
+        nothing = f"{name} has neither a text nor a link: add its page."
         yield Omission(origin.name, nothing)
     else:
         try:
@@ -185,9 +185,11 @@ def _archived(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
     if len(origin.within) >= _MAX_WITHIN or (kind == "zip" and "zip" in origin.within):
         raise SourceError(f"{origin.name} is packed inside another: unpack it first.")
     path = f"/{record['name']}"
-    upload = origin.upload and origin.upload + path
-    within = (*origin.within, kind)
-    inner = replace(origin, name=origin.name + path, upload=upload, within=within)
+    inner = Origin(
+        name=origin.name + path,
+        upload=f"{place}{path}" if (place := origin.upload or origin.url) else None,
+        within=(*origin.within, kind),
+    )
     try:
         yield from read(io.BytesIO(base64.b64decode(record["data"])), inner)
     except InputError as error:

@@ -28,7 +28,7 @@ def read_mail(data: bytes) -> list[Record]:
     text = _body(message)
     stated = {
         "title": str(message["subject"] or ""),
-        "author": sender.display_name if sender else None,
+        "author": sender and (sender.display_name or (not sender.domain and sender.username)),
         "published": str(message["date"] or ""),
         "text": text,
         "key": _key(message),

@@ -165,6 +165,17 @@ def test_an_archive_of_everything() -> None:
     assert len({item.article_id for item in articles}) == 5
 
 
+def test_files_of_an_archive_on_the_web_stay_apart() -> None:
+    """An archive at one address is as many reports as it has files."""
+    data = packed({"a.txt": FIRST, "b.txt": SECOND})
+    first, second = items(data, URL, url=URL, content_type="application/zip")
+    assert isinstance(first, Article)
+    assert isinstance(second, Article)
+    assert (first.text, second.text) == (FIRST, SECOND)
+    assert first.article_id != second.article_id
+    assert first.source == f"{URL}/a.txt"
+
+
 @given(st.binary(max_size=300), st.sampled_from(["a.txt", "a.md", "a.jsonl", "a.gz", "a"]))
 @example(b"\x1f\x8b" + b"\x1f\x8b" * 9, "a.gz")
 @example(b"\xff\xfe<\x00", "a.html")
