@@ -46,10 +46,23 @@ def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
         raise SourceError("is a feed without entries: try again later")
     channel = parsed.feed
     home = urljoin(url or "", channel.get("link") or "")
-    records = _read_all(parsed.entries, lambda entry: _entry(entry, channel, url), home, url)
+    entries = _latest(parsed.entries) if parsed.version.startswith("atom") else parsed.entries
+    records = _read_all(entries, lambda entry: _entry(entry, channel, url), home, url)
+    if older := len(parsed.entries) - len(entries):
+        records.append({"omitted": f"Older versions of its entries were left out: {older:,}."})
     if lost := count - len(parsed.entries):
         records.append({"omitted": f"It is damaged: {lost:,} of {count:,} entries were lost."})
     return records
+
+
+def _latest(entries: list[Any]) -> list[Any]:
+    """Entries without earlier versions of one, which Atom allows beside it under the same id."""
+    latest = {
+        (entry.get("id"), entry.get("link")): entry
+        for entry in sorted(entries, key=lambda entry: tuple(entry.get("updated_parsed") or ()))
+    }
+    kept = {id(entry) for entry in latest.values()}
+    return [entry for entry in entries if not entry.get("id") or id(entry) in kept]
 
 
 def read_json_feed(data: bytes, *, url: str | None = None) -> list[Record]:

@@ -179,6 +179,20 @@ def test_the_text_behind_a_comment_stays() -> None:
     assert found.text.startswith("It is safe only if the gate holds.")
 
 
+def test_an_older_version_in_an_atom_feed_is_left_out() -> None:
+    """Of entries with one id and link, which Atom calls versions of one, the latest counts."""
+    versions = "".join(
+        f"<entry><id>tag:7</id><link href='https://n.example/7'/><title>{title}</title>"
+        f"<updated>2026-11-03T{hour}:00:00Z</updated><content>{text}</content></entry>"
+        for title, hour, text in (("Nine", "11", NINE), ("Twelve", "09", TWELVE))
+    )
+    data = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>N</title>{versions}</feed>"
+    article, omission = items(data, "f.atom")
+    assert isinstance(article, Article)
+    assert (article.title, article.key) == ("Nine", "n.example tag:7")
+    assert omission == Omission("f.atom", "Older versions of its entries were left out: 1.")
+
+
 # JSON Feed
 
 
