@@ -70,6 +70,7 @@ _OTHER_DATA = frozenset(  # usual suffixes of what content alone cannot tell fro
     " .sh .bash .bat .ps1 .sql .r .lua .swift .ipynb .yaml .yml .toml .ini .cfg .tex"
     " .bib .ics .vcf .srt .vtt .ass .sub .mht .mhtml .warc .mbox .geojson .svg".split()
 )
+_JSON_FEED = re.compile(r'"version"\s*:\s*"https?://jsonfeed\.org/version')
 _TAG = re.compile(r"<(?:[a-z][a-z0-9]*\b|!--)", re.IGNORECASE)
 _HEADER = re.compile(r"([A-Za-z][\w-]*):(?:[ \t].*)?|[ \t].*")  # "Subject: …", or its next line
 _MOST_HEADERS = 40  # that are looked at
@@ -148,7 +149,7 @@ def _structured(text: str, named: Format | None) -> Format | None:
 def _json_kind(text: str, named: Format | None) -> Format:
     """Whether JSON is one document, or one on each line."""
     first, line_end, _ = text.lstrip().partition("\n")
-    if "jsonfeed.org/version" in text or first.strip() in {"{", "[", "[{"}:
+    if _JSON_FEED.search(text) or first.strip() in {"{", "[", "[{"}:
         return "json"
     if named == "json lines" or (first.startswith("{") and not line_end):
         return "json lines"

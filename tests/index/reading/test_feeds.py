@@ -223,6 +223,16 @@ def test_a_json_feed() -> None:
     assert isinstance(omission, Omission)
 
 
+def test_a_row_about_json_feed_is_a_row() -> None:
+    """JSON lines stay JSON lines, whatever their texts speak of; a feed may stand on one line."""
+    row = json.dumps({"text": f"See https://jsonfeed.org/version/1.1. {FIRST}"})
+    assert [type(found) for found in items(f"{row}\n{row}\n", "a.jsonl")] == [Article, Article]
+    feed_line = json.dumps(json.loads(json_feed({"id": "nw-7", "content_text": FIRST})))
+    (found,) = items(feed_line, "feed.json")
+    assert isinstance(found, Article)
+    assert found.text == FIRST
+
+
 def test_other_json() -> None:
     """A list of reports is read like JSON lines; JSON without a report is refused."""
     rows = [{"title": "Dam", "text": BODY[0], "data": "x"}, 7, {"title": "No text"}]
