@@ -224,8 +224,7 @@ class Archive:
         self, changes: Changes, actor: str, action: str, note: str = "", *, dry_run: bool = False
     ) -> IngestResult:
         started = time.monotonic()
-        with self._store.copy() if dry_run else nullcontext(self._store) as store:
-            commit = store.commit(changes, actor=actor, action=action, note=note)
+        commit = self._store.commit(changes, actor=actor, action=action, note=note, dry_run=dry_run)
         absent = "There is no such article: look for its id in the list of articles."
         outcomes = commit.outcomes.items()
         failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]
@@ -333,7 +332,11 @@ class Archive:
         self._store.backup(file)
 
     def recover(self, file: Path, *, actor: str = "operator") -> None:
-        """Replace all that is stored by a copy that `backup` made; the audit log says so."""
+        """Replace all that is stored, damaged or not, by a copy that `backup` made.
+
+        The audit log says so. Raises StoreError if the file is no such copy or not a whole one;
+        then nothing was changed.
+        """
         self._store.recover(file, actor=actor)
 
     def prepare(self) -> None:

@@ -192,12 +192,12 @@ class Citation:
     """A numbered source of an answer; numbers are 1-based, in order of first use.
 
     `independent_of` are the numbers of the citations that have another publisher and are no copy
-    or rewrite of this one, if neither names the other as its source.
+    or rewrite of this one, if neither names the other as its source; None if that is not known.
     """
 
     number: int
     article: Article
-    independent_of: tuple[int, ...] = ()
+    independent_of: tuple[int, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -340,10 +340,12 @@ class Answer:
         return next((c for c in self.quotes[:1] if c.answer and not disputed), None)
 
     @property
-    def independent(self) -> int:
-        """How many of the cited reports are independent of one another."""
+    def independent(self) -> int | None:
+        """How many of the cited reports are independent of one another; None if not known."""
         counted: set[int] = set()
         for citation in self.citations:
+            if citation.independent_of is None:
+                return None
             if counted.issubset(citation.independent_of):
                 counted.add(citation.number)
         return len(counted)

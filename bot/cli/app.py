@@ -150,7 +150,7 @@ def ask(
 @command()
 def why(context: Context, answer_id: options.AnswerId) -> Result:
     """Show an earlier answer again, and what has changed since."""
-    return output.why(open_archive(context).answers.get(answer_id.strip(" `#")))
+    return output.why(open_archive(context).answers.get(answer_id))
 
 
 @command()

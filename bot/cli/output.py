@@ -93,7 +93,7 @@ def answer(given: index.Answer, query_id: str | None = None, *, typed: str | Non
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [
-            {"number": citation.number, "independent_of": [*citation.independent_of]}
+            {"number": citation.number, "independent_of": citation.independent_of}
             | _article(citation.article)
             for citation in given.citations
         ],

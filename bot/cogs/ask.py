@@ -133,7 +133,7 @@ class Ask(commands.Cog):
             answer: The id under the answer
         """
         archive = await defer_and_open(interaction)
-        entry = await answers.recall(archive, answer.strip(" `#"), viewer_of(interaction))
+        entry = await answers.recall(archive, answer, viewer_of(interaction))
         feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
         generation = await asyncio.to_thread(lambda: archive.generation)
         view = text_view(entry.answer, explanation(entry, feedback, generation))

@@ -68,13 +68,21 @@ def story_line(answer: Answer) -> str | None:
         return None
     parts = [_news(answer.news, len(answer.citations))] if answer.news else []
     if (count := len(answer.citations)) > 1:
-        apart = answer.independent
-        how = "" if apart == count else "not " if apart == 1 else f"{apart:,} of them "
         quoted = " are quoted" if answer.news else ""
-        parts.append(f"{count:,} reports{quoted}, {how}independent of one another.")
+        parts.append(f"{count:,} reports{quoted}{_independence(answer.independent, count)}.")
     if answer.agreement:
         parts.append(_agreement(answer, answer.agreement))
     return " ".join(parts) or None
+
+
+def _independence(independent: int | None, count: int) -> str:
+    """How many of so many reports are independent, to go on a sentence with."""
+    if independent is None:
+        return "; whether they are independent of one another is not known"
+    how = (
+        "" if independent == count else "not " if independent == 1 else f"{independent:,} of them "
+    )
+    return f", {how}independent of one another"
 
 
 def short_form(answer: Answer) -> str:

@@ -109,10 +109,11 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
         return 0.0, f"There are no reports {where}."
     confidence = ranking.confidence
     if ranking.features["speaker"][:_CLOSE].max() == 1:
-        return max(confidence, context.threshold), decline.missing_count(ranking)
+        confidence = max(confidence, context.threshold)
+        return confidence, optional(None, decline.missing_count, ranking)
     if confidence >= context.threshold and not decline.unknown_speaker(ranking):
-        return confidence, decline.missing_count(ranking)
-    return confidence, decline.reason(ranking)
+        return confidence, optional(None, decline.missing_count, ranking)
+    return confidence, optional(decline.NO_ANSWER, decline.reason, ranking)
 
 
 def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
@@ -151,22 +152,23 @@ def cited(
     """Return a passage as a quote; a claim that negates another quote counts as a denial."""
     numbers = {citation.article.article_id: citation.number for citation in sources}
     attribution = optional(Attribution(), voice, passage)
-    return CitedQuote(
+    quote = CitedQuote(
         quote=passage.quote(),
         citation=numbers[passage.article.article_id],
         speaker=attribution.speaker,
         act="denial" if denies and attribution.act == "claim" else attribution.act,
         also=tuple(numbers[article_id] for article_id in passage.also),
-        answer=_answer(passage, reading) if reading else None,
     )
+    return optional(quote, _with_answer, quote, passage, reading) if reading else quote
 
 
-def _answer(passage: Passage, reading: Reading) -> Quote | None:
-    """The part of a passage that answers, where the reader is sure of it."""
+def _with_answer(quote: CitedQuote, passage: Passage, reading: Reading) -> CitedQuote:
+    """The quote of a passage with the part that answers, where the reader is sure of it."""
     if reading.start is None or reading.end is None or not reading.answers:
-        return None
+        return quote
     start = passage.best.start
-    return Quote.cut(passage.article, start + reading.start, start + reading.end)
+    answer = Quote.cut(passage.article, start + reading.start, start + reading.end)
+    return replace(quote, answer=answer)
 
 
 def citations(
@@ -178,9 +180,8 @@ def citations(
     ids = [passage.article.article_id for passage in chosen]
     ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
-    none_known = [frozenset[int]()] * len(listed)
-    apart = optional(none_known, independence, listed, rewrites)
+    apart = optional(None, independence, listed, rewrites)
     return tuple(
-        Citation(number, article, tuple(sorted(other + 1 for other in others)))
-        for number, (article, others) in enumerate(zip(listed, apart, strict=True), 1)
+        Citation(n + 1, article, None if apart is None else tuple(sorted(m + 1 for m in apart[n])))
+        for n, article in enumerate(listed)
     )

@@ -11,6 +11,7 @@ from itertools import combinations
 from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
 from index.answering.independence import independence
 from index.domain import Passage
+from index.errors import optional
 from index.ranking.query import Order
 from index.ranking.rank import READ, Ranking
 from index.text.rewrites import facts_differ, read, same_sentence
@@ -23,6 +24,8 @@ _SPREAD = 0.35  # of the lead of the best score over the mean: how far below it 
 _UNLIKELY = 0.1  # probability of an answer below which only the best sentence is quoted
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 
+_Dispute = tuple[int, int, Statement]
+"""The rank of a statement, and the group (by index) and statement that it disagrees with."""
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
 
 
@@ -78,7 +81,9 @@ def passages(
     ]
     groups = _in_time(ranking.query.order, _grouped(ranking, statements, rewrites, most))
     if ranking.query.answer_type not in _FIGURES:
-        _set_beside(ranking, groups, statements, most)
+        dispute = optional(None, _dispute, ranking.query.question, groups, statements)
+        if dispute is not None:
+            _set_beside(ranking, groups, statements, dispute, most)
     return [group.passage() for group in groups]
 
 
@@ -95,7 +100,7 @@ def _grouped(
             if len(beside.statements) == 1:
                 beside.statements.append(statement)
             continue
-        same = next((g for g in groups if _repeats(statement, g.best, rewrites)), None)
+        same = optional(None, _group_of, statement, groups, rewrites)
         if same is None and len(groups) < most:
             groups.append(_Group([statement], score))
         elif same is not None and same.best.article is not statement.article:
@@ -143,6 +148,13 @@ def _one_voice(a: Statement, b: Statement) -> bool:
     return (left.act == "denial") == (right.act == "denial")
 
 
+def _group_of(
+    statement: Statement, groups: list[_Group], rewrites: Mapping[str, AbstractSet[str]]
+) -> _Group | None:
+    """The group whose best statement this one repeats."""
+    return next((group for group in groups if _repeats(statement, group.best, rewrites)), None)
+
+
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     first, second = a.sentence.text, b.sentence.text
@@ -169,14 +181,14 @@ def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
     return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
 
 
-def _set_beside(
-    ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
-) -> None:
-    """Add the best denial after the claim that it denies, or the claim after its denial."""
-    question = ranking.query.question
+def _dispute(question: str, groups: list[_Group], statements: list[Statement]) -> _Dispute | None:
+    """The best statement that denies a quoted one, or that it denies; None if none has to be added.
+
+    None too where two quotes disagree already.
+    """
     quoted = [statement for group in groups for statement in group.statements]
     if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
-        return
+        return None
     for rank, statement in enumerate(statements):
         far = rank >= CANDIDATES and not is_negative(statement.sentence.text)
         if far or statement in quoted:
@@ -184,17 +196,29 @@ def _set_beside(
         for place, group in enumerate(groups):
             alike = (group.best, *group.also.values())
             against = next((s for s in alike if _disagree(question, s, statement)), None)
-            if against is None:
-                continue
-            group.quote(against)
-            holder = next((other for other in groups if statement in other.also.values()), None)
-            if holder is not None:
-                holder.quote(statement)
-                return
-            groups.insert(place + 1, _Group([statement], float(ranking.scores[rank])))
-            if len(groups) > most:  # drop the last of the others
-                groups.pop(-1 if place + 1 < most else place - 1)
-            return
+            if against is not None:
+                return rank, place, against
+    return None
+
+
+def _set_beside(
+    ranking: Ranking,
+    groups: list[_Group],
+    statements: list[Statement],
+    dispute: _Dispute,
+    most: int,
+) -> None:
+    """Add a denial after the claim that it denies, or the claim after its denial."""
+    rank, place, against = dispute
+    groups[place].quote(against)
+    statement = statements[rank]
+    holder = next((other for other in groups if statement in other.also.values()), None)
+    if holder is not None:
+        holder.quote(statement)
+        return
+    groups.insert(place + 1, _Group([statement], float(ranking.scores[rank])))
+    if len(groups) > most:  # drop the last of the others
+        groups.pop(-1 if place + 1 < most else place - 1)
 
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:

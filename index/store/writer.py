@@ -124,10 +124,11 @@ class Writer:
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )
+        # The first change since of each article: beside min(), SQLite takes `before` of that row.
         rows = self._db.execute(
-            "SELECT a.article_id, a.article, a.live, c.before FROM article a "
-            "JOIN change c USING (article) WHERE c.before IS NOT a.live AND c.generation = "
-            "(SELECT min(generation) FROM change WHERE article = a.article AND generation > ?)",
+            "SELECT a.article_id, a.article, a.live, c.before FROM article a JOIN "
+            "(SELECT article, before, min(generation) FROM change WHERE generation > ? "
+            "GROUP BY article) c USING (article) WHERE c.before IS NOT a.live",
             (generation,),
         ).fetchall()
         for article_id, key, live, before in rows:

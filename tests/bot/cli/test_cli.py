@@ -592,5 +592,14 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     stocked("recover", str(tmp_path / "nothing"), "--yes", status=1)
     (tmp_path / "junk").write_text("no database")
     stocked("recover", str(tmp_path / "junk"), "--yes", status=1)
+    (tmp_path / "none").touch()
+    stocked("recover", str(tmp_path / "none"), "--yes", status=1)
+    assert f"{tmp_path / 'none'} is empty: name a backup" in stocked.err
     stocked("backup", str(tmp_path / "no" / "folder"), status=1)
+    assert len(stocked.json("articles")["articles"]) == 2
+    (catalogue,) = stocked.data.glob("*/catalogue.sqlite3")
+    catalogue.write_bytes(b"damaged" * 1_000)
+    stocked("recover", str(copy), status=1)
+    assert "all that is left in it would go. Add --yes" in stocked.err
+    stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2

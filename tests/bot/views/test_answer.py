@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answer_of
 
+from bot.cli import output
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
@@ -233,6 +235,18 @@ def test_how_reports_relate_is_said_first() -> None:
     answer = answer_of(["It failed.", "It held."])
     made = blocks(replace(answer, agreement=Agreement("disagree", sides)))
     assert made[0].endswith("2 reports, not independent of one another. The reports disagree.")
+
+
+def test_independence_that_is_not_known_is_not_denied() -> None:
+    """Where it could not be worked out, the line says that, and the JSON document null."""
+    answer = answer_of(["It failed.", "It held."])
+    unknown = tuple(replace(citation, independent_of=None) for citation in answer.citations)
+    answer = replace(answer, citations=unknown)
+    line = "2 reports; whether they are independent of one another is not known."
+    assert blocks(answer)[0].endswith(line)
+    document = json.loads(output.to_json(output.answer(answer).document))
+    assert document["independent"] is None
+    assert {citation["independent_of"] for citation in document["citations"]} == {None}
 
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
