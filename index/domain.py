@@ -37,8 +37,7 @@ class Article:
     Attributes:
         article_id: unique in its collection.
         published: aware, on the clock of the source; None if the source does not say.
-        guessed_date: what its file or page suggests where the source does not say: shown as a
-            guess, and used for nothing else.
+        guessed_date: what its file or page suggests otherwise: a guess, used for nothing else.
         source: the path or URL it was read from.
         revision: 1-based; each change of the text adds one.
         retired: removed; its text stays, so that old quotes can still be checked.
