@@ -99,7 +99,7 @@ class Jobs:
         except Exception as error:  # its message may name an address that holds a key
             log.warning("job failed", extra=fields(**place, error=type(error).__name__))
             raise
-        counts = ("added", "updated", "restored", "removed", "failed")
+        counts = ("added", "updated", "restored", "removed", "failed", "omitted")
         changes = {name: len(getattr(result, name)) for name in counts}
         seconds = round(time.monotonic() - started, 1)
         log.info("job finished", extra=fields(**place, **changes, seconds=seconds))

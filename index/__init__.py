@@ -54,8 +54,10 @@ from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reader.model import Reader, Reading, TrainedReader
-from index.reading.formats import READABLE_SUFFIXES, isolation_of_parsers
+from index.reading.formats import isolation_of_parsers
 from index.reading.http import Fetcher
+from index.reading.items import Omission
+from index.reading.recognise import READABLE_SUFFIXES
 from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources

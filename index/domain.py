@@ -37,13 +37,13 @@ class Article:
     Attributes:
         article_id: unique in its collection.
         published: aware, on the clock of the source; None if the source does not say.
-        guessed_date: what its file or page suggests where the source does not say: shown as a
-            guess, and used for nothing else.
+        guessed_date: what its file or page suggests otherwise: a guess, used for nothing else.
         source: the path or URL it was read from.
         revision: 1-based; each change of the text adds one.
         retired: removed; its text stays, so that old quotes can still be checked.
         guessed: names of the fields that its source does not state, such as "title".
-        id_given: whether its source gave the id; if not, it is made from a URL, path or text.
+        id_given: whether its source gave the id; if not, it is made from a key, URL, path or text.
+        key: what its source calls it, such as a feed's guid after the feed's site; not read back.
     """
 
     article_id: str
@@ -60,6 +60,7 @@ class Article:
     retired: bool = False
     guessed: tuple[str, ...] = ()
     id_given: bool = field(default=True, compare=False)
+    key: str | None = field(default=None, compare=False)
     notice: Notice | None = None
 
     def __post_init__(self) -> None:

@@ -20,7 +20,7 @@ from index.answering.attribution import annotate
 from index.domain import Article, Failure
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
-from index.reading.items import PageState, SourceItem
+from index.reading.items import Omission, PageState, SourceItem
 from index.store.identity import comes_from, refusal
 from index.store.protocol import Store
 from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle
@@ -59,6 +59,7 @@ class IngestResult:
     Attributes:
         embedded: sentences embedded by a rebuild.
         sources: those that were read, unless the run ended early.
+        omitted: what was left out of something that was read.
         skipped: files of folders that have no readable format.
         notices: corrections and retractions that this withdrew or put in force again.
     """
@@ -70,6 +71,7 @@ class IngestResult:
     removed: tuple[ArticleChange, ...] = ()
     unchanged: int = 0
     failed: tuple[Failure, ...] = ()
+    omitted: tuple[Omission, ...] = ()
     embedded: int = 0
     seconds: float = 0.0
     sources: tuple[SourceRead, ...] = ()
@@ -141,6 +143,7 @@ class Ingest:
     _generation: int = field(init=False, default=0)
     _changes: list[tuple[Outcome, ArticleChange]] = field(init=False, default_factory=list)
     _failed: list[Failure] = field(init=False, default_factory=list)
+    _omitted: list[Omission] = field(init=False, default_factory=list)
     _sources: list[SourceRead] = field(init=False, default_factory=list)
     _pages: list[PageState] = field(init=False, default_factory=list)  # wait for their articles
     _names: dict[str, str] = field(init=False, default_factory=dict)  # id read -> id stored
@@ -181,7 +184,12 @@ class Ingest:
                 self.store.prepare()
         unchanged = self._unchanged.difference(change.article_id for _, change in self._changes)
         result = result_of(self._changes, self._generation, started, self._failed)
-        return replace(result, unchanged=len(unchanged), sources=tuple(self._sources))
+        return replace(
+            result,
+            unchanged=len(unchanged),
+            omitted=tuple(self._omitted),
+            sources=tuple(self._sources),
+        )
 
     @property
     def _sentences(self) -> int:
@@ -191,6 +199,8 @@ class Ingest:
         match item:
             case Failure():
                 self._failed.append(item)
+            case Omission():
+                self._omitted.append(item)
             case SourceRead():
                 self._sources.append(item)
             case PageState(unchanged=False):

@@ -16,7 +16,7 @@ from index.errors import InputError, NotFoundError, SourceError, StoreError
 from index.ingest import Ingest, IngestResult, ProgressCallback, SourceRead
 from index.reading import sources
 from index.reading.http import Fetcher
-from index.reading.items import PageState, SourceItem
+from index.reading.items import Omission, PageState, SourceItem
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
 from index.store.protocol import Store
@@ -156,13 +156,15 @@ class Sources:
             seconds: the limit for reading each name; the rest is read the next time.
         """
         for name in names:
-            error: str | None = "It holds no report."
-            readable = False
+            error = "It holds no report."
+            kinds: set[type] = set()
             try:
                 for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
-                    readable = readable or not isinstance(item, Failure)
-                    error = item.error if isinstance(item, Failure) else error
+                    kinds.add(type(item))
+                    error = item.error if isinstance(item, Failure | Omission) else error
                     yield item
+                if kinds == {Omission}:
+                    yield Failure(name, error)
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
@@ -171,7 +173,7 @@ class Sources:
             except Exception as fault:  # noqa: BLE001 - one source must not starve the next
                 error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
                 yield Failure(name, error)
-            yield SourceRead(name, None if readable else error)
+            yield SourceRead(name, error if kinds <= {Failure, Omission} else None)
 
     def remember(self, names: Iterable[str]) -> None:
         """Add places that were read as sources, so that a reindex reads them again."""

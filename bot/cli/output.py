@@ -287,7 +287,7 @@ def _notice_line(shown: index.Article) -> str:
 
 
 def _article(shown: index.Article) -> dict[str, Any]:
-    return _record(shown, without="text id_given")
+    return _record(shown, without="text id_given key")
 
 
 def _quote(cited: index.CitedQuote) -> dict[str, Any]:

@@ -146,7 +146,7 @@ class AddReports(Form, title="Add reports"):
 
     files: ui.Label[Self] = ui.Label(
         text="Files",
-        description="Text, PDF, Word, HTML, JSON lines, or a zip of these",
+        description="Text, PDF, Word, HTML, mail, tables, JSON lines, or a zip",
         component=ui.FileUpload(required=False, min_values=0, max_values=MAX_FILES),
     )
     address: ui.Label[Self] = ui.Label(

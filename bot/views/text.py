@@ -21,6 +21,7 @@ from index import (
     Notice,
     NoticeChange,
     NoticeKind,
+    Omission,
     Source,
     Standing,
     is_whole_day,
@@ -207,6 +208,9 @@ def outcomes(
     if result.failed:
         lines = [failure_line(failure, folders=folders) for failure in result.failed]
         yield f"Failed {len(lines):,}", "", lines
+    if result.omitted:
+        lines = [failure_line(omission, folders=folders) for omission in result.omitted]
+        yield f"Left out {len(lines):,}", "", lines
     if result.embedded:
         yield f"Embedded {plural(result.embedded, 'sentence')} again", "", []
 
@@ -265,8 +269,8 @@ def titles_of(event: HistoryEvent, most: int) -> Sequence[str]:
     return [*titles, f"and {rest:,} more"] if titles and rest > 0 else titles
 
 
-def failure_line(failure: Failure, *, folders: bool = True) -> str:
-    """What failed and why; a file name that begins the reason is not repeated."""
+def failure_line(failure: Failure | Omission, *, folders: bool = True) -> str:
+    """What failed or was left out, and why; a file name that begins the reason is not repeated."""
     name = source_name(failure.source)
     shown = failure.source if folders else name
     error = failure.error.replace(failure.source, name)

@@ -1,60 +1,222 @@
-"""Read RSS and Atom feeds; runs in the sandbox."""
+"""Read RSS, Atom and JSON Feed; runs in the sandbox.
+
+One item that cannot be read never costs its feed: it is `omitted`. An item is identified by its
+guid, since links and titles change with a correction; `key` holds it.
+"""
 
 from __future__ import annotations
 
 import io
+import json
 import re
-from datetime import datetime
-from time import strftime
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urljoin
 
 from index.errors import SourceError
 from index.reading.markup import blocks, paragraphs, with_guesses
-from index.reading.text import Record, parse_date
-from index.reading.urls import is_url
+from index.reading.text import Record, clean, digest, known_fields
+from index.reading.urls import canonical, is_url, site
 
 _MAX_ENTRIES = 1_000  # of a feed
 _MIN_STORY_CHARS = 1_000  # a shorter description in a feed is a summary
 _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
     r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read|continue) \w+\W*)\s*$", re.IGNORECASE
 )
+_MIN_DIGITS = 4  # of a number that counts the articles of a site, not the items of a feed
+_ADDRESS = re.compile(r"(?:mailto:)?[\w.+%-]+@[\w.-]+\w|https?://\S+")  # of a mailbox or a page
+_NO_XML = bytes({*range(32)} - {*b"\t\n\r\x1b"})  # what XML forbids; escapes switch charsets
+_ENTRY = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|(<(?:item|entry)[\s/>])", re.DOTALL)
 
 
 def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
     """Read the entries of an RSS or Atom feed; one that is only a summary is `partial`."""
     import feedparser  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    if data.count(b"<item") + data.count(b"<entry") > _MAX_ENTRIES:
+    if not data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
+        data = data.translate(None, _NO_XML)
+    count = sum(bool(tag) for tag in _ENTRY.findall(data))
+    if count > _MAX_ENTRIES:
         raise SourceError(f"has more than {_MAX_ENTRIES:,} entries: shorten it")
     parsed = feedparser.parse(io.BytesIO(data), response_headers={"content-location": url or ""})
     if not parsed.version:
         raise SourceError("is XML, but neither a feed nor a page: save it as HTML or text")
     if not parsed.entries:
         raise SourceError("is a feed without entries: try again later")
-    return [_entry(entry, parsed.feed, url) for entry in parsed.entries]
+    channel = parsed.feed
+    home = urljoin(url or "", channel.get("link") or "")
+    entries = _latest(parsed.entries) if parsed.version.startswith("atom") else parsed.entries
+    records = _read_all(entries, lambda entry: _entry(entry, channel, url), home, url)
+    if older := len(parsed.entries) - len(entries):
+        records.append({"omitted": f"Older versions of its entries were left out: {older:,}."})
+    if lost := count - len(parsed.entries):
+        records.append({"omitted": f"It is damaged: {lost:,} of {count:,} entries were lost."})
+    return records
+
+
+def _latest(entries: list[Any]) -> list[Any]:
+    """Entries without earlier versions of one, which Atom allows beside it under the same id."""
+    latest = {
+        (entry.get("id"), entry.get("link")): entry
+        for entry in sorted(entries, key=lambda entry: tuple(entry.get("updated_parsed") or ()))
+    }
+    kept = {id(entry) for entry in latest.values()}
+    return [entry for entry in entries if not entry.get("id") or id(entry) in kept]
+
+
+def read_json_feed(data: bytes, *, url: str | None = None) -> list[Record]:
+    """Read the items of a JSON Feed, or other JSON that holds reports as JSON lines do."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        value = None
+    if isinstance(value, dict) and "jsonfeed.org/version" in str(value.get("version")):
+        items = value.get("items")
+        if not isinstance(items, list) or not items:
+            raise SourceError("is a feed without entries: try again later")
+        if len(items) > _MAX_ENTRIES:
+            raise SourceError(f"has more than {_MAX_ENTRIES:,} entries: shorten it")
+        home = urljoin(url or "", str(value.get("home_page_url") or ""))
+        return _read_all(items, lambda item: _json_item(item, value, url), home, url)
+    rows = value if isinstance(value, list) else [value]
+    if not any(isinstance(row, dict) and row.get("text") for row in rows):
+        raise SourceError(
+            'is JSON, but not a JSON Feed, and has no report: write one object like {"title": "…", '
+            '"text": "…"} on each line'
+        )
+    return [
+        _omitted(f"Item {number}")
+        if not isinstance(row, dict)
+        else {**known_fields(row), "place": f"item {number}"}
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def _read_all(
+    entries: Iterable[Any], read: Callable[[Any], Record], home: str, url: str | None
+) -> list[Record]:
+    """Read entries one by one, and find what identifies each."""
+    records: list[Record] = []
+    for number, entry in enumerate(entries, 1):
+        try:
+            records.append(read(entry))
+        except Exception:  # noqa: BLE001 - whatever a parser raises, this entry is at fault
+            title = entry.get("title") if isinstance(entry, dict) else None
+            records.append(_omitted(f"“{clean(str(title))}”" if title else f"Entry {number}"))
+    _identify(records, home or url or "", url or "")
+    return records
+
+
+def _omitted(name: str) -> Record:
+    return {"omitted": f"{name} cannot be read: it is damaged, or not what it should be."}
+
+
+def _identify(records: list[Record], home: str, feed: str) -> None:
+    """Replace the guids of entries by keys, which none of them shares with another.
+
+    Without a guid of its own, an entry is identified by its link, and has no key. If others share
+    the link too, as in live blogs, its words identify it.
+    """
+    entries = [record for record in records if "guid" in record]
+    distinct = {
+        (record["guid"], record["url"], record["title"], record["text"]): record
+        for record in entries
+    }
+    names = {id(record): _names(record, home, feed) for record in entries}
+    counts = Counter(
+        name for record in distinct.values() for name in {*names[id(record)], record["url"]}
+    )
+    for record in entries:
+        unique = (name for name in names[id(record)] if counts[name] == 1)
+        key = next(unique, None)
+        if key is None and record["url"] and counts[record["url"]] > 1:
+            words = digest("\x00".join([record["title"], record["text"]]))
+            key = f"{site(home) or site(record['url'])} {words}"
+        record["key"] = key
+        del record["guid"]
+
+
+def _names(record: Record, home: str, feed: str) -> list[str]:
+    """What an entry's guid may identify it by, the steadiest first.
+
+    A guid that is an address counts without its fragment, which some sites raise with every
+    change. A short number counts only within its feed, and for nothing if nobody knows which that
+    is; any other guid counts on its site.
+    """
+    guid = record["guid"]
+    is_counter = guid.isdigit() and len(guid) < _MIN_DIGITS
+    scope = canonical(feed) if is_counter else site(home) or site(record["url"])
+    if not guid or not scope:
+        return []
+    return [f"{scope} {name}" for name in ([canonical(guid)] if is_url(guid) else []) + [guid]]
 
 
 def _entry(entry: Any, channel: Any, url: str | None) -> Record:
-    contents = [paragraphs(content.get("value", "")) for content in entry.get("content", [])]
-    body = max([*contents, paragraphs(entry.get("summary", ""))], key=len)
+    """An entry of RSS or Atom."""
+    contents = [_body(content.get("value")) for content in entry.get("content", [])]
+    body = max([*contents, _body(entry.get("summary"))], key=len)
     # feedparser repeats the content as the summary of an entry that has none.
-    whole = (body in contents or len(body) >= _MIN_STORY_CHARS) and not _CUT_SHORT.search(body)
-    link = urljoin(url or "", entry.get("link") or "")
+    whole = body and (body in contents or len(body) >= _MIN_STORY_CHARS)
     stated = {
-        "title": " ".join(text for _, text in blocks(entry.get("title") or "")),
-        "author": entry.get("author"),
+        "guid": " ".join((entry.get("id") or "").split()),
+        "title": _line(entry.get("title")),
+        "author": _authors(entry),
         "publisher": (entry.get("source") or {}).get("title") or entry.get("publisher"),
-        "published": _moment(entry, "published") or _moment(entry, "updated"),
-        "url": link if is_url(link) else None,
+        "published": entry.get("published") or entry.get("updated"),
+        "url": _link(url, entry.get("link")),
         "language": (channel.get("language") or "")[:2].lower() or None,
         "text": body,
-        "partial": not whole,
+        "partial": not whole or bool(_CUT_SHORT.search(body)),
     }
-    return with_guesses(stated, {"publisher": channel.get("title")})
+    return with_guesses(stated, {"publisher": _line(channel.get("title"))})
 
 
-def _moment(entry: Any, name: str) -> datetime | str | None:
-    """A date of an entry on its own clock, if feedparser is not alone in understanding it."""
-    utc = entry.get(f"{name}_parsed")
-    return parse_date(entry.get(name)) or (strftime("%Y-%m-%dT%H:%M:%SZ", utc) if utc else None)
+def _json_item(item: Any, feed: Any, url: str | None) -> Record:
+    """An item of a JSON Feed."""
+    body = _body(item.get("content_html")) or clean(item.get("content_text") or "").strip()
+    authors = item.get("authors") or [item.get("author")]
+    authors = authors if any(authors) else feed.get("authors") or [feed.get("author")]
+    names = [_name(str(author.get("name") or "")) for author in authors if author]
+    stated = {
+        "guid": str(item.get("id") or ""),
+        "title": _line(item.get("title")),
+        "author": ", ".join(filter(None, names)),
+        "published": item.get("date_published") or item.get("date_modified"),
+        "url": _link(url, item.get("url") or item.get("external_url")),
+        "language": str(item.get("language") or feed.get("language") or "")[:2].lower() or None,
+        "text": body or clean(item.get("summary") or ""),
+        "partial": not body or bool(_CUT_SHORT.search(body)),
+    }
+    return with_guesses(stated, {"publisher": _line(feed.get("title"))})
+
+
+def _body(markup: str | None) -> str:
+    return paragraphs(clean(markup or ""))
+
+
+def _line(markup: str | None) -> str:
+    """A title, which may hold markup."""
+    return " ".join(text for _, text in blocks(clean(markup or "")))
+
+
+def _link(base: str | None, link: str | None) -> str | None:
+    absolute = urljoin(base or "", link or "")
+    return absolute if is_url(absolute) else None
+
+
+def _authors(entry: Any) -> str | None:
+    """The names of an entry's authors; feedparser cuts those that come with an address."""
+    authors = entry.get("authors") or []
+    if any("email" in author for author in authors) and len(authors) == 1:
+        return _name(entry.get("author") or "")
+    names = (_name(author.get("name") or "") for author in authors)
+    return ", ".join(filter(None, names)) or _name(entry.get("author") or "")
+
+
+def _name(written: str) -> str | None:
+    """The name beside an address, as in “desk@news.example (Ada Vell)”; None if there is none."""
+    rest = _ADDRESS.sub(" ", clean(written)).replace("<", " ").replace(">", " ")
+    rest = " ".join(rest.split()).removesuffix("()").strip(" ,;:")
+    inner = re.fullmatch(r"\(([^()]*)\)", rest)
+    return (inner[1] if inner else rest) or None

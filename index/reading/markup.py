@@ -56,7 +56,9 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
     """(tag, text) of each block with text, in order, without footnotes; not recursive."""
     from lxml import etree, html  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    tree = html.fragment_fromstring(markup, create_parent="div")
+    # A comment takes the text behind it along if it is skipped later.
+    parser = html.HTMLParser(remove_comments=True, remove_pis=True)
+    tree = html.fragment_fromstring(markup, create_parent="div", parser=parser)
     for note in tree.xpath(_NOTES):
         note.drop_tree()
     walker = etree.iterwalk(tree, events=("start", "end"))

@@ -1,4 +1,4 @@
-"""Read Word files and zip archives; runs in the sandbox."""
+"""Read Office files and zip archives; runs in the sandbox."""
 
 from __future__ import annotations
 
@@ -10,15 +10,21 @@ from pathlib import PurePosixPath
 
 from index.errors import SourceError
 from index.reading.markup import blocks, with_guesses, with_text
-from index.reading.text import Record, parse_date
+from index.reading.opendocument import read_epub, read_odt
+from index.reading.recognise import READABLE_SUFFIXES, suffix_of
+from index.reading.text import Record, names_no_report, parse_date
 
 _MAX_FILES = 1_000  # of an archive
 _MAX_UNPACKED_BYTES = 50_000_000
+_LISTED = 3  # names of files that are not read
 _MAX_RATIO = 100  # text packs to about a tenth, a bomb to a thousandth
 
 
 def read_zip(data: bytes) -> list[Record]:
-    """Read a Word file's report, or the `name` and base64 `data` of each file in an archive."""
+    """Read the report of a Word file, an OpenDocument text or a book, or what an archive holds.
+
+    Of each readable file in an archive, that is the `name` and base64 `data`.
+    """
     archive = zipfile.ZipFile(io.BytesIO(data))
     files = archive.infolist()
     if len(files) > _MAX_FILES:
@@ -29,19 +35,38 @@ def read_zip(data: bytes) -> list[Record]:
     if unpacked > _MAX_UNPACKED_BYTES or unpacked > _MAX_RATIO * max(len(data), 10_000):
         raise SourceError("is far larger unpacked than packed: split it, or send the files alone")
     names = archive.namelist()
+    kind = archive.read("mimetype").strip() if "mimetype" in names else b""
     if "word/document.xml" in names:
         return _word(data, archive)
-    if "[Content_Types].xml" in names or "mimetype" in names:
-        raise SourceError("is an Office file other than Word: save it as PDF")
-    records = []
-    for file in files:
+    if kind == b"application/vnd.oasis.opendocument.text":
+        return read_odt(archive)
+    if kind == b"application/epub+zip" or "META-INF/container.xml" in names:
+        return read_epub(archive)
+    if "[Content_Types].xml" in names or kind:
+        raise SourceError("is an Office file other than a text: save it as PDF")
+    return _files(archive)
+
+
+def _files(archive: zipfile.ZipFile) -> list[Record]:
+    """The readable files in an archive, without hidden ones, and what the others are."""
+    records: list[Record] = []
+    unread: list[str] = []
+    for file in archive.infolist():
         path = PurePosixPath(file.filename.replace("\\", "/"))
         parts = [part for part in path.parts if part not in {"/", "..", "."}]  # it leads nowhere
-        if not (file.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts)):
+        if file.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
+            continue
+        if suffix_of(file.filename) in READABLE_SUFFIXES:
             content = base64.b64encode(archive.read(file)).decode()
             records.append({"name": "/".join(parts), "data": content})
+        else:
+            unread.append("/".join(parts))
     if not records:
-        raise SourceError("is an empty zip archive: pack the reports again")
+        raise SourceError("is a zip archive without reports: pack files that can be read")
+    if unread:
+        more = f" and {len(unread) - _LISTED:,} more" if len(unread) > _LISTED else ""
+        some = ", ".join(unread[:_LISTED]) + more
+        records.append({"omitted": f"Files in other formats were not read: {some}."})
     return records
 
 
@@ -52,7 +77,7 @@ def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
 
     style = "p[style-name='Title'] => h1:fresh"
     markup = mammoth.convert_to_html(io.BytesIO(data), convert_image=lambda _: [], style_map=style)
-    lines = [*blocks(markup.value)]
+    lines = [*blocks(_with_rows(markup.value))]
     if not lines:
         raise SourceError("has no text: add some, or save it as PDF")
     properties = {}
@@ -61,6 +86,21 @@ def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
         root = etree.fromstring(archive.read("docProps/core.xml"), safe)
         properties = {etree.QName(node).localname: node.text for node in root.iterchildren("*")}
     heading = next((text for tag, text in lines[:3] if tag == "h1"), None)
-    stated = {"title": properties.get("title"), "author": properties.get("creator")}
+    title = properties.get("title")
+    stated = {
+        "title": None if names_no_report(title) else title,
+        "author": properties.get("creator"),
+    }
     guesses = {"title": heading, "guessed_date": parse_date(properties.get("created"))}
     return [with_text(with_guesses(stated, guesses), [text for _, text in lines])]
+
+
+def _with_rows(markup: str) -> str:
+    """The markup with the paragraphs in each cell of a table joined, so that rows stay rows."""
+    from lxml import html  # noqa: PLC0415
+
+    tree = html.fragment_fromstring(markup, create_parent="div")
+    for paragraph in tree.xpath(".//td//p | .//th//p"):
+        paragraph.tail = f" {paragraph.tail or ''}"
+        paragraph.drop_tag()
+    return str(html.tostring(tree, encoding="unicode"))

@@ -1,8 +1,8 @@
 """Read PDFs; runs in the sandbox.
 
-A PDF holds glyphs at positions. Lines are joined to paragraphs by their distance, indent and
-length, without running heads and page numbers. (pdfminer.six was tried: its paragraphs break in
-the middle of sentences where lines are set apart.)
+A PDF holds glyphs at positions. Lines, in the order of `columns`, are joined to paragraphs by their
+distance, indent and length, without running heads and page numbers. (pdfminer.six was tried: its
+paragraphs break in the middle of sentences where lines are set apart.)
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -18,30 +17,20 @@ from statistics import median
 from typing import Any
 
 from index.errors import SourceError
+from index.reading.columns import WIDE_GAP, Line, in_reading_order, joined
 from index.reading.markup import with_guesses, with_text
-from index.reading.text import Record, is_headline, parse_date
+from index.reading.text import Record, is_headline, names_no_report, parse_date
+from index.text.moments import read_moment
 
 _MAX_PAGES = 2_000
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
 _CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
 _CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
 _PAGE_NUMBER = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
-_PLACEHOLDER_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"
-    r"\s*(?:untitled.*|microsoft word\b.*|.*\.(?:docx?|pdf|odt|indd|qxd))?\s*", re.IGNORECASE
-)
+_DATELINE_CHARS = 60
+_STAMP_CHARS = 200  # of a page; a scanner may print its name
+_PICTURE = 0.5  # of a page's area
 _FULL_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A line of text; positions and height of its letters in points."""
-
-    text: str
-    page: int
-    left: float
-    right: float
-    bottom: float
-    height: float
 
 
 def read_pdf(data: bytes) -> list[Record]:
@@ -56,9 +45,11 @@ def read_pdf(data: bytes) -> list[Record]:
         raise
     if len(document) > _MAX_PAGES:
         raise SourceError(f"has more than {_MAX_PAGES:,} pages: split it")
-    pages = _without_edges([[*_lines(page, number)] for number, page in enumerate(document)])
+    pages = [[*_lines(page, number)] for number, page in enumerate(document)]
+    scanned = [_is_scanned(page, lines) for page, lines in zip(document, pages, strict=True)]
+    pages = [in_reading_order(page) for page in _without_edges(pages)]
     lines = [line for page in pages for line in page]
-    if not lines:
+    if not lines or all(scanned):
         raise SourceError("has no text, only pictures or empty pages: run text recognition first")
     counts = Counter(  # of words that no line end cuts, with and without hyphens
         word for line in lines for word in re.findall(r"\w+(?:-\w+)*", line.text.lower())
@@ -69,7 +60,7 @@ def read_pdf(data: bytes) -> list[Record]:
     # "D:20260314143000+02'00'" becomes ISO 8601: "20260314T143000+0200".
     created = re.sub(r"^D:|'|(?<=Z).*", "", metadata.get("CreationDate", ""))
     stated = {
-        "title": None if _PLACEHOLDER_TITLE.fullmatch(title) else title,
+        "title": None if names_no_report(title) else title,
         "author": metadata.get("Author"),
     }
     headline = len(paragraphs) > 1 and is_headline(paragraphs[0])
@@ -80,7 +71,7 @@ def read_pdf(data: bytes) -> list[Record]:
     return [with_text(with_guesses(stated, guesses), paragraphs)]
 
 
-def _lines(page: Any, number: int) -> Iterator[_Line]:
+def _lines(page: Any, number: int) -> Iterator[Line]:
     """The lines of a page in PDFium's order."""
     from pypdfium2 import raw  # noqa: PLC0415
 
@@ -88,18 +79,50 @@ def _lines(page: Any, number: int) -> Iterator[_Line]:
     codes = [raw.FPDFText_GetUnicode(text.raw, index) for index in range(text.count_chars())]
     start = 0
     for end in [*(i + 1 for i, code in enumerate(codes) if code in _LINE_ENDS), len(codes)]:
+        pieces: list[Line] = []
         visible = [i for i in range(start, end) if codes[i] > ord(" ")]
-        if visible:
-            left, bottom, _, top = text.get_charbox(visible[0], loose=True)
-            right = text.get_charbox(visible[-1], loose=True)[2]
-            # PDFium gives UTF-16 code units or code points, and FFFE and FFFF for no character.
-            line = "".join(chr(code) for code in codes[start:end] if code not in {0xFFFE, 0xFFFF})
-            line = line.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-            yield _Line(line.strip(" \t\r\n\0"), number, left, right, bottom, top - bottom)
+        words = [(a, b) for a, b in pairwise(visible) if b > a + 1]  # PDFium sees a space between
+        cuts = [(a, b) for a, b in words if _is_wide(text, a, b)]
+        starts = [*visible[:1], *(b for _, b in cuts)]
+        lasts = [*(a for a, _ in cuts), *visible[-1:]]
+        for first, last, stop in zip(starts, lasts, [*starts[1:], end], strict=False):
+            left, bottom, _, top = text.get_charbox(first, loose=True)
+            right = text.get_charbox(last, loose=True)[2]
+            piece = _written(codes[first:stop])
+            pieces.append(Line(piece, number, left, right, bottom, top - bottom))
+        if pieces:
+            yield joined(pieces)
         start = end
 
 
-def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
+def _written(codes: list[int]) -> str:
+    """The text of PDFium's UTF-16 code units or code points; FFFE and FFFF are no character."""
+    text = "".join(chr(code) for code in codes if code not in {0xFFFE, 0xFFFF})
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(" \t\r\n\0")
+
+
+def _is_wide(text: Any, first: int, second: int) -> bool:
+    """Whether two letters of a line stand further apart than words do."""
+    _, bottom, right, top = text.get_charbox(first, loose=True)
+    gap: float = text.get_charbox(second, loose=True)[0] - right
+    height: float = top - bottom
+    return gap > WIDE_GAP * height
+
+
+def _is_scanned(page: Any, lines: list[Line]) -> bool:
+    """Whether a page is a picture with hardly any text, such as a stamp of the scanner."""
+    from pypdfium2 import raw  # noqa: PLC0415
+
+    if sum(len(line.text) for line in lines) > _STAMP_CHARS:
+        return False
+    width, height = page.get_size()
+    area: float = width * height
+    bounds = (image.get_bounds() for image in page.get_objects([raw.FPDF_PAGEOBJ_IMAGE]))
+    areas = ((right - left) * (top - bottom) for left, bottom, right, top in bounds)
+    return any(picture > _PICTURE * area for picture in areas)
+
+
+def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
     """Pages without running heads and page numbers among their first and last two lines."""
     if len(pages) == 1:  # nothing can repeat
         return pages
@@ -109,7 +132,7 @@ def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
     counts = Counter(key for edge in edges for key in {*edge.values()})
     often = max(3, 0.5 * len(pages))
 
-    def is_edge(line: _Line, key: str | None) -> bool:
+    def is_edge(line: Line, key: str | None) -> bool:
         return bool(key and (counts[key] >= often or _PAGE_NUMBER.fullmatch(line.text)))
 
     return [
@@ -118,7 +141,7 @@ def _without_edges(pages: list[list[_Line]]) -> list[list[_Line]]:
     ]
 
 
-def _paragraphs(lines: list[_Line]) -> list[str]:
+def _paragraphs(lines: list[Line]) -> list[str]:
     """Lines joined to paragraphs."""
     gaps = [gap for above, line in pairwise(lines) if (gap := above.bottom - line.bottom) > 0]
     spacing = median(gaps) if gaps else 0.0
@@ -134,10 +157,18 @@ def _paragraphs(lines: list[_Line]) -> list[str]:
     return paragraphs
 
 
-def _breaks(above: _Line, line: _Line, spacing: float, margin: float) -> bool:
+def _is_dateline(line: str) -> bool:
+    """Whether a line is a date, perhaps after a place: “Harrow Bay, 2 November 2026”."""
+    if len(line) > _DATELINE_CHARS or not re.search(r"[^\d\s].*\d{4}|\d{4}.*[^\d\s]", line):
+        return False
+    place_and_date = re.split(r",\s|\s[|–—-]\s", line, maxsplit=1)
+    return any(read_moment(part) for part in {line, place_and_date[-1]})
+
+
+def _breaks(above: Line, line: Line, spacing: float, margin: float) -> bool:
     """Whether a paragraph ends between two lines."""
     smaller, larger = sorted((above.height, line.height))
-    if larger > 1.15 * smaller:
+    if larger > 1.15 * smaller or _is_dateline(above.text) or _is_dateline(line.text):
         return True
     gap = above.bottom - line.bottom
     ended = bool(_FULL_STOP.search(above.text))

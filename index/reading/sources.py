@@ -14,15 +14,18 @@ from typing import IO
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading import formats
-from index.reading.formats import READABLE_SUFFIXES, Link, Origin, suffix_of
+from index.reading.formats import Item
 from index.reading.http import Fetcher
-from index.reading.items import PageState, SourceItem
+from index.reading.items import Link, PageState, SourceItem
+from index.reading.recognise import READABLE_SUFFIXES, Origin, suffix_of
 from index.reading.urls import is_url
 
 PageLookup = Callable[[str], PageState | None]
 """File or URL -> its state when it was last read."""
 
-_OF_MANY = frozenset({".jsonl", ".ndjson", ".zip"})  # hold any number of articles
+_OF_MANY = frozenset(
+    ".jsonl .ndjson .csv .tsv .zip .eml .rss .atom .xml".split()
+)  # hold any number of articles
 _CLOCK_NS = 2_000_000_000  # a file may change twice within one tick of its file system's clock
 
 
@@ -152,10 +155,13 @@ def _read_file(path: Path, last_state: PageLookup) -> Iterator[SourceItem]:
 
 
 def _read_url(
-    url: str, fetcher: Fetcher, last_state: PageLookup, *, from_feed: bool = False
+    url: str, fetcher: Fetcher, last_state: PageLookup, named: Link | None = None
 ) -> Iterator[SourceItem]:
-    """Read a page or feed and the pages that a feed names, which cannot be feeds themselves."""
-    links: Sequence[str] = ()
+    """Read a page or feed, and the pages that a feed names.
+
+    A page that was `named` by a feed cannot be a feed itself, and is what the feed says it is.
+    """
+    links: Sequence[Link] = ()
     try:
         before = last_state(url)
         page = fetcher.get(url, before.etag, before.modified) if before else fetcher.get(url)
@@ -166,35 +172,44 @@ def _read_url(
             origin = Origin(page.url, page.url, page.content_type, page.charset)
             state = PageState(url, page.etag, page.last_modified)
             items = formats.read(io.BytesIO(page.body), origin)
-            links = yield from _with_state(state, items, follow=not from_feed)
+            if named and named.key:
+                items = _keyed(items, named.key)
+            links = yield from _with_state(state, items, follow=named is None)
     except InputError as error:
         yield Failure(url, str(error))
     for link in links:
-        yield from _read_url(link, fetcher, last_state, from_feed=True)
+        yield from _read_url(link.url, fetcher, last_state, link)
+
+
+def _keyed(items: Iterator[Item], key: str) -> Iterator[Item]:
+    """The items, with the key of the article among them."""
+    for item in items:
+        yield replace(item, key=key) if isinstance(item, Article) and not item.key else item
 
 
 def _with_state(
-    state: PageState, items: Iterator[Article | Failure | Link], *, follow: bool = False
-) -> Generator[SourceItem, None, list[str]]:
+    state: PageState, items: Iterator[Item], *, follow: bool = False
+) -> Generator[SourceItem, None, list[Link]]:
     """Yield the items, then the state if it held anything and a later change could be noticed.
 
     What failed in it, such as one line of many, fails again only when it is read again: after a
     change, or when it is added once more.
 
-    Returns the URLs of the links to `follow`; else links are failures.
+    Returns the links to `follow`, each page once; else links are failures.
     """
     article_ids: list[str] = []
-    links: list[str] = []
+    links: dict[str, Link] = {}
     for item in items:
         if isinstance(item, Article):
             article_ids.append(item.article_id)
             yield item
         elif isinstance(item, Link) and follow:
-            links.append(item.url)
+            links.setdefault(item.url, item)
         elif isinstance(item, Link):
             yield Failure(item.url, f"The feed has only a summary of “{item.title}”: add its page.")
         else:
             yield item
+    pages = tuple(links.values())
     if (article_ids or links) and (state.etag or state.modified):
-        yield replace(state, articles=tuple(dict.fromkeys(article_ids)), links=tuple(links))
-    return links
+        yield replace(state, articles=tuple(dict.fromkeys(article_ids)), links=pages)
+    return [*pages]

@@ -5,26 +5,41 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 import chardet
 
 from index.domain import Article
 from index.errors import SourceError
+from index.reading.items import Omission
+from index.text.moments import read_moment
 
 Record = dict[str, Any]
-"""Fields of a report by name, as read from some format."""
+"""Fields of a report by name, as read from some format.
 
+Other fields say what it is instead: `omitted`, why something was left out; `name` and `data` in
+base64, a file in an archive. More about a report say: `place`, which row it is; `partial`, whether
+a feed has only its summary; `key`, what identifies it (see `Article`).
+"""
+
+FIELDS = frozenset(  # of a row of JSON, a row of a table, and front matter
+    "_id id article_id title text publisher source author published published_at guessed_date url"
+    " language guessed".split()
+)
 MAX_TITLE_CHARS = 180  # a longer first line is a paragraph
 _MAX_LINE_CHARS = 300  # of a title, author or publisher
 _OPENING_CHARS = 90  # of the text that stands in for a missing title
 _GUESSABLE = ("author", "language", "publisher", "title", "url")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # but tab and line ends
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text files do not contain
+_NO_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd", "press_release_2"
+    r"\s*(?:untitled.*|microsoft (?:office )?(?:word|powerpoint)\b.*|powerpoint presentation"
+    r"|(?:document|slide|layout|page|scan)[ _-]?\d*|\S*_\S*|\S+-\S+-\S+"
+    r"|.*\.(?:docx?|pdf|odt|rtf|txt|indd|qxd|pptx?|tex))?\s*",
+    re.IGNORECASE,
+)
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
@@ -82,6 +97,11 @@ def is_headline(line: str) -> bool:
     return len(line) <= MAX_TITLE_CHARS and not _SENTENCE_END.search(line)
 
 
+def names_no_report(title: str | None) -> bool:
+    """Whether a title is missing, or what a program puts there: the name of a file or of itself."""
+    return _NO_TITLE.fullmatch(title or "") is not None
+
+
 def read_text(text: str) -> Record:
     """Read one report; a first line that looks like a headline is its title."""
     fields, body = front_matter(text)
@@ -102,7 +122,7 @@ def front_matter(text: str) -> tuple[Record, str]:
         return {}, text
     pairs = (line.partition(":") for line in match[1].splitlines() if ":" in line)
     fields = {key.strip().lower(): value.strip().strip("\"'") for key, _, value in pairs}
-    return fields, text[match.end() :]
+    return known_fields(fields), text[match.end() :]
 
 
 def read_row(line: bytes) -> Record:
@@ -115,14 +135,25 @@ def read_row(line: bytes) -> Record:
         raise SourceError(
             'This line is not a JSON object: write it in UTF-8 like {"title": "…", "text": "…"}.'
         )
+    return known_fields(row)
+
+
+def known_fields(row: Record) -> Record:
+    """The fields of a report in a row, also in its BEIR “metadata”, which the others go before."""
     metadata = row.get("metadata")
-    return {**(metadata if isinstance(metadata, dict) else {}), **row}
+    fields = {**(metadata if isinstance(metadata, dict) else {}), **row}
+    return {name: value for name, value in fields.items() if name in FIELDS}
 
 
-def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = None) -> Article:
-    """Build an article from fields, under any of the names in use.
+def to_article(
+    fields: Mapping[str, Any],
+    source: str,
+    article_id: str | None = None,
+    key: str | None = None,
+) -> Iterator[Article | Omission]:
+    """Yield the article of some fields, under any of the names in use, and what it goes without.
 
-    `article_id` is for fields without one; the default is a hash of the URL, or of the text.
+    `article_id` is for fields without one; the default is a hash of the key, the URL or the text.
 
     Raises:
         InputError: a field cannot be used; the message is a whole sentence.
@@ -135,21 +166,30 @@ def to_article(fields: Mapping[str, Any], source: str, article_id: str | None = 
     given_id = _string(fields, "_id", "id", "article_id")
     marks = fields.get("guessed")
     guessed = [*(marks if isinstance(marks, list) else []), *([] if title else ["title"])]
-    published = _date(_string(fields, "published", "published_at"))
-    return Article(
-        article_id=given_id or article_id or digest(url or (title or "") + "\x00" + text)[:12],
+    written = _string(fields, "published", "published_at")
+    published = parse_date(written)
+    article = Article(
+        article_id=given_id or article_id or digest(key or url or f"{title or ''}\x00{text}")[:12],
         title=title or _opening(text),
         text=text,
         publisher=_line(fields, "publisher", "source"),
         author=_line(fields, "author"),
         published=published,
-        guessed_date=None if published else _date(_string(fields, "guessed_date")),
+        guessed_date=None if published else parse_date(fields.get("guessed_date")),
         url=url if url and re.match(r"https?://", url) else None,
         language=_string(fields, "language") or "en",
         source=source,
         guessed=tuple(name for name in _GUESSABLE if name in guessed),
         id_given=given_id is not None,
+        key=key,
     )
+    yield article
+    if written and not published:
+        error = (
+            f"The date “{written[:40]}” of “{article.title}” can mean several days or none, and "
+            "was left out: write it like 2026-03-14."
+        )
+        yield Omission(source, error)
 
 
 def digest(text: str) -> str:
@@ -176,30 +216,9 @@ def _string(fields: Mapping[str, Any], *names: str) -> str | None:
     return None
 
 
-def _date(value: str | None) -> datetime | None:
-    moment = parse_date(value)
-    if value and not moment:
-        raise SourceError(
-            f"Its date “{value[:40]}” is not ISO 8601: write it like 2026-03-14T09:30:00+00:00."
-        )
-    return moment
-
-
 def parse_date(value: Any) -> datetime | None:
-    """Return a date in ISO 8601 or RFC 5322 on its own clock; None if it is neither or implausible.
-
-    Without a zone it is in UTC. Of "Tue, 3 Nov 2026 21:24 BST" only the day is certain.
-    """
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        with suppress(ValueError, TypeError, IndexError, AttributeError, OverflowError):
-            moment = parse(value.strip()).replace(microsecond=0)  # the store keeps seconds
-            if moment.tzinfo is None:
-                moment = moment.replace(tzinfo=UTC)
-                if re.search(r"[A-Za-z]{2,}$", value.strip()):  # a zone that was not understood
-                    moment = moment.replace(hour=0, minute=0, second=0)
-            if 1500 < moment.year < 2200:  # noqa: PLR2004
-                return moment
-    return None
+    """Return the moment that a field states; None if it names no single day (see `read_moment`)."""
+    return read_moment(value) if isinstance(value, str) else None
 
 
 def _opening(text: str) -> str:

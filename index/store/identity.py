@@ -1,7 +1,8 @@
 """Decide which stored article an incoming one is, and what storing it does.
 
-An id that was given is kept. An id made from a URL or a path gives way to that of a stored article
-of the same page, or of the same publisher and words (`identity_keys`). An article is revised only
+An id that was given is kept. Any other gives way to that of a stored article with the same key (a
+feed's guid), of the same page, or of the same publisher and words (`identity_keys`). Two keys of
+one site are two articles, though they name one page, as live blogs do. An article is revised only
 from where it came: else the writer of a feed could put words into another outlet's mouth.
 """
 
@@ -11,13 +12,14 @@ import hashlib
 import json
 import sqlite3
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 from index.domain import Article
 from index.reading.urls import canonical, site
 from index.store.rows import NEWEST, notice_at
 from index.store.types import Decision, Put
 
+Identity = Literal["key", "page", "words"]
 _KNOWN = """
     SELECT key, article_id, url FROM identity JOIN article USING (article)
     JOIN revision ON revision = latest WHERE key IN (SELECT value FROM json_each(?))
@@ -31,15 +33,44 @@ _STORED = """
 """
 
 
-def identity_keys(article: Article) -> tuple[str, ...]:
-    """Return keys that recognise an article under another id.
+def identity_keys(article: Article) -> dict[Identity, str]:
+    """Return what recognises an article under another id, the strongest first.
 
-    They are its canonical URL, if it has one, and last a hash of publisher, title and text.
+    They are its key and its canonical URL, if it has them, and a hash of publisher, title and text.
     """
     parts = [(article.publisher or "").casefold(), article.title, article.text]
     words = "\x00".join(" ".join(part.split()) for part in parts).encode("utf-8", "surrogatepass")
-    page = (f"page {canonical(article.url)}",) if article.url else ()
-    return (*page, f"words {hashlib.sha256(words).hexdigest()}")
+    keys: dict[Identity, str] = {"key": f"key {article.key}"} if article.key else {}
+    if article.url:
+        keys["page"] = f"page {canonical(article.url)}"
+    return {**keys, "words": f"words {hashlib.sha256(words).hexdigest()}"}
+
+
+def claim(db: sqlite3.Connection, article: Article, row: int) -> None:
+    """Note what recognises an article with that row.
+
+    A page that two keys of one site name recognises neither of them.
+    """
+    keys = identity_keys(article)
+    sql = "INSERT OR IGNORE INTO identity VALUES (?, ?)"
+    db.executemany(sql, [(key, row) for key in keys.values()])
+    if named := _named(article):
+        db.execute(sql, (named, row))
+        (first,) = db.execute("SELECT article FROM identity WHERE key = ?", (named,)).fetchone()
+        if first != row:
+            db.execute("DELETE FROM identity WHERE key = ?", (keys["page"],))
+
+
+def _named(article: Article) -> str | None:
+    """A key for a page that a feed's item only names, within the site of the item's key.
+
+    What was read from the page itself is that page.
+    """
+    if not article.key or not article.url:
+        return None
+    page = canonical(article.url)
+    is_page = page == canonical(article.source or "")
+    return None if is_page else f"named {article.key.partition(' ')[0]} {page}"
 
 
 def comes_from(source: str | None, known: Article) -> bool:
@@ -62,11 +93,11 @@ def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decisio
     given, same_words = article, False
     row = _stored(db, article)
     if row is None and not article.id_given:
-        keys = identity_keys(article)
-        known = {key: names for key, *names in db.execute(_KNOWN, (json.dumps(keys),))}
-        if twin := next((known[key] for key in keys if key in known), None):
-            article = replace(article, article_id=twin[0], url=twin[1])
-            same_words = keys[-1] in known
+        known = _known(db, article)
+        if known:
+            name, url = next(iter(known.values()))
+            article = replace(article, article_id=name, url=article.url if "key" in known else url)
+            same_words = "words" in known and "key" not in known
             row = _stored(db, article)
     if row is None:
         return Decision(given, article, "added")
@@ -91,6 +122,16 @@ def _retraction(db: sqlite3.Connection, article_id: str, title: str) -> str:
     if notice is None or notice.kind != "retracted":
         return ""
     return f"“{title}” was retracted ({notice.note}): restore it first, if that was wrong."
+
+
+def _known(db: sqlite3.Connection, article: Article) -> dict[Identity, tuple[str, str | None]]:
+    """What recognises an article, the strongest first: each with the id and URL of its twin."""
+    keys, named = identity_keys(article), _named(article)
+    rows = db.execute(_KNOWN, (json.dumps([*keys.values(), named]),))
+    twins = {key: (article_id, url) for key, article_id, url in rows}
+    if named in twins and keys["key"] not in twins:  # the page of another article of that site
+        del keys["page"]
+    return {kind: twins[key] for kind, key in keys.items() if key in twins}
 
 
 def _stored(db: sqlite3.Connection, article: Article) -> tuple[Any, ...] | None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
+from index.reading.items import Link, PageState
 from index.store.schema import moment
 from index.text.periods import is_whole_day
 
@@ -70,6 +71,13 @@ def article_of(row: Sequence[Any]) -> Article:
     named |= {name: moment(named[name]) for name in ("published", "guessed_date")}
     named["guessed"] = tuple(named["guessed"].split())
     return Article(**named, revision=number, retired=bool(retired), notice=notice)
+
+
+def page_of(row: Sequence[Any]) -> PageState:
+    """Return the state of a page or file; of its links, older versions stored only addresses."""
+    address, etag, modified, articles, links = row
+    named = (Link(link, "") if isinstance(link, str) else Link(*link) for link in json.loads(links))
+    return PageState(address, etag, modified, tuple(json.loads(articles)), tuple(named))
 
 
 def notice_at(db: sqlite3.Connection, article_id: str, generation: int) -> Notice | None:

@@ -24,6 +24,7 @@ from index.store.rows import (
     SENTENCE,
     article_of,
     matrix,
+    page_of,
     passing,
     sentence_of,
 )
@@ -303,7 +304,7 @@ class SqliteSnapshot:
             "WHERE l.address = p.address AND article_id NOT IN (SELECT article_id FROM article))",
             (address,),
         ).fetchone()
-        return PageState(*row[:3], *(tuple(json.loads(ids)) for ids in row[3:])) if row else None
+        return page_of(row) if row else None
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         """Return the vector (d,) of each sentence text of the latest revision, for reuse."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from dataclasses import replace
+from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from itertools import chain
 
@@ -18,7 +18,7 @@ import numpy as np
 from index.domain import Notice
 from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
-from index.store.identity import decide, identity_keys
+from index.store.identity import claim, decide
 from index.store.rows import notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
@@ -174,7 +174,12 @@ class Writer:
         self._db.execute("DELETE FROM page WHERE address = ?", (page.address,))
         self._db.execute(
             "INSERT INTO page VALUES (?, ?, ?, ?)",
-            (page.address, page.etag, page.modified, json.dumps(page.links)),
+            (
+                page.address,
+                page.etag,
+                page.modified,
+                json.dumps(page.links, default=astuple),
+            ),
         )
         rows = [(page.address, position, name) for position, name in enumerate(page.articles)]
         self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
@@ -199,10 +204,7 @@ class Writer:
             ),
         )
         revision = int(cursor.lastrowid or 0)
-        self._db.executemany(
-            "INSERT OR IGNORE INTO identity VALUES (?, ?)",
-            [(identity, key) for identity in identity_keys(article)],
-        )
+        claim(self._db, article, key)
         self._write_sentences(revision, prepared)
         self._find_rewrites(revision, key, article.text)
         self._write_live(article.article_id, key, live, revision, outcome)

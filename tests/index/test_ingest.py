@@ -53,6 +53,7 @@ class Site:
     pages: dict[str, str] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     validators: bool = True
+    guids: dict[str, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
         """The address of a page."""
@@ -61,7 +62,8 @@ class Site:
     def feed(self) -> str:
         """RSS with all pages, none in full."""
         items = "".join(
-            f"<item><title>{path[1:]}</title><link>{self.url(path)}</link></item>"
+            f"<item><title>{path[1:]}</title><link>{self.url(path)}</link>"
+            f'<guid isPermaLink="false">{self.guids.get(path, "")}</guid></item>'
             for path in self.pages
         )
         return f'<rss version="2.0"><channel><title>Northwire</title>{items}</channel></rss>'
@@ -171,6 +173,35 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
         assert [change.title for change in here.sources.reindex().added] == ["bank"]
         assert read == ["dam", "feed", "bank"]
         assert here.sources.reindex().unchanged == 3
+
+
+def test_a_page_that_moved_is_a_revision(tmp_path: Path) -> None:
+    """A feed of summaries says by its guid that the page at a new address is the report it had."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        news.guids = {"/dam": "nw-7", "/dam-again": "nw-7"}
+        here.add([news.url("/feed")])
+        del news.pages["/dam"]
+        news.pages["/dam-again"] = page("dam", DAM.replace("dawn", "noon"))
+        report = here.sources.reindex()
+        assert (len(report.updated), report.added, report.failed) == (1, (), ())
+        (article,) = here.articles()
+        assert article.url == news.url("/dam-again")
+        assert here.sources.reindex().unchanged == 1
+
+
+def test_a_page_with_many_guids_is_one_report(tmp_path: Path) -> None:
+    """A page that moved and is then named under ever new guids, as a live blog, is revised."""
+    with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
+        for path, guid, hour in (
+            ("/dam", "post-1", "dawn"),
+            ("/dam-again", "post-1", "noon"),
+            ("/dam-again", "post-2", "dusk"),
+        ):
+            news.guids = {path: guid}
+            news.pages = {path: page("dam", DAM.replace("dawn", hour))}
+            here.add([news.url("/feed")])
+        (article,) = here.articles()
+        assert article.revision == 3
 
 
 def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

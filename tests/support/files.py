@@ -11,7 +11,8 @@ import pytest
 from index.domain import Article, Failure
 from index.errors import SourceError
 from index.reading import formats
-from index.reading.formats import Link, Origin
+from index.reading.items import Link, Omission
+from index.reading.recognise import Origin
 
 FIRST = "The dam above Tessen failed at dawn on Saturday, and the valley was under water by noon."
 SECOND = "Nobody in the lower town had been warned, said the engineer Ada Vell, who lives there."
@@ -24,7 +25,7 @@ MARKUP = "".join(f"<p>{text}</p>" for text in BODY)
 URL = "https://northwire.example/dam"
 
 
-def items(data: bytes | str, name: str, **origin: str) -> list[Article | Failure | Link]:
+def items(data: bytes | str, name: str, **origin: str) -> list[Article | Failure | Link | Omission]:
     """What reading a file or page of that name yields."""
     raw = data.encode() if isinstance(data, str) else data
     return [*formats.read(io.BytesIO(raw), Origin(name, **origin))]  # type: ignore[arg-type]

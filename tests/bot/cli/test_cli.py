@@ -100,13 +100,25 @@ def test_bad_rows_fail_alone(run: Shell) -> None:
     """`add` lists what it added, by the ids given, and what failed, each with its line."""
     rows = [json.dumps(ROWS[0]), '{"id": "x", "title": "No text"}', "not json", json.dumps(ROWS[1])]
     result = run.json("add", "-", stdin="\n".join(rows).encode(), status=1)
-    fields = "generation added updated restored removed unchanged failed embedded seconds skipped"
-    assert result.keys() == {*fields.split()}
+    fields = "generation added updated restored removed unchanged failed omitted embedded seconds"
+    assert result.keys() == {*fields.split(), "skipped"}
     assert [row["article_id"] for row in result["added"]] == ["dam", "cup"]
     assert result["added"][0] == {"article_id": "dam", "title": "Gate fails", "sentences": 2}
     sources = [row["source"] for row in result["failed"]]
     assert sources == ["standard input, line 2", "standard input, line 3"]
     assert all(row["error"].endswith(".") for row in result["failed"])
+
+
+def test_what_was_left_out_is_listed(run: Shell) -> None:
+    """A row whose date can mean two days goes in without it; `add` says so, and has not failed."""
+    row = {**ROWS[0], "published": "01/04/1963"}
+    result = run.json("add", "-", stdin=json.dumps(row).encode())
+    assert [row["article_id"] for row in result["added"]] == ["dam"]
+    (omission,) = result["omitted"]
+    assert omission["source"] == "standard input, line 1"
+    assert "“01/04/1963” of “Gate fails”" in omission["error"]
+    shown = run("add", "-", stdin=json.dumps({**row, "id": "again"}).encode())
+    assert "Left out 1\n  standard input, line 1: The date" in shown
 
 
 def test_misspelt_question_is_shown_as_it_was_understood(stocked: Shell) -> None:

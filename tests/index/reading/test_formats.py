@@ -35,6 +35,7 @@ from support.files import (
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading import formats
+from index.reading.items import Omission
 
 PDF = pdf(["Dam fails", "", *BODY], info="/Title(Dam fails)")
 WORD = word("".join(map(paragraph, BODY)), "<dc:title>Dam fails</dc:title>")
@@ -119,15 +120,17 @@ def test_charsets(charset: str, stated: str | None) -> None:
         (packed({"a.txt": bytes(40_000_000)}), "a.zip", "far larger unpacked"),
         (packed({f"{n}.txt": bytes(9_000_000) for n in range(9)}), "a.zip", "far larger unpacked"),
         (packed({f"{n}.txt": "x" for n in range(1_001)}), "a.zip", "more than 1,000 files"),
-        (packed({"xl/a.xml": "x", "[Content_Types].xml": "x"}), "a.xlsx", "other than Word"),
-        (packed({"mimetype": "application/epub+zip"}), "a.epub", "other than Word"),
-        (packed({"a/": ""}), "a.zip", "empty zip"),
+        (packed({"xl/a.xml": "x", "[Content_Types].xml": "x"}), "a.xlsx", "other than a text"),
+        (packed({"mimetype": "application/x-slides"}), "a.odp", "other than a text"),
+        (packed({"mimetype": "application/epub+zip"}), "a.epub", "damaged"),
+        (packed({"a.jpg": "x"}), "a.zip", "without reports"),
+        (packed({"a/": ""}), "a.zip", "without reports"),
         (LOCKED, "a.zip", "locked with a password"),
         (packed({"a.txt": TEXT})[:60], "a.zip", "damaged"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "a.doc", "old or locked Office"),
         (gzip.compress(LONG_ROW * 4_000), "a.jsonl.gz", "far larger unpacked"),
     ],
-    ids="bomb bombs files xlsx epub empty locked damaged doc gzip".split(),
+    ids="bomb bombs files xlsx odp epub photos empty locked damaged doc gzip".split(),
 )
 def test_archives_that_are_refused(data: bytes, name: str, error: str) -> None:
     """Bombs, damage and other Office files end in a sentence, soon."""
@@ -156,9 +159,21 @@ def test_an_archive_of_everything() -> None:
     assert titles[1:] == ["Row", "Dam fails above Tessen", "Dam fails", "Dam fails"]
     assert (articles[0].source or "").endswith("/all.zip/etc/a.txt")
     failures = {item.source: item.error for item in found if isinstance(item, Failure)}
+    assert Omission("all.zip", "Files in other formats were not read: f.jpg.") in found
     assert [*failures] == ["all.zip/b/rows.jsonl, line 2", "all.zip/g.txt", "all.zip/h.zip"]
     assert "inside another" in failures["all.zip/h.zip"]
     assert len({item.article_id for item in articles}) == 5
+
+
+def test_files_of_an_archive_on_the_web_stay_apart() -> None:
+    """An archive at one address is as many reports as it has files."""
+    data = packed({"a.txt": FIRST, "b.txt": SECOND})
+    first, second = items(data, URL, url=URL, content_type="application/zip")
+    assert isinstance(first, Article)
+    assert isinstance(second, Article)
+    assert (first.text, second.text) == (FIRST, SECOND)
+    assert first.article_id != second.article_id
+    assert first.source == f"{URL}/a.txt"
 
 
 @given(st.binary(max_size=300), st.sampled_from(["a.txt", "a.md", "a.jsonl", "a.gz", "a"]))
@@ -170,7 +185,7 @@ def test_any_bytes_are_items_or_an_error(data: bytes, name: str) -> None:
         found = items(data, name)
     except InputError:
         return
-    assert all(isinstance(item, Article | Failure) for item in found)
+    assert all(isinstance(item, Article | Failure | Omission) for item in found)
 
 
 @pytest.mark.parametrize("start", [b"%PDF-1.4\n", b"PK\x03\x04", b"<html>", b"<rss>", b"<?xml "])

@@ -45,13 +45,59 @@ def test_the_date_of_a_pdf_is_a_guess() -> None:
     assert article(pdf(LINES, info="/CreationDate(D:20261399)"), "a.pdf").published is None
 
 
-@pytest.mark.parametrize("title", ["", "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"])
+@pytest.mark.parametrize(
+    "title", ["", "Untitled-1", "Microsoft Word - dam.docx", "dam.indd", "dam_v2"]
+)
 def test_a_pdf_without_title(title: str) -> None:
     """A headline on the first page is the guess where a program named the file."""
     found = article(pdf(["Dam fails above Tessen", "", *LINES], info=f"/Title({title})"), "a.pdf")
     assert found.title == "Dam fails above Tessen"
     assert found.guessed == ("title",)
     assert found.text.startswith("The dam above")
+
+
+LEFT = [
+    "The board read the yearly report and",
+    "approved the budget for the harbour in",
+    "Adell. It asked for a second opin-",
+    "ion on the pumps of the lower town.",
+]
+RIGHT = [
+    "The comet will be seen for nine nights,",
+    "said the observatory. Ilse Varga, who",
+    "runs it, expects four thousand people",
+    "on the terrace in the first week.",
+]
+
+
+def beside(left: str, right: str) -> str:
+    """A line of a PDF that is drawn across two columns."""
+    return f"{left}) Tj 270 0 Td ({right}) Tj -270 0 Td ("
+
+
+def test_columns_are_read_one_by_one() -> None:
+    """Columns that a program drew row by row are read in order, each under its headline."""
+    rows = [beside(left, right) for left, right in zip(LEFT, RIGHT, strict=True)]
+    headline = "Budget approved and the comet seen over the whole of the harbour"
+    text = article(pdf([headline, *rows, headline.upper(), *rows]), "a.pdf").text
+    whole = " ".join([*LEFT, *RIGHT]).replace("opin- ion", "opinion")
+    first, _, second = text.partition(headline.upper())
+    assert whole in " ".join(first.split())
+    assert whole in " ".join(second.split())
+
+
+def test_rows_of_a_table_in_a_pdf_stay_rows() -> None:
+    """Cells are no columns of text: what stands in a row is read together."""
+    rows = [beside(place, count) for place, count in zip(PLACES, "123456", strict=True)]
+    text = article(pdf([LINES[0].removesuffix("-"), *rows]), "a.pdf").text
+    assert "first 1 second 2 third 3" in text
+
+
+def test_a_dateline_stands_apart() -> None:
+    """A line that is only a place and a date does not run into the sentence below it."""
+    lines = ["Dam fails above Tessen", "Harrow Bay, 2 November 2026", *LINES[-1:]]
+    text = article(pdf(lines, info="/Title(Dam fails)"), "a.pdf").text
+    assert text.split("\n\n") == lines
 
 
 PLACES = "first second third fourth fifth sixth".split()
@@ -68,11 +114,16 @@ def test_edges_of_pages_are_left_out() -> None:
     assert text == " ".join(line for part in parts for line in part)
 
 
+# Ends a text, and draws a picture over the whole page.
+PICTURE = ") Tj ET q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q BT ("
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
         (pdf([]), "only pictures or empty pages"),
         (pdf([" "], [""]), "only pictures or empty pages"),
+        (pdf(["Scanned in Tessen", PICTURE]), "only pictures or empty pages"),
         (pdf(LINES)[:200], "damaged"),
         (b"%PDF-1.7\n" + NOISE, "damaged"),
         (
@@ -85,7 +136,7 @@ def test_edges_of_pages_are_left_out() -> None:
         ),
         (pdf(*[["x"]] * 2_001), "more than 2,000 pages"),
     ],
-    ids=["pictures", "blank", "cut", "noise", "locked", "long"],
+    ids=["pictures", "blank", "stamp", "cut", "noise", "locked", "long"],
 )
 def test_pdfs_that_cannot_be_quoted(data: bytes, error: str) -> None:
     """Pictures, locks and damage have different messages."""

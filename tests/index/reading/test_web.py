@@ -25,9 +25,9 @@ from support.files import (
     word,
 )
 
-from index.domain import Article, Failure
+from index.domain import Article
 from index.errors import SourceError
-from index.reading.formats import Link
+from index.reading.items import Link, Omission
 
 NOON = datetime(2026, 3, 14, 12, 30, tzinfo=UTC)
 NEWS_ARTICLE = {
@@ -272,10 +272,10 @@ def test_an_atom_feed() -> None:
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "file:///etc/passwd", ""])
 def test_entries_without_a_web_link(link: str) -> None:
-    """An entry with neither a text nor a web address fails alone."""
+    """An entry with neither a text nor a web address is left out, and said."""
     good = entry(f"<description><![CDATA[{MARKUP * 5}]]></description>")
-    failure, found = items(rss(entry("", link), good), "f.xml")
-    assert isinstance(failure, Failure)
+    omission, found = items(rss(entry("", link), good), "f.xml")
+    assert isinstance(omission, Omission)
     assert isinstance(found, Article)
 
 

@@ -30,8 +30,9 @@ from index.errors import (
     StoreError,
     StoreVersionError,
 )
-from index.reading.items import PageState
+from index.reading.items import Link, PageState
 from index.store import schema, sqlite
+from index.store.rows import page_of
 from index.store.schema import connect
 from index.store.snapshot import SqliteSnapshot
 from index.store.sqlite import SqliteStore
@@ -1013,3 +1014,9 @@ def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:
         assert (decision.article.article_id, decision.outcome) == ("theirs", "unchanged")
         with here.snapshot() as snapshot:
             assert [article.article_id for article in snapshot.articles()] == ["theirs"]
+
+
+def test_links_that_an_older_version_stored_are_known() -> None:
+    """A feed's links that were stored as mere addresses are links without a key."""
+    row = ("https://northwire.example/feed", '"v1"', None, "[]", '["https://northwire.example/a"]')
+    assert page_of(row).links == (Link("https://northwire.example/a", ""),)

@@ -23,7 +23,7 @@ from index.errors import (
     NotFoundError,
     StoreError,
 )
-from index.reading.items import PageState
+from index.reading.items import Link, PageState
 from index.reading.text import clean
 from index.store import sqlite as embedded
 from index.store.snapshot import SqliteSnapshot
@@ -668,9 +668,8 @@ def test_waiting_doubles_up_to_a_day() -> None:
 # Pages, and articles under two ids
 
 
-PAGE = PageState(
-    "https://northwire.example/dam", '"v1"', None, ("dam", "cup"), ("https://l.example/",)
-)
+LINK = Link("https://northwire.example/cup", "Cup", "northwire.example cup-7")
+PAGE = PageState("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), (LINK,))
 
 
 def test_a_page_is_known_while_its_articles_are(store: SqliteStore) -> None:

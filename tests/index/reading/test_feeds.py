@@ -1,0 +1,253 @@
+"""An item of a feed is known by its guid, and one bad item costs no other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from support.fakes import FakeEncoder
+from support.files import BODY, FIRST, MARKUP, SECOND, TEXT, items, refusal, rss
+
+from index.archive import Archive
+from index.domain import Article, Failure
+from index.ingest import IngestResult
+from index.reading.feeds import _name
+from index.reading.items import Link, Omission
+from index.store.sqlite import SqliteStore
+
+TWELVE = "Twelve people were hurt when a tram left the rails in Adell, the operator said."
+NINE = "Nine people were hurt when a tram left the rails in Adell, the operator said."
+
+
+def item(title: str, text: str, rest: str = "") -> str:
+    """An item of RSS with its whole text."""
+    body = f"<content:encoded><![CDATA[<p>{text}</p><p>{SECOND}</p>]]></content:encoded>"
+    return f"<item><title>{title}</title>{rest}{body}</item>"
+
+
+def linked(path: str, guid: str = "") -> str:
+    """The link and guid of an item."""
+    named = f'<guid isPermaLink="false">{guid}</guid>' if guid else ""
+    return f"<link>https://northwire.example/{path}</link>{named}"
+
+
+def feed(*entries: str) -> str:
+    """A feed of a site."""
+    return rss("<link>https://northwire.example/</link>", *entries)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Iterator[Archive]:
+    """An empty collection."""
+    with closing(Archive(SqliteStore(tmp_path / "data"), FakeEncoder())) as opened:
+        yield opened
+
+
+def add(archive: Archive, folder: Path, name: str, data: str) -> IngestResult:
+    """What adding a file does."""
+    file = folder / name
+    file.write_text(data, encoding="utf-8")
+    return archive.add([str(file)])
+
+
+def titles(archive: Archive) -> list[str]:
+    """The titles of all articles."""
+    return sorted(article.title for article in archive.articles())
+
+
+def test_a_changed_link_is_a_revision(archive: Archive, tmp_path: Path) -> None:
+    """A corrected report whose slug changed too replaces its first version."""
+    add(
+        archive, tmp_path, "1.xml", feed(item("Twelve hurt", TWELVE, linked("twelve-hurt", "nw-7")))
+    )
+    result = add(
+        archive, tmp_path, "2.xml", feed(item("Nine hurt", NINE, linked("nine-hurt", "nw-7")))
+    )
+    (article,) = archive.articles()
+    assert [change.title for change in result.updated] == ["Nine hurt"]
+    assert (article.revision, article.url) == (2, "https://northwire.example/nine-hurt")
+
+
+def test_items_with_one_link_stay_apart(archive: Archive, tmp_path: Path) -> None:
+    """Items that share their link are as many reports as they have guids, now and later."""
+    first, second, third = (
+        item(f"Post {n}", f"{n} {FIRST}", linked("live", f"post-{n}")) for n in "123"
+    )
+    add(archive, tmp_path, "1.xml", feed(first, second))
+    add(archive, tmp_path, "2.xml", feed(third))
+    assert titles(archive) == ["Post 1", "Post 2", "Post 3"]
+    assert add(archive, tmp_path, "3.xml", feed(first, second, third)).unchanged == 3
+
+
+def test_items_without_guids_that_share_a_link_stay_apart(archive: Archive, tmp_path: Path) -> None:
+    """Where neither guid nor link tells items apart, their words do; the same words are one."""
+    posts = [item(f"Post {n}", f"{n} {FIRST}", linked("live", "N/A")) for n in "123"]
+    add(archive, tmp_path, "1.xml", feed(*posts, posts[0]))
+    assert titles(archive) == ["Post 1", "Post 2", "Post 3"]
+
+
+def test_a_page_that_was_added_is_the_item_that_links_to_it(
+    archive: Archive, tmp_path: Path
+) -> None:
+    """An article known by its address takes the guid that a feed gives it."""
+    row = {"title": "Tram", "text": TWELVE, "url": "https://northwire.example/tram"}
+    add(archive, tmp_path, "rows.jsonl", json.dumps(row))
+    add(archive, tmp_path, "1.xml", feed(item("Tram", NINE, linked("tram", "nw-7"))))
+    add(archive, tmp_path, "2.xml", feed(item("The tram", NINE, linked("the-tram", "nw-7"))))
+    assert titles(archive) == ["The tram"]
+
+
+def test_a_page_of_many_items_is_none_of_them(archive: Archive, tmp_path: Path) -> None:
+    """A page that several items link to is a report of its own, and revises none of them."""
+    posts = [item(f"Post {n}", f"{n} {FIRST}", linked("live", f"post-{n}")) for n in "12"]
+    add(archive, tmp_path, "1.xml", feed(*posts))
+    row = {"title": "All day", "text": TWELVE, "url": "https://northwire.example/live"}
+    add(archive, tmp_path, "rows.jsonl", json.dumps(row))
+    assert titles(archive) == ["All day", "Post 1", "Post 2"]
+
+
+@pytest.mark.parametrize(
+    ("guid", "key"),
+    [
+        ("nw-7", "northwire.example nw-7"),
+        ("88123", "northwire.example 88123"),
+        ("7", "northwire.example/feed.xml 7"),
+        ("https://www.northwire.example/dam#3", "northwire.example northwire.example/dam"),
+    ],
+)
+def test_what_a_guid_is_worth(guid: str, key: str) -> None:
+    """A guid counts on its site, a counter in its feed, an address without its fragment."""
+    data = feed(item("Dam", FIRST, linked("dam", guid)))
+    url = "https://www.northwire.example/feed.xml"
+    (found,) = items(data, url, url=url)
+    assert isinstance(found, Article)
+    assert found.key == key
+
+
+def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
+    """Items 1 of two files are two reports: their links tell them apart."""
+    first, second = (
+        items(feed(item("Dam", FIRST, linked(path, "1"))), path)[0] for path in ("a", "b")
+    )
+    assert isinstance(first, Article)
+    assert isinstance(second, Article)
+    assert first.key is second.key is None
+    assert first.article_id != second.article_id
+
+
+def test_a_damaged_item_costs_no_other() -> None:
+    """Control characters are dropped, and items that a damaged feed hides are counted."""
+    bad, good = item("Dam \x08fails", FIRST, linked("a")), item("Cup", SECOND, linked("b"))
+    first, second = items(feed(bad, good), "f.xml")
+    assert isinstance(first, Article)
+    assert (first.title, first.text) == ("Dam fails", f"{FIRST}\n\n{SECOND}")
+    cut = feed(good, good.replace("<item>", "<item><![CDATA[", 1))
+    assert [type(found) for found in items(cut.replace("]]>", ""), "f.xml")][-1] is Omission
+    assert isinstance(second, Article)
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("vell@northwire.example (Ada Vell)", "Ada Vell"),
+        ("Ada Vell <vell@northwire.example>", "Ada Vell"),
+        ("vell@northwire.example", None),
+        ("Ada Vell, https://northwire.example/ada", "Ada Vell"),
+        ("Ada Vell (Northwire)", "Ada Vell (Northwire)"),
+        ("Ada Vell and Jonas Rike", "Ada Vell and Jonas Rike"),
+    ],
+)
+def test_an_author_is_a_name(written: str, name: str | None) -> None:
+    """An address is no byline; the name beside it is."""
+    assert _name(written) == name
+    (found,) = items(
+        feed(item("Dam", FIRST, f"<author>{written}</author>".replace("<v", "&lt;v"))), "f"
+    )
+    assert isinstance(found, Article)
+    assert found.author == name
+
+
+def test_the_text_behind_a_comment_stays() -> None:
+    """What stands behind a comment in the markup is text like any other."""
+    (found,) = items(
+        feed(item("Dam", "It is safe only<!-- --> if the gate holds.", linked("a"))), "f"
+    )
+    assert isinstance(found, Article)
+    assert found.text.startswith("It is safe only if the gate holds.")
+
+
+def test_an_older_version_in_an_atom_feed_is_left_out() -> None:
+    """Of entries with one id and link, which Atom calls versions of one, the latest counts."""
+    versions = "".join(
+        f"<entry><id>tag:7</id><link href='https://n.example/7'/><title>{title}</title>"
+        f"<updated>2026-11-03T{hour}:00:00Z</updated><content>{text}</content></entry>"
+        for title, hour, text in (("Nine", "11", NINE), ("Twelve", "09", TWELVE))
+    )
+    data = f"<feed xmlns='http://www.w3.org/2005/Atom'><title>N</title>{versions}</feed>"
+    article, omission = items(data, "f.atom")
+    assert isinstance(article, Article)
+    assert (article.title, article.key) == ("Nine", "n.example tag:7")
+    assert omission == Omission("f.atom", "Older versions of its entries were left out: 1.")
+
+
+# JSON Feed
+
+
+def json_feed(*entries: object) -> str:
+    """A JSON Feed, as programs write it."""
+    whole = {"version": "https://jsonfeed.org/version/1.1", "title": "Northwire", "items": entries}
+    return json.dumps({**whole, "home_page_url": "https://northwire.example/"}, indent=2)
+
+
+def test_a_json_feed() -> None:
+    """Items have their text, names and guid; a summary is a link, and a broken item is left out."""
+    whole = {
+        "id": "nw-7",
+        "url": "https://northwire.example/dam",
+        "title": "Dam fails",
+        "content_html": MARKUP,
+        "date_published": "2026-11-03T21:24:10-05:00",
+        "authors": [{"name": "Ada Vell"}, {"name": "Jonas Rike"}],
+    }
+    summary = {"id": "nw-8", "url": "https://northwire.example/cup", "summary": FIRST}
+    article, link, omission = items(json_feed(whole, summary, "broken"), "feed.json")
+    assert isinstance(article, Article)
+    assert (article.text, article.author) == (TEXT, "Ada Vell, Jonas Rike")
+    assert (article.key, article.publisher) == ("northwire.example nw-7", "Northwire")
+    assert article.published
+    assert article.published.isoformat() == "2026-11-03T21:24:10-05:00"
+    assert link == Link("https://northwire.example/cup", "", "northwire.example nw-8")
+    assert isinstance(omission, Omission)
+
+
+def test_a_row_about_json_feed_is_a_row() -> None:
+    """JSON lines stay JSON lines, whatever their texts speak of; a feed may stand on one line."""
+    row = json.dumps({"text": f"See https://jsonfeed.org/version/1.1. {FIRST}"})
+    assert [type(found) for found in items(f"{row}\n{row}\n", "a.jsonl")] == [Article, Article]
+    feed_line = json.dumps(json.loads(json_feed({"id": "nw-7", "content_text": FIRST})))
+    (found,) = items(feed_line, "feed.json")
+    assert isinstance(found, Article)
+    assert found.text == FIRST
+
+
+def test_other_json() -> None:
+    """A list of reports is read like JSON lines; JSON without a report is refused."""
+    rows = [{"title": "Dam", "text": BODY[0], "data": "x"}, 7, {"title": "No text"}]
+    found = items(json.dumps(rows, indent=1), "rows.json")
+    assert [type(item) for item in found] == [Article, Omission, Failure]
+    for other in ({"name": "x", "version": "1.0.0"}, [{"type": "Feature"}]):
+        assert "has no report" in refusal(json.dumps(other, indent=2), "a.json")
+    assert "has no report" in refusal('{\n"a": ', "a.json")
+
+
+def test_a_feed_that_holds_nothing_to_store_is_no_source(archive: Archive, tmp_path: Path) -> None:
+    """A feed whose every item was left out has failed, and says why."""
+    result = add(archive, tmp_path, "f.xml", feed("<item><title>Gallery</title></item>"))
+    (omission,) = result.omitted
+    assert "“Gallery” has neither a text nor a link" in omission.error
+    assert [read.error for read in result.sources] == [omission.error]
+    assert [failure.error for failure in result.failed] == [omission.error]
+    assert archive.sources.all() == []
