@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading.isolation import Isolation
+from index.reading.markup import stated_charset
 from index.reading.sandbox import Sandbox
 from index.reading.text import Record, decode, digest, read_row, read_text, to_article
 from index.reading.urls import is_url
@@ -182,7 +183,9 @@ _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
     "markdown": lambda data, _: _sandboxed("markup.read_markdown", decode(data).encode()),
     "html": lambda data, origin: _sandboxed(
-        "pages.read_html", decode(data, origin.charset).encode(), url=origin.url
+        "pages.read_html",
+        decode(data, origin.charset, stated_charset(data)).encode(),
+        url=origin.url,
     ),
     "feed": lambda data, origin: _sandboxed("feeds.read_feed", data, url=origin.url),
     "pdf": lambda data, _: _sandboxed("pdf.read_pdf", data),
