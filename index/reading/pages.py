@@ -20,6 +20,7 @@ _MAX_TAGS = 150_000  # about ten seconds of work
 _MIN_REPORT_CHARS = 60  # a shorter text is a label or a menu
 _SHORT_REPORT_CHARS = 1_500  # in a longer one, hardly ever was most of the text overlooked
 _OVERLOOKED = 3  # times as much text
+_MIN_PART_CHARS = 500  # of paragraphs; teasers are shorter
 _MAX_LEAD_CHARS = 700
 _LEAD_LETTERS = 40  # by which a lead is recognised: a description is often cut short
 _MAX_LABEL_CHARS = 40  # “You may also like: ”
@@ -55,6 +56,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     _drop_comments(tree)
     _drop_teasers(tree)
     _unlink_sentences(tree)
+    _join_parts(tree)
     extracted = _extract(tree, body, url)
     lines = (line.strip().removeprefix("- ") for line in extracted["text"].split("\n"))
     report = [line for line in lines if line and not BOILERPLATE.fullmatch(line)]
@@ -168,3 +170,18 @@ def _unlink_sentences(tree: Any) -> None:
         if 2 * len(outside) < len(node.text_content()) and _SENTENCE_END.search(outside):
             for link in [*node.iter("a")]:
                 link.drop_tag()
+
+
+def _join_parts(tree: Any) -> None:
+    """Join a report that is cut into containers of one class: trafilatura would read the first.
+
+    Articles below each other stay apart: they are different reports.
+    """
+    parts: dict[tuple[Any, str], Any] = {}
+    for node in [*tree.iter("div", "section")]:
+        box, kind = node.getparent(), node.get("class")
+        chars = sum(len(child.text_content()) for child in node.iterchildren("p"))
+        if kind and box is not None and chars >= _MIN_PART_CHARS:
+            first = parts.setdefault((box.getparent(), kind), node)
+            if first is not node and (first.getparent() is box or box.tag != "article"):
+                first.extend(node.getchildren())

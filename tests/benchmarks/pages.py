@@ -147,17 +147,16 @@ def score_segments(pages: list[Page]) -> list[Page]:
 
 
 def score_names(pages: list[Page]) -> None:
-    """Print how many titles and authors are as annotated."""
+    """Print how many titles and authors are as annotated, of those that were read."""
     for name in ("title", "author"):
-        pairs = [(page["truth"].get(name), page["read"][name]) for page in pages]
-        both = [
-            (plain(truth).casefold(), plain(text).casefold())
-            for truth, text in pairs
-            if truth and text
-        ]
-        print(
-            f"{name}: {sum(truth == text for truth, text in both)} as annotated of {len(both)} read"
-        )
+        right = total = 0
+        for page in pages:
+            truth, text = page["truth"].get(name), page["read"][name]
+            if truth and text:
+                accepted = truth if isinstance(truth, list) else [truth]
+                right += plain(text).casefold() in {plain(form).casefold() for form in accepted}
+                total += 1
+        print(f"{name}: {right} of {total} as annotated")
 
 
 def plain(text: str) -> str:

@@ -101,6 +101,19 @@ def test_a_lead_that_stands_apart() -> None:
         assert text == (f"{WARNING}\n\n{TEXT}" if body == markup else TEXT)
 
 
+def test_a_report_in_several_containers() -> None:
+    """A report goes on after what interrupts it; another article is another report."""
+    part = f'<div class="part">{"".join(f"<p>{WARNING} ({n})</p>" for n in range(8))}</div>'
+    rows = f"<div><div>{part}</div><aside>Sign up</aside><div>{part.replace('(', '(1')}</div></div>"
+    text = article(f"<html><body>{rows}</body></html>", "a.html").text
+    assert len(text.split("\n\n")) == 16
+    apart = rows.replace("<div><div", "<div><article><div").replace(
+        "</aside><div>", "</article><article>"
+    )
+    text = article(f"<html><body>{apart}</article></body></html>", "a.html").text
+    assert len(text.split("\n\n")) == 8
+
+
 def test_the_body_in_json_ld() -> None:
     """Where the page shows only its beginning, JSON-LD may hold the whole text."""
     body = "\n".join([*BODY, WARNING]).replace("“", "&#8220;")
