@@ -37,6 +37,7 @@ _OTHER_STORIES = re.compile(  # class="story__read-next", id="up-next"
     r"|most[-_]?(?:read|popular)|further[-_]?reading)",
     re.IGNORECASE,
 )
+_MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
 _LEAVES = " | ".join(f"//{tag}" for tag in "h2 h3 h4 p span strong".split()) + (
     " | //div[not(div or p or section or ul)]"
 )
@@ -53,6 +54,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     tree = html.document_fromstring(data, parser=parser)
     stated = read_stated(tree, data, url)
     description, body = stated.pop("description") or "", stated.pop("body") or ""
+    _drop_marks(tree)
     _drop_comments(tree)
     _drop_teasers(tree)
     _unlink_sentences(tree)
@@ -117,6 +119,13 @@ def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
         longer = (incautious and incautious.text) or ""
         text = longer if len(longer) > _OVERLOOKED * len(text) else text
     return {**fields, "text": text}
+
+
+def _drop_marks(tree: Any) -> None:
+    """Remove marks of references and “[edit]”, as encyclopedias set them."""
+    for node in tree.xpath("//sup | //span[contains(@class, 'editsection')]"):
+        if _MARK.fullmatch("".join(node.text_content().split())):
+            node.drop_tree()
 
 
 def _drop_comments(tree: Any) -> None:

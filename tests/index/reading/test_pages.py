@@ -41,6 +41,13 @@ def test_text_after_a_comment_is_kept() -> None:
     assert text.endswith("It is safe only if the gates are open, she said.")
 
 
+def test_marks_of_references_are_left_out() -> None:
+    """“[1]” and “[citation needed]” are no part of a sentence; an exponent is."""
+    mark = '<sup><a href="#1">[1]</a></sup><sup>[<i>citation needed</i>]</sup>'
+    text = read(f"The lake had spread over nine km<sup>2</sup> by then.{mark} It fell later.{mark}")
+    assert text.endswith("The lake had spread over nine km2 by then. It fell later.")
+
+
 @pytest.mark.parametrize(
     "sentence",
     [
