@@ -172,15 +172,17 @@ def refusals(pages: list[Page]) -> str:
 def score_dates(pages: list[Page]) -> None:
     """Print how many stated and guessed days are right."""
     for name in ("published", "guessed_date"):
-        days = [
-            (page["truth"]["date"], page["read"][name].date())
-            for page in pages
-            if page["read"][name]
-        ]
-        errors = [abs(day - date.fromisoformat(truth[:10])).days for truth, day in days if truth]
+        errors, undated = [], 0
+        for page in pages:
+            truth = re.match(r"(\d{4})-(\d+)-(\d+)", str(page["truth"]["date"]))
+            if page["read"][name] and truth:
+                day = date(*map(int, truth.groups()))
+                errors.append(abs(page["read"][name].date() - day).days)
+            else:
+                undated += bool(page["read"][name])
         print(
-            f"{name}: {errors.count(0)} right of {len(errors)}, {errors.count(1)} a day off, "
-            f"{len(days) - len(errors)} more where the page has none"
+            f"{name}: {errors.count(0)} right of {len(errors)}, {errors.count(1)} a day off; "
+            f"{undated} more where no day is annotated"
         )
 
 
