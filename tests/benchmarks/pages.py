@@ -42,18 +42,23 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--half", choices=HALVES, default="both")
     arguments = parser.parse_args()
-    half, kept = HALVES[arguments.half], []
+    half = HALVES[arguments.half]
+    kept: list[Page] = []
     if arguments.articles:
-        kept += score_articles(read_pages("articles", articles(arguments.articles)[half]))
+        pages = read_pages("articles", articles(arguments.articles)[half])
+        score_articles(pages)
+        kept += pages
     if arguments.segments:
-        pages = annotated(arguments.segments / "tests", "evaldata.json")[half]
-        kept += score_segments(read_pages("segments", pages))
-        score_names(kept[-len(pages) :])
-        score_dates([page for page in kept[-len(pages) :] if page["truth"].get("date") is not None])
-    if arguments.dates:
-        for name in ("eval_default.json", "eval_mediacloud_2020.json"):
-            kept += read_pages(name, annotated(arguments.dates / "tests", name)[half])
-            score_dates([page for page in kept if page["set"] == name])
+        listed = annotated(arguments.segments / "tests", "evaldata.json")
+        pages = read_pages("segments", listed[half])
+        score_segments(pages)
+        score_names(pages)
+        score_dates([page for page in pages if page["truth"].get("date") is not None])
+        kept += pages
+    for name in ("eval_default.json", "eval_mediacloud_2020.json") if arguments.dates else ():
+        pages = read_pages(name, annotated(arguments.dates / "tests", name)[half])
+        score_dates(pages)
+        kept += pages
     if arguments.keep:
         lines = (json.dumps(page, ensure_ascii=False, default=str) + "\n" for page in kept)
         arguments.keep.write_text("".join(lines), encoding="utf-8")
@@ -104,7 +109,7 @@ def read_page(path: Path, url: str) -> dict[str, Any]:
 # The figures
 
 
-def score_articles(pages: list[Page]) -> list[Page]:
+def score_articles(pages: list[Page]) -> None:
     """Print how much of the text was read, in shingles of four words."""
     for page in pages:
         page.update(overlap(page["truth"]["articleBody"], page["read"]["text"]))
@@ -114,7 +119,6 @@ def score_articles(pages: list[Page]) -> list[Page]:
         f"F1 {2 * precision * recall / (precision + recall):.3f}, precision {precision:.3f}, "
         f"recall {recall:.3f}; recall under {_LOW_RECALL}: {low}; {refusals(pages)}"
     )
-    return pages
 
 
 def overlap(truth: str, text: str) -> dict[str, float]:
@@ -131,7 +135,7 @@ def shingles(text: str) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[start : start + _SHINGLE]) for start in starts)
 
 
-def score_segments(pages: list[Page]) -> list[Page]:
+def score_segments(pages: list[Page]) -> None:
     """Print how many annotated segments are missing, and how many foreign ones are there."""
     for page in pages:
         truth, text = page["truth"], plain(page["read"]["text"])
@@ -143,7 +147,6 @@ def score_segments(pages: list[Page]) -> list[Page]:
         f"segments: missing {missing} of {wanted}, foreign {foreign} of {unwanted}; "
         f"{refusals(pages)}"
     )
-    return pages
 
 
 def score_names(pages: list[Page]) -> None:
