@@ -31,10 +31,17 @@ _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a
     r"(?:\d+ )?(?:reader )?comments?(?: \(\d+\))?|(?:leave|post|add) a (?:comment|reply)",
     re.IGNORECASE,
 )
-_OTHER_STORIES = re.compile(  # class="story__read-next", id="up-next"
+_OTHER_STORIES = re.compile(  # class="story__read-next", id="up-next", role="tooltip"
     r"(?:\b|_)(?:(?:read|up|watch|listen)[-_]?next|(?:read|see|watch)[-_]?also|also[-_]?(?:read|see)"
-    r"|(?:more|other|related|recommended)[-_]?(?:stor(?:y|ies)|articles?|posts?|news)"
-    r"|most[-_]?(?:read|popular)|further[-_]?reading)",
+    r"|(?:more|other|related|recommended|next)[-_]?(?:stor(?:y|ies)|articles?|posts?|news|from)"
+    r"|most[-_]?(?:read|popular)|must[-_]?reads?|further[-_]?reading|recirc(?:ulation)?\b"
+    r"|recommend(?:ed|ations)\b|trending\b|hover[-_]?card|tooltip\b|popup\b)",
+    re.IGNORECASE,
+)
+_OTHER_STORIES_HEADING = re.compile(  # "More from Northwire", "You may also like"
+    r"(?:more|related|recommended|popular|latest|other|top) (?:stories|articles|news|coverage)"
+    r"|more (?:from|on) .{1,40}|you (?:may|might) also (?:like|enjoy).{0,10}|(?:read|up) next"
+    r"|most (?:read|popular)|must reads?|recommended(?: for you)?|trending(?: now)?",
     re.IGNORECASE,
 )
 _MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
@@ -90,7 +97,7 @@ def _lead(tree: Any, description: str, text: str) -> str | None:
     if len(start) < _LEAD_LETTERS or start in letters(text):
         return None
     for node in tree.xpath(_LEAVES):
-        line = " ".join(node.text_content().split())
+        line = _line(node)
         if letters(line).startswith(start) and len(line) < _MAX_LEAD_CHARS:
             return line
         if letters(line).startswith(first):  # what follows is not above the text
@@ -124,7 +131,7 @@ def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
 def _drop_marks(tree: Any) -> None:
     """Remove marks of references and “[edit]”, as encyclopedias set them."""
     for node in tree.xpath("//sup | //span[contains(@class, 'editsection')]"):
-        if _MARK.fullmatch("".join(node.text_content().split())):
+        if _MARK.fullmatch(_line(node)):
             node.drop_tree()
 
 
@@ -135,7 +142,7 @@ def _drop_comments(tree: Any) -> None:
     """
     chars = 0  # of the report, so far: a count of comments may also stand above it
     for node in [*tree.iter("h1", "h2", "h3", "h4", "h5", "h6", "p")]:
-        text = " ".join(node.text_content().split())
+        text = _line(node)
         if node.tag == "h1":
             chars = 0
         elif not _COMMENTS_HEADING.fullmatch(text):
@@ -147,26 +154,39 @@ def _drop_comments(tree: Any) -> None:
 
 
 def _drop_teasers(tree: Any) -> None:
-    """Remove what presents other stories: so named by its class or id, or “Label: link”."""
+    """Remove what presents other stories."""
     limit = _TEASER_SHARE * sum(len(node.text_content()) for node in tree.iter("p"))
-    for node in [*tree.iter("div", "section", "ul", "p")]:
-        if node.getparent() is None:
-            continue
-        is_named = _OTHER_STORIES.search(f"{node.get('class', '')} {node.get('id', '')}")
-        if (is_named and len(node.text_content()) < limit) or (
-            node.tag == "p" and _is_teaser(node)
-        ):
+    for node in [*tree.iter("a", "div", "p", "section", "ul")]:
+        is_here = node.getparent() is not None
+        if is_here and _is_teaser(node) and len(node.text_content()) < limit:
             node.drop_tree()
 
 
 def _is_teaser(node: Any) -> bool:
+    """Whether an element is so named or headed, or is a link and no sentence."""
+    if node.tag == "a":
+        return node.find("p") is not None
+    names = map(node.get, ("class", "id", "role", "data-testid"), ("",) * 4)
+    if node.get("hidden") is not None or _OTHER_STORIES.search(" ".join(names)):
+        return True
+    if node.tag == "p":
+        return _is_link(node)
+    heading = next(iter(node), None)
+    is_headed = heading is not None and heading.tag in {"h2", "h3", "h4", "h5", "h6"}
+    return is_headed and bool(_OTHER_STORIES_HEADING.fullmatch(_line(heading)))
+
+
+def _is_link(node: Any) -> bool:
     """Whether a paragraph is a link, perhaps after a label, and no sentence."""
-    text = " ".join(node.text_content().split())
-    linked = " ".join("".join(node.xpath(".//a//text()")).split())
+    text, linked = _line(node), " ".join("".join(node.xpath(".//a//text()")).split())
     if not linked or not text.endswith(linked) or _SENTENCE_END.search(text):
         return False
     label = text.removesuffix(linked).rstrip()
     return not label or (label.endswith(":") and len(label) < _MAX_LABEL_CHARS)
+
+
+def _line(node: Any) -> str:
+    return " ".join(node.text_content().split())
 
 
 def _unlink_sentences(tree: Any) -> None:

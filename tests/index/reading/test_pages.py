@@ -62,20 +62,36 @@ def test_sentences_that_are_links_are_kept(sentence: str) -> None:
     assert WARNING[50:-1] in read(*paragraphs)
 
 
+OTHER = "<p>Measles cases tripled in October, the health board of the county has said.</p>"
+
+
 @pytest.mark.parametrize(
     "teaser",
     [
-        '<div class="story__read-next"><p>Measles cases tripled in October, it was said.</p></div>',
-        '<section id="most-popular"><p>Measles cases tripled in October, they say.</p></section>',
+        f'<div class="story__read-next">{OTHER}</div>',
+        f'<section id="most-popular">{OTHER}</section>',
+        f'<div role="tooltip">{OTHER}</div>',
+        f"<div hidden>{OTHER}</div>",
+        f"<div><h3>More from Northwire</h3>{OTHER}</div>",
+        f'<a href="/m">{OTHER}</a>',
         '<p>Léalo también: <a href="/m">Measles cases tripled in October</a></p>',
         '<p><a href="/m">Measles cases tripled in October, it was said</a></p>',
     ],
-    ids=["class", "id", "label", "link"],
+    ids="class id card hidden heading block label link".split(),
 )
 def test_teasers_are_left_out(teaser: str) -> None:
-    """Other stories are told by the names of their containers, or are a link and no sentence."""
-    text = read(f"{THIRD}</p>{teaser}<p>{WARNING}")
-    assert text == "\n\n".join([*BODY, WARNING])
+    """Other stories are told by their containers' names or headings, or by being only a link."""
+    more = f"{WARNING} It said so again in May, and once more when the snow had gone in June."
+    text = read(f"{THIRD}</p>{teaser}<p>{more}")
+    assert text == "\n\n".join([*BODY, more])
+
+
+def test_a_live_blog_is_kept() -> None:
+    """Posts that are articles inside an article, under headings that are links, are the report."""
+    post = '<article class="post"><h3><a href="/{}">{}</a></h3><p>{}</p></article>'
+    posts = "".join(post.format(n, f"Part {n}", f"{WARNING} ({n})") for n in range(8))
+    text = article(f"<html><body><article>{posts}</article></body></html>", "a.html").text
+    assert text.count(WARNING) == 8
 
 
 def test_a_report_in_a_class_of_teasers_is_kept() -> None:
