@@ -72,6 +72,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
     tree = html.fragment_fromstring(markup, create_parent="div")
     for note in tree.xpath(_NOTES):
         note.drop_tree()
+    etree.strip_tags(tree, etree.Comment, etree.ProcessingInstruction)  # the text after them stays
     walker = etree.iterwalk(tree, events=("start", "end"))
     tag, text = "", ""
     for event, node in walker:
@@ -82,7 +83,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
             text = ""
         if event == "end":
             text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
-        elif not isinstance(node.tag, str) or node.tag in _HIDDEN_TAGS:
+        elif node.tag in _HIDDEN_TAGS:
             walker.skip_subtree()
         else:
             tag = node.tag if is_block else tag

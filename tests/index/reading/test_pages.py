@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from support.files import BODY, FIRST, MARKUP, SECOND, TEXT, THIRD, URL, article, page
 
+from index.reading.markup import blocks
+
 REPORT = {"@type": "NewsArticle", "@id": "#report", "headline": "Dam fails above Tessen"}
 WARNING = "The council had been warned twice, in letters that the ministry has not yet published."
 
@@ -46,6 +48,12 @@ def test_marks_of_references_are_left_out() -> None:
     mark = '<sup><a href="#1">[1]</a></sup><sup>[<i>citation needed</i>]</sup>'
     text = read(f"The lake had spread over nine km<sup>2</sup> by then.{mark} It fell later.{mark}")
     assert text.endswith("The lake had spread over nine km2 by then. It fell later.")
+
+
+def test_blocks_go_on_after_a_comment() -> None:
+    """Feeds and Markdown keep the text behind comments and processing instructions as well."""
+    markup = "<!-- x --><p>Safe <!-- -->only if<script>x</script> the gates<?php y ?> are open.</p>"
+    assert [*blocks(markup)] == [("p", "Safe only if the gates are open.")]
 
 
 @pytest.mark.parametrize(
