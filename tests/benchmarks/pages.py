@@ -18,7 +18,8 @@ import io
 import json
 import re
 from collections import Counter
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -177,16 +178,22 @@ def score_dates(pages: list[Page]) -> None:
     for name in ("published", "guessed_date"):
         errors, undated = [], 0
         for page in pages:
-            truth = re.match(r"(\d{4})-(\d+)-(\d+)", str(page["truth"]["date"]))
-            if page["read"][name] and truth:
-                day = date(*map(int, truth.groups()))
-                errors.append(abs(page["read"][name].date() - day).days)
+            truth, read_date = annotated_day(page["truth"]["date"]), page["read"][name]
+            if truth and read_date:
+                errors.append(abs(read_date.date() - truth).days)
             else:
-                undated += bool(page["read"][name])
+                undated += bool(read_date)
         print(
             f"{name}: {errors.count(0)} right of {len(errors)}, {errors.count(1)} a day off; "
             f"{undated} more where no day is annotated"
         )
+
+
+def annotated_day(value: object) -> date | None:
+    """The day of an annotation; a few are no dates."""
+    with suppress(ValueError):
+        return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 - a day only
+    return None
 
 
 if __name__ == "__main__":
