@@ -17,6 +17,7 @@ from index.domain import Article, Failure
 from index.errors import InputError, SourceError
 from index.reading.isolation import Isolation
 from index.reading.items import Link, Omission
+from index.reading.markup import stated_charset
 from index.reading.recognise import HEAD_BYTES, Format, Origin, recognise
 from index.reading.sandbox import Sandbox
 from index.reading.text import Record, decode, digest, read_row, read_text, to_article
@@ -106,7 +107,9 @@ _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
     "markdown": lambda data, _: _sandboxed("markup.read_markdown", decode(data).encode()),
     "html": lambda data, origin: _sandboxed(
-        "pages.read_html", decode(data, origin.charset).encode(), url=origin.url
+        "pages.read_html",
+        decode(data, origin.charset, stated_charset(data)).encode(),
+        url=origin.url,
     ),
     "feed": lambda data, origin: _sandboxed("feeds.read_feed", data, url=origin.url),
     "json": lambda data, origin: _sandboxed(

@@ -25,6 +25,12 @@ BOILERPLATE = re.compile(
     r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",
     re.IGNORECASE,
 )
+_HEAD_BYTES = 8_192  # in which a page has to name its charset
+# <?xml version="1.0" encoding="koi8-r"?>, <meta charset=koi8-r>, and
+# <meta http-equiv="Content-Type" content="text/html; charset=koi8-r">
+_CHARSET = re.compile(
+    rb"<(?:\?xml\b[^>]*\bencoding|meta\b[^>]*\bcharset)\s*=\s*[\"']?\s*([\w:.-]+)", re.IGNORECASE
+)
 _BLOCK_TAGS = frozenset(
     "address article aside blockquote br caption dd div dl dt figcaption footer h1 h2 h3 h4 h5 h6"
     " header hr li main nav ol p pre section table tbody thead tr ul".split()
@@ -36,6 +42,12 @@ _NOTES = " | ".join(  # as mammoth marks them up
 )
 
 
+def stated_charset(data: bytes) -> str | None:
+    """Return the charset that a page in some superset of ASCII names in its head."""
+    match = _CHARSET.search(data[:_HEAD_BYTES])
+    return match[1].decode() if match else None
+
+
 def with_guesses(stated: Record, guesses: Mapping[str, Any]) -> Record:
     """The stated fields, with gaps filled by guesses that are marked as such."""
     new = {name: value for name, value in guesses.items() if value and not stated.get(name)}
@@ -44,11 +56,12 @@ def with_guesses(stated: Record, guesses: Mapping[str, Any]) -> Record:
 
 def with_text(record: Record, lines: Sequence[str]) -> Record:
     """The record with these lines as its text, without a first line that repeats the title."""
-    repeated = len(lines) > 1 and _letters(lines[0]) == _letters(record.get("title") or "")
+    repeated = len(lines) > 1 and letters(lines[0]) == letters(record.get("title") or "")
     return {**record, "text": "\n\n".join(lines[repeated:])}
 
 
-def _letters(line: str) -> str:
+def letters(line: str) -> str:
+    """Return only the letters and digits of a line, in one case, to compare it with another."""
     return re.sub(r"\W+", "", line).casefold()
 
 
@@ -61,6 +74,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
     tree = html.fragment_fromstring(markup, create_parent="div", parser=parser)
     for note in tree.xpath(_NOTES):
         note.drop_tree()
+    etree.strip_tags(tree, etree.Comment, etree.ProcessingInstruction)  # the text after them stays
     walker = etree.iterwalk(tree, events=("start", "end"))
     tag, text = "", ""
     for event, node in walker:
@@ -71,7 +85,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
             text = ""
         if event == "end":
             text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
-        elif not isinstance(node.tag, str) or node.tag in _HIDDEN_TAGS:
+        elif node.tag in _HIDDEN_TAGS:
             walker.skip_subtree()
         else:
             tag = node.tag if is_block else tag

@@ -1,132 +1,216 @@
 """Read the report in an HTML page; runs in the sandbox.
 
-We read the JSON-LD and meta tags of pages ourselves: trafilatura takes a date of modification for
-that of publication, overlooks agencies as authors, and does not say what it guessed.
+trafilatura finds the text. Before that, we take out what it would take for the report, and mend
+what it would take for something else; its fallbacks and its settings do not reach that far.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urljoin
 
 from index.errors import SourceError
-from index.reading.markup import BOILERPLATE, with_guesses, with_text
-from index.reading.text import Record, parse_date
+from index.reading.markup import BOILERPLATE, letters, paragraphs, with_guesses, with_text
+from index.reading.stated import as_name, read_stated
+from index.reading.text import Record
 from index.reading.urls import site
 
 _MAX_TAGS = 150_000  # about ten seconds of work
 _MIN_REPORT_CHARS = 60  # a shorter text is a label or a menu
-
+_SHORT_REPORT_CHARS = 1_500  # in a longer one, hardly ever was most of the text overlooked
+_OVERLOOKED = 3  # times as much text
+_MIN_PART_CHARS = 500  # of paragraphs; teasers are shorter
+_MAX_LEAD_CHARS = 700
+_LEAD_LETTERS = 40  # by which a lead is recognised: a description is often cut short
+_MAX_LABEL_CHARS = 40  # “You may also like: ”
+_TEASER_SHARE = 0.2  # of the page's text; what is longer is the report, whatever its class
+_DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
+_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
 _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a reply"
     r"(?:\d+ )?(?:reader )?comments?(?: \(\d+\))?|(?:leave|post|add) a (?:comment|reply)",
     re.IGNORECASE,
 )
-_DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
-_PUBLISHED_TAGS = (
-    "article:published_time og:article:published_time datepublished dc.date.issued"
-    " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
-    " parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
-).split()
+_OTHER_STORIES = re.compile(  # class="story__read-next", id="up-next", role="tooltip"
+    r"(?:\b|_)(?:(?:read|up|watch|listen)[-_]?next|(?:read|see|watch)[-_]?also|also[-_]?(?:read|see)"
+    r"|(?:more|other|related|recommended|next)[-_]?(?:stor(?:y|ies)|articles?|posts?|news|from)"
+    r"|most[-_]?(?:read|popular)|must[-_]?reads?|further[-_]?reading|recirc(?:ulation)?\b"
+    r"|recommend(?:ed|ations)\b|trending\b|hover[-_]?card|tooltip\b|popup\b)",
+    re.IGNORECASE,
+)
+_OTHER_STORIES_HEADING = re.compile(  # "More from Northwire", "You may also like"
+    r"(?:more|related|recommended|popular|latest|other|top) (?:stories|articles|news|coverage)"
+    r"|more (?:from|on) .{1,40}|you (?:may|might) also (?:like|enjoy).{0,10}|(?:read|up) next"
+    r"|most (?:read|popular)|must reads?|recommended(?: for you)?|trending(?: now)?",
+    re.IGNORECASE,
+)
+_MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
+_LEAVES = " | ".join(f"//{tag}" for tag in "h2 h3 h4 p span strong".split()) + (
+    " | //div[not(div or p or section or ul)]"
+)
 
 
 def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     """Read a page's report in UTF-8: main text, title, author, publisher and date."""
     from lxml import html  # type: ignore[import-untyped]  # noqa: PLC0415
-    from trafilatura import bare_extraction  # noqa: PLC0415
 
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save its text alone")
-    tree = html.document_fromstring(data, parser=html.HTMLParser(encoding="utf-8"))
-    stated = _stated(tree, url)
+    # Of a paragraph with a comment in it, trafilatura would keep only what stands before.
+    parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
+    tree = html.document_fromstring(data, parser=parser)
+    stated = read_stated(tree, data, url)
+    description, body = stated.pop("description") or "", stated.pop("body") or ""
+    _drop_marks(tree)
     _drop_comments(tree)
-    extracted: Any = bare_extraction(
-        tree,
-        url=url,
-        favor_precision=True,
-        include_comments=False,
-        with_metadata=True,
-        date_extraction_params=_DATES,
-    )
-    fields = extracted.as_dict() if extracted else {}
-    guesses = {name: fields.get(name) for name in ("title", "author")}
-    guesses |= {"publisher": fields.get("sitename") or site(url)}
-    guesses |= {"guessed_date": fields.get("date")}
-    record = with_guesses(stated, guesses)
-    suffix = rf"\s+[|–—·-]\s+{re.escape(record.get('publisher') or '|')}\s*$"  # " | Northwire"
-    record["title"] = re.sub(suffix, "", record.get("title") or "", flags=re.IGNORECASE)
-    lines = (line.strip().removeprefix("- ") for line in (fields.get("text") or "").split("\n"))
+    _drop_teasers(tree)
+    _unlink_sentences(tree)
+    _join_parts(tree)
+    extracted = _extract(tree, body, url)
+    lines = (line.strip().removeprefix("- ") for line in extracted["text"].split("\n"))
     report = [line for line in lines if line and not BOILERPLATE.fullmatch(line)]
-    record = with_text(record, report)
+    record = with_text(_with_guesses(stated, extracted, url), report)
+    if lead := _lead(tree, description, record["text"]):
+        record["text"] = f"{lead}\n\n{record['text']}"
     if len(record["text"]) < _MIN_REPORT_CHARS:
         raise SourceError("has no text that looks like a report: save its text alone")
     return [record]
 
 
-def _stated(tree: Any, url: str | None) -> Record:
-    """The fields that a page states: in JSON-LD, else in meta tags."""
-    linked, tags = _json_ld(tree), _meta_tags(tree)
-    authors = (tags.get("author", ""), tags.get("article:author", ""))
-    dates = (parse_date(tags.get(name)) for name in _PUBLISHED_TAGS)
-    language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
-    canonical = urljoin(url or "", tree.xpath("string(//link[@rel='canonical']/@href)").strip())
-    trusted = site(canonical) and site(canonical) == site(url or canonical)
-    return {
-        "title": _names(linked.get("headline")) or tags.get("og:title"),
-        "author": _names(linked.get("author"))
-        or next((name for name in authors if name and not name.startswith("http")), None),
-        "publisher": _names(linked.get("publisher")) or tags.get("og:site_name"),
-        "published": parse_date(linked.get("datePublished")) or next(filter(None, dates), None),
-        "url": canonical if trusted else url,  # a page cannot pass for another site's
-        "language": language[0] if language else None,
+def _with_guesses(stated: Record, extracted: Mapping[str, Any], url: str | None) -> Record:
+    """The stated fields, with gaps filled by what trafilatura makes of the page."""
+    title, publisher = extracted.get("title"), as_name(extracted.get("sitename"))
+    guesses = {
+        "title": title,
+        "author": extracted.get("author"),
+        "publisher": site(url) if publisher == title else publisher or site(url),
+        "guessed_date": extracted.get("date"),
     }
+    record = with_guesses(stated, guesses)
+    suffix = rf"\s+[|–—·-]\s+{re.escape(record.get('publisher') or '|')}\s*$"  # " | Northwire"
+    return record | {"title": re.sub(suffix, "", record.get("title") or "", flags=re.IGNORECASE)}
 
 
-def _json_ld(tree: Any) -> Record:
-    """The article with the most fields among a page's JSON-LD, else the date of the page."""
-    articles: list[Record] = []
-    dated: list[Record] = []
-
-    def collect(item: Record) -> Record:
-        types = item.get("@type")
-        names = [*map(str, types if isinstance(types, list) else [types])]
-        if any(name.endswith(("Article", "BlogPosting")) for name in names):
-            articles.append(item)
-        elif "WebPage" in names and item.get("datePublished"):
-            dated.append({"datePublished": item["datePublished"]})
-        return item
-
-    for script in tree.xpath("//script[@type='application/ld+json']"):
-        with suppress(ValueError, RecursionError):
-            json.loads(script.text_content(), strict=False, object_hook=collect)
-    return max(articles or dated, key=len, default={})
+def _lead(tree: Any, description: str, text: str) -> str | None:
+    """The paragraph above the text that the page gives as its description, if it was overlooked."""
+    start, first = (letters(line)[:_LEAD_LETTERS] for line in (description, text))
+    if len(start) < _LEAD_LETTERS or start in letters(text):
+        return None
+    for node in tree.xpath(_LEAVES):
+        line = _line(node)
+        if letters(line).startswith(start) and len(line) < _MAX_LEAD_CHARS:
+            return line
+        if letters(line).startswith(first):  # what follows is not above the text
+            break
+    return None
 
 
-def _names(value: Any) -> str | None:
-    """The name or names in a JSON-LD value."""
-    if isinstance(value, list):
-        return ", ".join(filter(None, map(_names, value[:20]))) or None
-    if isinstance(value, dict):
-        value = value.get("name")
-    return (" ".join(value.split()) or None) if isinstance(value, str) else None
+def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
+    """What trafilatura makes of a page.
+
+    It reads cautiously. Where that overlooks most of the text, the stated `body` counts, or what it
+    finds with less caution.
+    """
+    from trafilatura import bare_extraction  # noqa: PLC0415
+
+    settings: dict[str, Any] = {"url": url, "include_comments": False}
+    cautious: Any = bare_extraction(
+        tree, favor_precision=True, with_metadata=True, date_extraction_params=_DATES, **settings
+    )
+    fields = cautious.as_dict() if cautious else {}
+    text = fields.get("text") or ""
+    if len(body) > _OVERLOOKED * len(text):
+        text = paragraphs(body) if "<p" in body else body
+    elif len(text) < _SHORT_REPORT_CHARS:
+        incautious: Any = bare_extraction(tree, **settings)
+        longer = (incautious and incautious.text) or ""
+        text = longer if len(longer) > _OVERLOOKED * len(text) else text
+    return {**fields, "text": text}
 
 
-def _meta_tags(tree: Any) -> dict[str, str]:
-    """Contents of meta tags and of `time` tags marked as publication, by lower-case name."""
-    tags: dict[str, str] = {}
-    for tag in tree.xpath("//meta[@content] | //time[@datetime][@itemprop or @pubdate]"):
-        name = tag.get("property") or tag.get("name") or tag.get("itemprop") or "pubdate"
-        content = " ".join((tag.get("content") or tag.get("datetime") or "").split())
-        if content:
-            tags.setdefault(name.lower(), content)
-    return tags
+def _drop_marks(tree: Any) -> None:
+    """Remove marks of references and “[edit]”, as encyclopedias set them."""
+    for node in tree.xpath("//sup | //span[contains(@class, 'editsection')]"):
+        if _MARK.fullmatch(_line(node)):
+            node.drop_tree()
 
 
 def _drop_comments(tree: Any) -> None:
-    """Remove what follows a heading like “2 comments”, where the markup does not mark comments."""
-    for node in tree.xpath("//h2 | //h3 | //h4 | //h5 | //h6 | //p"):
-        if _COMMENTS_HEADING.fullmatch(" ".join(node.text_content().split())):
-            for sibling in [node, *node.itersiblings()]:
-                sibling.getparent().remove(sibling)
+    """Remove a heading like “2 comments”, and what follows it below the report.
+
+    Where the markup does not mark comments, this is how to tell them.
+    """
+    chars = 0  # of the report, so far: a count of comments may also stand above it
+    for node in [*tree.iter("h1", "h2", "h3", "h4", "h5", "h6", "p")]:
+        text = _line(node)
+        if node.tag == "h1":
+            chars = 0
+        elif not _COMMENTS_HEADING.fullmatch(text):
+            chars += len(text)
+        elif node.getparent() is not None:  # not removed with a heading before
+            for sibling in [*node.itersiblings()] if chars >= _MIN_REPORT_CHARS else []:
+                sibling.drop_tree()
+            node.drop_tree()
+
+
+def _drop_teasers(tree: Any) -> None:
+    """Remove what presents other stories."""
+    limit = _TEASER_SHARE * sum(len(node.text_content()) for node in tree.iter("p"))
+    for node in [*tree.iter("a", "div", "p", "section", "ul")]:
+        is_here = node.getparent() is not None
+        if is_here and _is_teaser(node) and len(node.text_content()) < limit:
+            node.drop_tree()
+
+
+def _is_teaser(node: Any) -> bool:
+    """Whether an element is so named or headed, or is a link and no sentence."""
+    if node.tag == "a":
+        return node.find("p") is not None
+    names = map(node.get, ("class", "id", "role", "data-testid"), ("",) * 4)
+    if node.get("hidden") is not None or _OTHER_STORIES.search(" ".join(names)):
+        return True
+    if node.tag == "p":
+        return _is_link(node)
+    heading = next(iter(node), None)
+    is_headed = heading is not None and heading.tag in {"h2", "h3", "h4", "h5", "h6"}
+    return is_headed and bool(_OTHER_STORIES_HEADING.fullmatch(_line(heading)))
+
+
+def _is_link(node: Any) -> bool:
+    """Whether a paragraph is a link, perhaps after a label, and no sentence."""
+    text, linked = _line(node), " ".join("".join(node.xpath(".//a//text()")).split())
+    if not linked or not text.endswith(linked) or _SENTENCE_END.search(text):
+        return False
+    label = text.removesuffix(linked).rstrip()
+    return not label or (label.endswith(":") and len(label) < _MAX_LABEL_CHARS)
+
+
+def _line(node: Any) -> str:
+    return " ".join(node.text_content().split())
+
+
+def _unlink_sentences(tree: Any) -> None:
+    """Turn to text the links that make up most of a sentence: trafilatura takes them for a menu.
+
+    Of a sentence, the full stop stands outside of the links; of a headline in a list it does not.
+    """
+    for node in tree.iter("p"):
+        outside = "".join(node.xpath(".//text()[not(ancestor::a)]"))
+        if 2 * len(outside) < len(node.text_content()) and _SENTENCE_END.search(outside):
+            for link in [*node.iter("a")]:
+                link.drop_tag()
+
+
+def _join_parts(tree: Any) -> None:
+    """Join a report that is cut into containers of one class: trafilatura would read the first.
+
+    Articles below each other stay apart: they are different reports.
+    """
+    parts: dict[tuple[Any, str], Any] = {}
+    for node in [*tree.iter("div", "section")]:
+        box, kind = node.getparent(), node.get("class")
+        chars = sum(len(child.text_content()) for child in node.iterchildren("p"))
+        if kind and box is not None and chars >= _MIN_PART_CHARS:
+            first = parts.setdefault((box.getparent(), kind), node)
+            if first is not node and (first.getparent() is box or box.tag != "article"):
+                first.extend(node.getchildren())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -48,10 +48,11 @@ _TYPOGRAPHY = frozenset("€…‘’“”•–—™£©®°§½«»")  # wha
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")  # as in: “Run,” she said.
 
 
-def decode(data: bytes, charset: str | None = None) -> str:
-    """Decode as UTF-8, else by the charset that the sender names, else by the likeliest one.
+def decode(data: bytes, *charsets: str | None) -> str:
+    """Decode as UTF-8, else by the first stated charset that fits, else by the likeliest one.
 
-    Line ends become newlines and control characters are dropped; nothing else changes.
+    UTF-8 with a few bad bytes is still UTF-8, and these become �. Line ends become newlines and
+    control characters are dropped; nothing else changes.
 
     Raises:
         SourceError: this is not text; the message lacks its subject.
@@ -59,24 +60,25 @@ def decode(data: bytes, charset: str | None = None) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        text = _decode_detected(data, error.start, charset)
+        text = data.decode("utf-8-sig", "replace")
+        beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
+        if text.count("\ufffd") > beyond_ascii / 2:  # of other charsets, hardly any byte fits
+            text = _decode_detected(data, error.start, charsets)
     if len(_BINARY.findall(text)) > max(2, len(text) // 200):
         raise SourceError("looks like a binary file: save it as UTF-8 text")
     return clean(text)
 
 
-def _decode_detected(data: bytes, start: int, charset: str | None) -> str:
-    """Decode by the named charset, or by what the bytes around `start` look like."""
+def _decode_detected(data: bytes, start: int, charsets: Sequence[str | None]) -> str:
+    """Decode by a stated charset, or by what the bytes around `start` look like."""
     first = max(0, start - 100_000)  # the bytes before may be ASCII and tell nothing
     # DOS code pages are left out: chardet would find them in “smart” quotes.
     attempts: list[dict[str, Any]] = [{"encoding_era": chardet.EncodingEra.MODERN_WEB}]
     # From a few marks alone chardet infers letters: “Ł5 million” for “£5 million”.
     if {*data[start:].decode("windows-1252", "replace")} - _ASCII <= _TYPOGRAPHY:
         attempts.insert(0, {"include_encodings": ["windows-1252"]})
-    if charset:
-        named = "windows-1252" if charset.lower() in _LATIN else charset
-        attempts.insert(0, {"include_encodings": [named]})
-    for options in attempts:
+    stated = ("windows-1252" if name.lower() in _LATIN else name for name in charsets if name)
+    for options in [*({"include_encodings": [name]} for name in stated), *attempts]:
         try:
             sample = data[first : first + 200_000]
             encoding = chardet.detect(sample, prefer_superset=True, **options)["encoding"]

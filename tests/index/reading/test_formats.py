@@ -96,6 +96,8 @@ def test_the_content_type_decides_between_kinds_of_text() -> None:
         ("windows-1252", "iso-8859-1"),
         ("windows-1251", "Windows-1251"),
         ("windows-1251", None),
+        ("iso-8859-2", None),
+        ("iso-8859-2", "no-such-thing"),
         ("shift_jis", "shift_jis"),
         ("utf-8", "punycode"),
         ("utf-8", "no-such-thing"),
@@ -103,12 +105,14 @@ def test_the_content_type_decides_between_kinds_of_text() -> None:
 )
 def test_charsets(charset: str, stated: str | None) -> None:
     """A page is decoded as its sender says, else as the page says or looks."""
-    first = {"windows-1251": "Плотина", "shift_jis": "ダム"}.get(charset, "The café’s dam –")
+    first = {"windows-1251": "Плотина", "shift_jis": "ダム", "iso-8859-2": "řekl, že"}.get(
+        charset, "The café’s dam –"
+    )
     markup = page(body=[f"{first} {FIRST}", SECOND, THIRD]).replace("“", "").replace("”", "")
     if charset != "utf-8":
-        meta = "" if stated else f'<meta charset="{charset}">'
+        meta = "" if stated == charset else f'<meta charset="{charset}">'
         markup = markup.replace('<meta charset="utf-8">', meta).replace("©", "")
-    if charset in {"windows-1251", "shift_jis"}:
+    if charset in {"windows-1251", "shift_jis", "iso-8859-2"}:
         markup = markup.replace("’", "'")
     sender = {"charset": stated} if stated else {}
     assert first in article(markup.encode(charset), URL, url=URL, **sender).text

@@ -78,11 +78,12 @@ def test_a_first_line_that_repeats_the_title_is_not_text() -> None:
             "“It failed” – nobody’s been warned.",
         ),
         (BODY.encode() * 5_000 + b" It cost \xa340.", BODY * 5_000 + " It cost £40."),
+        ("Fürs Erste in Köln, ".encode() + b"\xb7 2026", "Fürs Erste in Köln, \ufffd 2026"),
         (b"one\r\ntwo\rthree\x0cfour", "one\ntwo\nthree\nfour"),
         (b"a\x00b\x07c", "abc"),
         ("e\u0301 \u202eabc\u202c 👩\u200d🚒".encode(), "e\u0301 \u202eabc\u202c 👩\u200d🚒"),
     ],
-    ids="bom utf16le utf16be utf32 latin1 cp1252 late lines controls unusual".split(),
+    ids="bom utf16le utf16be utf32 latin1 cp1252 late bad lines controls unusual".split(),
 )
 def test_decoding(data: bytes, expected: str) -> None:
     """Text in any encoding is read; what a reader sees does not change."""

@@ -1,0 +1,131 @@
+"""Read what an HTML page states of its report: in JSON-LD, else in meta tags.
+
+We do this ourselves: trafilatura takes a date of modification for that of publication, overlooks
+agencies as authors, and does not say what it guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, time, timedelta
+from html import unescape
+from typing import Any
+from urllib.parse import urljoin
+
+from index.reading.text import Record, parse_date
+from index.reading.urls import site
+
+_PUBLISHED_TAGS = (
+    "article:published_time og:article:published_time datepublished dc.date.issued"
+    " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
+    " parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
+).split()
+_NO_NAME = re.compile(r"https?:|www\.|//|[^ ]+@|©|\(c\)|copyright\b", re.IGNORECASE)
+_MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:?\d\d")
+_URL_DAY = re.compile(r"/(\d{4})/(\d\d?)/(\d\d?)/")
+_DAY = timedelta(days=1)
+_ZONES = timedelta(hours=14)  # the farthest from Greenwich
+
+
+def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
+    """The fields that a page states of its report, and its `description` and `body` if it does."""
+    linked, tags = _json_ld(tree), _meta_tags(tree)
+    language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
+    canonical = urljoin(url or "", tree.xpath("string(//link[@rel='canonical']/@href)").strip())
+    trusted = site(canonical) and site(canonical) == site(url or canonical)
+    address = canonical if trusted else url  # a page cannot pass for another site's
+    dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS)]
+    published = next(filter(None, map(parse_date, dates)), None)
+    return {
+        "title": _text(linked.get("headline")) or tags.get("og:title"),
+        "author": linked.get("author") or as_name(tags.get("author"), tags.get("article:author")),
+        "publisher": linked.get("publisher") or as_name(tags.get("og:site_name")),
+        "published": published and _on_its_clock(published, data, address),
+        "url": address,
+        "language": language[0] if language else None,
+        "description": tags.get("og:description") or tags.get("description"),
+        "body": _text(linked.get("articleBody"), "\n"),
+    }
+
+
+def _on_its_clock(moment: datetime, data: bytes, url: str | None) -> datetime:
+    """A moment in UTC as the page writes it elsewhere on its own clock; else the day in its URL."""
+    if moment.utcoffset() or moment.time() == time():
+        return moment
+    for match in _MOMENT.finditer(data):
+        local = parse_date(match[0].decode())
+        if local == moment and local.utcoffset():
+            return local
+    in_url = _URL_DAY.search(url or "")
+    day = parse_date("{}-{:0>2}-{:0>2}".format(*in_url.groups())) if in_url else None
+    if day and day.date() != moment.date() and -_ZONES <= moment - day < _ZONES + _DAY:
+        return day
+    return moment
+
+
+def _json_ld(tree: Any) -> Record:
+    """The article with the most fields among a page's JSON-LD, else the date of the page.
+
+    Its author and publisher are names, also where they are only referred to by an id.
+    """
+    articles: list[Record] = []
+    dated: list[Record] = []
+    named: dict[str, Record] = {}
+
+    def collect(item: Record) -> Record:
+        types = item.get("@type")
+        kinds = [*map(str, types if isinstance(types, list) else [types])]
+        if any(kind.endswith(("Article", "BlogPosting")) for kind in kinds):
+            articles.append(item)
+        elif "WebPage" in kinds and item.get("datePublished"):
+            dated.append({"datePublished": item["datePublished"]})
+        if item.get("name") and item.get("@id"):
+            named.setdefault(str(item["@id"]), item)
+        return item
+
+    def names(value: Any) -> Iterator[str | None]:
+        for item in value[:20] if isinstance(value, list) else [value]:
+            if isinstance(item, dict):
+                yield as_name(named.get(str(item.get("@id")), item).get("name"))
+            else:
+                yield as_name(item)
+
+    decoder = json.JSONDecoder(strict=False, object_hook=collect)
+    for script in tree.xpath("//script[contains(@type, 'ld+json')]"):
+        text = script.text_content()
+        if start := re.search(r"(?<!CDATA)[\[{](?!CDATA)", text):  # after “<!--” or “//<![CDATA[”
+            with suppress(ValueError, RecursionError):
+                decoder.raw_decode(text, start.start())
+    article = max(articles or dated, key=len, default={})
+    people = {
+        field: ", ".join(dict.fromkeys(filter(None, names(article.get(field)))))
+        for field in ("author", "publisher")
+    }
+    return {**article, **people}
+
+
+def _meta_tags(tree: Any) -> dict[str, str]:
+    """Contents of meta tags and of `time` tags marked as publication, by lower-case name."""
+    tags: dict[str, str] = {}
+    for tag in tree.xpath("//meta[@content] | //time[@datetime][@itemprop or @pubdate]"):
+        name = tag.get("property") or tag.get("name") or tag.get("itemprop") or "pubdate"
+        if content := _text(tag.get("content") or tag.get("datetime")):
+            tags.setdefault(name.lower(), content)
+    return tags
+
+
+def as_name(*values: Any) -> str | None:
+    """Return the first value that is a name of somebody: no address, and no “Copyright 2014”."""
+    names = (text for value in values if (text := _text(value)) and not _NO_NAME.match(text))
+    return next(names, None)
+
+
+def _text(value: Any, line_end: str = " ") -> str | None:
+    """A string without the entities that many sites leave in; None if it has nothing else."""
+    if not isinstance(value, str):
+        return None
+    lines = (" ".join(line.split()) for line in unescape(value).splitlines())
+    return line_end.join(filter(None, lines)) or None

@@ -1,0 +1,245 @@
+"""The text of a page is the whole report and nothing else, and its fields are what it states."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from support.files import BODY, FIRST, MARKUP, SECOND, TEXT, THIRD, URL, article, page
+
+from index.reading.markup import blocks
+
+REPORT = {"@type": "NewsArticle", "@id": "#report", "headline": "Dam fails above Tessen"}
+WARNING = "The council had been warned twice, in letters that the ministry has not yet published."
+
+
+def json_ld(data: object, before: str = "", after: str = "") -> str:
+    """A script tag with JSON-LD."""
+    return f'<script type="application/ld+json">{before}{json.dumps(data)}{after}</script>'
+
+
+def read(*paragraphs: str, head: str = "") -> str:
+    """The text of a page whose report has these paragraphs of markup after the first two."""
+    markup = "".join(f"<p>{text}</p>" for text in (FIRST, SECOND, *paragraphs))
+    body = f"<main><article><h1>Dam fails above Tessen</h1>{markup}</article></main>"
+    return article(f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>", "a").text
+
+
+def stated(*items: dict[str, Any], head: str = "", url: str = URL) -> Any:
+    """The article of a page whose head has these items of JSON-LD."""
+    return article(page(head + json_ld({"@graph": [*items]})), url, url=url)
+
+
+# Text
+
+
+def test_text_after_a_comment_is_kept() -> None:
+    """A comment or processing instruction in a paragraph does not end it."""
+    text = read(
+        "It is safe <!-- -->only if the gates are open<?php x ?>, <b>she</b> <!-- a -->said."
+    )
+    assert text.endswith("It is safe only if the gates are open, she said.")
+
+
+def test_marks_of_references_are_left_out() -> None:
+    """“[1]” and “[citation needed]” are no part of a sentence; an exponent is."""
+    mark = '<sup><a href="#1">[1]</a></sup><sup>[<i>citation needed</i>]</sup>'
+    text = read(f"The lake had spread over nine km<sup>2</sup> by then.{mark} It fell later.{mark}")
+    assert text.endswith("The lake had spread over nine km2 by then. It fell later.")
+
+
+def test_blocks_go_on_after_a_comment() -> None:
+    """Feeds and Markdown keep the text behind comments and processing instructions as well."""
+    markup = "<!-- x --><p>Safe <!-- -->only if<script>x</script> the gates<?php y ?> are open.</p>"
+    assert [*blocks(markup)] == [("p", "Safe only if the gates are open.")]
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        f'She <a href="/1">{WARNING[:-1]}</a>, he wrote.',
+        f'<a href="/1">{WARNING[:-1]}</a>.',
+        f'<a href="/1">{WARNING[:40]}</a> <a href="/2">{WARNING[40:-1]}</a>!',
+    ],
+)
+def test_sentences_that_are_links_are_kept(sentence: str) -> None:
+    """A paragraph of the report is text, however much of it is linked."""
+    paragraphs = [sentence] * 3 + [THIRD]
+    assert WARNING[50:-1] in read(*paragraphs)
+
+
+OTHER = "<p>Measles cases tripled in October, the health board of the county has said.</p>"
+
+
+@pytest.mark.parametrize(
+    "teaser",
+    [
+        f'<div class="story__read-next">{OTHER}</div>',
+        f'<section id="most-popular">{OTHER}</section>',
+        f'<div role="tooltip">{OTHER}</div>',
+        f"<div hidden>{OTHER}</div>",
+        f"<div><h3>More from Northwire</h3>{OTHER}</div>",
+        f'<a href="/m">{OTHER}</a>',
+        '<p>Léalo también: <a href="/m">Measles cases tripled in October</a></p>',
+        '<p><a href="/m">Measles cases tripled in October, it was said</a></p>',
+    ],
+    ids="class id card hidden heading block label link".split(),
+)
+def test_teasers_are_left_out(teaser: str) -> None:
+    """Other stories are told by their containers' names or headings, or by being only a link."""
+    more = f"{WARNING} It said so again in May, and once more when the snow had gone in June."
+    text = read(f"{THIRD}</p>{teaser}<p>{more}")
+    assert text == "\n\n".join([*BODY, more])
+
+
+def test_a_live_blog_is_kept() -> None:
+    """Posts that are articles inside an article, under headings that are links, are the report."""
+    post = '<article class="post"><h3><a href="/{}">{}</a></h3><p>{}</p></article>'
+    posts = "".join(post.format(n, f"Part {n}", f"{WARNING} ({n})") for n in range(8))
+    text = article(f"<html><body><article>{posts}</article></body></html>", "a.html").text
+    assert text.count(WARNING) == 8
+
+
+def test_a_report_in_a_class_of_teasers_is_kept() -> None:
+    """What makes up the page is its report, whatever its class is called."""
+    markup = f'<html><body><div class="read-next content">{MARKUP}<p>{WARNING}</p></div></body>'
+    assert article(markup, "a.html").text == f"{TEXT}\n\n{WARNING}"
+
+
+def test_two_headings_of_comments() -> None:
+    """A second heading inside what is already left out does no harm."""
+    comments = "<div><h3>2 comments</h3><p>First!</p><h3>Leave a comment</h3><p>Name</p></div>"
+    assert (
+        article(f"<html><body><article>{MARKUP}</article>{comments}</body></html>", "a").text
+        == TEXT
+    )
+
+
+def test_a_count_of_comments_above_the_report() -> None:
+    """A count of comments under the title is left out alone."""
+    markup = f"<html><body><article><h1>Dam</h1><p>3 comments</p>{MARKUP}</article></body></html>"
+    assert article(markup, "a.html").text == TEXT
+
+
+def test_a_lead_that_stands_apart() -> None:
+    """The lead above the text is part of the report, where the page's description confirms it."""
+    head = f'<meta name="description" content="{WARNING[:60]}…">'
+    markup = f'<div><header class="teaser"><p>{WARNING}</p></header>{MARKUP}</div>'
+    for body in (markup, f"<div>{MARKUP}<footer><p>{WARNING}</p></footer></div>"):
+        text = article(f"<html><head>{head}</head><body>{body}</body></html>", "a.html").text
+        assert text == (f"{WARNING}\n\n{TEXT}" if body == markup else TEXT)
+
+
+def test_a_report_in_several_containers() -> None:
+    """A report goes on after what interrupts it; another article is another report."""
+    part = (
+        f'<div class="article__body">{"".join(f"<p>{WARNING} ({n})</p>" for n in range(8))}</div>'
+    )
+    rows = f"<div><div>{part}</div><aside>Sign up</aside><div>{part.replace('(', '(1')}</div></div>"
+    text = article(f"<html><body>{rows}</body></html>", "a.html").text
+    assert len(text.split("\n\n")) == 16
+    apart = "".join(f"<article>{part.replace('(', mark)}</article>" for mark in ("(", "(1"))
+    text = article(f"<html><body><div>{apart}</div></body></html>", "a.html").text
+    assert len(text.split("\n\n")) == 8
+
+
+def test_the_body_in_json_ld() -> None:
+    """Where the page shows only its beginning, JSON-LD may hold the whole text."""
+    body = "\n".join([*BODY, WARNING]).replace("“", "&#8220;")
+    head = json_ld({**REPORT, "articleBody": body})
+    text = article(f"<html><head>{head}</head><body><p>{FIRST}</p></body></html>", "a.html").text
+    assert text == f"{TEXT}\n\n{WARNING}"
+
+
+def test_a_report_that_looks_like_a_sidebar() -> None:
+    """If the cautious reading overlooks most of the text, the less cautious one counts."""
+    rest = "".join(f"<div>{WARNING} ({number})</div>" for number in range(12))
+    text = article(f'<html><body><div class="sidebar">{rest}</div></body></html>', "a.html").text
+    assert text.count(WARNING) == 12
+
+
+# Fields
+
+
+def test_entities_in_fields() -> None:
+    """Entities that sites leave in JSON-LD and in meta tags are decoded."""
+    names = {"author": {"name": "Zo&euml; O&#039;Hara"}, "publisher": {"name": "Brook &amp; Vale"}}
+    found = stated({**REPORT, **names, "headline": "&#8216;We won&#8217;t pay&#8217;"})
+    assert (found.title, found.author, found.publisher) == (
+        "‘We won’t pay’",
+        "Zoë O'Hara",
+        "Brook & Vale",
+    )
+
+
+def test_names_by_id() -> None:
+    """An author or publisher may be told apart, and only referred to by its id."""
+    people = [
+        {"@id": "#rike", "@type": "Person", "name": "Jonas Rike"},
+        {"@id": "#site", "@type": "Organization", "name": "Northwire"},
+    ]
+    found = stated({**REPORT, "author": [{"@id": "#rike"}], "publisher": {"@id": "#site"}}, *people)
+    assert (found.author, found.publisher) == ("Jonas Rike", "Northwire")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [("//<![CDATA[\n", "\n//]]>"), ("<!--\n", "\n-->"), ("", ";")],
+    ids=["CDATA", "comment", "semicolon"],
+)
+def test_wrappings_of_json_ld(before: str, after: str) -> None:
+    """What sites wrap JSON-LD into does not matter."""
+    head = json_ld({**REPORT, "author": "Jonas Rike"}, before, after)
+    assert article(page(head), URL, url=URL).author == "Jonas Rike"
+
+
+@pytest.mark.parametrize(
+    "name", ["https://northwire.example/", "www.northwire.example", "© 2014 Northwire", "Copyright"]
+)
+def test_a_publisher_is_a_name(name: str) -> None:
+    """Neither an address nor a copyright line is a name of somebody."""
+    head = f'<meta property="og:site_name" content="{name}">'
+    found = stated({**REPORT, "publisher": {"name": name}}, head=head)
+    assert found.publisher == "northwire.example"
+
+
+@pytest.mark.parametrize(
+    ("moment", "rest", "url", "expected"),
+    [
+        (
+            "2026-11-04T02:24:10Z",
+            '{"at":"2026-11-03T21:24:10-05:00"}',
+            URL,
+            "2026-11-03T21:24:10-05:00",
+        ),
+        (
+            "2026-11-04T02:24:10Z",
+            '{"at":"2026-11-03T20:24:10-05:00"}',
+            URL,
+            "2026-11-04T02:24:10+00:00",
+        ),
+        ("2026-11-04T02:24:10Z", "", "/2026/11/03/dam", "2026-11-03T00:00:00+00:00"),
+        ("2026-11-03T23:01:00Z", "", "/2026/11/4/dam", "2026-11-04T00:00:00+00:00"),
+        ("2026-11-04T02:24:10Z", "", "/2026/11/04/dam", "2026-11-04T02:24:10+00:00"),
+        ("2026-11-04T02:24:10Z", "", "/2026/11/01/dam", "2026-11-04T02:24:10+00:00"),
+        ("2026-11-04T02:24:10+01:00", "", "/2026/11/03/dam", "2026-11-04T02:24:10+01:00"),
+        ("2026-11-04T02:24:10Z", "", "/2026/44/44/dam", "2026-11-04T02:24:10+00:00"),
+    ],
+)
+def test_a_date_in_utc_is_put_on_the_pages_clock(
+    moment: str, rest: str, url: str, expected: str
+) -> None:
+    """Of a moment in UTC, the page's own clock or its URL says what day it was there."""
+    url = f"https://northwire.example{url}" if url.startswith("/") else url
+    head = f"<script>{rest}</script>"
+    found = stated({**REPORT, "datePublished": moment}, head=head, url=url)
+    assert found.published == datetime.fromisoformat(expected)
+    assert found.published.isoformat() == expected
+
+
+def test_a_day_is_not_moved() -> None:
+    """A day without a time is what it is, whatever the URL says."""
+    found = stated({**REPORT, "datePublished": "2026-11-04"}, url=f"{URL}/2026/11/03/dam")
+    assert found.published == datetime(2026, 11, 4, tzinfo=UTC)
