@@ -45,11 +45,13 @@ class Run:
         """The settings, read at first use so that `--help` works without them."""
         return load(data=self.data, collection=self.collection, config=self.config)
 
-    def encoder(self, threads: int | None = None) -> index.SentenceTransformerEncoder:
+    def encoder(self, threads: int | None = None) -> index.Encoder:
         """The encoder of the settings; its model is loaded at first use."""
         index.prepare_process()
         model = self.settings.model
-        return index.SentenceTransformerEncoder(model.name, threads=threads or model.threads)
+        return index.load_encoder(
+            model.name, threads=threads or model.threads, prompts=model.prompts
+        )
 
 
 class Command(TyperCommand):

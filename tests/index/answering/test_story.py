@@ -13,7 +13,7 @@ import pytest
 from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import PackagedEncoder
 
 pytestmark = pytest.mark.encoder
 
@@ -23,7 +23,7 @@ WARNED = "Was the ministry warned about Gate 3?"
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """The reports that the project was written with."""
-    made = Archive.open(tmp_path_factory.mktemp("data"), "story", SentenceTransformerEncoder())
+    made = Archive.open(tmp_path_factory.mktemp("data"), "story", PackagedEncoder())
     made.add([str(Path(str(files("bot") / "sample")))])
     yield made
     made.close()
