@@ -16,19 +16,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from index.answering.phrases import (
-    PRONOUNS,
     Token,
     before_verb,
     begins_adverbial,
+    is_finite,
+    leading_clause,
     mask,
     phrase_ending,
     phrase_starting,
     subject,
     tokens,
 )
+from index.answering.speakers import PRONOUNS, People
 from index.domain import Act
 from index.text.sentences import MAX_SENTENCE, Span
 
@@ -42,24 +44,24 @@ class Attribution:
 
 
 _ACTS: dict[Act, str] = {
-    "denial": "denied denies deny denying refuted refutes refuting rebutted contradicted",
+    "denial": "denied denies deny denying refuted refutes refuting rebutted",
     "confirmation": "confirmed confirms confirm confirming acknowledged acknowledges"
     " acknowledging admitted admits admitting verified",
     "report": "reported found estimated",
-    "claim": "said says say saying told tells telling claimed claiming alleged"
-    " alleges alleging asserted asserts asserting argued argues argue arguing insisted insists"
-    " insisting maintained added adding stated stating wrote writes writing"
-    " tweeted tweets tweeting warned warns warning explained explains explaining noted noting"
-    " announced announces announcing declared declares remarked remarks commented suggested"
-    " suggests suggesting emphasized emphasised stressed stresses urged urges vowed predicted"
-    " believes observed quipped exclaimed indicated indicates revealed reveals testified"
-    " recommended replied complained concluded pledged expressed voiced posting promised",
+    "claim": "said says say saying told tells telling claimed claiming alleged alleges alleging"
+    " asserted asserts asserting argued argues argue arguing insisted insists insisting"
+    " maintained added adding stated stating wrote writes writing tweeted tweets tweeting"
+    " warned warns warning explained explains explaining noted noting announced announces"
+    " announcing declared declares remarked remarks commented suggested suggests suggesting"
+    " emphasized emphasised stressed stresses urged urges vowed predicted believes"
+    " quipped exclaimed indicated indicates revealed reveals testified recommended replied"
+    " complained conceded concedes concluded pledged expressed posting promised",
 }
 _ACT_OF: dict[str, Act] = {word: act for act, words in _ACTS.items() for word in words.split()}
 # Verbs of saying only beside a quotation ("called it “null and void”", not "called him").
 _QUOTING = frozenset(
-    "called calls described describes continued read reads hailed praised responded recalled"
-    " characterised characterized thanked spoke posted cited addressed condemned".split()
+    "observed called calls described describes continued read reads hailed praised responded"
+    " recalled characterised characterized thanked spoke posted cited addressed condemned".split()
 )
 # "rejected the union's claim that"; a court that "rejected the appeal" denies nothing.
 _TURNED_DOWN = re.compile(
@@ -71,92 +73,115 @@ _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")  # "Mara Voss", "the Wire"; 
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“]¤{20}")  # 'took the stage: "We will rebuild it all."'
 # "..., the leader of their union said on Wednesday." closes a sentence that it all belongs to.
 _CLOSING = re.compile(r", [^,\"“”]+ (said|says)(?: on \w+)?\W*$")
-_OPEN = frozenset("if whether until before when".split())  # "until he announced" gives a time
+_OPEN = frozenset(
+    "if whether until before after when unless because had".split()
+)  # "until he announced" is a time
 _NEAR = 6  # words before a verb in which `_OPEN` counts
-_BACK = 8  # sentences searched for the speaker of a quotation, and as many more for a pronoun
-_MEN = frozenset("mr spokesman chairman father brother son husband king prince man".split())
-_WOMEN = frozenset("mrs ms spokeswoman mother sister daughter wife queen princess woman".split())
-_BODIES = frozenset(
-    "ministry authority police union company agency government department committee council court"
-    " army media party university commission officials authorities researchers residents".split()
+# "could say" and "did not deny" leave the matter open.
+_UNSAID = frozenset(
+    "will would could may might should must can cannot not never neither nor".split()
 )
-# Words of a phrase that a pronoun cannot stand for.
-_MISFITS = {
-    "he": _WOMEN | _BODIES,
-    "she": _MEN | _BODIES,
-    "it": _MEN | _WOMEN | {"minister", "president", "chief", "director", "mayor", "dr", "officer"},
-}
+# These say something only with a clause: not "claimed three victories", "wrote the song".
+_WITH_CLAUSE = frozenset("added found maintained claimed claims conceded wrote writes".split())
+_NO_SAYING = {("said", "goodbye"), ("said", "farewell"), ("adding", "to"), ("admitted", "to")}
+_BACK = 8  # sentences searched for whom a pronoun means
+_SKIPPED = 2  # of these, how many may be about something else
+_QUOTES = frozenset('"”')
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class _Sentence:
-    """A sentence, its text with quotations masked, and its attributions.
+    """A sentence as the reporter wrote it, and what is known of who says it.
 
-    `attributions` are surest first, with pronouns unresolved.
+    Attributes:
+        masked: the text, its quotations masked.
+        sayings: who says it, surest first: a phrase and an act.
+        attribution: who says it, once pronouns are resolved.
+        continues: whether it stands in a quotation that an earlier sentence opened.
+        open: whether it ends inside a quotation.
+        begins: whether a paragraph begins with it.
     """
 
     text: str
     masked: str
-    attributions: list[Attribution]
+    sayings: list[tuple[Span, Act]]
+    continues: bool
+    open: bool
+    begins: bool
+    attribution: Attribution = Attribution()
 
     @property
-    def speaker_or_subject(self) -> str:
-        """The person or body that a later pronoun may stand for; "" if there is none."""
-        if self.attributions:
-            return self.attributions[0].speaker or ""
-        span = subject(tokens(self.masked))
-        name = self.text[span.start : span.end] if span else ""
-        return name if _NAME.search(name) else ""
+    def is_quotation(self) -> bool:
+        """Whether there is nothing but quotation."""
+        return "¤" in self.masked and not re.search(r"\w", self.masked.replace("¤", ""))
+
+    def words(self, span: Span) -> str:
+        """The words of a span."""
+        return self.text[span.start : span.end]
 
 
 def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
     """Return who says each sentence of an article, and how: one attribution per span."""
-    sentences: list[_Sentence] = []
-    annotated, end, inside = [], 0, ""
+    people = People(text)
+    sentences = list(_read(text, spans))
+    for n, sentence in enumerate(sentences):
+        if sentence.sayings:
+            sentence.attribution = _attribute(sentence, sentences[max(0, n - _BACK) : n], people)
+    for first, last in _quotations(sentences):
+        _give_one_speaker(sentences, first, last)
+    return [sentence.attribution for sentence in sentences]
+
+
+def _read(text: str, spans: Sequence[Span]) -> Iterator[_Sentence]:
+    end, mark = 0, ""
     for span in spans:
-        if "\n" in text[end : span.start]:
-            inside = ""  # a quotation ends with its paragraph
+        continues, begins = bool(mark), "\n" in text[end : span.start]
+        if begins:  # a quotation goes on in the next paragraph by a mark of its own
+            continues = continues and text[span.start] in '“"'
+            mark = ""
         end = span.end
         sentence = text[span.start : end][:MAX_SENTENCE]
-        masked, inside = mask(sentence, inside)
-        sentences.append(_Sentence(sentence, masked, list(_attributions(sentence, masked))))
-        annotated.append(_attribute(sentences[-2 * _BACK :]))
-    return annotated
+        masked, mark = mask(sentence, mark)
+        sayings = list(_sayings(sentence, masked))
+        yield _Sentence(sentence, masked, sayings, continues, bool(mark), begins)
 
 
-def _attribute(sentences: Sequence[_Sentence]) -> Attribution:
-    """Who says the last sentence.
+def _attribute(sentence: _Sentence, before: Sequence[_Sentence], people: People) -> Attribution:
+    """Who says a sentence that names a speaker.
 
     Of several acts by one speaker the denial counts: "confirmed clashes but denied that ..." is
     a sentence that disagrees with others.
     """
-    *before, sentence = sentences
-    if not sentence.attributions:
-        return _of_quotation(sentence, before)
-    first = sentence.attributions[0]
-    speakers = {first.speaker, *PRONOUNS}
-    if any(a.act == "denial" and a.speaker in speakers for a in sentence.attributions):
-        first = replace(first, act="denial")
-    return _resolved(first, before)
+    span, act = sentence.sayings[0]
+    phrase = sentence.words(span)
+    same = {phrase, *PRONOUNS}
+    if any(a == "denial" and sentence.words(other) in same for other, a in sentence.sayings):
+        act = "denial"
+    if phrase.lower() in PRONOUNS:
+        return Attribution(_antecedent(sentence, span, before, people), act)
+    return Attribution(phrase, act)
 
 
-def _attributions(sentence: str, masked: str) -> Iterator[Attribution]:
+def _sayings(sentence: str, masked: str) -> Iterator[tuple[Span, Act]]:
     words = tokens(masked)
+    if masked.endswith("?"):
+        return  # a question says nothing
+    words = words[leading_clause(words) :]  # "While the union said so, ..." is no claim
     acts = [(n, act) for n in range(len(words)) if (act := _act(masked, words, n))]
     if closing := _CLOSING.search(masked):
         acts.sort(key=lambda pair: words[pair[0]].start != closing.start(1))
     participles = [(n, act) for n, act in acts if words[n].text.endswith("ing")]
     spans = [(_speaker_of(words, n), act) for n, act in acts if (n, act) not in participles]
     for match in _ACCORDING.finditer(masked):
-        first = sum(word.start < match.end() for word in words)
-        spans.append((phrase_starting(words, first), "report"))
-    spans += [(subject(words), act) for n, act in participles if n and words[n - 1].text == ","]
+        after = sum(word.start < match.end() for word in words)
+        spans.append((phrase_starting(words, after), "report"))
+    spans += [(subject(words[:n]), act) for n, act in participles if n and words[n - 1].text == ","]
     if quoted := _QUOTED_WHOLE.search(masked):
         spans.append((subject([w for w in words if w.end <= quoted.start() + 1]), "claim"))
     for span, act in spans:
         # "an earlier version of this report said" is a correction, which quotes nobody
         if span and "version of" not in sentence[span.start : span.end]:
-            yield Attribution(sentence[span.start : span.end], act)
+            yield span, act
 
 
 def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
@@ -167,12 +192,18 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
     if _TURNED_DOWN.match(masked, words[n].start):
         return "denial"
     after = words[n + 1].text if n + 1 < len(words) else ""
-    if text in {"added", "found", "maintained"} and after not in {"that", ",", ".", '"', "“"}:
-        return None  # "found its way", "added volleyball to the mix"
-    # "did not confirm" and "could not say" leave the matter open; "did not deny" too.
-    near = [word.text for word in words[max(0, n - 3) : n]]
-    negated = any(w in {"not", "never", "neither", "nor"} or w.endswith("n't") for w in near)
-    return None if negated else _ACT_OF.get(text)
+    if text in _WITH_CLAUSE and after not in {"that", ",", ".", ":", '"', "“"}:
+        clause = any(is_finite(word.text) for word in words[n + 2 :]) or "¤" in masked
+        if not clause or text in {"added", "found", "maintained"}:
+            return None
+    if (text, after) in _NO_SAYING:
+        return None
+    end, _ = before_verb(words, n)
+    before = [word.text for word in words[max(0, end) : n]]
+    if before[-1:] == ["to"] and before[-2:] != ["on", "to"]:
+        return None  # "refused to say", but "went on to say"
+    unsaid = not _UNSAID.isdisjoint(before) or any(w.endswith(("n't", "n’t")) for w in before)
+    return None if unsaid else _ACT_OF.get(text)
 
 
 def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
@@ -180,48 +211,105 @@ def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
     end, passive = before_verb(words, n)
     text, previous = words[n].text, words[n - 1].text if n else ""
     following = words[n + 1].text if n + 1 < len(words) else ""
-    if any(word.text in _OPEN for word in words[max(0, n - _NEAR) : n]):
+    near = [word.text.lower() for word in words[max(0, n - _NEAR) : n]]
+    if not _OPEN.isdisjoint(near) and "," not in near:
         return None
     if passive:
         return phrase_starting(words, n + 2) if following == "by" else None
-    if previous in {'"', "”"} or (
+    before = phrase_ending(words, end)
+    after = None
+    if previous in _QUOTES or (
         previous == ","
         and (text in {"said", "says"} or (following[:1].isupper() and text != "told"))
     ):
-        inverted = phrase_starting(words, n + 1)
-        rest = sum(word.start < inverted.end for word in words) if inverted else 0
-        # ", said Mara Voss on Monday", but ", said Mara Voss | had left"
+        after = phrase_starting(words, n + 1)
+    if after:
+        rest = sum(word.start < after.end for word in words)
+        quoted = previous in _QUOTES or (n > 1 and words[n - 2].text in _QUOTES)
         closes = begins_adverbial(words, rest) or words[rest].text in {",", ".", ";"}
-        if inverted and (closes or previous != ","):
-            return inverted
-    span = phrase_ending(words, end)
-    return subject(words) if not span and words[end].text in {"and", "but"} else span
+        # ", said Mara Voss on Monday", but "The mayor, a lawyer, said Mara Voss | had left"
+        leads = before and not any(is_finite(w.text) for w in words if w.start < before.start)
+        if previous in _QUOTES or (closes and (quoted or not leads)):
+            return after
+    quotes = any("¤" in word.text for word in words)
+    if before is None and end > 0 and words[end].text == "who" and quotes:
+        return phrase_ending(words, end - 1 - (words[end - 1].text == ","))
+    if before is None and end >= 0 and words[end].text in {"and", "but"}:
+        clauses = any(word.text in {"but", "while", "as", "that", "and"} for word in words[:end])
+        return None if clauses else subject(words[:end])
+    return before
 
 
-def _resolved(attribution: Attribution, before: Sequence[_Sentence]) -> Attribution:
-    """Replace a pronoun by the nearest speaker or named subject before if it fits, else by None.
+def _antecedent(
+    sentence: _Sentence, span: Span, before: Sequence[_Sentence], people: People
+) -> str | None:
+    """Whom the pronoun of a span means, or None if it might mean somebody else."""
+    pronoun = sentence.words(span).lower()
+    words = tokens(sentence.masked)
+    place = sum(word.start < span.start for word in words)
+    lead = leading_clause(words)
+    aside = place > lead and words[place - 1].text in {",", *_QUOTES}  # "It is not so, he said."
+    own = None if aside else subject(words[bool(lead) : place])
+    if own and sentence.words(own).lower() not in PRONOUNS:
+        return _fitting(pronoun, sentence.words(own), sentence.masked[: span.start], people)
+    if not aside and any(people.others(pronoun, sentence.masked[: span.start])):
+        return None
+    skipped = 0
+    for previous in reversed(before):
+        if previous.is_quotation:
+            continue
+        if previous.sayings:
+            name = previous.attribution.speaker
+        else:
+            words = tokens(previous.masked)
+            named = subject(words[leading_clause(words) :])
+            name = previous.words(named) if named else None
+            if name and name.lower() == pronoun:
+                continue
+            if pronoun in {"it", "they"}:
+                return None
+        if name:
+            # who has just spoken goes on speaking, whoever was spoken of
+            end = previous.sayings[0][0].end if previous.sayings and not skipped else None
+            return _fitting(pronoun, name, previous.masked[:end], people)
+        if previous.sayings or any(people.others(pronoun, previous.masked)) or skipped == _SKIPPED:
+            return None
+        skipped += 1
+    return None
 
-    Any name may fit, but not any office or body: "she" is not a spokesman or a ministry, "it" not
-    a minister.
+
+def _fitting(pronoun: str, name: str, text: str, people: People) -> str | None:
+    """The name if a pronoun can stand for it and for nobody else in a text."""
+    if not people.fits(pronoun, name):
+        return None
+    return None if any(people.others(pronoun, text, name)) else name
+
+
+def _quotations(sentences: Sequence[_Sentence]) -> Iterator[tuple[int, int]]:
+    """Yield the first and last index of each run of sentences that one quotation joins."""
+    first = 0
+    for n, sentence in enumerate(sentences):
+        if n and not (sentence.continues and sentences[n - 1].open):
+            yield first, n - 1
+            first = n
+    if sentences:
+        yield first, len(sentences) - 1
+
+
+def _give_one_speaker(sentences: Sequence[_Sentence], first: int, last: int) -> None:
+    """Give the sentences that are all quotation the one speaker of their quotation.
+
+    A quotation without a speaker of its own goes on with the one before it, and in a new paragraph
+    only if a speaker is named right before.
     """
-    pronoun = (attribution.speaker or "").lower()
-    if pronoun not in PRONOUNS:
-        return attribution
-    phrases = (sentence.speaker_or_subject for sentence in reversed(before[-_BACK:]))
-    speaker = next((p for p in phrases if p and p.lower() not in PRONOUNS), "")
-    fits = not _MISFITS.get(pronoun, frozenset()) & {*speaker.lower().split()}
-    if pronoun in {"i", "we", "you", "there"} or (pronoun in {"he", "she"} and speaker.islower()):
-        fits = False
-    return replace(attribution, speaker=speaker if speaker and fits else None)
-
-
-def _of_quotation(sentence: _Sentence, before: Sequence[_Sentence]) -> Attribution:
-    """Pattern 4: the speaker of a sentence that is all quotation."""
-    if "¤" not in sentence.masked or re.search(r"\w", sentence.masked.replace("¤", "")):
-        return Attribution()
-    for n, previous in reversed(list(enumerate(before))[-_BACK:]):
-        if "¤" not in previous.masked:
-            break
-        if previous.attributions:
-            return replace(_resolved(previous.attributions[0], before[:n]), act="claim")
-    return Attribution(act="claim")
+    run = sentences[first : last + 1]
+    quotations = [sentence for sentence in run if sentence.is_quotation]
+    speakers = {s.attribution.speaker for s in run if s.sayings}
+    if not speakers and first:
+        previous = sentences[first - 1]
+        goes_on = "¤" in previous.masked or previous.text.endswith(":")
+        if goes_on and not (previous.is_quotation and run[0].begins):
+            speakers = {previous.attribution.speaker}
+    speaker = speakers.pop() if len(speakers) == 1 else None
+    for sentence in quotations:
+        sentence.attribution = Attribution(speaker, "claim")

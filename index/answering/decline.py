@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from index.domain import Article, Filters
 from index.ranking.query import Query, words
 from index.ranking.rank import Ranking
+from index.text.acronyms import acronyms, names_by_acronym
 from index.text.periods import is_before
 from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
@@ -45,10 +48,26 @@ def reason(ranking: Ranking) -> str:
 
 
 def unknown_speaker(ranking: Ranking) -> bool:
-    """Whether the question asks for the words of somebody whom no report names."""
+    """Whether the question asks for the words of somebody whom no report names.
+
+    An acronym is known where a report has the name that it stands for, and the other way round.
+    """
     speaker = ranking.query.speaker
     named = content_terms(speaker.speaker) if speaker else []
-    return any(ranking.frequencies.get(term) == 0 for term in named)
+    unknown = {term for term in named if ranking.frequencies.get(term) == 0}
+    if speaker is None or not unknown:
+        return False
+    for article in ranking.articles.values():
+        for name, acronym in _same(speaker.speaker, f"{article.title}\n{article.text}"):
+            unknown -= {*terms(name), *terms(acronym)}
+    return bool(unknown)
+
+
+def _same(phrase: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and acronyms that stand for one another, one in a phrase, one in a text."""
+    for names, short in ((phrase, text), (text, phrase)):
+        full = names_by_acronym(names)
+        yield from ((full[acronym], acronym) for acronym in acronyms(short) if acronym in full)
 
 
 def missing_count(ranking: Ranking) -> str | None:

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from index.text.dates import MONTHS, WEEKDAYS
+from index.answering.speakers import PREPOSITIONS, PRONOUNS, TIME, can_speak
 from index.text.sentences import Span
 
 
@@ -25,41 +26,37 @@ class Token:
 
 
 _TOKEN = re.compile(
-    r"(?:[A-Z]\.){2,}|\b(?:Mr|Mrs|Ms|Dr|Gen|Sen|Rep|Gov|Lt|Col|Sgt|St|No|Maj|Capt|Prof|Jr)\."
-    r"|¤+|[^\W_]+(?:['’&./@–-][^\W_]+)*['’]?|\S"
+    r"(?:[A-Z]\.){2,}|\b[A-Z]\.(?= [A-Z])"
+    r"|\b(?:Mr|Mrs|Ms|Dr|Gen|Sen|Rep|Gov|Lt|Col|Sgt|St|No|Maj|Capt|Prof|Jr)\."
+    r"|¤+|[^\W_]+(?:['’‘&./@–-][^\W_]+)*['’]?|\S"
 )
+_CLOSES = re.compile(r'[.,!?…]"(?=\s|$)')  # a straight mark that can open nothing
 _MARK = re.compile('[“”"]')
 _LONGEST_PHRASE = 16  # words
-_PREPOSITIONS = frozenset("in on at by for from to of with during under over into about".split())
-_BEFORE_ARTICLE = _PREPOSITIONS | {"and", "or", "both", "as", "all", "than", "like"}
-PRONOUNS = frozenset("he she it they i we you there".split())
+_ARTICLES = frozenset({"a", "an", "the"})
+_BEFORE_ARTICLE = PREPOSITIONS | {"and", "or", "both", "as", "all", "than"}
 _BE = frozenset("is are was were be been being".split())
 _AUXILIARIES = _BE | frozenset(
     "has have had will would could should may might can did does do not never also later earlier"
-    " then further again once both all still now just first went on to".split()
-)
-_TIME = frozenset(map(str.lower, WEEKDAYS + MONTHS)) | frozenset(
-    "yesterday today tonight tomorrow night morning afternoon evening week month year".split()
-)
-_DETERMINERS = frozenset(
-    "the a an his her its their one two three some several many other another both state local"
-    " senior former government police prosecutors".split()
-)
-_PEOPLE = frozenset(
-    "officials authorities police reports researchers residents activists witnesses doctors"
-    " experts sources scientists astronomers insurgents rebels gunmen prosecutors lawyers critics"
-    " locals analysts investigators organizers organisers countries protesters reporters news"
-    " opposition state media government relatives family rescuers spokesman spokeswoman"
-    " spokesperson".split()
+    " always only often already sometimes even ever then further again once both all still now"
+    " just first went on to".split()
 )
 _BOUNDARIES = frozenset(
     "that while but as when after because although though if who whom whose which where whereas"
     " before since until than so or saying with however meanwhile indeed yet nor".split()
 )
+_MODALS = frozenset("will would can could may might shall should must".split())
+_RELATIVES = frozenset({"who", "which", "that", "whom"})
+_SUBORDINATORS = frozenset(
+    "while whilst whereas although though when if after before since unless until whether"
+    " despite".split()
+)
 _FINITE = frozenset(
     "has have had is are was were will would could should may might does did said says told wrote"
     " made took gave ran held led won lost met went came saw got became began left put set cut"
-    " found spoke called received released sent argues say expects thinks".split()
+    " found spoke called received released sent argues say expects thinks fell grew rose knew drew"
+    " broke chose drove struck stood sold bought brought thought caught fought paid kept felt"
+    " meant built spent taken given known seen done gone shown grown".split()
 )
 
 
@@ -67,7 +64,7 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
     """Return the text with its quotations replaced by "¤" (same length), and the mark still open.
 
     A quotation may run over several sentences: `inside` is the mark that closes the quotation the
-    text begins in, and the returned mark closes the one it ends in ("" for none). A closing curly
+    text begins in, and the returned mark closes the one it ends in ("" for none). A closing
     mark without an opening one masks everything before it.
     """
     if not inside and not _MARK.search(text):
@@ -78,7 +75,7 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
         if inside and mark == inside:
             masked[start:place] = "¤" * (place - start)
             inside = ""
-        elif not inside and mark == "”":
+        elif not inside and (mark == "”" or _CLOSES.match(text, max(0, place - 1))):
             masked[:place] = "¤" * place
         elif not inside:
             inside, start = ("”" if mark == "“" else mark), place + 1
@@ -94,52 +91,87 @@ def tokens(text: str) -> list[Token]:
 
 def begins_adverbial(words: Sequence[Token], n: int) -> bool:
     """Whether an adverbial of time, place or manner begins at word n, or the words end there."""
-    leads = {"on", "in", "at", "during", "via", "after"} | _TIME
+    leads = {"on", "in", "at", "during", "via", "after"} | TIME
     return n >= len(words) or words[n].text.lower() in leads
 
 
+def leading_clause(words: Sequence[Token]) -> int:
+    """How many words a subordinate clause has that opens the sentence, with its comma; else 0."""
+    if not words or words[0].text.lower() not in _SUBORDINATORS:
+        return 0
+    return next((n + 1 for n, word in enumerate(words) if word.text == ","), 0)
+
+
 def subject(words: Sequence[Token]) -> Span | None:
-    """The subject of a sentence: the phrase before its first verb outside leading clauses."""
-    verbs = (n for n, word in enumerate(words) if n and _is_finite(word.text))
-    phrases = (phrase_ending(words, before_verb(words, n)[0]) for n in verbs)
-    return next(filter(None, phrases), None)
+    """The subject of a clause: the phrase before its first verb, if that can speak."""
+    for n, word in enumerate(words):
+        if n and is_finite(word.text):
+            end, _ = before_verb(words, n)
+            if end < 0 or words[end].text not in _RELATIVES:
+                return phrase_ending(words, end)
+    return None
 
 
 def before_verb(words: Sequence[Token], n: int) -> tuple[int, bool]:
     """Index of the last word before verb n and its adverbs, and whether the verb is passive."""
     i = n - 1
     while i >= 0 and (
-        words[i].text in _AUXILIARIES or words[i].text.lower() in _TIME or _is_adverb(words[i].text)
+        words[i].text in _AUXILIARIES or words[i].text.lower() in TIME or _is_adverb(words[i].text)
     ):
         i -= 1
     return i, any(word.text in _BE for word in words[i + 1 : n])
 
 
 def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
-    """The noun phrase whose last word is ``end`` (an index), its apposition included."""
-    if end < 0:
-        return None
-    if words[end].text != ",":
+    """The noun phrase whose last word is ``end`` (an index), its appositions included."""
+    if end < 0 or words[end].text != ",":
         return _checked(words, _start(words, end), end)
-    comma = next((n for n in range(end - 1, 0, -1) if words[n].text == ","), None)
-    if comma is None:
-        return None
-    span, aside = _checked(words, _start(words, comma - 1), comma - 1), words[comma + 1 : end]
-    if not span or not aside or aside[0].text.endswith("ing"):
-        return span
-    # "Mara Voss, head of the union, said", but "Mara Voss | , in a letter, said"
-    return span if aside[0].text in _BOUNDARIES | _PREPOSITIONS else Span(span.start, aside[-1].end)
+    commas = [n for n in range(end) if words[n].text == ","]
+    span, last = None, end - 1
+    for comma, close in reversed([*pairwise([*commas, end])]):
+        first, aside = _start(words, comma - 1), words[comma + 1].text
+        if comma + 1 == close or aside in {"and", "or", "but"}:
+            break
+        before = words[first - 1].text if first > 0 else ""
+        if before[:1].isalnum() and before not in _BOUNDARIES:
+            continue  # "who led | the union, ..."
+        phrase = _checked(words, first, comma - 1)
+        if phrase is None:
+            break
+        # "Mara Voss, head of the union, said", but "Mara Voss | , in a letter, said"
+        if aside in _BOUNDARIES | PREPOSITIONS or aside.endswith(("ing", "ly", "ed")):
+            last = comma - 1
+        span = Span(phrase.start, words[last].end)
+        if before != ",":
+            break
+    return span
 
 
 def phrase_starting(words: Sequence[Token], n: int) -> Span | None:
-    """The noun phrase that begins at word n: up to punctuation, time, or a verb."""
-    ends = _TIME | PRONOUNS | {"on", "at", "in", "about", "to"}
+    """The noun phrase that begins at word n: up to punctuation, an adverb, or a verb."""
     i = n
     while i < len(words) and words[i].text[0].isalnum() and words[i].text not in _BOUNDARIES:
-        if i > n and (_is_finite(words[i].text) or words[i].text.lower() in ends):
+        text = words[i].text
+        if i > n and (is_finite(text) or _is_adverb(text) or text.lower() in TIME | PRONOUNS):
+            break
+        if text in PREPOSITIONS and not _belongs(words, n, i):
             break
         i += 1
     return _checked(words, n, i - 1)
+
+
+def _belongs(words: Sequence[Token], n: int, i: int) -> bool:
+    """Whether preposition i continues the phrase from word n: "the head of the union".
+
+    Behind a name only another name does: "the University of Ostby", but "Estelle Moran | of the
+    findings".
+    """
+    if i == n or words[i].text not in {"of", "for", "by", "from"}:
+        return False
+    if words[i - 1].text[0].islower():
+        return True
+    following = (word.text for word in words[i + 1 : i + 3] if word.text not in _ARTICLES)
+    return words[i].text in {"of", "for"} and next(following, "a")[0].isupper()
 
 
 def _start(words: Sequence[Token], end: int) -> int:
@@ -150,37 +182,49 @@ def _start(words: Sequence[Token], end: int) -> int:
         if text == ")":  # "the Royal Guard (RG)"
             i = next((n for n in range(i, -1, -1) if words[n].text == "("), 0) - 1
             continue
-        if not (text[0].isalnum() or text in {"@", "#"}) or text.lower() in _BOUNDARIES:
+        if not (text[0].isalnum() or text in {"@", "#", "&"}) or text.lower() in _BOUNDARIES:
             break
-        if i < end and (text.lower() in PRONOUNS | {"not", "being"} or _is_finite(text)):
+        if i < end and text.lower() in PRONOUNS and words[i + 1].text == "and":
+            return i  # "she and Ada Brun"
+        if i < end and (text.lower() in PRONOUNS | _MODALS | {"not", "being"} or is_finite(text)):
             break
-        begins = text in {"a", "an", "the"} and words[i - 1].text.lower() not in _BEFORE_ARTICLE
-        if i < end and begins:
-            return i  # "to review the deal | the Commission confirmed"
+        if i < end and text in _ARTICLES:
+            previous = words[i - 1].text.lower()
+            if previous not in _BEFORE_ARTICLE and not previous.endswith("ing"):
+                return i  # "to review the deal | the Commission confirmed"
         i -= 1
-    return i + 1
+    return i + 2 if i >= 0 and words[i].text in _MODALS else i + 1  # "will disappoint | members"
 
 
 def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
-    """The span of words first..last, trimmed at the left, if they look like a person or body."""
-    openers = _TIME | {"and", "but", "then", "earlier", "later"}
-    while first <= last and words[first].text.lower() in openers:
+    """The span of words first..last, trimmed at the left, if they can speak."""
+    openers = TIME | {"and", "but", "then", "earlier", "later"}
+    while first <= last and (
+        words[first].text.lower() in openers
+        or _is_adverb(words[first].text)
+        or (words[first].text.lower() in {"this", "last"} and words[first + 1].text in TIME)
+    ):
         first += 1
-    if first < last and words[first].text.lower() in _PREPOSITIONS:  # "On Monday the fire service"
+    if first < last and words[first].text.lower() in PREPOSITIONS:  # "On Monday the fire service"
         near = range(first + 1, min(first + 4, last))
-        first = next((n for n in near if words[n].text.lower() in _TIME), last) + 1
+        first = next((n for n in near if words[n].text.lower() in TIME), last) + 1
         first += first <= last and words[first].text.isdigit()
+    if first <= last and words[first].text.lower() == "according":
+        return None
     if first > last or last - first > _LONGEST_PHRASE:
         return None
-    head, tail = words[first].text, words[last].text.lower()
-    if tail in {"and"} | _PREPOSITIONS | _DETERMINERS - _PEOPLE:
+    for n in range(
+        first + 1, last
+    ):  # "has taken place | and the mayor", but "the police and the mayor"
+        apart = words[n].text == "and" and words[n + 1].text in _ARTICLES
+        if apart and not can_speak([word.text for word in words[first:n]]):
+            first = n + 1
+    tail = words[last].text.lower()
+    if tail in {"and"} | _ARTICLES | PREPOSITIONS or (last > first and tail in PRONOUNS):
         return None
-    if last > first and tail in PRONOUNS:
+    if not can_speak([word.text for word in words[first : last + 1]]):
         return None
-    named = any(word.text[0].isupper() for word in words[first : last + 1])
-    described = last > first and head in _DETERMINERS
-    somebody = named or described or head in PRONOUNS or tail in _PEOPLE
-    return Span(words[first].start, words[last].end) if somebody else None
+    return Span(words[first].start, words[last].end)
 
 
 def _is_adverb(word: str) -> bool:
@@ -188,6 +232,7 @@ def _is_adverb(word: str) -> bool:
     return plain and word not in {"family", "assembly", "supply", "reply"}
 
 
-def _is_finite(word: str) -> bool:
+def is_finite(word: str) -> bool:
+    """Whether a word looks like a verb that a subject stands before."""
     plain = len(word) > len("need") and word.islower() and word.endswith("ed") and "-" not in word
     return plain or word in _FINITE

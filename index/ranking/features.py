@@ -23,6 +23,7 @@ from index.domain import Article, FollowUp, Sentence
 from index.encoder import Vectors
 from index.ranking.query import ACT_WORDS, AnswerType, Query
 from index.store.types import Rows
+from index.text.acronyms import spelt_out
 from index.text.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
 from index.text.quantities import COUNTING, figures, units
 from index.text.sentences import Span
@@ -218,8 +219,8 @@ def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> b
 
 @lru_cache(maxsize=4_096)  # one question meets few speakers
 def _same_name(a: str, b: str) -> bool:
-    """Whether the words of one phrase are among those of the other."""
-    left, right = set(terms(a)) - STOP_TERMS, set(terms(b)) - STOP_TERMS
+    """Whether the words of one phrase are among those of the other, acronyms spelt out."""
+    left, right = set(terms(spelt_out(a, b))) - STOP_TERMS, set(terms(spelt_out(b, a))) - STOP_TERMS
     return bool(left and right) and (left <= right or right <= left)
 
 

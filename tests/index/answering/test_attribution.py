@@ -44,6 +44,30 @@ KELD = "Mara Keld, head of the harbour union"
         ("Ines Holt left the hall, saying the road was open.", "Ines Holt", "claim"),
         ("At a briefing to review the deal the ministry said it holds.", "the ministry", "claim"),
         ("It can be seen whether the council confirmed it.", None, "report"),
+        (
+            "Mara Keld, head of Rope & Tar, a Norland yard, said work would stop.",
+            "Mara Keld, head of Rope & Tar, a Norland yard",
+            "claim",
+        ),
+        (
+            "Ostby scientists using a mast atop Mount Skarn confirmed it.",
+            "Ostby scientists using a mast atop Mount Skarn",
+            "confirmation",
+        ),
+        (
+            "Ada Brun, a doctor, said the toll of the storm on the coast was nine.",
+            "Ada Brun, a doctor",
+            "claim",
+        ),
+        ("“It holds,” said Ada Brun quietly from her desk.", "Ada Brun", "claim"),
+        ("While the union said it was fit, Ines Holt denied it.", "Ines Holt", "denial"),
+        (
+            "Ostby's leaders condemned the raids that they said hurt six.",
+            "Ostby's leaders",
+            "claim",
+        ),
+        ("Talks have taken place and the mayor said the road was open.", "the mayor", "claim"),
+        ("According to three people familiar with it, it holds.", "three people", "report"),
         # no saying, or nobody who says it
         ("Mara Keld and Olaf Brun have found their way home.", None, "report"),
         ("Mara Keld, who runs the port, expressed her grief.", "Mara Keld", "claim"),
@@ -64,6 +88,17 @@ def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: 
         "Early reports were wrong.",
         "He left before he announced his plans.",
         "The minister could not confirm the figure.",
+        "Ines Holt claimed three victories.",
+        "Hours after her journey said to be long, the bridge fell.",
+        "The storm told a similar story.",
+        "Do the officials say the road is open?",
+        "The report will say what broke.",
+        "He left because the council said so.",
+        "Most said so.",
+        "No union claimed that it was safe.",
+        "Ines Holt conceded twice.",
+        "Skarn fell after the Courier reported that it would.",
+        "Ines Holt was chosen and admitted to the guild.",
         "An earlier version of this report said that the dam held.",
     ],
 )
@@ -87,6 +122,13 @@ def test_a_pronoun_is_who_spoke_before() -> None:
         ("Fire chief Ada Brun said the road was shut.", "It", None),
         ("Fire chief Ada Brun said the road was shut.", "She", "Fire chief Ada Brun"),
         ("The ministry said the road was shut.", "It", "The ministry"),
+        ("Residents said the road was shut.", "They", "Residents"),
+        ("Ada Brun said the road was shut.", "They", None),
+        ("Mr Brun said the road was shut.", "She", None),
+        ("Ada Brun met Ines Holt.", "She", None),
+        ("Ada Brun said that Ines Holt was hurt.", "She", "Ada Brun"),
+        ("The Skarn rose.", "He", None),
+        ("She and Ada Brun left.", "She", None),
     ],
 )
 def test_a_pronoun_must_fit(before: str, pronoun: str, speaker: str | None) -> None:
@@ -100,6 +142,23 @@ def test_a_bare_quotation_belongs_to_the_speaker_before() -> None:
     before = "“The roof is not safe,” said Ada Brun."
     assert attribute(quote, before).speaker == "Ada Brun"
     assert attribute(quote, "The tunnel is old.").speaker is None
+
+
+@pytest.mark.parametrize(
+    ("text", "speakers"),
+    [
+        # one quotation has one speaker, named before it or behind it
+        ("Ada Brun said: “It fell. It was old.”", ["Ada Brun"] * 2),
+        ("Ines Holt spoke. “It fell. It was old,” said Ada Brun.", [None, "Ada Brun", "Ada Brun"]),
+        ("“It fell,” said Ada Brun. “It was\n“Old.”", ["Ada Brun"] * 3),
+        # a new paragraph goes on only right behind a speaker
+        ("“It fell,” said Ada Brun.\n“It was old.”", ["Ada Brun"] * 2),
+        ("“It fell,” said Ada Brun.\n“Old.”\n“Older.”", ["Ada Brun", "Ada Brun", None]),
+    ],
+)
+def test_a_quotation_has_one_speaker(text: str, speakers: list[str | None]) -> None:
+    """All sentences of a quotation have the speaker whom one of them names."""
+    assert [a.speaker for a in annotate(text, split(text))] == speakers
 
 
 def test_denial_outweighs_confirmation_of_the_same_speaker() -> None:

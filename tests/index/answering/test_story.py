@@ -95,6 +95,22 @@ def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str)
     assert speaker in (answer.quotes[0].speaker or "")
 
 
+@pytest.mark.parametrize(
+    ("name", "asked"), [("Norland Port League", "NPL"), ("NPL", "Norland Port League")]
+)
+def test_an_acronym_of_a_known_name_is_known(tmp_path: Path, name: str, asked: str) -> None:
+    """Nobody is unknown whom the reports name in full, or by an acronym; others are."""
+    text = f"The {name} chief said the harbour would close. Ships turned back."
+    (tmp_path / "harbour.txt").write_text(f"Harbour\n\n{text}\n", encoding="utf-8")
+    archive = Archive.open(tmp_path / "data", "port", SentenceTransformerEncoder())
+    archive.add([str(tmp_path / "harbour.txt")])
+    answer = archive.ask(f"What did the {asked} chief say about the harbour?")
+    stranger = archive.ask("What did the QXL chief say about the harbour?")
+    archive.close()
+    assert answer.quotes[0].speaker == f"The {name} chief"
+    assert stranger.status == "declined"
+
+
 def test_nothing_is_quoted_twice(archive: Archive) -> None:
     """A sentence that stands in one quote of an answer stands in no other."""
     for question in (

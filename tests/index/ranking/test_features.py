@@ -122,6 +122,16 @@ def test_form_features_mark_what_is_asked_for() -> None:
     assert column("Did the gate fail?", "time") == [0, 0]
 
 
+@pytest.mark.parametrize("asked", ["the NPL chief", "the Norland Port League's chief"])
+@pytest.mark.parametrize("speaker", ["The chief of the Norland Port League", "The NPL chief"])
+def test_a_speaker_is_known_by_an_acronym(asked: str, speaker: str) -> None:
+    """The question may abbreviate the name of the speaker, or the report."""
+    text = f"{speaker} said the gate failed. Mara Voss said the gate held."
+    report = Article(article_id="gate", title="Gate", text=text)
+    _, features = measured(f"What did {asked} say about the gate?", report)
+    assert features["speaker"].tolist() == [1, 0]
+
+
 def test_a_follow_up_prefers_what_is_new() -> None:
     """What was quoted before is marked as repeated, unless it has the new words or none are new."""
     text = "The dam failed at dawn. A pin in the gate broke."

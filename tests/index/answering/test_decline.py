@@ -1,0 +1,36 @@
+"""What the reports are said to lack."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from index.answering.decline import unknown_speaker
+from index.domain import Article
+from index.ranking.query import parse
+from index.ranking.rank import Ranking
+
+
+@pytest.mark.parametrize(
+    ("asked", "reported", "unknown"),
+    [
+        ("NPL", "Norland Port League", False),
+        ("Norland Port League", "NPL", False),
+        ("QXL", "Norland Port League", True),
+    ],
+)
+def test_an_acronym_of_a_known_name_is_known(asked: str, reported: str, unknown: bool) -> None:
+    """Nobody is unknown whom a report names in full, or by an acronym."""
+    query = parse(f"What did the {asked} say about the harbour?")
+    text = f"The harbour of the {reported} closed."
+    article = Article(article_id="harbour", title="Harbour", text=text)
+    ranking = Ranking(
+        query=query,
+        sentences=(),
+        scores=np.zeros(0),
+        features={},
+        articles={"harbour": article},
+        confidence=0.0,
+        frequencies={term: int(term == "harbour") for term in query.terms},
+    )
+    assert unknown_speaker(ranking) is unknown
