@@ -37,6 +37,7 @@ class Encoder(nn.Module):
         self.bert = BertModel(config, add_pooling_layer=False).eval()
         weights = load_file(packaged_folder() / "model.safetensors")
         self.bert.load_state_dict(weights, strict=False)
+        self.eval()  # after export, too, which restores the mode
 
     def forward(self, embeddings: Tensor, types: Tensor) -> Tensor:
         """Hidden states (1, t, d) of a text's word embeddings (1, t, d) and token types (1, t)."""
@@ -49,7 +50,8 @@ class Reader(nn.Module):
 
     def __init__(self, network: nn.ModuleDict) -> None:
         super().__init__()
-        self.network = network.eval()
+        self.network = network
+        self.eval()
 
     def forward(self, embeddings: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
         """Logits: (1,) that the sentence answers; (1, t, 2) that the answer begins, and ends."""
