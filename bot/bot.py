@@ -52,6 +52,7 @@ _IN_FLIGHT = (
     SCHEDULED,
 )
 _FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
+_CHECKS_ITSELF = {"reports erase-all"}  # needs more than a moderator has, and says so
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -64,14 +65,14 @@ class Reports(
     group_name="reports",
     group_description="The reports you can ask about",
 ):
-    """The group `/reports`, whose commands require a moderator unless listed as everybody's."""
+    """The group `/reports`, whose commands require a moderator unless they are listed above."""
 
     async def interaction_check(  # type: ignore[override]  # discord.py: any client
         self, interaction: Interaction, /
     ) -> bool:
         command = interaction.command
-        public = command is not None and command.qualified_name in _FOR_EVERYBODY
-        return public or is_moderator(interaction)
+        name = command.qualified_name if command else ""
+        return name in _FOR_EVERYBODY | _CHECKS_ITSELF or is_moderator(interaction)
 
 
 class OnRecord(commands.AutoShardedBot):
@@ -99,8 +100,8 @@ class OnRecord(commands.AutoShardedBot):
         # Answering is all computing: more threads than cores would slow down one another.
         self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
         self.tree.error(self.explain)
+        self.stopping = False  # then nothing is begun any more
         self._sync = sync
-        self._closing = False
         self._created = time.monotonic()
 
     async def setup_hook(self) -> None:
@@ -142,33 +143,34 @@ class OnRecord(commands.AutoShardedBot):
         """Take no text commands; the cog `Ask` listens to messages."""
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer a form that was opened before a restart; discord.py drops those silently."""
+        """Answer a form that was opened too long ago; discord.py drops those silently."""
         data: Any = interaction.data or {}
         submitted = interaction.type is discord.InteractionType.modal_submit
         if submitted and Form.is_outdated(data.get("custom_id", "")):
-            error = InputError("I was restarted while you were writing: open the form again.")
+            error = InputError("This form was open too long, or I was restarted: open it again.")
             await self.explain(interaction, error)
 
     async def close(self) -> None:
-        """Take no new work, finish what is in flight, then close everything."""
-        if not self._closing:
-            self._closing = True
-            await self._finish()
-        await super().close()
-        self.asking.shutdown(wait=False, cancel_futures=True)
-        self.jobs.close()
-        await asyncio.to_thread(self.collections.close)
+        """Take no new work, finish what is in flight, then close everything, whatever fails."""
+        async with contextlib.AsyncExitStack() as parts:  # the last comes first
+            parts.push_async_callback(asyncio.to_thread, self.collections.close)
+            parts.callback(self.jobs.close)
+            parts.callback(self.asking.shutdown, wait=False, cancel_futures=True)
+            parts.push_async_callback(super().close)
+            if not self.stopping:
+                self.stopping = True
+                await self._finish()
 
     async def _finish(self) -> None:
-        """Leave Discord's event stream, stop jobs and loops, and send what is being answered."""
+        """Stop jobs and loops, leave Discord's event stream, and send what is being answered."""
         started = time.monotonic()
+        self.jobs.stop()
+        if maintenance := self.get_cog("Maintenance"):
+            await maintenance.cog_unload()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DISCONNECT_S):
                 leaving = (shard.disconnect() for shard in self.shards.values())
                 await asyncio.gather(*leaving, return_exceptions=True)
-        self.jobs.stop()
-        if maintenance := self.get_cog("Maintenance"):
-            await maintenance.cog_unload()
         unfinished = await finish(_IN_FLIGHT, ANSWERS_S)
         seconds = round(time.monotonic() - started, 1)
         level = logging.WARNING if unfinished else logging.INFO

@@ -19,6 +19,7 @@ from index import (
     NoticeKind,
     OnRecordError,
     Reader,
+    StoreBusyError,
     TrainedReader,
     intent,
 )
@@ -54,6 +55,7 @@ class Collections:
         self._encoder = encoder
         self._reader = reader
         self._open: dict[str, Archive] = {}
+        self._erasing: set[str] = set()
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
@@ -67,8 +69,11 @@ class Collections:
 
         Raises:
             NotFoundError: there is no such collection, and `create` is false.
+            StoreBusyError: it is being erased.
         """
         with self._lock:
+            if name in self._erasing:
+                raise StoreBusyError("These reports are being erased: try again in a minute.")
             if name not in self._open:
                 self._open[name] = Archive.open(
                     self._settings.data,
@@ -156,10 +161,16 @@ class Collections:
         self.check_erasable(server)
         name = self._settings.discord.collection_of(server)
         archive = self.open(name)
-        with self._lock:  # while it is erased, nobody opens it anew
+        with self._lock:  # the others go on being opened
             self._open.pop(name, None)
-            self._headlines.clear()
+            self._erasing.add(name)
+        try:
             archive.erase()
+        finally:
+            with self._lock:
+                self._erasing.discard(name)
+            for removed in (False, True):
+                self._headlines.pop((archive, removed), None)
 
     def headlines(
         self, server: int | None, search: str = "", *, removed: bool = False

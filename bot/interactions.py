@@ -94,12 +94,13 @@ def context_of(interaction: discord.Interaction[Any]) -> str:
 
 
 async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
-    """Work while the deferral is sent; if that fails, the work is cancelled."""
+    """Work while the deferral is sent; if that fails, the work is cancelled and forgotten."""
     task = asyncio.create_task(work)
     try:
         await deferral
     except BaseException:
         task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         raise
     return await task
 
@@ -112,7 +113,10 @@ def explain(error: Exception, context: str) -> str:
                 log.warning("%s failed: %s", context, cause)
             return str(cause)
         case app_commands.CheckFailure():
-            return "This command is for moderators: it needs Manage Server or Manage Messages."
+            return (
+                "This is for moderators: it needs Manage Server, Manage Messages, or a role that "
+                "the operator has named."
+            )
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
         case discord.NotFound(code=code):

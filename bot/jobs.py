@@ -22,7 +22,8 @@ from bot.settings import Discord
 from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
 Task = Callable[[Archive, ProgressCallback], IngestResult]
-_THREADS = 2  # for all servers; with more, questions would wait for the processor
+SCHEDULED_AT_ONCE = 2  # so that a source that is slow to answer delays no other collection
+_THREADS = SCHEDULED_AT_ONCE + 1  # the last is for people; with more, questions would be slow
 log = logging.getLogger(__name__)
 
 
@@ -71,16 +72,16 @@ class Jobs:
         self._threads = ThreadPoolExecutor(_THREADS, "onrecord-job")
 
     async def run_silently(self, server: int | None, title: str, task: Task) -> bool:
-        """Run a scheduled job silently; False if an exclusive job holds the collection."""
+        """Run a scheduled job silently; False if another excludes it, or the bot stops."""
         job = Job(self._settings.collection_of(server), title, 0, "The schedule", exclusive=True)
-        if self._exclusive(job.collection):
+        if self._stopping or self._exclusive(job.collection):
             return False
         with self.listed(job):
             await self.run(server, task, job)
         return True
 
     async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
-        """Run a job's blocking task in a thread, and log what it did."""
+        """Run a job's blocking task in a thread, and log how it ended and what it did."""
 
         def work() -> IngestResult:
             job.check()  # it may have waited for a thread
@@ -91,8 +92,12 @@ class Jobs:
         started = time.monotonic()
         try:
             result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
-        except CancelledError as error:
-            log.info("job stopped", extra=fields(**place, reason=error))
+        except (CancelledError, asyncio.CancelledError) as error:
+            reason = str(error) or "the bot did not wait for it"
+            log.info("job stopped", extra=fields(**place, reason=reason))
+            raise
+        except Exception as error:  # its message may name an address that holds a key
+            log.warning("job failed", extra=fields(**place, error=type(error).__name__))
             raise
         counts = ("added", "updated", "restored", "removed", "failed")
         changes = {name: len(getattr(result, name)) for name in counts}

@@ -24,9 +24,16 @@ _PROCESS_S = 8.5  # after which the process ends, whatever is still at work; com
 
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """Yield an event that the first SIGTERM or SIGINT sets; the process ends soon after it."""
+    """Yield an event that the first SIGTERM or SIGINT sets; the process ends soon after it.
+
+    It ends with status 1 if what runs meanwhile fails, else with 0.
+    """
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     numbers: list[int] = []
+    status = 0
+
+    def end() -> None:
+        os._exit(status)
 
     def stop() -> None:
         log.info("stopping after %s", signal.Signals(numbers[0]).name)
@@ -36,16 +43,19 @@ def stop_signals() -> Iterator[asyncio.Event]:
         numbers.append(number)
         if len(numbers) > 1:
             os._exit(128 + number)
-        limit = threading.Timer(_PROCESS_S, os._exit, [0])
+        limit = threading.Timer(_PROCESS_S, end)
         limit.daemon = True
         limit.start()
         # Python takes its modules apart without a limit, since no thread runs by then: do not.
-        atexit.register(os._exit, 0)
+        atexit.register(end)
         loop.call_soon_threadsafe(stop)
 
     before = {number: signal.signal(number, receive) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stopped
+    except BaseException:
+        status = 1
+        raise
     finally:
         if not numbers:  # else a second signal still counts while the process ends
             for number, handler in before.items():

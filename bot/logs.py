@@ -51,7 +51,7 @@ def _pair(name: str, value: object) -> str:
 def configure(settings: Logs, secrets: Iterable[str], *, debug: bool = False) -> None:
     """Log to standard error from now on: this program and Discord's library, and warnings of all.
 
-    With `debug` everything is logged.
+    With `debug` everything is logged, but no text of messages unless the settings permit that.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter(secrets))
@@ -59,3 +59,6 @@ def configure(settings: Logs, secrets: Iterable[str], *, debug: bool = False) ->
     logging.basicConfig(handlers=[handler], level=root, force=True)
     for name in ("bot", "index", "discord"):
         logging.getLogger(name).setLevel(logging.DEBUG if debug else settings.level)
+    library = logging.getLogger("discord")
+    if not settings.questions:  # its debug lines hold each message that it receives and sends
+        library.setLevel(max(library.level, logging.INFO))

@@ -65,6 +65,6 @@ from index.store.connections import CATALOGUE
 from index.store.people import Feedback, Kept, People, Viewer, Watch
 from index.store.sources import Source
 from index.store.standing import Standing
-from index.store.types import HistoryEvent, NoticeChange, Size
+from index.store.types import HistoryEvent, Noted, NoticeChange, Size
 from index.text.periods import is_whole_day, parse_moment, parse_period
 from index.text.sentences import Span

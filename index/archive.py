@@ -30,11 +30,12 @@ from index.schedule import Sources
 from index.store.connections import collection_names, folder_of
 from index.store.protocol import Store
 from index.store.sqlite import SqliteStore
-from index.store.types import Changes, HistoryEvent, IndexVersion, Size
+from index.store.types import Changes, HistoryEvent, IndexVersion, Noted, Outcome, Size
 
 DEFAULT_THRESHOLD = 0.35  # answers 90 % of ordinary questions, and 40 % of their near misses
 MAX_K = 1_000
 MAX_NOTE_CHARS = 1_000
+_ABSENT = "There is no such article: look for its id in the list of articles."
 
 
 class Archive:
@@ -206,60 +207,63 @@ class Archive:
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
     def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
-        """Bring removed articles back without embedding them again."""
+        """Bring removed articles back without embedding them again, and withdraw retractions."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
     def undo(
-        self, generation: int, *, actor: str = "operator", dry_run: bool = False
+        self,
+        generation: int,
+        *,
+        actor: str = "operator",
+        dry_run: bool = False,
+        seen: int | None = None,
     ) -> IngestResult:
-        """Go back to an earlier generation, in a new one; a `dry_run` only says what that does.
+        """Go back to an earlier generation, in a new one if that changes anything.
 
-        Corrections and retractions go back too: the result has those that this withdraws. Raises
-        NotFoundError if there is no such generation, or nothing came after it.
+        Corrections and retractions go back too: the result has those that this withdraws. A
+        `dry_run` only says what it would do. Raises NotFoundError if there is no such generation,
+        and InputError if the newest one is no longer the one that was `seen`.
         """
-        changes = Changes(undo=generation)
+        changes = Changes(undo=generation, seen=seen)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)
 
     def _change(
         self, changes: Changes, actor: str, action: str, note: str = "", *, dry_run: bool = False
     ) -> IngestResult:
-        started = time.monotonic()
-        with self._store.copy() if dry_run else nullcontext(self._store) as store:
-            commit = store.commit(changes, actor=actor, action=action, note=note)
-        absent = "There is no such article: look for its id in the list of articles."
-        outcomes = commit.outcomes.items()
-        failed = [Failure(name, absent) for name, outcome in outcomes if outcome == "absent"]
+        started, failed = time.monotonic(), list[Failure]()
+        commit = self._store.commit(changes, actor=actor, action=action, note=note, dry_run=dry_run)
+        changed = list[tuple[Outcome, ArticleChange]]()
         with self._store.snapshot() as snapshot:
-            changed = [
-                (
-                    outcome,
-                    ArticleChange(
-                        name, snapshot.article(name).title, len(snapshot.sentences(name))
-                    ),
-                )
-                for name, outcome in outcomes
-                if outcome != "absent"
-            ]
+            for name, outcome in commit.outcomes.items():
+                if outcome == "absent":
+                    failed.append(Failure(name, _ABSENT))
+                    continue
+                title, count = snapshot.article(name).title, len(snapshot.sentences(name))
+                changed.append((outcome, ArticleChange(name, title, count)))
         result = result_of(changed, commit.generation, started, failed)
         return replace(result, notices=commit.notices)
 
-    def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
-        """Attach a correction, shown in answers that cite the article. Raises NotFoundError."""
+    def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
+        """Attach a correction, shown in answers that cite the article, unless it is retracted.
+
+        Raises NotFoundError, or InputError if it is.
+        """
         return self._notice("corrected", article_id, note, actor)
 
-    def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Article:
+    def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
         """Remove an article and say why. Raises NotFoundError."""
         return self._notice("retracted", article_id, note, actor)
 
-    def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Article:
+    def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Noted:
         note = " ".join(clean(note).split())
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
         notice = Notice(kind, note, datetime.now(UTC), actor)
         changes = Changes(notices=[(article_id, notice)])
         action = "correct" if kind == "corrected" else "retract"
-        self._store.commit(changes, actor=actor, action=action, note=note)
-        return self.article(article_id)
+        commit = self._store.commit(changes, actor=actor, action=action, note=note)
+        replaced = next((change.notice for change in commit.notices), None)
+        return Noted(self.article(article_id), replaced)
 
     def export(self, stream: IO[bytes]) -> int:
         """Write the live articles as JSON lines that `add` reads; return how many."""
@@ -276,8 +280,7 @@ class Archive:
     @property
     def generation(self) -> int:
         """The number of the newest committed state."""
-        with self._store.snapshot() as snapshot:
-            return snapshot.generation
+        return self.version.generation
 
     @property
     def version(self) -> IndexVersion:
@@ -333,13 +336,16 @@ class Archive:
         self._store.backup(file)
 
     def recover(self, file: Path, *, actor: str = "operator") -> None:
-        """Replace all that is stored by a copy that `backup` made; the audit log says so."""
+        """Replace all that is stored, damaged or not, by a copy that `backup` made.
+
+        The audit log says so. Raises StoreError if the file is no such copy or not a whole one;
+        then nothing was changed.
+        """
         self._store.recover(file, actor=actor)
 
     def prepare(self) -> None:
-        """Load the models and the vector index, so that the first question does not wait."""
+        """Load the vector index, so that the first question does not wait for it."""
         self._store.prepare()
-        self._ranker.prepare()
 
     def close(self) -> None:
         """Close files and connections."""

@@ -181,8 +181,11 @@ class Passage:
     also: tuple[str, ...] = ()
 
     def quote(self) -> Quote:
-        """The whole passage as a quote."""
-        return Quote.cut(self.article, self.sentences[0].start, self.sentences[-1].end)
+        """The whole passage as a quote, without a mark that closes a quotation begun before it."""
+        start, end = self.sentences[0].start, self.sentences[-1].end
+        text = self.article.text[start:end]
+        unpaired = text.count("“") < text.count("”") if text[-1] == "”" else text.count('"') % 2
+        return Quote.cut(self.article, start, end - (text[-1] in '"”' and bool(unpaired)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +193,12 @@ class Citation:
     """A numbered source of an answer; numbers are 1-based, in order of first use.
 
     `independent_of` are the numbers of the citations that have another publisher and are no copy
-    or rewrite of this one, if neither names the other as its source.
+    or rewrite of this one, if neither names the other as its source; None if that is not known.
     """
 
     number: int
     article: Article
-    independent_of: tuple[int, ...] = ()
+    independent_of: tuple[int, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,15 +336,23 @@ class Answer:
 
     @property
     def short(self) -> CitedQuote | None:
-        """The first quote if its answer can stand for all; None where reports disagree."""
+        """The first quote if its answer can stand alone.
+
+        None where reports disagree, and where a moderator has corrected the quoted report: only
+        beside the correction do its words stand.
+        """
         disputed = self.agreement is not None and self.agreement.kind == "disagree"
-        return next((c for c in self.quotes[:1] if c.answer and not disputed), None)
+        corrected = {c.number for c in self.citations if c.article.notice}
+        leading = (c for c in self.quotes[:1] if c.answer and c.citation not in corrected)
+        return None if disputed else next(leading, None)
 
     @property
-    def independent(self) -> int:
-        """How many of the cited reports are independent of one another."""
+    def independent(self) -> int | None:
+        """How many of the cited reports are independent of one another; None if not known."""
         counted: set[int] = set()
         for citation in self.citations:
+            if citation.independent_of is None:
+                return None
             if counted.issubset(citation.independent_of):
                 counted.add(citation.number)
         return len(counted)

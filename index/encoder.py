@@ -189,7 +189,7 @@ class SentenceTransformerEncoder:
             return self.prompts
         stated = self._transformer().prompts
         question, sentence = (
-            next((stated[name] for name in names if stated.get(name)), "")
+            next((prompt for name in names if (prompt := stated.get(name))), "")
             for names in (_FOR_QUESTIONS, _FOR_SENTENCES)
         )
         return question, sentence

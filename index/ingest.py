@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -176,7 +177,8 @@ class Ingest:
             self._failed.append(Failure("the rest", f"{reason}; what is listed stays."))
             self._sources.clear()  # none counts as read: what it held may not be stored
         if self._sentences > _MANY and not self.dry_run:  # fewer are indexed by the next question
-            self.store.prepare()
+            with suppress(StoreError):  # which tries again; what was added must be told
+                self.store.prepare()
         unchanged = self._unchanged.difference(change.article_id for _, change in self._changes)
         result = result_of(self._changes, self._generation, started, self._failed)
         return replace(result, unchanged=len(unchanged), sources=tuple(self._sources))

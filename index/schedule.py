@@ -58,10 +58,7 @@ class Sources:
             self._fetcher.parse(uri)
         elif sources.existing(uri) is None:
             raise SourceError(sources.missing(uri))
-        source = replace(_named(uri), every=every)
-        self._store.add_source(source)
-        self._store.update_source(source.uri, every=every)
-        return self._known(uri)
+        return self._store.put_source(replace(_named(uri), every=every))
 
     def pause(self, uri: str) -> None:
         """Stop reading a source until it is resumed. Raises NotFoundError."""
@@ -178,8 +175,8 @@ class Sources:
 
     def remember(self, names: Iterable[str]) -> None:
         """Add places that were read as sources, so that a reindex reads them again."""
-        for name in names:
-            self._store.add_source(_named(name))
+        if places := [_named(name) for name in names]:
+            self._store.add_sources(places)
 
     def _page(self, address: str) -> PageState | None:
         with self._store.snapshot() as snapshot:

@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 import typer
 from typer import Argument, Context, Option
 
-from bot.cli import options, output
+from bot.cli import copies, options, output
 from bot.cli.context import (
     app,
     command,
@@ -25,10 +25,11 @@ from bot.cli.context import (
     filters_of,
     open_archive,
     progress,
+    warning,
 )
 from bot.cli.output import Result
-from bot.views.text import plural, undo_warnings
-from index import Archive, InputError, SettingsError, StoreDamagedError
+from bot.views.text import restore_warnings, undo_warnings
+from index import InputError, QuestionError, SettingsError, intent
 
 _CORES = os.cpu_count() or 1
 
@@ -91,9 +92,19 @@ def remove(context: Context, article_id: options.ArticleIds) -> Result:
 
 
 @command()
-def restore(context: Context, article_id: options.ArticleIds) -> Result:
-    """Bring removed articles back."""
-    return output.ingest(open_archive(context).restore(article_id))
+def restore(context: Context, article_id: options.ArticleIds, yes: options.Yes = False) -> Result:
+    """Bring removed articles back; ask first if that withdraws a retraction."""
+    archive = open_archive(context)
+
+    def lost() -> list[str]:
+        removed = archive.articles(retired=True)
+        return restore_warnings(article for article in removed if article.article_id in article_id)
+
+    if warnings := lost():
+        confirm("\n".join(warnings), yes=yes)
+        if lost() != warnings:
+            raise InputError("The articles changed meanwhile, so nothing was done: try again.")
+    return output.ingest(archive.restore(article_id))
 
 
 @command()
@@ -103,7 +114,7 @@ def correct(context: Context, article_id: options.ArticleId, note: options.Note)
 
 
 @command()
-def retract(context: Context, article_id: options.ArticleId, note: options.Note) -> Result:
+def retract(context: Context, article_id: options.ArticleId, note: options.Reason) -> Result:
     """Remove an article and say why."""
     return output.notice(open_archive(context).retract(article_id, note))
 
@@ -112,10 +123,12 @@ def retract(context: Context, article_id: options.ArticleId, note: options.Note)
 def undo(context: Context, generation: options.Generation, yes: options.Yes = False) -> Result:
     """Roll all articles back to an earlier generation; ask first if something would be lost."""
     archive = open_archive(context)
-    preview, articles = archive.undo(generation, dry_run=True), archive.size().articles
+    seen, articles = archive.generation, archive.size().articles  # before the preview is made
+    preview = archive.undo(generation, dry_run=True)
     if warnings := undo_warnings(preview, articles, "article"):
         confirm("\n".join(warnings), yes=yes)
-    return output.ingest(archive.undo(generation))
+    nothing = f"Nothing to undo: the articles are as they were in generation {generation}."
+    return output.ingest(archive.undo(generation, seen=seen), nothing=nothing)
 
 
 # Asking and listing
@@ -136,12 +149,16 @@ def ask(
     archive = open_archive(context)
 
     def answer(text: str, key: str | None) -> Result:
+        if queries is None and intent(text, context.obj.encoder()) != "question":
+            raise QuestionError("I answer questions about the reports: ask one in a few words.")
         given = archive.ask(text, filters)
-        archive.answers.record(given)  # for `why`
+        with warning("The answer could not be kept for `why`"):
+            archive.answers.record(given)
         return output.answer(given, key, typed=text)
 
     result = each_question(question, queries, answer)
-    archive.answers.prune(context.obj.settings.answers.keep_days)
+    with warning("Old answers could not be deleted"):
+        archive.answers.prune(context.obj.settings.answers.keep_days)
     if not archive.size().articles:
         typer.echo("Add reports first: onrecord add FILE...", err=True)
     return result
@@ -150,7 +167,7 @@ def ask(
 @command()
 def why(context: Context, answer_id: options.AnswerId) -> Result:
     """Show an earlier answer again, and what has changed since."""
-    return output.why(open_archive(context).answers.get(answer_id.strip(" `#")))
+    return output.why(open_archive(context).answers.get(answer_id))
 
 
 @command()
@@ -214,87 +231,8 @@ def evaluate_(
 
 # Copying and deleting
 
-
-@command()
-def export(
-    context: Context,
-    file: Annotated[Path, Argument(help='Where to write, or "-".')],
-    force: options.Force = False,
-) -> Result | None:
-    """Write the articles as JSON lines that `add` reads."""
-    archive = open_archive(context)
-    if str(file) == "-":
-        archive.export(sys.stdout.buffer)
-        return None
-    _check_free(file, force=force)
-    draft = Path(f"{file}.draft")
-    try:
-        with draft.open("wb") as stream:
-            count = archive.export(stream)
-        draft.replace(file)
-    finally:
-        draft.unlink(missing_ok=True)
-    return Result({"file": str(file), "articles": count}, f"{plural(count, 'article')} in {file}")
-
-
-@command()
-def backup(context: Context, file: Path, force: options.Force = False) -> Result:
-    """Write a consistent copy of the collection to a file, while it is in use."""
-    _check_free(file, force=force)
-    archive = open_archive(context)
-    archive.backup(file)
-    return _copied(archive, file)
-
-
-@command()
-def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:
-    """Replace everything in the collection with a copy that `backup` wrote; ask first."""
-    archive = open_archive(context, create=True)
-    if file.is_file() and (content := _content(archive)):
-        confirm(f"{file} would replace the collection: {content} would go.", yes=yes)
-    archive.recover(file)
-    return _copied(archive, file)
-
-
-def _content(archive: Archive) -> str:
-    """What a collection holds, damaged or not; "" if it was never used."""
-    try:
-        count = plural(archive.size().articles, "article")
-        return f"its {count}, answers and history" if archive.generation else ""
-    except StoreDamagedError:
-        return "all that is left in it"
-
-
-def _check_free(file: Path, *, force: bool) -> None:
-    if file.exists() and not force:
-        raise InputError(f"{file} exists: name another file, or replace it with --force.")
-
-
-def _copied(archive: Archive, file: Path) -> Result:
-    count, generation = archive.size().articles, archive.generation
-    document = {"file": str(file), "generation": generation, "articles": count}
-    return Result(document, f"{plural(count, 'article')}, generation {generation}")
-
-
-@command()
-def erase_all(
-    context: Context,
-    yes: Annotated[
-        str | None, Option(metavar="NAME", help="The collection's name, to skip the prompt.")
-    ] = None,
-) -> Result:
-    """Delete the collection for good: articles, sources, answers and log."""
-    name = context.obj.settings.collection
-    archive = open_archive(context)
-    if yes is None and not sys.stdin.isatty():
-        raise InputError(f"Add --yes {name} to delete it without being asked: nothing was deleted.")
-    content = _content(archive) or "nothing in it"
-    prompt = f"Type “{name}” to delete it with {content} for good"
-    typed = typer.prompt(prompt, err=True, prompt_suffix=": ") if yes is None else yes
-    if typed != name:
-        raise InputError(f"“{typed}” is not “{name}”: nothing was deleted.")
-    archive.erase()
-    return Result({"erased": name}, f"“{name}” is deleted.")
+for copying in (copies.export, copies.backup, copies.recover, copies.erase_all):
+    command()(copying)
 
 
 # Serving
@@ -332,7 +270,7 @@ def demo(
 
 @command()
 def doctor(context: Context) -> Result:
-    """Check settings, model, collections, disk, token and permissions; say what to fix."""
+    """Check settings, models, collections, disk, token and permissions; say what to fix."""
     from bot.cli.doctor import examine  # noqa: PLC0415 - imports discord.py
 
     return examine(context.obj.settings, context.obj.encoder())

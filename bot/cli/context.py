@@ -45,13 +45,19 @@ class Run:
         """The settings, read at first use so that `--help` works without them."""
         return load(data=self.data, collection=self.collection, config=self.config)
 
+    @cached_property
+    def _encoders(self) -> dict[int, index.Encoder]:
+        return {}
+
     def encoder(self, threads: int | None = None) -> index.Encoder:
-        """The encoder of the settings; its model is loaded at first use."""
+        """The encoder of the settings, with so many threads; its model is loaded at first use."""
         index.prepare_process()
         model = self.settings.model
-        return index.load_encoder(
-            model.name, threads=threads or model.threads, prompts=model.prompts
-        )
+        count = threads or model.threads
+        if count not in self._encoders:
+            encoder = index.load_encoder(model.name, threads=count, prompts=model.prompts)
+            self._encoders[count] = encoder
+        return self._encoders[count]
 
 
 class Command(TyperCommand):
@@ -110,6 +116,15 @@ def show(text: str, *, err: bool = False) -> None:
     if stream.isatty():
         text = wrap(text, shutil.get_terminal_size().columns)
     typer.echo(text, err=err)
+
+
+@contextmanager
+def warning(what: str) -> Iterator[None]:
+    """Print what failed and why on standard error, and go on: the result does not depend on it."""
+    try:
+        yield
+    except (index.OnRecordError, OSError) as error:
+        show(f"onrecord: {what}: {sentence_of(error)}", err=True)
 
 
 def confirm(consequence: str, *, yes: bool) -> None:

@@ -1,4 +1,4 @@
-"""What `onrecord doctor` checks: settings, model, collections, disk, token and permissions."""
+"""What `onrecord doctor` checks: settings, models, collections, disk, token and permissions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bot.cli.context import sentence_of
 from bot.cli.output import Result
 from bot.settings import Settings
 from bot.views.text import plural
-from index import CATALOGUE, Archive, Encoder, OnRecordError, isolation_of_parsers
+from index import CATALOGUE, Archive, Encoder, OnRecordError, TrainedReader, isolation_of_parsers
 
 _LEAST_FREE_BYTES = 500_000_000  # room for about one more collection of 20,000 reports
 _TIMEOUT_S = 20.0  # for all requests to Discord
@@ -42,6 +42,7 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         "data folder": partial(_folder, settings.data),
         "disk": partial(_disk, settings.data),
         "model": lambda: f"{encoder.model}, {encoder.encode(['Loads?']).shape[1]} dimensions",
+        "reader": partial(_reader, settings),
         "parsers": _parsers,
     }
     for name in Archive.names(settings.data):
@@ -71,6 +72,14 @@ def _disk(data: Path) -> str:
     if free < _LEAST_FREE_BYTES:
         raise _ProblemError(f"only {free // 1_000_000} MB are free: make room")
     return f"{free // 1_000_000_000} GB free"
+
+
+def _reader(settings: Settings) -> str:
+    if not settings.answers.reader:
+        return "off, by the setting answers.reader"
+    reader = TrainedReader()
+    reader.read("Loads?", ["Yes."], [""])  # compares its weights with their SHA-256
+    return f"{reader.model} loads; its weights have the right SHA-256"
 
 
 def _parsers() -> str:

@@ -137,7 +137,7 @@ def evaluate(
         reason = f" ({failed[0].error})" if failed else ""
         raise InputError(f"{_corpus(folder)} holds no article that can be read{reason}.")
     questions = load(folder, split, articles)
-    archive.prepare()
+    archive.search(questions[0].text)  # loads the models
     started = time.perf_counter()
     rankings = [archive.search(question.text) for question in questions]
     seconds = (time.perf_counter() - started) / len(questions)

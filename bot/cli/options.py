@@ -38,7 +38,12 @@ Queries = Annotated[
 Yes = Annotated[bool, Option("--yes", help="Do not ask first.")]
 Force = Annotated[bool, Option("--force", help="Replace the file if it exists.")]
 Note = Annotated[str, Option(help="What is wrong with it; shown where it is quoted.")]
+Reason = Annotated[
+    str, Option("--note", help="Why it is retracted; shown where it was quoted, as in `why`.")
+]
 Revision = Annotated[int | None, Option(help="An earlier revision.")]
 Removed = Annotated[bool, Option("--removed", help="Those that were removed.")]
-Generation = Annotated[int, Argument(help="The last good one; `history` lists them.")]
+Generation = Annotated[
+    int, Argument(help="The last good one: the number at the left of `onrecord history`.")
+]
 AnswerId = Annotated[str, Argument(help="As it stands under an answer.")]

@@ -13,6 +13,7 @@ from typer import style
 
 import index
 from bot.views.text import (
+    CLOSEST,
     became_words,
     date_words,
     describe_filters,
@@ -68,8 +69,10 @@ def wrap(text: str, width: int) -> str:
     return "\n".join(broken(line) if len(line) > width else line for line in text.split("\n"))
 
 
-def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
-    """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do."""
+def ingest(
+    outcome: index.IngestResult, *, dry_run: bool = False, nothing: str = "Nothing new."
+) -> Result:
+    """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do; or `nothing`."""
     hidden = "sources" if outcome.notices else "sources notices"
     document = _record(outcome, without=hidden) | {"seconds": round(outcome.seconds, 3)}
     lines = []
@@ -80,7 +83,7 @@ def ingest(outcome: index.IngestResult, *, dry_run: bool = False) -> Result:
         endings = ", ".join(sorted(index.READABLE_SUFFIXES))
         skipped = plural(outcome.skipped, "file")
         lines.append(f"Skipped {skipped} in folders: none ends in {endings}")
-    return Result(document, "\n".join(lines) or "Nothing new.", failed=bool(outcome.failed))
+    return Result(document, "\n".join(lines) or nothing, failed=bool(outcome.failed))
 
 
 def answer(given: index.Answer, query_id: str | None = None, *, typed: str | None = None) -> Result:
@@ -93,7 +96,7 @@ def answer(given: index.Answer, query_id: str | None = None, *, typed: str | Non
         "confidence": round(given.confidence, 4),
         "quotes": [_quote(cited) for cited in given.quotes],
         "citations": [
-            {"number": citation.number, "independent_of": [*citation.independent_of]}
+            {"number": citation.number, "independent_of": citation.independent_of}
             | _article(citation.article)
             for citation in given.citations
         ],
@@ -126,18 +129,22 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     if given.short and (words := index.optional("", short_form, given)):
         yield style(f"{words} [{given.short.citation}]\n", bold=True)
     if given.closest:
-        yield "\nThe closest passage, which does not answer it:"
-    for cited in [*given.quotes, *([given.closest] if given.closest else [])]:
-        if line := index.optional(None, speaker_line, cited):
+        yield f"\n{CLOSEST}"
+    articles = {citation.number: citation.article for citation in given.citations}
+    shown = [*given.quotes, *([given.closest] if given.closest else [])]
+    for cited in shown:
+        if notice := _notice_line(articles[cited.citation]):
+            yield f"  {notice}"
+        if line := index.optional(None, speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"
+    quoted = {cited.citation for cited in shown}
     for citation in given.citations:
-        yield f"[{citation.number}] {_source_line(citation.article)}"
+        also = "" if citation.number in quoted else "Also in "
+        yield f"[{citation.number}] {also}{_source_line(citation.article)}"
         if citation.article.url:
             yield f"    {citation.article.url}"
-        if citation.article.notice:
-            yield f"    {_notice_line(citation.article)}"
     yield style(f"answer {given.answer_id}", dim=True)
 
 
@@ -230,9 +237,13 @@ def article(shown: index.Article) -> Result:
     return Result(_article(shown) | {"text": shown.text}, "\n".join([*lines, "", shown.text]))
 
 
-def notice(shown: index.Article) -> Result:
-    """An article's new correction or retraction."""
-    return Result(_article(shown), _notice_line(shown))
+def notice(noted: index.Noted) -> Result:
+    """An article's new correction or retraction, and the one that it replaces."""
+    lines = [_notice_line(noted.article)]
+    if noted.replaced:
+        lines.append(f"It replaces: {notice_words(noted.replaced)}")
+    document = _article(noted.article) | {"replaced": _plain(noted.replaced)}
+    return Result(document, "\n".join(lines))
 
 
 def sources(listed: Sequence[index.Source]) -> Result:

@@ -133,7 +133,7 @@ class Ask(commands.Cog):
             answer: The id under the answer
         """
         archive = await defer_and_open(interaction)
-        entry = await answers.recall(archive, answer.strip(" `#"), viewer_of(interaction))
+        entry = await answers.recall(archive, answer, viewer_of(interaction))
         feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
         generation = await asyncio.to_thread(lambda: archive.generation)
         view = text_view(entry.answer, explanation(entry, feedback, generation))
@@ -296,7 +296,7 @@ async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discor
 
 
 async def _show_typing(channel: discord.abc.Messageable) -> None:
-    """Show the typing indicator until cancelled; errors are ignored."""
-    with contextlib.suppress(discord.HTTPException):
+    """Show the typing indicator until cancelled; errors are ignored: the answer matters."""
+    with contextlib.suppress(Exception):
         async with channel.typing():
             await asyncio.Event().wait()

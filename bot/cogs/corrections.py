@@ -52,7 +52,8 @@ class Corrections:
         for number, stale in enumerate(newest_first):
             if number:
                 await asyncio.sleep(PAUSE_S)
-            if self._bot.unasked.wait_s(server):  # the next check goes on from here
+            # The next check goes on from here.
+            if self._bot.stopping or self._bot.unasked.wait_s(server):
                 complete = False
                 break
             if await self._write_note(stale):

@@ -20,6 +20,8 @@ I answer from this server's reports by quoting them: every quote is word for wor
 - right-click a message, Apps, **Check against the reports**: what they say about its claim
 - `/why` with an answer's id: how it came about, and what has changed since
 - `/reports list`, `/reports show`, `/reports timeline`: the reports you can ask about
+- a button under what I can't answer: I mention you there, in public, when the reports do answer;
+if the question was private, I write to you instead
 - `/watching`: the questions you are waiting to see answered
 - moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
 `sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
@@ -19,6 +20,7 @@ from discord.utils import format_dt
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again
 from bot.interactions import missing_to_write
+from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
 from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
@@ -29,6 +31,7 @@ from index import (
     InputError,
     OnRecordError,
     ProgressCallback,
+    SettingsError,
     Source,
 )
 
@@ -56,7 +59,8 @@ class Maintenance(commands.Cog):
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
     async def cog_load(self) -> None:
-        self._schedule("reading sources", OFTEN_MINUTES, self._refresh)
+        once = SCHEDULED_AT_ONCE
+        self._schedule("reading sources", OFTEN_MINUTES, self._refresh, at_once=once)
         self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
         self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
@@ -75,28 +79,42 @@ class Maintenance(commands.Cog):
         minutes: int,
         work: Callable[[int | None, Archive], Awaitable[object]],
         *,
+        at_once: int = 1,
         left_too: bool = False,
     ) -> None:
         """Run `work` on each server's existing collection, again and again.
 
-        With `left_too`, also on those that are kept of servers that the bot left.
-        A failure is logged and stops no other; a loop that raised would end for all collections.
+        On so many collections `at_once`, and without waiting for those that take long. With
+        `left_too`, also on those that are kept of servers that the bot left. A failure is logged
+        and stops no other; a loop that raised would end for all collections.
         """
         collections = self._bot.collections
+        waiting, busy = deque[int | None](), set[int | None]()
+        workers = set[asyncio.Task[None]]()
 
-        async def work_for(server: int | None) -> None:
-            with _logging_failure(f"{name} failed for server {server}"):
-                # Not created: it may have been erased since it was listed.
-                archive = await asyncio.to_thread(collections.archive, server, create=False)
-                await work(server, archive)
+        async def work_off() -> None:
+            while waiting and not self._bot.stopping:
+                server = waiting.popleft()
+                busy.add(server)
+                with _logging_failure(f"{name} failed for server {server}"):
+                    # Not created: it may have been erased since it was listed.
+                    archive = await asyncio.to_thread(collections.archive, server, create=False)
+                    await work(server, archive)
+                busy.discard(server)
 
         async def run() -> None:
             await self._bot.wait_until_ready()
-            servers = {guild.id for guild in self._bot.guilds}
-            servers |= self._servers.known() if left_too else set()
-            for server in await asyncio.to_thread(collections.existing, servers):
-                # A loop that is cancelled ends between two collections, not in the middle of one.
-                await asyncio.shield(asyncio.create_task(work_for(server), name=SCHEDULED))
+            with _logging_failure(f"{name} failed"):
+                servers = {guild.id for guild in self._bot.guilds}
+                servers |= self._servers.known() if left_too else set()
+                existing = await asyncio.to_thread(collections.existing, servers)
+                begun = {*busy, *waiting}
+                waiting.extend(server for server in existing if server not in begun)
+            for _ in range(at_once - len(workers)):
+                # A task of its own, so that cancelling the loop does not end it halfway.
+                worker = asyncio.create_task(work_off(), name=SCHEDULED)
+                workers.add(worker)
+                worker.add_done_callback(workers.discard)
 
         self._loops.append(tasks.loop(minutes=minutes)(run))
 
@@ -189,9 +207,19 @@ class KnownServers:
     """The servers that the bot is in, and when it left others, in a small file."""
 
     def __init__(self, path: Path, keep: timedelta) -> None:
-        """Use this file; data of servers left is kept for this long."""
+        """Use this file; data of servers left is kept for this long.
+
+        Raises:
+            SettingsError: the file is damaged.
+        """
         self._path, self._keep = path, keep
-        self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+        try:
+            self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
+        except ValueError:
+            raise SettingsError(
+                f"{path} is damaged: delete it. The collections of servers that the bot has left "
+                "are then kept until you delete them with `onrecord erase-all`."
+            ) from None
 
     def update(self, present: Iterable[int], now: datetime) -> list[int]:
         """Record current servers; return those left longer ago than the retention period."""

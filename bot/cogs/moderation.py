@@ -13,7 +13,13 @@ from discord import app_commands, ui
 from discord.ext import commands
 from discord.utils import format_dt
 
-from bot.cogs.reports import Title, find_report, headline_choices, report_choices
+from bot.cogs.reports import (
+    Title,
+    choice_value,
+    find_report,
+    headline_choices,
+    report_choices,
+)
 from bot.interactions import (
     Interaction,
     actor_of,
@@ -37,8 +43,8 @@ from bot.views.base import (
     page_of,
 )
 from bot.views.progress import result_text
-from bot.views.text import event_words, titles_of, undo_warnings
-from index import MAX_NOTE_CHARS, Archive, Article, HistoryEvent, IngestResult, InputError
+from bot.views.text import event_words, notice_words, restore_warnings, titles_of, undo_warnings
+from index import MAX_NOTE_CHARS, Archive, HistoryEvent, InputError, Noted
 
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
 _PAGE = 8  # lines of the audit log
@@ -75,7 +81,10 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        await _change(interaction, Archive.remove, report)
+        archive = await defer_and_open(interaction)
+        article_id, actor = await find_report(interaction, report), actor_of(interaction)
+        result = await asyncio.to_thread(archive.remove, [article_id], actor=actor)
+        await edit_reply(interaction, notice_view(result_text(result)))
 
     @app_commands.command()
     @app_commands.autocomplete(report=_removed_choices)
@@ -85,7 +94,8 @@ class Moderation(commands.Cog):
         Args:
             report: Its title
         """
-        await _change(interaction, Archive.restore, report, removed=True)
+        await defer(interaction, ephemeral=True)
+        await _restore(Press(interaction, ""), await find_report(interaction, report, removed=True))
 
     @app_commands.command()
     @app_commands.autocomplete(change=_change_choices)
@@ -95,10 +105,8 @@ class Moderation(commands.Cog):
         Args:
             change: Undo everything after this change
         """
-        archive = await defer_and_open(interaction)
-        newest, warnings = await asyncio.to_thread(_undo_warnings, archive, change)
-        press = Press(interaction, f"{change} {newest}")
-        await (_ask_before_undo(press, warnings) if warnings else undo_all_the_same(press))
+        await defer(interaction, ephemeral=True)
+        await undo_all_the_same(Press(interaction, str(change)))
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -150,7 +158,7 @@ class Moderation(commands.Cog):
     async def erase_all(self, interaction: Interaction) -> None:
         """Delete all reports and answers permanently."""
         if not interaction.permissions.manage_guild:
-            raise InputError("To erase everything you need Manage Server.")
+            raise InputError("Only who has Manage Server can erase everything: ask them.")
         interaction.client.collections.check_erasable(interaction.guild_id)
         await interaction.response.send_modal(EraseAll())
 
@@ -176,61 +184,83 @@ class EraseAll(Form, title="Erase all reports and answers?"):
         await edit_reply(interaction, notice_view(text))
 
 
-async def _change(
-    interaction: Interaction,
-    change: Callable[..., IngestResult],
-    title: str,
-    *,
-    removed: bool = False,
-) -> None:
-    """Remove or restore one report, and show the result."""
-    archive = await defer_and_open(interaction)
-    article_ids = [await find_report(interaction, title, removed=removed)]
-    result = await asyncio.to_thread(change, archive, article_ids, actor=actor_of(interaction))
-    await edit_reply(interaction, notice_view(result_text(result)))
-
-
 async def _attach_notice(
-    interaction: Interaction, title: str, note: str, attach: Callable[..., Article]
+    interaction: Interaction, title: str, note: str, attach: Callable[..., Noted]
 ) -> None:
     """Attach a correction or retraction to one report."""
     archive = await defer_and_open(interaction)
     article_id, actor = await find_report(interaction, title), actor_of(interaction)
-    article = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
+    noted = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
+    article = noted.article
     retracted = article.notice is not None and article.notice.kind == "retracted"
     state = "retracted and removed" if retracted else "marked as corrected"
     text = f"“{escape(shorten(article.title, CHOICE_CHARS))}” has been {state}."
+    if noted.replaced:
+        text += f" This replaces: {escape(notice_words(noted.replaced))}"
     if interaction.client.settings.discord.notes:
         text += " Public answers of the last 30 days that cite it will soon say so."
     await edit_reply(interaction, notice_view(text))
 
 
-def _undo_warnings(archive: Archive, change: int) -> tuple[int, list[str]]:
-    """The present version, and what going back to another would lose."""
-    preview, articles = archive.undo(change, dry_run=True), archive.size().articles
-    return archive.generation, undo_warnings(preview, articles)
+def _check_moderator(press: Press) -> None:
+    """Raise CheckFailure for those who may not press a moderator's button."""
+    if not is_moderator(press.interaction):
+        raise app_commands.CheckFailure
 
 
-async def _ask_before_undo(press: Press, warnings: list[str]) -> None:
-    """Say what undoing would lose, with a button that does it."""
-    change = press.key.split()[0]
-    lines = [f"### Go back to version {change}?", *(f"- {escape(line)}" for line in warnings)]
-    lines.append("-# Undoing can be undone as well: choose this change then.")
-    await press.reply(notice_view("\n".join(lines), [Row(Button("undo", press.key))]))
+@button("restore", "Restore it all the same", "in place")
+async def restore_all_the_same(press: Press) -> None:
+    """Restore a report after the moderator was asked about its retraction."""
+    _check_moderator(press)
+    value, agreed = press.key.split()
+    await _restore(press, await find_report(press.interaction, value, removed=True), agreed)
+
+
+async def _restore(press: Press, article_id: str, agreed: str = "") -> None:
+    """Restore a report; ask first if that withdraws more than what was `agreed` to."""
+    archive = await press.archive()
+    article = await asyncio.to_thread(archive.article, article_id)
+    warnings = restore_warnings([article])
+    asked = choice_value("\n".join(warnings), visible=False)
+    if warnings and asked != agreed:
+        key = f"{choice_value(article_id, visible=False)} {asked}"
+        name = escape(shorten(article.title, CHOICE_CHARS))
+        await _ask_first(press, f"Restore “{name}”?", warnings, Button("restore", key))
+        return
+    actor = actor_of(press.interaction)
+    result = await asyncio.to_thread(archive.restore, [article_id], actor=actor)
+    await press.reply(notice_view(result_text(result)))
 
 
 @button("undo", "Undo all the same", "in place")
 async def undo_all_the_same(press: Press) -> None:
-    """Go back to a version; ask again if anything has changed since the moderator was asked."""
-    if not is_moderator(press.interaction):
-        raise app_commands.CheckFailure
-    archive, (change, asked_at) = await press.archive(), map(int, press.key.split())
-    newest, warnings = await asyncio.to_thread(_undo_warnings, archive, change)
-    if newest != asked_at:
-        await _ask_before_undo(Press(press.interaction, f"{change} {newest}"), warnings)
+    """Undo everything after a change; ask first if that loses something.
+
+    The key is the change and, once the moderator was asked, the newest change at that time: if
+    there is another one since, they are asked again.
+    """
+    archive = await press.archive()
+    change, *asked_at = map(int, press.key.split())
+
+    def preview() -> tuple[int, list[str]]:
+        newest, articles = archive.generation, archive.size().articles  # before the preview
+        return newest, undo_warnings(archive.undo(change, dry_run=True), articles)
+
+    newest, warnings = await asyncio.to_thread(preview)
+    if warnings and asked_at != [newest]:
+        undo = Button("undo", f"{change} {newest}")
+        await _ask_first(press, f"Undo everything after change {change}?", warnings, undo)
         return
-    result = await asyncio.to_thread(archive.undo, change, actor=actor_of(press.interaction))
+    actor = actor_of(press.interaction)
+    result = await asyncio.to_thread(archive.undo, change, actor=actor, seen=newest)
     await press.reply(notice_view(result_text(result)))
+
+
+async def _ask_first(press: Press, heading: str, warnings: list[str], go_on: Button) -> None:
+    """Say what going on would lose, with a button that does it all the same."""
+    lines = [f"### {heading}", *(f"- {escape(line)}" for line in warnings)]
+    lines.append("-# This can be undone with `/reports undo`.")
+    await press.reply(notice_view("\n".join(lines), [Row(go_on)]))
 
 
 def _write_export(archive: Archive, file: IO[bytes]) -> None:
@@ -242,8 +272,7 @@ def _write_export(archive: Archive, file: IO[bytes]) -> None:
 @button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
-    if not is_moderator(press.interaction):
-        raise app_commands.CheckFailure
+    _check_moderator(press)
     events = await asyncio.to_thread((await press.archive()).history)
     shown, _, rows = page_of(events, press, _PAGE, "history")
     lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]

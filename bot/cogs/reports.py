@@ -52,13 +52,18 @@ async def find_report(interaction: Interaction, title: str, *, removed: bool = F
     """The id of the only report with that title, or chosen from the list."""
     collections, server = interaction.client.collections, interaction.guild_id
     headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
-    matching = [line for line in headlines if choice_value(line.article_id) == title] or [
+    matching = [line for line in headlines if title in _values(line.article_id)] or [
         line for line in headlines if line.title.casefold() == title.strip().casefold()
     ]
     if len(matching) != 1:
         many = "Several reports have" if matching else "No report has"
         raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
     return matching[0].article_id
+
+
+def _values(article_id: str) -> set[str]:
+    """What stands for an id: in a list of choices, and in a button."""
+    return {choice_value(article_id), choice_value(article_id, visible=False)}
 
 
 def choice_value(name: str, *, visible: bool = True) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -110,7 +110,7 @@ async def stop_watch(press: Press) -> None:
     others = {watch.number for watch in watches if watch.person != user.id}
     if number in others and not is_moderator(press.interaction):
         raise InputError("Only the person who asked, or a moderator, can stop this.")
-    await asyncio.to_thread(archive.people.remove_watch, number)
+    await asyncio.to_thread(archive.people.remove_watches, [number])
     await press.reply(notice_view("Stopped."))
 
 
@@ -126,6 +126,8 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> None
             place = watch.channel or f"person {watch.person}"
             alike.setdefault((watch.question, watch.filters, place), []).append(watch)
     for watches in alike.values():
+        if bot.stopping:
+            return
         try:
             await _ask_again(bot, archive, watches)
         except Exception:  # such as a publisher without reports; the next watches still count
@@ -150,26 +152,27 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
     if server and (guild is None or guild.unavailable):
         return  # it comes back after an outage, or is erased in time
     channel = await _channel(guild, watches[0].channel)
-    waiting, ended = list[Watch](), list[Watch]()
+    readers = list[Watch]()
     for watch in watches:
         member = await _member(guild, watch.person) if guild else None
         if guild and member is None:
-            ended.append(watch)
+            await _end(archive, watch)
         elif channel and member and can_read(channel, member):
-            waiting.append(watch)
+            readers.append(watch)
         elif bot.unasked.allows(server):
             await _send_privately(bot, archive, answer, watch, guild)
-            ended.append(watch)
-    waiting = waiting[:_PINGED]
-    if channel and waiting and bot.unasked.allows(server):
-        await _post(archive, answer, channel, waiting)
-        ended += waiting
-    for watch in ended:
-        await asyncio.to_thread(archive.people.remove_watch, watch.number)
+    readers = readers[:_PINGED]
+    if channel and readers and bot.unasked.allows(server):
+        await _post(archive, answer, channel, readers)
 
 
-async def _post(archive: Archive, answer: Answer, channel: Any, watches: Iterable[Watch]) -> None:
-    """Post an answer where it was asked for, and mention those who wait for it."""
+async def _end(archive: Archive, *watches: Watch) -> None:
+    """End watches: each right after its message, so that a crash never sends many twice."""
+    await asyncio.to_thread(archive.people.remove_watches, [watch.number for watch in watches])
+
+
+async def _post(archive: Archive, answer: Answer, channel: Any, watches: Sequence[Watch]) -> None:
+    """Post an answer where it was asked for, mention those who wait for it, and end the watches."""
     people = [discord.Object(watch.person) for watch in watches]
     mentions = " ".join(f"<@{person.id}>" for person in people)
     note = f"{mentions} The reports now answer what you asked."
@@ -184,14 +187,19 @@ async def _post(archive: Archive, answer: Answer, channel: Any, watches: Iterabl
         message = await answers.send_answer(archive, view, send)
     except (discord.Forbidden, discord.NotFound):
         log.warning("watches end: channel %s is closed to the bot", channel.id)
+        await _end(archive, *watches)
     else:
+        await _end(archive, *watches)
         await answers.log_answer(archive, answer, message, asker=people[0].id)
 
 
 async def _send_privately(
     bot: OnRecord, archive: Archive, answer: Answer, watch: Watch, guild: discord.Guild | None
 ) -> None:
-    """Send an answer to the person who waits for it, without buttons: they need the server."""
+    """Send an answer to the person who waits for it, and end the watch.
+
+    It comes without buttons: they need the server.
+    """
     where = f" of {escape(guild.name)}" if guild else ""
     view = answer_view(answer, note=f"The reports{where} now answer what you asked.")
 
@@ -203,7 +211,9 @@ async def _send_privately(
         await answers.send_answer(archive, view, send)
     except (discord.Forbidden, discord.NotFound):
         log.warning("watch %s ends: its person takes no direct messages", watch.number)
+        await _end(archive, watch)
     else:
+        await _end(archive, watch)
         await answers.log_answer(archive, answer, None, asker=watch.person)
 
 

@@ -17,6 +17,7 @@ from discord import ui
 from bot.markdown import escape, link_text, shorten
 from bot.views.base import MAX_TEXT, Row
 from bot.views.text import (
+    CLOSEST,
     date_words,
     describe_filters,
     notice_words,
@@ -73,10 +74,9 @@ def answer_view(
     ]
     lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
-        reason = escape(shorten(answer.reason or "", _REASON_CHARS))
-        lines.append(f"**No answer in the reports.** {reason}")
+        lines.append(f"**{escape(shorten(answer.reason or '', _REASON_CHARS))}**")
         if answer.closest:
-            lines.append("The closest passage, which does not answer it:")
+            lines.append(CLOSEST)
     if answer.short and (words := optional("", short_form, answer)):
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
@@ -99,7 +99,7 @@ def quotes_view(
     for cited in quotes[:_MAX_QUOTES]:
         if len(cited.quote.text) > chars_left:
             continue  # a shorter one may still fit
-        group = _group(cited, sources)
+        group = _group(cited, sources, answer)
         if sum(map(len, group)) > chars_left:
             continue
         chars_left -= sum(map(len, group))
@@ -108,7 +108,9 @@ def quotes_view(
     note = f"-# {plural(missing, 'more quote')} would not fit here.\n" if missing else ""
     if quotes and not groups:
         note = f"-# {plural(missing, 'quote')} of more characters than a message may have.\n"
-        groups = [(citation_line(sources[quotes[0].citation], quotes[0]),)]
+        source = sources[quotes[0].citation]
+        told = [_notice_line(source.article), citation_line(source, quotes[0])]
+        groups = [("\n".join(filter(None, told)),)]
     view, last = AnswerView(answer), (note + footer,)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
     container.add_item(ui.TextDisplay[Any](head))
@@ -121,11 +123,13 @@ def quotes_view(
     return view
 
 
-def _group(cited: CitedQuote, sources: Mapping[int, Citation]) -> tuple[str, ...]:
-    """The texts of a quote: its speaker, its words, and its sources."""
-    speaker = optional(None, speaker_line, cited)
-    label = (escape(shorten(speaker, _NAME_CHARS)),) if speaker else ()
-    return (*label, block_quote(cited), _cited_as(cited, sources))
+def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -> tuple[str, ...]:
+    """The texts of a quote: what is wrong with it and its speaker, its words, and its sources."""
+    speaker = optional(None, speaker_line, cited, answer)
+    above = [_notice_line(sources[cited.citation].article)]
+    above += [escape(shorten(speaker, _NAME_CHARS))] if speaker else []
+    label = "\n".join(filter(None, above))
+    return (*filter(None, [label]), block_quote(cited), _cited_as(cited, sources))
 
 
 def _cited_as(cited: CitedQuote, sources: Mapping[int, Citation]) -> str:
@@ -154,17 +158,26 @@ def _bold(cited: CitedQuote) -> list[Span]:
 
 
 def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
-    """Number, publisher, date and title; the title links to the page, at the quote if given."""
+    """Number, publisher, date and title; the title links to the page, at the quote if given.
+
+    A notice follows, but for a quote: there it stands above the words that it corrects.
+    """
     article = citation.article
     parts = [escape(shorten(article.publisher, _NAME_CHARS))] if article.publisher else []
     parts.append(optional("", date_words, article.published, article.guessed_date))
     title = escape(shorten(article.title, _TITLE_CHARS))
     parts.append(optional(title, _linked_title, article, cited.quote.text if cited else None))
     line = f"**[{citation.number}]** " + " · ".join(filter(None, parts))
-    if article.notice:
-        words = escape(shorten(notice_words(article.notice), _NOTE_CHARS))
-        line += f"\n-# **{words[: len(article.notice.kind)]}**{words[len(article.notice.kind) :]}"
-    return line
+    notice = "" if cited else _notice_line(article)
+    return f"{line}\n{notice}" if notice else line
+
+
+def _notice_line(article: Article) -> str:
+    """What is wrong with a report, in small print; "" if nothing is known to be."""
+    if article.notice is None:
+        return ""
+    words, kind = escape(shorten(notice_words(article.notice), _NOTE_CHARS)), article.notice.kind
+    return f"-# **{words[: len(kind)]}**{words[len(kind) :]}"
 
 
 def text_fragment(url: str, text: str) -> str:

@@ -27,7 +27,8 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
     names = ["more", "around", "sources", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
-    rows = [Row(*(Button(name, answer.answer_id) for name in names))]
+    here = {} if private else {"watch": "Mention me here when there's an answer"}
+    rows = [Row(*(Button(name, answer.answer_id, label=here.get(name, "")) for name in names))]
     return [*rows, Row(Button("share", answer.answer_id))] if private else rows
 
 

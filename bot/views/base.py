@@ -37,6 +37,8 @@ _DEFERRALS: dict[Reply, dict[str, bool]] = {
     "in place": {},
 }
 _RUN = secrets.token_hex(4)
+_OPEN_S = 3600.0  # in which a form may be filled in; discord.py keeps it as long in memory
+_LATE_S = 60.0  # in which discord.py may still know a form that is over
 _NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
@@ -184,13 +186,18 @@ class Form(ui.Modal):
     """A modal; whatever fails is explained to the person who submitted it."""
 
     def __init__(self) -> None:
-        """Give it an id that says which run of the bot can still handle it."""
-        super().__init__(custom_id=f"onrecord:{_RUN}:{secrets.token_hex(8)}")
+        """Give it an id that says which run of the bot can handle it, and until when."""
+        until = int(discord.utils.utcnow().timestamp() + _OPEN_S)
+        super().__init__(custom_id=f"onrecord:{_RUN}:{until}:{secrets.token_hex(8)}")
+        self.timeout = _OPEN_S
 
     @staticmethod
     def is_outdated(custom_id: str) -> bool:
-        """Whether a form was opened before the bot was started anew, which forgot it."""
-        return not custom_id.startswith(f"onrecord:{_RUN}:")
+        """Whether the bot has forgotten a form: it was open too long, or before a restart."""
+        run, _, rest = custom_id.removeprefix("onrecord:").partition(":")
+        until = rest.partition(":")[0]
+        now = discord.utils.utcnow().timestamp()
+        return run != _RUN or now > int(until) + _LATE_S
 
     async def on_error(  # type: ignore[override]  # modals differ from views in discord.py too
         self, interaction: discord.Interaction[Any], error: Exception, /

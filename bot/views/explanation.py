@@ -25,14 +25,14 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     """
     answer = entry.answer
     later = generation - answer.generation
-    age = f"{plural(later, 'change')} ago" if later else "current"
+    age = f"{plural(later, 'change')} ago" if later else "the latest"
     searched = escape(describe_filters(answer.filters)) or "all reports"
     lines = [
         f"### {escape(answer.question[:_QUESTION_CHARS])}",
         f"Answer `{answer.answer_id}`, {format_dt(entry.at, 'f')}"
         + ("" if entry.message else ", private"),
         f"Searched {searched}, with {answer.model}",
-        f"Collection version {answer.generation} ({age})",
+        f"As the reports were after change {answer.generation}, {age}",
         f"Overall evidence: **{strength(answer.confidence)}**"
         + (f". {escape(answer.reason)}" if answer.reason else ""),
     ]

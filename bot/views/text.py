@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from pathlib import PurePath
 
 from index import (
-    Act,
     Agreement,
     Answer,
+    Article,
     CitedQuote,
     Failure,
     Filters,
@@ -26,9 +26,9 @@ from index import (
     is_whole_day,
 )
 
+CLOSEST = "The closest passage, in case it helps:"  # under a decline, which may be mistaken
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
 _STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
-_ACTS: dict[Act, str] = {"denial": ", denying it:", "confirmation": ", confirming it:"}
 _PRONOUN = re.compile(  # "He", "the leader of their union"; not "US officials"
     r"\b(?:[Hh]e|[Ss]he|[Ii]t|[Tt]hey|[Ww]e|[Yy]ou|[Hh]im|[Tt]hem|[Hh]is|[Hh]ers?|[Ii]ts|[Tt]heirs?"
     r"|[Oo]urs?|[Mm]y|[Yy]ours?|us|me)\b|^I$"
@@ -46,19 +46,28 @@ _SHORT_CHARS = 150  # of the short form of an answer: of more, the quote itself 
 _LISTED = 10  # corrections that undoing would withdraw
 
 
-def speaker_line(cited: CitedQuote) -> str | None:
+def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
     """The speaker as the report names them, and whether the quote is new; None without either.
 
-    A speaker whom the quote names as well is not repeated, and a pronoun names nobody.
+    A speaker whom the quote names as well is not repeated, and a pronoun names nobody. A denial is
+    called one only beside what it denies.
     """
     speaker = " ".join((cited.speaker or "").split())
     repeated = speaker.casefold() in " ".join(cited.quote.text.split()).casefold()
     parts = [cited.change.capitalize()] if cited.change else []
+    denies = cited.act == "denial" and _is_against(cited, answer)
     if speaker and not repeated and not _PRONOUN.search(speaker):
-        parts.append(speaker[0].upper() + speaker[1:] + _ACTS.get(cited.act, ":"))
-    elif speaker and cited.act == "denial":
+        parts.append(speaker[0].upper() + speaker[1:] + (", denying it:" if denies else ":"))
+    elif speaker and denies:
         parts.append("Denying it:")
     return " · ".join(parts).removesuffix(":") + ":" if parts else None
+
+
+def _is_against(cited: CitedQuote, answer: Answer) -> bool:
+    """Whether a quote is on the second side of a disagreement."""
+    if answer.agreement is None or answer.agreement.kind != "disagree":
+        return False
+    return cited in [answer.quotes[n] for n in answer.agreement.sides[-1].quotes]
 
 
 def story_line(answer: Answer) -> str | None:
@@ -67,13 +76,21 @@ def story_line(answer: Answer) -> str | None:
         return None
     parts = [_news(answer.news, len(answer.citations))] if answer.news else []
     if (count := len(answer.citations)) > 1:
-        apart = answer.independent
-        how = "" if apart == count else "not " if apart == 1 else f"{apart:,} of them "
         quoted = " are quoted" if answer.news else ""
-        parts.append(f"{count:,} reports{quoted}, {how}independent of one another.")
+        parts.append(f"{count:,} reports{quoted}{_independence(answer.independent, count)}.")
     if answer.agreement:
         parts.append(_agreement(answer, answer.agreement))
     return " ".join(parts) or None
+
+
+def _independence(independent: int | None, count: int) -> str:
+    """How many of so many reports are independent, to go on a sentence with."""
+    if independent is None:
+        return "; whether they are independent of one another is not known"
+    how = (
+        "" if independent == count else "not " if independent == 1 else f"{independent:,} of them "
+    )
+    return f", {how}independent of one another"
 
 
 def short_form(answer: Answer) -> str:
@@ -210,8 +227,21 @@ def undo_warnings(preview: IngestResult, articles: int, noun: str = "report") ->
     lines = []
     if articles and len(preview.removed) == articles and not preview.restored:
         lines.append(f"{plural(articles, noun)} would be removed, and none would be left.")
-    lost = [change for change in preview.notices if not change.in_force]
-    lines += [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
+    return lines + _withdrawals([change for change in preview.notices if not change.in_force])
+
+
+def restore_warnings(articles: Iterable[Article]) -> list[str]:
+    """What restoring removed articles would lose that has to be asked first: retractions."""
+    retractions = [
+        NoticeChange(article.article_id, article.title, article.notice, in_force=False)
+        for article in articles
+        if article.notice and article.notice.kind == "retracted"
+    ]
+    return _withdrawals(retractions)
+
+
+def _withdrawals(lost: Sequence[NoticeChange]) -> list[str]:
+    lines = [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
     if len(lost) > _LISTED:
         lines.append(f"It would also withdraw {len(lost) - _LISTED:,} more.")
     return lines

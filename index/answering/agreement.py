@@ -34,6 +34,7 @@ def agreement(
     question: str,
     passages: Sequence[Passage],
     vectors: Mapping[int, Vectors] = MappingProxyType({}),
+    about: int | None = None,
 ) -> tuple[Agreement | None, frozenset[int]]:
     """Return the most important relation of passages, and which of them (indices) deny another.
 
@@ -41,6 +42,9 @@ def agreement(
         question: the one that they answer.
         passages: in the order of the answer.
         vectors: the embedding (d,) of a sentence by its id, where known.
+        about: the passage (index) that others have to agree or disagree with, since it is what was
+            asked for; None for any. Two others may well disagree on something else. Updates are
+            of what the question counts, or corrections.
     """
     statements = [
         (n, Statement(passage.article, sentence, vectors.get(sentence.sentence_id)))
@@ -52,13 +56,17 @@ def agreement(
         for (i, a), (j, b) in combinations(statements, 2)
         if i < j and (relation := relate(question, a, b))
     ]
-    pairs.sort(key=lambda pair: ("disagree", "updated", "agree").index(pair.relation.kind))
-    if not pairs:
-        return None, frozenset()
-    kind = pairs[0].relation.kind
-    pairs = [pair for pair in pairs if pair.relation.kind == kind]
-    against = {p.indices[p.relation.against] for p in pairs if p.relation.against is not None}
-    return Agreement(kind, _sides(pairs)), frozenset(against if kind == "disagree" else ())
+    for kind in ("disagree", "updated", "agree"):
+        alike = [pair for pair in pairs if pair.relation.kind == kind]
+        alike.sort(key=lambda pair: about not in pair.indices)  # the others may join its sides
+        if alike and (about is None or kind == "updated" or about in alike[0].indices):
+            against = [
+                p.indices[p.relation.against] for p in alike if p.relation.against is not None
+            ]
+            sides = _sides(alike)
+            denying = {*against} & {*sides[-1].quotes} if kind == "disagree" else ()
+            return Agreement(kind, sides), frozenset(denying)
+    return None, frozenset()
 
 
 def _sides(pairs: Sequence[_Pair]) -> tuple[Side, ...]:

@@ -9,6 +9,7 @@ from index.answering.compose import Context, citations, cited, compose, judge
 from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
+from index.errors import optional
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
 from index.ranking.spelling import corrected
@@ -52,12 +53,16 @@ def _answered(snapshot: Snapshot, ranker: Ranker, query: Query, context: Context
     answer = compose(ranking, snapshot.rewrites(ids), context)
     if answer.status == "answered" or not context.filters:
         return answer
+    excluded = optional("", _excluded, snapshot, ranker, query, context)
+    return replace(answer, reason=f"{answer.reason} {excluded}".rstrip())
+
+
+def _excluded(snapshot: Snapshot, ranker: Ranker, query: Query, context: Context) -> str:
+    """Which report would answer but for the filters, in a sentence; "" if none would."""
     free = ranker.rank(snapshot, query)
     if judge(free, context)[1]:
-        return answer
-    best = free.articles[free.sentences[0].article_id]
-    reason = f"{answer.reason} {decline.excluded(context.filters, best)}"
-    return replace(answer, reason=reason.rstrip())
+        return ""
+    return decline.excluded(context.filters, free.articles[free.sentences[0].article_id])
 
 
 def search(snapshot: Snapshot, ranker: Ranker, question: str, filters: Filters, k: int) -> Ranking:
@@ -97,8 +102,14 @@ def _parsed(
     publishers = snapshot.publishers()
     today = filters.as_of.date() if filters.as_of else filters.today
     query = parse(question, publishers, as_of=today, after=after)
-    if (spelled := corrected(query, snapshot)) != query.question:
-        query = parse(spelled, publishers, as_of=today, after=after)
+
+    def respelled() -> Query:
+        spelling = corrected(query, snapshot)
+        if spelling == query.question:
+            return query
+        return parse(spelling, publishers, as_of=today, after=after)
+
+    query = optional(query, respelled)
     names = publishers_named(filters.publishers, publishers)
     # A question without days is the same on every day, and so is the id of its answer.
     today = filters.today if query.days(None) else None

@@ -58,6 +58,7 @@ _ACTS: dict[Act, str] = {
     " complained conceded concedes concluded pledged expressed posting promised",
 }
 _ACT_OF: dict[str, Act] = {word: act for act, words in _ACTS.items() for word in words.split()}
+SAYING = frozenset(word for word, act in _ACT_OF.items() if act != "report")
 # Verbs of saying only beside a quotation ("called it “null and void”", not "called him").
 _QUOTING = frozenset(
     "observed called calls described describes continued read reads hailed praised responded"

@@ -11,6 +11,7 @@ from typing import Any
 
 from index.answering import decline
 from index.answering.agreement import agreement, voice
+from index.answering.answer_part import answer_part, counted_part
 from index.answering.attribution import Attribution
 from index.answering.independence import independence
 from index.answering.select import passages
@@ -28,7 +29,6 @@ from index.domain import (
 from index.errors import optional
 from index.ranking.query import Query
 from index.ranking.rank import Ranking
-from index.reader.model import Reading
 
 _Related = tuple[list[Passage], Agreement | None, frozenset[int]]
 _CLOSE = 5  # sentences searched for the speaker that the question asks for
@@ -81,9 +81,9 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     unrelated: _Related = (chosen, None, frozenset())
     chosen, relation, denying = optional(unrelated, _related, ranking, chosen)
     sources = citations(chosen, ranking.articles, rewrites)
+    parts = optional({}, _parts, ranking, chosen, relation)
     quotes = tuple(
-        cited(p, sources, ranking.readings.get(p.best.sentence_id), denies=n in denying)
-        for n, p in enumerate(chosen)
+        cited(p, sources, parts.get(n), denies=n in denying) for n, p in enumerate(chosen)
     )
     return context.answer(
         ranking.query,
@@ -109,15 +109,17 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
         return 0.0, f"There are no reports {where}."
     confidence = ranking.confidence
     if ranking.features["speaker"][:_CLOSE].max() == 1:
-        return max(confidence, context.threshold), decline.missing_count(ranking)
+        confidence = max(confidence, context.threshold)
+        return confidence, optional(None, decline.missing_count, ranking)
     if confidence >= context.threshold and not decline.unknown_speaker(ranking):
-        return confidence, decline.missing_count(ranking)
-    return confidence, decline.reason(ranking)
+        return confidence, optional(None, decline.missing_count, ranking)
+    return confidence, optional(decline.NO_ANSWER, decline.reason, ranking)
 
 
 def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
     """The passages, the latest first if it updates the others; how they relate, and who denies."""
-    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors)
+    best = max(range(len(chosen)), key=lambda n: chosen[n].score, default=None)
+    relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, best)
     if relation and relation.kind == "updated" and not _asks_about_past(ranking):
         chosen, relation = _latest_first(chosen, relation)
     return chosen, relation, denying
@@ -141,10 +143,30 @@ def _latest_first(
     return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
 
 
+def _parts(
+    ranking: Ranking, chosen: Sequence[Passage], relation: Agreement | None
+) -> dict[int, Quote | None]:
+    """The part of each passage (index) that answers; of outdated ones none.
+
+    The latest count is marked even where the reader is not sure of it: else an older one would be
+    the only one that stands out.
+    """
+    updated = relation is not None and relation.kind == "updated"
+    earlier, later = [s.quotes for s in relation.sides] if relation and updated else ((), ())
+    parts: dict[int, Quote | None] = {}
+    for n, passage in enumerate(chosen):
+        if n not in earlier:
+            reading = ranking.readings.get(passage.best.sentence_id)
+            parts[n] = answer_part(ranking.query, passage, reading)
+        if n in later and parts[n] is None:
+            parts[n] = counted_part(ranking.query, passage)
+    return parts
+
+
 def cited(
     passage: Passage,
     sources: Sequence[Citation],
-    reading: Reading | None = None,
+    part: Quote | None = None,
     *,
     denies: bool = False,
 ) -> CitedQuote:
@@ -157,16 +179,8 @@ def cited(
         speaker=attribution.speaker,
         act="denial" if denies and attribution.act == "claim" else attribution.act,
         also=tuple(numbers[article_id] for article_id in passage.also),
-        answer=_answer(passage, reading) if reading else None,
+        answer=part,
     )
-
-
-def _answer(passage: Passage, reading: Reading) -> Quote | None:
-    """The part of a passage that answers, where the reader is sure of it."""
-    if reading.start is None or reading.end is None or not reading.answers:
-        return None
-    start = passage.best.start
-    return Quote.cut(passage.article, start + reading.start, start + reading.end)
 
 
 def citations(
@@ -178,9 +192,8 @@ def citations(
     ids = [passage.article.article_id for passage in chosen]
     ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]
-    none_known = [frozenset[int]()] * len(listed)
-    apart = optional(none_known, independence, listed, rewrites)
+    apart = optional(None, independence, listed, rewrites)
     return tuple(
-        Citation(number, article, tuple(sorted(other + 1 for other in others)))
-        for number, (article, others) in enumerate(zip(listed, apart, strict=True), 1)
+        Citation(n + 1, article, None if apart is None else tuple(sorted(m + 1 for m in apart[n])))
+        for n, article in enumerate(listed)
     )

@@ -38,7 +38,7 @@ REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebu
 _NEGATIVE = re.compile(
     rf"{REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
 )
-_CORRECTION = re.compile(  # "Correction: ...", "This article was amended on ..."
+CORRECTION = re.compile(  # "Correction: ...", "This article was amended on ..."
     r"\W*(?:corrections?|clarification|editor[’']s note)\b|\W*an earlier version\b"
     r"|\W*this (?:article|story|report) (?:has been|was) (?:corrected|amended)",
     re.IGNORECASE,
@@ -125,7 +125,7 @@ def relate(question: str, a: Statement, b: Statement) -> Relation | None:
 
 def _by_correction(a: Statement, b: Statement) -> Relation | None:
     for against, notice, other in ((0, a, b), (1, b, a)):
-        if _CORRECTION.match(notice.plain) and not _CORRECTION.match(other.plain):
+        if CORRECTION.match(notice.plain) and not CORRECTION.match(other.plain):
             alike = len(notice.wording.bag & other.wording.bag) >= _SOME * len(other.wording.bag)
             if alike and same_publisher(a.article, b.article) and _later(a, b) in {None, against}:
                 return Relation("updated", against)
@@ -191,6 +191,12 @@ def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
     return None
 
 
+def negates(a: str, b: str) -> bool:
+    """Whether one of two texts denies or negates a word that the other has."""
+    denials = ((_denied(text), other) for text, other in ((a, b), (b, a)))
+    return any(d and d.stems and d.stems[0] in read(other).bag for d, other in denials)
+
+
 def _denied(text: str) -> Wording | None:
     """The wording of what a text denies or negates in its main clause; None if nothing."""
     if "?" in text:
@@ -207,7 +213,7 @@ def _by_wording(a: Statement, b: Statement) -> Relation | None:
     """Two independent articles say the same (true of none of 260 other pairs in the benchmark)."""
     if is_negative(a.plain) != is_negative(b.plain) or a.wording.figures != b.wording.figures:
         return None
-    if any(_CORRECTION.match(statement.plain) for statement in (a, b)):
+    if any(CORRECTION.match(statement.plain) for statement in (a, b)):
         return None
     in_common = len(a.wording.bag & b.wording.bag)
     if in_common < _SAME_WORDS or min(_near(a, b), _shared(a.wording, b.wording)) < _SAME:

@@ -12,6 +12,7 @@ from index.text.periods import is_before
 from index.text.quantities import units
 from index.text.terms import STOP_TERMS, content_terms, terms
 
+NO_ANSWER = "The reports do not seem to answer this."
 _COUNTING = 12  # sentences searched for a count
 _NAMED = 3  # words that a reason names
 _FOREIGN = 3  # words; a shorter question without an English word may be a name
@@ -25,7 +26,8 @@ def reason(ranking: Ranking) -> str:
     """
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
-    unknown = [term for term in counted if ranking.frequencies.get(term) == 0]
+    dated = _days_of_reports(ranking)
+    unknown = [t for t in counted if ranking.frequencies.get(t) == 0 and t not in dated]
     names = query.names.union(content_terms(query.speaker.speaker) if query.speaker else ())
     named = [term for term in unknown if term in names or any(map(str.isdigit, term))]
     english = query.known & STOP_TERMS - set(query.terms)
@@ -39,12 +41,24 @@ def reason(ranking: Ranking) -> str:
         return "No report here is by the publisher that the question names."
     if named:
         return f"No report mentions {_listed(query, named)}."
-    if len(counted) == 1:
+    if len(words(query.question)) == 1:
         return (
             "One word is little to go by: ask a whole question, with the names and places it "
             "is about."
         )
-    return "The reports do not answer this."
+    return NO_ANSWER
+
+
+def _days_of_reports(ranking: Ranking) -> frozenset[str]:
+    """The terms of the question that name a time in which some report was published."""
+    query = ranking.query
+    published = {a.published.date() for a in ranking.articles.values() if a.published}
+    named = (
+        query.question[days.text_start : days.text_end]
+        for days in query.days(max(published, default=None))
+        if any(days.holds(day) for day in published)
+    )
+    return frozenset(terms(" ".join(named)))
 
 
 def unknown_speaker(ranking: Ranking) -> bool:

@@ -1,6 +1,7 @@
 """Turn a follow-up ("And who denied it?") and the previous answer into a question of its own.
 
-The question of the previous answer already has the words carried over from those before it.
+The words taken over stand in brackets: "When does it start (inquiry Hallow Dam)?". The question of
+the previous answer has some of those before it in its own brackets.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ import re
 from collections.abc import Set as AbstractSet
 
 from index.answering.intent import wants_more
+from index.answering.speakers import People
 from index.domain import Answer, FollowUp
 from index.ranking.query import MAX_QUESTION_CHARS
-from index.text.terms import STOP_WORDS, content_terms, terms
+from index.text.terms import STOP_TERMS, STOP_WORDS, content_terms, terms
 
 _LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
     r"^(?:and|but|so|or|also|then|what about|how about|why|when|where|who)\b[^?]{0,30}\?*$"
@@ -21,10 +23,13 @@ _LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
     re.IGNORECASE,
 )
 _CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
-_SOMEBODY = re.compile(r"\b(?:he|him|his|she|her|hers)\b", re.IGNORECASE)
+_SOMEBODY = re.compile(r"\b(?:(?P<he>he|him|his)|she|her|hers)\b", re.IGNORECASE)
+_BRACKETS = re.compile(r"(?P<own>.*?)(?: \((?P<older>[^()]*)\))?\W*")
 _FULL_NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'.-]*)+")  # "Ida Roe"
+_MARKS = '?!.,;:()“”"'  # around a word that is taken over
 _FEW_TERMS = 2  # so few terms, or one more without a name, say too little alone
-_CARRIED = 14  # words at most that are carried over
+_CARRIED = 14  # words at most that are carried over from the question before
+_OLDER = 7  # and from those before that: a long talk has left its first topic
 
 
 def is_follow_up(question: str) -> bool:
@@ -39,30 +44,42 @@ def resolved(
 ) -> tuple[str, FollowUp]:
     """Return a question that stands alone, and what ranking needs from the previous answer.
 
-    The words of the follow-up come first, since they say what kind of answer is wanted; "he" and
-    "she" add the name of the person the previous answer is about; the words of the previous
-    question follow, or only those whose terms are `known`. A bare "And?" or "more" asks the
-    previous question again.
+    The words of the follow-up come first, since they say what kind of answer is wanted. In brackets
+    "he" and "she" add the name of the person the previous answer is about; the words of the
+    previous question follow, or only those whose terms are `known`. A bare "And?" or "more" asks
+    the previous question again.
     """
     quoted = tuple(cited.quote for cited in previous.quotes)
     words = _CONNECTIVE.sub("", question).rstrip(" ?!.")
     if wants_more(question) or not any(char.isalnum() for char in words):
         return previous.question, FollowUp("", quoted)
-    name = _person(previous) if _SOMEBODY.search(words) else None
+    somebody = _SOMEBODY.search(words)
+    name = _person(previous, "he" if somebody["he"] else "she") if somebody else None
     new_words = f"{words} {name.split()[-1]}" if name else words
-    words = f"{words} {name}" if name else words
-    present = set(terms(words)) | STOP_WORDS
-    carried = [
-        word
-        for word in previous.question.replace("?", " ").split()
-        if not (new := set(terms(word))) <= present and (known is None or new & known)
-    ]
-    whole = " ".join([words, *dict.fromkeys(carried[:_CARRIED])]) + "?"
+    present = STOP_TERMS.union(terms(f"{words} {name or ''}"))
+
+    def carried(text: str | None, most: int) -> list[str]:
+        kept = [
+            word
+            for word in (part.strip(_MARKS) for part in (text or "").split())
+            if not (new := set(terms(word))) <= present and (known is None or new & known)
+        ]
+        return kept[:most]
+
+    before = _BRACKETS.fullmatch(previous.question)
+    own, older = before.group("own", "older") if before else (previous.question, None)
+    taken_over = [*carried(own, _CARRIED), *carried(older, _OLDER)]
+    about = name.replace(",", "").split() if name else []
+    context = " ".join([*about, *dict.fromkeys(taken_over)])
+    whole = f"{words} ({context})?" if context else f"{words}?"
     return whole[:MAX_QUESTION_CHARS], FollowUp(new_words, quoted)
 
 
-def _person(answer: Answer) -> str | None:
+def _person(answer: Answer, pronoun: str) -> str | None:
     """The person an answer is about: a full name that answers the question, else the speaker."""
     parts = [cited.answer.text for cited in answer.quotes if cited.answer]
     name = next((part for part in parts if _FULL_NAME.fullmatch(part)), None)
-    return name or next((cited.speaker for cited in answer.quotes[:1]), None)
+    speaker = answer.quotes[0].speaker if answer.quotes else None
+    if name or speaker is None:
+        return name
+    return speaker if People(answer.quotes[0].quote.text).fits(pronoun, speaker) else None

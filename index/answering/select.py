@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import combinations
 
-from index.answering.conflicts import REBUTS, Statement, is_negative, relate, same_speaker
+from index.answering.conflicts import REBUTS, Statement, is_negative, negates, relate, same_speaker
 from index.answering.independence import independence
 from index.domain import Passage
+from index.errors import optional
 from index.ranking.query import Order
 from index.ranking.rank import READ, Ranking
+from index.text.quantities import units
 from index.text.rewrites import facts_differ, read, same_sentence
 from index.text.terms import content_terms
 
@@ -22,7 +23,7 @@ _DEEP = 30  # sentences searched for a denial of a quote, or for the claim that 
 _SPREAD = 0.35  # of the lead of the best score over the mean: how far below it a quote may be
 _UNLIKELY = 0.1  # probability of an answer below which only the best sentence is quoted
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
-
+_LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 _FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
 
 
@@ -64,8 +65,8 @@ def passages(
     Quoted are sentences that the reader takes for answers and sentences that rank near the best,
     but for those that it thinks unlikely to answer. Neighbouring sentences make one
     passage, and so do the copies of a sentence in rewrites of an article. A denial stands beside
-    its claim. If the question asks for the latest (or the first) reports, the newest (or the
-    oldest) passage leads.
+    the leading claim, and the latest count beside an earlier one that leads. If the question asks
+    for the latest (or the first) reports, the newest (or the oldest) passage leads.
 
     Args:
         ranking: the ranked sentences.
@@ -77,8 +78,12 @@ def passages(
         for s in ranking.sentences[:_DEEP]
     ]
     groups = _in_time(ranking.query.order, _grouped(ranking, statements, rewrites, most))
+    if not groups:
+        return []
     if ranking.query.answer_type not in _FIGURES:
-        _set_beside(ranking, groups, statements, most)
+        optional(None, _set_beside, ranking, groups, statements, most)
+    elif ranking.query.counted and ranking.query.order != "oldest":
+        optional(None, _bring_up_to_date, ranking, groups, statements, most)
     return [group.passage() for group in groups]
 
 
@@ -95,7 +100,7 @@ def _grouped(
             if len(beside.statements) == 1:
                 beside.statements.append(statement)
             continue
-        same = next((g for g in groups if _repeats(statement, g.best, rewrites)), None)
+        same = optional(None, _group_of, statement, groups, rewrites)
         if same is None and len(groups) < most:
             groups.append(_Group([statement], score))
         elif same is not None and same.best.article is not statement.article:
@@ -143,10 +148,19 @@ def _one_voice(a: Statement, b: Statement) -> bool:
     return (left.act == "denial") == (right.act == "denial")
 
 
+def _group_of(
+    statement: Statement, groups: list[_Group], rewrites: Mapping[str, AbstractSet[str]]
+) -> _Group | None:
+    """The group whose best statement this one repeats."""
+    return next((group for group in groups if _repeats(statement, group.best, rewrites)), None)
+
+
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
     """Whether two statements say the same in the same words, without being independent."""
     first, second = a.sentence.text, b.sentence.text
-    if is_negative(first) != is_negative(second):
+    # A rewrite may well say "could not be crossed" for "was impassable".
+    copied = b.article.article_id in rewrites.get(a.article.article_id, ())
+    if is_negative(first) != is_negative(second) and (not copied or negates(first, second)):
         return False
     if bool(REBUTS.search(first)) != bool(REBUTS.search(second)):
         return False
@@ -165,36 +179,60 @@ def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
     if order is None:
         return groups
     newest = order == "newest"
-    unknown = datetime(1 if newest else 9999, 1, 1, tzinfo=UTC)
+    unknown = _LONG_AGO if newest else datetime(9999, 1, 1, tzinfo=UTC)
     return sorted(groups, key=lambda group: group.best.article.published or unknown, reverse=newest)
 
 
 def _set_beside(
     ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
 ) -> None:
-    """Add the best denial after the claim that it denies, or the claim after its denial."""
+    """Add the best denial after the leading claim, or the claim after a leading denial."""
     question = ranking.query.question
+    leading = max(groups, key=lambda group: group.score)
     quoted = [statement for group in groups for statement in group.statements]
-    if any(_disagree(question, a, b) for a, b in combinations(quoted, 2)):
+    if any(_disagree(question, a, b) for a in leading.statements for b in quoted):
         return
     for rank, statement in enumerate(statements):
         far = rank >= CANDIDATES and not is_negative(statement.sentence.text)
         if far or statement in quoted:
             continue
-        for place, group in enumerate(groups):
-            alike = (group.best, *group.also.values())
-            against = next((s for s in alike if _disagree(question, s, statement)), None)
-            if against is None:
-                continue
-            group.quote(against)
-            holder = next((other for other in groups if statement in other.also.values()), None)
-            if holder is not None:
-                holder.quote(statement)
-                return
-            groups.insert(place + 1, _Group([statement], float(ranking.scores[rank])))
-            if len(groups) > most:  # drop the last of the others
-                groups.pop(-1 if place + 1 < most else place - 1)
-            return
+        alike = (leading.best, *leading.also.values())
+        against = next((s for s in alike if _disagree(question, s, statement)), None)
+        if against is None:
+            continue
+        leading.quote(against)
+        holder = next((other for other in groups if statement in other.also.values()), None)
+        if holder is not None:
+            holder.quote(statement)
+        else:
+            _insert(groups, leading, _Group([statement], float(ranking.scores[rank])), most)
+        return
+
+
+def _bring_up_to_date(
+    ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
+) -> None:
+    """Add the newest report that counts what the leading one counts and has another number."""
+    leading = max(groups, key=lambda group: group.score)
+    counting = [s for s in statements if ranking.query.counted & units(s.plain)]
+    later = [s for s in counting if _updates(ranking.query.question, s, leading.best)]
+    newest = max(later, key=lambda s: s.article.published or _LONG_AGO, default=None)
+    if newest and not any(newest in (*g.statements, *g.also.values()) for g in groups):
+        score = float(ranking.scores[statements.index(newest)])
+        _insert(groups, leading, _Group([newest], score), most)
+
+
+def _insert(groups: list[_Group], leading: _Group, group: _Group, most: int) -> None:
+    """Put a group behind the leading one; if there are too many, the last of the others goes."""
+    place = groups.index(leading)
+    groups.insert(place + 1, group)
+    if len(groups) > most:
+        groups.pop(-1 if place + 1 < most else place - 1)
+
+
+def _updates(question: str, later: Statement, earlier: Statement) -> bool:
+    relation = relate(question, later, earlier)
+    return relation is not None and (relation.kind, relation.against) == ("updated", 0)
 
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:

@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime, time, timedelta
 
 from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
+from index.answering.decline import NO_ANSWER
 from index.answering.select import MAX_QUOTES
 from index.domain import Answer, ChangeKind, Filters, News, Passage
 from index.errors import optional
@@ -81,6 +82,9 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
     sources = citations(chosen, articles, rewrites)
     relation, _ = optional((None, frozenset()), agreement, query.question, chosen)
     undated = snapshot.undated(context.filters)
+    reason = None
+    if not chosen:
+        reason = optional(NO_ANSWER, _nothing_new, request, snapshot, context.filters, undated)
     return context.answer(
         query,
         status="answered" if chosen else "declined",
@@ -91,7 +95,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
         ),
         citations=sources,
         agreement=relation if relation and relation.kind == "updated" else None,
-        reason=None if chosen else _nothing_new(request, snapshot, context.filters, undated),
+        reason=reason,
         news=News(request.since, len(fresh), undated) if snapshot.published() else None,
         scores=(0.0,) * len(chosen),
     )

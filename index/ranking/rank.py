@@ -151,12 +151,6 @@ class Ranker:
         """Names all weights that an answer depends on."""
         return " ".join([self.encoder.model, weights(), self.reader.model if self.reader else ""])
 
-    def prepare(self) -> None:
-        """Load the models. Raises EncoderError."""
-        self.encoder.encode(["warm"])
-        if self.reader:
-            self.reader.read("warm", ["warm"], [""])
-
     def rank(
         self,
         snapshot: Snapshot,

@@ -3,7 +3,8 @@
 The sandbox's process calls it before it sees a file. Two layers of Linux, each applied if this
 system has it: Landlock (Linux 5.13) leaves only Python's own files readable, and no other file,
 folder or process; seccomp (with the library libseccomp) refuses the calls that Landlock does not
-see: sockets, programs, processes, signals, permissions. Other systems have neither.
+see: sockets, programs, processes, signals, permissions, and what processes share by number instead
+of by file: queues, semaphores and memory. Other systems have neither.
 """
 
 from __future__ import annotations
@@ -37,12 +38,19 @@ _REFUSED_CALLS = """
     setuid setgid setreuid setregid setresuid setresgid setfsuid setfsgid setgroups capset
     mount umount2 move_mount open_tree fsopen fsmount pivot_root chroot unshare setns
     open_by_handle_at bpf perf_event_open io_uring_setup io_uring_enter io_uring_register
-    userfaultfd keyctl add_key request_key shmget shmat msgget semget mq_open mq_unlink
+    userfaultfd keyctl add_key request_key ipc
+    shmget shmat shmdt shmctl msgget msgsnd msgrcv msgctl semget semop semtimedop semctl
+    mq_open mq_unlink mq_notify mq_getsetattr mq_timedsend mq_timedreceive flock
     init_module finit_module delete_module kexec_load kexec_file_load reboot swapon swapoff acct
     settimeofday clock_settime clock_adjtime adjtimex sethostname setdomainname syslog quotactl
     iopl ioperm personality
 """.split()
 _CLONE_THREAD = 0x10000
+# Of fcntl, only copying a descriptor (also F_DUPFD_CLOEXEC, 1030) and reading or setting its flags
+# (commands below 4) stay. The others lock files, or have the kernel signal any process when a pipe
+# is written to.
+_LAST_FCNTL = 1030
+_REFUSED_FCNTL = (*range(4, 64), *range(1024, _LAST_FCNTL))
 # Calls from Linux 5.17 on, which libseccomp may not know by name; fchmodat2, of 6.6, is 452.
 _NEWER_CALLS = range(450, 512)
 
@@ -53,7 +61,8 @@ class Isolation:
 
     Attributes:
         files: no file but Python's own can be opened, for reading or for writing.
-        calls: no socket, no program and no process can be opened, and no file changed.
+        calls: no socket, no program, no process and no queue or memory that processes share can be
+            opened, none can be signalled, and no file changed.
     """
 
     files: bool
@@ -120,7 +129,9 @@ def _apply_seccomp() -> bool:
         # Without libseccomp, the import itself is a RuntimeError.
         from pyseccomp import (  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux only
             ALLOW,
+            EQ,
             ERRNO,
+            GT,
             MASKED_EQ,
             NE,
             Arg,
@@ -138,6 +149,12 @@ def _apply_seccomp() -> bool:
         for flag in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC):
             refuse("open", Arg(1, MASKED_EQ, flag, flag))
             refuse("openat", Arg(2, MASKED_EQ, flag, flag))
+        for command in _REFUSED_FCNTL:
+            refuse("fcntl", Arg(1, EQ, command))
+        refuse("fcntl", Arg(1, GT, _LAST_FCNTL))  # also with bits that the kernel ignores
+        # Types into terminals and signals their users; where it is denied, Python sets flags by
+        # fcntl instead.
+        refuse("ioctl", error=errno.EACCES)
         refuse("prlimit64", Arg(2, NE, 0))  # to set a limit, of whatever process
         refuse("clone", Arg(0, MASKED_EQ, _CLONE_THREAD, 0))  # of no thread, but a process
         # These keep their flags in memory, which a filter cannot see. Where a call is unknown, the

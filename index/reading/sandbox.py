@@ -35,6 +35,11 @@ _START_SECONDS = 60  # more than a crowded machine takes to start Python
 _MAX_CALLS = 500  # of one process, in case a library leaks memory
 _TOO_MUCH = "takes too much memory or time to read: shorten it, or save it as text"
 _DAMAGED = "cannot be read: the file is damaged or in another format"
+_NOT_STARTED = (
+    "was not read: no process for it could be started. Try again later, when this machine has "
+    "more free memory or runs fewer processes"
+)
+_INCOMPLETE = "was not read: a library for it cannot be loaded ({}). Install On Record again"
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 # Importing `index` loads the whole engine, FAISS included, which is slow and takes more memory than
@@ -74,11 +79,12 @@ class Sandbox:
         `function` is a full name, such as "index.reading.pages.read_html".
 
         Raises:
-            SourceError: it raised one, failed, or took too much; the message lacks its subject.
+            SourceError: it raised one, failed, took too much, or could not be tried because no
+                process started; the message lacks its subject.
         """
         with self._lock:
+            pipe, process = self._running()
             try:
-                pipe, process = self._running()
                 with _time_limit(process, self.seconds):
                     pipe.send_bytes(json.dumps([function, options]).encode())
                     pipe.send_bytes(data)
@@ -103,30 +109,43 @@ class Sandbox:
         if self._calls >= _MAX_CALLS or (self._process and self._process.poll() is not None):
             self._stop()
         self._calls += 1
-        if self._pipe is None or self._process is None:
-            self._pipe, child_end = Pipe()
-            numbers = map(str, [child_end.fileno(), self.memory, self.seconds])
-            with child_end:
-                self._process = subprocess.Popen(  # noqa: S603 - our own code
-                    [sys.executable, "-B", "-P", "-c", _START, str(_PACKAGE), *numbers],
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    pass_fds=[child_end.fileno()],
-                    cwd="/",
-                    env={},
-                    start_new_session=True,  # the terminal's Ctrl-C is for us
-                )
-            with _time_limit(self._process, _START_SECONDS):
-                isolation = Isolation(**json.loads(self._pipe.recv_bytes()))
-            if not isolation and isolation != self.isolation:
-                log.warning("On this system, %s.", isolation)
-            self.isolation = isolation
+        if self._pipe and self._process:
+            return self._pipe, self._process
+        try:
+            return self._started()
+        except (OSError, EOFError, ValueError) as error:
+            self._stop()
+            raise SourceError(_NOT_STARTED) from error
+        except BaseException:
+            self._stop()
+            raise
+
+    def _started(self) -> tuple[Connection, subprocess.Popen[bytes]]:
+        """Start a process, which says when it can be called and what it has given up."""
+        self._pipe, child_end = Pipe()
+        numbers = map(str, [child_end.fileno(), self.memory, self.seconds])
+        with child_end:
+            self._process = subprocess.Popen(  # noqa: S603 - our own code
+                [sys.executable, "-B", "-P", "-c", _START, str(_PACKAGE), *numbers],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[child_end.fileno()],
+                cwd="/",
+                env={},
+                start_new_session=True,  # the terminal's Ctrl-C is for us
+            )
+        with _time_limit(self._process, _START_SECONDS):
+            isolation = Isolation(**json.loads(self._pipe.recv_bytes()))
+        if not isolation and isolation != self.isolation:
+            log.warning("On this system, %s.", isolation)
+        self.isolation = isolation
         return self._pipe, self._process
 
     def _stop(self) -> None:
-        if self._process and self._pipe:
+        if self._pipe:
             self._pipe.close()
+        if self._process:
             self._process.kill()
             self._process.wait()
         self._process = self._pipe = None
@@ -137,7 +156,10 @@ class Sandbox:
 def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Iterator[None]:
     """Kill the process after a time, whatever it is doing; its pipe then breaks."""
     timer = threading.Timer(seconds, process.kill)
-    timer.start()
+    try:
+        timer.start()
+    except RuntimeError as error:  # no more threads: as little can be read as without a process
+        raise SourceError(_NOT_STARTED) from error
     try:
         yield
     finally:
@@ -174,6 +196,8 @@ def _call(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str
         return getattr(importlib.import_module(module), name)(data, **options), None
     except SourceError as error:
         return None, str(error)
+    except ImportError as error:
+        return None, _INCOMPLETE.format(error.name or error)
     except (MemoryError, RecursionError):
         raise  # the process ends: its state cannot be trusted
     except Exception:  # noqa: BLE001 - whatever a parser raises, the file is at fault

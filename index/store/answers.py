@@ -101,19 +101,18 @@ class AnswerLog(Tables):
                 add_asker(db, answer.answer_id, asker)
 
     def get(self, answer_id: str, viewer: Viewer | None = None) -> LoggedAnswer:
-        """Return an answer that was sent, its quotes cut again.
+        """Return an answer that was sent, its quotes cut again, by its id as it is shown: “`1a2b`”.
 
         Raises:
             NotFoundError: there is none, or the viewer (None: the operator) may not see it: it is
                 in a channel that is closed to them, or was private and not theirs.
         """
+        key = answer_id.strip(" `#\n").lower()
         with self._snapshot() as snapshot:
-            entry = _restored(snapshot, answer_id)
-            if viewer is None or entry.channel in viewer.channels:
-                return entry
-            if is_asker(snapshot.db, entry.answer.answer_id, viewer.person):
-                return entry
-            raise no_answer(answer_id)
+            row = snapshot.db.execute("SELECT * FROM answer WHERE answer_id = ?", (key,)).fetchone()
+            if row is None or not _may_see(snapshot.db, viewer, key, channel=row[-2]):
+                raise no_answer(answer_id)
+            return _restored(snapshot, row)
 
     def quoting(
         self, article_id: str, channels: Iterable[int], limit: int = 5
@@ -142,7 +141,11 @@ class AnswerLog(Tables):
         """
         stale = []
         with self._snapshot() as snapshot:
-            rows = snapshot.db.execute("SELECT answer_id, article_id, state FROM notified")
+            rows = snapshot.db.execute(
+                "SELECT answer_id, article_id, state FROM notified JOIN answer USING (answer_id) "
+                "WHERE at >= ?",
+                (since.astimezone(UTC).isoformat(),),
+            )
             known = {(answer_id, article_id): state for answer_id, article_id, state in rows}
             for entry in _posted(snapshot, since):
                 states = {
@@ -164,22 +167,20 @@ class AnswerLog(Tables):
 
 def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers since then, without those that quote what a recovery took away."""
-    ids = snapshot.db.execute(
-        f"SELECT answer_id FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
+    rows = snapshot.db.execute(
+        f"SELECT * FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
         (since.astimezone(UTC).isoformat(),),
-    ).fetchall()
-    for (answer_id,) in ids:
+    )
+    for row in rows:
         with contextlib.suppress(NotFoundError, QuoteError):
-            yield _restored(snapshot, answer_id)
+            yield _restored(snapshot, row)
 
 
-def _row(db: sqlite3.Connection, answer_id: str) -> tuple[Any, ...]:
-    row: tuple[Any, ...] | None = db.execute(
-        "SELECT * FROM answer WHERE answer_id = ?", (answer_id,)
-    ).fetchone()
-    if row is None:
-        raise no_answer(answer_id)
-    return row
+def _may_see(
+    db: sqlite3.Connection, viewer: Viewer | None, answer_id: str, *, channel: int | None
+) -> bool:
+    """Whether an answer that was posted there, or nowhere, may be opened by a viewer."""
+    return viewer is None or channel in viewer.channels or is_asker(db, answer_id, viewer.person)
 
 
 def _parts_json(answer: Answer) -> str:
@@ -206,9 +207,8 @@ def _parts_json(answer: Answer) -> str:
     return to_json(parts).decode()
 
 
-def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
-    """A recorded answer and the present state of its articles; may raise QuoteError too."""
-    row = _row(snapshot.db, answer_id.strip().lower())
+def _restored(snapshot: SqliteSnapshot, row: tuple[Any, ...]) -> LoggedAnswer:
+    """The answer of a row, and the present state of its articles; may raise QuoteError too."""
     key, at, question, filters, generation, model, status, confidence, text, *place = row
     reason, channel, message = place
     parts = json.loads(text)
@@ -234,8 +234,8 @@ def _restored(snapshot: SqliteSnapshot, answer_id: str) -> LoggedAnswer:
         confidence=confidence,
         quotes=quotes if status == "answered" else (),
         citations=tuple(
-            Citation(c["number"], articles[c["number"]], tuple(c["independent_of"]))
-            for c in sorted(parts["cited"], key=lambda cited: int(cited["number"]))
+            Citation(number, articles[number], None if others is None else tuple(others))
+            for number, others in sorted((c["number"], c["independent_of"]) for c in parts["cited"])
         ),
         agreement=_AGREEMENT.validate_python(parts["agreement"]),
         reason=reason,

@@ -55,7 +55,11 @@ class Connections:
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold a write transaction, which is committed at the end or rolled back."""
+        """Hold a write transaction, which is committed at the end or rolled back.
+
+        Raises:
+            StoreBusyError: another process is writing and does not finish.
+        """
         with self.lease() as db:
             db.execute("BEGIN IMMEDIATE")
             with db:
@@ -71,7 +75,7 @@ class Connections:
             db.close()
             raise explained(error) from error
         except Exception as error:  # the caller's; the connection is whole
-            self._idle.put((db, inode))
+            self._return(db, inode)
             if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
                 raise InputError(
                     f"{error.object!a:.200} is not UTF-8: check how it is typed."
@@ -81,10 +85,16 @@ class Connections:
             db.close()
             raise
         else:
-            self._idle.put((db, inode))
+            self._return(db, inode)
+
+    def _return(self, db: sqlite3.Connection, inode: int | None) -> None:
+        """Take a lent connection back, to lend it again unless all were closed meanwhile."""
+        self._idle.put((db, inode))
+        if self._closed:
+            self.close()
 
     def close(self) -> None:
-        """Close those that nobody uses; nothing is opened any more."""
+        """Close those that nobody uses, and others once they are returned; open no more."""
         self._closed = True
         with contextlib.suppress(queue.Empty):
             while True:

@@ -15,6 +15,7 @@ from typing import Any
 
 from index.domain import Article
 from index.reading.urls import canonical, site
+from index.store.rows import NEWEST, notice_at
 from index.store.types import Decision, Put
 
 _KNOWN = """
@@ -73,13 +74,23 @@ def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decisio
     stored = Article(article_id=article.article_id, title=title, text="-", source=source, url=url)
     outcome: Put = "updated"
     reason = ""
-    if same_words or text_hash == article.text_hash:
+    if live is None and revive and (retracted := _retraction(db, article.article_id, title)):
+        outcome, reason = "refused", retracted
+    elif same_words or text_hash == article.text_hash:
         outcome = "restored" if live is None and revive else "unchanged"
     elif not comes_from(article.source, stored):
         outcome, reason = "refused", refusal(stored)
     elif (live is None or undone) and not revive:  # until its source says something else
         outcome = "unchanged"
     return Decision(given, article, outcome, reason, key, latest, live, number)
+
+
+def _retraction(db: sqlite3.Connection, article_id: str, title: str) -> str:
+    """Why a retracted article is not added again, and what to do; "" if it is not retracted."""
+    notice = notice_at(db, article_id, NEWEST)
+    if notice is None or notice.kind != "retracted":
+        return ""
+    return f"“{title}” was retracted ({notice.note}): restore it first, if that was wrong."
 
 
 def _stored(db: sqlite3.Connection, article: Article) -> tuple[Any, ...] | None:

@@ -121,9 +121,10 @@ class People(Tables):
         """Note that a generation was checked for a watch."""
         self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
 
-    def remove_watch(self, number: int) -> None:
-        """End a watch."""
-        self._write("DELETE FROM watch WHERE number = ?", (number,))
+    def remove_watches(self, numbers: Sequence[int]) -> None:
+        """End watches, all or none."""
+        with self._writing() as db:
+            db.executemany("DELETE FROM watch WHERE number = ?", [(number,) for number in numbers])
 
     def watches(self) -> list[Watch]:
         """Return all watches, oldest first."""

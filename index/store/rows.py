@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from index.encoder import Vectors
 from index.store.schema import moment
 from index.text.periods import is_whole_day
 
+NEWEST = 2**63 - 1  # a generation that no other comes after
 _FIELDS = (
     "article_id title text publisher author published guessed_date url language source guessed"
 ).split()
@@ -71,16 +73,26 @@ def article_of(row: Sequence[Any]) -> Article:
 
 
 def notice_at(db: sqlite3.Connection, article_id: str, generation: int) -> Notice | None:
-    """Return the notice of an article in a generation; one without a kind cancels earlier ones."""
-    row = db.execute(
+    """Return the notice of an article in a generation."""
+    return next(iter(notices_at(db, article_id, generation)), None)
+
+
+def notices_at(db: sqlite3.Connection, article_id: str, generation: int) -> list[Notice]:
+    """Return the notices of an article that hold in a generation, the one that is shown first.
+
+    They are the newest one and, under a retraction, the correction that it covers. A notice without
+    a kind cancels earlier ones.
+    """
+    rows = db.execute(
         "SELECT kind, note, at, actor FROM notice JOIN article USING (article) "
-        "WHERE article_id = ? AND generation <= ? ORDER BY generation DESC LIMIT 1",
+        "WHERE article_id = ? AND generation <= ? ORDER BY generation DESC",
         (article_id, generation),
-    ).fetchone()
-    if row is None or not row[0]:
-        return None
-    kind, note, at, actor = row
-    return Notice(kind, note, datetime.fromisoformat(at), actor)
+    ).fetchall()
+    valid = takewhile(lambda row: row[0], rows)
+    notices = [Notice(kind, note, datetime.fromisoformat(at), by) for kind, note, at, by in valid]
+    if not notices or notices[0].kind == "corrected":
+        return notices[:1]
+    return notices[:1] + [notice for notice in notices if notice.kind == "corrected"][:1]
 
 
 def sentence_of(row: Sequence[Any], article: Article) -> Sentence:

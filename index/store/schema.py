@@ -9,6 +9,7 @@ Sentences of one revision are written together and so have consecutive ids.
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVer
 SCHEMA_VERSION = 2
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
+_LOG_BYTES = 64_000_000  # kept of the log for the next commits, however large one was
 _WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
 
 _SCHEMA = """
@@ -112,6 +114,8 @@ CREATE UNIQUE INDEX watch_once ON watch (
 def connect(path: Path) -> sqlite3.Connection:
     """Open a collection's file, and create its tables if there are none yet.
 
+    In a folder that may not be written to, it is opened to read only.
+
     Raises:
         StoreVersionError: another version of On Record made it.
         StoreBusyError: another process holds it and does not finish.
@@ -120,16 +124,17 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(
-            path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False
+            _uri(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=True
         )
         try:
-            new = _is_new(connection, path)  # read first, before anything is written
+            new = is_new(connection, path)  # read first, before anything is written
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA busy_timeout = {_WAL_MS}")
             with contextlib.suppress(sqlite3.OperationalError):  # in use: the next connection will
                 connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA busy_timeout = {int(1000 * _BUSY_S)}")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA journal_size_limit = {_LOG_BYTES}")
             if new:
                 _create(connection, path)
         except BaseException:
@@ -140,8 +145,23 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """Whether nothing was ever written. Raises if it is not a collection of this version."""
+def _uri(path: Path) -> str:
+    """The address of a collection's file, with how it can be opened."""
+    uri = path.absolute().as_uri()
+    if not path.exists() or os.access(path.parent, os.W_OK):
+        return uri
+    # Without a log nobody has it open, and SQLite need not write one beside it to read it.
+    logged = path.with_name(f"{path.name}-wal").exists()
+    return f"{uri}?mode=ro" if logged else f"{uri}?mode=ro&immutable=1"
+
+
+def is_new(connection: sqlite3.Connection, path: Path) -> bool:
+    """Return whether nothing was ever written to a file; only read it.
+
+    Raises:
+        StoreVersionError: another version of On Record made it.
+        StoreError: it is another program's.
+    """
     # One statement, so that another process cannot make the tables between two of these.
     tables, version, application = connection.execute(
         "SELECT (SELECT count(*) FROM sqlite_master), user_version, application_id "
@@ -149,7 +169,9 @@ def _is_new(connection: sqlite3.Connection, path: Path) -> bool:
     ).fetchone()
     ours = application == _APPLICATION_ID
     if not ours and (version or tables):
-        raise StoreError(f"{path} is a database of another program: name another folder.")
+        raise StoreError(
+            f"{path} is a database of another program: name another one. Nothing was changed."
+        )
     if ours and version != SCHEMA_VERSION:
         raise StoreVersionError(
             f"{path} was made by another version of On Record (its schema is {version}, this one "
@@ -162,7 +184,7 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
     """Create all tables or none."""
     connection.execute("BEGIN IMMEDIATE")
     with connection:  # which commits at its end, or rolls back
-        if _is_new(connection, path):  # another process may have been faster
+        if is_new(connection, path):  # another process may have been faster
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
@@ -183,7 +205,8 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
             return StoreError("The disk is full: make room, then try again.")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
             return StoreDamagedError(
-                f"The collection is damaged ({error}): restore a backup of its folder, or erase it."
+                f"The collection is damaged ({error}): put a backup in its place with "
+                "`onrecord recover`, or erase it."
             )
         case _:
             return StoreError(

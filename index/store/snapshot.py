@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -28,7 +28,7 @@ from index.store.rows import (
     sentence_of,
 )
 from index.store.schema import clock_text, meta, utc_text
-from index.store.sources import Source
+from index.store.sources import COLUMNS, Source
 from index.store.types import (
     Decision,
     HistoryEvent,
@@ -339,8 +339,7 @@ class SqliteSnapshot:
 
     def sources(self) -> list[Source]:
         """Return the sources, in the order they were added."""
-        columns = ", ".join(field.name for field in fields(Source))
-        rows = self.db.execute(f"SELECT {columns} FROM source ORDER BY number")
+        rows = self.db.execute(f"SELECT {COLUMNS} FROM source ORDER BY number")
         return [Source.from_row(row) for row in rows]
 
 

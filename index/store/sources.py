@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -58,3 +58,6 @@ class Source:
             return {"checked": now, "failures": failures, "failing_since": since, "error": error}
         fine = {"failures": 0, "failing_since": None, "error": None, "reported": False}
         return {"checked": now, "succeeded": now, **fine}
+
+
+COLUMNS = ", ".join(field.name for field in fields(Source))

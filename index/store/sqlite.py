@@ -9,26 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from index.encoder import Encoder, Vectors
-from index.errors import (
-    StoreDamagedError,
-    StoreError,
-    StoreVersionError,
-)
+from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
+from index.store.backups import copy_of
 from index.store.connections import CATALOGUE, Connections
 from index.store.people import People
 from index.store.schema import connect, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
-from index.store.sources import Source
+from index.store.sources import COLUMNS, Source
 from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
@@ -58,6 +55,7 @@ class SqliteStore:
 
     Attributes:
         answers: the log of its answers; not part of a generation.
+        people: what it keeps of people; not part of a generation.
     """
 
     def __init__(
@@ -117,14 +115,18 @@ class SqliteStore:
         action: str,
         note: str = "",
         model: str | None = None,
+        dry_run: bool = False,
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
         What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` is the model of the vectors.
+        the transaction. `model` is the model of the vectors. A `dry_run` returns what the commit
+        would do, and rolls it back; nobody else can write meanwhile.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
+            InputError: the collection has changed since what `changes.seen` names, or a retracted
+                article would be corrected.
             ModelMismatchError: the collection was embedded by another model.
             StoreBusyError: another process is writing and does not finish.
             StoreError: it cannot be written.
@@ -132,15 +134,28 @@ class SqliteStore:
         with self._connections.writing() as db:
             writer = Writer(db)
             writer.apply(changes, model)
-            return writer.finish(actor, action, note, always=changes.undo is not None)
+            commit = writer.finish(actor, action, note)
+            if dry_run:
+                db.rollback()
+            return commit
 
-    def add_source(self, source: Source) -> None:
-        """Add a source, unless it is there already."""
+    def add_sources(self, sources: Iterable[Source]) -> None:
+        """Add these sources, but for those that are there already, which stay as they are."""
         with self._connections.writing() as db:
-            db.execute(
+            db.executemany(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                (source.uri, source.kind, source.every),
+                [(source.uri, source.kind, source.every) for source in sources],
             )
+
+    def put_source(self, source: Source) -> Source:
+        """Add a source, or change the interval of the one that is there; return it as stored."""
+        with self._connections.writing() as db:
+            (row,) = db.execute(
+                "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) "
+                f"ON CONFLICT DO UPDATE SET every = excluded.every RETURNING {COLUMNS}",
+                (source.uri, source.kind, source.every),
+            ).fetchall()
+        return Source.from_row(row)
 
     def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
         """Change these fields of a source and no others."""
@@ -174,25 +189,28 @@ class SqliteStore:
         while True:
             with self.snapshot() as snapshot:
                 rows = snapshot.db.execute(_UNSTAGED, (last, _REBUILT)).fetchall()
-            if not rows:
-                with self._staging(encoder.model) as db:
-                    # Another process may have undone some of it, so all is looked at once more.
-                    rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
-                    if rest is None:
-                        return _activate_staged(db, encoder.model, actor)
-                last = rest[0] - 1
+            if rows:
+                self._stage(rows, encoder, snapshot.version)
+                done, last = done + len(rows), rows[-1][0]
+                if on_progress is not None:
+                    on_progress(done)
                 continue
-            # Cut here and not in SQL, which takes a NUL for the end of a text.
-            vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
-            staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
             with self._staging(encoder.model) as db:
-                # A copy recovered meanwhile may have other sentences under these numbers.
-                version = snapshot.version
-                if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
-                    db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-            done, last = done + len(rows), rows[-1][0]
-            if on_progress is not None:
-                on_progress(done)
+                # Another process may have undone some of it, so all is looked at once more.
+                rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
+                if rest is None:
+                    return _activate_staged(db, encoder.model, actor)
+            last = rest[0] - 1
+
+    def _stage(self, rows: list[Any], encoder: Encoder, version: IndexVersion) -> None:
+        """Embed sentences (rows of `_UNSTAGED` in that version), and stage their embeddings."""
+        # Cut here and not in SQL, which takes a NUL for the end of a text.
+        vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
+        staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
+        with self._staging(encoder.model) as db:
+            # A copy recovered meanwhile may have other sentences under these numbers.
+            if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
+                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
 
     @contextlib.contextmanager
     def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
@@ -218,49 +236,48 @@ class SqliteStore:
     def backup(self, file: Path) -> None:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")
-        try:
-            with self._connections.lease() as db, closing(sqlite3.connect(draft)) as copy:
-                db.backup(copy)
-            draft.replace(file)
-        except (StoreDamagedError, StoreVersionError):  # of the collection, not of the copy
-            raise
-        except (OSError, StoreError) as error:
-            raise StoreError(
-                f"{file} cannot be written: name a file in a folder that is there and has room."
-            ) from error
-        finally:
-            draft.unlink(missing_ok=True)
+        with self._connections.lease() as db:  # whose errors are not the file's
+            try:
+                with closing(sqlite3.connect(draft)) as copy:
+                    db.backup(copy)
+                draft.replace(file)
+            except (OSError, sqlite3.OperationalError) as error:
+                raise StoreError(
+                    f"{file} cannot be written: name a file in a folder that is there and has room."
+                ) from error
+            finally:
+                draft.unlink(missing_ok=True)
 
     def recover(self, file: Path, *, actor: str) -> Commit:
-        """Replace all that is stored by a backup, in a generation of its own.
+        """Replace all that is stored, damaged or not, by a backup, in a generation of its own.
 
-        Its number is higher than any before, and the audit log of the backup goes on with it, so
-        that nothing read before the recovery is taken for the state after it.
+        Its number is higher than any before (unless damage hides that), and the audit log of the
+        backup goes on with it, so that nothing read before the recovery is taken for the state
+        after it.
 
         Raises:
-            StoreError: the file is not a backup, or is damaged.
+            StoreError: the file is no whole backup with something in it, and nothing was changed.
         """
-        if not file.is_file():
-            raise StoreError(f"There is no file {file}: name a backup of a collection.")
-        with tempfile.TemporaryDirectory() as folder:
-            copy = Path(shutil.copy(file, Path(folder) / "copy.sqlite3"))
+        with copy_of(file) as source:
             try:
-                source = self._opener(copy)
-            except StoreDamagedError as error:
-                raise StoreError(
-                    f"{file} is not a backup of a collection: name one that `onrecord backup` made."
-                ) from error
-            with closing(source), self._connections.lease() as db:
-                damage = source.execute("PRAGMA quick_check").fetchone()[0]
-                if damage != "ok":
-                    raise StoreError(f"{file} is damaged ({damage}): nothing was changed.")
-                source.execute("BEGIN IMMEDIATE")
-                with source:
-                    note = f"from a backup of generation {newest(source).generation}"
-                    writer = Writer(source, after=newest(db).generation)
-                    commit = writer.finish(actor, "recover", note, always=True)
-                source.backup(db)
-                return commit
+                with self.snapshot() as snapshot:
+                    last = snapshot.generation
+            except StoreDamagedError:
+                last = 0
+            note = f"from a backup of generation {newest(source).generation}"
+            source.execute("BEGIN IMMEDIATE")
+            with source:
+                commit = Writer(source, after=last).finish(actor, "recover", note, always=True)
+            try:
+                self._overwrite(source)
+            except StoreDamagedError:
+                self._delete_files()
+                self._overwrite(source)
+            return commit
+
+    def _overwrite(self, source: sqlite3.Connection) -> None:
+        with self._connections.lease() as db:
+            source.backup(db)
 
     def erase(self) -> None:
         """Delete all that is stored, for good, damaged or not, and close.
@@ -271,6 +288,10 @@ class SqliteStore:
         with contextlib.suppress(StoreDamagedError), self._connections.writing():
             pass  # it is a collection, or empty, and nobody is writing
         self.close()
+        self._delete_files()
+
+    def _delete_files(self) -> None:
+        """Delete the collection's files, and its folder unless it holds others."""
         doomed = self._folder.with_name(f".{self._folder.name}-{secrets.token_hex(4)}")
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:

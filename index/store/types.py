@@ -44,6 +44,8 @@ class Changes:
             a moderator's removal.
         notices: article ids with a notice each; a retraction removes its article as well.
         undo: a generation; every article becomes live, or not, as it was then.
+        seen: the newest generation that whoever decided on this has seen; after another one
+            nothing is changed.
         pages: how to recognise unchanged files and pages; alone they make no generation.
     """
 
@@ -53,6 +55,7 @@ class Changes:
     revive: bool = True
     notices: Sequence[tuple[str, Notice]] = ()
     undo: int | None = None
+    seen: int | None = None
     pages: Sequence[PageState] = ()
 
 
@@ -81,12 +84,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class NoticeChange:
-    """A notice that undoing or restoring withdrew, or put `in_force` again."""
+    """A notice that a change withdrew or replaced, or put `in_force` again."""
 
     article_id: str
     title: str
     notice: Notice
     in_force: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """An article with its new notice, and the earlier one of the same kind that this replaced."""
+
+    article: Article
+    replaced: Notice | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +108,7 @@ class Commit:
         generation: the one it made, or the newest if nothing changed.
         outcomes: by the id of each article concerned.
         put: a decision for each article put, in order.
-        notices: those that undoing or restoring withdrew or put in force again.
+        notices: those that this withdrew, replaced or put in force again.
     """
 
     generation: int

@@ -31,6 +31,7 @@ EXACT_UP_TO = 200_000
 _TRAINING_ROWS = 65_536
 _SEARCHED_SHARE = 16  # one list in 16 is searched in a compact index
 _GROWTH = 2  # a compact index is trained again at twice the sentences it was trained for
+_DRAFT = ".vectors-"  # begins the name of a file under way
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 
 Newest = Callable[[], AbstractContextManager[SqliteSnapshot]]
@@ -181,7 +182,9 @@ class VectorIndex:
         """Write the whole index to a file, or nothing."""
         version = json.dumps(asdict(self.version))  # type: ignore[arg-type]
         index = faiss.serialize_index(self._index)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".vectors-", delete=False) as file:
+        for draft in path.parent.glob(f"{_DRAFT}*"):  # of a process that was killed, or is late
+            draft.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_DRAFT, delete=False) as file:
             try:
                 trained = np.array(self._trained_for)
                 np.savez(file, version=version, trained_for=trained, ids=self._ids, index=index)

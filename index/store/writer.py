@@ -16,10 +16,10 @@ from itertools import chain
 import numpy as np
 
 from index.domain import Notice
-from index.errors import ModelMismatchError, NotFoundError, StoreError
+from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
 from index.store.identity import decide, identity_keys
-from index.store.rows import notice_at
+from index.store.rows import notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
@@ -45,6 +45,10 @@ class Writer:
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
+        if changes.seen not in {None, self.generation - 1}:
+            raise InputError(
+                "Something else was changed meanwhile, so nothing was done: try again."
+            )
         if changes.put:
             check_model(meta(self._db, "model"), model or "")
             set_meta(self._db, "model", model or "")
@@ -103,7 +107,17 @@ class Writer:
         return rows
 
     def _add_notice(self, article_id: str, key: int, live: int | None, notice: Notice) -> None:
-        """Attach a notice to an article; a retraction removes it from the corpus."""
+        """Attach a notice to an article; a retraction removes it from the corpus.
+
+        Raises:
+            InputError: a correction would hide a retraction.
+        """
+        before = notice_at(self._db, article_id, self.generation)
+        if before and before.kind == "retracted" and notice.kind == "corrected":
+            raise InputError(
+                f"It is retracted ({before.note}): restore it before you correct it, or retract it "
+                "again with another note."
+            )
         after = None if notice.kind == "retracted" else live
         self._write_live(article_id, key, live, after, notice.kind)
         at = notice.at.astimezone(UTC).isoformat()
@@ -111,23 +125,32 @@ class Writer:
             "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
             (self.generation, key, notice.kind, notice.note, at, notice.actor),
         )
+        if before and before.kind == notice.kind:
+            change = NoticeChange(article_id, self._title(key), before, in_force=False)
+            self._notices[article_id] = [change]
+
+    def _title(self, key: int) -> str:
+        """The title of an article's latest revision."""
+        sql = "SELECT title FROM article a JOIN revision ON revision = latest WHERE a.article = ?"
+        return str(self._db.execute(sql, (key,)).fetchone()[0])
 
     def _undo(self, generation: int) -> None:
         """Make each article what it was at a generation, notices included.
 
         Raises:
-            NotFoundError: there is no such generation, or nothing came after it.
+            NotFoundError: there is no such generation.
         """
         sql = "SELECT 1 FROM generation WHERE number = ?"  # a recovery leaves gaps
         known = generation == 0 or self._db.execute(sql, (generation,)).fetchone()
-        if not known or generation >= self.generation - 1:
+        if not known or generation >= self.generation:
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )
+        # The first change since of each article: beside min(), SQLite takes `before` of that row.
         rows = self._db.execute(
-            "SELECT a.article_id, a.article, a.live, c.before FROM article a "
-            "JOIN change c USING (article) WHERE c.before IS NOT a.live AND c.generation = "
-            "(SELECT min(generation) FROM change WHERE article = a.article AND generation > ?)",
+            "SELECT a.article_id, a.article, a.live, c.before FROM article a JOIN "
+            "(SELECT article, before, min(generation) FROM change WHERE generation > ? "
+            "GROUP BY article) c USING (article) WHERE c.before IS NOT a.live",
             (generation,),
         ).fetchall()
         for article_id, key, live, before in rows:
@@ -137,6 +160,9 @@ class Writer:
             "JOIN article a USING (article) WHERE generation > ?"
         )
         for article_id, key, live in self._db.execute(later, (generation,)).fetchall():
+            then = notices_at(self._db, article_id, generation)
+            if then == notices_at(self._db, article_id, self.generation):
+                continue
             notice = self._reinstate_notice(article_id, key, f"generation <= {generation:d}")
             unseen = self._outcomes.get(article_id, "unchanged") == "unchanged"
             if self._notices.get(article_id) and unseen:
@@ -278,16 +304,15 @@ class Writer:
             f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
             (self.generation, key, key),
         )
-        sql = "SELECT title FROM article a JOIN revision ON revision = latest WHERE a.article = ?"
-        (title,) = self._db.execute(sql, (key,)).fetchone()
-        before = notice_at(self._db, article_id, self.generation - 1)
-        after = notice_at(self._db, article_id, self.generation)
+        before = notices_at(self._db, article_id, self.generation - 1)
+        after = notices_at(self._db, article_id, self.generation)
+        withdrawn = [(notice, False) for notice in before if notice not in after]
+        shown_again = [(notice, True) for notice in after[:1] if notice not in before[:1]]
+        title = self._title(key)
         self._notices[article_id] = [
-            NoticeChange(article_id, title, notice, in_force)
-            for notice, in_force in ((before, False), (after, True))
-            if notice and before != after
+            NoticeChange(article_id, title, *change) for change in withdrawn + shown_again
         ]
-        return after
+        return next(iter(after), None)
 
 
 def check_model(stored: str | None, model: str) -> None:

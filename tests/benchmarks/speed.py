@@ -60,7 +60,7 @@ def ask(folder: Path, questions: list[str]) -> None:
     """Ask as the bot does: one torch thread, everything warm."""
     encoder = PackagedEncoder()
     archive = Archive.open(folder, "speed", encoder)
-    archive.prepare()
+    archive.ask(questions[0])  # loads the models
     whole, encoding = [], []
     for number in range(ASKED):
         question = questions[number % len(questions)]

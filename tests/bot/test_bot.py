@@ -88,8 +88,8 @@ async def test_weak_evidence_declines_with_the_closest_passage(
         room.stock(settings, tmp_path / "reports", dam=DAM)
         result = await room.reader.slash(room.channel, "ask", question="Who built the dam?")
         text = said(result.response)
-        assert "**No answer in the reports.**" in text
-        assert "The closest passage, which does not answer it:\n> " in text
+        assert "**The reports do not seem to answer this.**" in text
+        assert "The closest passage, in case it helps:\n> " in text
 
 
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,7 +192,19 @@ async def test_form_from_before_a_restart_is_answered(room: Newsroom, settings: 
     (field,) = fields(form)
     done = await room.reader.submit_modal(form, {field["custom_id"]: "Wrong gate."})
     monkey.undo()
-    assert "I was restarted while you were writing" in said(done.response)
+    assert "This form was open too long, or I was restarted" in said(done.response)
+
+
+async def test_form_that_nobody_fills_in_is_forgotten(room: Newsroom) -> None:
+    """After an hour it takes no more memory, and who fills it in later is told to open it again."""
+    asked = await room.reader.slash(room.channel, "ask", question=ASKED)
+    form = await room.reader.click(asked.response.message, label="Wrong quote")
+    assert room.env.bot._connection._view_store._modals
+    await room.env.advance_time(3700)
+    assert not room.env.bot._connection._view_store._modals
+    (field,) = fields(form)
+    done = await room.reader.submit_modal(form, {field["custom_id"]: "Wrong gate."})
+    assert "This form was open too long" in said(done.response)
 
 
 async def test_deleted_channel_is_answered(room: Newsroom) -> None:
@@ -201,3 +213,22 @@ async def test_deleted_channel_is_answered(room: Newsroom) -> None:
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "is gone: ask again" in said(result.response)
     assert room.env.errors
+
+
+async def test_everything_is_closed_whatever_fails(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If finishing what was begun fails, that is raised once all the rest is closed."""
+
+    async def broken(_: OnRecord) -> None:
+        raise RuntimeError("broken")
+
+    bot, archive = room.env.bot, room.archive()
+    monkeypatch.setattr(OnRecord, "_finish", broken)
+    with pytest.raises(RuntimeError, match="broken"):
+        await bot.close()
+    assert bot.is_closed()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        bot.asking.submit(print)
+    with pytest.raises(StoreError, match="closed"):
+        archive.size()

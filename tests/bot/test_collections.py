@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from support.fakes import FakeEncoder, FakeReader
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import Archive, InputError, NotFoundError, StoreError
+from index import Archive, InputError, NotFoundError, StoreBusyError, StoreError
 
 
 def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
@@ -69,24 +68,27 @@ def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:
 
 
 def test_erasing_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collection cannot be opened again before it is erased."""
+    """While a collection is being erased it cannot be opened anew, and others can."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     collections.archive(7).prepare()
     erase, opened = Archive.erase, []
 
     def open_again() -> None:
-        with suppress(NotFoundError):
-            opened.append(collections.archive(7, create=False))
+        for server in (7, 8):
+            with suppress(StoreBusyError):
+                collections.archive(server)
+                opened.append(server)
 
     def slowly(archive: Archive) -> None:
-        threads.submit(open_again)
-        time.sleep(0.2)
+        threads.submit(open_again).result(timeout=10)
         erase(archive)
 
     monkeypatch.setattr(Archive, "erase", slowly)
     with ThreadPoolExecutor(1) as threads:
         collections.erase(7)
-    assert (opened, [*tmp_path.iterdir()]) == ([], [])
+    assert opened == [8]
+    collections.archive(7).prepare()
+    collections.close()
 
 
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:

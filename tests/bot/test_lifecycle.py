@@ -190,6 +190,24 @@ def test_taking_python_apart_holds_nothing_up() -> None:
     subprocess.run([sys.executable, "-c", script], timeout=30, check=True)
 
 
+@pytest.mark.parametrize(("line", "status"), [("pass", 0), ("raise ValueError", 1)])
+def test_status_tells_of_what_failed_while_stopping(line: str, status: int) -> None:
+    """A part that fails after the signal gives the process a status of its own."""
+    script = (
+        "import asyncio, os, signal; from bot.lifecycle import stop_signals\n"
+        "async def main():\n"
+        "    with stop_signals() as stopped:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        await stopped.wait()\n"
+        f"        {line}\n"
+        "asyncio.run(main())\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], timeout=60, check=False, stderr=subprocess.DEVNULL
+    )
+    assert ended.returncode == status
+
+
 async def test_commands_are_sent_when_they_changed(data: Path) -> None:
     """Discord is told of the commands at the first start, and then only when that is asked for."""
     async with discord_server() as server:

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.newsroom import ASKED, Newsroom, Site, discord_with
 
-from bot.logs import Formatter, fields
+from bot.jobs import Job
+from bot.logs import Formatter, configure, fields
 from bot.settings import Logs, Settings
-from index import Archive, StoreBusyError
+from index import (
+    Archive,
+    CancelledError,
+    IngestResult,
+    Progress,
+    ProgressCallback,
+    StoreBusyError,
+)
 
 
 def line(message: str, **values: object) -> str:
@@ -69,6 +79,33 @@ async def test_questions_are_logged_only_if_wanted(
     assert ("Hallow" in written) == wanted
 
 
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("permitted", [False, True])
+def test_messages_are_logged_only_if_wanted(*, debug: bool, permitted: bool) -> None:
+    """Discord's library writes each message it gets at DEBUG: never without the permission."""
+    with restored_loggers():
+        configure(Logs(level="DEBUG", questions=permitted), [], debug=debug)
+        gateway = logging.getLogger("discord.gateway")
+        assert gateway.isEnabledFor(logging.DEBUG) == permitted
+        assert gateway.isEnabledFor(logging.INFO)
+        assert logging.getLogger("bot").isEnabledFor(logging.DEBUG)
+        configure(Logs(level="ERROR"), [])
+        assert not gateway.isEnabledFor(logging.INFO)
+
+
+@contextmanager
+def restored_loggers() -> Iterator[None]:
+    """Undo what `configure` does to the loggers of this process."""
+    loggers = [logging.getLogger(name) for name in ("", "bot", "index", "discord")]
+    before = [(logger, logger.level, logger.handlers[:]) for logger in loggers]
+    try:
+        yield
+    finally:
+        for logger, level, handlers in before:
+            logger.setLevel(level)
+            logger.handlers[:] = handlers
+
+
 async def test_jobs_are_logged(
     room: Newsroom, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,6 +121,35 @@ async def test_jobs_are_logged(
     assert "added=1" in written
     assert f"source={site.feed}s reason=" in written
     assert "key=abc" not in written
+
+
+async def test_how_each_job_ended_is_logged(
+    room: Newsroom, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A job that was stopped, and one that failed, have a line like one that finished."""
+    caplog.set_level(logging.INFO, "bot")
+    jobs, server = room.env.bot.jobs, room.guild.id
+    collection = room.env.bot.settings.discord.collection_of(server)
+
+    def fail(*_: object) -> IngestResult:
+        raise StoreBusyError("Another process is writing.")
+
+    def stop(_: Archive, on_progress: ProgressCallback) -> IngestResult:
+        job.stopped_by = "Ada"
+        on_progress(Progress(1, 2, None, "Dam"))
+        raise AssertionError
+
+    for task, error in ((fail, StoreBusyError), (stop, CancelledError)):
+        job = Job(collection, "Adding", 0, "Ada")
+        with pytest.raises(error):
+            await jobs.run(server, task, job)
+    lines = [Formatter().format(record) for record in caplog.records]
+    ended = [line.partition(" bot.jobs ")[2] for line in lines if "started" not in line]
+    place = f"job=Adding collection={collection}"
+    assert ended == [
+        f"job failed {place} error=StoreBusyError",
+        f'job stopped {place} reason="Ada stopped it"',
+    ]
 
 
 async def test_a_busy_collection_is_no_failure(

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, write_rows
 
 from index import ingest
-from index.answering import compose, whats_new
+from index.answering import ask as asking
+from index.answering import compose, decline, select, whats_new
 from index.archive import MAX_K, Archive
 from index.domain import Answer, Filters
 from index.errors import (
@@ -28,6 +29,7 @@ from index.errors import (
     NotFoundError,
     QuestionError,
     QuoteError,
+    StoreError,
 )
 from index.ingest import Progress
 from index.store.sqlite import SqliteStore
@@ -440,26 +442,65 @@ def test_dates_bound_what_is_quoted(archive: Archive) -> None:
 def test_an_answer_goes_without_a_part_that_fails(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Where relations, speakers or independence cannot be worked out, the quotes are the same."""
+    """Whatever beside the quotes cannot be worked out, the quotes are the same."""
     archive.add(["-"], stream=stream(*ALL))
     question = "Was anybody in Tessen warned of the dam?"
     news = "What has changed since 14 March?"
-    whole = [archive.ask(asked).quotes for asked in (question, news)]
+    two = "Who took data from a bank, and who won the cup?"
+    whole = [archive.ask(asked).quotes for asked in (question, news, two)]
 
     def broken(*_: object) -> None:
         raise IndexError("tuple index out of range")
 
-    for module, part in (
+    parts = [
         *((compose, part) for part in ("agreement", "voice", "independence")),
-        (whats_new, "agreement"),
-    ):
+        *((select, part) for part in ("_repeats", "_dispute")),
+        *((asking, "corrected"), (whats_new, "agreement")),
+    ]
+    for module, part in parts:
+        caplog.clear()
         with monkeypatch.context() as patch:
             patch.setattr(module, part, broken)
-            partial = [archive.ask(asked).quotes for asked in (question, news)]
+            partial = [archive.ask(asked).quotes for asked in (question, news, two)]
         assert [[q.quote for q in quotes] for quotes in partial] == [
             [q.quote for q in quotes] for quotes in whole
         ]
-    assert caplog.text.count("an answer goes without one of its parts") >= 4
+        assert "an answer goes without one of its parts" in caplog.text, part
+
+
+def test_a_decline_goes_without_wording_that_fails(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the reason cannot be put into words, the plainest one stands for it."""
+    archive.add(["-"], stream=stream(*ALL))
+    question = "Was anybody warned of the dam?"
+    early = Filters(until=datetime(2026, 1, 1, tzinfo=UTC))
+    left_out = archive.ask(question, early).reason
+    assert left_out
+    assert "“Dam fails”" in left_out
+    monkeypatch.setattr(decline, "excluded", None)
+    assert archive.ask(question, early).reason == "There are no reports that pass the filters."
+    archive._threshold = 1.0
+    unknown = "Did Marlo Quent play chess?"
+    assert archive.ask(unknown).reason == "No report mentions “Marlo” or “Quent”."
+    monkeypatch.setattr(decline, "reason", None)
+    monkeypatch.setattr(whats_new, "_nothing_new", None)
+    for asked in (unknown, "What has changed since 14 March 2027?"):
+        answer = archive.ask(asked)
+        assert (answer.status, answer.reason) == ("declined", "The reports do not answer this.")
+
+
+def test_independence_that_is_not_known_is_not_counted(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is None, also in the log, and is never taken for “not independent”."""
+    archive.add(["-"], stream=stream(*ALL))
+    monkeypatch.setattr(compose, "independence", None)
+    answer = archive.ask("Was anybody in Tessen warned of the dam?")
+    assert {citation.independent_of for citation in answer.citations} == {None}
+    assert answer.independent is None
+    archive.answers.record(answer)
+    assert archive.answers.get(answer.answer_id).answer == answer
 
 
 def test_ask_again_get_the_same(archive: Archive) -> None:
@@ -597,6 +638,30 @@ def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
     assert archive.history()[0].articles == {"removed": 1, "corrected": 1}
 
 
+def test_what_was_added_is_told_though_the_index_fails(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next question makes the index; that it failed now takes nothing from the result."""
+
+    def broken(_: SqliteStore) -> None:
+        raise StoreError("The disk is full.")
+
+    monkeypatch.setattr(ingest, "_MANY", 0)
+    monkeypatch.setattr(SqliteStore, "prepare", broken)
+    assert len(archive.add(["-"], stream=stream(*ALL)).added) == len(ALL)
+
+
+def test_a_preview_of_an_undo_copies_nothing(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is as quick in a collection of gigabytes: nothing is copied to try it on."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.remove(["dam"])
+    monkeypatch.delattr(SqliteStore, "copy")
+    preview = archive.undo(1, dry_run=True)
+    assert [change.article_id for change in preview.restored] == ["dam"]
+
+
 def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None:
     """Who restores a retracted report is told what that ends; its earlier correction is back."""
     archive.add(["-"], stream=stream(*ALL))
@@ -608,6 +673,69 @@ def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None
         ("It was noon.", True),
     ]
     assert archive.restore(["dam"]).notices == ()
+
+
+def test_undo_counts_the_correction_under_a_retraction(archive: Archive) -> None:
+    """An article that was corrected and then retracted loses two notices, and gets back two."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.retract("dam", "Made up.")
+    lost = archive.undo(1).notices
+    assert [(n.notice.note, n.in_force) for n in lost] == [
+        ("Made up.", False),
+        ("It was noon.", False),
+    ]
+    assert archive.undo(2).notices[0].notice.note == "It was noon."
+    (lost,) = archive.undo(3).notices
+    assert (lost.notice.note, lost.in_force) == ("Made up.", True)
+    assert [n.notice.note for n in archive.undo(1, dry_run=True).notices] == [
+        "Made up.",
+        "It was noon.",
+    ]
+
+
+def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
+    """Going back to the present state, or to one that equals it, makes no generation."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.correct("dam", "It was noon.")
+    archive.undo(1)
+    for generation in (1, 3):
+        result = archive.undo(generation)
+        assert (result.generation, result.notices) == (3, ())
+    assert len(archive.history()) == 3
+    archive.correct("dam", "It was one.")
+    assert archive.article("dam").notice.note == "It was one."
+    for unknown in (5, -1):
+        with pytest.raises(NotFoundError, match="no generation"):
+            archive.undo(unknown)
+
+
+def test_undo_of_what_nobody_has_seen_is_refused(archive: Archive) -> None:
+    """If anything was committed since the state that was decided on, nothing is undone."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.remove(["cup"])
+    seen = archive.generation
+    archive.correct("dam", "It was noon.")
+    with pytest.raises(InputError, match="changed meanwhile"):
+        archive.undo(1, seen=seen)
+    assert archive.generation == seen + 1
+    assert archive.undo(1, seen=seen + 1).restored
+
+
+def test_a_retraction_is_not_lost_by_the_way(archive: Archive) -> None:
+    """Neither a correction nor adding it again ends it; a second one says what it replaces."""
+    archive.add(["-"], stream=stream(*ALL))
+    assert archive.retract("dam", "Made up.").replaced is None
+    with pytest.raises(InputError, match=r"\(Made up\.\): restore it before"):
+        archive.correct("dam", "It was noon.")
+    for text in (ALL[0]["text"], "The dam failed again."):
+        (failure,) = archive.add(["-"], stream=stream({**ALL[0], "text": text})).failed
+        assert "was retracted (Made up.): restore it first" in failure.error
+    noted = archive.retract("dam", "Copied.")
+    assert noted.replaced is not None
+    assert (noted.article.notice.note, noted.replaced.note) == ("Copied.", "Made up.")
+    archive.restore(["dam"])
+    assert archive.article("dam").notice is None
 
 
 @pytest.mark.parametrize("back", ["restore", "undo"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import json
 import os
 import resource
@@ -17,8 +18,8 @@ import struct
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,11 +33,19 @@ _PTRACE_SEIZE = 0x4206
 _FCHMODAT2 = 452
 _CLONE3 = 435
 _RT_SIGQUEUEINFO = {"x86_64": 129}.get(os.uname().machine, 138)
+_FCNTL = {"x86_64": 72}.get(os.uname().machine, 25)
+_FIONREAD = 0x541B
+_IGNORED_BIT = 1 << 32  # the kernel takes 32 bits of a command
+_POSIX_NAME = f"/onrecord-attack-{os.getpid()}"
+_DELETE = 0  # IPC_RMID
+_WAIT_FOR_NOTHING = 0o4000  # IPC_NOWAIT
 
 
-def call(name: str, *arguments: object) -> int:
+def call(name: str, *arguments: object, returns: type = ctypes.c_int) -> int:
     """Call the C library; its errors are OSErrors."""
-    result = int(ctypes.CDLL(None, use_errno=True)[name](*arguments))
+    function = ctypes.CDLL(None, use_errno=True)[name]
+    function.restype = returns
+    result = int(function(*arguments))
     if result < 0:
         raise OSError(ctypes.get_errno(), name)
     return result
@@ -80,6 +89,90 @@ def clone3() -> int:
     return call("syscall", _CLONE3, struct.pack("11Q", *[0] * 4, signal.SIGCHLD, *[0] * 6), 88)
 
 
+def lock(target: str) -> None:
+    """Lock a file that is open to read, so that nobody can write to it."""
+    with open(target, "rb") as file:
+        fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+
+
+def signal_by_pipe() -> None:
+    """Name the parent as the process that the kernel signals when a pipe is written to."""
+    fcntl.fcntl(os.pipe()[0], fcntl.F_SETOWN, PARENT)
+
+
+def signal_by_pipe_in_disguise() -> None:
+    """Do so by a command with a bit that the kernel ignores, and that a filter may not."""
+    command = ctypes.c_long(fcntl.F_SETOWN | _IGNORED_BIT)
+    call("syscall", _FCNTL, os.pipe()[0], command, ctypes.c_long(PARENT))
+
+
+def make_posix_queue() -> None:
+    """Make a POSIX message queue, and delete it."""
+    name = _POSIX_NAME.encode()
+    os.close(call("mq_open", name, os.O_CREAT | os.O_RDWR, 0o600, None))
+    call("mq_unlink", name)
+
+
+def make_posix_semaphore() -> None:
+    """Make a named semaphore, and delete it."""
+    from _multiprocessing import SemLock  # noqa: PLC0415
+
+    SemLock(0, 1, 1, _POSIX_NAME, True)  # noqa: FBT003 - its arguments have no names
+
+
+def make_posix_memory() -> None:
+    """Make shared memory under a name, and delete it."""
+    import _posixshmem  # noqa: PLC0415
+
+    os.close(_posixshmem.shm_open(_POSIX_NAME, os.O_CREAT | os.O_RDWR, mode=0o600))
+    _posixshmem.shm_unlink(_POSIX_NAME)
+
+
+MESSAGE = struct.pack("@l8s", 1, b"message")  # its type and its text
+# What processes of one user share by number (System V): how it is made and deleted.
+SHARED: dict[str, tuple[Callable[[], int], Callable[[int], int]]] = {
+    "queue": (
+        lambda: call("msgget", 0, 0o600),
+        lambda number: call("msgctl", number, _DELETE, None),
+    ),
+    "semaphore": (
+        lambda: call("semget", 0, 1, 0o600),
+        lambda number: call("semctl", number, 0, _DELETE),
+    ),
+    "shared memory": (
+        lambda: call("shmget", 0, 4096, 0o600),
+        lambda number: call("shmctl", number, _DELETE, None),
+    ),
+}
+
+
+def make(kind: str) -> None:
+    """Make one of these, and delete it."""
+    create, delete = SHARED[kind]
+    delete(create())
+
+
+# Of the parent's: the target is its number.
+ATTACKS_ON_SHARED: dict[str, Callable[[str], object]] = {
+    "send to a queue": lambda n: call("msgsnd", int(n), MESSAGE, 8, _WAIT_FOR_NOTHING),
+    "read from a queue": lambda n: call(
+        "msgrcv",
+        int(n),
+        ctypes.create_string_buffer(64),
+        8,
+        0,
+        _WAIT_FOR_NOTHING,
+        returns=ctypes.c_ssize_t,
+    ),
+    "look at a queue": lambda n: call("msgctl", int(n), 2, ctypes.create_string_buffer(512)),
+    "raise a semaphore": lambda n: call("semop", int(n), struct.pack("HhH", 0, 1, 0), 1),
+    "raise a semaphore in time": lambda n: call(
+        "semtimedop", int(n), struct.pack("HhH", 0, 1, 0), 1, None
+    ),
+    "set a semaphore": lambda n: call("semctl", int(n), 0, 16, 1),
+    "map shared memory": lambda n: call("shmat", int(n), None, 0, returns=ctypes.c_ssize_t),
+    "delete shared memory": lambda n: call("shmctl", int(n), _DELETE, None),
+}
 ATTACKS: dict[str, Callable[[str], object]] = {
     "read its own environment": lambda _: read_secret("/proc/self/environ"),
     "read the parent's environment": lambda _: read_secret(f"/proc/{PARENT}/environ"),
@@ -116,9 +209,42 @@ ATTACKS: dict[str, Callable[[str], object]] = {
     ),
     "hold on to the parent": lambda _: os.pidfd_open(PARENT),
     "change the parent's limits": lambda _: resource.prlimit(PARENT, resource.RLIMIT_CORE, (0, 0)),
+    "have the parent signalled": lambda _: signal_by_pipe(),
+    "have the parent signalled in disguise": lambda _: signal_by_pipe_in_disguise(),
+    "be signalled for a pipe": lambda _: fcntl.fcntl(os.pipe()[0], fcntl.F_SETFL, os.O_ASYNC),
+    "command a device": lambda _: fcntl.ioctl(os.pipe()[0], _FIONREAD, bytes(4)),
+    "lock a file": lock,
+    "lock a file by another call": lambda target: call("flock", os.open(target, os.O_RDONLY), 1),
     "slow the parent down": lambda _: os.setpriority(os.PRIO_PROCESS, PARENT, 1),
     "change its own limits": lambda _: call("setrlimit", resource.RLIMIT_CORE, bytes(16)),
+    **{f"make a {kind}": lambda _, kind=kind: make(kind) for kind in SHARED},
+    "make a POSIX queue": lambda _: make_posix_queue(),
+    "make a POSIX semaphore": lambda _: make_posix_semaphore(),
+    "make POSIX shared memory": lambda _: make_posix_memory(),
+    **ATTACKS_ON_SHARED,
 }
+READING = frozenset(name for name in ATTACKS if name.startswith(("read ", "list "))) - {
+    "read the parent's memory by a call",
+    "read from a queue",
+}
+
+
+@contextmanager
+def target_of(name: str, folder: str) -> Iterator[str]:
+    """The target of an attack: the number of something shared, or else a file in a folder."""
+    file = Path(folder, "catalogue")
+    file.write_text("all articles", encoding="utf-8")
+    kind = next((kind for kind in SHARED if kind in name), "") if name in ATTACKS_ON_SHARED else ""
+    if not kind:
+        yield str(file)
+        return
+    create, delete = SHARED[kind]
+    number = create()
+    if kind == "queue":
+        call("msgsnd", number, MESSAGE, 8, _WAIT_FOR_NOTHING)
+    yield str(number)
+    with suppress(OSError):  # the attack deleted it
+        delete(number)
 
 
 def attempt(name: str, target: str) -> str:
@@ -149,14 +275,14 @@ def main() -> None:
     from index.reading.sandbox import Sandbox  # noqa: PLC0415 - not there in the sandbox
 
     outcomes = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for number, name in enumerate(ATTACKS):
-            target = Path(folder, str(number))
-            target.write_text("all articles", encoding="utf-8")
+    for name in ATTACKS:
+        with tempfile.TemporaryDirectory() as folder, target_of(name, folder) as target:
             with closing(Sandbox()) as box:
-                in_sandbox = attempt_in(box, name, str(target))
-            control = [sys.executable, __file__, name, str(target)]
-            outside = subprocess.run(control, capture_output=True, text=True, check=True).stdout
+                in_sandbox = attempt_in(box, name, target)
+            control = [sys.executable, __file__, name, target]
+            outside = subprocess.run(
+                control, capture_output=True, text=True, check=True, timeout=60
+            ).stdout
             outcomes[name] = in_sandbox, outside.strip()
     print(json.dumps(outcomes))  # noqa: T201 - the result
 

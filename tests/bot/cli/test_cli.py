@@ -15,16 +15,18 @@ import subprocess
 import sys
 import termios
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import pytest
 from support.answers import answer_of
+from support.fakes import FakeEncoder
 from support.shell import ROWS, Shell
 
 from bot.cli import app, output
-from index import CATALOGUE, Archive
+from index import CATALOGUE, AnswerLog, Archive, StoreError
 
 COMMANDS = (
     "demo bot add reindex articles article remove restore ask search evaluate history backup"
@@ -343,7 +345,9 @@ def test_corrections_and_retractions_show(stocked: Shell) -> None:
     assert result["notice"]["note"] == "It was Tuesday."
     (cited,) = stocked.json("ask", "Which gate failed?")["citations"]
     assert (cited["notice"]["kind"], cited["notice"]["actor"]) == ("corrected", "operator")
-    assert "It was Tuesday." in stocked("ask", "Which gate failed?") + stocked("article", "dam")
+    answer = stocked("ask", "Which gate failed?")
+    assert 0 < answer.index("It was Tuesday.") < answer.index("“")  # above the words it corrects
+    assert "It was Tuesday." in stocked("article", "dam")
     assert "Made up." in stocked("retract", "dam", "--note", "Made up.")
     assert stocked.json("articles", "--removed")["articles"][0]["notice"]["kind"] == "retracted"
     newest = stocked.json("history")["events"][0]
@@ -365,13 +369,107 @@ def test_undo_asks_before_it_withdraws(stocked: Shell, monkeypatch: pytest.Monke
     stocked("undo", "0", status=1)
     done = stocked.json("undo", "1", "--yes")
     assert len(done["restored"]) == 1
-    assert [(n["notice"]["note"], n["in_force"]) for n in done["notices"]] == [("Made up.", False)]
+    assert [(n["notice"]["note"], n["in_force"]) for n in done["notices"]] == [
+        ("Made up.", False),
+        ("It was Tuesday.", False),
+    ]
     assert stocked.json("article", "dam")["notice"] is None
     assert "undo: 1 restored  (Gate fails)  back to 1" in stocked("history")
     (added, none_left) = stocked("undo", "0", "--yes"), stocked.json("articles")["articles"]
     assert "Removed 2" in added
     assert none_left == []
     stocked("undo", "99", status=1)
+
+
+def test_undo_without_a_change_says_so(stocked: Shell) -> None:
+    """Going back to the present state, or one that equals it, is no change of the history."""
+    stocked("remove", "dam")
+    stocked("restore", "dam")
+    for generation in ("3", "1"):
+        said = stocked("undo", generation, "--yes")
+        assert (
+            said == f"Nothing to undo: the articles are as they were in generation {generation}.\n"
+        )
+    assert len(stocked.json("history")["events"]) == 3
+
+
+@pytest.mark.parametrize("command", [["undo", "1"], ["restore", "dam"]])
+def test_what_changed_while_it_asked_is_not_overlooked(
+    stocked: Shell, monkeypatch: pytest.MonkeyPatch, command: list[str]
+) -> None:
+    """If the articles are not as they were when it asked, nothing is done, and it says so."""
+    stocked("retract", "dam", "--note", "Made up.")
+
+    def change(*_: object, **__: object) -> None:
+        with closing(Archive.open(stocked.data, "default", FakeEncoder())) as elsewhere:
+            elsewhere.retract("dam", "Copied.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.cli.app.confirm", change)
+        stocked(*command, status=1)
+    assert "changed meanwhile, so nothing was done: try again." in stocked.err
+    assert [event["action"] for event in stocked.json("history")["events"]] == [
+        *("retract", "retract", "add")
+    ]
+
+
+def test_restore_asks_before_it_withdraws_a_retraction(stocked: Shell) -> None:
+    """A removed article comes back at once, a retracted one only when told to."""
+    stocked("remove", "cup")
+    assert "Restored 1" in stocked("restore", "cup")
+    stocked("retract", "dam", "--note", "Made up.")
+    stocked("restore", "dam", status=1)
+    assert "withdraw the retraction of “Gate fails”: Made up. Add --yes" in stocked.err
+    assert stocked.json("article", "dam")["retired"]
+    assert "Withdrawn 1" in stocked("restore", "dam", "--yes")
+
+
+def test_a_retraction_is_neither_lost_nor_replaced_in_silence(stocked: Shell) -> None:
+    """A correction of a retracted article is refused; a second retraction names the first."""
+    stocked("retract", "dam", "--note", "Made up.")
+    stocked("correct", "dam", "--note", "It was Tuesday.", status=1)
+    assert "It is retracted (Made up.): restore it before" in stocked.err
+    assert "It replaces: Retracted on " in stocked("retract", "dam", "--note", "Copied.")
+    again = stocked.json("retract", "dam", "--note", "Stolen.")
+    assert (again["notice"]["note"], again["replaced"]["note"]) == ("Stolen.", "Copied.")
+
+
+@pytest.mark.parametrize("method", ["record", "prune"])
+def test_an_answer_is_printed_even_if_it_cannot_be_kept(
+    stocked: Shell, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """A full disk costs the record of an answer, not the answer; standard error says so."""
+
+    def full(*_: object, **__: object) -> None:
+        raise StoreError("The collection cannot be written: make room.")
+
+    monkeypatch.setattr(AnswerLog, method, full)
+    assert "A gate at Hallow Dam failed" in stocked("ask", "Which gate failed?")
+    assert stocked.err.endswith(": The collection cannot be written: make room.\n")
+
+
+@pytest.mark.parametrize("said", ["Thanks!", "more", "👍"])
+def test_small_talk_is_not_searched_for(stocked: Shell, said: str) -> None:
+    """What the bot would not answer, the command line does not either."""
+    stocked("ask", said, status=2)
+    assert (
+        stocked.err == "onrecord: I answer questions about the reports: ask one in a few words.\n"
+    )
+
+
+def test_a_query_of_a_file_is_never_small_talk(stocked: Shell) -> None:
+    """Data sets hold claims and keywords; each line gets its answer or decline."""
+    query = json.dumps({"_id": "q", "text": "Thanks!"}).encode()
+    assert json.loads(stocked("ask", "--queries", "-", stdin=query))["status"] == "declined"
+
+
+def test_sources_that_no_quote_cites_are_marked() -> None:
+    """An outlet that has the words of a quote too is listed as such, not as a source of its own."""
+    both = answer_of(["The gate failed.", "The gate failed."])
+    given = replace(both, quotes=(replace(both.quotes[0], also=(2,)),))
+    shown = output.answer(given).text
+    assert "\n[1] Northwire, " in shown
+    assert "\n[2] Also in Northwire, " in shown
 
 
 def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
@@ -580,5 +678,14 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     stocked("recover", str(tmp_path / "nothing"), "--yes", status=1)
     (tmp_path / "junk").write_text("no database")
     stocked("recover", str(tmp_path / "junk"), "--yes", status=1)
+    (tmp_path / "none").touch()
+    stocked("recover", str(tmp_path / "none"), "--yes", status=1)
+    assert f"{tmp_path / 'none'} is empty: name a backup" in stocked.err
     stocked("backup", str(tmp_path / "no" / "folder"), status=1)
+    assert len(stocked.json("articles")["articles"]) == 2
+    (catalogue,) = stocked.data.glob("*/catalogue.sqlite3")
+    catalogue.write_bytes(b"damaged" * 1_000)
+    stocked("recover", str(copy), status=1)
+    assert "all that is left in it would go. Add --yes" in stocked.err
+    stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2

@@ -17,6 +17,7 @@ import pytest
 from support.fakes import FakeEncoder
 from support.shell import Shell
 
+from index import TrainedReader
 from index.reading import formats, sandbox
 
 
@@ -35,6 +36,18 @@ def test_a_healthy_installation_is_found_healthy(stocked: Shell) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux isolates a process")
+def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It loads the reader's weights, finds wrong ones, and says when the settings do without."""
+    assert re.match(r"reader-\w+ loads; .* right SHA-256$", findings(stocked)["reader"])
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.cli.doctor.TrainedReader", lambda: TrainedReader(sha256="0" * 64))
+        wrong = findings(stocked, status=1)["reader"]
+    assert wrong.startswith("FIX The reader's weights are not the published ones")
+    settings = stocked.data.parent / "off.toml"
+    settings.write_text("[answers]\nreader = false\n")
+    assert "ok   reader: off" in stocked("doctor", "--config", str(settings))
+
+
 def test_missing_isolation_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`doctor` says whether parsers are isolated, and what is missing where they are not."""
     assert findings(stocked)["parsers"].endswith("reach no file, no network and no other process")

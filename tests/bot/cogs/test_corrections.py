@@ -98,6 +98,19 @@ async def test_the_note_says_what_is_so_now(room: Newsroom) -> None:
     assert "Fabricated." not in notes[2]
 
 
+async def test_stop_begins_no_more_notes(room: Newsroom) -> None:
+    """Once the bot stops, no further answer gets its note; the next start goes on from there."""
+    await asked(room)
+    room.archive().correct(dam(room), "It was five.")
+    notes = corrections.Corrections(room.env.bot)
+    room.env.bot.stopping = True
+    await notes.check(room.guild.id, room.archive())
+    assert "It was five." not in said(room.channel.last_message)
+    room.env.bot.stopping = False
+    await notes.check(room.guild.id, room.archive())
+    assert "It was five." in said(room.channel.last_message)
+
+
 def test_a_note_always_fits() -> None:
     """However much has happened, the note keeps to the room that an answer leaves for it."""
     notice = Notice("corrected", "*" * 1_000, datetime(2026, 3, 9, tzinfo=UTC), "mod")

@@ -59,7 +59,9 @@ async def test_forget_me_deletes_what_is_kept_of_a_person(tmp_path: Path) -> Non
         for person in (room.reader, room.editor):
             await flag(person, public.response.message)
             asked = await person.slash(room.channel, "ask", question=FERRY)
-            await person.click(asked.response.message, label="Notify me when there's an answer")
+            await person.click(
+                asked.response.message, label="Mention me here when there's an answer"
+            )
         hidden = "Who guards a gate at Hallow Dam?"
         private = await room.reader.slash(room.channel, "ask", question=hidden, private=True)
         shown = await room.reader.slash(room.channel, "forget-me")

@@ -16,7 +16,7 @@ from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import Archive
+from index import Archive, IngestResult, SettingsError
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
@@ -117,6 +117,13 @@ def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     assert again.update([1], NOW + timedelta(days=90)) == []
 
 
+def test_damaged_list_of_servers_is_told(tmp_path: Path) -> None:
+    """What a power cut left of the list is named, with what to do; the bot does not guess."""
+    (tmp_path / "servers.json").touch()
+    with pytest.raises(SettingsError, match=r"servers.json is damaged: delete it"):
+        KnownServers(tmp_path / "servers.json", timedelta(days=30))
+
+
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
     """Removed from a server, the bot keeps its collection for the days set, then erases it."""
     other = Newsroom(weeks.env, "Elsewhere")
@@ -205,6 +212,79 @@ async def test_stop_lets_scheduled_work_end(
     go.set()
     await stopping
     assert ended == [room.guild.id]
+
+
+async def test_a_slow_source_delays_no_other_collection(
+    room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While one collection is read for minutes, another is read again and again; two at once."""
+    rooms = [Newsroom(room.env, f"Server {number}") for number in range(3)]
+    for other in rooms:
+        other.stock(settings, settings.data / "reports", gull="A gull flew over the harbour.")
+    slow = {other.guild.id: asyncio.Event() for other in rooms[:2]}
+    begun: list[int] = []
+
+    async def work(_: object, server: int, __: Archive) -> None:
+        begun.append(server)
+        if server in slow:
+            await room.env.external_wait(slow[server].wait(), reason="held by the test")
+
+    monkeypatch.setattr(Maintenance, "_refresh", work)
+    await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
+    first, second = slow
+    slow[second].set()
+    await room.env.advance_time(181)
+    assert begun.count(first) == 1
+    assert begun.count(room.guild.id) >= 3
+    slow[second].clear()
+    await room.env.advance_time(61)
+    before = len(begun)
+    await room.env.advance_time(61)
+    assert len(begun) == before
+    for event in slow.values():
+        event.set()
+    await room.env.settle()
+    assert begun.count(rooms[2].guild.id) >= 4
+
+
+async def test_a_schedule_survives_what_it_cannot_list(
+    fed: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """If the collections cannot be listed once, that is logged, and the next minute goes on."""
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("broken")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Collections, "existing", broken)
+        await fed.env.advance_time(61)
+    assert "reading sources failed" in caplog.text
+    await fed.env.advance_time(61)
+    assert fed.archive().size().articles == 3
+
+
+async def test_stop_begins_nothing_more(
+    room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once the bot stops, what waits for its turn is not begun: no server, note or watch."""
+    other = Newsroom(room.env, "Elsewhere")
+    other.stock(settings, settings.data / "reports", gull="A gull flew over the harbour.")
+    go, begun = asyncio.Event(), list[int]()
+
+    async def work(_: object, server: int, __: Archive) -> None:
+        begun.append(server)
+        await room.env.external_wait(go.wait(), reason="held by the test")
+
+    monkeypatch.setattr(maintenance, "ask_again", work)
+    await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
+    await room.env.advance_time(61)
+    bot = room.env.bot
+    stopping = asyncio.create_task(bot.close())
+    await asyncio.sleep(0.1)
+    go.set()
+    await stopping
+    assert len(begun) == 1
+    assert not await bot.jobs.run_silently(room.guild.id, "A refresh", lambda *_: IngestResult(0))
 
 
 async def test_server_that_discord_still_knows_is_not_erased(

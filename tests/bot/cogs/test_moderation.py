@@ -12,7 +12,7 @@ from support.jobs import HeldJobs
 from support.newsroom import ASKED, DAM, Newsroom, discord_with, fields, labels, said
 
 from bot.settings import Discord, Settings
-from index import NotFoundError
+from index import Archive, IngestResult, NotFoundError
 
 LATER = b"The ferry Marigold ran aground at noon."
 GULL = b"A grey gull flew over the harbour at noon."
@@ -53,7 +53,7 @@ async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
     report = await room.choice("correct", "report", "hallow dam")
     room.archive().correct(report, "It was *five*.")
     result = await room.editor.slash(room.channel, "reports undo", change=1)
-    assert "### Go back to version 1?" in said(result.response)
+    assert "### Undo everything after change 1?" in said(result.response)
     assert "- It would withdraw the correction of “A gate" in said(result.response)
     assert "It was \\*five\\*." in said(result.response)
     assert room.archive().article(report).notice
@@ -61,11 +61,60 @@ async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
     again = await room.editor.click(result.response.message, label="Undo all the same")
     assert "withdraw the retraction of" in said(again.response)
     done = await room.editor.click(again.response.message, label="Undo all the same")
-    assert "**Withdrawn 1**" in said(done.response)
+    assert "**Withdrawn 2**" in said(done.response)
     assert "- retraction of “A gate" in said(done.response)
+    assert "- correction of “A gate" in said(done.response)
     assert room.archive().article(report).notice is None
     history = await room.editor.slash(room.channel, "reports history")
     assert "undo: 1 restored · back to 1" in said(history.response)
+
+
+async def test_restoring_asks_before_it_withdraws_a_retraction(room: Newsroom) -> None:
+    """The retraction is named, with a button for moderators; another note is asked about anew."""
+    report = await room.choice("retract", "report", "hallow dam")
+    room.archive().retract(report, "Made *up*.")
+    result = await room.editor.slash(room.channel, "reports restore", report=report)
+    assert "### Restore “A gate at Hallow Dam" in said(result.response)
+    assert "It would withdraw the retraction of “A gate" in said(result.response)
+    room.archive().retract(report, "Copied.")
+    again = await room.editor.click(result.response.message, label="Restore it all the same")
+    assert "”: Copied." in said(again.response)
+    assert room.archive().article(report).retired
+    done = await room.editor.click(again.response.message, label="Restore it all the same")
+    assert "**Restored 1**" in said(done.response)
+    assert "**Withdrawn 1**" in said(done.response)
+    assert not room.archive().article(report).retired
+
+
+async def test_undo_does_not_overlook_what_comes_while_it_is_worked_out(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report that comes after the preview was made is not undone without being asked about."""
+    undo = Archive.undo
+
+    def overtaken(archive: Archive, change: int, **options: Any) -> IngestResult:
+        preview = undo(archive, change, **options)
+        if options.get("dry_run"):
+            archive.correct(report, "It was five.")
+        return preview
+
+    report = await room.choice("correct", "report", "hallow dam")
+    await room.add(("ferry.txt", LATER))
+    monkeypatch.setattr(Archive, "undo", overtaken)
+    result = await room.editor.slash(room.channel, "reports undo", change=1)
+    assert "nothing was done" in said(result.response)
+    assert room.archive().size().articles == 3
+    assert room.env.errors
+
+
+async def test_a_correction_says_what_it_replaces(room: Newsroom) -> None:
+    """The earlier correction, which is shown no more, is named beside the new one."""
+    report = await room.choice("correct", "report", "hallow dam")
+    for note, words in (("It was five.", ""), ("It was six.", "This replaces: Corrected on ")):
+        options = {"report": report, "note": note}
+        result = await room.editor.slash(room.channel, "reports correct", **options)
+        assert words in said(result.response)
+    assert ": It was five." in said(result.response)
 
 
 async def test_undo_asks_before_nothing_is_left(room: Newsroom) -> None:
@@ -141,9 +190,10 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
 
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:
-    """Who only manages messages is not even asked for the words."""
-    result = await room.editor.slash(room.channel, "reports erase-all")
-    assert "you need Manage Server" in said(result.response)
+    """Neither a reader nor who only manages messages is asked for the words; both are told why."""
+    for person in (room.reader, room.editor):
+        result = await person.slash(room.channel, "reports erase-all")
+        assert "Only who has Manage Server" in said(result.response)
     assert room.env.errors
 
 
@@ -181,7 +231,6 @@ async def test_rows_to_choose_from_are_for_moderators(
         ("history", {}),
         ("undo", {"change": 1}),
         ("export", {}),
-        ("erase-all", {}),
         ("sources list", {}),
         ("sources pause", {"source": "x"}),
     ],

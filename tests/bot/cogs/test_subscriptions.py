@@ -13,6 +13,7 @@ import pytest
 from support.fakes import FakeEncoder
 from support.newsroom import Newsroom, labels, said
 
+from bot import answers
 from bot.bot import OnRecord
 from bot.cogs import subscriptions
 from bot.cogs.subscriptions import stop_row
@@ -22,6 +23,8 @@ from bot.views.base import MAX_TEXT, notice_view
 from index.domain import Filters
 
 FERRY = "When did the ferry Marigold run aground?"
+MENTION = "Mention me here when there's an answer"  # in public, and says so
+NOTIFY = "Notify me when there's an answer"  # a private question, by direct message
 NEWS = "The ferry Marigold ran aground at noon on Friday."
 
 
@@ -33,11 +36,9 @@ def settings(tmp_path: Path) -> Settings:
 async def watch(room: Newsroom) -> None:
     """Ask in vain, and ask to be told."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
-    assert "No answer in the reports" in said(result.response)
-    assert labels(result.response) == ["More passages", "Notify me when there's an answer"]
-    pressed = await room.reader.click(
-        result.response.message, label="Notify me when there's an answer"
-    )
+    assert "No report mentions “Marigold”" in said(result.response)
+    assert labels(result.response) == ["More passages", MENTION]
+    pressed = await room.reader.click(result.response.message, label=MENTION)
     assert pressed.ephemeral
     assert labels(pressed.response) == ["Stop"]
 
@@ -179,9 +180,6 @@ async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None
     assert FERRY in said(mine.response)
 
 
-NOTIFY = "Notify me when there's an answer"
-
-
 async def watch_privately(room: Newsroom) -> Any:
     """Ask in private and in vain, and press to be notified."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY, private=True)
@@ -258,13 +256,54 @@ async def test_one_message_answers_all_who_wait_for_it(
     """Two people who watch one question in one channel are mentioned in one message."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
-        await person.click(asked.response.message, label=NOTIFY)
+        await person.click(asked.response.message, label=MENTION)
     before = len(room.channel.history())
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(120)
     assert len(room.channel.history()) == before + 1
     first = said(room.channel.last_message)
     assert first.startswith(f"<@{room.reader.id}> <@{room.editor.id}> The reports now answer")
+
+
+async def test_a_failure_sends_no_answer_twice(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """A watch ends with its own message: if the next one fails, only that is sent again."""
+    asked = await room.reader.slash(room.channel, "ask", question=FERRY)
+    for person in (room.reader, room.editor):
+        await person.click(asked.response.message, label=NOTIFY)
+    channel = room.env.bot.get_channel(room.channel.id)
+    reader = await channel.guild.fetch_member(room.reader.id)
+    await channel.set_permissions(reader, view_channel=False)  # so the answer comes in private
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    room.env.inject_error("POST", f"/channels/{room.channel.id}/messages", status=400)
+    await room.env.advance_time(60)
+    assert [watch.person for watch in room.archive().people.watches()] == [room.editor.id]
+    await room.env.advance_time(120)
+    assert said(room.channel.last_message).startswith(f"<@{room.editor.id}> The reports now answer")
+    assert len(room.reader.user.dm_channel.history()) == 1
+
+
+async def test_stop_ends_between_two_watches(
+    room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the bot stops while it answers one watch, it begins no other."""
+    await watch(room)
+    again = replace(room.archive().ask(FERRY), question=f"{FERRY} And why?")
+    room.archive().people.add_watch(
+        again, server=room.guild.id, channel=room.channel.id, person=room.reader.id
+    )
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    send_answer = answers.send_answer
+
+    async def stop(*arguments: Any) -> discord.Message:
+        room.env.bot.stopping = True
+        return await send_answer(*arguments)
+
+    monkeypatch.setattr(answers, "send_answer", stop)
+    await room.env.advance_time(120)
+    assert [w.question for w in room.archive().people.watches()] == [f"{FERRY} And why?"]
+    room.env.bot.stopping = False
 
 
 async def test_a_crowd_is_mentioned_in_parts(
@@ -274,7 +313,7 @@ async def test_a_crowd_is_mentioned_in_parts(
     monkeypatch.setattr(subscriptions, "_PINGED", 1)
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
-        await person.click(asked.response.message, label=NOTIFY)
+        await person.click(asked.response.message, label=MENTION)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     await room.env.advance_time(180)
     first, second = map(said, room.channel.history()[-2:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.answers import answer_of
 
+from bot.cli import output
 from bot.markdown import code, escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
@@ -118,8 +120,8 @@ def test_decline_says_so_and_shows_the_closest() -> None:
     declined = replace(declined, citations=(*answered.citations, other))
     made = "\n".join(blocks(declined))
     assert "reports, " not in made  # how many would answer, and how they relate, says nothing here
-    assert "**No answer in the reports.** The reports do not say." in made
-    assert "The closest passage, which does not answer it:\n> The gate failed." in made
+    assert "\n**The reports do not say.**\n" in made
+    assert "The closest passage, in case it helps:\n> The gate failed." in made
 
 
 WORDS = (
@@ -235,16 +237,30 @@ def test_how_reports_relate_is_said_first() -> None:
     assert made[0].endswith("2 reports, not independent of one another. The reports disagree.")
 
 
+def test_independence_that_is_not_known_is_not_denied() -> None:
+    """Where it could not be worked out, the line says that, and the JSON document null."""
+    answer = answer_of(["It failed.", "It held."])
+    unknown = tuple(replace(citation, independent_of=None) for citation in answer.citations)
+    answer = replace(answer, citations=unknown)
+    line = "2 reports; whether they are independent of one another is not known."
+    assert blocks(answer)[0].endswith(line)
+    document = json.loads(output.to_json(output.answer(answer).document))
+    assert document["independent"] is None
+    assert {citation["independent_of"] for citation in document["citations"]} == {None}
+
+
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
 def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
-    """What moderators made known of a report is told with each quote of it, as plain text."""
+    """What moderators made known of a report stands once above each quote of it, as plain text."""
     notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
     answer = answer_of(["The dam failed."])
     cited = replace(
         answer.citations[0], article=replace(answer.citations[0].article, notice=notice)
     )
     text = "\n".join(blocks(replace(answer, citations=(cited,))))
-    assert f"\n-# **{kind.capitalize()}** on 9 March 2026: It was \\*noon\\*. \\# So" in text
+    told = f"\n-# **{kind.capitalize()}** on 9 March 2026: It was \\*noon\\*. \\# So\n"
+    assert text.count("\\*noon\\*") == 1
+    assert f"{told}> The dam failed." in text
 
 
 @given(text=st.text())

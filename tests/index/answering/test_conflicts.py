@@ -155,6 +155,17 @@ def test_claim_and_denial_are_two_sides_with_speakers() -> None:
     assert agreement(ENTERED, [denial, claim]) == (Agreement("disagree", sides), frozenset({0}))
 
 
+def test_a_relation_is_about_one_passage() -> None:
+    """Passages that disagree count only if the one that they are to be about is among them."""
+    claim = passage(f"The rebels said they had entered the city of Ostby. {LEAD}", "Wire")
+    denial = passage(f"{DENIAL} {LEAD}", "Courier")
+    other = passage(f"It rained in Ostby all day. {LEAD}", "Star")
+    chosen = [other, claim, denial]
+    disagree = Agreement("disagree", (Side((1,), "The rebels"), Side((2,), "State media")))
+    assert agreement(ENTERED, chosen, about=1) == (disagree, frozenset({2}))
+    assert agreement(ENTERED, chosen, about=0) == (None, frozenset())
+
+
 def test_one_speaker_does_not_contradict_himself() -> None:
     """Within an article a denial disagrees with another speaker only."""
     for speaker, expected in (("State media", None), ("The rebels", Relation("disagree", 1))):

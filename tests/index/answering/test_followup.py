@@ -73,20 +73,22 @@ def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
     """The new words lead, then come the words of the old question that carry meaning."""
     before = answer("Were the unions told of Gate 3?")
     query, after = resolved("And who denied it?", before)
-    assert query == "who denied it unions told Gate 3?"
+    assert query == "who denied it (unions told Gate 3)?"
     assert after.new_words == "who denied it"
     assert [quote.text for quote in after.quoted] == [WARNED.partition(". ")[0] + "."]
 
 
 def test_he_and_she_are_whom_the_answer_is_about() -> None:
     """A pronoun brings the speaker of the first quote, or the person that was asked for."""
-    assert resolved("What did she do?", answer(BEFORE))[0].startswith("What did she do Mara Voss ")
+    assert resolved("What did she do?", answer(BEFORE))[0].startswith("What did she do (Mara Voss ")
+    ministry = answer("Were the unions told?", speaker="The ministry")  # is no "she"
+    assert resolved("What did she do?", ministry)[0] == "What did she do (unions told)?"
     chief = "Ida Roe leads the works near Long Reach. Ida Roe is 50."
     asked = answer("Who leads the works?", chief, None)
     (cited,) = asked.quotes
     part = Quote.cut(asked.citations[0].article, 0, len("Ida Roe"))
     asked = replace(asked, quotes=(replace(cited, answer=part),))
-    assert resolved("How old is he?", asked)[0] == "How old is he Ida Roe leads works?"
+    assert resolved("How old is he?", asked)[0] == "How old is he (Ida Roe leads works)?"
 
 
 def test_chain_keeps_the_first_question() -> None:
@@ -96,6 +98,17 @@ def test_chain_keeps_the_first_question() -> None:
     assert third.startswith("When ")
     assert "Hallow Dam" in third
     assert parse(third).answer_type == "date"
+
+
+def test_a_chain_does_not_pile_up_words() -> None:
+    """After many turns the question has the words of the last one and few of those before."""
+    chain = BEFORE
+    for topic in ("fitters", "hoists", "managers", "ministers", "registers", "sirens"):
+        chain, _ = resolved(f"And what about the {topic}?", answer(chain))
+    assert (
+        chain
+        == "what about the sirens (registers ministers managers hoists fitters crews warned Gate)?"
+    )
 
 
 @given(st.text(max_size=80), st.sampled_from([BEFORE, "Who is it?", "And?", "Then", "5"]))
@@ -136,7 +149,7 @@ def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
     first = archive.ask("What of the gate?")
     longer = replace(first, question="Zeppelins, quasars, violins, and the gate of a castle?")
     assert archive.ask(*resolved("And a pin?", longer)[:1]).status == "declined"
-    assert archive.ask("And a pin?", longer.filters, longer).question == "a pin gate?"
+    assert archive.ask("And a pin?", longer.filters, longer).question == "a pin (gate)?"
     late = replace(first, filters=Filters(until=datetime(2036, 3, 9, tzinfo=UTC)))
     assert archive.ask("And a pin?", late.filters, late).filters == late.filters
     archive.close()

@@ -116,8 +116,8 @@ def test_a_changed_sentence_is_marked(archive: Archive) -> None:
     answer = archive.ask("What has changed at the dam since 10 March?")
     assert quoted(answer) == [("gate", "new"), ("dam", "changed")]
     assert answer.quotes[1].quote.text == "Seven people were hurt by falling trees."
-    assert speaker_line(answer.quotes[1]) == "Changed:"
-    assert speaker_line(answer.quotes[0]) == "New:"
+    assert speaker_line(answer.quotes[1], answer) == "Changed:"
+    assert speaker_line(answer.quotes[0], answer) == "New:"
 
 
 def test_a_new_title_is_no_news(archive: Archive) -> None:

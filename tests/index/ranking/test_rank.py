@@ -130,7 +130,10 @@ def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
     ("question", "says"),
     [
         ("How many turbines does the Quillon stadium have?", "No report mentions “Quillon”."),
-        ("How many turbines does the Adell stadium have?", "The reports do not answer this."),
+        (
+            "How many turbines does the Adell stadium have?",
+            "The reports do not seem to answer this.",
+        ),
         ("Wer bezahlt den neuen Damm?", "another language"),
         ("According to the Tribune, did Adell vote?", "publisher"),
     ],
@@ -140,6 +143,20 @@ def test_a_decline_names_what_is_missing(archive: Archive, question: str, says: 
     given_back = archive.ask(question)
     assert given_back.status == "declined"
     assert says in (given_back.reason or "")
+
+
+def test_a_short_question_is_no_single_word(archive: Archive) -> None:
+    """Only a single word is told to be a whole question; “Did anyone resign?” is one."""
+    assert "One word is little to go by" in (archive.ask("resignations?").reason or "")
+    asked = archive.ask("Did anyone resign?")
+    assert asked.reason == "The reports do not seem to answer this."
+
+
+def test_the_days_of_the_reports_are_mentioned(archive: Archive) -> None:
+    """A year in which reports were published is not said to be missing, though none writes it."""
+    known = archive.ask("Who juggled melons in 2026?")
+    assert (known.status, known.reason) == ("declined", "The reports do not seem to answer this.")
+    assert archive.ask("Who juggled melons in 2031?").reason == "No report mentions “2031”."
 
 
 def test_a_filter_that_hides_the_answer_is_named(archive: Archive) -> None:

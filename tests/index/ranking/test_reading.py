@@ -48,6 +48,15 @@ def test_what_answers_leads_and_is_marked(tmp_path: Path) -> None:
     assert "4,000 crowns" in answer.quotes[0].quote.text
 
 
+def test_corrected_words_do_not_lead(tmp_path: Path) -> None:
+    """What a moderator has corrected is still quoted, but never stands alone as the answer."""
+    archive = opened(tmp_path, "4,000 crowns")
+    archive.correct(archive.ask(QUESTION).quotes[0].quote.article_id, "It was 5,000 crowns.")
+    answer = archive.ask(QUESTION)
+    assert "4,000 crowns" in answer.quotes[0].quote.text
+    assert answer.short is None
+
+
 def test_what_hardly_answers_is_quoted_only_if_nothing_ranks_better(tmp_path: Path) -> None:
     """A sentence with all words of the question is left out beside an answer, and else leads."""
     quoted = [cited.quote.text for cited in opened(tmp_path, "4,000 crowns").ask(QUESTION).quotes]

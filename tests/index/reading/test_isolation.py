@@ -127,6 +127,20 @@ def test_either_layer_protects_files(
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
+@linux_only
+def test_without_landlock_code_can_read_and_nothing_else(
+    lacking: Callable[[str], Sandbox], tmp_path: Path
+) -> None:
+    """Where only seccomp holds, files can be read; other processes are as safe as with both."""
+    box = lacking("py_landlock")
+    works = set()
+    for name in attacks.ATTACKS:
+        with attacks.target_of(name, str(tmp_path)) as target:
+            if attempt_in(box, name, target) not in {"EACCES", "EPERM", "ENOSYS"}:
+                works.add(name)
+    assert works <= attacks.READING
+
+
 def test_a_call_cannot_lift_its_time_limit(lacking: Callable[[str], Sandbox]) -> None:
     """The process that gives the file also keeps the time: code in the sandbox cannot stop it."""
     box = lacking("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from support.files import TEXT, page, pdf, refusal
 
 from index.errors import SourceError
 from index.reading import formats
+from index.reading import sandbox as module
 from index.reading.sandbox import Sandbox
 
 ATTRIBUTES = " ".join(f"a{n}=1" for n in range(60_000))
@@ -67,6 +69,35 @@ def test_memory_is_limited(sandbox: Callable[..., Sandbox]) -> None:
     with pytest.raises(SourceError, match="too much memory or time"):
         box.run("builtins.eval", b"len(bytearray(600_000_000))")
     assert box.run("index.reading.pdf.read_pdf", REPORT)
+
+
+@pytest.mark.parametrize("reason", ["no program", "an early end", "no thread"])
+def test_a_file_is_not_blamed_for_a_process_that_does_not_start(
+    sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reason: str
+) -> None:
+    """Where no process starts, the message says so and names the file; later the file is read."""
+    monkeypatch.setattr(formats, "_SANDBOX", box := sandbox())
+    with monkeypatch.context() as broken:
+        if reason == "no program":
+            broken.setattr(sys, "executable", str(tmp_path / "python"))
+        elif reason == "an early end":
+            broken.setattr(module, "_START", "raise MemoryError")
+        else:
+            broken.setattr(threading.Thread, "start", no_thread)
+        message = refusal(REPORT, "report.pdf")
+    assert message.startswith("report.pdf was not read: no process for it could be started.")
+    assert box.run("index.reading.pdf.read_pdf", REPORT)
+
+
+def no_thread(_: threading.Thread) -> None:
+    """What starting a thread does on a machine that runs too many."""
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_file_is_not_blamed_for_a_missing_library(sandbox: Callable[..., Sandbox]) -> None:
+    """A library that cannot be loaded is named; the file may be fine."""
+    with pytest.raises(SourceError, match=r"^was not read: .* \(no_such_library\)"):
+        sandbox().run("no_such_library.read", REPORT)
 
 
 def test_environment_variables_are_not_passed(

@@ -78,6 +78,14 @@ def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None
     assert standing.became == ("removed",)
 
 
+def test_an_id_is_taken_as_it_is_shown(archive: Archive) -> None:
+    """Copied from under an answer, it comes with what Discord wraps it in."""
+    sent = archive.ask("When did the dam gate fail?")
+    archive.answers.record(sent)
+    shown = f" #`{sent.answer_id.upper()}` "
+    assert archive.answers.get(shown).answer == sent
+
+
 def test_what_is_undone_is_said_as_well(archive: Archive) -> None:
     """Readers hear of each state once, in both directions, however fast one follows the other."""
     sent = archive.ask("When did the gate fail?")

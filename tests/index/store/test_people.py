@@ -13,6 +13,7 @@ from support.fakes import FakeEncoder
 from index import Archive, Kept, Viewer
 from index.domain import Filters
 from index.errors import NotFoundError
+from index.store.snapshot import SqliteSnapshot
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 ME = 123456789012345678
@@ -54,6 +55,17 @@ def test_public_answer_opens_in_its_channel(archive: Archive) -> None:
     article_id = sent.quotes[0].quote.article_id
     assert [entry.answer_id for entry in archive.answers.quoting(article_id, [6, 7])]
     assert archive.answers.quoting(article_id, [6]) == []
+
+
+def test_who_may_not_open_an_answer_has_nothing_of_it_read(
+    archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether its reports are still there is no business of theirs either."""
+    sent = archive.ask("When did the gate fail?")
+    archive.answers.record(sent, asker=ME)
+    monkeypatch.delattr(SqliteSnapshot, "article")
+    with pytest.raises(NotFoundError, match="No answer"):
+        archive.answers.get(sent.answer_id, Viewer(2, frozenset()))
 
 
 def test_asking_in_private_leaves_no_trace_on_a_public_answer(archive: Archive) -> None:
@@ -147,5 +159,5 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     archive.people.mark_watch_checked(number, 9)
     first = archive.people.watches()[0]
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
-    archive.people.remove_watch(number)
+    archive.people.remove_watches([number])
     assert [watch.person for watch in archive.people.watches()] == [3]

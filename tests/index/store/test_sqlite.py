@@ -63,6 +63,43 @@ def look_into(folder: Path) -> None:
         pass
 
 
+def newer(path: Path) -> None:
+    """Make a catalogue one version newer than this program knows."""
+    with closing(connect(path)) as db:
+        db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
+
+
+def foreign(version: int) -> Callable[[Path], None]:
+    """Make another program's database, of a version of its own."""
+
+    def make(path: Path) -> None:
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("CREATE TABLE bookmark (url TEXT)")
+            db.execute(f"PRAGMA user_version = {version}")
+
+    return make
+
+
+def not_a_database(path: Path) -> None:
+    """Make a file of something else."""
+    path.write_bytes(b"%PDF-1.7 " + bytes(range(256)) * 40)
+
+
+def zeroed(path: Path) -> None:
+    """Make a collection whose pages behind the first are lost."""
+    with opened(path.parent) as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+    data = path.read_bytes()
+    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
+
+
+def cut_short(path: Path) -> None:
+    """Make a collection of which half a page is left."""
+    with opened(path.parent) as store:
+        put(store, DAM)
+    path.write_bytes(path.read_bytes()[:2000])
+
+
 def dump(folder: Path) -> dict[str, list[object]]:
     """All rows of a catalogue but the moments of its generations; it is checked as well."""
     with closing(connect(folder / "catalogue.sqlite3")) as db:
@@ -271,6 +308,30 @@ def test_no_writing_is_told(
     assert dump(tmp_path) == before
 
 
+@pytest.mark.parametrize("in_use", [False, True])
+def test_a_read_only_folder_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_use: bool
+) -> None:
+    """Where nothing may be written, not even beside the file, everything can still be read."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+    with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
+        if in_use:
+            other.execute("INSERT INTO meta VALUES ('in the log', '')")
+        else:
+            other.close()
+        files = {*tmp_path.iterdir()}
+        monkeypatch.setattr("os.access", lambda *_: False)
+        with opened(tmp_path) as store:
+            with store.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam"}
+                logged = snapshot.db.execute("SELECT 1 FROM meta WHERE key = 'in the log'")
+                assert bool(logged.fetchone()) == in_use
+            with pytest.raises(StoreError, match="read-only"):
+                put(store, BANK)
+        assert {*tmp_path.iterdir()} == files
+
+
 def impatient(path: Path) -> sqlite3.Connection:
     """A connection that does not wait for another writer."""
     connection = connect(path)
@@ -330,12 +391,6 @@ def test_many_make_one_collection(tmp_path: Path) -> None:
         assert failures == []
         with opened(folder) as store, store.snapshot() as snapshot:
             assert (snapshot.generation, snapshot.size().articles) == (6, 6)
-
-
-def newer(path: Path) -> None:
-    """Make a catalogue one version newer than this program knows."""
-    with closing(connect(path)) as db:
-        db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
@@ -398,6 +453,39 @@ def test_erasing_waits_for_a_connection_that_opens(tmp_path: Path) -> None:
         assert not (tmp_path / "c").exists()
 
 
+def test_a_backup_blames_the_file_for_nothing_else(tmp_path: Path) -> None:
+    """That the collection is busy is said as such: another file would not help."""
+
+    def busy(_: Path) -> sqlite3.Connection:
+        raise StoreBusyError("Wait.")
+
+    with opened(tmp_path / "c", opener=busy) as store, pytest.raises(StoreBusyError):
+        store.backup(tmp_path / "copy")
+
+
+def test_a_lent_connection_is_closed_once_it_is_returned(tmp_path: Path) -> None:
+    """A store that is closed while somebody reads keeps no file open afterwards."""
+    opener = FailingOpener()
+    store = SqliteStore(tmp_path, opener=opener)
+    with store.snapshot():
+        store.close()
+    (connection,) = opener.opened
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+def test_the_log_of_a_large_commit_does_not_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next commit after a checkpoint cuts SQLite's log, such as that of a recovery."""
+    monkeypatch.setattr(schema, "_LOG_BYTES", 50_000)
+    with closing(connect(tmp_path / "c.sqlite3")) as db:
+        db.execute("INSERT INTO meta VALUES ('large', ?)", ("x" * 1_000_000,))
+        db.execute("PRAGMA wal_checkpoint(RESTART)")
+        db.execute("INSERT INTO meta VALUES ('small', 'x')")
+        assert (tmp_path / "c.sqlite3-wal").stat().st_size <= 50_000
+
+
 def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
     """Each is written beside the file, under a name that nobody else writes to."""
     with opened(tmp_path / "c") as store, ThreadPoolExecutor(2) as threads:
@@ -409,30 +497,15 @@ def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["copy"]
 
 
-def zeroed(path: Path) -> None:
-    """Make a collection whose pages behind the first are lost."""
-    with opened(path.parent) as store:
-        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
-    data = path.read_bytes()
-    path.write_bytes(data[:4096] + bytes(len(data) - 4096))
-
-
-def cut_short(path: Path) -> None:
-    """Make a collection of which half a page is left."""
-    with opened(path.parent) as store:
-        put(store, DAM)
-    path.write_bytes(path.read_bytes()[:2000])
-
-
 @pytest.mark.parametrize("used", [False, True])
-@pytest.mark.parametrize("damage", ["not_a_database", "zeroed", "cut_short"])
-def test_a_damaged_collection_can_be_erased(tmp_path: Path, damage: str, *, used: bool) -> None:
+@pytest.mark.parametrize("damage", [not_a_database, zeroed, cut_short])
+def test_a_damaged_collection_can_be_erased(
+    tmp_path: Path, damage: Callable[[Path], None], *, used: bool
+) -> None:
     """Whatever became of its file, erasing leaves nothing, and a new collection can be made."""
     folder = tmp_path / "collection"
     folder.mkdir()
-    {"not_a_database": not_a_database, "zeroed": zeroed, "cut_short": cut_short}[damage](
-        folder / "catalogue.sqlite3"
-    )
+    damage(folder / "catalogue.sqlite3")
     with opened(folder) as store:
         if used:
             with pytest.raises(StoreError):
@@ -441,6 +514,75 @@ def test_a_damaged_collection_can_be_erased(tmp_path: Path, damage: str, *, used
     assert [*tmp_path.iterdir()] == []
     with opened(folder) as store:
         assert put(store, DAM).generation == 1
+
+
+@pytest.mark.parametrize("damage", [not_a_database, zeroed, cut_short])
+def test_a_backup_replaces_a_damaged_collection(
+    tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
+    """Whatever became of its file, the backup is back, for those who had it open as well."""
+    folder = tmp_path / "collection"
+    with opened(folder) as store, opened(folder) as elsewhere:
+        put(store, DAM)
+        store.backup(tmp_path / "copy")
+        look_into(folder)
+        store._delete_files()
+        folder.mkdir()
+        damage(folder / "catalogue.sqlite3")
+        with pytest.raises(StoreError):
+            put(elsewhere, BANK)
+        store.recover(tmp_path / "copy", actor="tester")
+        for each in (store, elsewhere):
+            with each.snapshot() as snapshot:
+                assert {name for name, _ in found(snapshot)} == {"dam"}
+                assert snapshot.history()[0].action == "recover"
+        put(elsewhere, BANK)
+    consistent(folder)
+
+
+def torn(path: Path) -> None:
+    """Make a backup that opens, and of which the last pages are lost."""
+    with opened(path.parent / "torn") as store:
+        put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
+        store.backup(path)
+    path.write_bytes(path.read_bytes()[: -20 * 4096] + bytes(20 * 4096))
+
+
+def unused(path: Path) -> None:
+    """Make a backup of a collection to which nothing was ever added."""
+    with opened(path.parent / "unused") as store:
+        store.backup(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Path.touch, "is empty"),
+        (unused, "is empty"),
+        (foreign(1), "another program"),
+        (newer, "another version"),
+        (not_a_database, "is damaged, or is no backup"),
+        (torn, "is damaged, or is no backup"),
+        (lambda _: None, "There is no file"),
+    ],
+)
+def test_only_a_whole_backup_replaces_a_collection(
+    tmp_path: Path, make: Callable[[Path], None], message: str
+) -> None:
+    """Any other file is refused by its name, and neither it nor the collection changes."""
+    backup = tmp_path / "backup" / "catalogue.sqlite3"
+    backup.parent.mkdir()
+    make(backup)
+    content = backup.read_bytes() if backup.exists() else None
+    with opened(tmp_path / "c") as store:
+        put(store, DAM)
+        before = dump(tmp_path / "c")
+        with pytest.raises(StoreError, match=message) as raised:
+            store.recover(backup, actor="tester")
+    assert str(backup) in str(raised.value)
+    assert str(raised.value).endswith("Nothing was changed.")
+    assert dump(tmp_path / "c") == before
+    assert content is None or backup.read_bytes() == content
 
 
 @pytest.mark.parametrize("kind", ["newer", "foreign"])
@@ -452,22 +594,6 @@ def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
     with opened(tmp_path) as store, pytest.raises(StoreError):
         store.erase()
     assert path.read_bytes() == before
-
-
-def foreign(version: int) -> Callable[[Path], None]:
-    """Make another program's database, of a version of its own."""
-
-    def make(path: Path) -> None:
-        with closing(sqlite3.connect(path)) as db:
-            db.execute("CREATE TABLE bookmark (url TEXT)")
-            db.execute(f"PRAGMA user_version = {version}")
-
-    return make
-
-
-def not_a_database(path: Path) -> None:
-    """Make a file of something else."""
-    path.write_bytes(b"%PDF-1.7 " + bytes(range(256)) * 40)
 
 
 @pytest.mark.parametrize(
@@ -662,6 +788,36 @@ def test_a_rebuild_costs_what_it_embeds(tmp_path: Path, monkeypatch: pytest.Monk
     assert steps(320) < 6 * steps(80)
 
 
+def test_an_undo_costs_what_came_after(tmp_path: Path) -> None:
+    """SQLite's work, also in a preview, grows with the changes, not with their square."""
+
+    def steps(articles: int) -> int:
+        opener = FailingOpener()
+        with opened(tmp_path / str(articles), opener=opener) as store:
+            put(store, DAM)
+            put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(articles)))
+            opener.left = before = 10**9
+            undo = Changes(undo=1)
+            preview = store.commit(undo, actor="tester", action="undo", dry_run=True)
+            assert len(preview.outcomes) == articles
+            return before - opener.left
+
+    assert steps(320) < 6 * steps(80)
+
+
+def test_a_dry_run_is_rolled_back(tmp_path: Path) -> None:
+    """It says what a commit would do, does nothing, and the next commit is as if it never was."""
+    with opened(tmp_path) as store:
+        put(store, DAM)
+        put(store, CUP, BANK)
+        before = dump(tmp_path)
+        undo = Changes(undo=1)
+        preview = store.commit(undo, actor="tester", action="undo", dry_run=True)
+        assert dump(tmp_path) == before
+        assert store.commit(undo, actor="tester", action="undo") == preview
+        assert preview.outcomes == {"cup": "removed", "bank": "removed"}
+
+
 def test_others_write_while_a_rebuild_embeds(tmp_path: Path) -> None:
     """The collection is not held while sentences are embedded."""
 
@@ -756,6 +912,16 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
         put(store, CUP)
         with store.snapshot() as snapshot:
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
+    assert not [*tmp_path.glob(".vectors-*")]
+
+
+def test_what_a_killed_process_left_of_the_cache_is_deleted(tmp_path: Path) -> None:
+    """Drafts of the index, each as large as it, do not pile up."""
+    (tmp_path / ".vectors-killed").touch()
+    with compact(tmp_path) as store:
+        put(store, DAM, CUP)
+        store.prepare()
+    assert cache(tmp_path).exists()
     assert not [*tmp_path.glob(".vectors-*")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -412,7 +413,7 @@ def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
         assert state(other) == before
         put(elsewhere, replace(DAM, text="The dam held."), BANK)
         remove(here, "cup")
-        here.add_source(Source("/reports", "folder"))
+        here.add_sources([Source("/reports", "folder")])
         with here.snapshot() as newer:
             assert seen(newer) == {"dam", "bank"}
             assert newer.generation == 3
@@ -593,9 +594,8 @@ def test_history_tells_who_did_what(store: SqliteStore) -> None:
 def test_sources_are_added_and_removed(store: SqliteStore) -> None:
     """Places are kept in the order they were named, once each; forgetting keeps the articles."""
     put(store, DAM)
-    store.add_source(Source("/b", "folder"))
-    store.add_source(Source("/a.txt", "file"))
-    store.add_source(Source("/b", "folder"))
+    store.add_sources([Source("/b", "folder"), Source("/a.txt", "file")])
+    store.add_sources([Source("/b", "folder", every=30)])
     with store.snapshot() as snapshot:
         assert snapshot.sources() == [Source("/b", "folder"), Source("/a.txt", "file")]
     store.remove_source("/b")
@@ -618,7 +618,7 @@ def test_known_sentences_spare_the_encoder(store: SqliteStore) -> None:
 
 def test_a_source_is_changed_part_by_part(store: SqliteStore) -> None:
     """How reading went, the interval and the pause are written apart: none undoes another."""
-    store.add_source(Source("https://a.example/feed", "url", every=30))
+    store.add_sources([Source("https://a.example/feed", "url", every=30)])
     (before,) = sources(store)
     store.update_source(before.uri, paused=True)
     store.update_source(before.uri, **before.after(MARCH, "It answers 500."))
@@ -631,6 +631,15 @@ def test_a_source_is_changed_part_by_part(store: SqliteStore) -> None:
     store.update_source(before.uri, **before.after(later, None))
     fine = replace(before, every=60, paused=True, checked=later, succeeded=later)
     assert sources(store) == [fine]
+
+
+def test_adding_a_source_again_changes_its_interval(store: SqliteStore) -> None:
+    """In one step, so that nobody can forget it in between; all else of it stays."""
+    assert store.put_source(Source("/b", "folder", every=30)) == Source("/b", "folder", every=30)
+    store.update_source("/b", paused=True, checked=MARCH)
+    again = store.put_source(Source("/b", "folder"))
+    assert again == Source("/b", "folder", paused=True, checked=MARCH)
+    assert sources(store) == [again]
 
 
 def sources(store: SqliteStore) -> list[Source]:
@@ -855,18 +864,21 @@ def test_going_back_to_any_generation(
     for step in steps:
         with store.snapshot() as snapshot:
             states[snapshot.generation] = live_state(snapshot)
-        acts[step]()
+        with suppress(InputError):  # a retracted article is not corrected
+            acts[step]()
     with store.snapshot() as snapshot:
-        newest = snapshot.generation
+        newest, now = snapshot.generation, live_state(snapshot)
     states.pop(newest, None)
     for _ in range(2) if states else ():
         back = data.draw(st.sampled_from(sorted(states)))
         commit = store.commit(Changes(undo=back), actor="mod", action="undo")
-        assert commit.generation == newest + 1
-        newest += 1
+        assert commit.generation in {newest, newest + 1}
+        assert commit.generation > newest or now == states[back]
         with store.snapshot() as snapshot:
-            assert live_state(snapshot) == states[back]
+            newest, now = snapshot.generation, live_state(snapshot)
+        assert (newest, now) == (commit.generation, states[back])
     text = f"Something else is said in {newest}."
+    restore(store, "dam")  # a retracted article is not put again
     put(store, replace(DAM, text=text))
     with store.snapshot() as snapshot:
         assert "dam" in seen(snapshot)
@@ -874,9 +886,9 @@ def test_going_back_to_any_generation(
     store.close()
 
 
-@pytest.mark.parametrize("generation", [-1, 1, 2])
+@pytest.mark.parametrize("generation", [-1, 2, 3])
 def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> None:
-    """The newest generation and those that never were are refused, and nothing changes."""
+    """Generations that never were are refused, and nothing changes."""
     put(store, DAM)
     with pytest.raises(NotFoundError, match="no generation"):
         store.commit(Changes(undo=generation), actor="mod", action="undo")
@@ -888,7 +900,7 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
     """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
     store, other = open_store(), open_store()
     put(store, DAM, CUP)
-    store.add_source(Source("/b", "folder"))
+    store.add_sources([Source("/b", "folder")])
     with other.snapshot() as snapshot:
         assert seen(snapshot) == {"dam", "cup"}
     store.prepare()

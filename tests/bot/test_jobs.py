@@ -1,0 +1,36 @@
+"""Jobs share a few threads, and leave one for people."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+
+from support.fakes import FakeEncoder
+
+from bot.collections import Collections
+from bot.jobs import SCHEDULED_AT_ONCE, Job, Jobs
+from bot.settings import Discord, Settings
+from index import IngestResult
+
+
+async def test_scheduled_jobs_leave_a_thread_for_people(tmp_path: Path) -> None:
+    """While as many sources as may be at once are slow to answer, a moderator's job is done."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    jobs, answered = Jobs(collections, Discord()), threading.Event()
+
+    def slow(*_: object) -> IngestResult:
+        answered.wait(30)
+        return IngestResult(0)
+
+    servers = range(1, 1 + SCHEDULED_AT_ONCE)
+    scheduled = [asyncio.create_task(jobs.run_silently(server, "A", slow)) for server in servers]
+    await asyncio.sleep(0)
+    job = Job("server-9", "Adding", 7, "Ada")
+    async with asyncio.timeout(20):
+        await jobs.run(9, lambda *_: IngestResult(0), job)
+    assert not any(task.done() for task in scheduled)
+    answered.set()
+    assert await asyncio.gather(*scheduled) == [True] * SCHEDULED_AT_ONCE
+    jobs.close()
+    collections.close()
