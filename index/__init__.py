@@ -29,9 +29,9 @@ from index.domain import (
 from index.encoder import (
     PACKAGED_MODEL,
     Encoder,
-    SentenceTransformerEncoder,
+    PackagedEncoder,
     Vectors,
-    prepare_process,
+    load_encoder,
 )
 from index.errors import (
     CancelledError,
@@ -51,6 +51,7 @@ from index.errors import (
     optional,
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
+from index.network import prepare_process
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reader.model import Reader, Reading, TrainedReader

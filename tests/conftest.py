@@ -2,7 +2,7 @@
 
 from hypothesis import settings
 
-from index.encoder import prepare_process
+from index.network import prepare_process
 
 settings.register_profile("onrecord", deadline=None, max_examples=60)
 settings.load_profile("onrecord")

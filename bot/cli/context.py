@@ -46,16 +46,16 @@ class Run:
         return load(data=self.data, collection=self.collection, config=self.config)
 
     @cached_property
-    def _encoders(self) -> dict[int, index.SentenceTransformerEncoder]:
+    def _encoders(self) -> dict[int, index.Encoder]:
         return {}
 
-    def encoder(self, threads: int | None = None) -> index.SentenceTransformerEncoder:
+    def encoder(self, threads: int | None = None) -> index.Encoder:
         """The encoder of the settings, with so many threads; its model is loaded at first use."""
         index.prepare_process()
         model = self.settings.model
         count = threads or model.threads
         if count not in self._encoders:
-            encoder = index.SentenceTransformerEncoder(model.name, threads=count)
+            encoder = index.load_encoder(model.name, threads=count, prompts=model.prompts)
             self._encoders[count] = encoder
         return self._encoders[count]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from index.answering.conflicts import Statement, relate
 from index.domain import Article, Sentence
-from index.encoder import Encoder, SentenceTransformerEncoder, Vectors
+from index.encoder import Encoder, PackagedEncoder, Vectors
 
 PAIRS = Path(__file__).parents[1] / "data" / "contradictions.jsonl"
 
@@ -55,7 +55,7 @@ def main() -> None:
     """Print the table of labels and calls, precision and recall."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=PAIRS)
-    counted = calls(parser.parse_args().file, SentenceTransformerEncoder())
+    counted = calls(parser.parse_args().file, PackagedEncoder())
     labels = ("disagree", "updated", "agree", "none")
     print("label     " + "".join(f"{call:>10}" for call in labels))
     for label in labels:

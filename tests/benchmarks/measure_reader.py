@@ -1,6 +1,8 @@
-"""Measures the reader on what it was not trained on, calibrates it, and writes its packed weights.
+"""Measures the reader on what it was not trained on, calibrates it, and writes its weights.
 
-python tests/benchmarks/measure_reader.py --sets DATA --weights FILE [--export FILE]
+python tests/benchmarks/measure_reader.py --sets DATA --weights FILE --export FILE
+
+What is measured is the int8 file that is written, as it will be shipped.
 """
 
 from __future__ import annotations
@@ -18,21 +20,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
+from export import Reader, export
+from reader_network import build_network
 from reader_sets import Candidate, Group, read_groups
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
-from index.reader.network import (
-    best_place,
-    build_network,
-    collate,
-    forward,
-    lay_out,
-    pack,
-    plain_tokenizer,
-)
+from index.network import Network
+from index.reader.pairs import best_place, lay_out
 
 RESAMPLES = 1000
 SQUAD = {True: 450, False: 350}  # questions of each kind, answerable and not
@@ -58,33 +54,31 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--export", type=Path, help="where the packed weights are written")
+    parser.add_argument("--export", type=Path, required=True, help="the file that is written")
     parser.add_argument("--context", choices=["none", "before", "both"], default="both")
     parser.add_argument("--all", action="store_true", help="every SQuAD question")
     parser.add_argument("--only", nargs="*", help="names of sets")
     arguments = parser.parse_args()
-    torch.set_num_threads(1)
-    network = build_network().eval()
+    network = build_network()
     network.load_state_dict(load_file(arguments.weights), strict=False)
-    network["encoder"].bfloat16()
+    reader = Reader(network)
+    sha256 = export(reader, {}, arguments.export)
+    exported = Network(arguments.export, sha256)
     scored = {}
     begun, pairs = time.process_time(), 0
     for name, groups in read_groups(arguments.sets)[1].items():
         if arguments.only and name not in arguments.only:
             continue
         few = name == "squad" and not arguments.all
-        scored[name] = read(network, fewer(groups) if few else groups, arguments.context)
+        scored[name] = read(exported, fewer(groups) if few else groups, arguments.context)
         pairs += sum(len(each.scores) for each in scored[name])
     seconds = time.process_time() - begun
     out = {name: figures(name, each) for name, each in scored.items()}
     out["speed"] = {"ms a pair": [round(1000 * seconds / pairs, 2)]}
     print(json.dumps({"weights": str(arguments.weights), "context": arguments.context, **out}))
-    if arguments.export:
-        slope, offset = calibrated([each for of_set in scored.values() for each in of_set])
-        calibration = {"slope": slope, "offset": offset, "sure": SURE}
-        arguments.export.parent.mkdir(parents=True, exist_ok=True)
-        pack(load_file(arguments.weights), calibration, arguments.export)
-        print(json.dumps(calibration))
+    slope, offset = calibrated([each for of_set in scored.values() for each in of_set])
+    calibration = {"slope": slope, "offset": offset, "sure": SURE}
+    print(json.dumps(calibration), export(reader, calibration, arguments.export))
 
 
 def fewer(groups: Sequence[Group]) -> list[Group]:
@@ -98,31 +92,22 @@ def fewer(groups: Sequence[Group]) -> list[Group]:
     ]
 
 
-def read(network: torch.nn.ModuleDict, groups: Sequence[Group], context: str) -> list[Scored]:
+def read(network: Network, groups: Sequence[Group], context: str) -> list[Scored]:
     """Score every sentence of every question."""
-    tokenizer = plain_tokenizer()
     pairs = [(g, each) for g in groups for each in (*g.positives, *g.negatives)]
     laid_out = lay_out(
-        tokenizer,
         [group.question for group, _ in pairs],
         [shown(each, context) for _, each in pairs],
         [each.sentence for _, each in pairs],
     )
-    order = sorted(range(len(pairs)), key=lambda i: len(laid_out[i].ids))
     scores = np.zeros(len(pairs))
     places: dict[int, tuple[str, str, float]] = {}
-    for at in range(0, len(order), 32):
-        rows = order[at : at + 32]
-        with torch.inference_mode():
-            answers, place, _ = forward(network, collate([laid_out[i] for i in rows]))
-        scores[rows] = answers.numpy()
-        for row, logits in zip(rows, place, strict=True):
-            each = pairs[row][1]
-            if each.span:
-                first, last, sure = best_place(laid_out[row], logits)
-                offsets = laid_out[row].offsets
-                marked = each.sentence[offsets[first][0] : offsets[last][1]]
-                places[row] = marked, each.sentence[slice(*each.span)], sure
+    for row, ((_, each), pair) in enumerate(zip(pairs, laid_out, strict=True)):
+        scores[row], place = network.run(pair.ids, pair.types)
+        if each.span:
+            first, last, sure = best_place(pair, place)
+            marked = each.sentence[pair.offsets[first][0] : pair.offsets[last][1]]
+            places[row] = marked, each.sentence[slice(*each.span)], sure
     out, at = [], 0
     for group in groups:
         size = len(group.positives) + len(group.negatives)

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from index import Answer, Archive, SentenceTransformerEncoder, TrainedReader, prepare_process
+from index import Answer, Archive, PackagedEncoder, TrainedReader, prepare_process
 
 RESAMPLES = 1_000
 
@@ -57,7 +57,7 @@ def main() -> None:
     prepare_process()
     reader = None if arguments.no_reader else TrainedReader()
     options = {} if arguments.threshold is None else {"threshold": arguments.threshold}
-    encoder = SentenceTransformerEncoder()
+    encoder = PackagedEncoder()
     archive = Archive.open(arguments.data, "ordinary", encoder, reader=reader, **options)
     archive.add(arguments.reports)
     lines = arguments.questions.read_text(encoding="utf-8").splitlines()

@@ -18,7 +18,8 @@ import numpy as np
 from reader_near_misses import NearMisses, Text, asked_of_a_name, stated
 from reader_sets import Candidate, Group, news_pairs, read_groups, rows_of
 
-from index.encoder import SentenceTransformerEncoder, prepare_process
+from index.encoder import PackagedEncoder
+from index.network import prepare_process
 
 RELATIONS = {"entailment": 0, "neutral": 1, "contradiction": 2}
 POSITIVES, NEGATIVES = 2, 3
@@ -224,7 +225,7 @@ def retrieved(groups: Sequence[Group]) -> list[Group]:
         for word in _content(f"{each.title} {sentence}"):
             files[word].add(document)
     prepare_process()
-    encoder = SentenceTransformerEncoder()
+    encoder = PackagedEncoder()
     pool = [*sentences]
     vectors = encoder.encode(pool)
     asked = encoder.encode([group.question for group in news])

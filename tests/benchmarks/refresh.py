@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder, prepare_process
+from index.encoder import PackagedEncoder
+from index.network import prepare_process
 from index.reading.http import Fetcher
 from index.store.sqlite import SqliteStore
 
@@ -80,7 +81,7 @@ def main() -> None:
             os.utime(pages / f"{number}.html", (_OLD, _OLD))
         feed = f"http://127.0.0.1:{server.server_port}/feed"
         for name, source in (("feed", feed), ("folder", str(pages))):
-            encoder = SentenceTransformerEncoder(threads=os.cpu_count() or 1)
+            encoder = PackagedEncoder(threads=os.cpu_count() or 1)
             archive = Archive(SqliteStore(Path(folder, name)), encoder, fetcher=fetcher)
             for word, take in (("add", archive.add), ("refresh", archive.sources.reindex)):
                 made = take([source])

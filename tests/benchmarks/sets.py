@@ -25,7 +25,7 @@ from reader_sets import kept_apart, news_reports
 from bot.cli.evaluate import Evidence, Question, load
 from index.archive import Archive
 from index.domain import Article, Filters, Sentence
-from index.encoder import SentenceTransformerEncoder, Vectors
+from index.encoder import PackagedEncoder, Vectors
 from index.ranking.features import source_features, table
 from index.ranking.query import parse
 from index.ranking.rank import DEPTH, Candidates, gather
@@ -74,7 +74,7 @@ class RememberingEncoder:
 
     def __init__(self, path: Path) -> None:
         """Keep vectors in an SQLite file at `path`."""
-        self._encoder = SentenceTransformerEncoder(threads=2)
+        self._encoder = PackagedEncoder(threads=2)
         self._db = sqlite3.connect(path)
         self._db.execute("CREATE TABLE IF NOT EXISTS known (text TEXT PRIMARY KEY, vector BLOB)")
 

@@ -36,7 +36,8 @@ from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder, prepare_process
+from index.encoder import PackagedEncoder
+from index.network import prepare_process
 
 LATENCY_S = 0.08
 LIMITED, FAILING = 0.02, 0.02  # shares of requests answered by 429 and by 502
@@ -345,7 +346,7 @@ def serve_bot(address: str, data: Path, adding: int) -> None:
     discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = where
     manners = Discord(questions_per_minute=1_000, server_questions_per_minute=100_000)
     settings = Settings(data=data, discord=manners)
-    library = Collections(settings, SentenceTransformerEncoder())
+    library = Collections(settings, PackagedEncoder())
     library.archive(int(GUILD)).prepare()
     if adding:
         threading.Thread(target=add_made_up, args=(library, adding), daemon=True).start()
@@ -485,7 +486,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         if arguments.data is None:
             arguments.data = Path(folder)
-            archive = Archive.open(arguments.data, "server-1", SentenceTransformerEncoder())
+            archive = Archive.open(arguments.data, "server-1", PackagedEncoder())
             archive.add([str(made_up(Path(folder) / "reports.jsonl", 1_700, seed=1))])
             archive.close()
         asyncio.run(measure(arguments, arguments.data))

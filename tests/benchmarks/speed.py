@@ -17,7 +17,8 @@ import time
 from pathlib import Path
 
 from index.archive import Archive
-from index.encoder import SentenceTransformerEncoder, prepare_process
+from index.encoder import PackagedEncoder
+from index.network import prepare_process
 
 ASKED = 200
 QUESTIONS = [
@@ -41,9 +42,7 @@ def main() -> None:
         lines = arguments.questions.read_text(encoding="utf-8").splitlines()
         questions = [json.loads(line)["text"] for line in lines]
     with tempfile.TemporaryDirectory() as folder:
-        archive = Archive.open(
-            Path(folder), "speed", SentenceTransformerEncoder(threads=os.cpu_count() or 1)
-        )
+        archive = Archive.open(Path(folder), "speed", PackagedEncoder(threads=os.cpu_count() or 1))
         for word in ("add", "add again"):
             report = archive.add(arguments.files)
             sentences = sum(change.sentences for change in report.added)
@@ -59,7 +58,7 @@ def main() -> None:
 
 def ask(folder: Path, questions: list[str]) -> None:
     """Ask as the bot does: one torch thread, everything warm."""
-    encoder = SentenceTransformerEncoder()
+    encoder = PackagedEncoder()
     archive = Archive.open(folder, "speed", encoder)
     archive.ask(questions[0])  # loads the models
     whole, encoding = [], []

@@ -24,20 +24,12 @@ import torch
 import torch.distributed as workers
 import torch.multiprocessing as processes
 from reader_data import Corpus, Example, epoch, load
+from reader_network import EMBEDDINGS, build_network, collate, forward
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import ModuleDict, functional
 
-from index.reader.network import (
-    EMBEDDINGS,
-    Pair,
-    build_network,
-    collate,
-    forward,
-    lay_out,
-    plain_tokenizer,
-)
+from index.reader.pairs import Pair, lay_out
 
 BATCH = 24  # pairs a worker and step
 WORKERS = 2
@@ -150,7 +142,7 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
     begun = saved = time.monotonic()
     pairs, share = 0, 0.0
     losses: dict[str, float] = {}
-    for batch in batches(corpus, plain_tokenizer(), worker, settings.seed):
+    for batch in batches(corpus, worker, settings.seed):
         if stepper.steps % TOGETHER == 0:
             stepper.average()
             passed = (time.monotonic() - begun) / (60 * settings.minutes)
@@ -174,9 +166,7 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
         save_file(stepper.weights, settings.out / "final.safetensors")
 
 
-def batches(
-    corpus: Corpus, tokenizer: Tokenizer, worker: int, seed: int
-) -> Iterator[tuple[list[Pair], list[Example]]]:
+def batches(corpus: Corpus, worker: int, seed: int) -> Iterator[tuple[list[Pair], list[Example]]]:
     """Batches of like length for one worker, without end, the same in every run."""
     generator = random.Random(seed)  # noqa: S311 - the same in every run
     for number in range(1_000_000):
@@ -184,15 +174,14 @@ def batches(
         for count, examples in enumerate(epoch(corpus, seed + number), start=1):
             chunk += examples
             if count % CHUNK == 0:
-                yield from _cut(chunk, tokenizer, worker, generator)
+                yield from _cut(chunk, worker, generator)
                 chunk = []
 
 
 def _cut(
-    chunk: Sequence[Example], tokenizer: Tokenizer, worker: int, generator: random.Random
+    chunk: Sequence[Example], worker: int, generator: random.Random
 ) -> Iterator[tuple[list[Pair], list[Example]]]:
     laid_out = lay_out(
-        tokenizer,
         [each.question for each in chunk],
         [each.context for each in chunk],
         [each.sentence for each in chunk],

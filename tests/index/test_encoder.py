@@ -5,36 +5,51 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support.fakes import DIMENSION, FakeEncoder
 
-from index import encoder as module
-from index.encoder import PACKAGED_MODEL, Encoder, SentenceTransformerEncoder
+from index import network
+from index.encoder import (
+    PACKAGED_MODEL,
+    Encoder,
+    PackagedEncoder,
+    SentenceTransformerEncoder,
+    load_encoder,
+)
 from index.errors import EncoderError
 from index.text.sentences import Span
 
 TEXTS = ["The dam failed.", "A cup was won by Athletic.", "x", "The dam failed at dawn, they said."]
 ENCODERS = [
-    pytest.param(FakeEncoder, DIMENSION, id="fake"),
-    pytest.param(SentenceTransformerEncoder, 384, id="real", marks=pytest.mark.encoder),
+    pytest.param(FakeEncoder, id="fake"),
+    pytest.param(PackagedEncoder, id="packaged", marks=pytest.mark.encoder),
+    pytest.param(
+        lambda: SentenceTransformerEncoder(str(network.packaged_folder())),
+        id="folder",
+        marks=pytest.mark.encoder,
+    ),
 ]
 
 
-@pytest.fixture(scope="module")
-def loaded() -> dict[type, Encoder]:
-    """One encoder of each kind for all tests, since loading takes seconds."""
-    return {}
+@pytest.fixture(scope="module", params=ENCODERS)
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    """One of each kind for all tests, since loading takes seconds."""
+    made: Encoder = request.param()
+    return made
 
 
-@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
-def test_what_every_encoder_promises(
-    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
-) -> None:
+@pytest.fixture
+def dimension(encoder: Encoder) -> int:
+    """Of its vectors."""
+    return DIMENSION if isinstance(encoder, FakeEncoder) else 384
+
+
+def test_what_every_encoder_promises(encoder: Encoder, dimension: int) -> None:
     """Vectors are float32, of unit norm, in the order of the texts, and independent."""
-    encoder = loaded.setdefault(kind, kind())
     vectors = encoder.encode(TEXTS)
     assert (vectors.shape, vectors.dtype) == ((4, dimension), np.float32)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(4), abs=1e-4)
@@ -45,24 +60,17 @@ def test_what_every_encoder_promises(
     assert (empty.shape, empty.dtype) == ((0, dimension), np.float32)
 
 
-@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
-def test_any_text_is_embedded(
-    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
-) -> None:
+def test_any_text_is_embedded(encoder: Encoder, dimension: int) -> None:
     """Empty, blank, very long and unusual texts have unit vectors too."""
     texts = ["", " \n", "word " * 3_000, "\x00", "😀\u202e\u0301", "橋が落ちた。"]
-    vectors = loaded.setdefault(kind, kind()).encode(texts)
+    vectors = encoder.encode(texts)
     assert vectors.shape == (6, dimension)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(6), abs=1e-4)
 
 
-@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
-def test_progress_is_reported_and_can_stop(
-    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
-) -> None:
+def test_progress_is_reported_and_can_stop(encoder: Encoder, dimension: int) -> None:
     """`on_progress` gets growing counts up to all texts, and what it raises stops the work."""
     counts: list[int] = []
-    encoder = loaded.setdefault(kind, kind())
     assert encoder.encode(["a dam"] * 300, on_progress=counts.append).shape == (300, dimension)
     assert counts == sorted(counts)
     assert counts[-1] == 300
@@ -74,12 +82,8 @@ def test_progress_is_reported_and_can_stop(
         encoder.encode(["a dam"], on_progress=stop)
 
 
-@pytest.mark.parametrize(("kind", "dimension"), ENCODERS)
-def test_parts_of_a_question(
-    kind: type[Encoder], dimension: int, loaded: dict[type, Encoder]
-) -> None:
+def test_parts_of_a_question(encoder: Encoder, dimension: int) -> None:
     """The whole is embedded as it is alone; each part is nearest to its own words."""
-    encoder = loaded.setdefault(kind, kind())
     first, second = "Who won the cup in Adell", "which bank lost data to thieves"
     question = f"{first}, and {second}?"
     spans = [Span(0, len(first)), Span(len(first) + 6, len(question))]
@@ -96,18 +100,52 @@ def test_parts_of_a_question(
 
 
 @pytest.mark.encoder
-def test_bulk_is_as_exact_as_one_by_one(loaded: dict[type, Encoder]) -> None:
+def test_bulk_is_as_exact_as_one_by_one(encoder: Encoder) -> None:
     """A text has nearly the same vector alone and in bulk."""
-    encoder = loaded.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder())
     bulk = encoder.encode(TEXTS * 40)[:4]
     alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
     assert np.sum(bulk * alone, axis=1).min() > 0.999
 
 
 @pytest.mark.encoder
+def test_int8_ranks_as_the_weights_it_comes_from() -> None:
+    """The packaged file and the float32 model give nearly the same vectors."""
+    exact = SentenceTransformerEncoder(str(network.packaged_folder())).encode(TEXTS)
+    assert np.sum(PackagedEncoder().encode(TEXTS) * exact, axis=1).min() > 0.97
+
+
+@pytest.mark.encoder
+@pytest.mark.parametrize("threads", [1, 3])
+def test_packaged_vectors_depend_on_nothing_but_the_text(threads: int) -> None:
+    """Alone, among others or side by side, a text has the same vector to the last bit."""
+    encoder = PackagedEncoder(threads=threads)
+    many = encoder.encode(TEXTS * 20)
+    alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
+    assert (many == np.tile(alone, (20, 1))).all()
+
+
+@pytest.mark.encoder
+def test_prompts_precede_questions_and_sentences() -> None:
+    """A model that states prompts gets its own, the settings override them, parts stay in place."""
+    folder = str(network.packaged_folder())
+    plain, stated = SentenceTransformerEncoder(folder), SentenceTransformerEncoder(folder)
+    stated._transformer().prompts |= {"query": "query: ", "passage": "passage: "}
+    named = SentenceTransformerEncoder(folder, prompts=("query: ", "passage: "))
+    question = "Who won the cup, and who lost?"
+    parts = [Span(0, 15), Span(17, 29)]
+    for encoder in (stated, named):
+        expected = plain.encode(["passage: It rained."])
+        assert np.allclose(encoder.encode(["It rained."]), expected, atol=1e-5)
+        shifted = [Span(part.start + 7, part.end + 7) for part in parts]
+        expected = plain.encode_parts(f"query: {question}", shifted)
+        assert np.allclose(encoder.encode_parts(question, parts), expected, atol=1e-5)
+    assert stated.model == named.model != plain.model
+
+
+@pytest.mark.encoder
 def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
     """A local folder is named with a hash of its weights, and loads silently."""
-    folder = module.packaged_folder()
+    folder = network.packaged_folder()
     encoder = SentenceTransformerEncoder(str(folder))
     assert encoder.encode(["The dam failed."]).shape == (1, 384)
     assert encoder.model.startswith(f"{folder.name}@")
@@ -118,39 +156,56 @@ def test_a_folder_is_a_model(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.encoder
 def test_loading_changes_nothing_for_the_process() -> None:
-    """A packaged model is loaded without the hub, and leaves the hub to others."""
+    """The packaged models need no network and no torch, and leave the environment alone."""
     script = (
         "import os, socket; socket.getaddrinfo = socket.socket.connect = None\n"
-        "from index.encoder import SentenceTransformerEncoder\n"
-        "before = dict(os.environ); SentenceTransformerEncoder().encode(['x'])\n"
-        "import huggingface_hub.constants as hub\n"
+        "import sys\n"
+        "from index.encoder import PackagedEncoder\n"
+        "from index.reader.model import TrainedReader\n"
+        "before = dict(os.environ); PackagedEncoder().encode_parts('x', [])\n"
+        "TrainedReader().read('Who?', ['She.'], [''])\n"
         "changed = {name for name in os.environ if os.environ[name] != before.get(name)}\n"
-        "print(hub.HF_HUB_OFFLINE, [name for name in changed if 'HF' in name or 'THREADS' in name])"
+        "heavy = {'torch', 'transformers', 'sentence_transformers'} & {*sys.modules}\n"
+        "print([name for name in changed if 'HF' in name or 'THREADS' in name], heavy)"
     )
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert run.stdout.split("\n")[0] == "False []"
+    assert run.stdout.split("\n")[0] == "[] set()"
 
 
 @pytest.mark.encoder
-def test_a_prepared_process_has_one_thread_a_pass(loaded: dict[type, Encoder]) -> None:
+def test_a_prepared_process_has_one_thread_a_pass() -> None:
     """After `prepare_process`, torch runs a forward pass in one thread."""
-    loaded.setdefault(SentenceTransformerEncoder, SentenceTransformerEncoder()).encode(["x"])
+    SentenceTransformerEncoder(str(network.packaged_folder())).encode(["x"])
     assert sys.modules["torch"].get_num_threads() == 1
 
 
-def test_the_packaged_model_is_named_without_loading() -> None:
-    """The name needs no loading, so commands that embed nothing start at once."""
-    encoder = SentenceTransformerEncoder()
-    assert encoder.model == PACKAGED_MODEL
-    assert encoder._loaded is None
+def test_names_choose_the_encoder() -> None:
+    """The packaged model's name needs no torch; any other is one of sentence-transformers."""
+    assert isinstance(load_encoder(PACKAGED_MODEL), PackagedEncoder)
+    assert load_encoder(PACKAGED_MODEL).model.startswith(PACKAGED_MODEL)
+    other = load_encoder("intfloat/e5-small", threads=2, prompts=("query: ", "passage: "))
+    assert isinstance(other, SentenceTransformerEncoder)
+    assert (other.threads, other.prompts) == (2, ("query: ", "passage: "))
+
+
+@pytest.fixture
+def unloaded() -> Iterator[None]:
+    """Let the packaged folder be looked for again, before and after."""
+    for cached in (network.packaged_folder, network.word_embeddings, network.tokenizer):
+        cached.cache_clear()
+    yield
+    for cached in (network.packaged_folder, network.word_embeddings, network.tokenizer):
+        cached.cache_clear()
 
 
 @pytest.mark.parametrize("damage", ["flipped", "missing"])
+@pytest.mark.usefixtures("unloaded")
 def test_other_weights_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
 ) -> None:
     """Packaged weights that are not the published ones are not loaded."""
-    weights = module.packaged_folder() / "model.safetensors"
+    weights = network.packaged_folder() / "model.safetensors"
+    network.packaged_folder.cache_clear()
     copy = tmp_path / "model" / "model.safetensors"
     copy.parent.mkdir()
     if damage == "flipped":
@@ -160,20 +215,21 @@ def test_other_weights_are_refused(
             byte = file.read(1)
             file.seek(50_000_000)
             file.write(bytes([byte[0] ^ 1]))
-    monkeypatch.setattr(module, "files", lambda _: tmp_path)
+    monkeypatch.setattr(network, "files", lambda _: tmp_path)
     with pytest.raises(EncoderError, match="not the published ones"):
-        SentenceTransformerEncoder().encode(["x"])
+        PackagedEncoder().encode(["x"])
 
 
+@pytest.mark.usefixtures("unloaded")
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without the package of weights the message says what to install."""
 
     def missing(name: str) -> Path:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr(module, "files", missing)
+    monkeypatch.setattr(network, "files", missing)
     with pytest.raises(EncoderError, match="with pip"):
-        SentenceTransformerEncoder().encode(["x"])
+        PackagedEncoder().encode(["x"])
 
 
 @pytest.mark.encoder

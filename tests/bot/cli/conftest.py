@@ -17,7 +17,7 @@ def run(
     monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
     for name in ("ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("index.SentenceTransformerEncoder", lambda *_, **__: FakeEncoder())
+    monkeypatch.setattr("index.load_encoder", lambda *_, **__: FakeEncoder())
     return Shell(tmp_path / "data", monkeypatch, capsys)
 
 

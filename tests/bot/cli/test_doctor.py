@@ -71,7 +71,7 @@ def test_a_failing_source_is_counted(stocked: Shell, tmp_path: Path) -> None:
 def test_another_encoder_needs_a_rebuild(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """A collection embedded by another model says which command to run."""
     other = FakeEncoder("other")
-    monkeypatch.setattr("index.SentenceTransformerEncoder", lambda *_, **__: other)
+    monkeypatch.setattr("index.load_encoder", lambda *_, **__: other)
     text = findings(stocked, status=1)["collection default"]
     assert text.startswith("FIX embedded with fake-256, but the settings name other")
     assert "`onrecord --collection default reindex --rebuild`" in text

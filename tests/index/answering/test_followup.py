@@ -17,7 +17,7 @@ from index import is_follow_up
 from index.answering.followup import resolved
 from index.archive import Archive
 from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Quote
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import PackagedEncoder
 from index.ranking.query import parse
 
 WARNED = "Crews at Hallow Dam had warned of Gate 3, said Mara Voss. Nobody denied it."
@@ -161,7 +161,7 @@ def test_follow_ups_find_the_right_sentence(tmp_path: Path) -> None:
 
     Rules and weights were made while looking at those called tuned, and not at the others.
     """
-    archive = Archive.open(tmp_path, "story", SentenceTransformerEncoder())
+    archive = Archive.open(tmp_path, "story", PackagedEncoder())
     archive.add([str(Path(str(files("bot") / "sample")))])
     right = {"tuned": 0, "unseen": 0}
     for pair in PAIRS:

@@ -11,7 +11,7 @@ from support.fakes import FakeEncoder
 
 from index import intent
 from index.answering.intent import wants_more
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import PackagedEncoder
 
 MESSAGES = [
     json.loads(line)
@@ -56,7 +56,7 @@ def test_chat_is_told_from_questions() -> None:
 
     The way was chosen while looking at those called tuned, and not at the others.
     """
-    encoder = SentenceTransformerEncoder()
+    encoder = PackagedEncoder()
     right: Counter[tuple[str, bool]] = Counter()
     for message in MESSAGES:
         asks = intent(message["text"], encoder) != "chat"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from benchmarks.ordinary import right
 
-from index import Archive, SentenceTransformerEncoder, TrainedReader
+from index import Archive, PackagedEncoder, TrainedReader
 
 QUESTIONS = Path(__file__).parents[2] / "data" / "ordinary.jsonl"
 
@@ -17,7 +17,7 @@ QUESTIONS = Path(__file__).parents[2] / "data" / "ordinary.jsonl"
 @pytest.mark.encoder
 def test_ordinary_questions_are_answered_and_near_misses_declined(tmp_path: Path) -> None:
     """Of questions written blind, about as many as README says; float32 may differ a little."""
-    encoder, reader = SentenceTransformerEncoder(), TrainedReader()
+    encoder, reader = PackagedEncoder(), TrainedReader()
     archive = Archive.open(tmp_path, "sample", encoder, reader=reader)
     archive.add([str(files("bot") / "sample")])
     answered = declined = 0

@@ -13,7 +13,7 @@ import pytest
 from bot.views.text import speaker_line, story_line
 from index.archive import Archive
 from index.domain import Answer, Filters
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import PackagedEncoder
 
 pytestmark = pytest.mark.encoder
 
@@ -23,7 +23,7 @@ WARNED = "Was the ministry warned about Gate 3?"
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """The reports that the project was written with."""
-    made = Archive.open(tmp_path_factory.mktemp("data"), "story", SentenceTransformerEncoder())
+    made = Archive.open(tmp_path_factory.mktemp("data"), "story", PackagedEncoder())
     made.add([str(Path(str(files("bot") / "sample")))])
     yield made
     made.close()
@@ -109,7 +109,7 @@ def test_an_acronym_of_a_known_name_is_known(tmp_path: Path, name: str, asked: s
     """Nobody is unknown whom the reports name in full, or by an acronym; others are."""
     text = f"The {name} chief said the harbour would close. Ships turned back."
     (tmp_path / "harbour.txt").write_text(f"Harbour\n\n{text}\n", encoding="utf-8")
-    archive = Archive.open(tmp_path / "data", "port", SentenceTransformerEncoder())
+    archive = Archive.open(tmp_path / "data", "port", PackagedEncoder())
     archive.add([str(tmp_path / "harbour.txt")])
     answer = archive.ask(f"What did the {asked} chief say about the harbour?")
     stranger = archive.ask("What did the QXL chief say about the harbour?")

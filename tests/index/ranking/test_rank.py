@@ -16,7 +16,7 @@ from support.fakes import FakeEncoder, write_rows
 
 from index.archive import Archive
 from index.domain import Filters
-from index.encoder import SentenceTransformerEncoder
+from index.encoder import PackagedEncoder
 from index.errors import QuestionError
 from index.ranking.features import JUDGING
 from index.ranking.rank import packaged
@@ -184,7 +184,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     """The sample reports, embedded by the real encoder."""
     folder = Path(str(files("bot") / "sample"))
     data = tmp_path_factory.mktemp("sample")
-    with closing(Archive.open(data, "sample", SentenceTransformerEncoder())) as opened:
+    with closing(Archive.open(data, "sample", PackagedEncoder())) as opened:
         opened.add([str(folder)])
         yield opened
 

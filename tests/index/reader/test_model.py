@@ -9,15 +9,7 @@ import pytest
 
 from index.errors import EncoderError
 from index.reader.model import WEIGHTS, Reader, Reading, TrainedReader
-from index.reader.network import (
-    CONTEXT_TOKENS,
-    QUESTION_TOKENS,
-    SENTENCE_TOKENS,
-    lay_out,
-    pack,
-    plain_tokenizer,
-    unpack,
-)
+from index.reader.pairs import CONTEXT_TOKENS, QUESTION_TOKENS, SENTENCE_TOKENS, lay_out
 
 REPORT = (
     "The Orsk dam failed at dawn on Friday, and water reached the market square within an hour.",
@@ -77,7 +69,7 @@ def test_readings_keep_the_order_and_do_not_depend_on_company(reader: Reader) ->
     question = "How many people died?"
     alone = [reader.read(question, [text], [""])[0] for text in REPORT]
     many = reader.read(question, REPORT[::-1] * 5, [""] * 25)
-    assert [r.score for r in many[:5][::-1]] == pytest.approx([r.score for r in alone], abs=0.15)
+    assert many[:5][::-1] == alone
     assert reader.read(question, [], []) == []
     with ThreadPoolExecutor(4) as pool:
         fresh = TrainedReader()
@@ -101,7 +93,7 @@ def test_any_text_is_read(reader: Reader, text: str) -> None:
 @pytest.mark.encoder
 def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) -> None:
     """One byte more, or no file: a clear error at first use, not other answers."""
-    changed = tmp_path / "weights.safetensors"
+    changed = tmp_path / "changed.onnx"
     changed.write_bytes(WEIGHTS.read_bytes() + b"\0")
     with pytest.raises(EncoderError, match="not the published ones"):
         TrainedReader(changed).read("Who?", ["She."], [""])
@@ -112,24 +104,10 @@ def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) ->
 @pytest.mark.encoder
 def test_a_pair_is_cut_to_its_parts_and_offsets_point_into_the_sentence() -> None:
     """Each part has its own room; tokens know their code points behind accents and emoji."""
-    tokenizer = plain_tokenizer()
     long = "word " * 200
-    (full,) = lay_out(tokenizer, [long], [long], [long])
+    (full,) = lay_out([long], [long], [long])
     assert len(full.ids) == QUESTION_TOKENS + CONTEXT_TOKENS + SENTENCE_TOKENS + 4
     sentence = "😀 Zoë paid 40 crowns."
-    (short,) = lay_out(tokenizer, ["Who paid?"], [""], [sentence])
+    (short,) = lay_out(["Who paid?"], [""], [sentence])
     assert short.ids.count(102) == 2
     assert [sentence[a:b] for a, b in short.offsets][1:4] == ["Zoë", "paid", "40"]
-
-
-def test_packing_loses_at_most_half_a_step(tmp_path: Path) -> None:
-    """Matrices come back within half of their row's scale, vectors and calibration exactly."""
-    import torch  # noqa: PLC0415
-
-    matrix, vector = torch.randn(5, 7) * torch.tensor([[1.0], [9], [0.01], [0], [3]]), torch.ones(3)
-    pack({"m": matrix, "v": vector}, {"slope": 1.25}, tmp_path / "w")
-    state, calibration = unpack(tmp_path / "w")
-    steps = matrix.abs().amax(dim=1, keepdim=True) / 127
-    assert ((state["m"] - matrix).abs() <= steps / 2 + 1e-7).all()
-    assert state["v"].equal(vector)
-    assert calibration == {"slope": 1.25}
