@@ -161,11 +161,11 @@ class Archive:
         """Add articles; failures are listed, the rest is committed.
 
         Args:
-            names: paths, URLs, or "-" for JSON lines on `stream`.
+            names: paths, URLs, or "-" for the JSON lines of `stream`.
             actor: named in the audit log.
             stream: bytes for "-".
             files: uploads, which a reindex does not look for again.
-            dry_run: report what would be done, and do it only to a copy.
+            dry_run: only say what would be done.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
@@ -197,10 +197,9 @@ class Archive:
                 on_progress(Progress(0, done, None, f"{done:,} sentences embedded again"))
 
         self._encoder.encode([""])  # fails here, before anything changes, if it cannot be loaded
-        commit = self._store.rebuild(self._encoder, actor=actor, on_progress=report)
+        generation = self._store.rebuild(self._encoder, actor=actor, on_progress=report).generation
         self._store.prepare()
-        seconds = time.monotonic() - started
-        return IngestResult(commit.generation, embedded=embedded, seconds=seconds)
+        return IngestResult(generation, embedded=embedded, seconds=time.monotonic() - started)
 
     def remove(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
         """Remove articles; their text stays, so that old quotes can still be checked."""
@@ -220,9 +219,8 @@ class Archive:
     ) -> IngestResult:
         """Go back to an earlier generation, in a new one if that changes anything.
 
-        Corrections and retractions go back too: the result has those that this withdraws. A
-        `dry_run` only says what it would do. Raises NotFoundError if there is no such generation,
-        and InputError if the newest one is no longer the one that was `seen`.
+        The result has the notices that this withdraws. Raises NotFoundError if there is no such
+        generation, InputError if the newest is not the one `seen`.
         """
         changes = Changes(undo=generation, seen=seen)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)

@@ -12,6 +12,7 @@ from datetime import MAXYEAR, date, datetime
 from typing import Literal, NoReturn, final
 
 from index.errors import InputError, QuestionError, QuoteError
+from index.text.sentences import closes_unopened
 
 Act = Literal["claim", "denial", "confirmation", "report"]
 ChangeKind = Literal["new", "changed"]
@@ -184,9 +185,7 @@ class Passage:
     def quote(self) -> Quote:
         """The whole passage as a quote, without a mark that closes a quotation begun before it."""
         start, end = self.sentences[0].start, self.sentences[-1].end
-        text = self.article.text[start:end]
-        unpaired = text.count("“") < text.count("”") if text[-1] == "”" else text.count('"') % 2
-        return Quote.cut(self.article, start, end - (text[-1] in '"”' and bool(unpaired)))
+        return Quote.cut(self.article, start, end - closes_unopened(self.article.text[start:end]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,10 +229,7 @@ class CitedQuote:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How many reports are new or changed since a day; the newest are quoted.
-
-    `undated` reports state no date, so that nobody can say whether they are new.
-    """
+    """How many reports are new or changed since a day; of those `undated`, nobody can say it."""
 
     since: date
     reports: int
@@ -260,11 +256,10 @@ class Agreement:
 class Filters:
     """What a person restricts a question to, and the day on which it is asked.
 
-    `publishers` are compared without case; none means all. `since` and `until` bound the
-    date of publication, inclusively; `as_of` asks for an answer from what was published by then.
-    A report without a date passes none of these. They are aware; QuestionError if one is not, or
-    lies at an end of the calendar, or if `since` is later than another. "Yesterday" in a question
-    counts from `as_of`, else from `today`.
+    `publishers` are compared without case; none means all. `since` and `until` bound the date of
+    publication, inclusively; `as_of` asks for an answer from what was published by then. A report
+    without a date passes none of these. They are aware; QuestionError if one is not, or is too
+    early or late, or if `since` is later than another. "Yesterday" is before `as_of`, else `today`.
     """
 
     publishers: tuple[str, ...] = ()
@@ -337,11 +332,7 @@ class Answer:
 
     @property
     def short(self) -> CitedQuote | None:
-        """The first quote if its answer can stand alone.
-
-        None where reports disagree, and where a moderator has corrected the quoted report: only
-        beside the correction do its words stand.
-        """
+        """The first quote if its answer can stand alone: nobody disputes or has corrected it."""
         disputed = self.agreement is not None and self.agreement.kind == "disagree"
         corrected = {c.number for c in self.citations if c.article.notice}
         leading = (c for c in self.quotes[:1] if c.answer and c.citation not in corrected)

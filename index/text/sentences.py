@@ -240,3 +240,10 @@ def _weakest(text: str, low: int, high: int) -> int:
 
 def _joins(character: str) -> bool:
     return unicodedata.category(character) in {"Mn", "Me", "Mc", "Cf", "Cs", "Sk"}
+
+
+def closes_unopened(text: str) -> bool:
+    """Whether a text ends with a mark that closes a quotation begun before it."""
+    if text.endswith("”"):
+        return text.count("“") < text.count("”")
+    return text.endswith('"') and text.count('"') % 2 == 1

@@ -454,7 +454,7 @@ def test_an_answer_goes_without_a_part_that_fails(
 
     parts = [
         *((compose, part) for part in ("agreement", "voice", "independence")),
-        *((select, part) for part in ("_repeats", "_dispute")),
+        *((select, part) for part in ("_repeats", "_set_beside")),
         *((asking, "corrected"), (whats_new, "agreement")),
     ]
     for module, part in parts:
@@ -487,7 +487,7 @@ def test_a_decline_goes_without_wording_that_fails(
     monkeypatch.setattr(whats_new, "_nothing_new", None)
     for asked in (unknown, "What has changed since 14 March 2027?"):
         answer = archive.ask(asked)
-        assert (answer.status, answer.reason) == ("declined", "The reports do not answer this.")
+        assert (answer.status, answer.reason) == ("declined", decline.NO_ANSWER)
 
 
 def test_independence_that_is_not_known_is_not_counted(

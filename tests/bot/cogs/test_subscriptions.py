@@ -271,7 +271,7 @@ async def test_a_failure_sends_no_answer_twice(
     """A watch ends with its own message: if the next one fails, only that is sent again."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
-        await person.click(asked.response.message, label=NOTIFY)
+        await person.click(asked.response.message, label=MENTION)
     channel = room.env.bot.get_channel(room.channel.id)
     reader = await channel.guild.fetch_member(room.reader.id)
     await channel.set_permissions(reader, view_channel=False)  # so the answer comes in private

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from index.answering.compose import cited
 from index.answering.conflicts import Statement
 from index.answering.select import _repeats
-from index.domain import Article, Citation, Passage, Sentence
-from index.reader.model import Reading
+from index.domain import Article, Sentence
 
 CLAIM = "Tessen council said on Monday that shutting the Mill Road pool would save 90,000 a year."
 DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 90,000 a year."
@@ -56,19 +54,3 @@ def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
     """A claim with a “not” in it is no denial either."""
     corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
     assert not _repeats(statement("a", corrected), statement("b", DENIAL), {})
-
-
-def test_an_answer_that_stands_outside_its_quote_is_left_out(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    """Where the reader names a place that the quote does not have, the quote goes without it."""
-    said = statement("a", CLAIM)
-    passage = Passage(said.article, (said.sentence,), said.sentence, 1.0)
-    sources = (Citation(1, said.article),)
-    length = len(CLAIM)
-    whole = cited(passage, sources, Reading(9.0, 1.0, 0, 7))
-    assert whole.answer
-    assert whole.answer.text == "Tessen "
-    plain = cited(passage, sources, Reading(9.0, 1.0, length, length + 7))
-    assert (plain.quote, plain.answer) == (whole.quote, None)
-    assert "an answer goes without one of its parts" in caplog.text
