@@ -21,6 +21,7 @@ from bot.cogs.ask import Ask, check_message
 from bot.cogs.help import forget_me, help_
 from bot.cogs.maintenance import SCHEDULED, Maintenance
 from bot.cogs.moderation import Moderation
+from bot.cogs.preferences import SettingSelect, settings_
 from bot.cogs.reports import Lookups
 from bot.cogs.sources import SourceCommands, add_message, reindex
 from bot.cogs.subscriptions import watching
@@ -72,7 +73,7 @@ class Reports(
     ) -> bool:
         command = interaction.command
         name = command.qualified_name if command else ""
-        return name in _FOR_EVERYBODY | _CHECKS_ITSELF or is_moderator(interaction)
+        return name in _FOR_EVERYBODY | _CHECKS_ITSELF or await is_moderator(interaction)
 
 
 class OnRecord(commands.AutoShardedBot):
@@ -107,10 +108,11 @@ class OnRecord(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Load what questions need, then register commands and buttons."""
         await asyncio.to_thread(self.collections.prepare)
-        self.add_dynamic_items(Button)
+        self.add_dynamic_items(Button, SettingSelect)
         for cog in (Ask(self), Reports(), Maintenance(self)):
             await self.add_cog(cog)
         self.tree.add_command(reindex)
+        self.tree.add_command(settings_)
         self.tree.add_command(watching)
         self.tree.add_command(help_)
         self.tree.add_command(forget_me)

@@ -6,7 +6,13 @@ import asyncio
 
 from discord import app_commands
 
-from bot.interactions import Interaction, defer_and_open, edit_reply, reply_privately
+from bot.interactions import (
+    Interaction,
+    defer_and_open,
+    edit_reply,
+    preferences_of,
+    reply_privately,
+)
 from bot.settings import Settings
 from bot.views.base import Button, Press, Row, button, notice_view
 from bot.views.text import plural
@@ -50,16 +56,18 @@ _FORGET = (
 @app_commands.command(name="help")
 async def help_(interaction: Interaction) -> None:
     """What I can do here, and what I keep of you."""
-    text = help_text(interaction.client.settings, interaction.guild_id)
+    preferences = await preferences_of(interaction)
+    settings, server = interaction.client.settings, interaction.guild_id
+    text = help_text(settings, server, preferences.keep_days)
     await reply_privately(interaction, notice_view(text))
 
 
-def help_text(settings: Settings, server: int | None) -> str:
+def help_text(settings: Settings, server: int | None, keep_days: int) -> str:
     """What /help says in a server, or in direct messages (None)."""
     shared = settings.discord.is_shared(server)
     after = plural(settings.discord.keep_days_after_leaving, "day")
     leaving = _SHARED if shared else _LEAVING.format(days=after)
-    return HELP.format(days=plural(settings.answers.keep_days, "day"), leaving=leaving)
+    return HELP.format(days=plural(keep_days, "day"), leaving=leaving)
 
 
 @app_commands.command(name="forget-me")

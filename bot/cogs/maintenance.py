@@ -22,6 +22,7 @@ from bot.cogs.subscriptions import ask_again
 from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
+from bot.preferences import kept_days
 from bot.views.base import notice_view
 from bot.views.text import source_error, source_name
 from index import (
@@ -120,7 +121,8 @@ class Maintenance(commands.Cog):
 
     async def _prune(self, _: int | None, archive: Archive) -> None:
         """Delete old answers from the log."""
-        await asyncio.to_thread(archive.answers.prune, self._bot.settings.answers.keep_days)
+        days = await asyncio.to_thread(kept_days, self._bot.settings, archive)
+        await asyncio.to_thread(archive.answers.prune, days)
 
     async def _refresh(self, server: int | None, archive: Archive) -> None:
         """Read the sources that are due."""
@@ -142,8 +144,8 @@ class Maintenance(commands.Cog):
 
     async def _warn(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
         """Tell moderators in the first channel that the bot may write in, else the owner."""
-        settings = self._bot.settings.discord
-        chosen = guild.get_channel(settings.moderator_channels.get(str(guild.id), 0))
+        preferences = await asyncio.to_thread(self._bot.collections.preferences, guild.id)
+        chosen = guild.get_channel(preferences.notices or 0)
         known = (guild.public_updates_channel, guild.safety_alerts_channel, guild.system_channel)
         channels = [
             channel

@@ -23,10 +23,10 @@ from bot.cogs.reports import (
 from bot.interactions import (
     Interaction,
     actor_of,
+    check_moderator,
     defer,
     defer_and_open,
     edit_reply,
-    is_moderator,
     moderators_only,
 )
 from bot.markdown import escape, shorten
@@ -202,16 +202,10 @@ async def _attach_notice(
     await edit_reply(interaction, notice_view(text))
 
 
-def _check_moderator(press: Press) -> None:
-    """Raise CheckFailure for those who may not press a moderator's button."""
-    if not is_moderator(press.interaction):
-        raise app_commands.CheckFailure
-
-
 @button("restore", "Restore it all the same", "in place")
 async def restore_all_the_same(press: Press) -> None:
     """Restore a report after the moderator was asked about its retraction."""
-    _check_moderator(press)
+    await check_moderator(press.interaction)
     value, agreed = press.key.split()
     await _restore(press, await find_report(press.interaction, value, removed=True), agreed)
 
@@ -272,7 +266,7 @@ def _write_export(archive: Archive, file: IO[bytes]) -> None:
 @button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
-    _check_moderator(press)
+    await check_moderator(press.interaction)
     events = await asyncio.to_thread((await press.archive()).history)
     shown, _, rows = page_of(events, press, _PAGE, "history")
     lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]

@@ -13,7 +13,7 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.collections import Headline
-from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of
+from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of, why_not_here
 from bot.markdown import code, escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
@@ -111,7 +111,7 @@ class Lookups(commands.Cog):
         Args:
             topic: In a few words: Hallow Dam gate
         """
-        archive = await defer_and_open(interaction, private=False)
+        archive = await defer_and_open(interaction, private=bool(await why_not_here(interaction)))
         timeline = await asyncio.to_thread(archive.timeline, topic)
         words = chart.describe(timeline)
         may_attach = interaction.app_permissions.attach_files

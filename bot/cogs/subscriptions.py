@@ -40,7 +40,7 @@ _PINGED = 50  # people in one message; Discord takes 100 mentions
 async def watching(interaction: Interaction) -> None:
     """Questions you are waiting to see answered; stop the ones you no longer need."""
     archive = await defer_and_open(interaction)
-    viewer, moderates = viewer_of(interaction), is_moderator(interaction)
+    viewer, moderates = viewer_of(interaction), await is_moderator(interaction)
     watches = [
         watch
         for watch in await asyncio.to_thread(archive.people.watches)
@@ -108,7 +108,7 @@ async def stop_watch(press: Press) -> None:
     number, user = int(press.key, 16), press.interaction.user
     watches = await asyncio.to_thread(archive.people.watches)
     others = {watch.number for watch in watches if watch.person != user.id}
-    if number in others and not is_moderator(press.interaction):
+    if number in others and not await is_moderator(press.interaction):
         raise InputError("Only the person who asked, or a moderator, can stop this.")
     await asyncio.to_thread(archive.people.remove_watches, [number])
     await press.reply(notice_view("Stopped."))
@@ -151,7 +151,7 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
     guild = bot.get_guild(server) if server else None
     if server and (guild is None or guild.unavailable):
         return  # it comes back after an outage, or is erased in time
-    channel = await _channel(guild, watches[0].channel)
+    channel = await _channel(bot, guild, watches[0].channel)
     readers = list[Watch]()
     for watch in watches:
         member = await _member(guild, watch.person) if guild else None
@@ -217,16 +217,18 @@ async def _send_privately(
         await answers.log_answer(archive, answer, None, asker=watch.person)
 
 
-async def _channel(guild: discord.Guild | None, channel_id: int | None) -> Any:
-    """The channel or thread in which to answer; None if there is none that the bot may write in."""
+async def _channel(bot: OnRecord, guild: discord.Guild | None, channel_id: int | None) -> Any:
+    """The channel or thread in which to answer; None if the bot may write in none."""
     if guild is None or channel_id is None:
         return None
     channel: Any = guild.get_channel_or_thread(channel_id)
     if channel is None:  # such as an archived thread
         with contextlib.suppress(discord.NotFound, discord.Forbidden, discord.InvalidData):
             channel = await guild.fetch_channel(channel_id)
-    closed = channel is None or missing_to_write(channel, channel.permissions_for(guild.me))
-    return None if closed else channel
+    if channel is None or missing_to_write(channel, channel.permissions_for(guild.me)):
+        return None
+    chosen = await asyncio.to_thread(bot.collections.preferences, guild.id)
+    return None if chosen.elsewhere(channel) else channel
 
 
 async def _member(guild: discord.Guild, person: int) -> discord.Member | None:

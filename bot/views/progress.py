@@ -110,7 +110,7 @@ async def stop_job(press: Press) -> None:
     job = interaction.client.jobs.running.get(press.key)
     if job is None:
         raise NotFoundError("This has already finished; whatever was added stays.")
-    if interaction.user.id != job.started_by and not is_moderator(interaction):
+    if interaction.user.id != job.started_by and not await is_moderator(interaction):
         raise InputError("Only the person who started it, or a moderator, can stop it.")
     job.stopped_by = interaction.user.display_name
     await press.reply(progress_view(job))

@@ -13,6 +13,7 @@ from index.encoder import Encoder, Vectors
 from index.reading.items import PageState
 from index.store.answers import AnswerLog
 from index.store.people import People
+from index.store.preferences import Preferences
 from index.store.sources import Source
 from index.store.types import (
     Changes,
@@ -62,6 +63,7 @@ class Store(Protocol):
 
     answers: AnswerLog
     people: People
+    preferences: Preferences
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
     def commit(

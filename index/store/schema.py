@@ -102,6 +102,9 @@ CREATE INDEX feedback_answer ON feedback (answer_id);
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
     state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE preference (
+    server INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (server, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, question TEXT NOT NULL,
     filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,

@@ -26,14 +26,14 @@ async def test_help_names_every_command(room: Newsroom) -> None:
 def test_help_says_how_long_things_are_kept(tmp_path: Path) -> None:
     """The days come from the settings; where reports are shared, nothing is said to be erased."""
     days = Discord(keep_days_after_leaving=1)
-    settings = Settings(data=tmp_path, answers=Answers(keep_days=90), discord=days)
-    own = help_text(settings, 7)
+    settings = Settings(data=tmp_path, discord=days)
+    own = help_text(settings, 7, 90)
     assert "without names, for 90 days" in own
     assert "until it is answered or 90 days have passed" in own
     assert "erased, after 1 day at the latest" in own
     shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
-    assert "they stay if I am removed" in help_text(shared, 7)
-    assert "erased" not in help_text(shared, 7)
+    assert "they stay if I am removed" in help_text(shared, 7, 90)
+    assert "erased" not in help_text(shared, 7, 90)
 
 
 def answer_id(message: Any) -> str:

@@ -15,7 +15,7 @@ from bot.bot import OnRecord
 from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
-from bot.settings import Discord, Settings
+from bot.settings import Settings
 from index import Archive, IngestResult, SettingsError
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -83,14 +83,11 @@ async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> Non
     assert len(weeks.channel.history()) == 1
 
 
-async def test_moderators_may_have_a_channel_of_their_own(
-    weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A channel from the settings comes before those that Discord knows."""
+async def test_moderators_may_have_a_channel_of_their_own(weeks: Newsroom, site: Site) -> None:
+    """The channel chosen in /settings comes before those that Discord knows."""
     desk = weeks.guild.create_text_channel("desk")
-    named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
-    bot = weeks.env.bot
-    monkeypatch.setattr(bot, "settings", bot.settings.model_copy(update={"discord": named}))
+    preferences = weeks.archive().preferences
+    preferences.put(weeks.guild.id, "notices", desk.id, actor="operator", note="")
     weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
     assert "have failed for a week" in said(desk.last_message)

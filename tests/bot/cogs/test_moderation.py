@@ -243,17 +243,6 @@ async def test_readers_are_refused(room: Newsroom, command: str, options: dict[s
     assert room.env.errors
 
 
-async def test_role_from_the_settings_moderates(room: Newsroom) -> None:
-    """A role that the operator named moderates without any permission of Discord's own."""
-    role = room.guild.create_role("Fact desk", permissions=discord.Permissions.none())
-    member = room.guild.add_member(room.env.create_user("checker"), roles=[role])
-    bot = room.env.bot
-    named = Discord(moderator_roles=(role.id,))
-    bot.settings = bot.settings.model_copy(update={"discord": named})
-    result = await member.slash(room.channel, "reports history")
-    assert "### Changes" in said(result.response)
-
-
 async def test_report_is_removed_and_restored(room: Newsroom) -> None:
     """Titles are offered while typing; what is removed is offered for restoring, and both show."""
     offered = await room.editor.autocomplete(room.channel, "reports remove", "report", "cup")
