@@ -19,6 +19,7 @@ from discord.ext import commands
 
 from bot.cogs.ask import Ask, check_message
 from bot.cogs.help import forget_me, help_
+from bot.cogs.inbox import inbox
 from bot.cogs.maintenance import SCHEDULED, Maintenance
 from bot.cogs.moderation import Moderation
 from bot.cogs.preferences import SettingSelect, settings_
@@ -112,6 +113,7 @@ class OnRecord(commands.AutoShardedBot):
         for cog in (Ask(self), Reports(), Maintenance(self)):
             await self.add_cog(cog)
         self.tree.add_command(reindex)
+        self.tree.add_command(inbox)
         self.tree.add_command(settings_)
         self.tree.add_command(watching)
         self.tree.add_command(help_)

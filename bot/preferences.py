@@ -26,6 +26,7 @@ class Preferences(BaseModel, frozen=True):
         notices: the id of the channel where moderators are notified.
         questions_per_minute: of one person.
         keep_days: after which answers are deleted.
+        weekly: whether moderators get the counts of each week.
     """
 
     moderator_roles: tuple[int, ...] = ()
@@ -34,6 +35,7 @@ class Preferences(BaseModel, frozen=True):
     questions_per_minute: int
     keep_days: int
     caution: Caution = "normal"
+    weekly: bool = False
 
     @property
     def threshold(self) -> float | None:

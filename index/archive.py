@@ -43,7 +43,7 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
-        people: what it keeps of people.
+        people, inbox: what it keeps of people; what waits for a moderator.
         preferences: what moderators of its servers have chosen.
         sources: where its articles come from.
     """
@@ -61,7 +61,7 @@ class Archive:
         self._store = store
         self._encoder = encoder
         self._ranker = Ranker(encoder, reader)
-        self.answers = store.answers
+        self.answers, self.inbox = store.answers, store.inbox
         self.people, self.preferences = store.people, store.preferences
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold

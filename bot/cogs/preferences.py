@@ -70,6 +70,12 @@ SETTINGS = {
         "Where I tell moderators what needs them, such as a source that fails.",
         "Discord's channel for updates, or the owner",
     ),
+    "weekly": Setting(
+        "Weekly counts",
+        "How many questions I answered and declined, and what waits in `/inbox`, as a notice.",
+        "Never",
+        ((True, "Every week", ""),),
+    ),
     "questions_per_minute": Setting(
         "Pace",
         "How many questions one person may ask in a minute.",

@@ -321,3 +321,21 @@ async def test_old_answers_of_a_server_that_was_left_are_forgotten(weeks: Newsro
     await weeks.env.advance_time(2 * DAY)
     with archive.answers._snapshot() as snapshot:
         assert snapshot.db.execute("SELECT count(*) FROM answer").fetchone() == (0,)
+
+
+async def test_counts_come_once_a_week_to_those_who_want_them(weeks: Newsroom) -> None:
+    """Nothing is counted unasked; once chosen, the note comes every seven days."""
+    desk = weeks.guild.create_text_channel("desk")
+    await weeks.env.advance_time(2 * DAY)
+    assert desk.history() == []
+    archive = weeks.archive()
+    for name, value in (("notices", desk.id), ("weekly", True)):
+        archive.preferences.put(weeks.guild.id, name, value, actor="operator", note="")
+    answer = archive.ask("Who guards the gate?")
+    archive.answers.record(answer, channel=1, message=2)
+    await weeks.env.advance_time(2 * DAY)
+    (note,) = desk.history()
+    assert "### The last seven days" in said(note)
+    assert "0 quotes flagged as wrong" in said(note)
+    await weeks.env.advance_time(8 * DAY)
+    assert len(desk.history()) == 2
