@@ -26,6 +26,7 @@ from bot.cogs.preferences import SettingSelect, settings_
 from bot.cogs.reports import Lookups
 from bot.cogs.sources import SourceCommands, add_message, reindex
 from bot.cogs.subscriptions import watching
+from bot.cogs.welcome import Welcome
 from bot.collections import Collections
 from bot.interactions import (
     Interaction,
@@ -53,28 +54,37 @@ _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
     SCHEDULED,
 )
-_FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
-_CHECKS_ITSELF = {"reports erase-all"}  # needs more than a moderator has, and says so
+_CHECKS_ITSELF = {"moderate erase-all"}  # needs more than a moderator has, and says so
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
 @app_commands.guild_only()
 class Reports(
     Lookups,
-    Moderation,
-    SourceCommands,
     commands.GroupCog,
     group_name="reports",
     group_description="The reports you can ask about",
 ):
-    """The group `/reports`, whose commands require a moderator unless they are listed above."""
+    """The group `/reports`, for everybody."""
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+class Moderate(
+    Moderation,
+    SourceCommands,
+    commands.GroupCog,
+    group_name="moderate",
+    group_description="Add, correct and remove reports",
+):
+    """The group `/moderate`, which Discord shows to moderators, and which refuses others."""
 
     async def interaction_check(  # type: ignore[override]  # discord.py: any client
         self, interaction: Interaction, /
     ) -> bool:
         command = interaction.command
         name = command.qualified_name if command else ""
-        return name in _FOR_EVERYBODY | _CHECKS_ITSELF or await is_moderator(interaction)
+        return name in _CHECKS_ITSELF or await is_moderator(interaction)
 
 
 class OnRecord(commands.AutoShardedBot):
@@ -110,7 +120,7 @@ class OnRecord(commands.AutoShardedBot):
         """Load what questions need, then register commands and buttons."""
         await asyncio.to_thread(self.collections.prepare)
         self.add_dynamic_items(Button, SettingSelect)
-        for cog in (Ask(self), Reports(), Maintenance(self)):
+        for cog in (Ask(self), Reports(), Moderate(), Maintenance(self), Welcome(self)):
             await self.add_cog(cog)
         self.tree.add_command(reindex)
         self.tree.add_command(inbox)

@@ -290,5 +290,5 @@ def _warning(failing: Iterable[Source]) -> str:
         if source.failing_since
     ]
     head = "### These sources have failed for a week"
-    tail = "-# `/reports sources list` shows all of them; fix, pause or remove them there."
+    tail = "-# `/moderate sources list` shows all of them; fix, pause or remove them there."
     return "\n".join([head, *lines[:_LISTED], tail])

@@ -71,7 +71,7 @@ async def _change_choices(interaction: Interaction, typed: str) -> list[app_comm
 
 
 class Moderation(commands.Cog):
-    """The part of `/reports` that changes reports."""
+    """The part of `/moderate` that changes reports."""
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -253,7 +253,7 @@ async def undo_all_the_same(press: Press) -> None:
 async def _ask_first(press: Press, heading: str, warnings: list[str], go_on: Button) -> None:
     """Say what going on would lose, with a button that does it all the same."""
     lines = [f"### {heading}", *(f"- {escape(line)}" for line in warnings)]
-    lines.append("-# This can be undone with `/reports undo`.")
+    lines.append("-# This can be undone with `/moderate undo`.")
     await press.reply(notice_view("\n".join(lines), [Row(go_on)]))
 
 

@@ -62,7 +62,7 @@ async def _source_choices(interaction: Interaction, typed: str) -> Choices:
 
 
 class SourceCommands(commands.Cog):
-    """The part of `/reports` that adds reports and manages sources."""
+    """The part of `/moderate` that adds reports and manages sources."""
 
     @app_commands.command()
     async def add(self, interaction: Interaction) -> None:
@@ -178,7 +178,7 @@ async def reindex(interaction: Interaction) -> None:
 
     def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
         if not archive.sources.all():
-            raise NotFoundError("There are no sources yet: add one with /reports sources add.")
+            raise NotFoundError("There are no sources yet: add one with /moderate sources add.")
         return archive.sources.reindex(actor=actor, on_progress=on_progress)
 
     await run_job(interaction, "Reindexing", task, exclusive=True)

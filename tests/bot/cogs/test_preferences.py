@@ -33,13 +33,14 @@ async def test_role_moderates_at_once(room: Newsroom) -> None:
     """A chosen role moderates without any permission of Discord's own, until it is taken away."""
     role = room.guild.create_role("Fact desk", permissions=discord.Permissions.none())
     member = room.guild.add_member(room.env.create_user("checker"), roles=[role])
+    await room.offer_everything(member)  # which the menu's text says how to do
     result = await choose(room, "moderator_roles", role)
     assert chosen(result.response, "moderator_roles") == [role.id]
-    history = await member.slash(room.channel, "reports history")
+    history = await member.slash(room.channel, "moderate history")
     assert f"<@{room.editor.id}> · settings · Moderators: \\@Fact desk" in said(history.response)
     result = await choose(room, "moderator_roles")
     assert chosen(result.response, "moderator_roles") == []
-    refused = await member.slash(room.channel, "reports history")
+    refused = await member.slash(room.channel, "moderate history")
     assert "a role that they have named in /settings" in said(refused.response)
     assert room.env.errors
 

@@ -110,7 +110,7 @@ async def test_corrected_reports_are_listed_as_such(room: Newsroom) -> None:
         (archive.correct if article.text == DAM else archive.retract)(article.article_id, "No.")
     result = await room.reader.slash(room.channel, "reports list")
     assert re.search(r"undated · `dam-\w+` · \*\*corrected\*\*", said(result.response))
-    (offered,) = await room.editor.autocomplete(room.channel, "reports restore", "report", "cup")
+    (offered,) = await room.editor.autocomplete(room.channel, "moderate restore", "report", "cup")
     assert offered["name"].endswith(" · retracted")
 
 
