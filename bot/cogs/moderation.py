@@ -268,8 +268,9 @@ async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
     await check_moderator(press.interaction)
     events = await asyncio.to_thread((await press.archive()).history)
-    shown, _, rows = page_of(events, press, _PAGE, "history")
+    shown, label, rows = page_of(events, press, _PAGE, "history")
     lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]
+    lines += [f"-# {label}"] if rows else []
     await press.reply(notice_view("\n".join(["### Changes", *lines]), rows))
 
 

@@ -14,7 +14,7 @@ from discord.ext import commands
 
 from bot.collections import Headline
 from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of, why_not_here
-from bot.markdown import code, escape, shorten
+from bot.markdown import escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
 from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
@@ -149,7 +149,7 @@ def _line(headline: Headline) -> str:
     title = escape(shorten(headline.title, _TITLE_CHARS))
     state = f" · **{headline.state}**" if headline.state else ""
     date = date_words(headline.published, headline.guessed_date)
-    return f"**{title}**\n-# {by} · {date} · {code(headline.article_id)}{state}"
+    return f"**{title}**\n-# {by} · {date}{state}"
 
 
 def _description(archive: Archive, article_id: str, channels: Iterable[int]) -> str:

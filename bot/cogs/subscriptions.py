@@ -15,8 +15,7 @@ from bot import answers
 from bot.interactions import (
     Interaction,
     can_read,
-    defer_and_open,
-    edit_reply,
+    defer,
     is_moderator,
     missing_to_write,
     viewer_of,
@@ -24,7 +23,7 @@ from bot.interactions import (
 from bot.markdown import escape
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import Button, Press, Row, button, notice_view
+from bot.views.base import Button, Press, Row, button, notice_view, page_of
 from index import Answer, Archive, InputError, Watch
 
 if TYPE_CHECKING:
@@ -39,7 +38,14 @@ _PINGED = 50  # people in one message; Discord takes 100 mentions
 @app_commands.command()
 async def watching(interaction: Interaction) -> None:
     """Questions you are waiting to see answered; stop the ones you no longer need."""
-    archive = await defer_and_open(interaction)
+    await defer(interaction, ephemeral=True)
+    await show_watches(Press(interaction, ""))
+
+
+@button("watches", "Next ▶", "in place")
+async def show_watches(press: Press) -> None:
+    """A page of one's own watches; for a moderator also of others' in channels they may read."""
+    archive, interaction = await press.archive(), press.interaction
     viewer, moderates = viewer_of(interaction), await is_moderator(interaction)
     watches = [
         watch
@@ -48,15 +54,18 @@ async def watching(interaction: Interaction) -> None:
     ]
     none = "You're not watching any questions. Use the button under an answer I couldn't give."
     view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
-    for watch in watches[:_LISTED]:
+    shown, label, rows = page_of(watches, press, _LISTED, "watches")
+    for watch in shown:
         asker = "you" if watch.person == viewer.person else f"<@{watch.person}>"
         place = f"in <#{watch.channel}>" if watch.channel else "by direct message"
         question = escape(watch.question[:_QUESTION_CHARS])
         view.add_item(discord.ui.TextDisplay[Any](f"**{question}**\n-# for {asker} {place}"))
         view.add_item(stop_row(watch.number))
-    if len(watches) > _LISTED:
-        view.add_item(discord.ui.TextDisplay[Any](f"-# … and {len(watches) - _LISTED} more"))
-    await edit_reply(interaction, view)
+    if rows:
+        view.add_item(discord.ui.TextDisplay[Any](f"-# {label}"))
+    for row in rows:
+        view.add_item(row)
+    await press.reply(view)
 
 
 def stop_row(number: int) -> Row:

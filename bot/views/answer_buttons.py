@@ -10,7 +10,7 @@ from discord import ui
 
 from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer, why_not_here
-from bot.markdown import code, escape, shorten
+from bot.markdown import escape, shorten
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
 from bot.views.text import became_words
@@ -75,7 +75,7 @@ async def show_sources(press: Press) -> None:
             state = (
                 f"**since this answer it {escape(shorten(became_words(standing), _REASON_CHARS))}**"
             )
-        lines += [citation_line(citation), f"-# {byline}{code(article.article_id)} · {state}"]
+        lines += [citation_line(citation), f"-# {byline}{state}"]
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 
 

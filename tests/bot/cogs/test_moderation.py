@@ -276,6 +276,7 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
         await room.add(file)
     result = await room.editor.slash(room.channel, "moderate history")
     assert f"<@{room.editor.id}> · add: 1 added" in said(result.response)
+    assert "Page 1 of 2" in said(result.response)
     assert labels(result.response) == ["(◀ Back)", "Next ▶"]
     await room.editor.click(result.response.message, label="Next ▶")
     shown = room.channel.history(viewer=room.editor)[-1]

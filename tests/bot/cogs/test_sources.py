@@ -10,7 +10,7 @@ from typing import Any
 import discord
 import pytest
 from support.files import pdf
-from support.newsroom import Newsroom, Site, said
+from support.newsroom import Newsroom, Site, labels, said
 
 from bot.cogs.sources import addresses
 
@@ -154,6 +154,18 @@ async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Si
     listed = await room.editor.slash(room.channel, "moderate sources list")
     assert "**failing** since" in said(listed.response)
     assert "answers 404" in said(listed.response)
+
+
+async def test_sources_turn_pages(room: Newsroom) -> None:
+    """More sources than fit on a page are turned in place, and a page says which it is."""
+    for number in range(6):
+        room.archive().sources.add(f"https://news.example/{number}")
+    listed = await room.editor.slash(room.channel, "moderate sources list")
+    assert "Page 1 of 2" in said(listed.response)
+    assert labels(listed.response) == ["(◀ Back)", "Next ▶"]
+    await room.editor.click(listed.response.message, label="Next ▶")
+    assert "Page 2 of 2" in said(listed.response)
+    assert "news.example/5" in said(listed.response)
 
 
 async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -> None:
