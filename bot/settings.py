@@ -31,7 +31,7 @@ class Model(BaseModel, extra="forbid", frozen=True):
 
     name: str = PACKAGED_MODEL
     threads: int = Field(default=1, ge=1, le=256)
-    prompts: tuple[str, str] | None = None
+    prompts: tuple[str, str] | tuple[()] = ()
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):

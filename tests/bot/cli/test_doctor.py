@@ -42,7 +42,7 @@ def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patch:
         patch.setattr("bot.cli.doctor.TrainedReader", lambda: TrainedReader(sha256="0" * 64))
         wrong = findings(stocked, status=1)["reader"]
-    assert wrong.startswith("FIX The reader's weights are not the published ones")
+    assert re.match("FIX The weights .*reader.onnx are not the published ones", wrong)
     settings = stocked.data.parent / "off.toml"
     settings.write_text("[answers]\nreader = false\n")
     assert "ok   reader: off" in stocked("doctor", "--config", str(settings))
