@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,6 @@ from smoke_demo import BROWSER, ONRECORD, address_of
 PICTURES = Path(__file__).parents[1] / ".github"
 WIDTH, HEIGHT, SCALE = 620, 1600, 2
 LAST = "[...document.querySelectorAll('article.channel-message')].at(-1)"
-SEND = """
-    const box = document.getElementById("channel-composer-input");
-    box.value = {text};
-    box.dispatchEvent(new Event("input", {{bubbles: true}}));
-    document.getElementById("send-message").click();
-"""
 RECTANGLE = f"""(() => {{
     {LAST}.scrollIntoView({{block: "end"}});
     const box = {LAST}.getBoundingClientRect();
@@ -76,37 +71,45 @@ class Page:
 
     async def ask(self, question: str) -> None:
         """Type a question, and wait for its answer."""
-        await self.run(SEND.format(text=json.dumps(f"@On Record {question}")))
+        await self.run("document.getElementById('channel-composer-input').focus()")
+        await self.call("Input.insertText", text=f"@On Record {question}")
+        await self.run("document.getElementById('send-message').click()")
         await self.wait_for(f"{LAST}.innerText.includes('Quoted verbatim')")
 
 
-async def take_pictures(address: str, profile: str) -> None:
-    """Ask, and save a picture of each answer."""
-    options = [
-        *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "about:blank"),
-        *(f"--user-data-dir={profile}", "--remote-debugging-port=0"),
-        *(f"--window-size={WIDTH},{HEIGHT}", f"--force-device-scale-factor={SCALE}"),
-    ]
-    browser = subprocess.Popen([BROWSER, *options], stderr=subprocess.DEVNULL)
-    try:
-        port = Path(profile, "DevToolsActivePort")
-        while not port.exists():
-            await asyncio.sleep(0.2)
-        async with aiohttp.ClientSession() as session:
-            where = f"http://127.0.0.1:{port.read_text().split()[0]}/json"
-            async with session.get(where) as listed:
-                pages = [each for each in await listed.json() if each["type"] == "page"]
-            async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as ws:
-                page = Page(ws)
-                await page.call("Page.navigate", url=address)
-                await page.wait_for(f"{LAST}?.innerText.includes('reports of the Hallow Dam')")
-                await page.ask("Who is the president of Arvenland?")
-                await page.save("decline")
-                await page.ask("Had the crews been warned about the gate?")
-                await page.save("demo")
-    finally:
-        browser.terminate()
-        browser.wait(timeout=30)
+async def take_pictures(address: str, port: str) -> None:
+    """Ask in the browser that listens on a port, and save a picture of each answer."""
+    async with aiohttp.ClientSession() as session:
+        async with session.get(f"http://127.0.0.1:{port}/json") as listed:
+            pages = [each for each in await listed.json() if each["type"] == "page"]
+        async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+            page = Page(socket)
+            await page.call("Page.navigate", url=address)
+            await page.wait_for(f"{LAST}?.innerText.includes('reports of the Hallow Dam')")
+            await page.ask("Who is the president of Arvenland?")
+            await page.save("decline")
+            await page.ask("Had the crews been warned about the gate?")
+            await page.save("demo")
+
+
+@contextmanager
+def browser() -> Iterator[str]:
+    """Start a browser, and yield the port on which it can be driven."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        options = [
+            *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "about:blank"),
+            *(f"--user-data-dir={profile}", "--remote-debugging-port=0"),
+            *(f"--window-size={WIDTH},{HEIGHT}", f"--force-device-scale-factor={SCALE}"),
+        ]
+        process = subprocess.Popen([BROWSER, *options], stderr=subprocess.DEVNULL)
+        try:
+            port = Path(profile, "DevToolsActivePort")
+            while not port.exists():
+                time.sleep(0.2)
+            yield port.read_text(encoding="utf-8").split()[0]
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
 
 
 def main() -> None:
@@ -114,8 +117,8 @@ def main() -> None:
     command = [ONRECORD, "demo", "--no-browser", "--port", "0"]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
-        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
-            asyncio.run(take_pictures(address_of(demo), profile))
+        with browser() as port:
+            asyncio.run(take_pictures(address_of(demo), port))
     finally:
         demo.terminate()
         demo.wait(timeout=30)
