@@ -108,6 +108,8 @@ def load(
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
     file = config or os.environ.get("ONRECORD_CONFIG")
+    if file and Path(file).exists() and not Path(file).is_file():  # a device would never end
+        raise SettingsError(f"{file} is not a file: check --config.")
     try:
         values = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     except OSError as error:

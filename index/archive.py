@@ -125,10 +125,7 @@ class Archive:
             QuoteError: the text differs; nothing of the answer may be shown.
         """
         with self._store.snapshot() as snapshot:
-            for cited in filter(None, [*answer.quotes, answer.closest]):
-                article = snapshot.article(cited.quote.article_id, cited.quote.revision)
-                for quote in filter(None, [cited.quote, cited.answer]):
-                    quote.check(article)
+            asking.check(answer, snapshot)
 
     def search(
         self,

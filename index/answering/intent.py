@@ -41,7 +41,8 @@ def intent(text: str, encoder: Encoder) -> Intent:
         return "question"
     if not words:  # "👍"
         return "chat"
-    vector = encoder.encode([text.casefold()])[0]
+    written = text.casefold().encode("utf-8", "replace").decode()  # without lone surrogates
+    vector = encoder.encode([written])[0]
     questions, chat = (_nearness(vector, examples) for examples in _vectors(encoder))
     return "question" if questions >= chat else "chat"
 

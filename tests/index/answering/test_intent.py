@@ -65,3 +65,9 @@ def test_chat_is_told_from_questions() -> None:
     assert right["tuned", False] >= 52
     assert right["unseen", True] >= 59
     assert right["unseen", False] >= 58
+
+
+@pytest.mark.encoder
+def test_half_a_character_is_read() -> None:
+    """A byte that a terminal could not decode, kept as a lone surrogate, stops nothing."""
+    assert intent("\udcff dam", PackagedEncoder()) in {"question", "chat"}
