@@ -104,7 +104,9 @@ def existing(name: str) -> Path | None:
 
 def missing(name: str) -> str:
     """Say that there is no file or folder of that name."""
-    return f"{name} is neither a file nor a folder with a name in UTF-8: check the name."
+    if name.isascii() or name.isprintable():
+        return f"There is no file or folder {name}: check the name."
+    return f"There is no file or folder {name} with a name in UTF-8: check the name."
 
 
 def skipped_files(names: Iterable[str]) -> int:

@@ -50,7 +50,9 @@ def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
 
 def test_missing_isolation_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`doctor` says whether parsers are isolated, and what is missing where they are not."""
-    assert findings(stocked)["parsers"].endswith("reach no file, no network and no other process")
+    assert findings(stocked)["parsers"].endswith(
+        "cannot reach files, the network or other processes"
+    )
     lacking = "import sys; sys.modules['pyseccomp'] = None\n" + sandbox._START
     monkeypatch.setattr(sandbox, "_START", lacking)
     monkeypatch.setattr(formats, "_SANDBOX", sandbox.Sandbox())
