@@ -104,9 +104,7 @@ def existing(name: str) -> Path | None:
 
 def missing(name: str) -> str:
     """Say that there is no file or folder of that name."""
-    if name.isascii() or name.isprintable():
-        return f"There is no file or folder {name}: check the name."
-    return f"There is no file or folder {name} with a name in UTF-8: check the name."
+    return f"{name} is not a file or folder: check the name."
 
 
 def skipped_files(names: Iterable[str]) -> int:

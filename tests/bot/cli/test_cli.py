@@ -338,7 +338,7 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
     assert run.json("reindex", "--due")["failed"] == []
     run("reindex", status=1)
     (_, gone) = run.json("sources")["sources"]
-    assert (gone["failures"], "no file or folder" in gone["error"]) == (1, True)
+    assert (gone["failures"], "not a file or folder" in gone["error"]) == (1, True)
     assert "failed 1 time:" in run("sources")
     assert run("sources", "--add", str(first)).startswith(f"{first}  (file, on reindex")
     assert f"{second}  (file, paused" in run("sources", "--pause", str(second))
