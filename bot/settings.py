@@ -30,7 +30,7 @@ class Model(BaseModel, extra="forbid", frozen=True):
 
     name: str = PACKAGED_MODEL
     threads: int = Field(default=1, ge=1, le=256)
-    prompts: tuple[str, str] | None = None
+    prompts: tuple[str, str] | tuple[()] = ()
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):
@@ -105,6 +105,8 @@ def load(
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
     file = config or os.environ.get("ONRECORD_CONFIG")
+    if file and Path(file).exists() and not Path(file).is_file():  # a device would never end
+        raise SettingsError(f"{file} is not a file: check --config.")
     try:
         values = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
     except OSError as error:

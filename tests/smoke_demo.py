@@ -24,7 +24,7 @@ def main() -> int:
         [ONRECORD, "demo", "--no-browser", "--port", "0"], stdout=subprocess.PIPE, text=True
     )
     try:
-        address = _address(demo)
+        address = address_of(demo)
         with tempfile.TemporaryDirectory() as profile:
             page = subprocess.run(
                 [
@@ -47,7 +47,8 @@ def main() -> int:
     return 0 if greeted and status == 0 else 1
 
 
-def _address(demo: subprocess.Popen[str]) -> str:
+def address_of(demo: subprocess.Popen[str]) -> str:
+    """Return the address that a starting demo prints."""
     deadline = time.monotonic() + START_TIMEOUT_S
     while demo.stdout and time.monotonic() < deadline and (line := demo.stdout.readline()):
         print(line, end="")

@@ -55,8 +55,9 @@ class Run:
         model = self.settings.model
         count = threads or model.threads
         if count not in self._encoders:
-            encoder = index.load_encoder(model.name, threads=count, prompts=model.prompts)
-            self._encoders[count] = encoder
+            self._encoders[count] = index.load_encoder(
+                model.name, threads=count, prompts=model.prompts or None
+            )
         return self._encoders[count]
 
 

@@ -213,7 +213,7 @@ def outcomes(
         yield f"Failed {len(lines):,}", "", lines
     if result.omitted:
         lines = [failure_line(omission, folders=operator) for omission in result.omitted]
-        yield f"Left out {len(lines):,}", "", lines
+        yield f"Parts left out {len(lines):,}", "", lines
     if result.embedded:
         yield f"Embedded {plural(result.embedded, 'sentence')} again", "", []
 
@@ -248,9 +248,9 @@ def restore_warnings(articles: Iterable[Article]) -> list[str]:
 
 
 def _withdrawals(lost: Sequence[NoticeChange]) -> list[str]:
-    lines = [f"It would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
+    lines = [f"This would withdraw the {notice_item(change)}" for change in lost[:_LISTED]]
     if len(lost) > _LISTED:
-        lines.append(f"It would also withdraw {len(lost) - _LISTED:,} more.")
+        lines.append(f"This would also withdraw {len(lost) - _LISTED:,} more.")
     return lines
 
 

@@ -29,7 +29,9 @@ _BEFORE_CAUSED = re.compile(  # "the storm had caused the slide"
     r"\W*(?:(?:has|have|had|may|might|could) (?:have )?)?(?:caus|led to|trigger|prompt|brought)",
     re.IGNORECASE,
 )
-_IN_ITSELF_CAUSE = re.compile(r"(?:because|due to|owing to|so (?:that|as)|in order to|to)\b")
+_IN_ITSELF_CAUSE = re.compile(  # but not "due to open on Friday"
+    r"(?:because|due to (?:the|an?|its|his|her|their)|owing to|so (?:that|as)|in order to|to)\b"
+)
 _POINTS_BACK = re.compile(
     r"(?:the|this|that|these|those|its|their|his|her) [\w’'-]+", re.IGNORECASE
 )

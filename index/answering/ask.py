@@ -9,7 +9,7 @@ from index.answering.compose import Context, citations, cited, compose, judge
 from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
 from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
-from index.errors import optional
+from index.errors import NotFoundError, QuoteError, optional
 from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
 from index.ranking.spelling import corrected
@@ -143,3 +143,17 @@ def _with_quotes(
         closest=None,
         news=None,
     )
+
+
+def check(answer: Answer, snapshot: Snapshot) -> None:
+    """Compare every quote with the stored text; see `Archive.check`."""
+    for shown in filter(None, [*answer.quotes, answer.closest]):
+        try:
+            article = snapshot.article(shown.quote.article_id, shown.quote.revision)
+        except NotFoundError as error:  # a recovery took it away
+            raise QuoteError(
+                f"{shown.quote.article_id} is no longer in the collection; "
+                "its quote was not sent: ask again."
+            ) from error
+        for quote in filter(None, [shown.quote, shown.answer]):
+            quote.check(article)

@@ -45,7 +45,7 @@ class Model:
         same_article: subtracted from each further sentence of an article if the question asks
             several things: their answers are seldom in one report.
         confidence: weight by confidence feature, and `bias`, where nothing was read.
-        reader: weight of the reader's score.
+        reader: weight of the reader's score, for questions of "one" clause and of "several".
         read_confidence: the same as `confidence`, where the best sentences were read.
         by_hand: weight by feature of a question's form, for which there is no public data.
     """
@@ -53,9 +53,13 @@ class Model:
     fitted: Mapping[str, float]
     same_article: float
     confidence: Mapping[str, float]
-    reader: float = 0.0
+    reader: Mapping[str, float] = field(default_factory=dict)
     read_confidence: Mapping[str, float] = field(default_factory=dict)
     by_hand: Mapping[str, float] = field(default_factory=dict)
+
+    def reader_weight(self, query: Query) -> float:
+        """Return the weight of the reader's score for a question."""
+        return self.reader["one" if len(query.clauses) == 1 else "several"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class Ranking:
         """
         weighted = _weighted({**packaged().fitted, **packaged().by_hand}, self.features)
         if self.readings:
-            weighted["reader"] = packaged().reader * self.features["reader"]
+            weighted["reader"] = packaged().reader_weight(self.query) * self.features["reader"]
         return weighted | {"same_article": self.scores - sum(weighted.values())}
 
 
@@ -163,9 +167,9 @@ class Ranker:
         if candidates is None:
             return Ranking(query, (), _NOTHING, {}, {}, 0.0)
         ranking = ranked(candidates)
-        # The reader was hardly trained with "Had they been warned?", which has no answer to mark,
-        # nor with the words of two questions that a follow-up is made of.
-        unusual = query.yes_or_no or query.after
+        # The reader was not trained with the words of two questions that a follow-up is made of,
+        # and no sentence alone says whether two things are alike.
+        unusual = query.after or (query.yes_or_no and len(query.clauses) > 1)
         return read(ranking, self.reader) if self.reader and not unusual else ranking
 
 
@@ -239,7 +243,7 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     readings = reader.read(ranking.query.question, [s.text for s in best], contexts)
     column = np.full(len(ranking.sentences), min(r.score for r in readings), dtype=np.float32)
     column[: len(best)] = [reading.score for reading in readings]
-    scores = ranking.scores + model.reader * column
+    scores = ranking.scores + model.reader_weight(ranking.query) * column
     order = np.argsort(-scores, kind="stable")
     columns = {**ranking.features, "reader": column}
     features = {name: values[order] for name, values in columns.items()}

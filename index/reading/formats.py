@@ -136,7 +136,7 @@ def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
         if len(data) > MAX_BYTES:
             raise SourceError(f"is larger than {_LIMIT}: split it into one file per report")
         if not data.strip():
-            raise SourceError("is empty: add a report")
+            raise SourceError("is empty: choose another file")
         return _READERS[kind](data, origin)
     except SourceError as error:
         raise SourceError(f"{origin.name} {error}.") from None

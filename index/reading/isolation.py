@@ -74,7 +74,7 @@ class Isolation:
     def __str__(self) -> str:
         """What a parser can reach, and what this system lacks to prevent it."""
         if self:
-            return "parsers of files and pages reach no file, no network and no other process"
+            return "parsers of files and pages cannot reach files, the network or other processes"
         layers = {
             "read this user's files (preventing it takes Linux 5.13 with Landlock)": self.files,
             "reach the network and other processes (preventing it takes Linux and its library "

@@ -104,7 +104,9 @@ def existing(name: str) -> Path | None:
 
 def missing(name: str) -> str:
     """Say that there is no file or folder of that name."""
-    return f"{name} is neither a file nor a folder with a name in UTF-8: check the name."
+    if any("\ud800" <= char <= "\udfff" for char in name):  # a byte that is not UTF-8
+        return f"{name} has a name that is not in UTF-8: rename it."
+    return f"{name} is not a file or folder: check the name."
 
 
 def skipped_files(names: Iterable[str]) -> int:

@@ -188,8 +188,8 @@ def to_article(
     yield article
     if written and not published:
         error = (
-            f"The date “{written[:40]}” of “{article.title}” can mean several days or none, and "
-            "was left out: write it like 2026-03-14."
+            f"The date “{written[:40]}” of “{article.title}” names no single day, and was "
+            "left out: write it like 2026-03-14."
         )
         yield Omission(source, error)
 

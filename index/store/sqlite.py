@@ -303,6 +303,11 @@ class SqliteStore:
         try:
             with self._connections.opening:
                 self._folder.rename(doomed)  # at once: nobody must meet half of its files
+        except FileNotFoundError:  # somebody else has just erased it
+            return
+        except OSError as error:
+            raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
+        try:
             for file in (*doomed.glob(".vectors-*"), *(doomed / name for name in (_CACHE, *ours))):
                 file.unlink(missing_ok=True)
             if doomed.is_symlink() or any(doomed.iterdir()):  # files of another program

@@ -141,8 +141,8 @@ class Writer:
             NotFoundError: there is no such generation.
         """
         sql = "SELECT 1 FROM generation WHERE number = ?"  # a recovery leaves gaps
-        known = generation == 0 or self._db.execute(sql, (generation,)).fetchone()
-        if not known or generation >= self.generation:
+        past = 0 <= generation < self.generation  # else it may be too large for SQLite
+        if not past or (generation and not self._db.execute(sql, (generation,)).fetchone()):
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )

@@ -41,6 +41,7 @@ FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
 BINS = 5  # of confidence
 READER_WEIGHTS = np.arange(0, 4.1, 0.25)
+SHARPNESS = np.array([0.2, 0.3, 0.5, 0.7, 1.0, 1.4])
 Grid = npt.NDArray[np.float64]
 Weights = Mapping[str, float]
 
@@ -413,30 +414,36 @@ def answerable(
 
 def with_reader(
     sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
-) -> tuple[float, dict[str, list[Ranking]]]:
-    """The weight of the reader's score, and the rankings with it.
+) -> tuple[dict[str, float], dict[str, list[Ranking]]]:
+    """The weights of the reader's score by `Model.reader`, and the rankings with them.
 
-    Of some weights the likeliest, each set counting the same: a softmax over the sentences read.
+    Of some weights the likeliest, each set counting the same: a softmax over the sentences read,
+    as sharp or as flat as suits each weight, since only the order matters.
     """
     reader = RememberingReader()
-    losses = np.zeros(len(READER_WEIGHTS))
+    losses: dict[str, list[Grid]] = {"one": [], "several": []}
     for one in sets:
-        own = []
+        own: dict[str, list[Grid]] = {kind: [] for kind in losses}
         for item, run in zip(one.test, runs[one.name], strict=True):
             ids = [sentence.sentence_id for sentence in item.found.rows.sentences]
             gold = {ids[row] for fact in item.facts for row in fact}
-            top = read(run, reader, Model({}, 0.6, {}))
+            top = read(run, reader, Model({}, 0.6, {}, dict.fromkeys(losses, 0.0)))
             right = np.array([s.sentence_id in gold for s in top.sentences[:READ]])
             if right.any() and not right.all():
-                logits = np.outer(READER_WEIGHTS, top.features["reader"][:READ])
-                logits += top.scores[:READ]
-                own.append(logsumexp(logits, axis=1) - logsumexp(logits[:, right], axis=1))
-        losses += np.mean(own, axis=0) / len(sets)
-    shown = (f"{w:g} {loss:.3f}" for w, loss in zip(READER_WEIGHTS, losses, strict=True))
-    print("\nweight of the reader, mean loss: " + "  ".join(shown))
-    weight = float(READER_WEIGHTS[int(losses.argmin())])
-    model = Model({}, 0.6, {}, weight)
-    return weight, {name: [read(run, reader, model) for run in own] for name, own in runs.items()}
+                scores = top.scores[:READ] + np.outer(READER_WEIGHTS, top.features["reader"][:READ])
+                logits = SHARPNESS[:, None, None] * scores
+                loss = logsumexp(logits, axis=2) - logsumexp(logits[..., right], axis=2)
+                own["one" if len(run.query.clauses) == 1 else "several"].append(loss)
+        for kind, rows in own.items():
+            losses[kind] += [np.mean(rows, axis=0)] if rows else []
+    weights = {}
+    for kind, of_sets in losses.items():
+        loss = np.mean(of_sets, axis=0).min(0)
+        shown = (f"{w:g} {each:.3f}" for w, each in zip(READER_WEIGHTS, loss, strict=True))
+        print(f"\nweight of the reader, {kind} clause(s), mean loss: " + "  ".join(shown))
+        weights[kind] = float(READER_WEIGHTS[int(loss.argmin())])
+    model = Model({}, 0.6, {}, weights)
+    return weights, {name: [read(run, reader, model) for run in own] for name, own in runs.items()}
 
 
 class RememberingReader:

@@ -72,6 +72,12 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: st
     assert "\n" not in message
 
 
+def test_a_device_is_no_settings_file() -> None:
+    """What may never end is not read."""
+    with pytest.raises(SettingsError, match="/dev/zero is not a file"):
+        load(config=Path("/dev/zero"))
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     """A settings file that is not there is an error, not an empty one."""
     with pytest.raises(SettingsError, match=r"c\.toml cannot be read .*--config"):

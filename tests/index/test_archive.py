@@ -552,6 +552,17 @@ def test_tampering_is_found_before_sending(archive: Archive, tmp_path: Path) -> 
         archive.check(answer)
 
 
+def test_a_quote_of_an_article_that_is_gone_is_not_sent(archive: Archive, tmp_path: Path) -> None:
+    """If a recovery took the article away, its quote is refused with what to do."""
+    archive.add(["-"], stream=stream(CUP))
+    archive.backup(tmp_path / "before.sqlite3")
+    archive.add(["-"], stream=stream(DAM))
+    answer = archive.ask("Who in Tessen was warned?")
+    archive.recover(tmp_path / "before.sqlite3")
+    with pytest.raises(QuoteError, match="ask again"):
+        archive.check(answer)
+
+
 def test_old_answers_check_after_updates_and_removals(archive: Archive) -> None:
     """A quote of an older revision, or of a removed article, is still true to its text."""
     archive.add(["-"], stream=stream(DAM))
@@ -705,7 +716,7 @@ def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
     assert len(archive.history()) == 3
     archive.correct("dam", "It was one.")
     assert archive.article("dam").notice.note == "It was one."
-    for unknown in (5, -1):
+    for unknown in (5, -1, 2**63):
         with pytest.raises(NotFoundError, match="no generation"):
             archive.undo(unknown)
 

@@ -493,7 +493,7 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
         (failing,) = here.sources.failing(NOON + timedelta(minutes=60))
         assert failing.failing_since == NOON + timedelta(minutes=60)
         assert failing.succeeded == NOON + timedelta(minutes=30)
-        assert "neither a file" in (failing.error or "")
+        assert "not a file or folder" in (failing.error or "")
         here.sources.mark_reported(failing.uri)
         assert here.sources.failing(NOON + timedelta(days=9)) == []
         report.write_text(CUP)

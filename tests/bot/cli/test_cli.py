@@ -118,7 +118,7 @@ def test_what_was_left_out_is_listed(run: Shell) -> None:
     assert omission["source"] == "standard input, line 1"
     assert "“01/04/1963” of “Gate fails”" in omission["error"]
     shown = run("add", "-", stdin=json.dumps({**row, "id": "again"}).encode())
-    assert "Left out 1\n  standard input, line 1: The date" in shown
+    assert "Parts left out 1\n  standard input, line 1: The date" in shown
 
 
 def test_misspelt_question_is_shown_as_it_was_understood(stocked: Shell) -> None:
@@ -338,7 +338,7 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
     assert run.json("reindex", "--due")["failed"] == []
     run("reindex", status=1)
     (_, gone) = run.json("sources")["sources"]
-    assert (gone["failures"], "neither a file" in gone["error"]) == (1, True)
+    assert (gone["failures"], "not a file or folder" in gone["error"]) == (1, True)
     assert "failed 1 time:" in run("sources")
     assert run("sources", "--add", str(first)).startswith(f"{first}  (file, on reindex")
     assert f"{second}  (file, paused" in run("sources", "--pause", str(second))

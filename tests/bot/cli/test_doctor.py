@@ -42,7 +42,7 @@ def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
     with monkeypatch.context() as patch:
         patch.setattr("bot.cli.doctor.TrainedReader", lambda: TrainedReader(sha256="0" * 64))
         wrong = findings(stocked, status=1)["reader"]
-    assert wrong.startswith("FIX The reader's weights are not the published ones")
+    assert re.match("FIX The weights .*reader.onnx are not the published ones", wrong)
     settings = stocked.data.parent / "off.toml"
     settings.write_text("[answers]\nreader = false\n")
     assert "ok   reader: off" in stocked("doctor", "--config", str(settings))
@@ -50,7 +50,9 @@ def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
 
 def test_missing_isolation_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     """`doctor` says whether parsers are isolated, and what is missing where they are not."""
-    assert findings(stocked)["parsers"].endswith("reach no file, no network and no other process")
+    assert findings(stocked)["parsers"].endswith(
+        "cannot reach files, the network or other processes"
+    )
     lacking = "import sys; sys.modules['pyseccomp'] = None\n" + sandbox._START
     monkeypatch.setattr(sandbox, "_START", lacking)
     monkeypatch.setattr(formats, "_SANDBOX", sandbox.Sandbox())

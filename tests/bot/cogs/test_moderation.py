@@ -55,7 +55,7 @@ async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
     room.archive().correct(report, "It was *five*.")
     result = await room.editor.slash(room.channel, "moderate undo", change=1)
     assert "### Undo everything after change 1?" in said(result.response)
-    assert "- It would withdraw the correction of “A gate" in said(result.response)
+    assert "- This would withdraw the correction of “A gate" in said(result.response)
     assert "It was \\*five\\*." in said(result.response)
     assert room.archive().article(report).notice
     room.archive().retract(report, "Made up.")
@@ -76,7 +76,7 @@ async def test_restoring_asks_before_it_withdraws_a_retraction(room: Newsroom) -
     room.archive().retract(report, "Made *up*.")
     result = await room.editor.slash(room.channel, "moderate restore", report=report)
     assert "### Restore “A gate at Hallow Dam" in said(result.response)
-    assert "It would withdraw the retraction of “A gate" in said(result.response)
+    assert "This would withdraw the retraction of “A gate" in said(result.response)
     room.archive().retract(report, "Copied.")
     again = await room.editor.click(result.response.message, label="Restore it all the same")
     assert "”: Copied." in said(again.response)

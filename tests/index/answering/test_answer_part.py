@@ -67,6 +67,11 @@ def test_who_is_asked_for_is_named(question: str, text: str, part: str) -> None:
     ("question", "text", "part"),
     [
         ("Why did the mast break?", "The mast broke at noon after a dry week.", "a dry week"),
+        (
+            "Why is it shut?",
+            "The dry dock is shut; a new one is due to open in May.",
+            "due to open",
+        ),
         ("What caused the fall of the mast?", "The break caused the mast to fall.", "The break"),
         ("What broke in the storm?", "In the storm the rig broke.", "In the storm"),
         ("Who will lead?", "Correction: Ida Roe, not Max Lund, will lead.", "Max Lund"),

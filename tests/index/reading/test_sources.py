@@ -127,7 +127,7 @@ def test_counting(tmp_path: Path) -> None:
 )
 def test_a_name_without_a_file(name: str) -> None:
     """A name without a file, possible or not, is a SourceError."""
-    with pytest.raises(SourceError, match="neither a file nor a folder"):
+    with pytest.raises(SourceError, match="is not a file or folder"):
         next(read(name))
     assert sources.total([name]) is None
 

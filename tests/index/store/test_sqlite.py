@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -584,6 +585,23 @@ def test_only_a_whole_backup_replaces_a_collection(
     assert str(raised.value).endswith("Nothing was changed.")
     assert dump(tmp_path / "c") == before
     assert content is None or backup.read_bytes() == content
+
+
+def test_what_somebody_else_erases_first_is_erased(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two processes that erase at once, neither says that anything is left to delete."""
+    with opened(tmp_path / "c") as store:
+        close = store.close
+
+        def overtaken() -> None:
+            close()
+            shutil.rmtree(tmp_path / "c")
+
+        monkeypatch.setattr(store, "close", overtaken)
+        store.erase()
+        monkeypatch.undo()
+    assert [*tmp_path.iterdir()] == []
 
 
 @pytest.mark.parametrize("kind", ["newer", "foreign"])
