@@ -39,7 +39,8 @@ async def ask(
     def work() -> Answer:
         archive = bot.collections.archive(server)
         restricted = replace(previous.filters if previous else filters, today=today)
-        return archive.ask(question, restricted, previous)
+        threshold = bot.collections.preferences(server).threshold
+        return archive.ask(question, restricted, previous, threshold)
 
     started = time.monotonic()
     answer = await asyncio.get_running_loop().run_in_executor(bot.asking, work)

@@ -19,11 +19,14 @@ from discord.ext import commands
 
 from bot.cogs.ask import Ask, check_message
 from bot.cogs.help import forget_me, help_
+from bot.cogs.inbox import inbox
 from bot.cogs.maintenance import SCHEDULED, Maintenance
 from bot.cogs.moderation import Moderation
+from bot.cogs.preferences import SettingSelect, settings_
 from bot.cogs.reports import Lookups
 from bot.cogs.sources import SourceCommands, add_message, reindex
 from bot.cogs.subscriptions import watching
+from bot.cogs.welcome import Welcome
 from bot.collections import Collections
 from bot.interactions import (
     Interaction,
@@ -51,28 +54,37 @@ _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
     SCHEDULED,
 )
-_FOR_EVERYBODY = {"reports list", "reports show", "reports timeline"}
-_CHECKS_ITSELF = {"reports erase-all"}  # needs more than a moderator has, and says so
+_CHECKS_ITSELF = {"moderate erase-all"}  # needs more than a moderator has, and says so
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
 @app_commands.guild_only()
 class Reports(
     Lookups,
-    Moderation,
-    SourceCommands,
     commands.GroupCog,
     group_name="reports",
     group_description="The reports you can ask about",
 ):
-    """The group `/reports`, whose commands require a moderator unless they are listed above."""
+    """The group `/reports`, for everybody."""
+
+
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+class Moderate(
+    Moderation,
+    SourceCommands,
+    commands.GroupCog,
+    group_name="moderate",
+    group_description="Add, correct and remove reports",
+):
+    """The group `/moderate`, which Discord shows to moderators, and which refuses others."""
 
     async def interaction_check(  # type: ignore[override]  # discord.py: any client
         self, interaction: Interaction, /
     ) -> bool:
         command = interaction.command
         name = command.qualified_name if command else ""
-        return name in _FOR_EVERYBODY | _CHECKS_ITSELF or is_moderator(interaction)
+        return name in _CHECKS_ITSELF or await is_moderator(interaction)
 
 
 class OnRecord(commands.AutoShardedBot):
@@ -107,10 +119,12 @@ class OnRecord(commands.AutoShardedBot):
     async def setup_hook(self) -> None:
         """Load what questions need, then register commands and buttons."""
         await asyncio.to_thread(self.collections.prepare)
-        self.add_dynamic_items(Button)
-        for cog in (Ask(self), Reports(), Maintenance(self)):
+        self.add_dynamic_items(Button, SettingSelect)
+        for cog in (Ask(self), Reports(), Moderate(), Maintenance(self), Welcome(self)):
             await self.add_cog(cog)
         self.tree.add_command(reindex)
+        self.tree.add_command(inbox)
+        self.tree.add_command(settings_)
         self.tree.add_command(watching)
         self.tree.add_command(help_)
         self.tree.add_command(forget_me)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
@@ -9,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.preferences import Preferences, preferences
 from bot.settings import Settings
 from index import (
     CATALOGUE,
@@ -16,6 +18,7 @@ from index import (
     Encoder,
     InputError,
     Intent,
+    NotFoundError,
     NoticeKind,
     OnRecordError,
     Reader,
@@ -93,6 +96,17 @@ class Collections:
             QuestionError: direct messages have no collection in the settings.
         """
         return self.open(self._settings.discord.collection_of(server), create=create)
+
+    def preferences(self, server: int | None) -> Preferences:
+        """What the moderators of a server have chosen; of direct messages, what the operator set.
+
+        Read anew each time, so that a choice holds at once; creates no collection.
+        """
+        archive = None
+        if server is not None:
+            with contextlib.suppress(NotFoundError):
+                archive = self.archive(server, create=False)
+        return preferences(self._settings, archive, server)
 
     def intent(self, text: str) -> Intent:
         """What a message to the bot wants."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import discord
 from discord import app_commands, ui
 
+from bot.preferences import Preferences
 from bot.settings import Discord
 from index import (
     Archive,
@@ -77,6 +78,13 @@ async def defer_and_open(interaction: Interaction, *, private: bool = True) -> A
     return await archive_of(interaction)
 
 
+async def preferences_of(interaction: discord.Interaction[Any]) -> Preferences:
+    """What holds in the interaction's server."""
+    collections, server = interaction.client.collections, interaction.guild_id
+    chosen: Preferences = await asyncio.to_thread(collections.preferences, server)
+    return chosen
+
+
 def actor_of(interaction: Interaction) -> str:
     """The user as the audit log names them."""
     return f"discord:{interaction.user.id}"
@@ -115,7 +123,7 @@ def explain(error: Exception, context: str) -> str:
         case app_commands.CheckFailure():
             return (
                 "This is for moderators: it needs Manage Server, Manage Messages, or a role that "
-                "the operator has named."
+                "they have named in /settings."
             )
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
@@ -130,12 +138,19 @@ def explain(error: Exception, context: str) -> str:
             return "Something went wrong. It has been logged."
 
 
-def is_moderator(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the user has Manage Server, Manage Messages, or a role from the settings."""
+async def is_moderator(interaction: discord.Interaction[Any]) -> bool:
+    """Whether the user has Manage Server, Manage Messages, or a role named in /settings."""
     granted = interaction.permissions
+    if granted.manage_guild or granted.manage_messages:
+        return True
     roles = {role.id for role in getattr(interaction.user, "roles", ())}
-    moderator_roles = set(interaction.client.settings.discord.moderator_roles)
-    return granted.manage_guild or granted.manage_messages or bool(roles & moderator_roles)
+    return not roles.isdisjoint((await preferences_of(interaction)).moderator_roles)
+
+
+async def check_moderator(interaction: discord.Interaction[Any]) -> None:
+    """Raise CheckFailure for those who may not press a moderator's button."""
+    if not await is_moderator(interaction):
+        raise app_commands.CheckFailure
 
 
 moderators_only = app_commands.check(is_moderator)
@@ -159,6 +174,16 @@ def missing_to_post(interaction: discord.Interaction[Any]) -> str:
     if interaction.guild_id is None:
         return ""
     return missing_to_write(interaction.channel, interaction.app_permissions)
+
+
+async def why_not_here(interaction: discord.Interaction[Any]) -> str:
+    """Why the bot may not answer an interaction in public, in a sentence; "" if it may."""
+    if missing := missing_to_post(interaction):
+        return f"I need {missing}."
+    if interaction.guild_id is None:
+        return ""
+    others = (await preferences_of(interaction)).elsewhere(interaction.channel)
+    return f"ask in {others}." if others else ""
 
 
 def can_read(channel: Any, member: discord.Member) -> bool:
@@ -187,13 +212,17 @@ class Pace:
         self._count, self._window_s = count, window_s
         self._times: dict[object, deque[float]] = {}  # the key counted last comes last
 
-    def wait_s(self, key: object) -> float:
-        """How many seconds the next event of a key has to wait; 0 if there is room for it."""
+    def wait_s(self, key: object, count: int | None = None) -> float:
+        """How many seconds the next event of a key has to wait; 0 if there is room for it.
+
+        A `count` is how many are allowed instead of the usual.
+        """
         now = discord.utils.utcnow().timestamp()
         times = self._times.get(key, deque())
         while times and times[0] <= now - self._window_s:
             times.popleft()
-        return times[0] + self._window_s - now if len(times) >= self._count else 0.0
+        most = self._count if count is None else count
+        return times[-most] + self._window_s - now if len(times) >= most else 0.0
 
     def count(self, key: object) -> None:
         """Count an event, and drop the keys whose events are all over."""
@@ -204,9 +233,9 @@ class Pace:
             if not counted or counted[-1] <= now - self._window_s:
                 del self._times[old]
 
-    def allows(self, key: object) -> bool:
-        """Whether there is room for an event, which is counted if so."""
-        if self.wait_s(key):
+    def allows(self, key: object, count: int | None = None) -> bool:
+        """Whether there is room for an event, which is counted if so; `count` as in `wait_s`."""
+        if self.wait_s(key, count):
             return False
         self.count(key)
         return True
@@ -225,18 +254,18 @@ class RateLimit:
         self._by_server = Pace(factor * settings.server_questions_per_minute, _WINDOW_S)
         self._done = done
 
-    def take(self, person: int, server: int | None) -> None:
-        """Count one request.
+    def take(self, person: int, server: int | None, per_minute: int | None = None) -> None:
+        """Count one request; `per_minute` is how many a person may make here, if not the usual.
 
         Raises:
             RateLimitError: it is over the limit; the message says when to try again.
         """
-        for pace, key, whose in (
-            (self._by_person, person, "You've"),
-            (self._by_server, server, "This server has"),
+        for pace, key, count, whose in (
+            (self._by_person, person, per_minute, "You've"),
+            (self._by_server, server, None, "This server has"),
         ):
-            if key is not None and not pace.allows(key):
-                again = int(discord.utils.utcnow().timestamp() + pace.wait_s(key)) + 1
+            if key is not None and not pace.allows(key, count):
+                again = int(discord.utils.utcnow().timestamp() + pace.wait_s(key, count)) + 1
                 raise RateLimitError(
                     f"{whose} {self._done} in the last minute: try again <t:{again}:R>."
                 )

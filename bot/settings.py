@@ -19,7 +19,6 @@ from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationE
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
-_ServerId = Annotated[str, StringConstraints(pattern=r"^\d+$")]
 _VARIABLE = "DISCORD_TOKEN"
 _MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
 _PR_SET_DUMPABLE = 4
@@ -45,13 +44,11 @@ class Answers(BaseModel, extra="forbid", frozen=True):
 class Discord(BaseModel, extra="forbid", frozen=True):
     """How the bot behaves in Discord."""
 
-    moderator_roles: tuple[int, ...] = ()
     collections: dict[_ServerIdOrAny, _CollectionName] = {}
     direct_messages: _CollectionName | Literal[""] = ""
     questions_per_minute: int = Field(default=6, ge=1, le=1_000)
     server_questions_per_minute: int = Field(default=60, ge=1, le=100_000)
     attachment_mb: int = Field(default=20, ge=1, le=500)
-    moderator_channels: dict[_ServerId, int] = {}
     notes: bool = True
     keep_days_after_leaving: int = Field(default=30, ge=0, le=3_650)
 

@@ -43,7 +43,8 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
-        people: what it keeps of people.
+        people, inbox: what it keeps of people; what waits for a moderator.
+        preferences: what moderators of its servers have chosen.
         sources: where its articles come from.
     """
 
@@ -60,8 +61,8 @@ class Archive:
         self._store = store
         self._encoder = encoder
         self._ranker = Ranker(encoder, reader)
-        self.answers = store.answers
-        self.people = store.people
+        self.answers, self.inbox = store.answers, store.inbox
+        self.people, self.preferences = store.people, store.preferences
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 
@@ -97,17 +98,18 @@ class Archive:
         question: str,
         filters: Filters = Filters(),  # noqa: B008 - frozen
         previous: Answer | None = None,
+        threshold: float | None = None,
     ) -> Answer:
         """Answer a question from one generation, or a follow-up to the `previous` answer.
 
         A follow-up carries over the words of the previous question or, if that declines, only
-        those that were quoted.
+        those that were quoted. A `threshold` counts instead of the collection's.
 
-        Raises:
-            QuestionError: the question or a filter cannot be used.
+        Raises QuestionError if the question or a filter cannot be used.
         """
+        least = self._threshold if threshold is None else threshold
         with self._store.snapshot() as snapshot:
-            return asking.ask(snapshot, self._ranker, question, filters, previous, self._threshold)
+            return asking.ask(snapshot, self._ranker, question, filters, previous, least)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """Return a copy of an answer that quotes the next best (for news: newest) passages."""
@@ -121,8 +123,7 @@ class Archive:
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text; call it just before the answer is shown.
 
-        Raises:
-            QuoteError: the text differs; nothing of the answer may be shown.
+        Raises QuoteError if the text differs: nothing of the answer may be shown.
         """
         with self._store.snapshot() as snapshot:
             asking.check(answer, snapshot)
@@ -135,8 +136,7 @@ class Archive:
     ) -> Ranking:
         """Rank sentences without answering; at least k of them, if there are so many.
 
-        Raises:
-            QuestionError: the question, k or a filter cannot be used.
+        Raises QuestionError if the question, k or a filter cannot be used.
         """
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
@@ -161,7 +161,7 @@ class Archive:
             names: paths, URLs, or "-" for the JSON lines of `stream`.
             actor: named in the audit log.
             stream: bytes for "-".
-            files: uploads, which a reindex does not look for again.
+            files: uploads, which a reindex does not read again.
             dry_run: only say what would be done.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """

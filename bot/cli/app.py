@@ -28,6 +28,7 @@ from bot.cli.context import (
     warning,
 )
 from bot.cli.output import Result
+from bot.preferences import kept_days
 from bot.views.text import restore_warnings, undo_warnings
 from index import InputError, QuestionError, SettingsError, intent
 
@@ -158,7 +159,7 @@ def ask(
 
     result = each_question(question, queries, answer)
     with warning("Old answers could not be deleted"):
-        archive.answers.prune(context.obj.settings.answers.keep_days)
+        archive.answers.prune(kept_days(context.obj.settings, archive))
     if not archive.size().articles:
         typer.echo("Add reports first: onrecord add FILE...", err=True)
     return result

@@ -28,10 +28,11 @@ from bot.interactions import (
     edit_reply,
     explain,
     missing_permissions,
-    missing_to_post,
     missing_to_write,
+    preferences_of,
     reply_privately,
     viewer_of,
+    why_not_here,
 )
 from bot.markdown import escape
 from bot.views.answer import answer_view, text_view
@@ -61,7 +62,7 @@ _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread searched for the answer that a question follows up
 _SERVER_ERROR = 500
 _CLAIM = "-# What the reports say about this claim. Whether it's true is for you to judge."
-_ONLY_YOU = "-# Only you see this: I can't write here. I need {missing}."
+_ONLY_YOU = "-# Only you see this. I can't answer in public here: {reason}"
 _HINT = "Mention me with a question, or use `/ask`. `/help` says what else I can do."
 _TELLING_S = 60.0  # in which a person is told once of what went wrong
 
@@ -103,8 +104,8 @@ class Ask(commands.Cog):
         )
         if private and thread:
             raise QuestionError("Threads are public: choose `private` or `thread`, not both.")
-        if thread and (missing := missing_to_post(interaction)):
-            raise QuestionError(f"I can't start a thread here: I need {missing}.")
+        if thread and (reason := await why_not_here(interaction)):
+            raise QuestionError(f"I can't start a thread here: {reason}")
         answer, message = await _respond(interaction, question, filters, private=private)
         if thread:
             await _start_thread(interaction, answer, message)
@@ -161,7 +162,11 @@ class Ask(commands.Cog):
             wants = await answers.intent(self._bot, said) if text else "more"
             if wants == "chat":
                 return
-            self._bot.question_limit.take(message.author.id, server)
+            chosen = await asyncio.to_thread(self._bot.collections.preferences, server)
+            self._bot.question_limit.take(message.author.id, server, chosen.questions_per_minute)
+            if others := chosen.elsewhere(message.channel) if message.guild else "":
+                await self._tell_privately(message, f"I answer in {others}: ask me there.")
+                return
             await self._reply(message, text, more=wants == "more")
         except RateLimitError as error:
             await self._tell_privately(message, str(error))
@@ -248,9 +253,10 @@ async def _respond(
 ) -> tuple[Answer, discord.Message]:
     """Answer a command, and log the answer; it is private where the bot may not write."""
     bot, server = interaction.client, interaction.guild_id
-    bot.question_limit.take(interaction.user.id, server)
-    if not private and (missing := missing_to_post(interaction)):
-        private, note = True, _ONLY_YOU.format(missing=missing)
+    per_minute = (await preferences_of(interaction)).questions_per_minute
+    bot.question_limit.take(interaction.user.id, server, per_minute)
+    if not private and (reason := await why_not_here(interaction)):
+        private, note = True, _ONLY_YOU.format(reason=reason)
     deferral = defer(interaction, ephemeral=private)
     answer = await alongside(deferral, answers.ask(bot, server, question, filters))
     archive = await archive_of(interaction)

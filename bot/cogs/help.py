@@ -6,7 +6,14 @@ import asyncio
 
 from discord import app_commands
 
-from bot.interactions import Interaction, defer_and_open, edit_reply, reply_privately
+from bot.interactions import (
+    Interaction,
+    defer_and_open,
+    edit_reply,
+    is_moderator,
+    preferences_of,
+    reply_privately,
+)
 from bot.settings import Settings
 from bot.views.base import Button, Press, Row, button, notice_view
 from bot.views.text import plural
@@ -23,16 +30,22 @@ I answer from this server's reports by quoting them: every quote is word for wor
 - a button under what I can't answer: I mention you there, in public, when the reports do answer;
 if the question was private, I write to you instead
 - `/watching`: the questions you are waiting to see answered
-- moderators: `/reindex`, the message menu **Add to the reports**, and `/reports` with `add`,
-`sources`, `remove`, `restore`, `correct`, `retract`, `undo`, `history`, `export`, `erase-all`
 When the reports don't answer, I say so.
-### What I keep
+{moderating}### What I keep
 - questions, messages that were checked, answers and feedback, without names, for {days}
 - for a private question, a code that lets only you open its answer again
 - for a question you watch, your id, until it is answered or {days} have passed
 - for a moderator, your id beside each change of the reports
 - in the operator's log, your id where something failed or you started a job
 `/forget-me` deletes what I keep of you. {leaving}"""
+_MODERATING = """### What you can do as a moderator
+- `/moderate add` files, a page or a feed, or right-click a message, Apps, **Add to the reports**
+- `/moderate sources`: the pages and feeds I check; `/reindex` checks them now
+- `/moderate` `remove`, `restore`, `correct`, `retract`: one report; `undo`: all since a change
+- `/moderate` `history`, `export`, `erase-all`: who changed what; all reports as a file; none left
+- `/inbox`: flagged quotes, questions I could not answer, sources that fail
+- `/settings`: who moderates, where I answer, how long things are kept
+"""
 _LEAVING = (
     "If I am removed from a server, its reports and all of this are erased, after {days} at the "
     "latest."
@@ -50,16 +63,23 @@ _FORGET = (
 @app_commands.command(name="help")
 async def help_(interaction: Interaction) -> None:
     """What I can do here, and what I keep of you."""
-    text = help_text(interaction.client.settings, interaction.guild_id)
+    preferences = await preferences_of(interaction)
+    settings, server = interaction.client.settings, interaction.guild_id
+    moderates = await is_moderator(interaction)
+    text = help_text(settings, server, preferences.keep_days, moderates=moderates)
     await reply_privately(interaction, notice_view(text))
 
 
-def help_text(settings: Settings, server: int | None) -> str:
-    """What /help says in a server, or in direct messages (None)."""
+def help_text(
+    settings: Settings, server: int | None, keep_days: int, *, moderates: bool = False
+) -> str:
+    """What /help says in a server, or in direct messages (None); more to who moderates."""
     shared = settings.discord.is_shared(server)
     after = plural(settings.discord.keep_days_after_leaving, "day")
     leaving = _SHARED if shared else _LEAVING.format(days=after)
-    return HELP.format(days=plural(settings.answers.keep_days, "day"), leaving=leaving)
+    moderating = _MODERATING if moderates and server is not None else ""
+    days = plural(keep_days, "day")
+    return HELP.format(days=days, leaving=leaving, moderating=moderating)
 
 
 @app_commands.command(name="forget-me")

@@ -22,8 +22,9 @@ from bot.cogs.subscriptions import ask_again
 from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
+from bot.preferences import kept_days
 from bot.views.base import notice_view
-from bot.views.text import source_error, source_name
+from bot.views.text import plural, source_error, source_name
 from index import (
     Archive,
     CancelledError,
@@ -33,6 +34,7 @@ from index import (
     ProgressCallback,
     SettingsError,
     Source,
+    Week,
 )
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ class Maintenance(commands.Cog):
         once = SCHEDULED_AT_ONCE
         self._schedule("reading sources", OFTEN_MINUTES, self._refresh, at_once=once)
         self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
+        self._schedule("the weekly counts", _DAY_MINUTES, self._count_week)
         self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
         if self._bot.settings.discord.notes:
             self._schedule("adding notes", OFTEN_MINUTES, Corrections(self._bot).check)
@@ -120,7 +123,8 @@ class Maintenance(commands.Cog):
 
     async def _prune(self, _: int | None, archive: Archive) -> None:
         """Delete old answers from the log."""
-        await asyncio.to_thread(archive.answers.prune, self._bot.settings.answers.keep_days)
+        days = await asyncio.to_thread(kept_days, self._bot.settings, archive)
+        await asyncio.to_thread(archive.answers.prune, days)
 
     async def _refresh(self, server: int | None, archive: Archive) -> None:
         """Read the sources that are due."""
@@ -136,14 +140,28 @@ class Maintenance(commands.Cog):
         failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
         guild = self._bot.get_guild(server or 0)
         if failing and guild and self._bot.unasked.allows(guild.id):
-            await self._warn(guild, notice_view(_warning(failing)))
+            await self._notify(guild, notice_view(_warning(failing)))
             for source in failing:
                 await asyncio.to_thread(archive.sources.mark_reported, source.uri)
 
-    async def _warn(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
+    async def _count_week(self, _: int | None, archive: Archive) -> None:
+        """Send the counts of the week to servers whose moderators want them."""
+        now = discord.utils.utcnow()
+        for server in await asyncio.to_thread(archive.preferences.named, "weekly"):
+            guild = self._bot.get_guild(server)
+            if guild is None or self._bot.unasked.wait_s(server):
+                continue
+            if await asyncio.to_thread(archive.inbox.begin_week, server, now):
+                self._bot.unasked.count(server)
+                week = await asyncio.to_thread(archive.inbox.week, now)
+                sources = await asyncio.to_thread(archive.sources.all)
+                failing = sum(bool(s.failing_since and not s.paused) for s in sources)
+                await self._notify(guild, notice_view(_weekly(week, failing)))
+
+    async def _notify(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
         """Tell moderators in the first channel that the bot may write in, else the owner."""
-        settings = self._bot.settings.discord
-        chosen = guild.get_channel(settings.moderator_channels.get(str(guild.id), 0))
+        preferences = await asyncio.to_thread(self._bot.collections.preferences, guild.id)
+        chosen = guild.get_channel(preferences.notices or 0)
         known = (guild.public_updates_channel, guild.safety_alerts_channel, guild.system_channel)
         channels = [
             channel
@@ -156,7 +174,7 @@ class Maintenance(commands.Cog):
                 reader = target or await self._bot.fetch_user(guild.owner_id or 0)
                 await reader.send(view=view)
                 return
-        log.warning("nobody in server %s could be warned of failing sources", guild.id)
+        log.warning("nobody in server %s could be notified", guild.id)
 
     @tasks.loop(hours=1)
     async def update_servers(self) -> None:
@@ -251,6 +269,17 @@ class KnownServers:
         self._left = left
 
 
+def _weekly(week: Week, failing: int) -> str:
+    """What moderators read of the last seven days."""
+    lines = (
+        f"- {plural(week.answered, 'question')} answered, {week.declined:,} declined",
+        f"- {plural(week.flagged, 'quote')} flagged as wrong",
+        f"- {plural(failing, 'source')} failing now",
+    )
+    tail = "-# `/inbox` shows what is open; `/settings` turns this note off."
+    return "\n".join(["### The last seven days", *lines, tail])
+
+
 def _warning(failing: Iterable[Source]) -> str:
     """What moderators read about sources that have failed for a week."""
     lines = [
@@ -261,5 +290,5 @@ def _warning(failing: Iterable[Source]) -> str:
         if source.failing_since
     ]
     head = "### These sources have failed for a week"
-    tail = "-# `/reports sources list` shows all of them; fix, pause or remove them there."
+    tail = "-# `/moderate sources list` shows all of them; fix, pause or remove them there."
     return "\n".join([head, *lines[:_LISTED], tail])

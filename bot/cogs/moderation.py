@@ -23,10 +23,10 @@ from bot.cogs.reports import (
 from bot.interactions import (
     Interaction,
     actor_of,
+    check_moderator,
     defer,
     defer_and_open,
     edit_reply,
-    is_moderator,
     moderators_only,
 )
 from bot.markdown import escape, shorten
@@ -71,7 +71,7 @@ async def _change_choices(interaction: Interaction, typed: str) -> list[app_comm
 
 
 class Moderation(commands.Cog):
-    """The part of `/reports` that changes reports."""
+    """The part of `/moderate` that changes reports."""
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -202,16 +202,10 @@ async def _attach_notice(
     await edit_reply(interaction, notice_view(text))
 
 
-def _check_moderator(press: Press) -> None:
-    """Raise CheckFailure for those who may not press a moderator's button."""
-    if not is_moderator(press.interaction):
-        raise app_commands.CheckFailure
-
-
 @button("restore", "Restore it all the same", "in place")
 async def restore_all_the_same(press: Press) -> None:
     """Restore a report after the moderator was asked about its retraction."""
-    _check_moderator(press)
+    await check_moderator(press.interaction)
     value, agreed = press.key.split()
     await _restore(press, await find_report(press.interaction, value, removed=True), agreed)
 
@@ -259,7 +253,7 @@ async def undo_all_the_same(press: Press) -> None:
 async def _ask_first(press: Press, heading: str, warnings: list[str], go_on: Button) -> None:
     """Say what going on would lose, with a button that does it all the same."""
     lines = [f"### {heading}", *(f"- {escape(line)}" for line in warnings)]
-    lines.append("-# This can be undone with `/reports undo`.")
+    lines.append("-# This can be undone with `/moderate undo`.")
     await press.reply(notice_view("\n".join(lines), [Row(go_on)]))
 
 
@@ -272,10 +266,11 @@ def _write_export(archive: Archive, file: IO[bytes]) -> None:
 @button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
     """One page of the audit log, newest first."""
-    _check_moderator(press)
+    await check_moderator(press.interaction)
     events = await asyncio.to_thread((await press.archive()).history)
-    shown, _, rows = page_of(events, press, _PAGE, "history")
+    shown, label, rows = page_of(events, press, _PAGE, "history")
     lines = [*map(_event_line, shown)] or ["Nothing has been changed here yet."]
+    lines += [f"-# {label}"] if rows else []
     await press.reply(notice_view("\n".join(["### Changes", *lines]), rows))
 
 

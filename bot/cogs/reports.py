@@ -13,8 +13,8 @@ from discord import app_commands, ui
 from discord.ext import commands
 
 from bot.collections import Headline
-from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of
-from bot.markdown import code, escape, shorten
+from bot.interactions import Interaction, defer, defer_and_open, edit_reply, viewer_of, why_not_here
+from bot.markdown import escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
 from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
@@ -111,7 +111,7 @@ class Lookups(commands.Cog):
         Args:
             topic: In a few words: Hallow Dam gate
         """
-        archive = await defer_and_open(interaction, private=False)
+        archive = await defer_and_open(interaction, private=bool(await why_not_here(interaction)))
         timeline = await asyncio.to_thread(archive.timeline, topic)
         words = chart.describe(timeline)
         may_attach = interaction.app_permissions.attach_files
@@ -149,7 +149,7 @@ def _line(headline: Headline) -> str:
     title = escape(shorten(headline.title, _TITLE_CHARS))
     state = f" · **{headline.state}**" if headline.state else ""
     date = date_words(headline.published, headline.guessed_date)
-    return f"**{title}**\n-# {by} · {date} · {code(headline.article_id)}{state}"
+    return f"**{title}**\n-# {by} · {date}{state}"
 
 
 def _description(archive: Archive, article_id: str, channels: Iterable[int]) -> str:

@@ -18,13 +18,14 @@ from bot.cogs.reports import choice_value
 from bot.interactions import (
     Interaction,
     actor_of,
+    check_moderator,
     defer,
     defer_and_open,
     edit_reply,
     moderators_only,
 )
 from bot.markdown import escape
-from bot.views.base import Choices, Form, choices, notice_view, overflowing_view
+from bot.views.base import Choices, Form, Press, button, choices, notice_view, page_of
 from bot.views.progress import run_job
 from bot.views.text import source_error, source_name
 from index import (
@@ -45,7 +46,8 @@ MAX_ADDRESS_CHARS = 2_000
 Address = app_commands.Range[str, 1, MAX_ADDRESS_CHARS]
 Interval = Literal["quarter-hourly", "hourly", "six-hourly", "daily", "weekly", "manually"]
 _MINUTES = dict(zip(get_args(Interval), (15, 60, 360, 1_440, 10_080, None), strict=True))
-_SHOWN_CHARS = 300
+_SHOWN_CHARS = 150
+_PAGE = 5  # sources: they fit into a message even if each letter is escaped
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)  # https://a.example/x?y=z
 _TRAILING = ".,;:!?'\"”’)]}*_|~"
 
@@ -62,7 +64,7 @@ async def _source_choices(interaction: Interaction, typed: str) -> Choices:
 
 
 class SourceCommands(commands.Cog):
-    """The part of `/reports` that adds reports and manages sources."""
+    """The part of `/moderate` that adds reports and manages sources."""
 
     @app_commands.command()
     async def add(self, interaction: Interaction) -> None:
@@ -74,10 +76,8 @@ class SourceCommands(commands.Cog):
     @sources.command(name="list")
     async def list_sources(self, interaction: Interaction) -> None:
         """All sources: how often they are checked, and which ones fail."""
-        archive = await defer_and_open(interaction)
-        lines = [_describe(source) for source in await asyncio.to_thread(archive.sources.all)]
-        text = "\n".join(["### Sources", *(lines or ["There are none yet."])])
-        await edit_reply(interaction, *overflowing_view(text, "sources.md", interaction))
+        await defer(interaction, ephemeral=True)
+        await show_sources(Press(interaction, ""))
 
     @sources.command(name="add")
     async def add_source(
@@ -126,6 +126,17 @@ class SourceCommands(commands.Cog):
             source: Its address
         """
         await _apply(interaction, source, Sources.forget, "Removed; its reports are kept.")
+
+
+@button("feeds", "Next ▶", "in place")
+async def show_sources(press: Press) -> None:
+    """A page of the sources."""
+    await check_moderator(press.interaction)
+    sources = await asyncio.to_thread((await press.archive()).sources.all)
+    shown, label, rows = page_of(sources, press, _PAGE, "feeds")
+    lines = [*map(_describe, shown)] or ["There are none yet."]
+    lines += [f"-# {label}"] if rows else []
+    await press.reply(notice_view("\n".join(["### Sources", *lines]), rows))
 
 
 @app_commands.context_menu(name="Add to the reports")
@@ -178,7 +189,7 @@ async def reindex(interaction: Interaction) -> None:
 
     def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
         if not archive.sources.all():
-            raise NotFoundError("There are no sources yet: add one with /reports sources add.")
+            raise NotFoundError("There are no sources yet: add one with /moderate sources add.")
         return archive.sources.reindex(actor=actor, on_progress=on_progress)
 
     await run_job(interaction, "Reindexing", task, exclusive=True)

@@ -15,8 +15,7 @@ from bot import answers
 from bot.interactions import (
     Interaction,
     can_read,
-    defer_and_open,
-    edit_reply,
+    defer,
     is_moderator,
     missing_to_write,
     viewer_of,
@@ -24,7 +23,7 @@ from bot.interactions import (
 from bot.markdown import escape
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
-from bot.views.base import Button, Press, Row, button, notice_view
+from bot.views.base import Button, Press, Row, button, notice_view, page_of
 from index import Answer, Archive, InputError, Watch
 
 if TYPE_CHECKING:
@@ -39,8 +38,15 @@ _PINGED = 50  # people in one message; Discord takes 100 mentions
 @app_commands.command()
 async def watching(interaction: Interaction) -> None:
     """Questions you are waiting to see answered; stop the ones you no longer need."""
-    archive = await defer_and_open(interaction)
-    viewer, moderates = viewer_of(interaction), is_moderator(interaction)
+    await defer(interaction, ephemeral=True)
+    await show_watches(Press(interaction, ""))
+
+
+@button("watches", "Next ▶", "in place")
+async def show_watches(press: Press) -> None:
+    """A page of one's own watches; for a moderator also of others' in channels they may read."""
+    archive, interaction = await press.archive(), press.interaction
+    viewer, moderates = viewer_of(interaction), await is_moderator(interaction)
     watches = [
         watch
         for watch in await asyncio.to_thread(archive.people.watches)
@@ -48,15 +54,18 @@ async def watching(interaction: Interaction) -> None:
     ]
     none = "You're not watching any questions. Use the button under an answer I couldn't give."
     view = discord.ui.LayoutView(timeout=None) if watches else notice_view(none)
-    for watch in watches[:_LISTED]:
+    shown, label, rows = page_of(watches, press, _LISTED, "watches")
+    for watch in shown:
         asker = "you" if watch.person == viewer.person else f"<@{watch.person}>"
         place = f"in <#{watch.channel}>" if watch.channel else "by direct message"
         question = escape(watch.question[:_QUESTION_CHARS])
         view.add_item(discord.ui.TextDisplay[Any](f"**{question}**\n-# for {asker} {place}"))
         view.add_item(stop_row(watch.number))
-    if len(watches) > _LISTED:
-        view.add_item(discord.ui.TextDisplay[Any](f"-# … and {len(watches) - _LISTED} more"))
-    await edit_reply(interaction, view)
+    if rows:
+        view.add_item(discord.ui.TextDisplay[Any](f"-# {label}"))
+    for row in rows:
+        view.add_item(row)
+    await press.reply(view)
 
 
 def stop_row(number: int) -> Row:
@@ -108,7 +117,7 @@ async def stop_watch(press: Press) -> None:
     number, user = int(press.key, 16), press.interaction.user
     watches = await asyncio.to_thread(archive.people.watches)
     others = {watch.number for watch in watches if watch.person != user.id}
-    if number in others and not is_moderator(press.interaction):
+    if number in others and not await is_moderator(press.interaction):
         raise InputError("Only the person who asked, or a moderator, can stop this.")
     await asyncio.to_thread(archive.people.remove_watches, [number])
     await press.reply(notice_view("Stopped."))
@@ -151,7 +160,7 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
     guild = bot.get_guild(server) if server else None
     if server and (guild is None or guild.unavailable):
         return  # it comes back after an outage, or is erased in time
-    channel = await _channel(guild, watches[0].channel)
+    channel = await _channel(bot, guild, watches[0].channel)
     readers = list[Watch]()
     for watch in watches:
         member = await _member(guild, watch.person) if guild else None
@@ -217,16 +226,18 @@ async def _send_privately(
         await answers.log_answer(archive, answer, None, asker=watch.person)
 
 
-async def _channel(guild: discord.Guild | None, channel_id: int | None) -> Any:
-    """The channel or thread in which to answer; None if there is none that the bot may write in."""
+async def _channel(bot: OnRecord, guild: discord.Guild | None, channel_id: int | None) -> Any:
+    """The channel or thread in which to answer; None if the bot may write in none."""
     if guild is None or channel_id is None:
         return None
     channel: Any = guild.get_channel_or_thread(channel_id)
     if channel is None:  # such as an archived thread
         with contextlib.suppress(discord.NotFound, discord.Forbidden, discord.InvalidData):
             channel = await guild.fetch_channel(channel_id)
-    closed = channel is None or missing_to_write(channel, channel.permissions_for(guild.me))
-    return None if closed else channel
+    if channel is None or missing_to_write(channel, channel.permissions_for(guild.me)):
+        return None
+    chosen = await asyncio.to_thread(bot.collections.preferences, guild.id)
+    return None if chosen.elsewhere(channel) else channel
 
 
 async def _member(guild: discord.Guild, person: int) -> discord.Member | None:

@@ -9,8 +9,8 @@ import discord
 from discord import ui
 
 from bot.answers import log_answer, recall, send_answer
-from bot.interactions import defer, missing_to_post
-from bot.markdown import code, escape, shorten
+from bot.interactions import defer, why_not_here
+from bot.markdown import escape, shorten
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
 from bot.views.text import became_words
@@ -75,7 +75,7 @@ async def show_sources(press: Press) -> None:
             state = (
                 f"**since this answer it {escape(shorten(became_words(standing), _REASON_CHARS))}**"
             )
-        lines += [citation_line(citation), f"-# {byline}{code(article.article_id)} · {state}"]
+        lines += [citation_line(citation), f"-# {byline}{state}"]
     await send_answer(archive, text_view(entry.answer, "\n".join(lines)), press.reply)
 
 
@@ -83,8 +83,8 @@ async def show_sources(press: Press) -> None:
 async def share(press: Press) -> None:
     """A private answer, shown to everyone in the channel; a failure is told in private."""
     archive, interaction = await press.archive(), press.interaction
-    if missing := missing_to_post(interaction):
-        raise InputError(f"I can't show it here: I need {missing}.")
+    if reason := await why_not_here(interaction):
+        raise InputError(f"I can't show it here: {reason}")
     answer = (await recall(archive, press.key)).answer
     note = f"-# Shared by {escape(interaction.user.display_name)}"
     view = answer_view(answer, answer_rows(answer, private=False), note=note)

@@ -110,7 +110,7 @@ async def stop_job(press: Press) -> None:
     job = interaction.client.jobs.running.get(press.key)
     if job is None:
         raise NotFoundError("This has already finished; whatever was added stays.")
-    if interaction.user.id != job.started_by and not is_moderator(interaction):
+    if interaction.user.id != job.started_by and not await is_moderator(interaction):
         raise InputError("Only the person who started it, or a moderator, can stop it.")
     job.stopped_by = interaction.user.display_name
     await press.reply(progress_view(job))
@@ -150,7 +150,7 @@ def result_view(
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
     """A result as a message, with a full list in a file if the message shows only a part."""
     lines: list[str] = []
-    for heading, detail, items in outcomes(result, folders=False):
+    for heading, detail, items in outcomes(result, operator=False):
         lines += [heading + detail, *items] if len(items) > _LISTED else []
     text = f"### {title}\n{result_text(result)}"
     return overflowing_view(text, "result.txt", interaction, "\n".join(lines))
@@ -159,7 +159,7 @@ def result_view(
 def result_text(result: IngestResult) -> str:
     """Counts, the first titles, and failures with their reasons."""
     lines = []
-    for heading, detail, items in outcomes(result, folders=False):
+    for heading, detail, items in outcomes(result, operator=False):
         lines += [f"**{heading}**{detail}", *(f"- {escape(item)}" for item in items[:_LISTED])]
         lines += [f"- … and {len(items) - _LISTED:,} more"] * (len(items) > _LISTED)
     return "\n".join([*(lines or ["Nothing has changed."]), f"-# {result.seconds:.1f} s"])

@@ -187,17 +187,20 @@ def plural(count: int, noun: str) -> str:
 
 
 def outcomes(
-    result: IngestResult, *, dry_run: bool = False, folders: bool = True
+    result: IngestResult, *, dry_run: bool = False, operator: bool = True
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Yield (heading, detail, items) for each outcome of a run.
 
-    Without `folders`, the folders of files are left out: only the operator should see them.
+    For the operator titles come with ids, and files with folders; in Discord without.
     """
     for kind in KINDS:
         if changes := getattr(result, kind):
             heading = f"Would be {kind}:" if dry_run else kind.capitalize()
             sentences = plural(sum(change.sentences for change in changes), "sentence")
-            titles = [f"{change.title} · {change.article_id}" for change in changes]
+            titles = [
+                f"{change.title} · {change.article_id}" if operator else change.title
+                for change in changes
+            ]
             yield f"{heading} {len(changes):,}", f" ({sentences})", titles
     for in_force, kind in ((False, "withdrawn"), (True, "back in force")):
         if items := [notice_item(n) for n in result.notices if n.in_force == in_force]:
@@ -206,10 +209,10 @@ def outcomes(
     if result.unchanged:
         yield f"Unchanged {result.unchanged:,}", "", []
     if result.failed:
-        lines = [failure_line(failure, folders=folders) for failure in result.failed]
+        lines = [failure_line(failure, folders=operator) for failure in result.failed]
         yield f"Failed {len(lines):,}", "", lines
     if result.omitted:
-        lines = [failure_line(omission, folders=folders) for omission in result.omitted]
+        lines = [failure_line(omission, folders=operator) for omission in result.omitted]
         yield f"Parts left out {len(lines):,}", "", lines
     if result.embedded:
         yield f"Embedded {plural(result.embedded, 'sentence')} again", "", []

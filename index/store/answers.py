@@ -97,6 +97,11 @@ class AnswerLog(Tables):
             )
             if message is not None:  # its readers there have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
+                db.execute(
+                    "INSERT INTO posted (answer_id, times) VALUES (?, 1) "
+                    "ON CONFLICT DO UPDATE SET times = times + 1, done = 0",
+                    (answer.answer_id,),
+                )
             if asker is not None:
                 add_asker(db, answer.answer_id, asker)
 

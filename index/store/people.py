@@ -87,7 +87,8 @@ class People(Tables):
                 raise no_answer(answer_id)
             alias = _alias(_key(db), "reader", answer_id, reader)
             db.execute(
-                "INSERT OR REPLACE INTO feedback VALUES (?,?,?,?)", (alias, answer_id, now, note)
+                "INSERT OR REPLACE INTO feedback (alias, answer_id, at, note) VALUES (?,?,?,?)",
+                (alias, answer_id, now, note),
             )
 
     def feedback(self, answer_id: str) -> list[Feedback]:

@@ -12,7 +12,9 @@ from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
 from index.reading.items import PageState
 from index.store.answers import AnswerLog
+from index.store.inbox import Inbox
 from index.store.people import People
+from index.store.preferences import Preferences
 from index.store.sources import Source
 from index.store.types import (
     Changes,
@@ -62,6 +64,8 @@ class Store(Protocol):
 
     answers: AnswerLog
     people: People
+    inbox: Inbox
+    preferences: Preferences
 
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
     def commit(

@@ -97,11 +97,17 @@ CREATE TABLE asker (
 CREATE INDEX asker_answer ON asker (answer_id);
 CREATE TABLE feedback (
     alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
-    at TEXT NOT NULL, note TEXT NOT NULL) STRICT;
+    at TEXT NOT NULL, note TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX feedback_answer ON feedback (answer_id);
+CREATE TABLE posted (
+    answer_id TEXT PRIMARY KEY REFERENCES answer ON DELETE CASCADE, times INTEGER NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
     state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
+CREATE TABLE preference (
+    server INTEGER NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (server, name)) STRICT, WITHOUT ROWID;
 CREATE TABLE watch (
     number INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, question TEXT NOT NULL,
     filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,

@@ -22,7 +22,9 @@ from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.backups import copy_of
 from index.store.connections import CATALOGUE, Connections
+from index.store.inbox import Inbox
 from index.store.people import People
+from index.store.preferences import Preferences
 from index.store.schema import connect, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
 from index.store.sources import COLUMNS, Source
@@ -56,6 +58,8 @@ class SqliteStore:
     Attributes:
         answers: the log of its answers; not part of a generation.
         people: what it keeps of people; not part of a generation.
+        inbox: what waits for a moderator; not part of a generation.
+        preferences: what moderators of its servers have chosen; not part of a generation.
     """
 
     def __init__(
@@ -79,6 +83,8 @@ class SqliteStore:
         self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
         self.answers = AnswerLog(self.snapshot, self._connections.writing)
         self.people = People(self.snapshot, self._connections.writing)
+        self.inbox = Inbox(self.snapshot, self._connections.writing)
+        self.preferences = Preferences(self.snapshot, self._connections.writing)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:

@@ -112,12 +112,14 @@ async def test_every_command_is_there(room: Newsroom) -> None:
     """The commands, subcommands and menus are exactly these, so that none gets lost unnoticed."""
     tree = room.env.bot.tree
     names = {command.qualified_name for command in tree.walk_commands()}
-    reports = "list show timeline add remove restore undo correct retract history export erase-all"
+    changing = "add remove restore undo correct retract history export erase-all"
     sources = ("list", "add", "pause", "resume", "remove")
     assert names == {
-        *("ask", "forget-me", "help", "why", "watching", "reindex", "reports", "reports sources"),
-        *(f"reports {name}" for name in reports.split()),
-        *(f"reports sources {name}" for name in sources),
+        *("ask", "forget-me", "help", "why", "watching", "reindex", "reports", "moderate"),
+        *("inbox", "settings", "moderate sources"),
+        *(f"reports {name}" for name in "list show timeline".split()),
+        *(f"moderate {name}" for name in changing.split()),
+        *(f"moderate sources {name}" for name in sources),
     }
     menus = {menu.name for menu in tree.walk_commands(type=discord.AppCommandType.message)}
     assert menus == {"Check against the reports", "Add to the reports"}

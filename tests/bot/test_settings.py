@@ -54,7 +54,7 @@ def test_arguments_override_the_environment_and_that_the_file(
         ("[model]\nthreads = 0", "The setting “model.threads” cannot be 0: "),
         ("model = 'large'", "The setting “model” cannot be "),
         ("data = '~nobody-here/x'", "~nobody-here/x names no folder: "),
-        ("[discord]\nmoderator_roles = ['x']", "The setting “discord.moderator_roles” cannot be "),
+        ("[discord]\nattachment_mb = 'x'", "The setting “discord.attachment_mb” cannot be "),
         ("[discord]\ncollections = {7 = '../up'}", "The setting “discord.collections” cannot be "),
         ("[discord]\ncollections = {all = 'x'}", "The setting “discord.collections” cannot be "),
         ("not toml", ""),

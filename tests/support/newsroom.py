@@ -70,16 +70,21 @@ class Newsroom:
         return archive
 
     async def add(self, *files: tuple[str, bytes], address: str = "") -> Any:
-        """Fill in the modal of /reports add as the editor."""
-        shown = await self.editor.slash(self.channel, "reports add")
+        """Fill in the modal of /moderate add as the editor."""
+        shown = await self.editor.slash(self.channel, "moderate add")
         upload, typed = (field["custom_id"] for field in fields(shown))
         values = {upload: [*files], typed: address}
         given = {name: value for name, value in values.items() if value}
         return await self.editor.submit_modal(shown, given)
 
+    async def offer_everything(self, person: Any) -> None:
+        """Let Discord offer a person every command, as a server's owner may choose."""
+        for command in await self.env.bot.tree.fetch_commands():
+            self.guild.set_command_permissions(command, {person: True})
+
     async def choice(self, command: str, option: str, typed: str) -> Any:
         """The value of the one choice that the editor is offered for what was typed."""
-        name = f"reports {command}"
+        name = f"moderate {command}"
         (row,) = await self.editor.autocomplete(self.channel, name, option, typed)
         return row["value"]
 

@@ -224,7 +224,7 @@ async def test_answer_is_private_where_the_bot_may_not_write(room: Newsroom) -> 
     )
     result = await room.reader.slash(quiet, "ask", question=ASKED)
     assert result.ephemeral
-    assert "Only you see this: I can't write here. I need Send Messages." in said(result.response)
+    assert "I can't answer in public here: I need Send Messages." in said(result.response)
     shared = await room.reader.click(result.response.message, label="Show everyone")
     assert "I can't show it here: I need Send Messages." in said(shared.followups[-1])
     assert quiet.history(viewer=room.editor) == []

@@ -15,25 +15,31 @@ FERRY = "When did the ferry Marigold run aground?"
 
 
 async def test_help_names_every_command(room: Newsroom) -> None:
-    """/help speaks, in private, of all that a reader can use."""
-    result = await room.reader.slash(room.channel, "help")
-    assert result.ephemeral
-    text = said(result.response)
-    for name in room.reader.available_commands(room.channel):
-        assert f"/{name}" in text or name == "help" or f"`{name.split()[1]}`" in text
+    """/help speaks, in private, of all that a person can use, and of nothing else."""
+    for person in (room.reader, room.editor):
+        result = await person.slash(room.channel, "help")
+        assert result.ephemeral
+        text = said(result.response)
+        for name in person.available_commands(room.channel):
+            group, *rest = name.split()
+            known = name == "help" or f"`{''.join(rest)}`" in text
+            assert known or f"/{' '.join([group, *rest][:2])}" in text, name
+            assert f"/{group}" in text or name == "help"
+    assert "/moderate" in text
+    assert "/moderate" not in said((await room.reader.slash(room.channel, "help")).response)
 
 
 def test_help_says_how_long_things_are_kept(tmp_path: Path) -> None:
     """The days come from the settings; where reports are shared, nothing is said to be erased."""
     days = Discord(keep_days_after_leaving=1)
-    settings = Settings(data=tmp_path, answers=Answers(keep_days=90), discord=days)
-    own = help_text(settings, 7)
+    settings = Settings(data=tmp_path, discord=days)
+    own = help_text(settings, 7, 90)
     assert "without names, for 90 days" in own
     assert "until it is answered or 90 days have passed" in own
     assert "erased, after 1 day at the latest" in own
     shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
-    assert "they stay if I am removed" in help_text(shared, 7)
-    assert "erased" not in help_text(shared, 7)
+    assert "they stay if I am removed" in help_text(shared, 7, 90)
+    assert "erased" not in help_text(shared, 7, 90)
 
 
 def answer_id(message: Any) -> str:

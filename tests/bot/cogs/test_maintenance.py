@@ -15,7 +15,7 @@ from bot.bot import OnRecord
 from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
-from bot.settings import Discord, Settings
+from bot.settings import Settings
 from index import Archive, IngestResult, SettingsError
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -83,14 +83,11 @@ async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> Non
     assert len(weeks.channel.history()) == 1
 
 
-async def test_moderators_may_have_a_channel_of_their_own(
-    weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A channel from the settings comes before those that Discord knows."""
+async def test_moderators_may_have_a_channel_of_their_own(weeks: Newsroom, site: Site) -> None:
+    """The channel chosen in /settings comes before those that Discord knows."""
     desk = weeks.guild.create_text_channel("desk")
-    named = Discord(moderator_channels={str(weeks.guild.id): desk.id})
-    bot = weeks.env.bot
-    monkeypatch.setattr(bot, "settings", bot.settings.model_copy(update={"discord": named}))
+    preferences = weeks.archive().preferences
+    preferences.put(weeks.guild.id, "notices", desk.id, actor="operator", note="")
     weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
     assert "have failed for a week" in said(desk.last_message)
@@ -324,3 +321,21 @@ async def test_old_answers_of_a_server_that_was_left_are_forgotten(weeks: Newsro
     await weeks.env.advance_time(2 * DAY)
     with archive.answers._snapshot() as snapshot:
         assert snapshot.db.execute("SELECT count(*) FROM answer").fetchone() == (0,)
+
+
+async def test_counts_come_once_a_week_to_those_who_want_them(weeks: Newsroom) -> None:
+    """Nothing is counted unasked; once chosen, the note comes every seven days."""
+    desk = weeks.guild.create_text_channel("desk")
+    await weeks.env.advance_time(2 * DAY)
+    assert desk.history() == []
+    archive = weeks.archive()
+    for name, value in (("notices", desk.id), ("weekly", True)):
+        archive.preferences.put(weeks.guild.id, name, value, actor="operator", note="")
+    answer = archive.ask("Who guards the gate?")
+    archive.answers.record(answer, channel=1, message=2)
+    await weeks.env.advance_time(2 * DAY)
+    (note,) = desk.history()
+    assert "### The last seven days" in said(note)
+    assert "0 quotes flagged as wrong" in said(note)
+    await weeks.env.advance_time(8 * DAY)
+    assert len(desk.history()) == 2

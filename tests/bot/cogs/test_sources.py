@@ -10,7 +10,7 @@ from typing import Any
 import discord
 import pytest
 from support.files import pdf
-from support.newsroom import Newsroom, Site, said
+from support.newsroom import Newsroom, Site, labels, said
 
 from bot.cogs.sources import addresses
 
@@ -125,7 +125,7 @@ async def test_reindex_without_sources_says_where_to_add_one(room: Newsroom) -> 
     """Where nothing could be looked into, the way to change that is told."""
     elsewhere = Newsroom(room.env, "Elsewhere")
     result = await elsewhere.editor.slash(elsewhere.channel, "reindex")
-    assert "add one with /reports sources add" in said(result.response)
+    assert "add one with /moderate sources add" in said(result.response)
 
 
 async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> None:
@@ -133,15 +133,15 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
     site.publish("The tide rose at dawn. Boats left the quay.", "The market opened late on Monday.")
     site.reach(room.archive())
     result = await room.editor.slash(
-        room.channel, "reports sources add", address=site.feed, every="six-hourly"
+        room.channel, "moderate sources add", address=site.feed, every="six-hourly"
     )
     assert "**Added 2**" in said(result.response)
     for command, word in (("pause", "**paused**"), ("resume", "six-hourly")):
         source = await room.choice(f"sources {command}", "source", "/feed")
-        await room.editor.slash(room.channel, f"reports sources {command}", source=source)
-        listed = await room.editor.slash(room.channel, "reports sources list")
+        await room.editor.slash(room.channel, f"moderate sources {command}", source=source)
+        listed = await room.editor.slash(room.channel, "moderate sources list")
         assert word in said(listed.response)
-    await room.editor.slash(room.channel, "reports sources remove", source=site.feed)
+    await room.editor.slash(room.channel, "moderate sources remove", source=site.feed)
     assert [one.kind for one in room.archive().sources.all()] == ["folder"]
     assert room.archive().size().articles == 4
 
@@ -149,11 +149,23 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
 async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Site) -> None:
     """A source that cannot be read is kept, and the list says since when it fails, and why."""
     site.reach(room.archive())
-    result = await room.editor.slash(room.channel, "reports sources add", address=site.feed)
+    result = await room.editor.slash(room.channel, "moderate sources add", address=site.feed)
     assert "**Failed 1**" in said(result.response)
-    listed = await room.editor.slash(room.channel, "reports sources list")
+    listed = await room.editor.slash(room.channel, "moderate sources list")
     assert "**failing** since" in said(listed.response)
     assert "answers 404" in said(listed.response)
+
+
+async def test_sources_turn_pages(room: Newsroom) -> None:
+    """More sources than fit on a page are turned in place, and a page says which it is."""
+    for number in range(6):
+        room.archive().sources.add(f"https://news.example/{number}")
+    listed = await room.editor.slash(room.channel, "moderate sources list")
+    assert "Page 1 of 2" in said(listed.response)
+    assert labels(listed.response) == ["(◀ Back)", "Next ▶"]
+    await room.editor.click(listed.response.message, label="Next ▶")
+    assert "Page 2 of 2" in said(listed.response)
+    assert "news.example/5" in said(listed.response)
 
 
 async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -> None:
@@ -163,13 +175,15 @@ async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -
     room.archive().sources.add(str(gone))
     gone.unlink()
     result = await room.editor.slash(room.channel, "reindex")
-    listed = await room.editor.slash(room.channel, "reports sources list")
-    rows = await room.editor.autocomplete(room.channel, "reports sources pause", "source", "")
+    listed = await room.editor.slash(room.channel, "moderate sources list")
+    rows = await room.editor.autocomplete(room.channel, "moderate sources pause", "source", "")
     assert [row["name"] for row in rows] == ["reports", "gone.txt"]
     for text in (said(result.response), said(listed.response), str(rows)):
         assert "gone.txt" in text
         assert str(tmp_path) not in text
-    paused = await room.editor.slash(room.channel, "reports sources pause", source=rows[1]["value"])
+    paused = await room.editor.slash(
+        room.channel, "moderate sources pause", source=rows[1]["value"]
+    )
     assert said(paused.response).startswith("gone.txt\n")
     assert [one.paused for one in room.archive().sources.all()] == [False, True]
 
@@ -180,7 +194,7 @@ async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
     room.archive().sources.add(address)
     source = await room.choice("sources pause", "source", "news.example")
     assert len(source) <= 100
-    await room.editor.slash(room.channel, "reports sources pause", source=source)
+    await room.editor.slash(room.channel, "moderate sources pause", source=source)
     assert [one.paused for one in room.archive().sources.all()] == [False, True]
 
 
@@ -253,7 +267,7 @@ async def test_unknown_source_is_refused(room: Newsroom) -> None:
     """What is no source of the server cannot be paused, and the way to choose one is said."""
     for command in ("pause", "resume", "remove"):
         result = await room.editor.slash(
-            room.channel, f"reports sources {command}", source="https://other.example/feed"
+            room.channel, f"moderate sources {command}", source="https://other.example/feed"
         )
         assert "There is no such source: choose one from the list." in said(result.response)
     assert room.env.errors

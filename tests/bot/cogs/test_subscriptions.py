@@ -92,6 +92,22 @@ async def test_own_watch_can_be_ended(room: Newsroom) -> None:
     assert "not watching any questions" in said(empty.response)
 
 
+async def test_watches_turn_pages(room: Newsroom) -> None:
+    """The eleventh watch is on a second page, with its button."""
+    archive = room.archive()
+    answer = archive.ask(FERRY)
+    for number in range(11):
+        asked = replace(answer, question=f"Who is number {number}?")
+        archive.people.add_watch(
+            asked, server=room.guild.id, channel=room.channel.id, person=room.reader.id
+        )
+    listed = await room.reader.slash(room.channel, "watching")
+    assert "Page 1 of 2" in said(listed.response)
+    await room.reader.click(listed.response.message, label="Next ▶")
+    assert "number 10?" in said(listed.response)
+    assert labels(listed.response) == ["Stop", "◀ Back", "(Next ▶)"]
+
+
 async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
     """A moderator sees all watches of the server and can end them; another member cannot."""
     await watch(room)
@@ -166,7 +182,7 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
             asked, server=room.guild.id, channel=room.channel.id, person=room.reader.id
         )
     result = await room.reader.slash(room.channel, "watching")
-    assert "and 2 more" in said(result.response)
+    assert "Page 1 of 2" in said(result.response)
     assert len(said(result.response)) < MAX_TEXT
 
 

@@ -1,0 +1,144 @@
+"""/inbox: flagged quotes, declined questions and failing sources, for moderators to deal with."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import discord
+from discord import app_commands
+from discord.utils import format_dt
+
+from bot import answers
+from bot.cogs.reports import choice_value
+from bot.cogs.sources import AddReports
+from bot.interactions import Interaction, check_moderator, defer, moderators_only, viewer_of
+from bot.markdown import escape, shorten
+from bot.views.answer import text_view
+from bot.views.base import Button, Press, Row, button, notice_view, page_of
+from bot.views.explanation import explanation
+from bot.views.text import plural, source_error, source_name
+from index import Archive, Declined, Flagged, OnRecordError, Source
+
+Item = Flagged | Declined | Source
+_PAGE = 4  # items, each with a row of buttons: at most 40 components in a message
+_NOTES, _CHARS = 3, 300
+_EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question open, no source fails."
+
+
+@app_commands.command()
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+@moderators_only
+async def inbox(interaction: Interaction) -> None:
+    """Flagged quotes, questions I could not answer, and sources that fail."""
+    await defer(interaction, ephemeral=True)
+    await show_inbox(Press(interaction, ""))
+
+
+@button("inbox", "Next ▶", "in place")
+async def show_inbox(press: Press) -> None:
+    """A page of what waits for a moderator; declined questions are asked again to see."""
+    await check_moderator(press.interaction)
+    archive, channels = await press.archive(), viewer_of(press.interaction).channels
+
+    def read() -> list[Item]:
+        failing = [source for source in archive.sources.all() if source.failing_since]
+        flagged, declined = archive.inbox.flagged(channels), archive.inbox.declined(channels)
+        return [*flagged, *declined, *(source for source in failing if not source.paused)]
+
+    items = await asyncio.to_thread(read)
+    shown, label, rows = page_of(items, press, _PAGE, "inbox")
+    if not items:
+        await press.reply(notice_view(_EMPTY))
+        return
+    view = notice_view(f"### Inbox · {plural(len(items), 'open item')}")
+    for item in shown:
+        text, buttons = await _shown(press, item)
+        view.add_item(discord.ui.TextDisplay[Any](text))
+        view.add_item(Row(*buttons))
+    if rows:
+        view.add_item(discord.ui.TextDisplay[Any](f"-# {label}"))
+    for row in rows:
+        view.add_item(row)
+    await press.reply(view)
+
+
+async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
+    """An item in words, and what can be done about it."""
+    if isinstance(item, Flagged):
+        notes = [f"- {escape(shorten(note, _CHARS))}" for note in item.notes[:_NOTES]]
+        about = escape(shorten(item.question or "", _CHARS)) or "a private question"
+        head = f"**Flagged by {plural(len(item.notes), 'reader')}** · {about}"
+        opened = [Button("open", item.answer_id)] if item.question else []
+        return "\n".join([head, *notes]), [*opened, Button("done", item.answer_id, press.page)]
+    if isinstance(item, Declined):
+        counts = f"asked {plural(item.times, 'time')}"
+        if item.watchers:
+            counts += f" · {plural(item.watchers, 'reader')} will be told of an answer"
+        now = " · **answered now**" if await _is_answered(press.interaction, item) else ""
+        text = f"**Not answered** · {escape(shorten(item.question, _CHARS))}\n-# {counts}{now}"
+        key = item.answer_ids[0]
+        return text, [Button("open", key), Button("fill"), Button("done", key, press.page)]
+    since = format_dt(item.failing_since, "R") if item.failing_since else ""
+    name, error = source_name(item.uri)[:_CHARS], source_error(item)[:_CHARS]
+    text = f"**Failing source** · {escape(name)}\n-# since {since}: {escape(error)}"
+    return text, [Button("pause", choice_value(item.uri, visible=False), press.page)]
+
+
+async def _is_answered(interaction: Interaction, item: Declined) -> bool:
+    """Whether the reports answer a declined question by now."""
+    bot, server = interaction.client, interaction.guild_id
+    try:
+        answer = await answers.ask(bot, server, item.question, item.filters)
+    except OnRecordError:  # such as a publisher that has no reports any more
+        return False
+    return answer.status == "answered"
+
+
+@button("open", "Open", "private")
+async def open_answer(press: Press) -> None:
+    """How an answer came about, as /why shows it, to who may see it."""
+    await check_moderator(press.interaction)
+    archive = await press.archive()
+    entry = await answers.recall(archive, press.key, viewer_of(press.interaction))
+    feedback = await asyncio.to_thread(archive.people.feedback, press.key)
+    generation = await asyncio.to_thread(lambda: archive.generation)
+    view = text_view(entry.answer, explanation(entry, feedback, generation))
+    await answers.send_answer(archive, view, press.reply)
+
+
+@button("fill", "Add reports", "modal")
+async def add_what_answers(press: Press) -> None:
+    """Ask for reports that answer; who waits for the answer is notified of it then."""
+    await check_moderator(press.interaction)
+    await press.interaction.response.send_modal(AddReports())
+
+
+@button("done", "Done", "in place")
+async def mark_done(press: Press) -> None:
+    """Take an item out of the inbox, a declined question with those that are like it."""
+    await check_moderator(press.interaction)
+    archive, channels = await press.archive(), viewer_of(press.interaction).channels
+
+    def work() -> None:
+        alike = [item.answer_ids for item in archive.inbox.declined(channels)]
+        ids = next((ids for ids in alike if press.key in ids), (press.key,))
+        archive.inbox.mark_done(ids)
+
+    await asyncio.to_thread(work)
+    await show_inbox(press)
+
+
+@button("pause", "Stop checking it", "in place")
+async def pause_source(press: Press) -> None:
+    """Pause a failing source."""
+    await check_moderator(press.interaction)
+    await asyncio.to_thread(_pause, await press.archive(), press.key)
+    await show_inbox(press)
+
+
+def _pause(archive: Archive, value: str) -> None:
+    for source in archive.sources.all():
+        if choice_value(source.uri, visible=False) == value:
+            archive.sources.pause(source.uri)

@@ -1,0 +1,215 @@
+"""/settings: what moderators choose for their server, one menu each; it holds at once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import discord
+from discord import app_commands, ui
+
+from bot.interactions import (
+    Interaction,
+    actor_of,
+    archive_of,
+    check_moderator,
+    defer,
+    edit_reply,
+    missing_to_write,
+    moderators_only,
+    preferences_of,
+)
+from bot.preferences import Preferences
+from bot.views.base import Row
+from bot.views.text import plural
+from index import InputError
+
+Menu = ui.Select[Any] | ui.RoleSelect[Any] | ui.ChannelSelect[Any]
+_MOST = 25  # values in one menu, by Discord's limit
+_MINUTE, _DAYS = (1, 2, 3, 6, 10, 20, 60), (7, 30, 90, 180, 365, 730)
+_HEAD = (
+    "### Settings\nThey hold at once, and the audit log names who changed them. To go back to the "
+    "default, choose nothing."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A preference as it is shown.
+
+    Attributes:
+        title: what the audit log calls it.
+        about: what it does.
+        unset: what holds while nothing is chosen.
+        options: value, label and description of each choice; none for roles and channels.
+    """
+
+    title: str
+    about: str
+    unset: str
+    options: tuple[tuple[object, str, str], ...] = ()
+
+
+SETTINGS = {
+    "moderator_roles": Setting(
+        "Moderators",
+        "Roles whose members moderate, besides those with Manage Messages or Manage Server. So "
+        "that Discord shows them my commands, allow the roles under *Server Settings*, "
+        "*Integrations*.",
+        "No roles besides",
+    ),
+    "channels": Setting(
+        "Channels for answers",
+        "Where I answer in public; elsewhere `/ask` answers in private.",
+        "Every channel",
+    ),
+    "notices": Setting(
+        "Channel for notices",
+        "Where I tell moderators what needs them, such as a source that fails.",
+        "Discord's channel for updates, or the owner",
+    ),
+    "weekly": Setting(
+        "Weekly counts",
+        "How many questions I answered and declined, and what waits in `/inbox`, as a notice.",
+        "Never",
+        ((True, "Every week", ""),),
+    ),
+    "questions_per_minute": Setting(
+        "Pace",
+        "How many questions one person may ask in a minute.",
+        "The operator's number",
+        tuple((count, plural(count, "question"), "") for count in _MINUTE),
+    ),
+    "keep_days": Setting(
+        "Days kept",
+        "How long questions, answers, feedback and watches are kept.",
+        "The operator's number",
+        tuple((days, plural(days, "day"), "") for days in _DAYS),
+    ),
+    "caution": Setting(
+        "Caution",
+        "When I rather decline than answer.",
+        "Normal",
+        (
+            (
+                *("cautious", "Cautious"),
+                "Answers 8 of 10 ordinary questions, and 2 of 10 that the reports just miss",
+            ),
+            (
+                *("normal", "Normal"),
+                "Answers 9 of 10 ordinary questions, and 4 of 10 that the reports just miss",
+            ),
+            (
+                *("eager", "Eager"),
+                "Answers hardly more ordinary questions, and 6 of 10 that the reports just miss",
+            ),
+        ),
+    ),
+}
+
+
+@app_commands.command(name="settings")
+@app_commands.guild_only()
+@app_commands.default_permissions(manage_messages=True)
+@moderators_only
+async def settings_(interaction: Interaction) -> None:
+    """Who moderates, where and how I answer, and how long things are kept."""
+    await defer(interaction, ephemeral=True)
+    await edit_reply(interaction, settings_view(await preferences_of(interaction)))
+
+
+def settings_view(preferences: Preferences) -> ui.LayoutView:
+    """Every setting with its menu."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay[Any](_HEAD))
+    for name, setting in SETTINGS.items():
+        view.add_item(ui.TextDisplay[Any](f"**{setting.title}** · {setting.about}"))
+        menu = _menu(name, setting, getattr(preferences, name))
+        view.add_item(Row(SettingSelect(menu, name)))
+    return view
+
+
+def _menu(name: str, setting: Setting, value: Any) -> Menu:
+    """The menu of a setting, in which what holds is chosen."""
+    shown: dict[str, Any] = {
+        "custom_id": f"onrecord:set:{name}",
+        "placeholder": setting.unset,
+        "min_values": 0,
+    }
+    if name == "moderator_roles":
+        roles = [discord.Object(role, type=discord.Role) for role in value]
+        return ui.RoleSelect[Any](**shown, max_values=_MOST, default_values=roles)
+    if not setting.options:
+        ids = (value,) if isinstance(value, int) else value or ()
+        channels = [discord.Object(channel, type=discord.TextChannel) for channel in ids]
+        kinds = [discord.ChannelType.text, discord.ChannelType.news]
+        shown["max_values"] = _MOST if name == "channels" else 1
+        return ui.ChannelSelect[Any](**shown, channel_types=kinds, default_values=channels)
+    menu = ui.Select[Any](**shown)
+    for option, label, description in setting.options:
+        menu.add_option(
+            label=label, value=str(option), description=description or None, default=option == value
+        )
+    return menu
+
+
+class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_]+)"):
+    """The menu of one setting; it survives restarts as buttons do."""
+
+    def __init__(self, menu: Menu, name: str) -> None:
+        """Wrap a menu."""
+        self._name = name
+        super().__init__(menu)
+
+    @classmethod
+    async def from_custom_id(
+        cls,
+        interaction: discord.Interaction[Any],  # noqa: ARG003 - part of discord.py's signature
+        item: ui.Item[Any],
+        match: Any,
+        /,
+    ) -> Self:
+        return cls(item, match["name"])  # type: ignore[arg-type]  # the menu with that id
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Keep what a moderator chose, and show all settings again."""
+        try:
+            await check_moderator(interaction)
+            await defer(interaction)
+            await _choose(interaction, self._name, self.item.values)
+        except Exception as error:  # noqa: BLE001 - logged and explained there
+            await interaction.client.explain(interaction, error)
+
+
+async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) -> None:
+    """Keep a choice; what cannot hold is refused with a sentence, and nothing changes."""
+    if (setting := SETTINGS.get(name)) is None:
+        raise InputError("This menu is out of date: open `/settings` again.")
+    known = {str(value): (value, label) for value, label, _ in setting.options}
+    pairs = [known[item] if isinstance(item, str) else _pair(interaction, item) for item in chosen]
+    values, labels = [value for value, _ in pairs], [label for _, label in pairs]
+    value = values if name in {"moderator_roles", "channels"} else (*values, None)[0]
+    archive, server = await archive_of(interaction), interaction.guild_id or 0
+    note = f"{setting.title}: {', '.join(labels) or 'default'}"
+    actor = actor_of(interaction)
+    await asyncio.to_thread(
+        archive.preferences.put, server, name, value or None, actor=actor, note=note
+    )
+    await edit_reply(interaction, settings_view(await preferences_of(interaction)))
+
+
+def _pair(interaction: Interaction, item: Any) -> tuple[int, str]:
+    """The id and name of a chosen role or channel. Raises InputError if it cannot be used."""
+    if isinstance(item, discord.Role):
+        if item.is_default():
+            raise InputError("Not everyone can moderate: choose a role that only some have.")
+        return item.id, f"@{item.name}"
+    guild = interaction.guild
+    channel = guild.get_channel(item.id) if guild else None
+    if guild is None or not isinstance(channel, discord.TextChannel):
+        raise InputError("I can't see that channel: give me View Channel there first.")
+    if missing := missing_to_write(channel, channel.permissions_for(guild.me)):
+        raise InputError(f"I can't write in #{channel.name}: give me {missing} there first.")
+    return channel.id, f"#{channel.name}"

@@ -1,0 +1,66 @@
+"""What the moderators of a server have chosen in /settings; the rest is as the operator set it."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import discord
+from pydantic import BaseModel
+
+from bot.settings import Settings
+from index import Archive
+
+Caution = Literal["cautious", "normal", "eager"]
+# On 50 ordinary questions about real news and 50 near misses, 0.45 answers 80 % and 20 %, and the
+# default 90 % and 40 %; on the sample reports 0.25 answers no more questions than the default, and
+# 62 % of the near misses instead of 42 % (tests/benchmarks/README.md, tests/data/ordinary.jsonl).
+_THRESHOLDS: dict[Caution, float | None] = {"cautious": 0.45, "normal": None, "eager": 0.25}
+
+
+class Preferences(BaseModel, frozen=True):
+    """How the bot behaves in one server.
+
+    Attributes:
+        moderator_roles: ids of roles whose members moderate.
+        channels: ids of the channels where it answers in public; everywhere if there are none.
+        notices: the id of the channel where moderators are notified.
+        questions_per_minute: of one person.
+        keep_days: after which answers are deleted.
+        weekly: whether moderators get the counts of each week.
+    """
+
+    moderator_roles: tuple[int, ...] = ()
+    channels: tuple[int, ...] = ()
+    notices: int | None = None
+    questions_per_minute: int
+    keep_days: int
+    caution: Caution = "normal"
+    weekly: bool = False
+
+    @property
+    def threshold(self) -> float | None:
+        """The confidence below which a question is declined; None: as the operator set it."""
+        return _THRESHOLDS[self.caution]
+
+    def elsewhere(self, channel: Any) -> str:
+        """Where the bot answers in public instead of this channel or thread; "" if it does here."""
+        place = channel.parent_id if isinstance(channel, discord.Thread) else channel.id
+        if not self.channels or place in self.channels:
+            return ""
+        return " or ".join(f"<#{chosen}>" for chosen in self.channels)
+
+
+def preferences(settings: Settings, archive: Archive | None, server: int | None) -> Preferences:
+    """What holds in a server (None: direct messages), whose collection may not exist yet."""
+    chosen = archive.preferences.of(server) if archive and server else {}
+    chosen.setdefault("questions_per_minute", settings.discord.questions_per_minute)
+    days = kept_days(settings, archive) if archive else settings.answers.keep_days
+    return Preferences(**chosen | {"keep_days": days})
+
+
+def kept_days(settings: Settings, archive: Archive) -> int:
+    """Days after which a collection's answers are deleted: of the servers that share it, the least.
+
+    So that no server keeps them for longer than its moderators chose.
+    """
+    return min(archive.preferences.named("keep_days").values(), default=settings.answers.keep_days)

@@ -1,0 +1,124 @@
+"""/inbox: what waits for a moderator is shown, opened and dealt with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from support.newsroom import ASKED, Newsroom, Site, fields, labels, said
+
+from bot.settings import Answers, Settings
+from index.domain import Filters
+
+FERRY = "When did the ferry Marigold run aground?"
+NEWS = "The ferry Marigold ran aground at noon on Friday."
+EMPTY = "Nothing waits for you"
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(data=tmp_path, answers=Answers(threshold=0.1))
+
+
+async def inbox(room: Newsroom) -> Any:
+    """The inbox as the editor sees it."""
+    return (await room.editor.slash(room.channel, "inbox")).response
+
+
+async def flag(room: Newsroom, *, private: bool) -> None:
+    """Ask, and report a wrong quote."""
+    asked = await room.reader.slash(room.channel, "ask", question=ASKED, private=private)
+    form = await room.reader.click(asked.response.message, label="Wrong quote")
+    *_, reason = fields(form)
+    await room.reader.submit_modal(form, {reason["custom_id"]: "Another *gate*."})
+
+
+async def test_flagged_quote_is_opened_and_done(room: Newsroom) -> None:
+    """The reason and the question are shown; the answer opens; what is done stays away."""
+    assert EMPTY in said(await inbox(room))
+    await flag(room, private=False)
+    shown = await inbox(room)
+    assert f"**Flagged by 1 reader** · {ASKED}" in said(shown)
+    assert "Another \\*gate\\*." in said(shown)
+    opened = await room.editor.click(shown.message, label="Open")
+    assert "1 reader flagged a quote as wrong:" in said(opened.response)
+    await room.editor.click(shown.message, label="Done")
+    assert EMPTY in said(await inbox(room))
+
+
+async def test_private_question_stays_private(room: Newsroom) -> None:
+    """Of a private answer a moderator sees what was flagged, and neither question nor answer."""
+    await flag(room, private=True)
+    shown = await inbox(room)
+    assert "a private question" in said(shown)
+    assert ASKED not in said(shown)
+    assert labels(shown) == ["Done"]
+    await room.reader.slash(room.channel, "ask", question=FERRY, private=True)
+    assert "Marigold" not in said(await inbox(room))
+
+
+async def test_declined_questions_are_counted_and_asked_again(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """Alike questions are one item with a count; new reports show that it is answered now."""
+    asked = await room.reader.slash(room.channel, "ask", question=FERRY)
+    label = "Mention me here when there's an answer"
+    await room.reader.click(asked.response.message, label=label)
+    await room.reader.slash(room.channel, "ask", question="When did ferry Marigold run aground")
+    await room.reader.slash(room.channel, "ask", question=FERRY)
+    shown = await inbox(room)
+    assert "1 open item" in said(shown)
+    assert f"**Not answered** · {FERRY}" in said(shown)
+    assert "asked 3 times · 1 reader will be told of an answer" in said(shown)
+    assert "answered now" not in said(shown)
+    form = await room.editor.click(shown.message, label="Add reports")
+    assert len(fields(form)) == 2
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    shown = await inbox(room)
+    assert "**answered now**" in said(shown)
+    await room.editor.click(shown.message, label="Done")
+    assert EMPTY in said(await inbox(room))
+
+
+async def test_failing_source_is_shown_and_stopped(room: Newsroom, site: Site) -> None:
+    """A source that fails is named with why; once it is no longer checked, it is no item."""
+    archive = room.archive()
+    site.reach(archive)
+    archive.sources.add(site.feed, 15)
+    archive.sources.reindex([site.feed])
+    shown = await inbox(room)
+    assert "**Failing source**" in said(shown)
+    assert "answers 404" in said(shown)
+    await room.editor.click(shown.message, label="Stop checking it")
+    assert [source.uri for source in archive.sources.all() if source.paused] == [site.feed]
+    assert EMPTY in said(await inbox(room))
+
+
+async def test_inbox_is_for_moderators(room: Newsroom) -> None:
+    """A reader is not offered it, and its buttons refuse them."""
+    await flag(room, private=False)
+    shown = await inbox(room)
+    assert "inbox" not in room.reader.available_commands(room.channel)
+    await (
+        room.env.bot.get_guild(room.guild.id)
+        .get_role(room.desk.id)
+        .edit(permissions=discord.Permissions.none())
+    )
+    for label in ("Open", "Done"):
+        refused = await room.editor.click(shown.message, label=label)
+        assert "for moderators" in said((refused.followups or [refused.response])[-1])
+    assert len(room.archive().inbox.flagged([])) == 1
+
+
+def test_other_filters_are_another_question(room: Newsroom) -> None:
+    """The same words with other filters are asked of other reports, so they are not joined."""
+    archive = room.archive()
+    answer = archive.ask(FERRY)
+    filtered = replace(answer, answer_id="f" * 12, filters=Filters(publishers=("Harbour Post",)))
+    for declined in (answer, filtered):
+        archive.answers.record(declined, channel=7, message=8)
+    assert len(archive.inbox.declined([7])) == 2
+    assert archive.inbox.declined([6]) == []
