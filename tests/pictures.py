@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from smoke_demo import BROWSER, ONRECORD, address_of
 
 PICTURES = Path(__file__).parents[1] / ".github"
-WIDTH, HEIGHT, SCALE = 620, 1600, 2
+SIZE = {"width": 620, "height": 1600, "deviceScaleFactor": 2, "mobile": False}
 LAST = "[...document.querySelectorAll('article.channel-message')].at(-1)"
 RECTANGLE = f"""(() => {{
     {LAST}.scrollIntoView({{block: "end"}});
@@ -73,7 +73,9 @@ class Page:
         """Type a question, and wait for its answer."""
         await self.run("document.getElementById('channel-composer-input').focus()")
         await self.call("Input.insertText", text=f"@On Record {question}")
-        await self.run("document.getElementById('send-message').click()")
+        key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
+        await self.call("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
+        await self.call("Input.dispatchKeyEvent", type="keyUp", **key)
         await self.wait_for(f"{LAST}.innerText.includes('Quoted verbatim')")
 
 
@@ -84,8 +86,10 @@ async def take_pictures(address: str, port: str) -> None:
             pages = [each for each in await listed.json() if each["type"] == "page"]
         async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
             page = Page(socket)
+            await page.call("Emulation.setDeviceMetricsOverride", **SIZE)
             await page.call("Page.navigate", url=address)
             await page.wait_for(f"{LAST}?.innerText.includes('reports of the Hallow Dam')")
+            await asyncio.sleep(4)  # until it takes what is typed
             await page.ask("Who is the president of Arvenland?")
             await page.save("decline")
             await page.ask("Had the crews been warned about the gate?")
@@ -99,7 +103,6 @@ def browser() -> Iterator[str]:
         options = [
             *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "about:blank"),
             *(f"--user-data-dir={profile}", "--remote-debugging-port=0"),
-            *(f"--window-size={WIDTH},{HEIGHT}", f"--force-device-scale-factor={SCALE}"),
         ]
         process = subprocess.Popen([BROWSER, *options], stderr=subprocess.DEVNULL)
         try:
