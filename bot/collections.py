@@ -1,4 +1,4 @@
-"""The collections in the data folder: each is opened at first use and stays open."""
+"""The collections in the data folder: each is opened at use, and closed when others need room."""
 
 from __future__ import annotations
 
@@ -18,10 +18,12 @@ from index import (
     Intent,
     NoticeKind,
     OnRecordError,
+    Pool,
     Reader,
     StoreBusyError,
     TrainedReader,
     intent,
+    state_of,
 )
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Collections:
         self._settings = settings
         self._encoder = encoder
         self._reader = reader
+        self._pool = Pool(settings.discord.open_collections)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
         self._lock = threading.Lock()
@@ -82,6 +85,7 @@ class Collections:
                     reader=self._reader,
                     threshold=self._settings.answers.threshold,
                     create=create,
+                    pool=self._pool,
                 )
             return self._open[name]
 
@@ -101,7 +105,8 @@ class Collections:
     def prepare(self) -> None:
         """Load the models, and the vectors of the collections, so that no question waits for them.
 
-        Collections changed last come first; after `_PREPARE_S` the rest waits for its questions.
+        Collections changed last come first; those that the pool has no room for, or that come after
+        `_PREPARE_S`, wait for their first question.
 
         Raises:
             EncoderError: a model cannot be loaded.
@@ -111,8 +116,8 @@ class Collections:
             self._reader.read("Ready?", ["Ready."], [""])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
-        names = Archive.names(self._settings.data)
-        for name in sorted(names, key=self._changed_at, reverse=True):
+        names = sorted(Archive.names(self._settings.data), key=self._changed_at, reverse=True)
+        for name in names[: self._settings.discord.open_collections]:
             if time.monotonic() - started > _PREPARE_S:
                 log.warning(
                     "not all collections are loaded; the others are at their first question"
@@ -136,13 +141,16 @@ class Collections:
         files = (self._settings.data / name).glob(f"{CATALOGUE}*")
         return max((file.stat().st_mtime for file in files), default=0.0)
 
-    def existing(self, servers: Iterable[int]) -> list[int | None]:
-        """One server (None: direct messages) for each of their collections that exists already."""
+    def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
+        """One server (None: direct messages) for each of their collections that exists already.
+
+        Each comes with a state, which differs once the collection has changed. None is opened.
+        """
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        existing = set(Archive.names(settings.data))
-        return [server for name, server in by_name.items() if name in existing]
+        states = {server: state_of(settings.data, name) for name, server in by_name.items()}
+        return {server: state for server, state in states.items() if state is not None}
 
     def check_erasable(self, server: int | None) -> None:
         """Raise InputError if other servers share a server's collection."""

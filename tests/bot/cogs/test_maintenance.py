@@ -218,16 +218,18 @@ async def test_a_slow_source_delays_no_other_collection(
     room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one collection is read for minutes, another is read again and again; two at once."""
+    monkeypatch.setattr(maintenance, "SCHEDULED_AT_ONCE", 2)
     rooms = [Newsroom(room.env, f"Server {number}") for number in range(3)]
     for other in rooms:
         other.stock(settings, settings.data / "reports", gull="A gull flew over the harbour.")
     slow = {other.guild.id: asyncio.Event() for other in rooms[:2]}
     begun: list[int] = []
 
-    async def work(_: object, server: int, __: Archive) -> None:
+    async def work(_: object, server: int, __: Archive) -> datetime:
         begun.append(server)
         if server in slow:
             await room.env.external_wait(slow[server].wait(), reason="held by the test")
+        return room.env.now()
 
     monkeypatch.setattr(Maintenance, "_refresh", work)
     await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
