@@ -8,11 +8,13 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.settings import Settings
 from index import (
     CATALOGUE,
     Archive,
+    Article,
     Encoder,
     InputError,
     Intent,
@@ -41,11 +43,20 @@ class Headline:
     published: datetime | None
     guessed_date: datetime | None
     state: NoticeKind | None
+    searched: str
+
+    @classmethod
+    def of(cls, article: Article) -> Headline:
+        """The headline of a report."""
+        return cls(
+            *(article.article_id, article.title, article.publisher, article.published),
+            *(article.guessed_date, article.notice.kind if article.notice else None),
+            searched=f"{article.title} {article.publisher or ''}".casefold(),
+        )
 
     def matches(self, words: Iterable[str]) -> bool:
         """Whether title or publisher contains every word; words are casefolded."""
-        text = f"{self.title} {self.publisher or ''}".casefold()
-        return all(word in text for word in words)
+        return all(word in self.searched for word in words)
 
 
 class Collections:
@@ -181,24 +192,32 @@ class Collections:
                 self._headlines.pop((archive, removed), None)
 
     def headlines(
-        self, server: int | None, search: str = "", *, removed: bool = False
+        self,
+        server: int | None,
+        search: str = "",
+        *,
+        removed: bool = False,
+        limit: int | None = None,
     ) -> list[Headline]:
-        """A server's reports with all words of `search`, newest first; read once a generation."""
+        """A server's reports with all words of `search`, newest first, at most `limit` of them.
+
+        They are read once a generation, and kept for the servers that looked last.
+        """
         archive = self.archive(server)
         version = archive.version
         cached = self._headlines.get((archive, removed))
         if cached is None or cached[0] != version:
-            headlines = [
-                Headline(
-                    *(article.article_id, article.title, article.publisher, article.published),
-                    *(article.guessed_date, article.notice.kind if article.notice else None),
-                )
-                for article in archive.articles(retired=removed)
-            ]
+            headlines = [Headline.of(article) for article in archive.articles(retired=removed)]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
-            cached = self._headlines[archive, removed] = version, tuple(headlines)
+            cached = version, tuple(headlines)
+        with self._lock:
+            self._headlines.pop((archive, removed), None)
+            self._headlines[archive, removed] = cached
+            if len(self._headlines) > self._settings.discord.open_collections:
+                del self._headlines[next(iter(self._headlines))]
         words = search.casefold().split()
-        return [headline for headline in cached[1] if headline.matches(words)]
+        matching = (headline for headline in cached[1] if headline.matches(words))
+        return [*islice(matching, limit)]
 
     def close(self) -> None:
         """Close all collections."""

@@ -249,6 +249,30 @@ async def test_a_slow_source_delays_no_other_collection(
     assert begun.count(rooms[2].guild.id) >= 4
 
 
+async def test_a_collection_without_work_is_not_opened(
+    fed: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes pass without a collection being opened, until it changes or a source is due."""
+    await fed.env.advance_time(5 * 60)
+    opened: list[int | None] = []
+    archive = Collections.archive
+
+    def counted(collections: Collections, server: int | None, *, create: bool = True) -> Archive:
+        opened.append(server)
+        return archive(collections, server, create=create)
+
+    monkeypatch.setattr(Collections, "archive", counted)
+    await fed.env.advance_time(5 * 60)
+    assert opened == []
+    collection = archive(fed.env.bot.collections, fed.guild.id)
+    collection.remove([collection.articles()[0].article_id])
+    await fed.env.advance_time(61)
+    assert len(opened) == 3  # by each of what happens every minute
+    opened.clear()
+    await fed.env.advance_time(16 * 60)
+    assert opened
+
+
 async def test_a_schedule_survives_what_it_cannot_list(
     fed: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
