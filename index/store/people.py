@@ -22,7 +22,7 @@ from index.store.schema import meta, set_meta
 from index.store.tables import Tables
 
 FILTERS = TypeAdapter(Filters)
-MAX_WATCHES, MAX_WATCHES_OF_PERSON = 500, 20  # in a collection: each is asked at every change
+MAX_WATCHES, MAX_WATCHES_OF_PERSON = 500, 25  # in a collection: each is asked at every change
 _Role = Literal["asker", "reader"]
 _TABLES: dict[_Role, str] = {"asker": "asker", "reader": "feedback"}
 
