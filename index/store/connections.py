@@ -104,6 +104,8 @@ class Connections:
         self._closed = False
         self._lock = threading.Lock()
         self._users = 0
+        # SQLite keeps the descriptors of closed connections as long as others are open.
+        self._crowded = False
         self.opening = _OPENING.setdefault(path.parent.resolve(), threading.Lock())
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
 
@@ -135,6 +137,9 @@ class Connections:
         finally:
             with self._lock:
                 self._users -= 1
+                if self._crowded and not self._users:
+                    self._close_idle()
+                    self._crowded = False
 
     @contextlib.contextmanager
     def _lent(self) -> Iterator[sqlite3.Connection]:
@@ -161,6 +166,7 @@ class Connections:
         """Take a lent connection back, to lend it again unless there are enough of them."""
         if self._idle.qsize() >= _KEPT_IDLE:
             db.close()
+            self._crowded = True
             return
         self._idle.put((db, inode))
         if self._closed:

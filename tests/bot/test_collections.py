@@ -146,6 +146,23 @@ def test_a_collection_in_use_is_not_closed(tmp_path: Path) -> None:
     collections.close()
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_crowd_leaves_few_files_open(tmp_path: Path) -> None:
+    """After eight people read one collection at once, it holds no more than five descriptors."""
+    collections = crowded(tmp_path, 1)
+    together = threading.Barrier(8)
+
+    def read(_: int) -> None:
+        with collections.archive(1)._store.snapshot():
+            together.wait(20)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(read, range(8)))
+    links = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.exists()]
+    assert len([link for link in links if tmp_path in link.parents]) <= 5
+    collections.close()
+
+
 def test_a_closed_collection_can_be_erased(tmp_path: Path) -> None:
     """One that the pool has closed is erased like an open one, and the other stays."""
     collections = crowded(tmp_path, 1, 2)
