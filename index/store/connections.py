@@ -46,11 +46,12 @@ def state_of(data: Path, name: str) -> object | None:
     It also changes when a log is worked into the file, for which nothing has to be looked up again.
     """
     states = []
-    for end in ("", "-wal"):
-        with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):
+        for end in ("", "-wal"):
             file = (data / name / f"{CATALOGUE}{end}").stat()
-            if file.st_size:  # those who only read leave an empty log, or none
-                states.append((end, file.st_ino, file.st_mtime_ns, file.st_size))
+            states.append((file.st_ino, file.st_mtime_ns, file.st_size))
+    if len(states) > 1 and not states[-1][-1]:  # those who only read leave an empty log, or none
+        states.pop()
     return tuple(states) or None
 
 
