@@ -47,6 +47,7 @@ from index import Encoder, InputError, OnRecordError, SettingsError
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
 _UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
+_LOOKUPS_AT_ONCE = 16  # most of which wait for a disk
 _SYNCED_FILE = "commands.sha256"  # in the data folder
 _DISCONNECT_S = 1.0
 # Names of the tasks in which discord.py handles commands, buttons, modals and messages, and of ours
@@ -98,7 +99,8 @@ class OnRecord(commands.AutoShardedBot):
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents.default(),
+            intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
+            max_messages=None,  # none is looked up again, and thousands of servers send many
             allowed_mentions=discord.AllowedMentions.none(),
         )
         self.collections = collections
@@ -111,6 +113,8 @@ class OnRecord(commands.AutoShardedBot):
         self.unasked = Pace(_UNASKED_PER_HOUR, 3600)
         # Answering is all computing: more threads than cores would slow down one another.
         self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
+        # A storm of keystrokes takes one thread, so that the event loop has to wait for no other.
+        self.choosing = ThreadPoolExecutor(1, "onrecord-choose")
         self.tree.error(self.explain)
         self.stopping = False  # then nothing is begun any more
         self._sync = sync
@@ -118,6 +122,8 @@ class OnRecord(commands.AutoShardedBot):
 
     async def setup_hook(self) -> None:
         """Load what questions need, then register commands and buttons."""
+        threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, "onrecord")  # which the loop shuts down
+        asyncio.get_running_loop().set_default_executor(threads)
         await asyncio.to_thread(self.collections.prepare)
         self.add_dynamic_items(Button, SettingSelect)
         for cog in (Ask(self), Reports(), Moderate(), Maintenance(self), Welcome(self)):
@@ -170,6 +176,7 @@ class OnRecord(commands.AutoShardedBot):
             parts.push_async_callback(asyncio.to_thread, self.collections.close)
             parts.callback(self.jobs.close)
             parts.callback(self.asking.shutdown, wait=False, cancel_futures=True)
+            parts.callback(self.choosing.shutdown, wait=False, cancel_futures=True)
             parts.push_async_callback(super().close)
             if not self.stopping:
                 self.stopping = True

@@ -1,4 +1,4 @@
-"""The collections in the data folder: each is opened at first use and stays open."""
+"""The collections in the data folder: each is opened at use, and closed when others need room."""
 
 from __future__ import annotations
 
@@ -9,22 +9,26 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from bot.preferences import Preferences, preferences
 from bot.settings import Settings
 from index import (
     CATALOGUE,
     Archive,
+    Article,
     Encoder,
     InputError,
     Intent,
     NotFoundError,
     NoticeKind,
     OnRecordError,
+    Pool,
     Reader,
     StoreBusyError,
     TrainedReader,
     intent,
+    state_of,
 )
 
 log = logging.getLogger(__name__)
@@ -42,11 +46,20 @@ class Headline:
     published: datetime | None
     guessed_date: datetime | None
     state: NoticeKind | None
+    searched: str
+
+    @classmethod
+    def of(cls, article: Article) -> Headline:
+        """The headline of a report."""
+        return cls(
+            *(article.article_id, article.title, article.publisher, article.published),
+            *(article.guessed_date, article.notice.kind if article.notice else None),
+            searched=f"{article.title} {article.publisher or ''}".casefold(),
+        )
 
     def matches(self, words: Iterable[str]) -> bool:
         """Whether title or publisher contains every word; words are casefolded."""
-        text = f"{self.title} {self.publisher or ''}".casefold()
-        return all(word in text for word in words)
+        return all(word in self.searched for word in words)
 
 
 class Collections:
@@ -57,6 +70,7 @@ class Collections:
         self._settings = settings
         self._encoder = encoder
         self._reader = reader
+        self._pool = Pool(settings.discord.open_collections)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
         self._lock = threading.Lock()
@@ -85,6 +99,7 @@ class Collections:
                     reader=self._reader,
                     threshold=self._settings.answers.threshold,
                     create=create,
+                    pool=self._pool,
                 )
             return self._open[name]
 
@@ -115,7 +130,8 @@ class Collections:
     def prepare(self) -> None:
         """Load the models, and the vectors of the collections, so that no question waits for them.
 
-        Collections changed last come first; after `_PREPARE_S` the rest waits for its questions.
+        Collections changed last come first; those that the pool has no room for, or that come after
+        `_PREPARE_S`, wait for their first question.
 
         Raises:
             EncoderError: a model cannot be loaded.
@@ -125,8 +141,8 @@ class Collections:
             self._reader.read("Ready?", ["Ready."], [""])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
-        names = Archive.names(self._settings.data)
-        for name in sorted(names, key=self._changed_at, reverse=True):
+        names = sorted(Archive.names(self._settings.data), key=self._changed_at, reverse=True)
+        for name in names[: self._settings.discord.open_collections]:
             if time.monotonic() - started > _PREPARE_S:
                 log.warning(
                     "not all collections are loaded; the others are at their first question"
@@ -150,13 +166,16 @@ class Collections:
         files = (self._settings.data / name).glob(f"{CATALOGUE}*")
         return max((file.stat().st_mtime for file in files), default=0.0)
 
-    def existing(self, servers: Iterable[int]) -> list[int | None]:
-        """One server (None: direct messages) for each of their collections that exists already."""
+    def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
+        """One server (None: direct messages) for each of their collections that exists already.
+
+        Each comes with a state, which differs once the collection has changed. None is opened.
+        """
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        existing = set(Archive.names(settings.data))
-        return [server for name, server in by_name.items() if name in existing]
+        states = {server: state_of(settings.data, name) for name, server in by_name.items()}
+        return {server: state for server, state in states.items() if state is not None}
 
     def check_erasable(self, server: int | None) -> None:
         """Raise InputError if other servers share a server's collection."""
@@ -187,24 +206,32 @@ class Collections:
                 self._headlines.pop((archive, removed), None)
 
     def headlines(
-        self, server: int | None, search: str = "", *, removed: bool = False
+        self,
+        server: int | None,
+        search: str = "",
+        *,
+        removed: bool = False,
+        limit: int | None = None,
     ) -> list[Headline]:
-        """A server's reports with all words of `search`, newest first; read once a generation."""
+        """A server's reports with all words of `search`, newest first, at most `limit` of them.
+
+        They are read once a generation, and kept for the servers that looked last.
+        """
         archive = self.archive(server)
         version = archive.version
         cached = self._headlines.get((archive, removed))
         if cached is None or cached[0] != version:
-            headlines = [
-                Headline(
-                    *(article.article_id, article.title, article.publisher, article.published),
-                    *(article.guessed_date, article.notice.kind if article.notice else None),
-                )
-                for article in archive.articles(retired=removed)
-            ]
+            headlines = [Headline.of(article) for article in archive.articles(retired=removed)]
             headlines.sort(key=lambda headline: headline.published or _UNDATED, reverse=True)
-            cached = self._headlines[archive, removed] = version, tuple(headlines)
+            cached = version, tuple(headlines)
+        with self._lock:
+            self._headlines.pop((archive, removed), None)
+            self._headlines[archive, removed] = cached
+            if len(self._headlines) > self._settings.discord.open_collections:
+                del self._headlines[next(iter(self._headlines))]
         words = search.casefold().split()
-        return [headline for headline in cached[1] if headline.matches(words)]
+        matching = (headline for headline in cached[1] if headline.matches(words))
+        return [*islice(matching, limit)]
 
     def close(self) -> None:
         """Close all collections."""

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,8 +23,8 @@ from bot.settings import Discord
 from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
 Task = Callable[[Archive, ProgressCallback], IngestResult]
-SCHEDULED_AT_ONCE = 2  # so that a source that is slow to answer delays no other collection
-_THREADS = SCHEDULED_AT_ONCE + 1  # the last is for people; with more, questions would be slow
+SCHEDULED_AT_ONCE = 4  # so that a source that is slow to answer delays no other collection
+_THREADS = SCHEDULED_AT_ONCE + 2  # the last are for people, and for one job of a collection each
 log = logging.getLogger(__name__)
 
 
@@ -70,18 +71,23 @@ class Jobs:
         self._collections = collections
         self._settings = settings
         self._threads = ThreadPoolExecutor(_THREADS, "onrecord-job")
+        self._turns = defaultdict[tuple[str, bool], asyncio.Lock](asyncio.Lock)
 
     async def run_silently(self, server: int | None, title: str, task: Task) -> bool:
-        """Run a scheduled job silently; False if another excludes it, or the bot stops."""
+        """Run a scheduled job silently; False if the collection is busy, or the bot stops."""
         job = Job(self._settings.collection_of(server), title, 0, "The schedule", exclusive=True)
-        if self._stopping or self._exclusive(job.collection):
+        if self._stopping or self.busy(server):
             return False
         with self.listed(job):
             await self.run(server, task, job)
         return True
 
     async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
-        """Run a job's blocking task in a thread, and log how it ended and what it did."""
+        """Run a job's blocking task in a thread, and log how it ended and what it did.
+
+        Those that people start in one collection run one after the other, so that they leave
+        threads to other collections.
+        """
 
         def work() -> IngestResult:
             job.check()  # it may have waited for a thread
@@ -91,7 +97,8 @@ class Jobs:
         log.info("job started", extra=fields(**place, user=job.started_by or None))
         started = time.monotonic()
         try:
-            result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
+            async with self._turns[job.collection, job.started_by == 0]:
+                result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (CancelledError, asyncio.CancelledError) as error:
             reason = str(error) or "the bot did not wait for it"
             log.info("job stopped", extra=fields(**place, reason=reason))

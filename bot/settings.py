@@ -51,6 +51,7 @@ class Discord(BaseModel, extra="forbid", frozen=True):
     attachment_mb: int = Field(default=20, ge=1, le=500)
     notes: bool = True
     keep_days_after_leaving: int = Field(default=30, ge=0, le=3_650)
+    open_collections: int = Field(default=64, ge=1, le=100_000)
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.

@@ -27,7 +27,7 @@ from index.reading.formats import json_line
 from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
-from index.store.connections import collection_names, folder_of
+from index.store.connections import Pool, collection_names, folder_of
 from index.store.protocol import Store
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, HistoryEvent, IndexVersion, Noted, Outcome, Size
@@ -76,14 +76,15 @@ class Archive:
         reader: Reader | None = None,
         threshold: float = DEFAULT_THRESHOLD,
         create: bool = True,
+        pool: Pool | None = None,
     ) -> Archive:
-        """Open the collection of that name in a data folder; its files open at first use.
+        """Open a collection by name; its files open at use, and close where `pool` needs room.
 
         Raises:
             InputError: the name cannot name a folder.
             NotFoundError: there is no such collection, and `create` is false.
         """
-        store = SqliteStore(folder_of(data, collection, create=create))
+        store = SqliteStore(folder_of(data, collection, create=create), pool=pool)
         return cls(store, encoder, reader=reader, threshold=threshold)
 
     @staticmethod
@@ -254,8 +255,7 @@ class Archive:
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
         notice = Notice(kind, note, datetime.now(UTC), actor)
-        changes = Changes(notices=[(article_id, notice)])
-        action = "correct" if kind == "corrected" else "retract"
+        action, changes = f"{kind.removesuffix('ed')}", Changes(notices=[(article_id, notice)])
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
         replaced = next((change.notice for change in commit.notices), None)
         return Noted(self.article(article_id), replaced)
@@ -287,8 +287,8 @@ class Archive:
         """Return the live articles of the same origin (copies, rewrites). Raises NotFoundError."""
         with self._store.snapshot() as snapshot:
             snapshot.article(article_id)
-            others = snapshot.rewrites([article_id])[article_id]
-            return [snapshot.article(other) for other in sorted(others)]
+            rewrites = sorted(snapshot.rewrites([article_id])[article_id])
+            return [snapshot.article(other) for other in rewrites]
 
     def sentences(self, article_id: str) -> list[Sentence]:
         """Return the sentences of an article's latest revision, in order. Raises NotFoundError."""

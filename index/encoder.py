@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +32,7 @@ _SHA256 = "394f63243d55d86979b8055b0a094a9b6936a07a25c81ba60f8d726687a431c6"
 _DIMENSION = 384
 _TOKENS = 256  # of a text; what is longer is cut off
 _BATCH_TEXTS = 32
+_IN_BULK = threading.Semaphore(os.cpu_count() or 1)  # batches at once, whoever they are for
 _BFLOAT16_TEXTS = 64  # fewer are not worth bfloat16, even where the processor computes it
 # What sentence-transformers models call the prompts that they were trained with.
 _FOR_QUESTIONS, _FOR_SENTENCES = ("query", "question"), ("document", "passage", "corpus")
@@ -229,8 +231,13 @@ def _side_by_side(
     on_progress: Callable[[int], None] | None,
 ) -> None:
     """Call `embed` on each start, which returns the number of texts done."""
+
+    def embed_in_turn(start: int) -> int:
+        with _IN_BULK:
+            return embed(start)
+
     with ThreadPoolExecutor(threads) as workers:
-        for done in accumulate(workers.map(embed, starts)):
+        for done in accumulate(workers.map(embed_in_turn, starts)):
             if on_progress is not None:
                 on_progress(done)
 

@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -91,6 +93,10 @@ class Sources:
         """Note that moderators know that a source fails; its next success clears the note."""
         self._store.update_source(self._known(uri).uri, reported=True)
 
+    def due(self) -> datetime | None:
+        """Return when the next source is to be read again; None: none is on a schedule."""
+        return min(filter(None, (source.due() for source in self.all())), default=None)
+
     def reindex(
         self,
         only: Iterable[str] | None = None,
@@ -109,7 +115,7 @@ class Sources:
             chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        how = {"actor": actor, "on_progress": on_progress}
+        how: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
         return self._ingest(chosen, datetime.now(UTC), action="reindex", **how)
 
     def refresh(
@@ -118,20 +124,31 @@ class Sources:
         *,
         actor: str = "clock",
         on_progress: ProgressCallback | None = None,
+        seconds: float = math.inf,
     ) -> IngestResult:
-        """Add what is new in the sources that are due (see `Source.due`)."""
-        now = now or datetime.now(UTC)
-        chosen = [source for source in self.all() if source.due(now)]
-        return self._ingest(chosen, now, action="refresh", actor=actor, on_progress=on_progress)
+        """Add what is new in the sources that are due (see `Source.due`), the longest due first.
 
-    def _ingest(self, chosen: list[Source], now: datetime, **options: Any) -> IngestResult:
+        After so many `seconds` no further source is begun: the rest stay due.
+        """
+        now = now or datetime.now(UTC)
+        due = [(moment, source) for source in self.all() if (moment := source.due())]
+        due.sort(key=itemgetter(0))
+        chosen = [source for moment, source in due if moment <= now]
+        how: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
+        return self._ingest(chosen, now, action="refresh", seconds=seconds, **how)
+
+    def _ingest(
+        self, chosen: list[Source], now: datetime, *, seconds: float = math.inf, **options: Any
+    ) -> IngestResult:
         """Read sources into an `Ingest` with these options, and note the result of each."""
+        end = time.monotonic() + seconds
         names = [source.uri for source in chosen]
         total = sources.total(names) if options["on_progress"] else None
         ingest = Ingest(
             store=self._store, encoder=self._encoder, revive=False, total=total, **options
         )
-        result = ingest.run(self.read(names, known=self._page, seconds=MAX_SECONDS))
+        begun = takewhile(lambda _: time.monotonic() < end, names)
+        result = ingest.run(self.read(begun, known=self._page, seconds=MAX_SECONDS))
         errors = {read.uri: read.error for read in result.sources}
         for source in chosen:
             if source.uri in errors:

@@ -116,12 +116,13 @@ class Ask(commands.Cog):
             names = self._bot.collections.archive(interaction.guild_id).publishers()
             return [(name, name) for name in names if len(name) <= CHOICE_CHARS]
 
-        return await choices(produce, typed)
+        return await choices(interaction, produce, typed)
 
     @ask.autocomplete("since")
     @ask.autocomplete("until")
-    async def _dates(self, _: Interaction, typed: str) -> Choices:
-        return await choices(lambda: date_choices(typed, discord.utils.utcnow().date()))
+    async def _dates(self, interaction: Interaction, typed: str) -> Choices:
+        today = discord.utils.utcnow().date()
+        return await choices(interaction, lambda: date_choices(typed, today))
 
     @app_commands.command()
     @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -41,11 +41,15 @@ class Corrections:
         self._bot = bot
         self._checked: dict[int | None, object] = {}  # server -> version of its collection
 
-    async def check(self, server: int | None, archive: Archive) -> None:
-        """Write the notes of a collection that has changed since the last check."""
+    async def check(self, server: int | None, archive: Archive) -> datetime | None:
+        """Write the notes of a collection that has changed since the last check.
+
+        Returns:
+            When to check again; None: once it has changed again.
+        """
         version = await asyncio.to_thread(lambda: archive.version)
         if self._checked.get(server) == version:
-            return
+            return None
         since = discord.utils.utcnow() - _LOOK_BACK
         complete = True
         newest_first = reversed(await asyncio.to_thread(archive.answers.stale, since))
@@ -61,8 +65,10 @@ class Corrections:
                 await asyncio.to_thread(archive.answers.mark_notified, stale)
             else:
                 complete = False
-        if complete:
-            self._checked[server] = version
+        if not complete:
+            return discord.utils.utcnow()
+        self._checked[server] = version
+        return None
 
     async def _write_note(self, stale: StaleAnswer) -> bool:
         """Write the note of an answer; False if it has to be tried again."""

@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 OFTEN_MINUTES = 1
 _DAY_MINUTES = 24 * 60
+_TURN_S = 60.0  # after which a collection begins no further source while others wait
 _SERVERS_FILE = "servers.json"
 _WARN_AFTER = timedelta(days=7)  # of failing
 _LISTED, _SHOWN_CHARS = 10, 300
@@ -80,29 +81,31 @@ class Maintenance(commands.Cog):
         self,
         name: str,
         minutes: int,
-        work: Callable[[int | None, Archive], Awaitable[object]],
+        work: Callable[[int | None, Archive], Awaitable[datetime | None]],
         *,
         at_once: int = 1,
         left_too: bool = False,
     ) -> None:
-        """Run `work` on each server's existing collection, again and again.
+        """Run `work` on each server's existing collection, so often at most.
 
-        On so many collections `at_once`, and without waiting for those that take long. With
-        `left_too`, also on those that are kept of servers that the bot left. A failure is logged
-        and stops no other; a loop that raised would end for all collections.
+        It returns when to run it again; None: not before the collection has changed. A collection
+        without work is not even opened. On so many collections `at_once`, and without waiting for
+        those that take long. With `left_too`, also on those that are kept of servers that the bot
+        left. A failure is logged and stops no other; a loop that raised would end for all.
         """
         collections = self._bot.collections
-        waiting, busy = deque[int | None](), set[int | None]()
+        waiting, busy = deque[tuple[int | None, object]](), set[int | None]()
+        done: dict[int | None, tuple[object, datetime | None]] = {}  # in which state; when again
         workers = set[asyncio.Task[None]]()
 
         async def work_off() -> None:
             while waiting and not self._bot.stopping:
-                server = waiting.popleft()
+                server, state = waiting.popleft()
                 busy.add(server)
                 with _logging_failure(f"{name} failed for server {server}"):
                     # Not created: it may have been erased since it was listed.
                     archive = await asyncio.to_thread(collections.archive, server, create=False)
-                    await work(server, archive)
+                    done[server] = state, await work(server, archive)
                 busy.discard(server)
 
         async def run() -> None:
@@ -111,8 +114,12 @@ class Maintenance(commands.Cog):
                 servers = {guild.id for guild in self._bot.guilds}
                 servers |= self._servers.known() if left_too else set()
                 existing = await asyncio.to_thread(collections.existing, servers)
-                begun = {*busy, *waiting}
-                waiting.extend(server for server in existing if server not in begun)
+                now, begun = discord.utils.utcnow(), {*busy, *(server for server, _ in waiting)}
+                for server, state in existing.items():
+                    before, again = done.get(server, (None, None))
+                    needed = state != before or (again and again <= now)
+                    if needed and server not in begun:
+                        waiting.append((server, state))
             for _ in range(at_once - len(workers)):
                 # A task of its own, so that cancelling the loop does not end it halfway.
                 worker = asyncio.create_task(work_off(), name=SCHEDULED)
@@ -121,31 +128,34 @@ class Maintenance(commands.Cog):
 
         self._loops.append(tasks.loop(minutes=minutes)(run))
 
-    async def _prune(self, _: int | None, archive: Archive) -> None:
-        """Delete old answers from the log."""
+    async def _prune(self, _: int | None, archive: Archive) -> datetime:
+        """Delete old answers from the log, and more the next day."""
         days = await asyncio.to_thread(kept_days, self._bot.settings, archive)
         await asyncio.to_thread(archive.answers.prune, days)
+        return discord.utils.utcnow()
 
-    async def _refresh(self, server: int | None, archive: Archive) -> None:
-        """Read the sources that are due."""
+    async def _refresh(self, server: int | None, archive: Archive) -> datetime | None:
+        """Read the sources that are due, as many as there is time for; return when the next is."""
         now = discord.utils.utcnow()
-        if not any(source.due(now) for source in await asyncio.to_thread(archive.sources.all)):
-            return
+        due = await asyncio.to_thread(archive.sources.due)
+        if due is None or due > now:
+            return due
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            return archive.sources.refresh(now, on_progress=on_progress)
+            return archive.sources.refresh(now, on_progress=on_progress, seconds=_TURN_S)
 
         if not await self._bot.jobs.run_silently(server, "A scheduled refresh", task):
-            return
+            return now
         failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
         guild = self._bot.get_guild(server or 0)
         if failing and guild and self._bot.unasked.allows(guild.id):
             await self._notify(guild, notice_view(_warning(failing)))
             for source in failing:
                 await asyncio.to_thread(archive.sources.mark_reported, source.uri)
+        return await asyncio.to_thread(archive.sources.due)
 
-    async def _count_week(self, _: int | None, archive: Archive) -> None:
-        """Send the counts of the week to servers whose moderators want them."""
+    async def _count_week(self, _: int | None, archive: Archive) -> datetime:
+        """Send the counts of the week to servers whose moderators want them; look again daily."""
         now = discord.utils.utcnow()
         for server in await asyncio.to_thread(archive.preferences.named, "weekly"):
             guild = self._bot.get_guild(server)
@@ -157,6 +167,7 @@ class Maintenance(commands.Cog):
                 sources = await asyncio.to_thread(archive.sources.all)
                 failing = sum(bool(s.failing_since and not s.paused) for s in sources)
                 await self._notify(guild, notice_view(_weekly(week, failing)))
+        return now
 
     async def _notify(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
         """Tell moderators in the first channel that the bot may write in, else the owner."""

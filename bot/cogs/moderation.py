@@ -67,7 +67,7 @@ async def _change_choices(interaction: Interaction, typed: str) -> list[app_comm
         # The newest is the present state.
         return [(_event_label(event), event.generation) for event in events[1:]]
 
-    return await choices(produce, typed)
+    return await choices(interaction, produce, typed)
 
 
 class Moderation(commands.Cog):

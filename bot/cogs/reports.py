@@ -17,7 +17,16 @@ from bot.interactions import Interaction, defer, defer_and_open, edit_reply, vie
 from bot.markdown import escape, shorten
 from bot.views import chart
 from bot.views.answer import citation_line
-from bot.views.base import CHOICE_CHARS, Choices, Press, button, choices, notice_view, page_of
+from bot.views.base import (
+    CHOICE_CHARS,
+    MAX_CHOICES,
+    Choices,
+    Press,
+    button,
+    choices,
+    notice_view,
+    page_of,
+)
 from bot.views.text import date_words, plural
 from index import Archive, Citation, NotFoundError, optional
 
@@ -40,21 +49,26 @@ async def headline_choices(interaction: Interaction, typed: str, *, removed: boo
     collections, server = interaction.client.collections, interaction.guild_id
 
     def produce() -> Iterator[tuple[str, str]]:
-        for headline in collections.headlines(server, typed, removed=removed):
+        matching = collections.headlines(server, typed, removed=removed, limit=MAX_CHOICES)
+        for headline in matching:
             value = choice_value(headline.article_id)
             shown = (headline.title, headline.publisher, headline.state)
             yield " · ".join(filter(None, shown)) or value, value
 
-    return await choices(produce)
+    return await choices(interaction, produce)
 
 
 async def find_report(interaction: Interaction, title: str, *, removed: bool = False) -> str:
     """The id of the only report with that title, or chosen from the list."""
     collections, server = interaction.client.collections, interaction.guild_id
-    headlines = await asyncio.to_thread(collections.headlines, server, removed=removed)
-    matching = [line for line in headlines if title in _values(line.article_id)] or [
-        line for line in headlines if line.title.casefold() == title.strip().casefold()
-    ]
+
+    def matches() -> list[Headline]:
+        headlines = collections.headlines(server, removed=removed)
+        return [line for line in headlines if title in _values(line.article_id)] or [
+            line for line in headlines if line.title.casefold() == title.strip().casefold()
+        ]
+
+    matching = await asyncio.to_thread(matches)
     if len(matching) != 1:
         many = "Several reports have" if matching else "No report has"
         raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")

@@ -60,7 +60,7 @@ async def _source_choices(interaction: Interaction, typed: str) -> Choices:
         sources = collections.archive(server).sources.all()
         return [(source_name(source.uri), _choice_value(source.uri)) for source in sources]
 
-    return await choices(produce, typed)
+    return await choices(interaction, produce, typed)
 
 
 class SourceCommands(commands.Cog):

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -123,25 +124,34 @@ async def stop_watch(press: Press) -> None:
     await press.reply(notice_view("Stopped."))
 
 
-async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> None:
+async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> datetime | None:
     """Ask the watched questions of a collection that has changed since they were last asked.
 
     Those who wait for the same answer in one channel get it in one message.
+
+    Returns:
+        When to ask again what could not be asked or sent now; None: once there are new reports.
     """
-    generation = await asyncio.to_thread(lambda: archive.generation)
     alike: dict[tuple[object, ...], list[Watch]] = {}
-    for watch in await asyncio.to_thread(archive.people.watches):
-        if watch.generation < generation:
-            place = watch.channel or f"person {watch.person}"
-            alike.setdefault((watch.question, watch.filters, place), []).append(watch)
+    for watch in await asyncio.to_thread(_outdated, archive):
+        place = watch.channel or f"person {watch.person}"
+        alike.setdefault((watch.question, watch.filters, place), []).append(watch)
     for watches in alike.values():
         if bot.stopping:
-            return
+            break
         try:
             await _ask_again(bot, archive, watches)
         except Exception:  # such as a publisher without reports; the next watches still count
             numbers = [watch.number for watch in watches]
             log.exception("watches %s of server %s could not be asked again", numbers, server)
+    waiting = await asyncio.to_thread(_outdated, archive) if alike else []
+    return discord.utils.utcnow() if waiting else None
+
+
+def _outdated(archive: Archive) -> list[Watch]:
+    """The watches whose questions were last asked of an earlier generation, oldest first."""
+    generation = archive.generation
+    return [watch for watch in archive.people.watches() if watch.generation < generation]
 
 
 async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) -> None:

@@ -10,6 +10,7 @@ import contextlib
 import io
 import re
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -31,6 +32,7 @@ Row = ui.ActionRow[Any]
 MAX_TEXT = 4_000  # characters in all text of one Components V2 message
 _MONTHS = 12  # offered as dates
 MAX_CHOICES, CHOICE_CHARS = 25, 100  # Discord's limits on autocomplete
+_CHOICES_WITHIN_S = 3.0  # later ones are not shown
 Reply = Literal["private", "in place", "modal"]
 _DEFERRALS: dict[Reply, dict[str, bool]] = {
     "private": {"ephemeral": True, "thinking": True},
@@ -206,16 +208,20 @@ class Form(ui.Modal):
 
 
 async def choices(
-    produce: Callable[[], Iterable[tuple[str, V]]], typed: str = ""
+    interaction: Interaction, produce: Callable[[], Iterable[tuple[str, V]]], typed: str = ""
 ) -> list[app_commands.Choice[V]]:
     """Autocomplete choices, as many and as long as Discord takes.
 
     Args:
+        interaction: the keystroke; one that has waited too long gets none.
         produce: gives (label, value) pairs; called in a thread, read until there are enough.
         typed: keeps the labels that contain it.
     """
+    asked, loop = time.monotonic(), asyncio.get_running_loop()
 
     def work() -> list[app_commands.Choice[V]]:
+        if time.monotonic() - asked > _CHOICES_WITHIN_S:
+            return []
         matching = (pair for pair in produce() if typed.casefold() in pair[0].casefold())
         return [
             app_commands.Choice(name=label[:CHOICE_CHARS], value=value)
@@ -223,7 +229,7 @@ async def choices(
         ]
 
     try:
-        return await asyncio.to_thread(work)
+        return await loop.run_in_executor(interaction.client.choosing, work)
     except OnRecordError:  # such as a direct message without a collection; the command says why
         return []
 

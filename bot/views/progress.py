@@ -18,7 +18,8 @@ from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
 log = logging.getLogger(__name__)
-EDIT_EVERY_S = 2.0
+EDIT_EVERY_S = 2.0  # at first; then less and less often, since Discord limits edits
+_EDIT_AT_LEAST_S, _SLOWER = 30.0, 1.5
 _CELLS = 20
 _TITLE_CHARS = 80
 _LISTED = 10  # titles or failures of each kind
@@ -46,8 +47,10 @@ async def run_job(
         if not interaction.response.is_done():
             await defer(interaction)
         running = asyncio.ensure_future(jobs.run(server, task, job))
-        while not await finished(running):
+        pause = EDIT_EVERY_S
+        while not await finished(running, pause):
             job.url = await status.update(progress_view(job))
+            pause = min(pause * _SLOWER, _EDIT_AT_LEAST_S)
         try:
             view, *files = result_view(title, running.result(), interaction)
         except CancelledError as error:
@@ -59,9 +62,9 @@ async def run_job(
         await status.finish(view, files)
 
 
-async def finished(running: asyncio.Future[IngestResult]) -> bool:
-    """Whether a job finished before the next edit was due."""
-    return bool((await asyncio.wait({running}, timeout=EDIT_EVERY_S))[0])
+async def finished(running: asyncio.Future[IngestResult], seconds: float) -> bool:
+    """Whether a job finished in so many seconds."""
+    return bool((await asyncio.wait({running}, timeout=seconds))[0])
 
 
 class StatusMessage:

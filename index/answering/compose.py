@@ -117,12 +117,20 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
 
 
 def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
-    """The passages, the latest first if it updates the others; how they relate, and who denies."""
+    """The passages, how they relate, and which of them deny.
+
+    The latest comes first if it updates the others, and a claim before the denial that answers
+    best: alone, a denial cannot be understood.
+    """
     best = max(range(len(chosen)), key=lambda n: chosen[n].score, default=None)
     relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, best)
-    if relation and relation.kind == "updated" and not _asks_about_past(ranking):
-        chosen, relation = _latest_first(chosen, relation)
-    return chosen, relation, denying
+    if relation is None or relation.kind == "agree":
+        return chosen, relation, denying
+    related = (chosen, relation, denying)
+    claim, against = (side.quotes for side in relation.sides)
+    if relation.kind == "disagree":
+        return _in_order(*related, first=claim[:1]) if best in against else related
+    return related if _asks_about_past(ranking) else _in_order(*related, first=against)
 
 
 def _asks_about_past(ranking: Ranking) -> bool:
@@ -132,15 +140,19 @@ def _asks_about_past(ranking: Ranking) -> bool:
     return ranking.query.order == "oldest" or bool(days)
 
 
-def _latest_first(
-    chosen: Sequence[Passage], relation: Agreement
-) -> tuple[list[Passage], Agreement]:
-    """The passages with the later side first, and their relation."""
-    later = relation.sides[1].quotes
-    order = [*later, *(n for n in range(len(chosen)) if n not in later)]
+def _in_order(
+    chosen: list[Passage],
+    relation: Agreement,
+    denying: frozenset[int],
+    *,
+    first: Sequence[int],
+) -> _Related:
+    """The same with some of the passages (indices) first."""
+    order = [*first, *(n for n in range(len(chosen)) if n not in first)]
     place = {old: new for new, old in enumerate(order)}
     sides = [Side(tuple(sorted(place[n] for n in s.quotes)), s.speaker) for s in relation.sides]
-    return [chosen[n] for n in order], replace(relation, sides=tuple(sides))
+    moved = replace(relation, sides=tuple(sides))
+    return [chosen[n] for n in order], moved, frozenset(place[n] for n in denying)
 
 
 def _parts(

@@ -7,12 +7,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from index.errors import InputError, NotFoundError, StoreError
 from index.store.schema import explained
 
 CATALOGUE = "catalogue.sqlite3"
+_KEPT_IDLE = 2  # connections to one file: each holds two descriptors, and the file one more
 # By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
 # name. A connection that has an erased file and the log of the next one damages the latter.
 _OPENING: dict[Path, threading.Lock] = {}
@@ -38,6 +40,49 @@ def folder_of(data: Path, name: str, *, create: bool) -> Path:
     return data / name
 
 
+def state_of(data: Path, name: str) -> object | None:
+    """Return what changes whenever a collection is written to, without opening it; None: no such.
+
+    It also changes when a log is worked into the file, for which nothing has to be looked up again.
+    """
+    states = []
+    with contextlib.suppress(OSError):
+        for end in ("", "-wal"):
+            file = (data / name / f"{CATALOGUE}{end}").stat()
+            states.append((file.st_ino, file.st_mtime_ns, file.st_size))
+    if len(states) > 1 and not states[-1][-1]:  # those who only read leave an empty log, or none
+        states.pop()
+    return tuple(states) or None
+
+
+class Pool:
+    """Keeps so many files open, and lets those rest that were used least recently. Thread-safe."""
+
+    def __init__(self, limit: int) -> None:
+        """Keep `limit` files open; more only while more are in use at the same moment."""
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._open: dict[Connections, None] = {}  # the one used last comes last
+
+    def use(self, connections: Connections) -> None:
+        """Note that a file is in use, and let others rest in its place."""
+        with self._lock:
+            self._open.pop(connections, None)
+            self._open[connections] = None
+            surplus = [*islice(self._open, max(0, len(self._open) - self._limit))]
+            for other in surplus:
+                del self._open[other]
+        for other in surplus:  # without the lock: closing a file may write to it
+            if not other.rest():
+                with self._lock:
+                    self._open.setdefault(other)
+
+    def drop(self, connections: Connections) -> None:
+        """Forget a file that was closed."""
+        with self._lock:
+            self._open.pop(connections, None)
+
+
 class Connections:
     """Connections to one file, each used by one thread at a time.
 
@@ -45,11 +90,23 @@ class Connections:
         opening: held while the file is opened; hold it while its folder is renamed.
     """
 
-    def __init__(self, path: Path, opener: Callable[[Path], sqlite3.Connection]) -> None:
-        """Open nothing yet."""
+    def __init__(
+        self,
+        path: Path,
+        opener: Callable[[Path], sqlite3.Connection],
+        pool: Pool,
+        on_rest: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Open nothing yet; `on_rest` is called once the pool has closed what was idle."""
         self._path = path
         self._opener = opener
+        self._pool = pool
+        self._on_rest = on_rest
         self._closed = False
+        self._lock = threading.Lock()
+        self._users = 0
+        # SQLite keeps the descriptors of closed connections as long as others are open.
+        self._crowded = False
         self.opening = _OPENING.setdefault(path.parent.resolve(), threading.Lock())
         self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
 
@@ -68,6 +125,25 @@ class Connections:
     @contextlib.contextmanager
     def lease(self) -> Iterator[sqlite3.Connection]:
         """Lend a connection. Raises StoreError for what SQLite raises."""
+        with self._in_use(), self._lent() as db:
+            yield db
+
+    @contextlib.contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._lock:  # before the pool knows of it, which then cannot miss that it is in use
+            self._users += 1
+        try:
+            self._pool.use(self)
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._crowded and not self._users:
+                    self._close_idle()
+                    self._crowded = False
+
+    @contextlib.contextmanager
+    def _lent(self) -> Iterator[sqlite3.Connection]:
         db, inode = self._borrowed()
         try:
             yield db
@@ -88,14 +164,31 @@ class Connections:
             self._return(db, inode)
 
     def _return(self, db: sqlite3.Connection, inode: int | None) -> None:
-        """Take a lent connection back, to lend it again unless all were closed meanwhile."""
+        """Take a lent connection back, to lend it again unless there are enough of them."""
+        if self._idle.qsize() >= _KEPT_IDLE:
+            db.close()
+            self._crowded = True
+            return
         self._idle.put((db, inode))
         if self._closed:
             self.close()
 
+    def rest(self) -> bool:
+        """Close all connections until one is needed again; False if the file is in use."""
+        with self._lock:
+            if self._users:
+                return False
+            self._close_idle()
+            self._on_rest()
+            return True
+
     def close(self) -> None:
         """Close those that nobody uses, and others once they are returned; open no more."""
         self._closed = True
+        self._close_idle()
+        self._pool.drop(self)
+
+    def _close_idle(self) -> None:
         with contextlib.suppress(queue.Empty):
             while True:
                 self._idle.get_nowait()[0].close()

@@ -17,11 +17,12 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from index.domain import Answer, Filters
-from index.errors import NotFoundError
+from index.errors import InputError, NotFoundError
 from index.store.schema import meta, set_meta
 from index.store.tables import Tables
 
 FILTERS = TypeAdapter(Filters)
+MAX_WATCHES, MAX_WATCHES_OF_PERSON = 500, 25  # in a collection: each is asked at every change
 _Role = Literal["asker", "reader"]
 _TABLES: dict[_Role, str] = {"asker": "asker", "reader": "feedback"}
 
@@ -105,18 +106,35 @@ class People(Tables):
         """Watch for reports that answer a declined question; return the number of the watch.
 
         The same question, filters, place and person give the same watch.
+
+        Raises:
+            InputError: the person, or all people here together, watch too many questions.
         """
         values = (
             *(datetime.now(UTC).isoformat(), answer.question),
             *(filters_json(answer.filters), answer.generation),
             *(server, channel, person),
         )
-        ((number,),) = self._write(
-            "INSERT INTO watch (at, question, filters, generation, server, channel, person) "
-            "VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET at = excluded.at RETURNING number",
-            values,
-        )
-        return int(number)
+        with self._writing() as db:
+            ((number,),) = db.execute(
+                "INSERT INTO watch (at, question, filters, generation, server, channel, person) "
+                "VALUES (?,?,?,?,?,?,?) "
+                "ON CONFLICT DO UPDATE SET at = excluded.at RETURNING number",
+                values,
+            ).fetchall()
+            sql = "SELECT count(*), count(*) FILTER (WHERE person = ?) FROM watch"
+            count, own = db.execute(sql, (person,)).fetchone()
+            if own > MAX_WATCHES_OF_PERSON:
+                raise InputError(
+                    f"You already wait for {MAX_WATCHES_OF_PERSON} questions here: stop one in "
+                    "`/watching` first."
+                )
+            if count > MAX_WATCHES:
+                raise InputError(
+                    f"People here already wait for {MAX_WATCHES} questions: ask a moderator to "
+                    "stop some in `/watching`."
+                )
+            return int(number)
 
     def mark_watch_checked(self, number: int, generation: int) -> None:
         """Note that a generation was checked for a watch."""

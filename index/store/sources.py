@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 _DAY = 24 * 60  # minutes
+_ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +45,15 @@ class Source:
             *(failures, since, error, bool(reported)),
         )
 
-    def due(self, now: datetime) -> bool:
-        """Whether to read it again; each failure in a row doubles the wait, up to a day."""
+    def due(self) -> datetime | None:
+        """When to read it again; each failure in a row doubles the wait, up to a day.
+
+        None: not on a schedule. One that was never read is due since the beginning of time.
+        """
         if self.every is None or self.paused:
-            return False
+            return None
         wait = min(self.every * 2 ** min(self.failures, 20), max(self.every, _DAY))
-        return self.checked is None or self.checked + timedelta(minutes=wait) <= now
+        return self.checked + timedelta(minutes=wait) if self.checked else _ALWAYS
 
     def after(self, now: datetime, error: str | None) -> dict[str, Any]:
         """Return the fields to update after it was read, or failed with an `error`."""

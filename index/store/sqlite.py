@@ -21,7 +21,7 @@ from index.encoder import Encoder, Vectors
 from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.backups import copy_of
-from index.store.connections import CATALOGUE, Connections
+from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
@@ -68,6 +68,7 @@ class SqliteStore:
         *,
         exact_up_to: int = EXACT_UP_TO,
         opener: Callable[[Path], sqlite3.Connection] = connect,
+        pool: Pool | None = None,
     ) -> None:
         """Name the collection; it is opened, or created, at first use.
 
@@ -75,16 +76,21 @@ class SqliteStore:
             folder: created if missing.
             exact_up_to: sentences above which the vector index is compact and approximate.
             opener: opens connections; tests pass one that fails.
+            pool: closes the files, and drops the vectors, of stores that were not used lately.
         """
         self._folder = folder
-        self._opener = opener
-        self._connections = Connections(folder / CATALOGUE, opener)
-        self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
-        self._vectors = VectorIndex(exact_up_to, folder / _CACHE)
+        self._exact_up_to = exact_up_to
+        self._connections = Connections(folder / CATALOGUE, opener, pool or Pool(1), self._forget)
+        self._forget()
         self.answers = AnswerLog(self.snapshot, self._connections.writing)
         self.people = People(self.snapshot, self._connections.writing)
         self.inbox = Inbox(self.snapshot, self._connections.writing)
         self.preferences = Preferences(self.snapshot, self._connections.writing)
+
+    def _forget(self) -> None:
+        """Drop what is derived from the file; who uses it now keeps what they have."""
+        self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
+        self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
@@ -105,12 +111,13 @@ class SqliteStore:
         self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
     ) -> Ranked:
         """Search the index of the newest generation for what is live in this snapshot."""
-        if self._vectors.version != snapshot.version:
-            self._vectors.follow(snapshot, self.snapshot)
+        vectors = self._vectors
+        if vectors.version != snapshot.version:
+            vectors.follow(snapshot, self.snapshot)
         model = snapshot.version.model
-        ranked = self._vectors.search(vector, k, allowed, model=model)
-        if allowed is None and self._vectors.version != snapshot.version:
-            ranked = self._vectors.search(vector, k, snapshot.live_ids(), model=model)
+        ranked = vectors.search(vector, k, allowed, model=model)
+        if allowed is None and vectors.version != snapshot.version:
+            ranked = vectors.search(vector, k, snapshot.live_ids(), model=model)
         return ranked
 
     def commit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
@@ -88,6 +89,100 @@ def test_erasing_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         collections.erase(7)
     assert opened == [8]
     collections.archive(7).prepare()
+    collections.close()
+
+
+def crowded(tmp_path: Path, *servers: int) -> Collections:
+    """Collections of which one is kept open, each with a report."""
+    settings = Settings(data=tmp_path, discord=Discord(open_collections=1))
+    collections = Collections(settings, FakeEncoder())
+    for server in servers:
+        stream = io.BytesIO(b'{"id": "dam", "text": "The dam failed."}')
+        collections.archive(server).add(["-"], stream=stream)
+    return collections
+
+
+def open_files(folder: Path) -> set[str]:
+    """The names of the collections whose files this process has open."""
+    files = [*Path("/proc/self/fd").iterdir()]
+    targets = [file.readlink() for file in files if file.exists()]
+    return {target.parent.name for target in targets if target.parent.parent == folder}
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_idle_collections_are_closed_and_opened_again(tmp_path: Path) -> None:
+    """With room for one, the one used before is closed, and answers again at its next question."""
+    collections = crowded(tmp_path, 1, 2)
+    first, second = collections.archive(1), collections.archive(2)
+    for asked, name in ((first, "server-1"), (second, "server-2"), (first, "server-1")):
+        assert asked.search("Which dam?").sentences
+        assert open_files(tmp_path) == {name}
+    assert len(second._store._vectors) == 0
+    collections.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_collection_in_use_is_not_closed(tmp_path: Path) -> None:
+    """While a question reads one collection, another is asked; the first is closed afterwards."""
+    collections = crowded(tmp_path, 1, 2)
+    reading, go_on = threading.Event(), threading.Event()
+
+    def question() -> int:
+        archive = collections.archive(1)
+        with archive._store.snapshot() as snapshot:
+            reading.set()
+            go_on.wait(20)
+            return snapshot.size().articles
+
+    with ThreadPoolExecutor(1) as threads:
+        answer = threads.submit(question)
+        reading.wait(20)
+        assert collections.archive(2).search("Which dam?").sentences
+        assert open_files(tmp_path) == {"server-1", "server-2"}
+        go_on.set()
+        assert answer.result(20) == 1
+    collections.archive(2).size()
+    assert open_files(tmp_path) == {"server-2"}
+    collections.close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
+def test_a_crowd_leaves_few_files_open(tmp_path: Path) -> None:
+    """After eight people read one collection at once, it holds no more than five descriptors."""
+    collections = crowded(tmp_path, 1)
+    together = threading.Barrier(8)
+
+    def read(_: int) -> None:
+        with collections.archive(1)._store.snapshot():
+            together.wait(20)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(read, range(8)))
+    links = [file.readlink() for file in Path("/proc/self/fd").iterdir() if file.exists()]
+    assert len([link for link in links if tmp_path in link.parents]) <= 5
+    collections.close()
+
+
+def test_a_closed_collection_can_be_erased(tmp_path: Path) -> None:
+    """One that the pool has closed is erased like an open one, and the other stays."""
+    collections = crowded(tmp_path, 1, 2)
+    collections.erase(1)
+    assert [path.name for path in tmp_path.iterdir()] == ["server-2"]
+    assert collections.archive(2).search("Which dam?").sentences
+    collections.close()
+
+
+def test_state_tells_whether_a_collection_was_written_to(tmp_path: Path) -> None:
+    """Its state is the same after reading, closing and opening, and differs after each commit."""
+    collections = crowded(tmp_path, 1, 2)  # 1 is closed by now
+    before = collections.existing([1, 3])
+    collections.archive(1).search("Which dam?")
+    collections.archive(2).size()
+    assert collections.existing([1, 3]) == before
+    assert [*before] == [1]
+    with closing(Archive.open(tmp_path, "server-1", FakeEncoder())) as elsewhere:
+        elsewhere.remove(["dam"])
+        assert collections.existing([1]) != before
     collections.close()
 
 

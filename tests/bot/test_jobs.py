@@ -9,7 +9,7 @@ from pathlib import Path
 from support.fakes import FakeEncoder
 
 from bot.collections import Collections
-from bot.jobs import SCHEDULED_AT_ONCE, Job, Jobs
+from bot.jobs import _THREADS, SCHEDULED_AT_ONCE, Job, Jobs
 from bot.settings import Discord, Settings
 from index import IngestResult
 
@@ -32,5 +32,32 @@ async def test_scheduled_jobs_leave_a_thread_for_people(tmp_path: Path) -> None:
     assert not any(task.done() for task in scheduled)
     answered.set()
     assert await asyncio.gather(*scheduled) == [True] * SCHEDULED_AT_ONCE
+    jobs.close()
+    collections.close()
+
+
+async def test_uploads_to_one_collection_take_turns(tmp_path: Path) -> None:
+    """Three big uploads to one collection leave another's its thread, and are all done."""
+    collections = Collections(Settings(data=tmp_path), FakeEncoder())
+    jobs, uploaded = Jobs(collections, Discord()), threading.Event()
+
+    def big(*_: object) -> IngestResult:
+        uploaded.wait(30)
+        return IngestResult(0)
+
+    def small(*_: object) -> IngestResult:
+        return IngestResult(0)
+
+    slow = [
+        asyncio.create_task(jobs.run(1, big, Job("server-1", "Adding", 7, "Ada")))
+        for _ in range(_THREADS + 1)
+    ]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await jobs.run(2, small, Job("server-2", "Adding", 8, "Ben"))
+        assert await jobs.run_silently(3, "A refresh", small)
+    assert not any(task.done() for task in slow)
+    uploaded.set()
+    assert len(await asyncio.gather(*slow)) == len(slow)
     jobs.close()
     collections.close()

@@ -504,6 +504,24 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
         assert here.history()[0].actor == "clock"
 
 
+def test_a_refresh_takes_a_turn(tmp_path: Path) -> None:
+    """Once its time is up no further source is begun; those left stay due, and come first."""
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        for number, name in enumerate("abc"):
+            (tmp_path / f"{name}.txt").write_text(f"Report {number} on the dam. It failed.")
+            here.sources.add(str(tmp_path / f"{name}.txt"), 30)
+        assert here.sources.refresh(NOON, seconds=0).added == ()
+        assert len(here.sources.refresh(NOON, seconds=60).added) == 3
+        here.sources.resume(str(tmp_path / "c.txt"))
+        late = NOON + timedelta(minutes=30)
+        assert [read.uri[-5:] for read in here.sources.refresh(late).sources] == [
+            "c.txt",
+            "a.txt",
+            "b.txt",
+        ]
+        assert here.sources.due() == late + timedelta(minutes=30)
+
+
 def test_a_paused_source_rests(tmp_path: Path) -> None:
     """Neither a reindex nor its time reads it, unless it is asked for by name."""
     report = tmp_path / "a.txt"

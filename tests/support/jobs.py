@@ -21,6 +21,7 @@ class HeldJobs:
         self._run = Jobs.run
         self.go = asyncio.Event()
         self.job: Job | None = None
+        self.pauses: list[float] = []  # before each edit of a status message
         held = self
 
         async def run(jobs: Jobs, server: int, task: Task, job: Job) -> IngestResult:
@@ -29,8 +30,9 @@ class HeldJobs:
             job.report(job.progress or Progress(0, 0, None, ""))
             return await held._run(jobs, server, task, job)
 
-        async def finished(running: asyncio.Future[IngestResult]) -> bool:
-            waiting = asyncio.wait({running}, timeout=progress.EDIT_EVERY_S)
+        async def finished(running: asyncio.Future[IngestResult], seconds: float) -> bool:
+            self.pauses.append(seconds)
+            waiting = asyncio.wait({running}, timeout=seconds)
             return bool((await env.external_wait(waiting, reason="held by the test"))[0])
 
         patch.setattr(Jobs, "run", run)

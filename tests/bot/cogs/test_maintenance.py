@@ -215,16 +215,18 @@ async def test_a_slow_source_delays_no_other_collection(
     room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While one collection is read for minutes, another is read again and again; two at once."""
+    monkeypatch.setattr(maintenance, "SCHEDULED_AT_ONCE", 2)
     rooms = [Newsroom(room.env, f"Server {number}") for number in range(3)]
     for other in rooms:
         other.stock(settings, settings.data / "reports", gull="A gull flew over the harbour.")
     slow = {other.guild.id: asyncio.Event() for other in rooms[:2]}
     begun: list[int] = []
 
-    async def work(_: object, server: int, __: Archive) -> None:
+    async def work(_: object, server: int, __: Archive) -> datetime:
         begun.append(server)
         if server in slow:
             await room.env.external_wait(slow[server].wait(), reason="held by the test")
+        return room.env.now()
 
     monkeypatch.setattr(Maintenance, "_refresh", work)
     await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
@@ -242,6 +244,30 @@ async def test_a_slow_source_delays_no_other_collection(
         event.set()
     await room.env.settle()
     assert begun.count(rooms[2].guild.id) >= 4
+
+
+async def test_a_collection_without_work_is_not_opened(
+    fed: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Minutes pass without a collection being opened, until it changes or a source is due."""
+    await fed.env.advance_time(5 * 60)
+    opened: list[int | None] = []
+    archive = Collections.archive
+
+    def counted(collections: Collections, server: int | None, *, create: bool = True) -> Archive:
+        opened.append(server)
+        return archive(collections, server, create=create)
+
+    monkeypatch.setattr(Collections, "archive", counted)
+    await fed.env.advance_time(5 * 60)
+    assert opened == []
+    collection = archive(fed.env.bot.collections, fed.guild.id)
+    collection.remove([collection.articles()[0].article_id])
+    await fed.env.advance_time(61)
+    assert len(opened) == 3  # by each of what happens every minute
+    opened.clear()
+    await fed.env.advance_time(16 * 60)
+    assert opened
 
 
 async def test_a_schedule_survives_what_it_cannot_list(

@@ -163,3 +163,13 @@ def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
         content = file.fp.read().decode()
         assert all(f"Title {n}\n" in content for n in range(40))
         assert content.count("It is broken") == 40
+
+
+async def test_edits_become_rarer(room: Newsroom, held: HeldJobs) -> None:
+    """In five minutes a job's message is edited about fifteen times, not a hundred and fifty."""
+    await room.editor.slash(room.channel, "reindex")
+    for _ in range(60):
+        await room.env.advance_time(5)
+    assert held.pauses[:3] == [2.0, 3.0, 4.5]
+    assert held.pauses[-1] == 30.0
+    await held.release()

@@ -12,7 +12,8 @@ from support.fakes import FakeEncoder
 
 from index import Archive, Kept, Viewer
 from index.domain import Filters
-from index.errors import NotFoundError
+from index.errors import InputError, NotFoundError
+from index.store import people
 from index.store.snapshot import SqliteSnapshot
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
@@ -161,3 +162,23 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
     archive.people.remove_watches([number])
     assert [watch.person for watch in archive.people.watches()] == [3]
+
+
+def test_watches_are_limited(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person, and a server, watch so many questions at most; one watched already counts once."""
+    monkeypatch.setattr(people, "MAX_WATCHES_OF_PERSON", 2)
+    monkeypatch.setattr(people, "MAX_WATCHES", 3)
+
+    def watch(person: int, number: int) -> int:
+        answer = archive.ask(f"Who rebuilt bridge {number}?")
+        return archive.people.add_watch(answer, server=9, channel=1, person=person)
+
+    first = watch(ME, 1)
+    watch(ME, 2)
+    assert watch(ME, 1) == first
+    with pytest.raises(InputError, match="You already wait for 2 questions"):
+        watch(ME, 3)
+    watch(7, 3)
+    with pytest.raises(InputError, match="People here already wait for 3 questions"):
+        watch(8, 4)
+    assert len(archive.people.watches()) == 3
