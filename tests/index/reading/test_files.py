@@ -34,6 +34,13 @@ from index.reading.tables import read_table
 # Tables
 
 
+def test_a_column_name_may_hold_a_delimiter() -> None:
+    """A name in quotes is one column, so that each text stays in its own."""
+    rows = f'title,"notes, private\n(ours)",text,publisher\nDam,secret,"{FIRST}",Northwire\n'
+    found = article(rows, "rows.csv")
+    assert (found.text, found.publisher) == (FIRST, "Northwire")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("name", ["rows.csv", "rows.txt"])
 def test_rows_of_a_table_are_reports(delimiter: str, name: str) -> None:
@@ -168,18 +175,30 @@ def test_an_rtf_file() -> None:
     assert "has no text" in refusal(r"{\rtf1 }", "a.rtf")
 
 
+def test_an_rtf_file_is_read_as_it_is_seen() -> None:
+    """Raised digits stay raised, and hidden, deleted and struck words are left out."""
+    source = (
+        r"{\rtf1\ansi About 10{\super 6} fled, 12\super 1\nosupersub  died at 9\strike  am\strike0"
+        r"{\v  or \lquote caf\'e9 \u8364?\rquote  later}{\deleted  not}.\par}"
+    )
+    assert article(source, "a.rtf").text == "About 10⁶ fled, 12¹ died at 9."
+
+
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
 
 
-def odt(body: str, meta: str = "", manifest: str = "<m/>") -> bytes:
+def odt(body: str, meta: str = "", manifest: str = "<m/>", head: str = "") -> bytes:
     """An OpenDocument text."""
     spaces = f'xmlns:o="{OFFICE}:office:1.0" xmlns:t="{OFFICE}:text:1.0"'
     spaces += f' xmlns:s="{OFFICE}:style:1.0" xmlns:b="{OFFICE}:table:1.0"'
     style = '<s:style s:name="P1" s:parent-style-name="Title"/>'
+    for name, look in (("up", 't:text-position="super"'), ("no", 't:display="none"')):
+        style += f'<s:style s:name="{name}"><s:text-properties {look}/></s:style>'
     return packed(
         {
             "mimetype": "application/vnd.oasis.opendocument.text",
-            "content.xml": f"<o:c {spaces}>{style}<o:body><o:text>{body}</o:text></o:body></o:c>",
+            "content.xml": f"{head}<o:c {spaces}>{style}<o:body><o:text>{body}</o:text></o:body>"
+            "</o:c>",
             "meta.xml": f'<m xmlns:dc="http://purl.org/dc/elements/1.1/">{meta}</m>',
             "META-INF/manifest.xml": manifest,
         }
@@ -201,6 +220,25 @@ def test_an_opendocument_text() -> None:
     locked = odt("x", manifest="<encryption-data/>")
     assert "locked with a password" in refusal(locked, "a.odt")
     assert "has no text" in refusal(odt(""), "a.odt")
+
+
+def test_an_opendocument_text_is_read_as_it_is_seen() -> None:
+    """What follows a comment or an entity stays, boxes are read once, and 10⁶ is not 106."""
+    head = '<!DOCTYPE c [<!ENTITY who "the mayor">]>'
+    body = (
+        "<t:p>She said &who; did <!-- c -->not <?p x?>resign<t:ruby><t:ruby-base>.</t:ruby-base>"
+        "<t:ruby-text>9</t:ruby-text></t:ruby></t:p>"
+        "<t:p>Over 10<t:span t:style-name='up'>6</t:span> fled"
+        "<t:span t:style-name='no'> in vain</t:span>.</t:p>"
+        "<t:p><t:frame><t:text-box><t:p>Outer.<t:frame><t:text-box><t:p>Inner.</t:p></t:text-box>"
+        "</t:frame></t:p></t:text-box></t:frame></t:p>"
+    )
+    assert article(odt(body, head=head), "a.odt").text.split("\n\n") == [
+        "She said the mayor did not resign.",
+        "Over 10⁶ fled.",
+        "Outer.",
+        "Inner.",
+    ]
 
 
 def test_a_book() -> None:
@@ -238,6 +276,17 @@ def test_rows_of_a_word_table_stay_rows() -> None:
     table = f"<w:tbl><w:tr>{row}</w:tr></w:tbl>"
     found = article(word(paragraph(FIRST) + table + paragraph(SECOND)), "dam.docx")
     assert found.text.split("\n\n") == [FIRST, "Tessen | 3 dead", SECOND]
+
+
+def test_a_word_file_is_read_as_it_is_seen() -> None:
+    """Raised digits stay raised, and hidden and struck words are left out."""
+    looks = {"6": '<w:vertAlign w:val="superscript"/>', " all": '<w:vanish w:val="0"/>'}
+    looks |= {" not": "<w:strike/>", " never": "<w:dstrike/>", " in vain": "<w:vanish/>"}
+    runs = "".join(
+        f'<w:r><w:rPr>{looks.get(text, "")}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+        for text in ("Over 10", "6", " all", " not", " never", " in vain", " fled.")
+    )
+    assert article(word(f"<w:p>{runs}</w:p>"), "a.docx").text == "Over 10⁶ all fled."
 
 
 # What is refused
