@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from index.errors import SourceError
-from index.reading.markup import blocks, raise_digits, with_guesses, with_text
-from index.reading.text import Record, names_no_report
+from index.reading.markup import blocks, raise_digits, stated_charset, with_guesses, with_text
+from index.reading.text import Record, decode, names_no_report
 
 _LOCKED = "is locked with a password: save a copy without one"
 # Elements of OpenDocument that are not the text: notes, comments, deleted text, contents lists.
@@ -121,9 +121,9 @@ def read_epub(archive: zipfile.ZipFile) -> list[Record]:
         name = posixpath.join(posixpath.dirname(path), unquote(item.get("href")))
         if name in locked:
             raise SourceError("is locked by its shop: save what it says as text")
-        page = html.document_fromstring(
-            archive.read(posixpath.normpath(name)), parser=html.HTMLParser(encoding="utf-8")
-        )
+        chapter = archive.read(posixpath.normpath(name))
+        text = decode(chapter, stated_charset(chapter)).encode()
+        page = html.document_fromstring(text, parser=html.HTMLParser(encoding="utf-8"))
         for body in page.iter("body"):
             lines += [text for _, text in blocks(html.tostring(body, encoding="unicode"))]
     if not lines:

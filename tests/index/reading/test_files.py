@@ -148,6 +148,37 @@ def test_attached_files_are_read() -> None:
     assert Omission("a.eml", "Attached files in other formats were not read: dam.jpg.") in found
 
 
+def test_a_flowed_mail_keeps_speakers_apart() -> None:
+    """A line that goes on is joined, but never with another's words or with a signature."""
+    text = "I deny \nthat. \n> They were \n> warned. \n\nAsk \n me.\n-- \nVell\n"
+    message = mail(text)
+    message.set_param("format", "flowed")
+    expected = "I deny that.\n> They were warned.\n\nAsk me.\n--\nVell"
+    assert article(message.as_bytes(), "a.eml").text.strip() == expected
+
+
+def test_a_mail_in_seven_bits() -> None:
+    """A charset that writes other letters in ASCII is read as such."""
+    for charset in ("iso-2022-jp", "utf-7"):
+        message = mail()
+        message.set_payload("ダムは決壊した。".encode(charset))
+        message.set_param("charset", charset)
+        message.replace_header("Content-Transfer-Encoding", "7bit")
+        assert article(message.as_bytes(), "a.eml").text == "ダムは決壊した。"
+
+
+def test_a_damaged_mail_is_refused() -> None:
+    """What should be base64 and is not is never stored as a text; a damaged attachment is said."""
+    broken = mail().as_bytes().replace(b"base64\n", b"base64\n\n!!", 1)
+    assert b"!!" in broken
+    assert "was damaged on its way" in refusal(broken, "a.eml")
+    message = mail()
+    message.add_attachment(b"Dam.", "text", "plain", filename="dam.txt")
+    data = message.as_bytes().replace(b"RGFtLg==", b"!RGFtLg==")
+    found = items(data, "a.eml")
+    assert [type(item) for item in found] == [Article, Omission]
+
+
 def test_a_mail_without_a_text_is_refused() -> None:
     """A mail with nothing to read says so."""
     assert "without a readable text" in refusal(mail(" \n").as_bytes(), "a.eml")
@@ -265,6 +296,11 @@ def test_a_book() -> None:
     assert found.text == f"{FIRST}\n\nCafé – late.\n\n{SECOND}"
     assert (found.title, found.author, found.published) == ("The dam", "Ada Vell", None)
     assert isinstance(omission, Omission)
+    for charset in ("utf-16", "iso-8859-1"):
+        first = book["in/b x.xhtml"].replace("utf-8", charset).replace("–", "-").encode(charset)
+        other = items(packed({**book, "in/b x.xhtml": first}), "dam.epub")[0]
+        assert isinstance(other, Article)
+        assert "Café - late." in other.text
     shop = {**book, "META-INF/encryption.xml": '<e URI="in/b x.xhtml"/>'}
     assert "locked by its shop" in refusal(packed(shop), "a.epub")
 
