@@ -74,12 +74,13 @@ def read_pdf(data: bytes) -> list[Record]:
 
 
 def _lines(page: Any, number: int) -> Iterator[Line]:
-    """The lines of a page in PDFium's order."""
+    """The lines on a page in PDFium's order; text beside the page is not on it."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     text = page.get_textpage()
     codes = [raw.FPDFText_GetUnicode(text.raw, index) for index in range(text.count_chars())]
     codes = _with_superscripts(text, codes)
+    edges = page.get_cropbox()  # left, bottom, right, top
     start = 0
     for end in [*(i + 1 for i, code in enumerate(codes) if code in _LINE_ENDS), len(codes)]:
         pieces: list[Line] = []
@@ -91,8 +92,9 @@ def _lines(page: Any, number: int) -> Iterator[Line]:
         for first, last, stop in zip(starts, lasts, [*starts[1:], end], strict=False):
             left, bottom, _, top = text.get_charbox(first, loose=True)
             right = text.get_charbox(last, loose=True)[2]
-            piece = _written(codes[first:stop])
-            pieces.append(Line(piece, number, left, right, bottom, top - bottom))
+            if left < edges[2] and right > edges[0] and bottom < edges[3] and top > edges[1]:
+                piece = _written(codes[first:stop])
+                pieces.append(Line(piece, number, left, right, bottom, top - bottom))
         if pieces:
             yield joined(pieces)
         start = end

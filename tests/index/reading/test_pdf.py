@@ -102,6 +102,12 @@ def test_digits_in_superscript_stay_apart() -> None:
     assert text.startswith("About 10¹⁶ litres of H2O, and 9 died.")
 
 
+def test_text_beside_the_page_is_not_read() -> None:
+    """What is drawn where no reader sees it is no part of the report."""
+    text = article(pdf([*LINES, ") Tj 0 -2000 Td (Nobody sees this."]), "a.pdf").text
+    assert text.endswith(LINES[-1])
+
+
 def test_a_dateline_stands_apart() -> None:
     """A line that is only a place and a date does not run into the sentence below it."""
     lines = ["Dam fails above Tessen", "Harrow Bay, 2 November 2026", *LINES[-1:]]
