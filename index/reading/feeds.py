@@ -22,7 +22,8 @@ from index.reading.urls import canonical, is_url, site
 _MAX_ENTRIES = 1_000  # of a feed
 _MIN_STORY_CHARS = 1_000  # a shorter description in a feed is a summary
 _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
-    r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read|continue) \w+\W*)\s*$", re.IGNORECASE
+    r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read (?:more|on)|(?:continue|keep) reading)\W*)\s*$",
+    re.IGNORECASE,
 )
 _MIN_DIGITS = 4  # of a number that counts the articles of a site, not the items of a feed
 _ADDRESS = re.compile(r"(?:mailto:)?[\w.+%-]+@[\w.-]+\w|https?://\S+")  # of a mailbox or a page
@@ -39,15 +40,18 @@ def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
     count = sum(bool(tag) for tag in _ENTRY.findall(data))
     if count > _MAX_ENTRIES:
         raise SourceError(f"has more than {_MAX_ENTRIES:,} entries: shorten it")
-    parsed = feedparser.parse(io.BytesIO(data), response_headers={"content-location": url or ""})
+    headers = {"content-location": url or ""}
+    # Its sanitizer would remove what hides text, and so show it.
+    parsed = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=False)
     if not parsed.version:
         raise SourceError("is XML, but neither a feed nor a page: save it as HTML or text")
     if not parsed.entries:
         raise SourceError("is a feed without entries: try again later")
     channel = parsed.feed
     home = urljoin(url or "", channel.get("link") or "")
-    entries = _latest(parsed.entries) if parsed.version.startswith("atom") else parsed.entries
-    records = _read_all(entries, lambda entry: _entry(entry, channel, url), home, url)
+    is_atom = parsed.version.startswith("atom")
+    entries = _latest(parsed.entries) if is_atom else parsed.entries
+    records = _read_all(entries, lambda entry: _entry(entry, channel, url, is_atom), home, url)
     if older := len(parsed.entries) - len(entries):
         records.append({"omitted": f"Older versions of its entries were left out: {older:,}."})
     if lost := count - len(parsed.entries):
@@ -152,24 +156,26 @@ def _names(record: Record, home: str, feed: str) -> list[str]:
     return [f"{scope} {name}" for name in ([canonical(guid)] if is_url(guid) else []) + [guid]]
 
 
-def _entry(entry: Any, channel: Any, url: str | None) -> Record:
-    """An entry of RSS or Atom."""
-    contents = [_body(content.get("value")) for content in entry.get("content", [])]
-    body = max([*contents, _body(entry.get("summary"))], key=len)
+def _entry(entry: Any, channel: Any, url: str | None, is_atom: bool) -> Record:
+    """An entry of RSS or Atom; the date of an update is no date of publication."""
+    contents = [_text(content) for content in entry.get("content", [])]
+    body = max([*contents, _text(entry.get("summary_detail"))], key=len)
+    updated = entry.get("updated")  # in RSS, its only date
     # feedparser repeats the content as the summary of an entry that has none.
     whole = body and (body in contents or len(body) >= _MIN_STORY_CHARS)
     stated = {
         "guid": " ".join((entry.get("id") or "").split()),
-        "title": _line(entry.get("title")),
+        "title": " ".join(_text(entry.get("title_detail")).split()),
         "author": _authors(entry),
         "publisher": (entry.get("source") or {}).get("title") or entry.get("publisher"),
-        "published": entry.get("published") or entry.get("updated"),
+        "published": entry.get("published") or (None if is_atom else updated),
         "url": _link(url, entry.get("link")),
         "language": (channel.get("language") or "")[:2].lower() or None,
         "text": body,
         "partial": not whole or bool(_CUT_SHORT.search(body)),
     }
-    return with_guesses(stated, {"publisher": _line(channel.get("title"))})
+    guesses = {"publisher": _line(channel.get("title")), "guessed_date": updated}
+    return with_guesses(stated, guesses)
 
 
 def _json_item(item: Any, feed: Any, url: str | None) -> Record:
@@ -182,13 +188,21 @@ def _json_item(item: Any, feed: Any, url: str | None) -> Record:
         "guid": str(item.get("id") or ""),
         "title": _line(item.get("title")),
         "author": ", ".join(filter(None, names)),
-        "published": item.get("date_published") or item.get("date_modified"),
+        "published": item.get("date_published"),
         "url": _link(url, item.get("url") or item.get("external_url")),
         "language": str(item.get("language") or feed.get("language") or "")[:2].lower() or None,
         "text": body or clean(item.get("summary") or ""),
         "partial": not body or bool(_CUT_SHORT.search(body)),
     }
-    return with_guesses(stated, {"publisher": _line(feed.get("title"))})
+    guesses = {"publisher": _line(feed.get("title")), "guessed_date": item.get("date_modified")}
+    return with_guesses(stated, guesses)
+
+
+def _text(part: Any) -> str:
+    """The text of an element, which is plain or markup."""
+    value = (part or {}).get("value") or ""
+    is_plain = value and part.get("type") == "text/plain"
+    return clean(value).strip() if is_plain else _body(value)
 
 
 def _body(markup: str | None) -> str:

@@ -158,7 +158,7 @@ def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
         yield from _article(record, kind, origin)
     elif record["partial"] and record["url"]:
         yield Link(record["url"], record["title"], record["key"])
-    elif record["partial"]:
+    elif not record["text"]:
         name = f"“{record['title']}”" if record["title"] else "An entry without a title"
         nothing = f"{name} has neither a text nor a link: add its page."
         yield Omission(origin.name, nothing)

@@ -6,6 +6,7 @@ import base64
 import re
 from collections.abc import Iterator
 from email import message_from_bytes, policy
+from email.errors import InvalidBase64CharactersDefect, InvalidBase64LengthDefect
 from email.message import MIMEPart
 from typing import cast
 
@@ -14,6 +15,7 @@ from index.reading.markup import paragraphs, with_guesses
 from index.reading.recognise import READABLE_SUFFIXES, suffix_of
 from index.reading.text import Record, decode
 
+_BROKEN = (InvalidBase64CharactersDefect, InvalidBase64LengthDefect)
 _LISTED = 3  # names of attachments that are not read
 _WRAPPED = range(50, 81)  # length of lines that a mail program broke
 
@@ -54,24 +56,46 @@ def _key(message: MIMEPart) -> str | None:
 def _body(message: MIMEPart) -> str:
     """The text of a mail: the plain one, unless it is a mere notice beside a page in HTML."""
     plain, page = (message.get_body((kind,)) for kind in ("plain", "html"))
-    text = _unwrapped(_decoded(plain), _is_flowed(plain)) if plain else ""
+    text = (_flowed if _is_flowed(plain) else _unwrapped)(_decoded(plain)) if plain else ""
     markup = paragraphs(_decoded(page)) if page else ""
     return text if len(text) >= len(markup) / 2 else markup
 
 
 def _decoded(part: MIMEPart) -> str:
-    content = cast("bytes", part.get_payload(decode=True) or b"")
+    content = _content(part)
+    if content is None:
+        raise SourceError("was damaged on its way: save what it says as text")
     return decode(content, part.get_content_charset()) if content.strip() else ""
+
+
+def _content(part: MIMEPart) -> bytes | None:
+    """The bytes of a part; None if what should be base64 is not."""
+    content = cast("bytes", part.get_payload(decode=True) or b"")
+    return None if any(isinstance(defect, _BROKEN) for defect in part.defects) else content
 
 
 def _is_flowed(part: MIMEPart) -> bool:
     return bool(re.search(r"format=\"?flowed", str(part["content-type"] or ""), re.IGNORECASE))
 
 
-def _unwrapped(text: str, flowed: bool) -> str:
+def _flowed(text: str) -> str:
+    """Join lines by RFC 3676: one that goes on ends with a space, and keeps its speaker."""
+    lines: list[str] = []
+    open_quote = None  # the marks, such as “>>”, of the line before if it goes on
+    for line in text.split("\n"):
+        quote = line[: len(line) - len(line.lstrip(">"))]
+        words = line[len(quote) :].removeprefix(" ")
+        is_signature = words == "-- "
+        if quote == open_quote and not is_signature:
+            lines[-1] += words
+        else:
+            lines.append(f"{quote} {words}".lstrip())
+        open_quote = quote if words.endswith(" ") and not is_signature else None
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _unwrapped(text: str) -> str:
     """Join lines that a mail program broke, and leave those that the writer broke."""
-    if flowed:  # RFC 3676: a line that goes on ends with a space
-        return re.sub(r"(?<=\S) \n", " ", text)
     blocks = []
     for block in re.split(r"\n[ \t]*\n", text.strip()):
         lines = block.split("\n")
@@ -84,18 +108,19 @@ def _attachments(message: MIMEPart) -> tuple[list[Record], list[str]]:
     """The attached files that may hold reports, and the names of the others."""
     files, unread = [], []
     for name, content in _attached(message):
-        if suffix_of(name) in READABLE_SUFFIXES:
+        if content is None:
+            files.append({"omitted": f"The attached file {name} was damaged on its way: save it."})
+        elif suffix_of(name) in READABLE_SUFFIXES:
             files.append({"name": name, "data": base64.b64encode(content).decode()})
         else:
             unread.append(name)
     return files, unread
 
 
-def _attached(message: MIMEPart) -> Iterator[tuple[str, bytes]]:
+def _attached(message: MIMEPart) -> Iterator[tuple[str, bytes | None]]:
     for number, part in enumerate(message.iter_attachments(), 1):
         name = re.split(r"[/\\]", part.get_filename() or "")[-1]  # it leads nowhere
         if part.get_content_type() == "message/rfc822":
             yield name or f"mail-{number}.eml", cast("MIMEPart", part.get_content()).as_bytes()
         else:
-            content = cast("bytes", part.get_payload(decode=True) or b"")
-            yield name or f"part-{number}.{part.get_content_subtype()}", content
+            yield name or f"part-{number}.{part.get_content_subtype()}", _content(part)

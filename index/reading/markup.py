@@ -1,8 +1,8 @@
 """Cut markup into blocks of text, and read Markdown; runs in the sandbox.
 
-What the readers of pages, feeds and Word files share. A field that its source does not state is
-worked out, and then named in `guessed`. Parsers are imported where they are used, since each takes
-a while.
+What the readers of pages, feeds, books and Word files share. A field that its source does not state
+is worked out, and then named in `guessed`. Parsers are imported where they are used, since each
+takes a while.
 """
 
 from __future__ import annotations
@@ -36,6 +36,14 @@ _BLOCK_TAGS = frozenset(
     " header hr li main nav ol p pre section table tbody thead tr ul".split()
 )
 _HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
+# What a reader of a page does not see, or sees struck out. What hides paragraphs is a fold that a
+# click opens; `rt` tells how to say a word.
+_UNSEEN = """descendant::*[self::del or self::s or self::strike or self::rt or self::rp
+    or ((@hidden or contains(translate(@style, ' ', ''), 'display:none')) and not(.//p))]"""
+_MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
+_MARKS = """//sup | //span[contains(@class, 'editsection')]
+    | //a[contains(@href, '#') and count(*) = 1 and sup and normalize-space(.) = string(sup)]"""
+_SUPERSCRIPTS = str.maketrans("0123456789+-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻")
 _NOTES = " | ".join(  # as mammoth marks them up
     f"//a[starts-with(@href, '#{kind}')] | //li[starts-with(@id, '{kind}')]"
     for kind in ("footnote-", "endnote-")
@@ -65,8 +73,33 @@ def letters(line: str) -> str:
     return re.sub(r"\W+", "", line).casefold()
 
 
+def raised(text: str) -> str:
+    """Return the text with its digits as superscripts, so that 10⁶ is not read as 106."""
+    return text.translate(_SUPERSCRIPTS)
+
+
+def raise_digits(node: Any) -> None:
+    """Make the digits within an element superscripts."""
+    for part in node.iter():
+        part.text = raised(part.text or "")
+        if part is not node:
+            part.tail = raised(part.tail or "")
+
+
+def as_seen(tree: Any) -> None:
+    """Remove struck and hidden text and the marks of notes, and raise digits in superscript."""
+    for node in tree.xpath(_UNSEEN):
+        node.drop_tree()
+    for node in tree.xpath(_MARKS):
+        is_link = node.tag == "a" or node.xpath("*[self::a[contains(@href, '#')]]")
+        if is_link or _MARK.fullmatch(" ".join(node.text_content().split())):
+            node.drop_tree()
+        elif node.tag == "sup":
+            raise_digits(node)
+
+
 def blocks(markup: str) -> Iterator[tuple[str, str]]:
-    """(tag, text) of each block with text, in order, without footnotes; not recursive."""
+    """(tag, text) of each block with text, in order, as it is seen and without footnotes."""
     from lxml import etree, html  # type: ignore[import-untyped]  # noqa: PLC0415
 
     # A comment takes the text behind it along if it is skipped later.
@@ -74,7 +107,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
     tree = html.fragment_fromstring(markup, create_parent="div", parser=parser)
     for note in tree.xpath(_NOTES):
         note.drop_tree()
-    etree.strip_tags(tree, etree.Comment, etree.ProcessingInstruction)  # the text after them stays
+    as_seen(tree)
     walker = etree.iterwalk(tree, events=("start", "end"))
     tag, text = "", ""
     for event, node in walker:

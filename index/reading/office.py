@@ -14,6 +14,7 @@ from index.reading.opendocument import read_epub, read_odt
 from index.reading.recognise import READABLE_SUFFIXES, suffix_of
 from index.reading.text import Record, names_no_report, parse_date
 
+_WORD_TEXT = "word/document.xml"
 _MAX_FILES = 1_000  # of an archive
 _MAX_UNPACKED_BYTES = 50_000_000
 _LISTED = 3  # names of files that are not read
@@ -36,8 +37,8 @@ def read_zip(data: bytes) -> list[Record]:
         raise SourceError("is far larger unpacked than packed: split it, or send the files alone")
     names = archive.namelist()
     kind = archive.read("mimetype").strip() if "mimetype" in names else b""
-    if "word/document.xml" in names:
-        return _word(data, archive)
+    if _WORD_TEXT in names:
+        return _word(archive)
     if kind == b"application/vnd.oasis.opendocument.text":
         return read_odt(archive)
     if kind == b"application/epub+zip" or "META-INF/container.xml" in names:
@@ -70,13 +71,15 @@ def _files(archive: zipfile.ZipFile) -> list[Record]:
     return records
 
 
-def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
+def _word(archive: zipfile.ZipFile) -> list[Record]:
     """Read a Word file: its text, and the title and author of its properties or first heading."""
     import mammoth  # type: ignore[import-untyped]  # noqa: PLC0415
     from lxml import etree  # type: ignore[import-untyped]  # noqa: PLC0415
 
     style = "p[style-name='Title'] => h1:fresh"
-    markup = mammoth.convert_to_html(io.BytesIO(data), convert_image=lambda _: [], style_map=style)
+    markup = mammoth.convert_to_html(
+        _without_hidden(archive), convert_image=lambda _: [], style_map=style
+    )
     lines = [*blocks(_with_rows(markup.value))]
     if not lines:
         raise SourceError("has no text: add some, or save it as PDF")
@@ -93,6 +96,24 @@ def _word(data: bytes, archive: zipfile.ZipFile) -> list[Record]:
     }
     guesses = {"title": heading, "guessed_date": parse_date(properties.get("created"))}
     return [with_text(with_guesses(stated, guesses), [text for _, text in lines])]
+
+
+def _without_hidden(archive: zipfile.ZipFile) -> io.BytesIO:
+    """A Word file without its hidden text and what is struck twice, which mammoth would read."""
+    from lxml import etree  # noqa: PLC0415
+
+    root = etree.fromstring(archive.read(_WORD_TEXT), etree.XMLParser(no_network=True))
+    for mark in [*root.iter("{*}vanish", "{*}dstrike")]:
+        run = mark.getparent().getparent()
+        is_off = any(value in {"0", "false", "off"} for value in mark.values())
+        if not is_off and etree.QName(run).localname == "r" and run.getparent() is not None:
+            run.getparent().remove(run)
+    copy = io.BytesIO()
+    with zipfile.ZipFile(copy, "w") as seen:
+        for name in {*archive.namelist()}:
+            content = etree.tostring(root) if name == _WORD_TEXT else archive.read(name)
+            seen.writestr(name, content)
+    return copy
 
 
 def _with_rows(markup: str) -> str:

@@ -9,13 +9,14 @@ from typing import Any
 from urllib.parse import unquote
 
 from index.errors import SourceError
-from index.reading.markup import blocks, with_guesses, with_text
-from index.reading.text import Record, names_no_report
+from index.reading.markup import blocks, raise_digits, stated_charset, with_guesses, with_text
+from index.reading.text import Record, decode, names_no_report
 
 _LOCKED = "is locked with a password: save a copy without one"
 # Elements of OpenDocument that are not the text: notes, comments, deleted text, contents lists.
 _ASIDE = frozenset(
-    "note annotation tracked-changes forms table-of-content alphabetical-index frame".split()
+    "note annotation tracked-changes forms table-of-content alphabetical-index frame"
+    " ruby-text".split()
 )
 _DC = "{http://purl.org/dc/elements/1.1/}"
 
@@ -30,6 +31,7 @@ def read_odt(archive: zipfile.ZipFile) -> list[Record]:
         for style in root.iter("{*}style")
         if _attribute(style, "parent-style-name") == "Title"
     }
+    _as_seen(root)
     lines = [*_lines(root.find(".//{*}text"), titles)]
     if not lines:
         raise SourceError("has no text: add some, or save it as PDF")
@@ -46,16 +48,33 @@ def read_odt(archive: zipfile.ZipFile) -> list[Record]:
     return [with_text(with_guesses(stated, guesses), [text for _, text in lines])]
 
 
+def _as_seen(root: Any) -> None:
+    """Remove hidden and struck text, and raise digits in superscript."""
+    raised, unseen = set(), set()
+    for look in root.iter("{*}text-properties"):
+        style = _attribute(look.getparent(), "name")
+        if (_attribute(look, "text-position") or "").startswith("super"):
+            raised.add(style)
+        is_struck = (_attribute(look, "text-line-through-style") or "none") != "none"
+        if is_struck or _attribute(look, "display") == "none":
+            unseen.add(style)
+    for span in root.iter("{*}span"):
+        if _attribute(span, "style-name") in unseen:
+            span.clear(keep_tail=True)
+        elif _attribute(span, "style-name") in raised:
+            raise_digits(span)
+
+
 def _lines(node: Any, titles: set[str | None]) -> Iterator[tuple[bool, str]]:
     """(is a title, text) of each paragraph, heading or row of a table, in order."""
-    for child in node.iterchildren("*"):
+    for child in node:
         name = _name(child)
         if name in {"p", "h"}:
             text = " ".join("".join(_pieces(child)).split())
             is_title = _attribute(child, "outline-level") == "1"
             if text:
                 yield is_title or _attribute(child, "style-name") in titles, text
-            for box in child.iterfind(".//{*}text-box"):
+            for box in _boxes(child):
                 yield from _lines(box, titles)
         elif name == "table-row":
             cells = (" ".join(text for _, text in _lines(cell, titles)) for cell in child)
@@ -65,10 +84,19 @@ def _lines(node: Any, titles: set[str | None]) -> Iterator[tuple[bool, str]]:
             yield from _lines(child, titles)
 
 
+def _boxes(node: Any) -> Iterator[Any]:
+    """The boxes of text in a paragraph, but not those within another."""
+    for child in node:
+        if _name(child) == "text-box":
+            yield child
+        else:
+            yield from _boxes(child)
+
+
 def _pieces(node: Any) -> Iterator[str]:
     """The text of a paragraph; spaces, tabs and line ends are elements."""
     yield node.text or ""
-    for child in node.iterchildren("*"):
+    for child in node:
         if _name(child) in {"s", "tab", "line-break"}:
             yield " "
         elif _name(child) not in _ASIDE:
@@ -93,9 +121,9 @@ def read_epub(archive: zipfile.ZipFile) -> list[Record]:
         name = posixpath.join(posixpath.dirname(path), unquote(item.get("href")))
         if name in locked:
             raise SourceError("is locked by its shop: save what it says as text")
-        page = html.document_fromstring(
-            archive.read(posixpath.normpath(name)), parser=html.HTMLParser(encoding="utf-8")
-        )
+        chapter = archive.read(posixpath.normpath(name))
+        text = decode(chapter, stated_charset(chapter)).encode()
+        page = html.document_fromstring(text, parser=html.HTMLParser(encoding="utf-8"))
         for body in page.iter("body"):
             lines += [text for _, text in blocks(html.tostring(body, encoding="unicode"))]
     if not lines:
@@ -121,7 +149,11 @@ def _file(archive: zipfile.ZipFile, name: str) -> bytes:
 def _parsed(data: bytes) -> Any:
     from lxml import etree  # noqa: PLC0415
 
-    return etree.fromstring(data, etree.XMLParser(resolve_entities=False, no_network=True))
+    # Of a paragraph with a comment or an entity in it, what follows is that node's tail.
+    parser = etree.XMLParser(
+        resolve_entities="internal", no_network=True, remove_comments=True, remove_pis=True
+    )
+    return etree.fromstring(data, parser)
 
 
 def _name(node: Any) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from index.errors import SourceError
-from index.reading.markup import BOILERPLATE, letters, paragraphs, with_guesses, with_text
+from index.reading.markup import BOILERPLATE, as_seen, letters, paragraphs, with_guesses, with_text
 from index.reading.stated import as_name, read_stated
 from index.reading.text import Record
 from index.reading.urls import site
@@ -44,7 +44,6 @@ _OTHER_STORIES_HEADING = re.compile(  # "More from Northwire", "You may also lik
     r"|most (?:read|popular)|must reads?|recommended(?: for you)?|trending(?: now)?",
     re.IGNORECASE,
 )
-_MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
 _LEAVES = " | ".join(f"//{tag}" for tag in "h2 h3 h4 p span strong".split()) + (
     " | //div[not(div or p or section or ul)]"
 )
@@ -61,7 +60,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     tree = html.document_fromstring(data, parser=parser)
     stated = read_stated(tree, data, url)
     description, body = stated.pop("description") or "", stated.pop("body") or ""
-    _drop_marks(tree)
+    as_seen(tree)
     _drop_comments(tree)
     _drop_teasers(tree)
     _unlink_sentences(tree)
@@ -126,13 +125,6 @@ def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
         longer = (incautious and incautious.text) or ""
         text = longer if len(longer) > _OVERLOOKED * len(text) else text
     return {**fields, "text": text}
-
-
-def _drop_marks(tree: Any) -> None:
-    """Remove marks of references and “[edit]”, as encyclopedias set them."""
-    for node in tree.xpath("//sup | //span[contains(@class, 'editsection')]"):
-        if _MARK.fullmatch(_line(node)):
-            node.drop_tree()
 
 
 def _drop_comments(tree: Any) -> None:

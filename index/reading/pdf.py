@@ -18,11 +18,13 @@ from typing import Any
 
 from index.errors import SourceError
 from index.reading.columns import WIDE_GAP, Line, in_reading_order, joined
-from index.reading.markup import with_guesses, with_text
+from index.reading.markup import raised, with_guesses, with_text
 from index.reading.text import Record, is_headline, names_no_report, parse_date
 from index.text.moments import read_moment
 
 _MAX_PAGES = 2_000
+_DIGITS = frozenset(map(ord, "0123456789+-−"))  # that may stand in superscript
+_SMALL, _RAISED = 0.85, 0.2  # of the height of the letter before: how a superscript is set
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
 _CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
 _CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
@@ -72,11 +74,13 @@ def read_pdf(data: bytes) -> list[Record]:
 
 
 def _lines(page: Any, number: int) -> Iterator[Line]:
-    """The lines of a page in PDFium's order."""
+    """The lines on a page in PDFium's order; text beside the page is not on it."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     text = page.get_textpage()
     codes = [raw.FPDFText_GetUnicode(text.raw, index) for index in range(text.count_chars())]
+    codes = _with_superscripts(text, codes)
+    edges = page.get_cropbox()  # left, bottom, right, top
     start = 0
     for end in [*(i + 1 for i, code in enumerate(codes) if code in _LINE_ENDS), len(codes)]:
         pieces: list[Line] = []
@@ -88,11 +92,34 @@ def _lines(page: Any, number: int) -> Iterator[Line]:
         for first, last, stop in zip(starts, lasts, [*starts[1:], end], strict=False):
             left, bottom, _, top = text.get_charbox(first, loose=True)
             right = text.get_charbox(last, loose=True)[2]
-            piece = _written(codes[first:stop])
-            pieces.append(Line(piece, number, left, right, bottom, top - bottom))
+            if left < edges[2] and right > edges[0] and bottom < edges[3] and top > edges[1]:
+                piece = _written(codes[first:stop])
+                pieces.append(Line(piece, number, left, right, bottom, top - bottom))
         if pieces:
             yield joined(pieces)
         start = end
+
+
+def _with_superscripts(text: Any, codes: list[int]) -> list[int]:
+    """The codes of letters, where small raised digits behind another letter are superscripts."""
+    written = list(codes)
+    before = None  # the last letter on the line
+    for index, code in enumerate(codes):
+        if before is not None and code in _DIGITS and _is_raised(text, before, index):
+            written[index] = ord(raised(chr(code)))
+        elif code > ord(" "):
+            before = index
+        elif code in _LINE_ENDS:
+            before = None
+    return written
+
+
+def _is_raised(text: Any, before: int, index: int) -> bool:
+    """Whether a letter is smaller than the one before it and stands higher."""
+    _, base, _, top = text.get_charbox(before, loose=True)
+    _, own_base, _, own_top = text.get_charbox(index, loose=True)
+    size = top - base
+    return bool(own_top - own_base < _SMALL * size and own_base - base > _RAISED * size)
 
 
 def _written(codes: list[int]) -> str:

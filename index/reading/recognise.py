@@ -141,7 +141,7 @@ def _structured(text: str, named: Format | None) -> Format | None:
     """Whether a text is JSON, a table or a mail; None if it is running text or markup."""
     if re.match(r'\s*(?:\{\s*"|\[\s*\{)', text):
         return _json_kind(text, named)
-    if is_heading(text.partition("\n")[0]):
+    if is_heading(text):
         return "table"
     return "mail" if _is_mail(text) else None
 

@@ -11,20 +11,18 @@ from index.reading.text import FIELDS, Record, known_fields
 _DELIMITERS = ",;\t"
 
 
-def is_heading(line: str) -> bool:
-    """Whether a line names the columns of a table of reports, as in “title,text,published”."""
-    names = _columns(line, _delimiter(line))
+def is_heading(text: str) -> bool:
+    """Whether a text begins with the columns of a table of reports: “title,text,published”."""
+    names = _columns(text, _delimiter(text))
     return "text" in names and len(FIELDS.intersection(names)) > 1
 
 
 def read_table(data: bytes) -> list[Record]:
     """Read a table in UTF-8 whose first row names the columns as JSON lines name the fields."""
-    text = data.decode()
-    heading = text.lstrip().partition("\n")[0]
-    delimiter = _delimiter(heading)
-    csv.field_size_limit(len(text) + 1)
-    rows = csv.reader(io.StringIO(text.lstrip(), newline=""), delimiter=delimiter, strict=True)
-    names = _columns(heading, delimiter)
+    text = data.decode().lstrip()
+    delimiter = _delimiter(text)
+    names = _columns(text, delimiter)
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     next(rows)
     if "text" not in names:
         raise SourceError(
@@ -55,10 +53,13 @@ def read_table(data: bytes) -> list[Record]:
     return records
 
 
-def _delimiter(heading: str) -> str:
-    """What separates the most known names."""
-    return max(_DELIMITERS, key=lambda mark: len(FIELDS.intersection(_columns(heading, mark))))
+def _delimiter(text: str) -> str:
+    """What separates the most known names in the first row."""
+    return max(_DELIMITERS, key=lambda mark: len(FIELDS.intersection(_columns(text, mark))))
 
 
-def _columns(heading: str, delimiter: str) -> list[str]:
-    return [name.strip().strip('"').strip().lower() for name in heading.split(delimiter)]
+def _columns(text: str, delimiter: str) -> list[str]:
+    """The names in the first row of a table; a name in quotes may hold a delimiter."""
+    csv.field_size_limit(len(text) + 1)
+    heading: list[str] = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    return [name.strip().lower() for name in heading]

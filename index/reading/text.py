@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -43,6 +44,7 @@ _NO_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
+_SEVEN_BITS = re.compile(r"iso-2022-|hz\b|(?:unicode-1-1-)?utf-?7\b", re.IGNORECASE)
 _ASCII = frozenset(map(chr, range(128)))
 _TYPOGRAPHY = frozenset("€…‘’“”•–—™£©®°§½«»")  # what English uses of Windows-1252 beyond ASCII
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")  # as in: “Run,” she said.
@@ -51,14 +53,16 @@ _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")  # as in: “Run,” 
 def decode(data: bytes, *charsets: str | None) -> str:
     """Decode as UTF-8, else by the first stated charset that fits, else by the likeliest one.
 
-    UTF-8 with a few bad bytes is still UTF-8, and these become �. Line ends become newlines and
-    control characters are dropped; nothing else changes.
+    A stated charset of 7 bits goes first, since whatever it writes is also UTF-8. UTF-8 with a few
+    bad bytes is still UTF-8, and these become �. Line ends become newlines and control characters
+    are dropped; nothing else changes.
 
     Raises:
         SourceError: this is not text; the message lacks its subject.
     """
+    seven_bits = next((name for name in charsets if name and _SEVEN_BITS.match(name)), None)
     try:
-        text = data.decode("utf-8-sig")
+        text = _decode_seven_bits(data, seven_bits) or data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         text = data.decode("utf-8-sig", "replace")
         beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
@@ -67,6 +71,13 @@ def decode(data: bytes, *charsets: str | None) -> str:
     if len(_BINARY.findall(text)) > max(2, len(text) // 200):
         raise SourceError("looks like a binary file: save it as UTF-8 text")
     return clean(text)
+
+
+def _decode_seven_bits(data: bytes, charset: str | None) -> str | None:
+    """The text of ASCII bytes that stand for other letters; None if they stand for themselves."""
+    with suppress(ValueError, LookupError):  # an unknown charset, or the wrong one
+        return data.decode(charset) if charset and data.isascii() else None
+    return None
 
 
 def _decode_detected(data: bytes, start: int, charsets: Sequence[str | None]) -> str:

@@ -63,7 +63,10 @@ _FORMS = [
     )
 ]
 _SHORT_YEAR = re.compile(rf"{_D}\s{_M}\s(?P<year>\d\d)", re.IGNORECASE)  # of RFC 822: "03 Nov 26"
+_ISO = re.compile(r"\d{4}(?:\d{4}|-\d\d-\d\d|-?W\d\d-?\d)(?:[Tt ]\d\d.*)?")
 _SECONDS = re.compile(r"(\d{10})(?:\d{3})?(?:\.\d+)?")  # since 1970, or thousandths of them
+_HOUR = re.compile(r"(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?:[01]\d|2[0-3])")
+_HOURS = re.compile(r"\d\d?:\d\d-\d\d?(?::\d\d)?")  # "10:00-11:00": until, or a zone
 
 
 def read_moment(written: str) -> datetime | None:
@@ -87,12 +90,12 @@ def read_moment(written: str) -> datetime | None:
 
 
 def _iso(written: str) -> datetime | None:
-    is_week = re.fullmatch(r"\d{4}-?W\d\d", written)  # which Python takes for its Monday
-    return None if is_week else datetime.fromisoformat(written)
+    # Python also takes a week for its Monday, and any sign or digit for the T before the time.
+    return datetime.fromisoformat(written) if _ISO.fullmatch(written) else None
 
 
 def _seconds(written: str) -> datetime | None:
-    match = _SECONDS.fullmatch(written)
+    match = None if _HOUR.fullmatch(written) else _SECONDS.fullmatch(written)
     return datetime.fromtimestamp(int(match[1]), UTC) if match else None
 
 
@@ -100,6 +103,7 @@ def _worded(written: str) -> datetime | None:
     """A date in words or numbers, perhaps with a weekday and a time. ValueError if impossible."""
     time = _TIME.search(written)
     rest = written.replace(time.group(), " ", 1) if time else written
+    weekday = _WEEKDAY.search(rest)
     rest = " ".join(_WEEKDAY.sub(" ", rest, count=1).split())
     rest = re.sub(r"^(?:[\s,T|·–-]|(?:at|on)\b)+|(?:[\s,T|·–-]|\bat)+$", "", rest)
     days = {day for form in _FORMS if (day := _day(form.fullmatch(rest)))}
@@ -108,6 +112,8 @@ def _worded(written: str) -> datetime | None:
     if len(days) != 1:
         return None
     (day,) = days
+    if weekday and not WEEKDAYS[day.weekday()].startswith(weekday.group()[:3].capitalize()):
+        return None
     return _at(day, time) if time else day
 
 
@@ -135,6 +141,8 @@ def _at(day: datetime, time: re.Match[str]) -> datetime:
         hour = hour % 12 + 12 * (half in "Pp")
     minute, second = int(time["minute"] or time["minutes"] or 0), int(time["second"] or 0)
     moment = day.replace(hour=hour, minute=minute, second=min(second, 59))  # 60: a leap second
+    if _HOURS.fullmatch(time.group()):
+        return day
     if time["offset"]:
         digits = time["offset"].lstrip("+-").replace(":", "")
         hours, minutes = (digits, "0") if len(digits) <= 2 else (digits[:-2], digits[-2:])  # noqa: PLR2004

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -136,6 +137,65 @@ def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
     assert isinstance(second, Article)
     assert first.key is second.key is None
     assert first.article_id != second.article_id
+
+
+@pytest.mark.parametrize(
+    "end", ["few people ever read twice.", "and continue silently.", "silence…"]
+)
+def test_a_whole_text_is_no_summary(end: str) -> None:
+    """A text without a link is kept however it ends, and only known words say that it goes on."""
+    found, *_ = items(feed(item("Dam", FIRST).replace(SECOND, end)), "f.xml")
+    assert isinstance(found, Article)
+    assert found.text.endswith(end)
+    linked_item = items(feed(item("Dam", FIRST, linked("dam")).replace(SECOND, end)), "f.xml")
+    assert isinstance(linked_item[0], Link if end.endswith("…") else Article)
+
+
+@pytest.mark.parametrize("end", ["Read more", "Continue reading →", "[…]"])
+def test_a_text_that_is_cut_short_is_a_link(end: str) -> None:
+    """Of a text that goes on elsewhere, the page is fetched."""
+    cut = item("Dam", FIRST, linked("dam")).replace(SECOND, f"{SECOND} {end}")
+    (found,) = items(feed(cut), "f.xml")
+    assert isinstance(found, Link)
+
+
+def atom(*parts: str) -> Article:
+    """The entry of an Atom feed with these parts."""
+    whole = f"<entry><id>tag:7</id><link href='https://n.example/7'/>{''.join(parts)}</entry>"
+    (found,) = items(f"<feed xmlns='http://www.w3.org/2005/Atom'>{whole}</feed>", "f.atom")
+    assert isinstance(found, Article)
+    return found
+
+
+def test_plain_text_of_atom_is_no_markup() -> None:
+    """What Atom calls text is read letter for letter, and what it calls HTML as markup."""
+    written = "&lt;b&gt; is a tag, 3 &amp;lt; 4"
+    found = atom(f"<title>{written}</title><content type='text'>{written}</content>")
+    assert (found.title, found.text) == ("<b> is a tag, 3 &lt; 4",) * 2
+    found = atom(f"<title>Tag</title><content type='html'>{written}</content>")
+    assert found.text == "is a tag, 3 < 4"
+
+
+def test_the_date_of_an_update_is_a_guess() -> None:
+    """When an entry was updated does not say when it was published."""
+    parts = (
+        "<title>Dam</title><updated>2026-11-03T09:00:00Z</updated>",
+        f"<content>{FIRST}</content>",
+    )
+    found = atom(*parts)
+    assert (found.published, found.guessed_date) == (None, datetime(2026, 11, 3, 9, tzinfo=UTC))
+    assert atom(*parts, "<published>2026-11-02T09:00:00Z</published>").guessed_date is None
+    row = {"id": "nw-7", "content_text": FIRST, "date_modified": "2026-11-03T09:00:00Z"}
+    (found,) = items(json_feed(row), "feed.json")
+    assert isinstance(found, Article)
+    assert (found.published, found.guessed_date) == (None, datetime(2026, 11, 3, 9, tzinfo=UTC))
+
+
+def test_hidden_words_of_a_feed_are_not_read() -> None:
+    """What a page would not show is no part of an item."""
+    (found,) = items(feed(item("Dam", f"{FIRST}<b hidden>It held.</b>", linked("a"))), "f")
+    assert isinstance(found, Article)
+    assert "held" not in found.text
 
 
 def test_a_damaged_item_costs_no_other() -> None:

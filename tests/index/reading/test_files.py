@@ -34,6 +34,13 @@ from index.reading.tables import read_table
 # Tables
 
 
+def test_a_column_name_may_hold_a_delimiter() -> None:
+    """A name in quotes is one column, so that each text stays in its own."""
+    rows = f'title,"notes, private\n(ours)",text,publisher\nDam,secret,"{FIRST}",Northwire\n'
+    found = article(rows, "rows.csv")
+    assert (found.text, found.publisher) == (FIRST, "Northwire")
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("name", ["rows.csv", "rows.txt"])
 def test_rows_of_a_table_are_reports(delimiter: str, name: str) -> None:
@@ -141,6 +148,37 @@ def test_attached_files_are_read() -> None:
     assert Omission("a.eml", "Attached files in other formats were not read: dam.jpg.") in found
 
 
+def test_a_flowed_mail_keeps_speakers_apart() -> None:
+    """A line that goes on is joined, but never with another's words or with a signature."""
+    text = "I deny \nthat. \n> They were \n> warned. \n\nAsk \n me.\n-- \nVell\n"
+    message = mail(text)
+    message.set_param("format", "flowed")
+    expected = "I deny that.\n> They were warned.\n\nAsk me.\n--\nVell"
+    assert article(message.as_bytes(), "a.eml").text.strip() == expected
+
+
+def test_a_mail_in_seven_bits() -> None:
+    """A charset that writes other letters in ASCII is read as such."""
+    for charset in ("iso-2022-jp", "utf-7"):
+        message = mail()
+        message.set_payload("ダムは決壊した。".encode(charset))
+        message.set_param("charset", charset)
+        message.replace_header("Content-Transfer-Encoding", "7bit")
+        assert article(message.as_bytes(), "a.eml").text == "ダムは決壊した。"
+
+
+def test_a_damaged_mail_is_refused() -> None:
+    """What should be base64 and is not is never stored as a text; a damaged attachment is said."""
+    broken = mail().as_bytes().replace(b"base64\n", b"base64\n\n!!", 1)
+    assert b"!!" in broken
+    assert "was damaged on its way" in refusal(broken, "a.eml")
+    message = mail()
+    message.add_attachment(b"Dam.", "text", "plain", filename="dam.txt")
+    data = message.as_bytes().replace(b"RGFtLg==", b"!RGFtLg==")
+    found = items(data, "a.eml")
+    assert [type(item) for item in found] == [Article, Omission]
+
+
 def test_a_mail_without_a_text_is_refused() -> None:
     """A mail with nothing to read says so."""
     assert "without a readable text" in refusal(mail(" \n").as_bytes(), "a.eml")
@@ -168,18 +206,30 @@ def test_an_rtf_file() -> None:
     assert "has no text" in refusal(r"{\rtf1 }", "a.rtf")
 
 
+def test_an_rtf_file_is_read_as_it_is_seen() -> None:
+    """Raised digits stay raised, and hidden, deleted and struck words are left out."""
+    source = (
+        r"{\rtf1\ansi About 10{\super 6} fled, 12\super 1\nosupersub  died at 9\strike  am\strike0"
+        r"{\v  or \lquote caf\'e9 \u8364?\rquote  later}{\deleted  not}.\par}"
+    )
+    assert article(source, "a.rtf").text == "About 10⁶ fled, 12¹ died at 9."
+
+
 OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
 
 
-def odt(body: str, meta: str = "", manifest: str = "<m/>") -> bytes:
+def odt(body: str, meta: str = "", manifest: str = "<m/>", head: str = "") -> bytes:
     """An OpenDocument text."""
     spaces = f'xmlns:o="{OFFICE}:office:1.0" xmlns:t="{OFFICE}:text:1.0"'
     spaces += f' xmlns:s="{OFFICE}:style:1.0" xmlns:b="{OFFICE}:table:1.0"'
     style = '<s:style s:name="P1" s:parent-style-name="Title"/>'
+    for name, look in (("up", 't:text-position="super"'), ("no", 't:display="none"')):
+        style += f'<s:style s:name="{name}"><s:text-properties {look}/></s:style>'
     return packed(
         {
             "mimetype": "application/vnd.oasis.opendocument.text",
-            "content.xml": f"<o:c {spaces}>{style}<o:body><o:text>{body}</o:text></o:body></o:c>",
+            "content.xml": f"{head}<o:c {spaces}>{style}<o:body><o:text>{body}</o:text></o:body>"
+            "</o:c>",
             "meta.xml": f'<m xmlns:dc="http://purl.org/dc/elements/1.1/">{meta}</m>',
             "META-INF/manifest.xml": manifest,
         }
@@ -201,6 +251,25 @@ def test_an_opendocument_text() -> None:
     locked = odt("x", manifest="<encryption-data/>")
     assert "locked with a password" in refusal(locked, "a.odt")
     assert "has no text" in refusal(odt(""), "a.odt")
+
+
+def test_an_opendocument_text_is_read_as_it_is_seen() -> None:
+    """What follows a comment or an entity stays, boxes are read once, and 10⁶ is not 106."""
+    head = '<!DOCTYPE c [<!ENTITY who "the mayor">]>'
+    body = (
+        "<t:p>She said &who; did <!-- c -->not <?p x?>resign<t:ruby><t:ruby-base>.</t:ruby-base>"
+        "<t:ruby-text>9</t:ruby-text></t:ruby></t:p>"
+        "<t:p>Over 10<t:span t:style-name='up'>6</t:span> fled"
+        "<t:span t:style-name='no'> in vain</t:span>.</t:p>"
+        "<t:p><t:frame><t:text-box><t:p>Outer.<t:frame><t:text-box><t:p>Inner.</t:p></t:text-box>"
+        "</t:frame></t:p></t:text-box></t:frame></t:p>"
+    )
+    assert article(odt(body, head=head), "a.odt").text.split("\n\n") == [
+        "She said the mayor did not resign.",
+        "Over 10⁶ fled.",
+        "Outer.",
+        "Inner.",
+    ]
 
 
 def test_a_book() -> None:
@@ -227,6 +296,11 @@ def test_a_book() -> None:
     assert found.text == f"{FIRST}\n\nCafé – late.\n\n{SECOND}"
     assert (found.title, found.author, found.published) == ("The dam", "Ada Vell", None)
     assert isinstance(omission, Omission)
+    for charset in ("utf-16", "iso-8859-1"):
+        first = book["in/b x.xhtml"].replace("utf-8", charset).replace("–", "-").encode(charset)
+        other = items(packed({**book, "in/b x.xhtml": first}), "dam.epub")[0]
+        assert isinstance(other, Article)
+        assert "Café - late." in other.text
     shop = {**book, "META-INF/encryption.xml": '<e URI="in/b x.xhtml"/>'}
     assert "locked by its shop" in refusal(packed(shop), "a.epub")
 
@@ -238,6 +312,17 @@ def test_rows_of_a_word_table_stay_rows() -> None:
     table = f"<w:tbl><w:tr>{row}</w:tr></w:tbl>"
     found = article(word(paragraph(FIRST) + table + paragraph(SECOND)), "dam.docx")
     assert found.text.split("\n\n") == [FIRST, "Tessen | 3 dead", SECOND]
+
+
+def test_a_word_file_is_read_as_it_is_seen() -> None:
+    """Raised digits stay raised, and hidden and struck words are left out."""
+    looks = {"6": '<w:vertAlign w:val="superscript"/>', " all": '<w:vanish w:val="0"/>'}
+    looks |= {" not": "<w:strike/>", " never": "<w:dstrike/>", " in vain": "<w:vanish/>"}
+    runs = "".join(
+        f'<w:r><w:rPr>{looks.get(text, "")}</w:rPr><w:t xml:space="preserve">{text}</w:t></w:r>'
+        for text in ("Over 10", "6", " all", " not", " never", " in vain", " fled.")
+    )
+    assert article(word(f"<w:p>{runs}</w:p>"), "a.docx").text == "Over 10⁶ all fled."
 
 
 # What is refused

@@ -44,10 +44,29 @@ def test_text_after_a_comment_is_kept() -> None:
 
 
 def test_marks_of_references_are_left_out() -> None:
-    """“[1]” and “[citation needed]” are no part of a sentence; an exponent is."""
+    """“[1]” and “[citation needed]” are no part of a sentence; an exponent is, and stays one."""
     mark = '<sup><a href="#1">[1]</a></sup><sup>[<i>citation needed</i>]</sup>'
     text = read(f"The lake had spread over nine km<sup>2</sup> by then.{mark} It fell later.{mark}")
-    assert text.endswith("The lake had spread over nine km2 by then. It fell later.")
+    assert text.endswith("The lake had spread over nine km² by then. It fell later.")
+
+
+SEEN = (
+    "About 10<sup>6</sup> fled, 12<sup>1</sup> died<sup><a href='#n1'>1</a></sup> and"
+    "<a href='#n2'><sup>2</sup></a> <del>12</del> <ins>nine</ins> are<s> not</s> missing"
+    "<span hidden>, they lie</span><span style='display: none'>, all lie</span> on 5<sup>th</sup>."
+)
+AS_SEEN = "About 10⁶ fled, 12¹ died and nine are missing on 5th."
+
+
+def test_text_is_what_a_reader_sees() -> None:
+    """Digits in superscript never join a number, and struck or hidden words are not quoted."""
+    assert read(SEEN).endswith(AS_SEEN)
+    assert [*blocks(f"<p>{SEEN}</p>")] == [("p", AS_SEEN)]
+
+
+def test_a_fold_is_part_of_the_report() -> None:
+    """Paragraphs that a click unfolds are read."""
+    assert [*blocks(f"<div hidden><p>{FIRST}</p></div>")] == [("p", FIRST)]
 
 
 def test_blocks_go_on_after_a_comment() -> None:

@@ -93,6 +93,21 @@ def test_rows_of_a_table_in_a_pdf_stay_rows() -> None:
     assert "first 1 second 2 third 3" in text
 
 
+def test_digits_in_superscript_stay_apart() -> None:
+    """A small raised digit is a superscript, so that 10⁶ is not read as 106."""
+    raised = ") Tj /F1 7 Tf 5 Ts ({}) Tj 0 Ts /F1 12 Tf ("
+    lowered = raised.replace("5 Ts", "-3 Ts").format(2)
+    line = f"About 10{raised.format(16)} litres of H{lowered}O, and 9 died."
+    text = article(pdf([line, *LINES[-1:]]), "a.pdf").text
+    assert text.startswith("About 10¹⁶ litres of H2O, and 9 died.")
+
+
+def test_text_beside_the_page_is_not_read() -> None:
+    """What is drawn where no reader sees it is no part of the report."""
+    text = article(pdf([*LINES, ") Tj 0 -2000 Td (Nobody sees this."]), "a.pdf").text
+    assert text.endswith(LINES[-1])
+
+
 def test_a_dateline_stands_apart() -> None:
     """A line that is only a place and a date does not run into the sentence below it."""
     lines = ["Dam fails above Tessen", "Harrow Bay, 2 November 2026", *LINES[-1:]]

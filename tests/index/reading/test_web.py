@@ -258,7 +258,7 @@ def test_a_feed_with_summaries(rest: str) -> None:
 
 
 def test_an_atom_feed() -> None:
-    """Atom is read too; an entry that states no other date has that of its last update."""
+    """Atom is read too; the day of its last update is a guess at its date."""
     feed = (
         '<feed xmlns="http://www.w3.org/2005/Atom"><title>Northwire</title><entry>'
         '<title type="html">Dam &lt;b&gt;fails&lt;/b&gt;</title><link href="https://n.example/1"/>'
@@ -266,7 +266,7 @@ def test_an_atom_feed() -> None:
         f'<content type="html">{escape(MARKUP)}</content></entry></feed>'
     )
     found = article(feed, "feed.atom")
-    assert (found.title, found.author, found.published) == ("Dam fails", "Ada Vell", NOON)
+    assert (found.title, found.author, found.guessed_date) == ("Dam fails", "Ada Vell", NOON)
     assert (found.guessed, found.text) == (("publisher",), TEXT)
 
 
@@ -288,7 +288,7 @@ def test_entities_are_not_expanded() -> None:
     """Entities neither grow to gigabytes nor read files of this machine."""
     started = time.monotonic()
     head = BILLION_LAUGHS.partition("?>")[2] + "]>"
-    for item in items(rss(entry("<description>&a11;</description>"), head=head), "f.xml"):
+    for item in items(rss(entry("<description>&a11;</description>", URL), head=head), "f.xml"):
         assert not isinstance(item, Article)
     bomb = word(BODY[0], **{"word/document.xml": BILLION_LAUGHS + "]><rss>&a11;</rss>"})
     assert "damaged" in refusal(bomb, "a.docx")

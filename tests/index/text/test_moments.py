@@ -43,7 +43,8 @@ def test_numbers_that_can_mean_one_day_only(written: str, day: int) -> None:
     | 2026-W45 | 3 November | yesterday | Tuesday | 21:24 | | 31 February 2026 | 2026-02-31
     | 2026-13-01 | 3 Nov 2026 25:00 | 3 Nov 2026 13:00 pm | 3 Nov 1026 | 0001-01-01T00:00:00Z
     | 1970-01-01T00:00:00Z | Thu, 01 Jan 1970 00:00:00 GMT | 3 Nov 2026 or 4 Nov 2026
-    | 3 November 2026 revised""".split("|"),
+    | 3 November 2026 revised | 2026110312 | 20261103010 | 2026-11-10123
+    | Friday, 3 Nov 2026 | Wed, 03 Nov 2026 21:24:10 GMT""".split("|"),
 )
 def test_what_names_no_single_day_is_not_read(written: str) -> None:
     """Several days, no day, an impossible one and a program's zero are no date."""
@@ -68,6 +69,8 @@ def test_what_names_no_single_day_is_not_read(written: str) -> None:
         ("3 November 2026 at 9.24pm", "2026-11-03T21:24:00+00:00"),
         ("3 November 2026, 12 a.m.", "2026-11-03T00:00:00+00:00"),
         ("3 November 2026, 21:24 GMT+5:30", "2026-11-03T21:24:00+05:30"),
+        ("3 Nov 2026, 10:00-11:00", "2026-11-03T00:00:00+00:00"),
+        ("3 Nov 2026, 10:00 -05:00", "2026-11-03T10:00:00-05:00"),
         ("1793741050", "2026-11-03T21:24:10+00:00"),
     ],
 )
