@@ -39,7 +39,8 @@ async def ask(
     def work() -> Answer:
         archive = bot.collections.archive(server)
         restricted = replace(previous.filters if previous else filters, today=today)
-        threshold = bot.collections.preferences(server).threshold
+        preferences = bot.collections.preferences(server)
+        threshold = preferences.threshold(bot.settings.answers.threshold)
         return archive.ask(question, restricted, previous, threshold)
 
     started = time.monotonic()

@@ -118,8 +118,9 @@ class Collections:
         Read anew each time, so that a choice holds at once; creates no collection.
         """
         archive = None
-        if server is not None:
-            with contextlib.suppress(NotFoundError):
+        name = self._settings.discord.collection_of(server) if server is not None else ""
+        if name and state_of(self._settings.data, name) is not None:
+            with contextlib.suppress(NotFoundError):  # erased at this moment
                 archive = self.archive(server, create=False)
         return preferences(self._settings, archive, server)
 
@@ -163,8 +164,11 @@ class Collections:
                 )
 
     def _changed_at(self, name: str) -> float:
-        files = (self._settings.data / name).glob(f"{CATALOGUE}*")
-        return max((file.stat().st_mtime for file in files), default=0.0)
+        changed = 0.0
+        for file in (self._settings.data / name).glob(f"{CATALOGUE}*"):
+            with contextlib.suppress(FileNotFoundError):  # a log, closed at this moment
+                changed = max(changed, file.stat().st_mtime)
+        return changed
 
     def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
         """One server (None: direct messages) for each of their collections that exists already.

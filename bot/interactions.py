@@ -138,13 +138,24 @@ def explain(error: Exception, context: str) -> str:
             return "Something went wrong. It has been logged."
 
 
+class _UnreadableError(app_commands.AppCommandError):
+    """The settings cannot be read: discord.py passes on only errors of its own from a check."""
+
+    def __init__(self, original: OnRecordError) -> None:
+        super().__init__(str(original))
+        self.original = original
+
+
 async def is_moderator(interaction: discord.Interaction[Any]) -> bool:
     """Whether the user has Manage Server, Manage Messages, or a role named in /settings."""
     granted = interaction.permissions
     if granted.manage_guild or granted.manage_messages:
         return True
-    roles = {role.id for role in getattr(interaction.user, "roles", ())}
-    return not roles.isdisjoint((await preferences_of(interaction)).moderator_roles)
+    try:
+        chosen = (await preferences_of(interaction)).moderator_roles
+    except OnRecordError as error:
+        raise _UnreadableError(error) from error
+    return not {role.id for role in getattr(interaction.user, "roles", ())}.isdisjoint(chosen)
 
 
 async def check_moderator(interaction: discord.Interaction[Any]) -> None:

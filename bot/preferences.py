@@ -37,10 +37,10 @@ class Preferences(BaseModel, frozen=True):
     caution: Caution = "normal"
     weekly: bool = False
 
-    @property
-    def threshold(self) -> float | None:
-        """The confidence below which a question is declined; None: as the operator set it."""
-        return _THRESHOLDS[self.caution]
+    def threshold(self, default: float) -> float:
+        """The confidence below which a question is declined, where the operator set a default."""
+        chosen = _THRESHOLDS[self.caution] or default
+        return max(chosen, default) if self.caution == "cautious" else min(chosen, default)
 
     def elsewhere(self, channel: Any) -> str:
         """Where the bot answers in public instead of this channel or thread; "" if it does here."""

@@ -86,7 +86,8 @@ class Sources:
         return [
             source
             for source in self.all()
-            if source.failing_since and source.failing_since <= since and not source.reported
+            if source.failing_since and source.failing_since <= since
+            if not (source.reported or source.paused)
         ]
 
     def mark_reported(self, uri: str) -> None:

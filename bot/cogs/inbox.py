@@ -22,7 +22,7 @@ from index import Archive, Declined, Flagged, OnRecordError, Source
 
 Item = Flagged | Declined | Source
 _PAGE = 4  # items, each with a row of buttons: at most 40 components in a message
-_NOTES, _CHARS = 3, 300
+_NOTES, _CHARS = 3, 100  # so that a page fits in a message, even with every mark escaped
 _EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question open, no source fails."
 
 
@@ -79,7 +79,7 @@ async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
         now = " · **answered now**" if await _is_answered(press.interaction, item) else ""
         text = f"**Not answered** · {escape(shorten(item.question, _CHARS))}\n-# {counts}{now}"
         key = item.answer_ids[0]
-        return text, [Button("open", key), Button("fill"), Button("done", key, press.page)]
+        return text, [Button("open", key), Button("fill", key), Button("done", key, press.page)]
     since = format_dt(item.failing_since, "R") if item.failing_since else ""
     name, error = source_name(item.uri)[:_CHARS], source_error(item)[:_CHARS]
     text = f"**Failing source** · {escape(name)}\n-# since {since}: {escape(error)}"

@@ -233,6 +233,7 @@ async def undo_all_the_same(press: Press) -> None:
     The key is the change and, once the moderator was asked, the newest change at that time: if
     there is another one since, they are asked again.
     """
+    await check_moderator(press.interaction)
     archive = await press.archive()
     change, *asked_at = map(int, press.key.split())
 

@@ -187,6 +187,9 @@ async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) ->
     """Keep a choice; what cannot hold is refused with a sentence, and nothing changes."""
     if (setting := SETTINGS.get(name)) is None:
         raise InputError("This menu is out of date: open `/settings` again.")
+    granted = interaction.permissions
+    if name == "moderator_roles" and not (granted.manage_guild or granted.manage_messages):
+        raise InputError("Only who has Manage Server or Manage Messages can choose who moderates.")
     known = {str(value): (value, label) for value, label, _ in setting.options}
     pairs = [known[item] if isinstance(item, str) else _pair(interaction, item) for item in chosen]
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]

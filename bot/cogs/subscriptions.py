@@ -25,7 +25,7 @@ from bot.markdown import escape
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import Button, Press, Row, button, notice_view, page_of
-from index import Answer, Archive, InputError, Watch
+from index import Answer, Archive, InputError, QuestionError, Watch
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -141,7 +141,12 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> date
             break
         try:
             await _ask_again(bot, archive, watches)
-        except Exception:  # such as a publisher without reports; the next watches still count
+        except QuestionError as error:  # such as a publisher that has no reports any more
+            for watch in watches:
+                number, generation = watch.number, archive.generation
+                await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
+            log.info("watches of server %s cannot be asked: %s", server, error)
+        except Exception:  # the next watches still count
             numbers = [watch.number for watch in watches]
             log.exception("watches %s of server %s could not be asked again", numbers, server)
     waiting = await asyncio.to_thread(_outdated, archive) if alike else []

@@ -83,6 +83,20 @@ async def test_declined_questions_are_counted_and_asked_again(
     assert EMPTY in said(await inbox(room))
 
 
+async def test_a_page_fits_in_a_message(room: Newsroom) -> None:
+    """Several long questions full of marks have buttons of their own, within Discord's limits."""
+    for question in (FERRY, "Who painted Bryony Hall?", "Is Sorrel toxic?", "Why is Tansy ill?"):
+        question = f"{question} {'*_~|' * 100}"
+        await room.reader.slash(room.channel, "ask", question=question)
+    shown = await inbox(room)
+    assert "4 open items" in said(shown)
+    view = discord.ui.LayoutView.from_message(shown.message)
+    buttons = [item for item in view.walk_children() if isinstance(item, discord.ui.Button)]
+    ids = [button.custom_id for button in buttons]
+    assert len(ids) == len({*ids}) == 12
+    assert view.content_length() <= 4_000
+
+
 async def test_failing_source_is_shown_and_stopped(room: Newsroom, site: Site) -> None:
     """A source that fails is named with why; once it is no longer checked, it is no item."""
     archive = room.archive()
