@@ -164,10 +164,14 @@ class Writer:
             if then == notices_at(self._db, article_id, self.generation):
                 continue
             notice = self._reinstate_notice(article_id, key, f"generation <= {generation:d}")
-            unseen = self._outcomes.get(article_id, "unchanged") == "unchanged"
-            if self._notices.get(article_id) and unseen:
+            if self._outcomes.get(article_id, "unchanged") != "unchanged":
+                continue
+            if self._notices.get(article_id):
                 outcome: Outcome = notice.kind if notice else "withdrawn"
                 self._write_live(article_id, key, live, live, outcome)
+            else:  # nothing to see has changed: this may not become a generation
+                sql = "DELETE FROM notice WHERE generation = ? AND article = ?"
+                self._db.execute(sql, (self.generation, key))
 
     def _save_validators(self, page: PageState) -> None:
         """Store how to recognise a page or file that has not changed when it is read next."""

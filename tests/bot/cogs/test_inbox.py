@@ -86,8 +86,7 @@ async def test_declined_questions_are_counted_and_asked_again(
 async def test_a_page_fits_in_a_message(room: Newsroom) -> None:
     """Several long questions full of marks have buttons of their own, within Discord's limits."""
     for question in (FERRY, "Who painted Bryony Hall?", "Is Sorrel toxic?", "Why is Tansy ill?"):
-        question = f"{question} {'*_~|' * 100}"
-        await room.reader.slash(room.channel, "ask", question=question)
+        await room.reader.slash(room.channel, "ask", question=f"{question} {'*_~|' * 100}")
     shown = await inbox(room)
     assert "4 open items" in said(shown)
     view = discord.ui.LayoutView.from_message(shown.message)

@@ -842,6 +842,17 @@ def live_state(snapshot: SqliteSnapshot) -> object:
     )
 
 
+def test_going_back_twice_to_a_retraction(store: SqliteStore) -> None:
+    """Where a later correction lies under the retraction again, the second time changes nothing."""
+    put(store, DAM)
+    notice(store, "retracted", "Made up.")
+    restore(store, "dam")
+    notice(store, "corrected", "It was noon.")
+    for _ in range(2):
+        commit = store.commit(Changes(undo=2), actor="mod", action="undo")
+        assert commit.generation == 5
+
+
 @pytest.mark.parametrize("make", STORES.values(), ids=STORES)
 @given(st.lists(st.sampled_from(range(9)), min_size=1, max_size=8), st.data())
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
