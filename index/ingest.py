@@ -21,7 +21,7 @@ from index.domain import Article, Failure
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.items import Omission, PageState, SourceItem
-from index.store.identity import comes_from, refusal
+from index.store.identity import comes_from, refusal, share_words
 from index.store.protocol import Store
 from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle
 from index.store.writer import check_model
@@ -217,26 +217,36 @@ class Ingest:
 
     def _sort_article(self, article: Article) -> None:
         """Queue an article: a new one for the next batch, a changed one for the end."""
-        with self.store.snapshot() as snapshot:
-            decision = snapshot.decide(article, revive=self.revive)
+        decision = self._decide(article)
         name, reason = decision.article.article_id, decision.reason
+        waiting = self._new.get(name)
+        if waiting and not article.id_given and not share_words(waiting.given, article):
+            self._commit(self._new)  # so that the two can be told apart
+            decision = self._decide(article)
+            name, reason = decision.article.article_id, decision.reason
         before = self._changed.get(name) or self._new.get(name)
         if before and not comes_from(article.source, before.article):
             reason = refusal(before.article)
         if reason:
             self._fail(article, reason)
             return
+        if before and not share_words(before.given, article):
+            self._omitted.append(Omission(before.given.source or name, _replaced(before.given)))
         self._names[article.article_id] = name
         self._new.pop(name, None)
         self._changed.pop(name, None)
         self._unchanged.discard(name)
         match decision.outcome:
-            case "unchanged":
+            case "unchanged" if not decision.claims:
                 self._unchanged.add(name)
             case "added":
                 self._new[name] = decision
             case _:
                 self._changed[name] = decision
+
+    def _decide(self, article: Article) -> Decision:
+        with self.store.snapshot() as snapshot:
+            return snapshot.decide(article, revive=self.revive)
 
     def _fail(self, article: Article, reason: str) -> None:
         self._failed.append(Failure(article.source or article.article_id, reason))
@@ -319,3 +329,11 @@ class Ingest:
         if self.on_progress:
             count = len(self._changes) + len(self._unchanged)
             self.on_progress(Progress(count, self._sentences + embedded, self.total, title))
+
+
+def _replaced(article: Article) -> str:
+    """Why an article was left out for another one of its id, and what to do."""
+    return (
+        f"“{article.title}” was left out, for another report has the same id or address: give "
+        "each its own."
+    )

@@ -39,7 +39,8 @@ _KNOWN = """
 """
 _STORED = """
     SELECT a.article, a.latest, a.live,
-    (SELECT max(number) FROM revision WHERE article = a.article), EXISTS (SELECT 1 FROM revision u WHERE u.article = a.article AND u.revision > a.latest
+    (SELECT max(number) FROM revision WHERE article = a.article),
+    EXISTS (SELECT 1 FROM revision u WHERE u.article = a.article AND u.revision > a.latest
     AND u.text_hash = ?), r.text_hash, r.title, r.text, r.publisher, r.source, r.url
     FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?
 """
@@ -60,7 +61,7 @@ class _Stored:
     latest: int
     live: int | None
     number: int
-    undone: int
+    undone: bool
     text_hash: str
     article: Article
 
@@ -139,7 +140,17 @@ def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decisio
         outcome, reason = "refused", refusal(known)
     elif (live is None or stored.undone) and not revive:  # until its source says something else
         outcome = "unchanged"
-    return Decision(given, article, outcome, reason, stored.row, stored.latest, live, stored.number)
+    claims = comes_from(article.source, known) and _has_unclaimed(db, given)
+    row = (stored.row, stored.latest, live, stored.number)
+    return Decision(given, article, outcome, reason, *row, claims)
+
+
+def _has_unclaimed(db: sqlite3.Connection, article: Article) -> bool:
+    """Whether an article has a key that recognises none yet, or names a page under a new key."""
+    keys = [identity_keys(article).get("key"), _named(article)]
+    sql = "SELECT count(*) FROM identity WHERE key IN (?, ?)"
+    (claimed,) = db.execute(sql, keys).fetchone()
+    return bool(claimed < sum(key is not None for key in keys))
 
 
 def _retraction(db: sqlite3.Connection, known: Article) -> str:
@@ -258,8 +269,9 @@ def _stored(db: sqlite3.Connection, name: str, compared: Article) -> _Stored | N
     row = db.execute(_STORED, (compared.text_hash, name)).fetchone()
     if row is None:
         return None
-    title, text, publisher, source, url = row[6:]
+    *place, text_hash, title, text, publisher, source, url = row
+    key, latest, live, number, undone = place
     article = Article(
         article_id=name, title=title, text=text, publisher=publisher, source=source, url=url
     )
-    return _Stored(*row[:6], article)
+    return _Stored(key, latest, live, number, bool(undone), text_hash, article)

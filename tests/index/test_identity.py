@@ -238,3 +238,45 @@ def test_a_retracted_report_stays_out_under_a_new_guid(archive: Archive, web: We
     (failure,) = archive.add([f"{NORTH}/feed"]).failed
     assert "“Dam” was retracted (made up)" in failure.error
     assert archive.size().articles == 0
+
+
+def test_a_guid_counts_from_when_it_is_first_seen(archive: Archive, web: Web) -> None:
+    """A page whose feed is added later, in the same words, is known by its guid from then on."""
+    web.pages[f"{NORTH}/dam"] = page("Dam", DAM)
+    archive.add([f"{NORTH}/dam"])
+    for path, text in (("dam", DAM), ("dam-again", LATER)):
+        web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/{path}", "nw-1", text))
+        archive.add([f"{NORTH}/feed"])
+    assert texts(archive) == {"Dam": LATER}
+
+
+def test_a_post_that_gets_company_is_still_known(archive: Archive, web: Web) -> None:
+    """A post of a live blog, first alone, then beside another, is corrected and not doubled."""
+    for posts in ({"Dam": DAM}, {"Dam": DAM, "Cup": CUP}, {"Dam": LATER, "Cup": CUP}):
+        entries = [
+            item(title, f"{NORTH}/live#{title}", f"{NORTH}/live#{title}", text)
+            for title, text in posts.items()
+        ]
+        web.pages[f"{NORTH}/feed"] = feed(*entries)
+        archive.add([f"{NORTH}/feed"])
+    assert texts(archive) == {"Dam": LATER, "Cup": CUP}
+
+
+# Rows and files
+
+
+def test_rows_that_give_the_home_of_their_site_stay_apart(archive: Archive) -> None:
+    """Rows of one file with one address that is no report's are as many reports, now and later."""
+    rows = [{"title": t, "text": x, "url": f"{NORTH}/"} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    for _ in range(2):
+        add_row(archive, *rows)
+        assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+def test_a_row_that_takes_anothers_place_is_told(archive: Archive) -> None:
+    """Of two reports with one id in one run the later is stored, and the earlier is named."""
+    rows = [{"id": "1", "title": t, "text": x} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    (omission,) = archive.add(["-"], stream=io.BytesIO(data)).omitted
+    assert "“Dam” was left out" in omission.error
+    assert texts(archive) == {"Cup": CUP}
