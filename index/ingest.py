@@ -219,12 +219,13 @@ class Ingest:
         """Queue an article: a new one for the next batch, a changed one for the end."""
         decision = self._decide(article)
         name, reason = decision.article.article_id, decision.reason
-        waiting = self._new.get(name)
-        if waiting and not article.id_given and not share_words(waiting.given, article):
+        before = self._changed.get(name) or self._new.get(name)
+        if name in self._new and before and not share_words(before.given, article):
             self._commit(self._new)  # so that the two can be told apart
             decision = self._decide(article)
+            if decision.article.article_id != name:
+                before = self._changed.get(decision.article.article_id)
             name, reason = decision.article.article_id, decision.reason
-        before = self._changed.get(name) or self._new.get(name)
         if before and not comes_from(article.source, before.article):
             reason = refusal(before.article)
         if reason:
@@ -277,6 +278,7 @@ class Ingest:
             action=self.action,
         )
         self._generation = commit.generation
+        added = {change.article_id for became, change in self._changes if became == "added"}
         for decision, (_, cut) in zip(commit.put, ready, strict=True):
             article = decision.article
             self._names[decision.given.article_id] = article.article_id
@@ -286,7 +288,8 @@ class Ingest:
                 self._unchanged.add(article.article_id)
             else:
                 change = ArticleChange(article.article_id, article.title, len(cut))
-                self._changes.append((decision.outcome, change))
+                is_new = decision.outcome == "added" or article.article_id in added
+                self._changes.append(("added" if is_new else decision.outcome, change))
         self._show_progress(ready[-1][0].given.title)
 
     def _split(self, article: Article) -> tuple[Span, ...]:

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -280,3 +281,24 @@ def test_a_row_that_takes_anothers_place_is_told(archive: Archive) -> None:
     (omission,) = archive.add(["-"], stream=io.BytesIO(data)).omitted
     assert "“Dam” was left out" in omission.error
     assert texts(archive) == {"Cup": CUP}
+
+
+def test_attachments_of_one_name_stay_apart(archive: Archive, tmp_path: Path) -> None:
+    """Two files of one name in one mail are two reports."""
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "desk@north.example", "Two reports"
+    for text in (DAM, CUP):
+        mail.add_attachment(text, filename="report.txt")
+    (tmp_path / "mail.eml").write_bytes(mail.as_bytes())
+    archive.add([str(tmp_path / "mail.eml")])
+    assert sorted(article.text.strip() for article in archive.articles()) == [CUP, DAM]
+
+
+def test_a_report_that_is_replaced_as_it_is_added_is_listed_once(archive: Archive) -> None:
+    """An address whose text changes within one run is an article that was added, and no more."""
+    rows = [{"title": t, "text": x, "url": f"{NORTH}/a"} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    result = archive.add(["-"], stream=io.BytesIO(data))
+    assert [change.title for change in result.added] == ["Cup"]
+    assert result.updated == ()
+    assert [omission.error[:20] for omission in result.omitted] == ["“Dam” was left out, "]
