@@ -37,7 +37,7 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     canonical = urljoin(url or "", tree.xpath("string(//link[@rel='canonical']/@href)").strip())
     own_site = site(canonical) and site(canonical) == site(url or canonical)
     # A page cannot pass for another site's. Many sites name their home on every page by mistake.
-    address = url if not own_site or (url and is_home(canonical)) else canonical
+    address = canonical if own_site and not is_home(canonical) else url
     dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS)]
     published = next(filter(None, map(parse_date, dates)), None)
     return {

@@ -112,6 +112,17 @@ def test_a_stranger_who_comes_first_keeps_nobody_out(archive: Archive, web: Web)
     assert texts(archive) == {"Held": CUP, "Dam": DAM}
 
 
+def test_a_file_that_comes_first_keeps_nobody_out(
+    archive: Archive, web: Web, tmp_path: Path
+) -> None:
+    """A saved feed that uses a site's guid for another address does not keep the site out."""
+    (tmp_path / "saved.xml").write_text(feed(item("Saved", f"{PLANET}/x", "tag:n,1", DAM)))
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", LATER))
+    archive.add([str(tmp_path / "saved.xml")])
+    assert archive.add([f"{NORTH}/feed"]).failed == ()
+    assert texts(archive) == {"Saved": DAM, "Dam": LATER}
+
+
 @pytest.mark.parametrize(
     ("one", "other"),
     [

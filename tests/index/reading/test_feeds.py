@@ -127,6 +127,14 @@ def test_what_a_guid_is_worth(guid: str, key: str) -> None:
     assert found.key == key
 
 
+def test_a_feed_speaks_for_its_own_site() -> None:
+    """A guid counts on the site that the feed came from, not on the home that it states."""
+    url = "https://planet.example/feed.xml"
+    (found,) = items(feed(item("Dam", FIRST, linked("dam", "tag:n,2026:7"))), url, url=url)
+    assert isinstance(found, Article)
+    assert found.key == "planet.example tag:n,2026:7"
+
+
 def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
     """Items 1 of two files are two reports: their links tell them apart."""
     first, second = (
