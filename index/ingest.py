@@ -21,7 +21,7 @@ from index.domain import Article, Failure
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.items import Omission, PageState, SourceItem
-from index.store.identity import comes_from, refusal
+from index.store.identity import comes_from, refusal, share_words
 from index.store.protocol import Store
 from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle
 from index.store.writer import check_model
@@ -217,26 +217,37 @@ class Ingest:
 
     def _sort_article(self, article: Article) -> None:
         """Queue an article: a new one for the next batch, a changed one for the end."""
-        with self.store.snapshot() as snapshot:
-            decision = snapshot.decide(article, revive=self.revive)
+        decision = self._decide(article)
         name, reason = decision.article.article_id, decision.reason
         before = self._changed.get(name) or self._new.get(name)
+        if name in self._new and before and not share_words(before.given, article):
+            self._commit(self._new)  # so that the two can be told apart
+            decision = self._decide(article)
+            if decision.article.article_id != name:
+                before = self._changed.get(decision.article.article_id)
+            name, reason = decision.article.article_id, decision.reason
         if before and not comes_from(article.source, before.article):
             reason = refusal(before.article)
         if reason:
             self._fail(article, reason)
             return
+        if before and not share_words(before.given, article):
+            self._omitted.append(Omission(before.given.source or name, _replaced(before.given)))
         self._names[article.article_id] = name
         self._new.pop(name, None)
         self._changed.pop(name, None)
         self._unchanged.discard(name)
         match decision.outcome:
-            case "unchanged":
+            case "unchanged" if not decision.claims:
                 self._unchanged.add(name)
             case "added":
                 self._new[name] = decision
             case _:
                 self._changed[name] = decision
+
+    def _decide(self, article: Article) -> Decision:
+        with self.store.snapshot() as snapshot:
+            return snapshot.decide(article, revive=self.revive)
 
     def _fail(self, article: Article, reason: str) -> None:
         self._failed.append(Failure(article.source or article.article_id, reason))
@@ -267,6 +278,7 @@ class Ingest:
             action=self.action,
         )
         self._generation = commit.generation
+        added = {change.article_id for became, change in self._changes if became == "added"}
         for decision, (_, cut) in zip(commit.put, ready, strict=True):
             article = decision.article
             self._names[decision.given.article_id] = article.article_id
@@ -276,7 +288,8 @@ class Ingest:
                 self._unchanged.add(article.article_id)
             else:
                 change = ArticleChange(article.article_id, article.title, len(cut))
-                self._changes.append((decision.outcome, change))
+                is_new = decision.outcome == "added" or article.article_id in added
+                self._changes.append(("added" if is_new else decision.outcome, change))
         self._show_progress(ready[-1][0].given.title)
 
     def _split(self, article: Article) -> tuple[Span, ...]:
@@ -319,3 +332,11 @@ class Ingest:
         if self.on_progress:
             count = len(self._changes) + len(self._unchanged)
             self.on_progress(Progress(count, self._sentences + embedded, self.total, title))
+
+
+def _replaced(article: Article) -> str:
+    """Why an article was left out for another one of its id, and what to do."""
+    return (
+        f"“{article.title}” was left out, for another report has the same id or address: give "
+        "each its own."
+    )

@@ -25,6 +25,7 @@ _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
     r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read (?:more|on)|(?:continue|keep) reading)\W*)\s*$",
     re.IGNORECASE,
 )
+_URIS = ("http://", "https://", "tag:", "urn:")  # guids that no other feed of a site gives away
 _MIN_DIGITS = 4  # of a number that counts the articles of a site, not the items of a feed
 _ADDRESS = re.compile(r"(?:mailto:)?[\w.+%-]+@[\w.-]+\w|https?://\S+")  # of a mailbox or a page
 _NO_XML = bytes({*range(32)} - {*b"\t\n\r\x1b"})  # what XML forbids; escapes switch charsets
@@ -108,7 +109,7 @@ def _read_all(
         except Exception:  # noqa: BLE001 - whatever a parser raises, this entry is at fault
             title = entry.get("title") if isinstance(entry, dict) else None
             records.append(_omitted(f"“{clean(str(title))}”" if title else f"Entry {number}"))
-    _identify(records, home or url or "", url or "")
+    _identify(records, home, url or "")
     return records
 
 
@@ -136,7 +137,7 @@ def _identify(records: list[Record], home: str, feed: str) -> None:
         key = next(unique, None)
         if key is None and record["url"] and counts[record["url"]] > 1:
             words = digest("\x00".join([record["title"], record["text"]]))
-            key = f"{site(home) or site(record['url'])} {words}"
+            key = f"{site(feed or home or record['url'])} {words}"
         record["key"] = key
         del record["guid"]
 
@@ -144,13 +145,17 @@ def _identify(records: list[Record], home: str, feed: str) -> None:
 def _names(record: Record, home: str, feed: str) -> list[str]:
     """What an entry's guid may identify it by, the steadiest first.
 
-    A guid that is an address counts without its fragment, which some sites raise with every
-    change. A short number counts only within its feed, and for nothing if nobody knows which that
-    is; any other guid counts on its site.
+    A guid counts on the site that the feed was fetched from, whatever home the feed states. An
+    address counts there without its fragment, which some sites raise with every change. Any other
+    guid that is no URI counts only within its feed: each feed of a site may count from 1. Of a
+    feed in a file, only its home is known; there, a short number counts for nothing.
     """
     guid = record["guid"]
-    is_counter = guid.isdigit() and len(guid) < _MIN_DIGITS
-    scope = canonical(feed) if is_counter else site(home) or site(record["url"])
+    scope = site(feed or home or record["url"])
+    if not guid.startswith(_URIS):
+        if not feed and guid.isdigit() and len(guid) < _MIN_DIGITS:
+            return []
+        scope = canonical(feed) if feed else scope
     if not guid or not scope:
         return []
     return [f"{scope} {name}" for name in ([canonical(guid)] if is_url(guid) else []) + [guid]]
@@ -215,7 +220,8 @@ def _line(markup: str | None) -> str:
 
 
 def _link(base: str | None, link: str | None) -> str | None:
-    absolute = urljoin(base or "", link or "")
+    """The address of an entry; an entry without a link has none, not that of its feed."""
+    absolute = urljoin(base or "", link) if link else ""
     return absolute if is_url(absolute) else None
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
@@ -137,9 +138,19 @@ def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
             raise SourceError(f"is larger than {_LIMIT}: split it into one file per report")
         if not data.strip():
             raise SourceError("is empty: choose another file")
-        return _READERS[kind](data, origin)
+        return _with_distinct_names(_READERS[kind](data, origin))
     except SourceError as error:
         raise SourceError(f"{origin.name} {error}.") from None
+
+
+def _with_distinct_names(records: list[Record]) -> list[Record]:
+    """Records of which no two files have one name, as attachments may: the name is their id."""
+    counts: Counter[str] = Counter()
+    for record in records:
+        if name := record.get("name"):
+            counts[name] += 1
+            record["name"] = name if counts[name] == 1 else f"{counts[name]}/{name}"
+    return records
 
 
 def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:

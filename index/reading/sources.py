@@ -18,7 +18,7 @@ from index.reading.formats import Item
 from index.reading.http import Fetcher
 from index.reading.items import Link, PageState, SourceItem
 from index.reading.recognise import READABLE_SUFFIXES, Origin, suffix_of
-from index.reading.urls import is_url
+from index.reading.urls import is_url, site
 
 PageLookup = Callable[[str], PageState | None]
 """File or URL -> its state when it was last read."""
@@ -157,11 +157,16 @@ def _read_file(path: Path, last_state: PageLookup) -> Iterator[SourceItem]:
 
 
 def _read_url(
-    url: str, fetcher: Fetcher, last_state: PageLookup, named: Link | None = None
+    url: str,
+    fetcher: Fetcher,
+    last_state: PageLookup,
+    named: Link | None = None,
+    feed: str = "",
 ) -> Iterator[SourceItem]:
     """Read a page or feed, and the pages that a feed names.
 
-    A page that was `named` by a feed cannot be a feed itself, and is what the feed says it is.
+    A page that was `named` by a feed cannot be a feed itself. If it is on the site of the feed, it
+    is what the feed says it is.
     """
     links: Sequence[Link] = ()
     try:
@@ -174,13 +179,13 @@ def _read_url(
             origin = Origin(page.url, page.url, page.content_type, page.charset)
             state = PageState(url, page.etag, page.last_modified)
             items = formats.read(io.BytesIO(page.body), origin)
-            if named and named.key:
+            if named and named.key and site(page.url) == site(feed):
                 items = _keyed(items, named.key)
             links = yield from _with_state(state, items, follow=named is None)
     except InputError as error:
         yield Failure(url, str(error))
     for link in links:
-        yield from _read_url(link.url, fetcher, last_state, link)
+        yield from _read_url(link.url, fetcher, last_state, link, url)
 
 
 def _keyed(items: Iterator[Item], key: str) -> Iterator[Item]:

@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import urljoin
 
 from index.reading.text import Record, parse_date
-from index.reading.urls import site
+from index.reading.urls import is_home, site
 
 _PUBLISHED_TAGS = (
     "article:published_time og:article:published_time datepublished dc.date.issued"
@@ -35,8 +35,9 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     linked, tags = _json_ld(tree), _meta_tags(tree)
     language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
     canonical = urljoin(url or "", tree.xpath("string(//link[@rel='canonical']/@href)").strip())
-    trusted = site(canonical) and site(canonical) == site(url or canonical)
-    address = canonical if trusted else url  # a page cannot pass for another site's
+    own_site = site(canonical) and site(canonical) == site(url or canonical)
+    # A page cannot pass for another site's. Many sites name their home on every page by mistake.
+    address = canonical if own_site and not is_home(canonical) else url
     dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS)]
     published = next(filter(None, map(parse_date, dates)), None)
     return {

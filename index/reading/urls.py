@@ -10,7 +10,10 @@ import ipaddress
 import re
 from collections.abc import Container
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+from publicsuffixlist import PublicSuffixList
 
 from index.errors import SourceError
 
@@ -20,7 +23,14 @@ _MAX_URL_CHARS = 4_000
 _MAX_HOST_CHARS = 253  # RFC 1035
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # "news" in news.example
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # "1" in 127.1, "0x7f000001"
-_SERVICE = re.compile(r"^(?:www|feeds?|rss|m|mobile|amp)\.(?=[^.]+\.)")  # "feeds." of one site
+_SERVICE = re.compile(r"(?:www|feeds?|rss|m|mobile|amp)\.(.+)")  # "feeds." of one site
+# Hosts on which the first part of a path, but for "feed", says whose pages they are. On others, a
+# part like "@vell" or "~vell" does.
+_SHARED = frozenset(
+    "bitbucket.org codeberg.org feedburner.com feedpress.me github.com gitlab.com medium.com"
+    " raw.githubusercontent.com sites.google.com tumblr.com".split()
+)
+_OWNER = re.compile(r"(?:/feeds?)?(/[@~]?[^/]+)")  # "/@vell" in /@vell/dam-fails, "/feed/@vell"
 _FORBIDDEN_CHARS = re.compile(r"[\x00-\x20\x7f\\]")
 # Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x;
 # courlan, a library for this, also drops cid, uid, eid and source, which name the page elsewhere.
@@ -95,15 +105,34 @@ def parse(url: str, ports: Container[int]) -> Target:
 
 
 def site(url: str | None) -> str:
-    """The host of a URL without “www.”, “feeds.” and the like; empty if it is not a URL.
+    """Where one publisher's pages are; empty if it is not a URL.
 
-    Other subdomains are kept: on blog platforms they belong to different people.
+    This is the host without “www.”, “feeds.” and the like, if what remains is a domain that
+    somebody registered. Other subdomains are kept: on blog platforms they belong to different
+    people. On hosts whose paths do, this ends in a path, as in “medium.com/@vell”.
     """
     try:
         parts = urlsplit(url or "")
-        return _SERVICE.sub("", parts.hostname or "") if parts.scheme in DEFAULT_PORTS else ""
+        host = (parts.hostname or "").rstrip(".") if parts.scheme in DEFAULT_PORTS else ""
     except ValueError:
         return ""
+    service = _SERVICE.fullmatch(host)
+    if service and _suffixes().privatesuffix(service[1]):
+        host = service[1]
+    owner = _OWNER.match(parts.path)
+    is_shared = owner and (host in _SHARED or owner[1][1] in "@~")
+    return f"{host}{owner[1].lower()}" if host and owner and is_shared else host
+
+
+@cache
+def _suffixes() -> PublicSuffixList:
+    """The domains below which anybody can register one, such as co.uk and github.io."""
+    return PublicSuffixList()
+
+
+def is_home(url: str) -> bool:
+    """Whether a URL is that of a whole site, and so of no single report."""
+    return "/" not in (page := canonical(url)) and "?" not in page
 
 
 def canonical(url: str) -> str:

@@ -1,9 +1,18 @@
 """Decide which stored article an incoming one is, and what storing it does.
 
-An id that was given is kept. Any other gives way to that of a stored article with the same key (a
-feed's guid), of the same page, or of the same publisher and words (`identity_keys`). Two keys of
-one site are two articles, though they name one page, as live blogs do. An article is revised only
-from where it came: else the writer of a feed could put words into another outlet's mouth.
+When in doubt, two articles stay two: a duplicate can be removed, an overwritten report is lost.
+
+An id that was given is kept. Any other article is a stored one
+
+- by its key (a feed's guid) or the id made for it, if it may come from there and either its
+  address or at least half of its words are the same: feeds give a guid away again;
+- by its page, unless both name different parts of that page (`live#p1`, `live#p2`) in other words,
+  or are known by two keys of one feed or site, as the posts of a live blog are;
+- by its words, if the stored one has the same publisher, title and text today, unless they are
+  known by two keys of one feed or site and have two addresses, as daily bulletins have.
+
+An article is revised only from where it came: else the writer of a feed could put words into
+another outlet's mouth. A retracted one stays out, under whatever key it comes back.
 """
 
 from __future__ import annotations
@@ -11,26 +20,50 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from dataclasses import replace
-from typing import Any, Literal
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+from urllib.parse import urldefrag
 
 from index.domain import Article
-from index.reading.urls import canonical, site
+from index.reading.urls import canonical, is_home, site
 from index.store.rows import NEWEST, notice_at
 from index.store.types import Decision, Put
+from index.text.terms import content_terms
 
 Identity = Literal["key", "page", "words"]
+_HALF = 0.5  # of the words of the shorter text that two texts share if they are of one report
 _KNOWN = """
-    SELECT key, article_id, url FROM identity JOIN article USING (article)
-    JOIN revision ON revision = latest WHERE key IN (SELECT value FROM json_each(?))
+    SELECT key, article_id FROM identity JOIN article USING (article)
+    WHERE key IN (SELECT value FROM json_each(?))
 """
 _STORED = """
-    SELECT a.article, a.latest, a.live, r.text_hash, r.title, r.source, r.url,
-    (SELECT max(number) FROM revision WHERE article = a.article), EXISTS
-    (SELECT 1 FROM revision u WHERE u.article = a.article AND u.revision > a.latest
-    AND u.text_hash = ?)
+    SELECT a.article, a.latest, a.live,
+    (SELECT max(number) FROM revision WHERE article = a.article),
+    EXISTS (SELECT 1 FROM revision u WHERE u.article = a.article AND u.revision > a.latest
+    AND u.text_hash = ?), r.text_hash, r.title, r.text, r.publisher, r.source, r.url
     FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?
 """
+_RETRACTED = """
+    SELECT DISTINCT a.article_id, r.url FROM notice n JOIN article a USING (article)
+    JOIN revision r ON r.revision = a.latest WHERE n.kind = 'retracted' AND a.live IS NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A stored article: its row, its latest and live revisions, and the number of its last one.
+
+    `undone` says whether the text it is compared with was stored later and undone.
+    """
+
+    row: int
+    latest: int
+    live: int | None
+    number: int
+    undone: bool
+    text_hash: str
+    article: Article
 
 
 def identity_keys(article: Article) -> dict[Identity, str]:
@@ -41,8 +74,8 @@ def identity_keys(article: Article) -> dict[Identity, str]:
     parts = [(article.publisher or "").casefold(), article.title, article.text]
     words = "\x00".join(" ".join(part.split()) for part in parts).encode("utf-8", "surrogatepass")
     keys: dict[Identity, str] = {"key": f"key {article.key}"} if article.key else {}
-    if article.url:
-        keys["page"] = f"page {canonical(article.url)}"
+    if page := _page(article):
+        keys["page"] = f"page {page}"
     return {**keys, "words": f"words {hashlib.sha256(words).hexdigest()}"}
 
 
@@ -61,22 +94,16 @@ def claim(db: sqlite3.Connection, article: Article, row: int) -> None:
             db.execute("DELETE FROM identity WHERE key = ?", (keys["page"],))
 
 
-def _named(article: Article) -> str | None:
-    """A key for a page that a feed's item only names, within the site of the item's key.
-
-    What was read from the page itself is that page.
-    """
-    if not article.key or not article.url:
-        return None
-    page = canonical(article.url)
-    is_page = page == canonical(article.source or "")
-    return None if is_page else f"named {article.key.partition(' ')[0]} {page}"
-
-
 def comes_from(source: str | None, known: Article) -> bool:
     """Whether an article may come from a source: from its own site, or a file as before."""
     homes = {site(known.source)} | ({site(known.url)} if known.url else set())
     return site(source) in homes
+
+
+def share_words(a: Article, b: Article) -> bool:
+    """Whether two texts share so many words that they can be two states of one report."""
+    left, right = (set(content_terms(article.text)) for article in (a, b))
+    return a.text == b.text or len(left & right) >= _HALF * max(1, min(len(left), len(right)))
 
 
 def refusal(known: Article) -> str:
@@ -91,51 +118,160 @@ def refusal(known: Article) -> str:
 def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decision:
     """Decide what storing an article does, in view of what this connection sees."""
     given, same_words = article, False
-    row = _stored(db, article)
-    if row is None and not article.id_given:
-        known = _known(db, article)
-        if known:
-            name, url = next(iter(known.values()))
-            article = replace(article, article_id=name, url=article.url if "key" in known else url)
-            same_words = "words" in known and "key" not in known
-            row = _stored(db, article)
-    if row is None:
-        return Decision(given, article, "added")
-    key, latest, live, text_hash, title, source, url, number, undone = row
-    stored = Article(article_id=article.article_id, title=title, text="-", source=source, url=url)
+    if article.id_given:
+        stored = _stored(db, article.article_id, article)
+    else:
+        kind, stored = _recognised(db, article)
+        name = stored.article.article_id if stored else _free_id(db, article)
+        url = stored.article.url if stored and kind in {"page", "words"} else article.url
+        article = replace(article, article_id=name, url=url)
+        same_words = kind == "words"
+    if stored is None:
+        reason = _retracted_twin(db, article) if revive else ""
+        return Decision(given, article, "refused" if reason else "added", reason)
+    known, live = stored.article, stored.live
     outcome: Put = "updated"
     reason = ""
-    if live is None and revive and (retracted := _retraction(db, article.article_id, title)):
+    if live is None and revive and (retracted := _retraction(db, known)):
         outcome, reason = "refused", retracted
-    elif same_words or text_hash == article.text_hash:
+    elif same_words or stored.text_hash == article.text_hash:
         outcome = "restored" if live is None and revive else "unchanged"
-    elif not comes_from(article.source, stored):
-        outcome, reason = "refused", refusal(stored)
-    elif (live is None or undone) and not revive:  # until its source says something else
+    elif not comes_from(article.source, known):
+        outcome, reason = "refused", refusal(known)
+    elif (live is None or stored.undone) and not revive:  # until its source says something else
         outcome = "unchanged"
-    return Decision(given, article, outcome, reason, key, latest, live, number)
+    claims = comes_from(article.source, known) and _has_unclaimed(db, given)
+    row = (stored.row, stored.latest, live, stored.number)
+    return Decision(given, article, outcome, reason, *row, claims)
 
 
-def _retraction(db: sqlite3.Connection, article_id: str, title: str) -> str:
+def _has_unclaimed(db: sqlite3.Connection, article: Article) -> bool:
+    """Whether an article has a key that recognises none yet, or names a page under a new key."""
+    keys = [identity_keys(article).get("key"), _named(article)]
+    sql = "SELECT count(*) FROM identity WHERE key IN (?, ?)"
+    (claimed,) = db.execute(sql, keys).fetchone()
+    return bool(claimed < sum(key is not None for key in keys))
+
+
+def _retraction(db: sqlite3.Connection, known: Article) -> str:
     """Why a retracted article is not added again, and what to do; "" if it is not retracted."""
-    notice = notice_at(db, article_id, NEWEST)
+    notice = notice_at(db, known.article_id, NEWEST)
     if notice is None or notice.kind != "retracted":
         return ""
-    return f"“{title}” was retracted ({notice.note}): restore it first, if that was wrong."
+    return f"“{known.title}” was retracted ({notice.note}): restore it first, if that was wrong."
 
 
-def _known(db: sqlite3.Connection, article: Article) -> dict[Identity, tuple[str, str | None]]:
-    """What recognises an article, the strongest first: each with the id and URL of its twin."""
+def _retracted_twin(db: sqlite3.Connection, article: Article) -> str:
+    """Why an article is not added: a retracted one has its page and half of its words."""
+    page = _page(article)
+    for name, url in db.execute(_RETRACTED).fetchall() if page else ():
+        if url and canonical(url) == page:
+            stored = _stored(db, name, article)
+            reason = _retraction(db, stored.article) if stored else ""
+            if stored and reason and share_words(article, stored.article):
+                return reason
+    return ""
+
+
+# Recognising
+
+
+def _recognised(
+    db: sqlite3.Connection, article: Article
+) -> tuple[Identity | Literal["id", ""], _Stored | None]:
+    """The stored article that one without a given id is, and what it is recognised by."""
+    for name in _made_ids(article):
+        stored = _stored(db, name, article)
+        if stored and _is_same_report(article, stored.article):
+            return "id", stored
     keys, named = identity_keys(article), _named(article)
-    rows = db.execute(_KNOWN, (json.dumps([*keys.values(), named]),))
-    twins = {key: (article_id, url) for key, article_id, url in rows}
-    if named in twins and keys["key"] not in twins:  # the page of another article of that site
+    names = dict(db.execute(_KNOWN, (json.dumps([*keys.values(), named]),)).fetchall())
+    if named in names and keys["key"] not in names:  # the page of another article of that site
         del keys["page"]
-    return {kind: twins[key] for kind, key in keys.items() if key in twins}
+    for kind, key in keys.items():
+        stored = _stored(db, names[key], article) if key in names else None
+        if stored and _recognises(db, kind, article, stored):
+            said_before = kind == "page" and names.get(keys["words"]) == names[key]
+            return "words" if said_before else kind, stored
+    return "", None
 
 
-def _stored(db: sqlite3.Connection, article: Article) -> tuple[Any, ...] | None:
-    """What is stored under its id; last, whether this same text was stored later and undone."""
-    values = (article.text_hash, article.article_id)
-    row: tuple[Any, ...] | None = db.execute(_STORED, values).fetchone()
-    return row
+def _recognises(db: sqlite3.Connection, kind: Identity, article: Article, stored: _Stored) -> bool:
+    """Whether an article is a stored one that has its key, page or words."""
+    known = stored.article
+    if kind == "key":
+        return _is_same_report(article, known)
+    if kind == "page":
+        return not _other_part(article, known) or share_words(article, known)
+    if identity_keys(article)["words"] != identity_keys(known)["words"]:  # it was revised since
+        return False
+    scope = f"key {(article.key or '').partition(' ')[0]} "
+    sql = "SELECT 1 FROM identity WHERE article = ? AND key BETWEEN ? AND ?"
+    is_keyed = article.key and db.execute(sql, (stored.row, scope, f"{scope}\U0010ffff")).fetchone()
+    return not is_keyed or _same_address(article, known)
+
+
+def _is_same_report(article: Article, known: Article) -> bool:
+    """Whether one may be the other, given that they have one key or one id that was made."""
+    related = _same_address(article, known) or share_words(article, known)
+    return related and comes_from(article.source, known)
+
+
+def _same_address(article: Article, known: Article) -> bool:
+    """Whether both have the same page, or neither has any address or key, as a file has none."""
+    if not article.url or not known.url:
+        return article.url == known.url and not article.key
+    return _page(article) == _page(known) is not None and not _other_part(article, known)
+
+
+def _other_part(article: Article, known: Article) -> bool:
+    """Whether both name a part of a page, and not the same one."""
+    parts = [urldefrag(other.url or "").fragment for other in (article, known)]
+    return all(parts) and parts[0] != parts[1]
+
+
+def _page(article: Article) -> str | None:
+    """The page an article is on. A site's home is no report, unless it is what was read."""
+    page, source = (canonical(url or "") for url in (article.url, article.source))
+    return page if page and (page == source or not is_home(article.url or "")) else None
+
+
+def _named(article: Article) -> str | None:
+    """A key for a page that a feed's item only names, within the scope of the item's key.
+
+    What was read from the page itself is that page.
+    """
+    page = _page(article)
+    if not article.key or not page or page == canonical(article.source or ""):
+        return None
+    return f"named {article.key.partition(' ')[0]} {page}"
+
+
+def _made_ids(article: Article) -> Iterator[str]:
+    """The id that was made for an article, then others in case another article has it."""
+    name = article.article_id
+    yield name
+    for parts in ((name, article.url), (name, article.url, article.title, article.text)):
+        text = "\x00".join(part or "" for part in parts)
+        yield hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def _free_id(db: sqlite3.Connection, article: Article) -> str:
+    """An id that no stored article has."""
+    for name in _made_ids(article):
+        if not db.execute("SELECT 1 FROM article WHERE article_id = ?", (name,)).fetchone():
+            break
+    return name
+
+
+def _stored(db: sqlite3.Connection, name: str, compared: Article) -> _Stored | None:
+    """What is stored under an id."""
+    row = db.execute(_STORED, (compared.text_hash, name)).fetchone()
+    if row is None:
+        return None
+    *place, text_hash, title, text, publisher, source, url = row
+    key, latest, live, number, undone = place
+    article = Article(
+        article_id=name, title=title, text=text, publisher=publisher, source=source, url=url
+    )
+    return _Stored(key, latest, live, number, bool(undone), text_hash, article)

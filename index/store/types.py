@@ -66,7 +66,9 @@ class Decision:
     Attributes:
         given: the article as it was read.
         article: the same with the id and URL it is stored under: those of the stored article
-            that has the same page or the same words, if there is one.
+            that it is, if there is one.
+        claims: whether it has a key or page that nobody has yet, from where it may come: storing
+            it notes these, also where its text is unchanged.
         reason: why it is refused, in a sentence that says what to do.
         key, latest, live, number: of the stored article: its row, its latest and live
             revisions, and the number of its last revision.
@@ -80,6 +82,7 @@ class Decision:
     latest: int = 0
     live: int | None = None
     number: int = 0
+    claims: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,8 @@ class Writer:
         elif decision.outcome != "refused":
             after = decision.latest if decision.outcome == "restored" else live
             self._set_live_revision(article.article_id, key, live, after)
+            if decision.claims:
+                claim(self._db, decision.given, key)
         self._decisions.append(decision)
 
     def _stored(self, article_id: str) -> list[tuple[int, int | None, int]]:

@@ -113,19 +113,27 @@ def test_a_page_of_many_items_is_none_of_them(archive: Archive, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("guid", "key"),
     [
-        ("nw-7", "northwire.example nw-7"),
-        ("88123", "northwire.example 88123"),
+        ("tag:northwire.example,2026:7", "northwire.example tag:northwire.example,2026:7"),
+        ("nw-7", "northwire.example/feed.xml nw-7"),
         ("7", "northwire.example/feed.xml 7"),
         ("https://www.northwire.example/dam#3", "northwire.example northwire.example/dam"),
     ],
 )
 def test_what_a_guid_is_worth(guid: str, key: str) -> None:
-    """A guid counts on its site, a counter in its feed, an address without its fragment."""
+    """A URI counts on its site, an address without its fragment, any other guid in its feed."""
     data = feed(item("Dam", FIRST, linked("dam", guid)))
     url = "https://www.northwire.example/feed.xml"
     (found,) = items(data, url, url=url)
     assert isinstance(found, Article)
     assert found.key == key
+
+
+def test_a_feed_speaks_for_its_own_site() -> None:
+    """A guid counts on the site that the feed came from, not on the home that it states."""
+    url = "https://planet.example/feed.xml"
+    (found,) = items(feed(item("Dam", FIRST, linked("dam", "tag:n,2026:7"))), url, url=url)
+    assert isinstance(found, Article)
+    assert found.key == "planet.example tag:n,2026:7"
 
 
 def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:

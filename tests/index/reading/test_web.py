@@ -145,11 +145,12 @@ def test_guesses_are_marked() -> None:
         ("https://www.northwire.example/2026/dam", "https://www.northwire.example/2026/dam"),
         ("/2026/dam", "https://northwire.example/2026/dam"),
         ("https://other.example/dam", URL),
+        ("https://northwire.example/", URL),
         ("javascript:alert(1)", URL),
     ],
 )
 def test_a_page_cannot_claim_another_site(canonical: str, expected: str) -> None:
-    """A canonical URL counts on its own site only, and gives the id."""
+    """A canonical URL gives the id, unless it is on another site or the home of its own."""
     head = f'<link rel="canonical" href="{canonical}">'
     found = article(page(head), URL + "?utm=1", url=URL)
     assert found.url == expected

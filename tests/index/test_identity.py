@@ -1,0 +1,315 @@
+"""No report is overwritten by another story or by a stranger, and no two are merged."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from email.message import EmailMessage
+from pathlib import Path
+
+import pytest
+from support.fakes import FakeEncoder
+from support.files import rss
+
+from index.archive import Archive
+from index.reading.http import Fetched, Fetcher
+from index.store.sqlite import SqliteStore
+
+DAM = "The dam above Tessen failed at dawn. Nobody in Tessen was warned of it in time."
+CUP = "Athletic won the cup in Adell on Sunday. The crowd sang until the lights went out."
+LATER = f"{DAM} Crews searched the valley all night."
+NORTH, PLANET = "https://north.example", "https://planet.example"
+
+
+class Web(Fetcher):
+    """The open web: pages by URL."""
+
+    def __init__(self) -> None:
+        """Start without pages."""
+        super().__init__()
+        self.pages: dict[str, str] = {}
+
+    def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
+        """A page, whatever was known of it."""
+        del etag, last_modified
+        return Fetched(url, self.pages[url].encode(), None, None, None, None)
+
+
+@pytest.fixture
+def web() -> Web:
+    """A web without pages."""
+    return Web()
+
+
+@pytest.fixture
+def archive(tmp_path: Path, web: Web) -> Iterator[Archive]:
+    """An empty collection that reads that web."""
+    store = SqliteStore(tmp_path / "data")
+    with closing(Archive(store, FakeEncoder(), fetcher=web)) as opened:
+        yield opened
+
+
+def item(title: str, url: str, guid: str, text: str = "") -> str:
+    """An item of a feed, without a text a mere link."""
+    named = f'<guid isPermaLink="false">{guid}</guid>' if guid else ""
+    link = f"<link>{url}</link>" if url else ""
+    body = f"<content:encoded><![CDATA[<p>{text}</p>]]></content:encoded>" if text else ""
+    return f"<item><title>{title}</title>{link}{named}{body}</item>"
+
+
+def feed(*entries: str, home: str = NORTH) -> str:
+    """A feed that says it is of that site."""
+    return rss(f"<link>{home}/</link>", *entries)
+
+
+def page(title: str, text: str, canonical: str = "") -> str:
+    """A web page."""
+    link = f'<link rel="canonical" href="{canonical}">' if canonical else ""
+    return (
+        f"<!doctype html><html><head><title>{title}</title>{link}</head><body><article>"
+        f"<h1>{title}</h1><p>{text}</p></article></body></html>"
+    )
+
+
+def texts(archive: Archive) -> dict[str, str]:
+    """The text of each article by its title."""
+    articles = archive.articles()
+    by_title = {article.title: article.text for article in articles}
+    assert len(by_title) == len(articles)
+    return by_title
+
+
+# Strangers
+
+
+def test_a_strangers_feed_rebinds_no_guid(archive: Archive, web: Web) -> None:
+    """A feed that gives itself out as another site's says nothing of that site's guids."""
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-1000", DAM))
+    web.pages[f"{NORTH}/cup"] = page("Cup", CUP)
+    web.pages[f"{PLANET}/feed"] = feed(item("Cup", f"{NORTH}/cup", "nw-1000"))
+    archive.add([f"{NORTH}/feed"])
+    archive.add([f"{PLANET}/feed"])
+    assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+def test_a_feeds_guid_is_not_put_on_another_sites_page(archive: Archive, web: Web) -> None:
+    """A feed that links to other sites under one guid makes no revision of their pages."""
+    for path, text in (("dam", DAM), ("dam-again", LATER)):
+        web.pages[f"{NORTH}/{path}"] = page(path, text)
+        web.pages[f"{PLANET}/feed"] = feed(item(path, f"{NORTH}/{path}", "slot-1"), home=PLANET)
+        archive.add([f"{PLANET}/feed"])
+    assert texts(archive) == {"dam": DAM, "dam-again": LATER}
+
+
+def test_a_stranger_who_comes_first_keeps_nobody_out(archive: Archive, web: Web) -> None:
+    """A guid that a stranger used first does not keep the site's own report out."""
+    web.pages[f"{PLANET}/feed"] = feed(item("Held", f"{PLANET}/x", "tag:n,1", CUP))
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", DAM))
+    archive.add([f"{PLANET}/feed"])
+    assert archive.add([f"{NORTH}/feed"]).failed == ()
+    assert texts(archive) == {"Held": CUP, "Dam": DAM}
+
+
+def test_a_file_that_comes_first_keeps_nobody_out(
+    archive: Archive, web: Web, tmp_path: Path
+) -> None:
+    """A saved feed that uses a site's guid for another address does not keep the site out."""
+    (tmp_path / "saved.xml").write_text(feed(item("Saved", f"{PLANET}/x", "tag:n,1", DAM)))
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", LATER))
+    archive.add([str(tmp_path / "saved.xml")])
+    assert archive.add([f"{NORTH}/feed"]).failed == ()
+    assert texts(archive) == {"Saved": DAM, "Dam": LATER}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://feeds.feedburner.com/north", "https://feeds.feedburner.com/planet"),
+        ("https://rss.github.io/feed", "https://amp.github.io/feed"),
+        ("https://medium.com/feed/@north", "https://medium.com/feed/@planet"),
+    ],
+)
+def test_a_host_that_many_share_is_many_sites(
+    archive: Archive, web: Web, one: str, other: str
+) -> None:
+    """Two people on one host cannot revise each other's reports."""
+    web.pages[one] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", DAM))
+    web.pages[other] = feed(item("Held", f"{PLANET}/x", "tag:n,1", f"{DAM} It was repaired."))
+    archive.add([one])
+    archive.add([other])
+    assert texts(archive) == {"Dam": DAM, "Held": f"{DAM} It was repaired."}
+
+
+def test_a_page_is_not_a_neighbours(archive: Archive, web: Web) -> None:
+    """A page on a shared host cannot name another person's page there as its own."""
+    dam, forged = "https://medium.com/@north/dam", "https://medium.com/@planet/x"
+    web.pages = {dam: page("Dam", DAM), forged: page("Held", CUP, canonical=dam)}
+    archive.add([dam])
+    archive.add([forged])
+    assert texts(archive) == {"Dam": DAM, "Held": CUP}
+
+
+# Two stories
+
+
+def test_two_feeds_of_a_site_count_apart(archive: Archive, web: Web) -> None:
+    """The same number in two feeds of one site is two reports, also where words are alike."""
+    for name, text in (("news", DAM), ("sport", LATER)):
+        entry = item(name, f"{NORTH}/{name}/a", "10012", text)
+        web.pages[f"{NORTH}/{name}/feed"] = feed(entry)
+    archive.add([f"{NORTH}/news/feed"])
+    archive.add([f"{NORTH}/sport/feed"])
+    assert texts(archive) == {"news": DAM, "sport": LATER}
+
+
+def test_a_guid_that_is_given_away_again_is_another_report(archive: Archive, web: Web) -> None:
+    """Under one guid, another address and other words are another report, now and later."""
+    for title, text in (("Dam", DAM), ("Cup", CUP)):
+        web.pages[f"{NORTH}/feed"] = feed(item(title, f"{NORTH}/{title}", "slot-1", text))
+        archive.add([f"{NORTH}/feed"])
+    assert archive.add([f"{NORTH}/feed"]).unchanged == 1
+    assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+def test_pages_that_name_their_home_stay_apart(archive: Archive, web: Web) -> None:
+    """A site whose every page gives the home as its address has as many reports as pages."""
+    for title, text in (("Dam", DAM), ("Cup", CUP)):
+        web.pages[f"{NORTH}/{title}"] = page(title, text, canonical=f"{NORTH}/")
+        archive.add([f"{NORTH}/{title}"])
+    assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+@pytest.mark.parametrize("link", ["", f"{NORTH}/"])
+def test_items_without_an_address_of_their_own_stay_apart(
+    archive: Archive, web: Web, link: str
+) -> None:
+    """An item that has no link, or only that of the site, is not the next one in its place."""
+    for title, text in (("Dam", DAM * 10), ("Cup", CUP * 10)):
+        web.pages[f"{NORTH}/feed"] = feed(item(title, link, "", text))
+        archive.add([f"{NORTH}/feed"])
+    assert texts(archive) == {"Dam": DAM * 10, "Cup": CUP * 10}
+
+
+def test_mails_that_share_their_id_are_two(archive: Archive, tmp_path: Path) -> None:
+    """A mail with another's message id and other words does not replace it."""
+    for name, text in (("Dam", DAM), ("Cup", CUP)):
+        head = f"From: a@north.example\nSubject: {name}\nMessage-ID: <1@north.example>\n\n"
+        (tmp_path / f"{name}.eml").write_text(head + text)
+        archive.add([str(tmp_path / f"{name}.eml")])
+    assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+# Live blogs and bulletins
+
+
+def test_parts_of_a_page_stay_apart(archive: Archive, web: Web) -> None:
+    """A post of a live blog that is alone in the feed does not replace the one before it."""
+    for title, text in (("Dam", DAM), ("Cup", CUP)):
+        address = f"{NORTH}/live#{title}"
+        web.pages[f"{NORTH}/feed"] = feed(item(title, address, address, text))
+        archive.add([f"{NORTH}/feed"])
+    assert archive.add([f"{NORTH}/feed"]).unchanged == 1
+    assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+def test_two_bulletins_in_the_same_words_are_two(archive: Archive, web: Web) -> None:
+    """Two guids with two addresses are two reports, whether or not their words are the same."""
+    entries = [item("Bulletin", f"{NORTH}/{day}", f"nw-{day}", DAM) for day in "12"]
+    web.pages[f"{NORTH}/feed"] = feed(*entries)
+    for _ in range(2):
+        archive.add([f"{NORTH}/feed"])
+        assert len(archive.articles()) == 2
+
+
+def test_words_that_were_given_up_are_free(archive: Archive) -> None:
+    """A report in words that another has no more is not that other one."""
+    row = {"publisher": "Northwire", "title": "Level", "url": f"{NORTH}/1"}
+    for text in ("The level is high in Adell.", "The level is low in Adell."):
+        add_row(archive, {**row, "text": text})
+    add_row(archive, {**row, "url": f"{NORTH}/9", "text": "The level is high in Adell."})
+    assert len(archive.articles()) == 2
+
+
+def add_row(archive: Archive, *rows: dict[str, str]) -> None:
+    """Add rows as JSON lines."""
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    archive.add(["-"], stream=io.BytesIO(data))
+
+
+# Retracted
+
+
+def test_a_retracted_report_stays_out_under_a_new_guid(archive: Archive, web: Web) -> None:
+    """A retracted report at its old address is refused, whatever guid and added word it has."""
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-1", DAM))
+    (added,) = archive.add([f"{NORTH}/feed"]).added
+    archive.retract(added.article_id, "made up")
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-2", f"{DAM} Still."))
+    (failure,) = archive.add([f"{NORTH}/feed"]).failed
+    assert "“Dam” was retracted (made up)" in failure.error
+    assert archive.size().articles == 0
+
+
+def test_a_guid_counts_from_when_it_is_first_seen(archive: Archive, web: Web) -> None:
+    """A page whose feed is added later, in the same words, is known by its guid from then on."""
+    web.pages[f"{NORTH}/dam"] = page("Dam", DAM)
+    archive.add([f"{NORTH}/dam"])
+    for path, text in (("dam", DAM), ("dam-again", LATER)):
+        web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/{path}", "nw-1", text))
+        archive.add([f"{NORTH}/feed"])
+    assert texts(archive) == {"Dam": LATER}
+
+
+def test_a_post_that_gets_company_is_still_known(archive: Archive, web: Web) -> None:
+    """A post of a live blog, first alone, then beside another, is corrected and not doubled."""
+    for posts in ({"Dam": DAM}, {"Dam": DAM, "Cup": CUP}, {"Dam": LATER, "Cup": CUP}):
+        entries = [
+            item(title, f"{NORTH}/live#{title}", f"{NORTH}/live#{title}", text)
+            for title, text in posts.items()
+        ]
+        web.pages[f"{NORTH}/feed"] = feed(*entries)
+        archive.add([f"{NORTH}/feed"])
+    assert texts(archive) == {"Dam": LATER, "Cup": CUP}
+
+
+# Rows and files
+
+
+def test_rows_that_give_the_home_of_their_site_stay_apart(archive: Archive) -> None:
+    """Rows of one file with one address that is no report's are as many reports, now and later."""
+    rows = [{"title": t, "text": x, "url": f"{NORTH}/"} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    for _ in range(2):
+        add_row(archive, *rows)
+        assert texts(archive) == {"Dam": DAM, "Cup": CUP}
+
+
+def test_a_row_that_takes_anothers_place_is_told(archive: Archive) -> None:
+    """Of two reports with one id in one run the later is stored, and the earlier is named."""
+    rows = [{"id": "1", "title": t, "text": x} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    (omission,) = archive.add(["-"], stream=io.BytesIO(data)).omitted
+    assert "“Dam” was left out" in omission.error
+    assert texts(archive) == {"Cup": CUP}
+
+
+def test_attachments_of_one_name_stay_apart(archive: Archive, tmp_path: Path) -> None:
+    """Two files of one name in one mail are two reports."""
+    mail = EmailMessage()
+    mail["From"], mail["Subject"] = "desk@north.example", "Two reports"
+    for text in (DAM, CUP):
+        mail.add_attachment(text, filename="report.txt")
+    (tmp_path / "mail.eml").write_bytes(mail.as_bytes())
+    archive.add([str(tmp_path / "mail.eml")])
+    assert sorted(article.text.strip() for article in archive.articles()) == [CUP, DAM]
+
+
+def test_a_report_that_is_replaced_as_it_is_added_is_listed_once(archive: Archive) -> None:
+    """An address whose text changes within one run is an article that was added, and no more."""
+    rows = [{"title": t, "text": x, "url": f"{NORTH}/a"} for t, x in (("Dam", DAM), ("Cup", CUP))]
+    data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    result = archive.add(["-"], stream=io.BytesIO(data))
+    assert [change.title for change in result.added] == ["Cup"]
+    assert result.updated == ()
+    assert [omission.error[:20] for omission in result.omitted] == ["“Dam” was left out, "]
