@@ -95,7 +95,7 @@ SETTINGS = {
         (
             (
                 *("cautious", "Cautious"),
-                "Answers 8 of 10 ordinary questions, and 2 of 10 that the reports just miss",
+                "Answers 3 of 4 ordinary questions, and 1 of 3 that the reports just miss",
             ),
             (
                 *("normal", "Normal"),
