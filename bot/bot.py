@@ -35,6 +35,7 @@ from bot.interactions import (
     context_of,
     explain,
     is_moderator,
+    offered_to_moderators,
     reply_privately,
 )
 from bot.jobs import Jobs
@@ -70,7 +71,7 @@ class Reports(
 
 
 @app_commands.guild_only()
-@app_commands.default_permissions(manage_messages=True)
+@offered_to_moderators
 class Moderate(
     Moderation,
     SourceCommands,

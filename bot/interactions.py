@@ -32,6 +32,7 @@ Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 _ALREADY_ACKNOWLEDGED = 40060  # Discord's error code
 _UNKNOWN_INTERACTION = 10062  # it expired
 _WINDOW_S = 60.0
+_PREFERENCES = "preferences"  # among what an interaction carries
 T = TypeVar("T")
 
 
@@ -79,10 +80,13 @@ async def defer_and_open(interaction: Interaction, *, private: bool = True) -> A
 
 
 async def preferences_of(interaction: discord.Interaction[Any]) -> Preferences:
-    """What holds in the interaction's server."""
-    collections, server = interaction.client.collections, interaction.guild_id
-    chosen: Preferences = await asyncio.to_thread(collections.preferences, server)
-    return chosen
+    """What holds in the interaction's server, read once: Discord waits 3 s for a reply."""
+    if _PREFERENCES not in interaction.extras:
+        collections, server = interaction.client.collections, interaction.guild_id
+        chosen = await asyncio.to_thread(collections.preferences, server)
+        interaction.extras[_PREFERENCES] = chosen
+    known: Preferences = interaction.extras[_PREFERENCES]
+    return known
 
 
 def actor_of(interaction: Interaction) -> str:
@@ -146,9 +150,15 @@ class _UnreadableError(app_commands.AppCommandError):
         self.original = original
 
 
+def granted_to(user: discord.User | discord.Member) -> discord.Permissions:
+    """What a user may do in all of the server: more in one channel makes nobody a moderator."""
+    none = discord.Permissions.none()
+    return user.guild_permissions if isinstance(user, discord.Member) else none
+
+
 async def is_moderator(interaction: discord.Interaction[Any]) -> bool:
     """Whether the user has Manage Server, Manage Messages, or a role named in /settings."""
-    granted = interaction.permissions
+    granted = granted_to(interaction.user)
     if granted.manage_guild or granted.manage_messages:
         return True
     try:
@@ -165,6 +175,9 @@ async def check_moderator(interaction: discord.Interaction[Any]) -> None:
 
 
 moderators_only = app_commands.check(is_moderator)
+# Discord offers a command to who has all of its permissions, so it can name only one; whoever adds
+# a bot has this one. Others are allowed under Server Settings, Integrations.
+offered_to_moderators = app_commands.default_permissions(manage_guild=True)
 
 
 def missing_permissions(granted: discord.Permissions, *names: str) -> str:
@@ -193,8 +206,7 @@ async def why_not_here(interaction: discord.Interaction[Any]) -> str:
         return f"I need {missing}."
     if interaction.guild_id is None:
         return ""
-    others = (await preferences_of(interaction)).elsewhere(interaction.channel)
-    return f"ask in {others}." if others else ""
+    return (await preferences_of(interaction)).elsewhere(interaction.channel)
 
 
 def can_read(channel: Any, member: discord.Member) -> bool:

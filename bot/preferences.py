@@ -42,12 +42,26 @@ class Preferences(BaseModel, frozen=True):
         chosen = _THRESHOLDS[self.caution] or default
         return max(chosen, default) if self.caution == "cautious" else min(chosen, default)
 
+    def present(self, guild: discord.Guild | None) -> Preferences:
+        """The same without deleted roles and channels: Discord refuses menus that name those."""
+        if guild is None:
+            return self
+        known = {
+            "moderator_roles": tuple(filter(guild.get_role, self.moderator_roles)),
+            "channels": tuple(filter(guild.get_channel, self.channels)),
+            "notices": self.notices if guild.get_channel(self.notices or 0) else None,
+        }
+        return self.model_copy(update=known)
+
     def elsewhere(self, channel: Any) -> str:
-        """Where the bot answers in public instead of this channel or thread; "" if it does here."""
+        """Where to ask instead of this channel or thread, in words; "" if the bot answers here."""
         place = channel.parent_id if isinstance(channel, discord.Thread) else channel.id
         if not self.channels or place in self.channels:
             return ""
-        return " or ".join(f"<#{chosen}>" for chosen in self.channels)
+        known = self.present(channel.guild).channels
+        if not known:
+            return "the channels chosen in `/settings` are gone: a moderator can choose others."
+        return f"ask in {' or '.join(f'<#{chosen}>' for chosen in known)}."
 
 
 def preferences(settings: Settings, archive: Archive | None, server: int | None) -> Preferences:
@@ -59,8 +73,9 @@ def preferences(settings: Settings, archive: Archive | None, server: int | None)
 
 
 def kept_days(settings: Settings, archive: Archive) -> int:
-    """Days after which a collection's answers are deleted: of the servers that share it, the least.
+    """Days after which a collection's answers are deleted: the operator's, or less if chosen.
 
-    So that no server keeps them for longer than its moderators chose.
+    Of servers that share it the least counts, so that none has them kept for longer than it chose.
     """
-    return min(archive.preferences.named("keep_days").values(), default=settings.answers.keep_days)
+    chosen = archive.preferences.named("keep_days").values()
+    return min([settings.answers.keep_days, *chosen])

@@ -165,8 +165,8 @@ class Ask(commands.Cog):
                 return
             chosen = await asyncio.to_thread(self._bot.collections.preferences, server)
             self._bot.question_limit.take(message.author.id, server, chosen.questions_per_minute)
-            if others := chosen.elsewhere(message.channel) if message.guild else "":
-                await self._tell_privately(message, f"I answer in {others}: ask me there.")
+            if reason := chosen.elsewhere(message.channel) if message.guild else "":
+                await self._tell_privately(message, f"I can't answer there: {reason}")
                 return
             await self._reply(message, text, more=wants == "more")
         except RateLimitError as error:

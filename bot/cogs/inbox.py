@@ -12,7 +12,14 @@ from discord.utils import format_dt
 from bot import answers
 from bot.cogs.reports import choice_value
 from bot.cogs.sources import AddReports
-from bot.interactions import Interaction, check_moderator, defer, moderators_only, viewer_of
+from bot.interactions import (
+    Interaction,
+    check_moderator,
+    defer,
+    moderators_only,
+    offered_to_moderators,
+    viewer_of,
+)
 from bot.markdown import escape, shorten
 from bot.views.answer import text_view
 from bot.views.base import Button, Press, Row, button, notice_view, page_of
@@ -28,7 +35,7 @@ _EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question ope
 
 @app_commands.command()
 @app_commands.guild_only()
-@app_commands.default_permissions(manage_messages=True)
+@offered_to_moderators
 @moderators_only
 async def inbox(interaction: Interaction) -> None:
     """Flagged quotes, questions I could not answer, and sources that fail."""

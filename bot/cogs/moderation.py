@@ -27,6 +27,7 @@ from bot.interactions import (
     defer,
     defer_and_open,
     edit_reply,
+    granted_to,
     moderators_only,
 )
 from bot.markdown import escape, shorten
@@ -157,7 +158,7 @@ class Moderation(commands.Cog):
     @app_commands.command(name="erase-all")
     async def erase_all(self, interaction: Interaction) -> None:
         """Delete all reports and answers permanently."""
-        if not interaction.permissions.manage_guild:
+        if not granted_to(interaction.user).manage_guild:
             raise InputError("Only who has Manage Server can erase everything: ask them.")
         interaction.client.collections.check_erasable(interaction.guild_id)
         await interaction.response.send_modal(EraseAll())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import discord
@@ -17,8 +17,10 @@ from bot.interactions import (
     check_moderator,
     defer,
     edit_reply,
+    granted_to,
     missing_to_write,
     moderators_only,
+    offered_to_moderators,
     preferences_of,
 )
 from bot.preferences import Preferences
@@ -55,8 +57,8 @@ class Setting:
 SETTINGS = {
     "moderator_roles": Setting(
         "Moderators",
-        "Roles whose members moderate, besides those with Manage Messages or Manage Server. So "
-        "that Discord shows them my commands, allow the roles under *Server Settings*, "
+        "Roles whose members moderate, besides who has Manage Server, or Manage Messages in all "
+        "channels. So that Discord shows them my commands, allow them under *Server Settings*, "
         "*Integrations*.",
         "No roles besides",
     ),
@@ -112,23 +114,37 @@ SETTINGS = {
 
 @app_commands.command(name="settings")
 @app_commands.guild_only()
-@app_commands.default_permissions(manage_messages=True)
+@offered_to_moderators
 @moderators_only
 async def settings_(interaction: Interaction) -> None:
     """Who moderates, where and how I answer, and how long things are kept."""
     await defer(interaction, ephemeral=True)
-    await edit_reply(interaction, settings_view(await preferences_of(interaction)))
+    await _show(interaction, await preferences_of(interaction))
 
 
-def settings_view(preferences: Preferences) -> ui.LayoutView:
-    """Every setting with its menu."""
+async def _show(interaction: Interaction, preferences: Preferences) -> None:
+    most_days = interaction.client.settings.answers.keep_days
+    view = settings_view(preferences.present(interaction.guild), most_days)
+    await edit_reply(interaction, view)
+
+
+def settings_view(preferences: Preferences, most_days: int) -> ui.LayoutView:
+    """Every setting with its menu; `most_days` is how long the operator keeps answers."""
     view = ui.LayoutView(timeout=None)
     view.add_item(ui.TextDisplay[Any](_HEAD))
-    for name, setting in SETTINGS.items():
+    for name, setting in _settings(most_days).items():
         view.add_item(ui.TextDisplay[Any](f"**{setting.title}** · {setting.about}"))
         menu = _menu(name, setting, getattr(preferences, name))
         view.add_item(Row(SettingSelect(menu, name)))
     return view
+
+
+def _settings(most_days: int) -> dict[str, Setting]:
+    """All settings, without days that the operator does not allow."""
+    days = SETTINGS["keep_days"]
+    allowed = tuple(option for option in days.options if option[0] < most_days)
+    allowed += ((most_days, plural(most_days, "day"), ""),)
+    return SETTINGS | {"keep_days": replace(days, options=allowed)}
 
 
 def _menu(name: str, setting: Setting, value: Any) -> Menu:
@@ -176,8 +192,9 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Keep what a moderator chose, and show all settings again."""
         try:
-            await check_moderator(interaction)
+            interaction.client.press_limit.take(interaction.user.id, interaction.guild_id)
             await defer(interaction)
+            await check_moderator(interaction)
             await _choose(interaction, self._name, self.item.values)
         except Exception as error:  # noqa: BLE001 - logged and explained there
             await interaction.client.explain(interaction, error)
@@ -185,12 +202,15 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
 
 async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) -> None:
     """Keep a choice; what cannot hold is refused with a sentence, and nothing changes."""
-    if (setting := SETTINGS.get(name)) is None:
+    bot = interaction.client
+    setting = _settings(bot.settings.answers.keep_days).get(name)
+    known = {str(value): (value, label) for value, label, _ in setting.options} if setting else {}
+    chosen = [*chosen]
+    if setting is None or not known.keys() >= {item for item in chosen if isinstance(item, str)}:
         raise InputError("This menu is out of date: open `/settings` again.")
-    granted = interaction.permissions
+    granted = granted_to(interaction.user)
     if name == "moderator_roles" and not (granted.manage_guild or granted.manage_messages):
         raise InputError("Only who has Manage Server or Manage Messages can choose who moderates.")
-    known = {str(value): (value, label) for value, label, _ in setting.options}
     pairs = [known[item] if isinstance(item, str) else _pair(interaction, item) for item in chosen]
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]
     value = values if name in {"moderator_roles", "channels"} else (*values, None)[0]
@@ -200,7 +220,7 @@ async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) ->
     await asyncio.to_thread(
         archive.preferences.put, server, name, value or None, actor=actor, note=note
     )
-    await edit_reply(interaction, settings_view(await preferences_of(interaction)))
+    await _show(interaction, await asyncio.to_thread(bot.collections.preferences, server))
 
 
 def _pair(interaction: Interaction, item: Any) -> tuple[int, str]:

@@ -23,6 +23,7 @@ from bot.interactions import (
     defer_and_open,
     edit_reply,
     moderators_only,
+    offered_to_moderators,
 )
 from bot.markdown import escape
 from bot.views.base import Choices, Form, Press, button, choices, notice_view, page_of
@@ -141,7 +142,7 @@ async def show_sources(press: Press) -> None:
 
 @app_commands.context_menu(name="Add to the reports")
 @app_commands.guild_only()
-@app_commands.default_permissions(manage_messages=True)
+@offered_to_moderators
 @moderators_only
 async def add_message(interaction: Interaction, message: discord.Message) -> None:
     """Add a message's links and attachments."""
@@ -181,7 +182,7 @@ class AddReports(Form, title="Add reports"):
 
 @app_commands.command()
 @app_commands.guild_only()
-@app_commands.default_permissions(manage_messages=True)
+@offered_to_moderators
 @moderators_only
 async def reindex(interaction: Interaction) -> None:
     """Fetch new reports from this server's sources."""

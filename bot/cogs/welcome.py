@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 _LOOK_BACK = 20  # bots that were added last, in the server's audit log
 WELCOME = """### I answer questions by quoting your reports, word for word
 1. Give me the first ones: `/moderate add` takes files, or the address of a page or a feed.
-2. Whoever has *Manage Messages* or *Manage Server* may do that. `/settings` lets other roles do it
-too, and says where I answer.
+2. Whoever has *Manage Server* may do that. So that others may too, choose their role in
+`/settings`, and allow it under *Server Settings*, *Integrations*.
 3. Then anybody can `/ask`. `/help` says the rest."""
 
 

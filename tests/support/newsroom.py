@@ -59,7 +59,7 @@ class Newsroom:
         self.env = env
         self.guild = env.create_guild(name)
         self.channel = self.guild.create_text_channel("newsroom")
-        allowed = discord.Permissions(manage_messages=True)
+        allowed = discord.Permissions(manage_guild=True)
         desk = self.desk = self.guild.create_role("Desk", permissions=allowed)
         self.reader = self.guild.add_member(env.create_user("reader"))
         self.editor = self.guild.add_member(env.create_user("editor"), roles=[desk])

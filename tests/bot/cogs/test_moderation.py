@@ -192,8 +192,12 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:
     """Neither a reader nor who only manages messages is asked for the words; both are told why."""
-    await room.offer_everything(room.reader)
-    for person in (room.reader, room.editor):
+    allowed = room.guild.create_role(
+        "Helpers", permissions=discord.Permissions(manage_messages=True)
+    )
+    helper = room.guild.add_member(room.env.create_user("helper"), roles=[allowed])
+    for person in (room.reader, helper):
+        await room.offer_everything(person)
         result = await person.slash(room.channel, "moderate erase-all")
         assert "Only who has Manage Server" in said(result.response)
     assert room.env.errors

@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import discord
+import pytest
 from support.newsroom import ASKED, DAM, Newsroom, discord_with, parts, said
 
 from bot.cogs.preferences import settings_view
-from bot.preferences import kept_days
-from bot.settings import Answers, Settings
+from bot.collections import Collections
+from bot.preferences import Preferences, kept_days
+from bot.settings import Answers, Discord, Settings
 
 
 async def choose(room: Newsroom, name: str, *values: Any) -> Any:
@@ -57,11 +59,77 @@ async def test_readers_cannot_choose(room: Newsroom) -> None:
     assert "settings" not in room.reader.available_commands(room.channel)
     settings = await asyncio.to_thread(room.env.bot.collections.preferences, room.guild.id)
     channel = room.env.bot.get_channel(room.channel.id)
-    shown = await channel.send(view=settings_view(settings))
+    shown = await channel.send(view=settings_view(settings, 180))
     menu = "onrecord:set:moderator_roles"
     refused = await room.reader.select(shown, [room.desk], custom_id=menu)
-    assert "for moderators" in said(refused.response)
+    assert "for moderators" in said(refused.followups[-1])
     assert room.archive().preferences.of(room.guild.id) == {}
+
+
+async def test_manage_server_alone_is_offered_everything(room: Newsroom) -> None:
+    """Who may add the bot is offered what its welcome names, without a permission besides."""
+    allowed = discord.Permissions(view_channel=True, manage_guild=True)
+    role = room.guild.create_role("Adders", permissions=allowed)
+    adder = room.guild.add_member(room.env.create_user("adder"), roles=[role])
+    offered = adder.available_commands(room.channel)
+    assert {"moderate add", "settings", "inbox", "reindex"} <= {*offered}
+
+
+async def test_one_channel_makes_no_moderator(room: Newsroom) -> None:
+    """Who manages messages in one channel only may change nothing that all channels read."""
+    helper = room.guild.add_member(room.env.create_user("helper"))
+    channel = room.env.bot.get_channel(room.channel.id)
+    member = await channel.guild.fetch_member(helper.id)
+    await channel.set_permissions(member, manage_messages=True, manage_guild=True)
+    await room.offer_everything(helper)
+    for command in ("moderate history", "settings", "inbox", "moderate erase-all"):
+        refused = await helper.slash(room.channel, command)
+        assert "Manage Server" in said(refused.response)
+    assert room.env.errors
+
+
+async def test_what_was_deleted_is_not_shown_as_chosen(room: Newsroom) -> None:
+    """Deleted roles and channels are in no menu, and people are not sent to a deleted channel."""
+    role, desk = room.guild.create_role("Fact desk"), room.guild.create_text_channel("answers")
+    names = {"moderator_roles": role, "channels": desk, "notices": desk}
+    for name, value in names.items():
+        await choose(room, name, value)
+    guild = room.env.bot.get_guild(room.guild.id)
+    await guild.get_role(role.id).delete()
+    await guild.get_channel(desk.id).delete()
+    shown = await room.editor.slash(room.channel, "settings")
+    assert [chosen(shown.response, name) for name in names] == [[], [], []]
+    asked = await room.reader.slash(room.channel, "ask", question=ASKED)
+    assert "the channels chosen in `/settings` are gone" in said(asked.response)
+
+
+async def test_settings_are_read_once_before_the_reply(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord waits three seconds for a sign of life: one look at the settings comes before it."""
+    await choose(room, "channels", room.channel)
+    read = Collections.preferences
+    early: list[int | None] = []
+
+    def counted(collections: Collections, server: int | None) -> Preferences:
+        if not room.env.http_requests[-1].path.endswith("/callback"):
+            early.append(server)
+        return read(collections, server)
+
+    monkeypatch.setattr(Collections, "preferences", counted)
+    await room.reader.send(room.channel, "Hello, everybody.")
+    await room.reader.slash(room.channel, "ask", question=ASKED)
+    assert early == [room.guild.id]
+
+
+async def test_menus_have_the_limit_of_buttons(tmp_path: Path) -> None:
+    """After as many choices as buttons may be pressed in a minute, a menu says when to go on."""
+    slow = Discord(questions_per_minute=1, server_questions_per_minute=1)
+    async with discord_with(Settings(data=tmp_path, discord=slow)) as room:
+        for number in range(6):
+            result = await choose(room, "caution", ("eager", "cautious")[number % 2])
+        assert "pressed many buttons" in said(result.response)
+        assert room.archive().preferences.of(room.guild.id) == {"caution": "eager"}
 
 
 async def test_answers_are_public_only_in_chosen_channels(room: Newsroom) -> None:
@@ -78,7 +146,7 @@ async def test_answers_are_public_only_in_chosen_channels(room: Newsroom) -> Non
     me = room.env.bot.user.mention
     await room.reader.send(room.channel, f"{me} {ASKED}")
     told = said(room.reader.user.dm_channel.last_message)
-    assert told == f"I answer in <#{desk.id}>: ask me there."
+    assert told == f"I can't answer there: ask in <#{desk.id}>."
     assert not (await room.reader.slash(desk, "ask", question=ASKED)).ephemeral
 
 
@@ -104,8 +172,10 @@ async def test_pace_is_the_servers_own(room: Newsroom) -> None:
 
 
 async def test_days_kept_are_kept_and_said(room: Newsroom, settings: Settings) -> None:
-    """/help says the chosen days, old answers go then, and the shortest of servers counts."""
-    await choose(room, "keep_days", "7")
+    """/help says the chosen days; the shortest of servers counts, and never more than allowed."""
+    result = await choose(room, "keep_days", "7")
+    (menu,) = (m for m in parts(result.response) if m.get("custom_id") == "onrecord:set:keep_days")
+    assert [option["value"] for option in menu["options"]] == ["7", "30", "90", "180"]
     assert "without names, for 7 days" in said(
         (await room.reader.slash(room.channel, "help")).response
     )
@@ -115,7 +185,7 @@ async def test_days_kept_are_kept_and_said(room: Newsroom, settings: Settings) -
     assert kept_days(settings, archive) == 7
     await choose(room, "keep_days")
     assert kept_days(settings, archive) == 30
-    archive.preferences.put(1, "keep_days", None, actor="operator", note="")
+    archive.preferences.put(1, "keep_days", 730, actor="operator", note="")
     assert kept_days(settings, archive) == settings.answers.keep_days
 
 

@@ -35,7 +35,7 @@ async def test_who_added_the_bot_is_told(simcord_env: Any) -> None:
     assert await join(room) == []
     told = said(room.editor.user.dm_channel.last_message)
     assert "`/moderate add` takes files" in told
-    assert "*Manage Messages*" in told
+    assert "*Manage Server*" in told
 
 
 async def test_system_channel_is_told_if_nobody_else_can_be(simcord_env: Any) -> None:
