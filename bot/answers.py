@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.logs import fields
-from index import Answer, Archive, EncoderError, Filters, Intent, LoggedAnswer, Viewer
+from index import (
+    Answer,
+    Archive,
+    EncoderError,
+    Filters,
+    Intent,
+    LoggedAnswer,
+    NotFoundError,
+    Viewer,
+)
 
 if TYPE_CHECKING:
     from bot.bot import OnRecord
@@ -20,6 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 NO_FILTERS = Filters()
+_GONE = "I no longer have this answer: it was too old, or all was erased. Ask again."
 
 
 async def ask(
@@ -84,7 +94,12 @@ async def send_answer(
 
 
 async def log_answer(
-    archive: Archive, answer: Answer, message: discord.Message | None, *, asker: int
+    archive: Archive,
+    answer: Answer,
+    message: discord.Message | None,
+    *,
+    server: int | None,
+    asker: int,
 ) -> None:
     """Log an answer after it was sent; `message` is where others can read it, None if nowhere.
 
@@ -95,7 +110,7 @@ async def log_answer(
     if message is not None:
         place = {"channel": message.channel.id, "message": message.id}
     try:
-        await asyncio.to_thread(archive.answers.record, answer, **place)
+        await asyncio.to_thread(archive.answers.record, answer, server=server, **place)
     except Exception:
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
@@ -105,4 +120,9 @@ async def recall(archive: Archive, answer_id: str, viewer: Viewer | None = None)
 
     A button under an answer needs no viewer: whoever presses it sees the answer.
     """
-    return await asyncio.to_thread(archive.answers.get, answer_id, viewer)
+    try:
+        return await asyncio.to_thread(archive.answers.get, answer_id, viewer)
+    except NotFoundError:
+        if viewer is not None:
+            raise
+        raise NotFoundError(_GONE) from None

@@ -20,12 +20,13 @@ from discord.ext import commands
 from bot.cogs.ask import Ask, check_message
 from bot.cogs.help import forget_me, help_
 from bot.cogs.inbox import inbox
-from bot.cogs.maintenance import SCHEDULED, Maintenance
+from bot.cogs.maintenance import Maintenance
 from bot.cogs.moderation import Moderation
 from bot.cogs.preferences import SettingSelect, settings_
 from bot.cogs.reports import Lookups
 from bot.cogs.sources import SourceCommands, add_message, reindex
 from bot.cogs.subscriptions import watching
+from bot.cogs.upkeep import SCHEDULED
 from bot.cogs.welcome import Welcome
 from bot.collections import Collections
 from bot.interactions import (

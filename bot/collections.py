@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
+from typing import Any
 
 from bot.preferences import Preferences, preferences
 from bot.settings import Settings
@@ -26,6 +27,7 @@ from index import (
     Pool,
     Reader,
     StoreBusyError,
+    StoreDamagedError,
     TrainedReader,
     intent,
     state_of,
@@ -190,12 +192,27 @@ class Collections:
             )
 
     def erase(self, server: int) -> None:
-        """Delete a server's collection permanently, with its answers and audit log.
+        """Delete a server's reports permanently, with answers and audit log; its settings stay.
 
         Raises:
             InputError: other servers share the collection.
         """
         self.check_erasable(server)
+        chosen = dict[str, Any]()
+        with contextlib.suppress(StoreDamagedError):
+            chosen = self.archive(server).preferences.of(server)
+        self._erase(server)
+        if chosen:
+            self.archive(server).preferences.keep(server, chosen)
+
+    def leave(self, server: int) -> None:
+        """Delete all that is kept of a server; reports that others share stay."""
+        if self._settings.discord.is_shared(server):
+            self.archive(server).preferences.forget(server)
+        else:
+            self._erase(server)
+
+    def _erase(self, server: int) -> None:
         name = self._settings.discord.collection_of(server)
         archive = self.open(name)
         with self._lock:  # the others go on being opened

@@ -77,5 +77,5 @@ def kept_days(settings: Settings, archive: Archive) -> int:
 
     Of servers that share it the least counts, so that none has them kept for longer than it chose.
     """
-    chosen = archive.preferences.named("keep_days").values()
-    return min([settings.answers.keep_days, *chosen])
+    chosen = archive.preferences.named("keep_days")
+    return min([settings.answers.keep_days, *map(int, chosen.values())])

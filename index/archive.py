@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -337,6 +337,10 @@ class Archive:
         then nothing was changed.
         """
         self._store.recover(file, actor=actor)
+
+    def glance(self) -> AbstractContextManager[None]:
+        """Let what this thread does meanwhile cost no other collection its place in the pool."""
+        return self._store.glance()
 
     def prepare(self) -> None:
         """Load the vector index, so that the first question does not wait for it."""

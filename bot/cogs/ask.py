@@ -204,7 +204,8 @@ class Ask(commands.Cog):
         rows = answer_rows(answer, private=False)
         view = answer_view(answer, rows, typed=question)
         sent = await answers.send_answer(archive, view, lambda view: _send(message, view))
-        await answers.log_answer(archive, answer, sent if guild else None, asker=person)
+        public = sent if guild else None
+        await answers.log_answer(archive, answer, public, server=server, asker=person)
 
     async def _tell_privately(self, message: discord.Message, text: str) -> None:
         """DM the asker, at most once a minute; if their DMs are closed, only log it."""
@@ -265,7 +266,8 @@ async def _respond(
     view = answer_view(answer, rows, typed=question, note=note)
     message = await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
     public = None if private or server is None else message
-    await answers.log_answer(archive, answer, public, asker=interaction.user.id)
+    person = interaction.user.id
+    await answers.log_answer(archive, answer, public, server=server, asker=person)
     return answer, message
 
 

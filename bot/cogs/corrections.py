@@ -41,15 +41,22 @@ class Corrections:
         self._bot = bot
         self._checked: dict[int | None, object] = {}  # server -> version of its collection
 
+    def due(self, server: int | None, archive: Archive) -> datetime | None:
+        """Now, if a collection has changed since the last check and notes are to be written."""
+        version, now = archive.version, discord.utils.utcnow()
+        if self._checked.get(server) != version:
+            if archive.answers.stale(now - _LOOK_BACK):
+                return now
+            self._checked[server] = version
+        return None
+
     async def check(self, server: int | None, archive: Archive) -> datetime | None:
-        """Write the notes of a collection that has changed since the last check.
+        """Write the notes of a collection.
 
         Returns:
             When to check again; None: once it has changed again.
         """
         version = await asyncio.to_thread(lambda: archive.version)
-        if self._checked.get(server) == version:
-            return None
         since = discord.utils.utcnow() - _LOOK_BACK
         complete = True
         newest_first = reversed(await asyncio.to_thread(archive.answers.stale, since))

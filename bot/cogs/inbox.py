@@ -48,10 +48,12 @@ async def show_inbox(press: Press) -> None:
     """A page of what waits for a moderator; declined questions are asked again to see."""
     await check_moderator(press.interaction)
     archive, channels = await press.archive(), viewer_of(press.interaction).channels
+    server = press.interaction.guild_id or 0
 
     def read() -> list[Item]:
         failing = [source for source in archive.sources.all() if source.failing_since]
-        flagged, declined = archive.inbox.flagged(channels), archive.inbox.declined(channels)
+        flagged = archive.inbox.flagged(server, channels)
+        declined = archive.inbox.declined(server, channels)
         return [*flagged, *declined, *(source for source in failing if not source.paused)]
 
     items = await asyncio.to_thread(read)
@@ -127,11 +129,12 @@ async def mark_done(press: Press) -> None:
     """Take an item out of the inbox, a declined question with those that are like it."""
     await check_moderator(press.interaction)
     archive, channels = await press.archive(), viewer_of(press.interaction).channels
+    server = press.interaction.guild_id or 0
 
     def work() -> None:
-        alike = [item.answer_ids for item in archive.inbox.declined(channels)]
+        alike = [item.answer_ids for item in archive.inbox.declined(server, channels)]
         ids = next((ids for ids in alike if press.key in ids), (press.key,))
-        archive.inbox.mark_done(ids)
+        archive.inbox.mark_done(server, ids)
 
     await asyncio.to_thread(work)
     await show_inbox(press)

@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,7 +17,8 @@ from discord.ext import commands, tasks
 from discord.utils import format_dt
 
 from bot.cogs.corrections import Corrections
-from bot.cogs.subscriptions import ask_again
+from bot.cogs.subscriptions import ask_again, watches_due
+from bot.cogs.upkeep import Duty, Upkeep, logging_failure
 from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
@@ -27,10 +27,7 @@ from bot.views.base import notice_view
 from bot.views.text import plural, source_error, source_name
 from index import (
     Archive,
-    CancelledError,
     IngestResult,
-    InputError,
-    OnRecordError,
     ProgressCallback,
     SettingsError,
     Source,
@@ -41,9 +38,7 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
-SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 OFTEN_MINUTES = 1
-_DAY_MINUTES = 24 * 60
 _TURN_S = 60.0  # after which a collection begins no further source while others wait
 _SERVERS_FILE = "servers.json"
 _WARN_AFTER = timedelta(days=7)  # of failing
@@ -51,7 +46,7 @@ _LISTED, _SHOWN_CHARS = 10, 300
 
 
 class Maintenance(commands.Cog):
-    """What happens every minute, every hour and every day."""
+    """What happens without being asked for."""
 
     def __init__(self, bot: OnRecord) -> None:
         """Look after this bot's collections."""
@@ -62,13 +57,8 @@ class Maintenance(commands.Cog):
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
     async def cog_load(self) -> None:
-        once = SCHEDULED_AT_ONCE
-        self._schedule("reading sources", OFTEN_MINUTES, self._refresh, at_once=once)
-        self._schedule("asking again", OFTEN_MINUTES, partial(ask_again, self._bot))
-        self._schedule("the weekly counts", _DAY_MINUTES, self._count_week)
-        self._schedule("deleting old answers", _DAY_MINUTES, self._prune, left_too=True)
-        if self._bot.settings.discord.notes:
-            self._schedule("adding notes", OFTEN_MINUTES, Corrections(self._bot).check)
+        upkeep = Upkeep(self._bot, self.duties(), self._servers.known)
+        self._loops.append(tasks.loop(minutes=OFTEN_MINUTES)(upkeep.begin))
         for loop in self._loops:
             loop.start()
 
@@ -77,100 +67,91 @@ class Maintenance(commands.Cog):
         for loop in self._loops:
             loop.cancel()
 
-    def _schedule(
-        self,
-        name: str,
-        minutes: int,
-        work: Callable[[int | None, Archive], Awaitable[datetime | None]],
-        *,
-        at_once: int = 1,
-        left_too: bool = False,
-    ) -> None:
-        """Run `work` on each server's existing collection, so often at most.
+    def duties(self) -> list[Duty]:
+        """What is done in every collection."""
+        bot, corrections = self._bot, Corrections(self._bot)
+        duties = [
+            Duty(
+                name="reading sources",
+                look=lambda _, archive: archive.sources.due(),
+                work=self._refresh,
+                at_once=SCHEDULED_AT_ONCE,
+            ),
+            Duty(
+                name="asking again",
+                look=lambda _, archive: watches_due(bot, archive),
+                work=partial(ask_again, bot),
+            ),
+            Duty(name="the weekly counts", look=self._week_due, work=self._count_week),
+            Duty(
+                name="deleting old answers", look=self._prune_due, work=self._prune, left_too=True
+            ),
+            Duty(name="adding notes", look=corrections.due, work=corrections.check),
+        ]
+        return duties if bot.settings.discord.notes else duties[:-1]
 
-        It returns when to run it again; None: not before the collection has changed. A collection
-        without work is not even opened. On so many collections `at_once`, and without waiting for
-        those that take long. With `left_too`, also on those that are kept of servers that the bot
-        left. A failure is logged and stops no other; a loop that raised would end for all.
-        """
-        collections = self._bot.collections
-        waiting, busy = deque[tuple[int | None, object]](), set[int | None]()
-        done: dict[int | None, tuple[object, datetime | None]] = {}  # in which state; when again
-        workers = set[asyncio.Task[None]]()
+    def _prune_due(self, _: int | None, archive: Archive) -> datetime | None:
+        overdue = archive.answers.overdue(kept_days(self._bot.settings, archive))
+        return discord.utils.utcnow() - overdue if overdue is not None else None
 
-        async def work_off() -> None:
-            while waiting and not self._bot.stopping:
-                server, state = waiting.popleft()
-                busy.add(server)
-                with _logging_failure(f"{name} failed for server {server}"):
-                    # Not created: it may have been erased since it was listed.
-                    archive = await asyncio.to_thread(collections.archive, server, create=False)
-                    done[server] = state, await work(server, archive)
-                busy.discard(server)
-
-        async def run() -> None:
-            await self._bot.wait_until_ready()
-            with _logging_failure(f"{name} failed"):
-                servers = {guild.id for guild in self._bot.guilds}
-                servers |= self._servers.known() if left_too else set()
-                existing = await asyncio.to_thread(collections.existing, servers)
-                now, begun = discord.utils.utcnow(), {*busy, *(server for server, _ in waiting)}
-                for server, state in existing.items():
-                    before, again = done.get(server, (None, None))
-                    needed = state != before or (again and again <= now)
-                    if needed and server not in begun:
-                        waiting.append((server, state))
-            for _ in range(at_once - len(workers)):
-                # A task of its own, so that cancelling the loop does not end it halfway.
-                worker = asyncio.create_task(work_off(), name=SCHEDULED)
-                workers.add(worker)
-                worker.add_done_callback(workers.discard)
-
-        self._loops.append(tasks.loop(minutes=minutes)(run))
-
-    async def _prune(self, _: int | None, archive: Archive) -> datetime:
-        """Delete old answers from the log, and more the next day."""
+    async def _prune(self, server: int | None, archive: Archive) -> datetime | None:
+        """Delete old answers from the log; once a day at most, since each is a day late by then."""
         days = await asyncio.to_thread(kept_days, self._bot.settings, archive)
         await asyncio.to_thread(archive.answers.prune, days)
-        return discord.utils.utcnow()
+        return await asyncio.to_thread(self._prune_due, server, archive)
 
     async def _refresh(self, server: int | None, archive: Archive) -> datetime | None:
         """Read the sources that are due, as many as there is time for; return when the next is."""
         now = discord.utils.utcnow()
-        due = await asyncio.to_thread(archive.sources.due)
-        if due is None or due > now:
-            return due
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
             return archive.sources.refresh(now, on_progress=on_progress, seconds=_TURN_S)
 
         if not await self._bot.jobs.run_silently(server, "A scheduled refresh", task):
             return now
-        failing = await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER)
-        guild = self._bot.get_guild(server or 0)
-        if failing and guild and self._bot.unasked.allows(guild.id):
-            await self._notify(guild, notice_view(_warning(failing)))
-            for source in failing:
-                await asyncio.to_thread(archive.sources.mark_reported, source.uri)
+        if failing := await asyncio.to_thread(archive.sources.failing, now - _WARN_AFTER):
+            await self._warn(server, archive, failing)
         return await asyncio.to_thread(archive.sources.due)
 
-    async def _count_week(self, _: int | None, archive: Archive) -> datetime:
-        """Send the counts of the week to servers whose moderators want them; look again daily."""
+    async def _warn(self, server: int | None, archive: Archive, failing: Sequence[Source]) -> None:
+        """Tell the moderators of all servers that share failing sources, until some were told."""
+        collection_of, told = self._bot.settings.discord.collection_of, False
+        for guild in self._bot.guilds:
+            shares = collection_of(guild.id) == collection_of(server)
+            if shares and not self._bot.unasked.wait_s(guild.id):
+                told |= await self._notify(guild, notice_view(_warning(failing)))
+        for source in failing if told else ():
+            await asyncio.to_thread(archive.sources.mark_reported, source.uri)
+
+    def _wanting(self, server: int | None, archive: Archive) -> list[discord.Guild]:
+        """The servers that want counts, of those whose collection this is."""
+        collection_of = self._bot.settings.discord.collection_of
+        guilds = map(self._bot.get_guild, archive.preferences.named("weekly"))
+        return [g for g in guilds if g and collection_of(g.id) == collection_of(server)]
+
+    def _week_due(self, server: int | None, archive: Archive) -> datetime | None:
+        """When the next server wants the counts of its week."""
+        wanting = self._wanting(server, archive)
+        return min((archive.inbox.week_due(guild.id) for guild in wanting), default=None)
+
+    async def _count_week(self, server: int | None, archive: Archive) -> datetime | None:
+        """Send the counts of the week to servers whose moderators want them."""
         now = discord.utils.utcnow()
-        for server in await asyncio.to_thread(archive.preferences.named, "weekly"):
-            guild = self._bot.get_guild(server)
-            if guild is None or self._bot.unasked.wait_s(server):
+        for guild in await asyncio.to_thread(self._wanting, server, archive):
+            if self._bot.unasked.wait_s(guild.id):
                 continue
-            if await asyncio.to_thread(archive.inbox.begin_week, server, now):
-                self._bot.unasked.count(server)
-                week = await asyncio.to_thread(archive.inbox.week, now)
+            if await asyncio.to_thread(archive.inbox.begin_week, guild.id, now):
+                week = await asyncio.to_thread(archive.inbox.week, guild.id, now)
                 sources = await asyncio.to_thread(archive.sources.all)
                 failing = sum(bool(s.failing_since and not s.paused) for s in sources)
                 await self._notify(guild, notice_view(_weekly(week, failing)))
-        return now
+        return await asyncio.to_thread(self._week_due, server, archive)
 
-    async def _notify(self, guild: discord.Guild, view: discord.ui.LayoutView) -> None:
-        """Tell moderators in the first channel that the bot may write in, else the owner."""
+    async def _notify(self, guild: discord.Guild, view: discord.ui.LayoutView) -> bool:
+        """Tell moderators in the first channel that the bot may write in, else the owner.
+
+        Return whether anybody could be told.
+        """
         preferences = await asyncio.to_thread(self._bot.collections.preferences, guild.id)
         chosen = guild.get_channel(preferences.notices or 0)
         known = (guild.public_updates_channel, guild.safety_alerts_channel, guild.system_channel)
@@ -184,8 +165,10 @@ class Maintenance(commands.Cog):
             with contextlib.suppress(discord.HTTPException):
                 reader = target or await self._bot.fetch_user(guild.owner_id or 0)
                 await reader.send(view=view)
-                return
+                self._bot.unasked.count(guild.id)
+                return True
         log.warning("nobody in server %s could be notified", guild.id)
+        return False
 
     @tasks.loop(hours=1)
     async def update_servers(self) -> None:
@@ -193,12 +176,12 @@ class Maintenance(commands.Cog):
         await self._bot.wait_until_ready()
         async with self._updating:
             expired: list[int] = []
-            with _logging_failure("updating the list of servers failed"):
+            with logging_failure("updating the list of servers failed"):
                 present = [guild.id for guild in self._bot.guilds]  # includes those in an outage
                 now = discord.utils.utcnow()
                 expired = await asyncio.to_thread(self._servers.update, present, now)
             for server in expired:
-                with _logging_failure(f"erasing the collection of server {server} failed"):
+                with logging_failure(f"erasing the collection of server {server} failed"):
                     await self._erase(server)
 
     async def _erase(self, server: int) -> None:
@@ -207,9 +190,8 @@ class Maintenance(commands.Cog):
             await self._bot.fetch_guild(server)
         except (discord.NotFound, discord.Forbidden):
             if await asyncio.to_thread(self._bot.collections.existing, [server]):
-                with contextlib.suppress(InputError):  # other servers share it
-                    await asyncio.to_thread(self._bot.collections.erase, server)
-                    log.warning("erased the collection of server %s, left long ago", server)
+                await asyncio.to_thread(self._bot.collections.leave, server)
+                log.warning("erased what was kept of server %s, left long ago", server)
             await asyncio.to_thread(self._servers.remove, server)
 
     @commands.Cog.listener("on_guild_remove")
@@ -217,19 +199,6 @@ class Maintenance(commands.Cog):
     async def _on_guild_change(self, _: discord.Guild) -> None:
         if self._bot.is_ready():  # before that, not all servers are known
             await self.update_servers()
-
-
-@contextlib.contextmanager
-def _logging_failure(message: str) -> Iterator[None]:
-    """Log whatever fails, and go on; what fails for a known reason is tried again next time."""
-    try:
-        yield
-    except CancelledError:
-        pass  # which the job logged
-    except OnRecordError as error:  # such as a collection that another process holds
-        log.warning("%s: %s", message, error)
-    except Exception:
-        log.exception(message)
 
 
 class KnownServers:

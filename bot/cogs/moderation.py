@@ -181,7 +181,10 @@ class EraseAll(Form, title="Erase all reports and answers?"):
             raise InputError("Nothing was erased: reports are being added. Stop that first.")
         await defer(interaction, ephemeral=True, thinking=True)
         await asyncio.to_thread(bot.collections.erase, server)
-        text = "All reports, answers, sources and the audit log have been erased."
+        text = (
+            "All reports, answers, sources and the audit log have been erased. What was chosen in "
+            "`/settings` still holds."
+        )
         await edit_reply(interaction, notice_view(text))
 
 

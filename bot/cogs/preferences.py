@@ -88,7 +88,6 @@ SETTINGS = {
         "Days kept",
         "How long questions, answers, feedback and watches are kept.",
         "The operator's number",
-        tuple((days, plural(days, "day"), "") for days in _DAYS),
     ),
     "caution": Setting(
         "Caution",
@@ -141,10 +140,9 @@ def settings_view(preferences: Preferences, most_days: int) -> ui.LayoutView:
 
 def _settings(most_days: int) -> dict[str, Setting]:
     """All settings, without days that the operator does not allow."""
-    days = SETTINGS["keep_days"]
-    allowed = tuple(option for option in days.options if option[0] < most_days)
-    allowed += ((most_days, plural(most_days, "day"), ""),)
-    return SETTINGS | {"keep_days": replace(days, options=allowed)}
+    days = [*(days for days in _DAYS if days < most_days), most_days]
+    options = tuple((number, plural(number, "day"), "") for number in days)
+    return SETTINGS | {"keep_days": replace(SETTINGS["keep_days"], options=options)}
 
 
 def _menu(name: str, setting: Setting, value: Any) -> Menu:

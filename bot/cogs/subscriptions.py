@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import logging
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import discord
@@ -34,6 +35,8 @@ log = logging.getLogger(__name__)
 _LISTED = 10  # each with a button of its own, far under 40 components
 _QUESTION_CHARS = 150  # so that all fit into a message even if each letter is escaped
 _PINGED = 50  # people in one message; Discord takes 100 mentions
+_NONCE_CHARS = 24  # Discord takes 25
+_AWAY = timedelta(hours=1)
 
 
 @app_commands.command()
@@ -135,7 +138,7 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> date
     alike: dict[tuple[object, ...], list[Watch]] = {}
     for watch in await asyncio.to_thread(_outdated, archive):
         place = watch.channel or f"person {watch.person}"
-        alike.setdefault((watch.question, watch.filters, place), []).append(watch)
+        alike.setdefault((watch.server, watch.question, watch.filters, place), []).append(watch)
     for watches in alike.values():
         if bot.stopping:
             break
@@ -149,8 +152,23 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> date
         except Exception:  # the next watches still count
             numbers = [watch.number for watch in watches]
             log.exception("watches %s of server %s could not be asked again", numbers, server)
-    waiting = await asyncio.to_thread(_outdated, archive) if alike else []
-    return discord.utils.utcnow() if waiting else None
+    return await asyncio.to_thread(watches_due, bot, archive)
+
+
+def watches_due(bot: OnRecord, archive: Archive) -> datetime | None:
+    """When to ask watched questions again; None: once there are new reports.
+
+    Those of a server that the bot does not see now wait longer: it is away, or was left.
+    """
+    outdated, now = _outdated(archive), discord.utils.utcnow()
+    seen = any(watch.server is None or _guild(bot, watch) for watch in outdated)
+    return (now if seen else now + _AWAY) if outdated else None
+
+
+def _guild(bot: OnRecord, watch: Watch) -> discord.Guild | None:
+    """The server of a watch, if the bot is in it and Discord has no outage there."""
+    guild = bot.get_guild(watch.server or 0)
+    return guild if guild and not guild.unavailable else None
 
 
 def _outdated(archive: Archive) -> list[Watch]:
@@ -163,18 +181,19 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
     """Ask a watched question; send the answer, if there is one, and end the watches.
 
     Those who may read the channel are mentioned there, other members of the server get a direct
-    message, and who left the server gets nothing. What finds no room in this hour waits.
+    message, and who left the server gets nothing. What finds no room in this hour waits, and so
+    does a server in an outage.
     """
     question, filters, server = watches[0].question, watches[0].filters, watches[0].server
+    guild = _guild(bot, watches[0])
+    if (server and guild is None) or bot.unasked.wait_s(server):
+        return
     answer = await answers.ask(bot, server, question, filters)
     if answer.status == "declined":
         for watch in watches:
             number, generation = watch.number, answer.generation
             await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
         return
-    guild = bot.get_guild(server) if server else None
-    if server and (guild is None or guild.unavailable):
-        return  # it comes back after an outage, or is erased in time
     channel = await _channel(bot, guild, watches[0].channel)
     readers = list[Watch]()
     for watch in watches:
@@ -188,6 +207,12 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
     readers = readers[:_PINGED]
     if channel and readers and bot.unasked.allows(server):
         await _post(archive, answer, channel, readers)
+
+
+def _nonce(*watches: Watch) -> str:
+    """What Discord knows a message by, so that one sent again after a crash stays one message."""
+    content = f"{watches[0].server} {[(watch.number, watch.person) for watch in watches]}"
+    return hashlib.blake2b(content.encode(), digest_size=_NONCE_CHARS // 2).hexdigest()
 
 
 async def _end(archive: Archive, *watches: Watch) -> None:
@@ -204,7 +229,9 @@ async def _post(archive: Archive, answer: Answer, channel: Any, watches: Sequenc
 
     async def send(view: AnswerView) -> discord.Message:
         allowed = discord.AllowedMentions(users=people)
-        message: discord.Message = await channel.send(view=view, allowed_mentions=allowed)
+        message: discord.Message = await channel.send(
+            view=view, allowed_mentions=allowed, nonce=_nonce(*watches)
+        )
         return message
 
     try:
@@ -214,7 +241,8 @@ async def _post(archive: Archive, answer: Answer, channel: Any, watches: Sequenc
         await _end(archive, *watches)
     else:
         await _end(archive, *watches)
-        await answers.log_answer(archive, answer, message, asker=people[0].id)
+        server, asker = watches[0].server, people[0].id
+        await answers.log_answer(archive, answer, message, server=server, asker=asker)
 
 
 async def _send_privately(
@@ -229,7 +257,7 @@ async def _send_privately(
 
     async def send(view: AnswerView) -> discord.Message:
         channel = await bot.create_dm(discord.Object(watch.person))
-        return await channel.send(view=view)
+        return await channel.send(view=view, nonce=_nonce(watch))
 
     try:
         await answers.send_answer(archive, view, send)
@@ -238,7 +266,7 @@ async def _send_privately(
         await _end(archive, watch)
     else:
         await _end(archive, watch)
-        await answers.log_answer(archive, answer, None, asker=watch.person)
+        await answers.log_answer(archive, answer, None, server=watch.server, asker=watch.person)
 
 
 async def _channel(bot: OnRecord, guild: discord.Guild | None, channel_id: int | None) -> Any:

@@ -93,7 +93,8 @@ async def share(press: Press) -> None:
         return await interaction.followup.send(view=view, wait=True)
 
     message = await send_answer(archive, view, send)
-    await log_answer(archive, answer, message, asker=interaction.user.id)
+    server, person = interaction.guild_id, interaction.user.id
+    await log_answer(archive, answer, message, server=server, asker=person)
 
 
 class WrongQuote(Form, title="Report a wrong quote"):
@@ -126,8 +127,10 @@ class WrongQuote(Form, title="Report a wrong quote"):
         press, reader = Press(interaction, self._answer_id), interaction.user.id
         chosen = [self._quote.options[int(number)].label for number in self._quote.values]
         note = ": ".join([*chosen, self._reason.value])
-        people = (await press.archive()).people
-        await asyncio.to_thread(people.add_feedback, self._answer_id, note, reader=reader)
+        people, server = (await press.archive()).people, interaction.guild_id
+        await asyncio.to_thread(
+            people.add_feedback, self._answer_id, note, reader=reader, server=server
+        )
         text = "Thanks. Recorded without your name; `/why` shows it with this answer."
         await press.reply(notice_view(text))
 

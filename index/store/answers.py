@@ -74,16 +74,19 @@ class AnswerLog(Tables):
         self,
         answer: Answer,
         *,
+        server: int | None = None,
         channel: int | None = None,
         message: int | None = None,
         asker: int | None = None,
     ) -> None:
         """Record an answer that was sent: where it is public, or else who asked in private.
 
-        An answer sent again is recorded once, with the last place and time at which it was public.
+        An answer sent again is recorded once, with the last place and time at which it was public,
+        and for each server where it was asked.
         """
+        now, public = datetime.now(UTC).isoformat(), message is not None
         values = (
-            *(answer.answer_id, datetime.now(UTC).isoformat(), answer.question),
+            *(answer.answer_id, now, answer.question),
             *(filters_json(answer.filters), answer.generation, answer.model, answer.status),
             *(answer.confidence, _parts_json(answer), answer.reason, channel, message),
         )
@@ -95,13 +98,17 @@ class AnswerLog(Tables):
                 "message = coalesce(excluded.message, message)",
                 values,
             )
-            if message is not None:  # its readers there have not been notified yet
+            db.execute(
+                "INSERT INTO asked (answer_id, server, at, times, channel) VALUES (?,?,?,?,?) "
+                "ON CONFLICT (answer_id, server) DO UPDATE SET at = excluded.at, "
+                "times = asked.times + excluded.times, "
+                "channel = coalesce(excluded.channel, asked.channel)",
+                (answer.answer_id, server or 0, now, int(public), channel),
+            )
+            if public:  # its readers there have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
-                db.execute(
-                    "INSERT INTO posted (answer_id, times) VALUES (?, 1) "
-                    "ON CONFLICT DO UPDATE SET times = times + 1, done = 0",
-                    (answer.answer_id,),
-                )
+                sql = "UPDATE asked SET done = 0 WHERE answer_id = ? AND server = ?"
+                db.execute(sql, (answer.answer_id, server or 0))
             if asker is not None:
                 add_asker(db, answer.answer_id, asker)
 
@@ -115,7 +122,7 @@ class AnswerLog(Tables):
         key = answer_id.strip(" `#\n").lower()
         with self._snapshot() as snapshot:
             row = snapshot.db.execute("SELECT * FROM answer WHERE answer_id = ?", (key,)).fetchone()
-            if row is None or not _may_see(snapshot.db, viewer, key, channel=row[-2]):
+            if row is None or not _may_see(snapshot.db, viewer, key):
                 raise no_answer(answer_id)
             return _restored(snapshot, row)
 
@@ -138,6 +145,17 @@ class AnswerLog(Tables):
         with self._writing() as db:
             db.execute("DELETE FROM answer WHERE at < ?", (before,))
             db.execute("DELETE FROM watch WHERE at < ?", (before,))
+
+    def overdue(self, days: int) -> timedelta | None:
+        """Return for how long `prune` has had a day's work; negative before, None without answers.
+
+        So that it is done once a day at most.
+        """
+        sql = "SELECT min(at) FROM (SELECT at FROM answer UNION ALL SELECT at FROM watch) AS kept"
+        ((oldest,),) = self._rows(sql)
+        if oldest is None:
+            return None
+        return datetime.now(UTC) - datetime.fromisoformat(oldest) - timedelta(days=days + 1)
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
         """Return public answers since then whose articles are not as their readers know them.
@@ -181,11 +199,14 @@ def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]
             yield _restored(snapshot, row)
 
 
-def _may_see(
-    db: sqlite3.Connection, viewer: Viewer | None, answer_id: str, *, channel: int | None
-) -> bool:
-    """Whether an answer that was posted there, or nowhere, may be opened by a viewer."""
-    return viewer is None or channel in viewer.channels or is_asker(db, answer_id, viewer.person)
+def _may_see(db: sqlite3.Connection, viewer: Viewer | None, answer_id: str) -> bool:
+    """Whether an answer may be opened by a viewer: it was public where they read, or is theirs."""
+    rows = db.execute("SELECT channel FROM asked WHERE answer_id = ?", (answer_id,)).fetchall()
+    return (
+        viewer is None
+        or not viewer.channels.isdisjoint(channel for (channel,) in rows)
+        or is_asker(db, answer_id, viewer.person)
+    )
 
 
 def _parts_json(answer: Answer) -> str:

@@ -18,6 +18,7 @@ _KEPT_IDLE = 2  # connections to one file: each holds two descriptors, and the f
 # By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
 # name. A connection that has an erased file and the log of the next one damages the latter.
 _OPENING: dict[Path, threading.Lock] = {}
+_GLANCING = threading.local()
 
 
 def collection_names(data: Path) -> list[str]:
@@ -68,6 +69,8 @@ class Pool:
         """Note that a file is in use, and let others rest in its place."""
         with self._lock:
             self._open.pop(connections, None)
+            if connections.closed:
+                return
             self._open[connections] = None
             surplus = [*islice(self._open, max(0, len(self._open) - self._limit))]
             for other in surplus:
@@ -75,7 +78,11 @@ class Pool:
         for other in surplus:  # without the lock: closing a file may write to it
             if not other.rest():
                 with self._lock:
-                    self._open.setdefault(other)
+                    if not other.closed:
+                        self._open.setdefault(other)
+
+    def __contains__(self, connections: Connections) -> bool:
+        return connections in self._open
 
     def drop(self, connections: Connections) -> None:
         """Forget a file that was closed."""
@@ -88,6 +95,7 @@ class Connections:
 
     Attributes:
         opening: held while the file is opened; hold it while its folder is renamed.
+        closed: whether none is opened any more.
     """
 
     def __init__(
@@ -102,7 +110,7 @@ class Connections:
         self._opener = opener
         self._pool = pool
         self._on_rest = on_rest
-        self._closed = False
+        self.closed = False
         self._lock = threading.Lock()
         self._users = 0
         # SQLite keeps the descriptors of closed connections as long as others are open.
@@ -129,11 +137,23 @@ class Connections:
             yield db
 
     @contextlib.contextmanager
+    def glance(self) -> Iterator[None]:
+        """Let what this thread does meanwhile take no place in the pool, unless it has one."""
+        _GLANCING.here = self
+        try:
+            yield
+        finally:
+            _GLANCING.here = None
+            if self not in self._pool:
+                self.rest()
+
+    @contextlib.contextmanager
     def _in_use(self) -> Iterator[None]:
         with self._lock:  # before the pool knows of it, which then cannot miss that it is in use
             self._users += 1
         try:
-            self._pool.use(self)
+            if getattr(_GLANCING, "here", None) is not self:
+                self._pool.use(self)
             yield
         finally:
             with self._lock:
@@ -170,7 +190,7 @@ class Connections:
             self._crowded = True
             return
         self._idle.put((db, inode))
-        if self._closed:
+        if self.closed:
             self.close()
 
     def rest(self) -> bool:
@@ -184,7 +204,7 @@ class Connections:
 
     def close(self) -> None:
         """Close those that nobody uses, and others once they are returned; open no more."""
-        self._closed = True
+        self.closed = True
         self._close_idle()
         self._pool.drop(self)
 
@@ -203,7 +223,7 @@ class Connections:
                 db.close()
         folder = self._path.parent
         with self.opening:
-            if self._closed:  # perhaps erased: what is opened now would be made anew
+            if self.closed:  # perhaps erased: what is opened now would be made anew
                 raise StoreError("The collection was closed meanwhile: try again.")
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -7,7 +7,8 @@ them, or of a private one, is never shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
@@ -57,16 +58,19 @@ class Week:
 
 
 class Inbox(Tables):
-    """The open items of a collection."""
+    """The open items of each server that uses a collection."""
 
-    def flagged(self, channels: Collection[int]) -> list[Flagged]:
-        """Return the flagged answers that nobody dealt with, for who reads these channels.
+    def flagged(self, server: int, channels: Collection[int]) -> list[Flagged]:
+        """Return the answers flagged in a server and not dealt with, for who reads these channels.
 
         The latest come first.
         """
         rows = self._rows(
-            "SELECT answer_id, question, channel, note FROM feedback f JOIN answer "
-            "USING (answer_id) WHERE NOT done ORDER BY f.at DESC"
+            "SELECT f.answer_id, question, p.channel, note FROM feedback f "
+            "JOIN answer USING (answer_id) LEFT JOIN asked p "
+            "ON p.answer_id = f.answer_id AND p.server = f.server "
+            "WHERE f.server = ? AND f.done = 0 ORDER BY f.at DESC",
+            (server,),
         )
         flagged = dict[str, Flagged]()
         for answer_id, question, channel, note in rows:
@@ -75,79 +79,103 @@ class Inbox(Tables):
             flagged[answer_id] = Flagged(answer_id, shown, (*earlier.notes, note))
         return [*flagged.values()]
 
-    def declined(self, channels: Collection[int]) -> list[Declined]:
-        """Return the questions declined in these channels, alike ones together.
+    def declined(self, server: int, channels: Collection[int]) -> list[Declined]:
+        """Return the questions declined in these channels of a server, alike ones together.
 
         Those asked most often come first.
         """
         rows = self._rows(
-            "SELECT answer_id, question, filters, times, "
-            "(SELECT count(DISTINCT person) FROM watch w "
-            "WHERE (w.question, w.filters) = (a.question, a.filters) AND w.channel IS NOT NULL) "
-            "FROM answer a JOIN posted USING (answer_id) WHERE NOT done AND status = 'declined' "
-            "AND channel IN (SELECT value FROM json_each(?)) ORDER BY at DESC",
-            (json.dumps([*channels]),),
+            "SELECT a.answer_id, question, filters, times, "
+            "(SELECT count(DISTINCT person) FROM watch w WHERE w.question = a.question "
+            "AND w.filters = a.filters AND w.server = p.server AND w.channel IS NOT NULL) "
+            "FROM answer a JOIN asked p ON p.answer_id = a.answer_id "
+            "WHERE p.server = ? AND times > 0 AND done = 0 AND status = 'declined' "
+            "AND p.channel IN (SELECT value FROM json_each(?)) ORDER BY p.at DESC",
+            (server, json.dumps([*channels])),
         )
-        groups = list[tuple[frozenset[str], Declined]]()
+        alone = list[Declined]()
         asked = set[tuple[str, str]]()  # of which the watchers are counted
         for answer_id, question, filters, times, watchers in rows:
             waiting = 0 if (question, filters) in asked else watchers
             asked.add((question, filters))
-            words = frozenset(content_terms(question))
             restricted = FILTERS.validate_json(filters)
-            alone = Declined((answer_id,), question, restricted, times, waiting)
-            for number, (others, group) in enumerate(groups):
-                if group.filters == restricted and _alike(words, others):
-                    groups[number] = others, _joined(group, alone)
-                    break
-            else:
-                groups.append((words, alone))
-        return sorted((group for _, group in groups), key=lambda group: -group.times)
+            alone.append(Declined((answer_id,), question, restricted, times, waiting))
+        return sorted(map(_joined, grouped(alone)), key=lambda group: -group.times)
 
-    def week(self, now: datetime) -> Week:
-        """Return what happened in the last seven days, private answers included."""
+    def week(self, server: int, now: datetime) -> Week:
+        """Return what happened in a server in the last seven days, private answers included."""
         since = (now.astimezone(UTC) - _WEEK).isoformat()
         ((answered, declined, flagged),) = self._rows(
-            "SELECT (SELECT count(*) FROM answer WHERE at >= :since AND status = 'answered'), "
-            "(SELECT count(*) FROM answer WHERE at >= :since AND status = 'declined'), "
-            "(SELECT count(*) FROM feedback WHERE at >= :since)",
-            {"since": since},
+            "SELECT count(*) FILTER (WHERE status = 'answered'), "
+            "count(*) FILTER (WHERE status = 'declined'), "
+            "(SELECT count(*) FROM feedback WHERE server = ? AND at >= ?) "
+            "FROM asked p JOIN answer USING (answer_id) WHERE server = ? AND p.at >= ?",
+            (server, since, server, since),
         )
         return Week(answered, declined, flagged)
+
+    def week_due(self, server: int) -> datetime:
+        """Return when the next week of a server begins; a time long past if none ever did."""
+        with self._snapshot() as snapshot:
+            return _next_week(meta(snapshot.db, f"week {server}"))
 
     def begin_week(self, server: int, now: datetime) -> bool:
         """Return whether a week has passed since this last was true for a server, or it never was.
 
         A new week begins then.
         """
-        key = f"week {server}"
         with self._writing() as db:
-            began = meta(db, key)
-            # The loop that asks runs once a day, hardly ever at the same second.
-            if began and now - datetime.fromisoformat(began) < _WEEK - timedelta(hours=1):
-                return False
-            set_meta(db, key, now.isoformat())
-            return True
+            if due := _next_week(meta(db, key := f"week {server}")) <= now:
+                set_meta(db, key, now.isoformat())
+            return due
 
-    def mark_done(self, answer_ids: Iterable[str]) -> None:
-        """Note that a moderator dealt with what was flagged or declined in these answers.
+    def mark_done(self, server: int, answer_ids: Iterable[str]) -> None:
+        """Note that a moderator of a server dealt with what was flagged or declined there.
 
         What is flagged or asked again later is open again.
         """
-        rows = [(answer_id,) for answer_id in answer_ids]
+        rows = [(answer_id, server) for answer_id in answer_ids]
         with self._writing() as db:
-            db.executemany("UPDATE feedback SET done = 1 WHERE answer_id = ?", rows)
-            db.executemany("UPDATE posted SET done = 1 WHERE answer_id = ?", rows)
+            for table in ("feedback", "asked"):
+                sql = f"UPDATE {table} SET done = 1 WHERE answer_id = ? AND server = ?"
+                db.executemany(sql, rows)
+
+
+def grouped(questions: Iterable[Declined]) -> list[list[Declined]]:
+    """Put alike questions together, each with the first one that it resembles.
+
+    Where two share half of all their words, they share one of the rarer half of either's: only
+    those that do are compared.
+    """
+    items = [(item, frozenset(content_terms(item.question))) for item in questions]
+    counts = Counter(word for _, words in items for word in words)
+    groups = list[tuple[frozenset[str], list[Declined]]]()
+    having = defaultdict[tuple[Filters, str], list[int]](list)
+    for item, words in items:
+        rarest = sorted(words, key=lambda word: (counts[word], word))[: len(words) // 2 + 1] or [""]
+        near = sorted({number for word in rarest for number in having[item.filters, word]})
+        alike = (groups[number][1] for number in near if _alike(words, groups[number][0]))
+        if (group := next(alike, None)) is not None:
+            group.append(item)
+            continue
+        for word in rarest:
+            having[item.filters, word].append(len(groups))
+        groups.append((words, [item]))
+    return [group for _, group in groups]
 
 
 def _alike(words: frozenset[str], others: frozenset[str]) -> bool:
     return len(words & others) >= _ALIKE * len(words | others)
 
 
-def _joined(group: Declined, other: Declined) -> Declined:
+def _joined(group: Sequence[Declined]) -> Declined:
     return replace(
-        group,
-        answer_ids=group.answer_ids + other.answer_ids,
-        times=group.times + other.times,
-        watchers=group.watchers + other.watchers,
+        group[0],
+        answer_ids=tuple(answer_id for item in group for answer_id in item.answer_ids),
+        times=sum(item.times for item in group),
+        watchers=sum(item.watchers for item in group),
     )
+
+
+def _next_week(began: str | None) -> datetime:
+    return datetime.fromisoformat(began) + _WEEK if began else datetime.min.replace(tzinfo=UTC)

@@ -76,8 +76,10 @@ class People(Tables):
 
     # Feedback
 
-    def add_feedback(self, answer_id: str, note: str, *, reader: int) -> None:
-        """Keep what a reader says is wrong with an answer; it replaces their earlier feedback.
+    def add_feedback(
+        self, answer_id: str, note: str, *, reader: int, server: int | None = None
+    ) -> None:
+        """Keep what a reader in a server says is wrong; it replaces their earlier feedback.
 
         Raises:
             NotFoundError: no such answer is recorded.
@@ -88,8 +90,9 @@ class People(Tables):
                 raise no_answer(answer_id)
             alias = _alias(_key(db), "reader", answer_id, reader)
             db.execute(
-                "INSERT OR REPLACE INTO feedback (alias, answer_id, at, note) VALUES (?,?,?,?)",
-                (alias, answer_id, now, note),
+                "INSERT OR REPLACE INTO feedback (alias, answer_id, server, at, note) "
+                "VALUES (?,?,?,?,?)",
+                (alias, answer_id, server or 0, now, note),
             )
 
     def feedback(self, answer_id: str) -> list[Feedback]:

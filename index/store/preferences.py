@@ -8,6 +8,7 @@ change of one makes one, so that the audit log names it.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from index.store.tables import Tables
@@ -35,3 +36,18 @@ class Preferences(Tables):
                 values = (server, name, json.dumps(value))
                 db.execute("INSERT INTO preference VALUES (?, ?, ?)", values)
             Writer(db).finish(actor, "settings", note, always=True)
+
+    def keep(self, server: int, chosen: Mapping[str, Any]) -> None:
+        """Choose again what a server had chosen before its collection was erased."""
+        rows = [(server, name, json.dumps(value)) for name, value in chosen.items()]
+        with self._writing() as db:
+            db.executemany("INSERT INTO preference VALUES (?, ?, ?)", rows)
+
+    def forget(self, server: int) -> None:
+        """Delete all that a collection keeps of a server that shares it no more.
+
+        Answers stay until they are old: others may have got the same ones.
+        """
+        with self._writing() as db:
+            for table in ("preference", "watch", "feedback", "asked"):
+                db.execute(f"DELETE FROM {table} WHERE server = ?", (server,))

@@ -67,6 +67,7 @@ class Store(Protocol):
     inbox: Inbox
     preferences: Preferences
 
+    def glance(self) -> AbstractContextManager[None]: ...
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
     def commit(
         self,

@@ -6,7 +6,6 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
-from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -91,16 +90,17 @@ def notices_at(db: sqlite3.Connection, article_id: str, generation: int) -> list
     They are the newest one and, under a retraction, the correction that it covers. A notice without
     a kind cancels earlier ones.
     """
-    rows = db.execute(
-        "SELECT kind, note, at, actor FROM notice JOIN article USING (article) "
-        "WHERE article_id = ? AND generation <= ? ORDER BY generation DESC",
-        (article_id, generation),
-    ).fetchall()
-    valid = takewhile(lambda row: row[0], rows)
-    notices = [Notice(kind, note, datetime.fromisoformat(at), by) for kind, note, at, by in valid]
-    if not notices or notices[0].kind == "corrected":
-        return notices[:1]
-    return notices[:1] + [notice for notice in notices if notice.kind == "corrected"][:1]
+    sql = (
+        "SELECT kind, note, at, actor, covers FROM notice JOIN article USING (article) "
+        "WHERE article_id = ? AND generation <= ? ORDER BY generation DESC LIMIT 1"
+    )
+    notices, last = list[Notice](), generation
+    while last is not None and (row := db.execute(sql, (article_id, last)).fetchone()):
+        kind, note, at, actor, last = row
+        if not kind:
+            break
+        notices.append(Notice(kind, note, datetime.fromisoformat(at), actor))
+    return notices
 
 
 def sentence_of(row: Sequence[Any], article: Article) -> Sentence:

@@ -74,6 +74,7 @@ CREATE TABLE notice (
     article INTEGER NOT NULL REFERENCES article,
     kind TEXT NOT NULL CHECK (kind IN ('corrected', 'retracted', '')),  -- '': none any more
     note TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
+    covers INTEGER,  -- of a retraction: the generation of the correction that it hides
     PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
 CREATE TABLE source (
     number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,
@@ -92,16 +93,19 @@ CREATE TABLE answer (
     generation INTEGER NOT NULL, model TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('answered', 'declined')), confidence REAL NOT NULL,
     parts TEXT NOT NULL, reason TEXT, channel INTEGER, message INTEGER) STRICT, WITHOUT ROWID;
+CREATE INDEX answer_at ON answer (at);
 CREATE TABLE asker (
     alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE) STRICT;
 CREATE INDEX asker_answer ON asker (answer_id);
 CREATE TABLE feedback (
     alias INTEGER PRIMARY KEY, answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE,
-    at TEXT NOT NULL, note TEXT NOT NULL, done INTEGER NOT NULL DEFAULT 0) STRICT;
+    server INTEGER NOT NULL, at TEXT NOT NULL, note TEXT NOT NULL,
+    done INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX feedback_answer ON feedback (answer_id);
-CREATE TABLE posted (
-    answer_id TEXT PRIMARY KEY REFERENCES answer ON DELETE CASCADE, times INTEGER NOT NULL,
-    done INTEGER NOT NULL DEFAULT 0) STRICT, WITHOUT ROWID;
+CREATE TABLE asked (  -- by server (0: none), and there how often and where last in public
+    answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, server INTEGER NOT NULL,
+    at TEXT NOT NULL, times INTEGER NOT NULL, channel INTEGER,
+    done INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (answer_id, server)) STRICT, WITHOUT ROWID;
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
     state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;

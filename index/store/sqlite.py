@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -91,6 +91,10 @@ class SqliteStore:
         """Drop what is derived from the file; who uses it now keeps what they have."""
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
+
+    def glance(self) -> AbstractContextManager[None]:
+        """Let what this thread does meanwhile cost no other store its place in the pool."""
+        return self._connections.glance()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
@@ -266,7 +270,7 @@ class SqliteStore:
 
         Its number is higher than any before (unless damage hides that), and the audit log of the
         backup goes on with it, so that nothing read before the recovery is taken for the state
-        after it.
+        after it. What moderators have chosen stays as it is, if it can be read.
 
         Raises:
             StoreError: the file is no whole backup with something in it, and nothing was changed.
@@ -275,8 +279,12 @@ class SqliteStore:
             try:
                 with self.snapshot() as snapshot:
                     last = snapshot.generation
+                    chosen = snapshot.db.execute("SELECT * FROM preference").fetchall()
             except StoreDamagedError:
-                last = 0
+                last, chosen = 0, []
+            if last or chosen:  # who moderates now must not change with the articles
+                source.execute("DELETE FROM preference")
+                source.executemany("INSERT INTO preference VALUES (?, ?, ?)", chosen)
             note = f"from a backup of generation {newest(source).generation}"
             source.execute("BEGIN IMMEDIATE")
             with source:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -123,13 +124,26 @@ class Writer:
         after = None if notice.kind == "retracted" else live
         self._write_live(article_id, key, live, after, notice.kind)
         at = notice.at.astimezone(UTC).isoformat()
-        self._db.execute(
-            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
-            (self.generation, key, notice.kind, notice.note, at, notice.actor),
-        )
+        covers = self._correction(key) if notice.kind == "retracted" else None
+        self._write_notice(key, (notice.kind, notice.note, at, notice.actor, covers))
         if before and before.kind == notice.kind:
             change = NoticeChange(article_id, self._title(key), before, in_force=False)
             self._notices[article_id] = [change]
+
+    def _write_notice(self, key: int, notice: Sequence[object]) -> None:
+        """Store an article's newest notice: kind, note, moment, actor and what it covers."""
+        values = (self.generation, key, *notice)
+        self._db.execute("INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+
+    def _correction(self, key: int) -> int | None:
+        """The generation of the correction of an article that holds, or that is covered."""
+        row = self._db.execute(
+            "SELECT kind, generation, covers FROM notice WHERE article = ? AND generation < ? "
+            "ORDER BY generation DESC LIMIT 1",
+            (key, self.generation),
+        ).fetchone()
+        kind, generation, covers = row or ("", None, None)
+        return generation if kind == "corrected" else covers
 
     def _title(self, key: int) -> str:
         """The title of an article's latest revision."""
@@ -165,7 +179,7 @@ class Writer:
             then = notices_at(self._db, article_id, generation)
             if then == notices_at(self._db, article_id, self.generation):
                 continue
-            notice = self._reinstate_notice(article_id, key, f"generation <= {generation:d}")
+            notice = self._reinstate_notice(article_id, key, generation)
             if self._outcomes.get(article_id, "unchanged") != "unchanged":
                 continue
             if self._notices.get(article_id):
@@ -281,7 +295,7 @@ class Writer:
                 (before,),
             )
         if before is None and after is not None and outcome != "added":  # it is back
-            self._reinstate_notice(article_id, key, "kind != 'retracted'")
+            self._reinstate_notice(article_id, key, self._correction(key) or 0)
             self._db.execute(  # what its page said meanwhile was not stored: read it again
                 "DELETE FROM page WHERE address IN "
                 "(SELECT address FROM page_article WHERE article_id = ?)",
@@ -303,15 +317,14 @@ class Writer:
             (self.generation, key, outcome, before, after),
         )
 
-    def _reinstate_notice(self, article_id: str, key: int, condition: str) -> Notice | None:
-        """Make the latest notice that meets a condition the newest again, or cancel all."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
-            "(SELECT *, 1 AS real FROM notice WHERE article = ? UNION ALL "
-            "SELECT -1, ?, '', '', '', '', 0) "
-            f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
-            (self.generation, key, key),
-        )
+    def _reinstate_notice(self, article_id: str, key: int, generation: int) -> Notice | None:
+        """Make the notice that an article had at a generation the newest again, or cancel all."""
+        then = self._db.execute(
+            "SELECT kind, note, at, actor, covers FROM notice WHERE article = ? "
+            "AND generation <= ? ORDER BY generation DESC LIMIT 1",
+            (key, generation),
+        ).fetchone()
+        self._write_notice(key, then or ("", "", "", "", None))
         before = notices_at(self._db, article_id, self.generation - 1)
         after = notices_at(self._db, article_id, self.generation)
         withdrawn = [(notice, False) for notice in before if notice not in after]

@@ -19,7 +19,6 @@ import tempfile
 import time
 import zlib
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -28,12 +27,10 @@ import numpy as np
 
 from bot import answers
 from bot.bot import OnRecord
-from bot.cogs.corrections import Corrections
-from bot.cogs.maintenance import SCHEDULED, Maintenance
+from bot.cogs.maintenance import Maintenance
 from bot.cogs.reports import report_choices
-from bot.cogs.subscriptions import ask_again
+from bot.cogs.upkeep import SCHEDULED, Upkeep
 from bot.collections import Collections
-from bot.jobs import SCHEDULED_AT_ONCE
 from bot.settings import Settings
 from index import Archive, Vectors
 
@@ -143,11 +140,10 @@ class Watch:
         self.late_ms.clear()
 
 
-async def minute(loops: list[Any], what: str) -> None:
+async def minute(upkeep: Upkeep, what: str) -> None:
     """What is done each minute, once."""
     started, processor = time.monotonic(), time.process_time()
-    for loop in loops:
-        await loop.coro()
+    await upkeep.begin()
     while working := [task for task in asyncio.all_tasks() if task.get_name() == SCHEDULED]:
         await asyncio.wait(working)
     seconds, processor = time.monotonic() - started, time.process_time() - processor
@@ -160,14 +156,12 @@ async def measure(bot: Offline, arguments: argparse.Namespace) -> None:
     watching = asyncio.create_task(watch.run())
     await asyncio.to_thread(bot.collections.prepare)
     watch.report("start")
-    kept = Maintenance(bot)
-    kept._loops = []
-    schedule_minutely(kept, bot)
-    await minute(kept._loops, "first minute, in which all are opened")
-    await minute(kept._loops, "the next one, in which none has changed")
+    upkeep = Upkeep(bot, Maintenance(bot).duties(), set)
+    await minute(upkeep, "first minute, in which all are opened")
+    await minute(upkeep, "the next one, in which none has changed")
     for server in range(0, arguments.servers, 20):
         await asyncio.to_thread(remove_one, bot.collections.archive(server))
-    await minute(kept._loops, "one in which 5 % have changed")
+    await minute(upkeep, "one in which 5 % have changed")
     watch.report("upkeep")
     seconds = []
     for server in range(0, arguments.servers, max(1, arguments.servers // ASKED)):
@@ -200,13 +194,6 @@ async def storm(bot: Offline, server: int) -> None:
         work.append(asyncio.create_task(report_choices(interaction, typed)))
         await asyncio.sleep(0.005)
     await asyncio.gather(*work)
-
-
-def schedule_minutely(kept: Maintenance, bot: OnRecord) -> None:
-    """Set up what is done every minute, without starting it."""
-    kept._schedule("reading sources", 1, kept._refresh, at_once=SCHEDULED_AT_ONCE)
-    kept._schedule("asking again", 1, partial(ask_again, bot))
-    kept._schedule("adding notes", 1, Corrections(bot).check)
 
 
 def main() -> None:

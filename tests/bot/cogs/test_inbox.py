@@ -123,7 +123,7 @@ async def test_inbox_is_for_moderators(room: Newsroom) -> None:
     for label in ("Open", "Done"):
         refused = await room.editor.click(shown.message, label=label)
         assert "for moderators" in said((refused.followups or [refused.response])[-1])
-    assert len(room.archive().inbox.flagged([])) == 1
+    assert len(room.archive().inbox.flagged(room.guild.id, [])) == 1
 
 
 def test_other_filters_are_another_question(room: Newsroom) -> None:
@@ -132,6 +132,6 @@ def test_other_filters_are_another_question(room: Newsroom) -> None:
     answer = archive.ask(FERRY)
     filtered = replace(answer, answer_id="f" * 12, filters=Filters(publishers=("Harbour Post",)))
     for declined in (answer, filtered):
-        archive.answers.record(declined, channel=7, message=8)
-    assert len(archive.inbox.declined([7])) == 2
-    assert archive.inbox.declined([6]) == []
+        archive.answers.record(declined, server=1, channel=7, message=8)
+    assert len(archive.inbox.declined(1, [7])) == 2
+    assert archive.inbox.declined(1, [6]) == []

@@ -16,7 +16,7 @@ from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
 from bot.settings import Settings
-from index import Archive, IngestResult, SettingsError
+from index import Archive, IngestResult, SettingsError, Sources
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
 DAY = 24 * 3600
@@ -201,6 +201,7 @@ async def test_stop_lets_scheduled_work_end(
         ended.append(server)
 
     monkeypatch.setattr(Maintenance, "_refresh", work)
+    monkeypatch.setattr(Sources, "due", lambda _: NOW - timedelta(days=365))
     await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
     await room.env.advance_time(61)
     stopping = asyncio.create_task(room.env.bot.close())
@@ -229,6 +230,7 @@ async def test_a_slow_source_delays_no_other_collection(
         return room.env.now()
 
     monkeypatch.setattr(Maintenance, "_refresh", work)
+    monkeypatch.setattr(Sources, "due", lambda _: NOW - timedelta(days=365))
     await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
     first, second = slow
     slow[second].set()
@@ -264,7 +266,7 @@ async def test_a_collection_without_work_is_not_opened(
     collection = archive(fed.env.bot.collections, fed.guild.id)
     collection.remove([collection.articles()[0].article_id])
     await fed.env.advance_time(61)
-    assert len(opened) == 3  # by each of what happens every minute
+    assert len(opened) == 1  # for all that happens every minute
     opened.clear()
     await fed.env.advance_time(16 * 60)
     assert opened
@@ -281,7 +283,7 @@ async def test_a_schedule_survives_what_it_cannot_list(
     with monkeypatch.context() as patch:
         patch.setattr(Collections, "existing", broken)
         await fed.env.advance_time(61)
-    assert "reading sources failed" in caplog.text
+    assert "listing the collections failed" in caplog.text
     await fed.env.advance_time(61)
     assert fed.archive().size().articles == 3
 
@@ -299,6 +301,7 @@ async def test_stop_begins_nothing_more(
         await room.env.external_wait(go.wait(), reason="held by the test")
 
     monkeypatch.setattr(maintenance, "ask_again", work)
+    monkeypatch.setattr(maintenance, "watches_due", lambda *_: room.env.now())
     await room.env.restart_bot(OnRecord(room.env.bot.collections, room.env.bot.settings))
     await room.env.advance_time(61)
     bot = room.env.bot
@@ -328,7 +331,7 @@ async def test_warnings_wait_for_room(
     """A warning that finds no room among the hour's unasked messages comes later."""
     weeks.archive().sources.add(site.feed, 15)
     with monkeypatch.context() as full:
-        full.setattr(weeks.env.bot.unasked, "allows", lambda _: False)
+        full.setattr(weeks.env.bot.unasked, "wait_s", lambda _: 60.0)
         await weeks.env.advance_time(9 * DAY)
         assert weeks.guild.owner.dm_channel.history() == []
     await weeks.env.advance_time(DAY)
@@ -358,7 +361,7 @@ async def test_counts_come_once_a_week_to_those_who_want_them(weeks: Newsroom) -
     for name, value in (("notices", desk.id), ("weekly", True)):
         archive.preferences.put(weeks.guild.id, name, value, actor="operator", note="")
     answer = archive.ask("Who guards the gate?")
-    archive.answers.record(answer, channel=1, message=2)
+    archive.answers.record(answer, server=weeks.guild.id, channel=1, message=2)
     await weeks.env.advance_time(2 * DAY)
     (note,) = desk.history()
     assert "### The last seven days" in said(note)

@@ -143,7 +143,9 @@ async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: 
         await room.env.restart_bot(OnRecord(Collections(settings, FakeEncoder()), settings))
         await room.env.advance_time(1)
         shown = await room.reader.click(result.response.message, label="More passages")
-        assert ("was found" in said(shown.response)) == (days > settings.answers.keep_days)
+        assert ("I no longer have this answer" in said(shown.response)) == (
+            days > settings.answers.keep_days
+        )
 
 
 async def test_one_broken_collection_does_not_stop_the_others(

@@ -59,7 +59,7 @@ def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
         "answer_id at question filters generation model status confidence parts reason channel "
         "message".split()
     )
-    assert said == {"alias", "answer_id", "at", "note", "done"}
+    assert said == {"alias", "answer_id", "server", "at", "note", "done"}
 
 
 def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
