@@ -19,6 +19,7 @@ from index.store.tables import Tables
 from index.text.terms import content_terms
 
 _WEEK = timedelta(days=7)
+_LATEST = 1_000  # declined questions; who deals with the first pages sees the others
 _ALIKE = 0.5  # of the words of two questions: reworded ones share as many, others hardly any
 
 
@@ -82,7 +83,7 @@ class Inbox(Tables):
     def declined(self, server: int, channels: Collection[int]) -> list[Declined]:
         """Return the questions declined in these channels of a server, alike ones together.
 
-        Those asked most often come first.
+        Those asked most often come first. Of more than `_LATEST` the earlier ones are left out.
         """
         rows = self._rows(
             "SELECT a.answer_id, question, filters, times, "
@@ -90,8 +91,8 @@ class Inbox(Tables):
             "AND w.filters = a.filters AND w.server = p.server AND w.channel IS NOT NULL) "
             "FROM answer a JOIN asked p ON p.answer_id = a.answer_id "
             "WHERE p.server = ? AND times > 0 AND done = 0 AND status = 'declined' "
-            "AND p.channel IN (SELECT value FROM json_each(?)) ORDER BY p.at DESC",
-            (server, json.dumps([*channels])),
+            "AND p.channel IN (SELECT value FROM json_each(?)) ORDER BY p.at DESC LIMIT ?",
+            (server, json.dumps([*channels]), _LATEST),
         )
         alone = list[Declined]()
         asked = set[tuple[str, str]]()  # of which the watchers are counted

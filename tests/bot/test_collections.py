@@ -163,6 +163,46 @@ def test_a_crowd_leaves_few_files_open(tmp_path: Path) -> None:
     collections.close()
 
 
+def test_a_glance_costs_no_place(tmp_path: Path) -> None:
+    """Whoever looks at every collection leaves the vectors of the one in use loaded."""
+    collections = crowded(tmp_path, 1, 2)
+    hot, cold = collections.archive(1), collections.archive(2)
+    assert hot.search("Which dam?").sentences
+    with cold.glance():
+        assert cold.sources.due() is None
+    assert len(hot._store._vectors)
+    assert cold._store._connections not in collections._pool
+    with hot.glance():
+        assert hot.size().articles == 1
+    assert len(hot._store._vectors)
+    collections.close()
+
+
+@pytest.mark.parametrize("moment", ["closed in use", "used once closed"])
+def test_the_pool_keeps_nothing_closed(tmp_path: Path, moment: str) -> None:
+    """A collection that is closed while others push it out, or used afterwards, takes no place."""
+    collections = crowded(tmp_path, 1, 2)
+    archive = collections.archive(1)
+    connections, pool = archive._store._connections, collections._pool
+    if moment == "closed in use":
+        rest = connections.rest
+
+        def closed_meanwhile() -> bool:
+            rested = rest()
+            connections.close()
+            return rested
+
+        connections.rest = closed_meanwhile  # type: ignore[method-assign]
+        with archive._store.snapshot():
+            collections.archive(2).size()
+    else:
+        archive.close()
+        with pytest.raises(StoreError, match="closed meanwhile"):
+            archive.size()
+    assert connections not in pool
+    collections.close()
+
+
 def test_a_closed_collection_can_be_erased(tmp_path: Path) -> None:
     """One that the pool has closed is erased like an open one, and the other stays."""
     collections = crowded(tmp_path, 1, 2)

@@ -705,6 +705,21 @@ def test_undo_counts_the_correction_under_a_retraction(archive: Archive) -> None
     ]
 
 
+def test_an_undone_correction_does_not_come_back(archive: Archive) -> None:
+    """Under a retraction that an undo put in force again lies no correction from after it."""
+    archive.add(["-"], stream=stream(*ALL))
+    archive.retract("dam", "Made up.")
+    archive.restore(["dam"])
+    archive.correct("dam", "It was noon.")
+    undone = archive.undo(2).notices
+    assert [(n.notice.note, n.in_force) for n in undone] == [
+        ("It was noon.", False),
+        ("Made up.", True),
+    ]
+    assert [n.notice.note for n in archive.restore(["dam"]).notices] == ["Made up."]
+    assert archive.article("dam").notice is None
+
+
 def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
     """Going back to the present state, or to one that equals it, makes no generation."""
     archive.add(["-"], stream=stream(*ALL))

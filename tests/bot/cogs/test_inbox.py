@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import discord
 import pytest
-from support.newsroom import ASKED, Newsroom, Site, fields, labels, said
+from hypothesis import given
+from hypothesis import strategies as st
+from support.newsroom import ASKED, DAM, Newsroom, Site, discord_with, fields, labels, said
 
-from bot.settings import Answers, Settings
+from bot.settings import Answers, Discord, Settings
+from index import Declined, Week
 from index.domain import Filters
+from index.store import inbox as inbox_store
+from index.store.inbox import grouped
+from index.text.terms import content_terms
 
 FERRY = "When did the ferry Marigold run aground?"
 NEWS = "The ferry Marigold ran aground at noon on Friday."
@@ -124,6 +132,76 @@ async def test_inbox_is_for_moderators(room: Newsroom) -> None:
         refused = await room.editor.click(shown.message, label=label)
         assert "for moderators" in said((refused.followups or [refused.response])[-1])
     assert len(room.archive().inbox.flagged(room.guild.id, [])) == 1
+
+
+WORDS = st.sampled_from("dam gate ferry crew bank harbour quay flood".split())
+ASKINGS = st.lists(st.lists(WORDS, max_size=5).map(" ".join), max_size=30)
+
+
+@given(ASKINGS)
+def test_grouping_compares_all_that_can_be_alike(asked: list[str]) -> None:
+    """Each question joins the first that shares half of their words, as if all were compared."""
+    items = [declined(text) for text in asked]
+    expected: list[list[Declined]] = []
+    for item in items:
+        near = (g for g in expected if inbox_store._alike(_words(item), _words(g[0])))
+        if (group := next(near, None)) is not None:
+            group.append(item)
+        else:
+            expected.append([item])
+    assert grouped(items) == expected
+
+
+def test_grouping_a_thousand_questions_compares_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousand questions about as many people are hardly compared, though all ask who saw."""
+    compared, alike = [0], inbox_store._alike
+
+    def counted(*words: frozenset[str]) -> bool:
+        compared[0] += 1
+        return alike(*words)
+
+    monkeypatch.setattr(inbox_store, "_alike", counted)
+    letters = str.maketrans("0123456789", "bcdfghjklm")
+    names = [f"a{number}a".translate(letters) for number in range(1000, 4000)]
+    items = [declined(f"Who saw {' with '.join(names[n : n + 3])}?") for n in range(0, 3000, 3)]
+    assert len(grouped(items)) == 1000
+    assert compared[0] < 10_000  # all with all: half a million
+
+
+def declined(question: str) -> Declined:
+    """A question that was declined once."""
+    return Declined((question,), question, Filters(), times=1, watchers=0)
+
+
+def _words(item: Declined) -> frozenset[str]:
+    return frozenset(content_terms(item.question))
+
+
+async def test_servers_that_share_reports_have_inboxes_of_their_own(tmp_path: Path) -> None:
+    """What is flagged, declined, counted or done in one server is none of the other's business."""
+    shared = Discord(collections={"*": "desk"})
+    settings = Settings(data=tmp_path, answers=Answers(threshold=0.1), discord=shared)
+    async with discord_with(settings) as room:
+        other = Newsroom(room.env, "Elsewhere")
+        room.stock(settings, tmp_path / "reports", dam=DAM)
+        asked = [
+            said((await desk.reader.slash(desk.channel, "ask", question=FERRY)).response)
+            for desk in (room, other)
+        ]
+        await flag(other, private=True)
+        shown = await inbox(room)
+        assert "1 open item" in said(shown)
+        assert "asked 1 time\n" in f"{said(shown)}\n"
+        await room.editor.click(shown.message, label="Done")
+        assert EMPTY in said(await inbox(room))
+        assert "2 open items" in said(await inbox(other))
+        archive, now = room.archive(), datetime.now(UTC)
+        assert archive.inbox.week(room.guild.id, now) == Week(0, 1, 0)
+        assert archive.inbox.week(other.guild.id, now) == Week(1, 1, 1)
+        first, last = (re.findall(r"answer `(\w+)`", text) for text in asked)
+        assert first == last
+        why = await room.editor.slash(room.channel, "why", answer=first[0])
+        assert FERRY in said(why.response)
 
 
 def test_other_filters_are_another_question(room: Newsroom) -> None:

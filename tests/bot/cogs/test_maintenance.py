@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from support.fakes import FakeEncoder
 from support.jobs import HeldJobs
-from support.newsroom import Newsroom, Site, said
+from support.newsroom import Newsroom, Site, discord_with, said
 
 from bot.bot import OnRecord
 from bot.cogs import maintenance
 from bot.cogs.maintenance import KnownServers, Maintenance
 from bot.collections import Collections
-from bot.settings import Settings
+from bot.settings import Discord, Settings
 from index import Archive, IngestResult, SettingsError, Sources
 
 NOW = datetime(2026, 3, 14, tzinfo=UTC)
@@ -81,6 +81,59 @@ async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> Non
     assert sent.json["allowed_mentions"] == {"parse": []}
     await weeks.env.advance_time(9 * DAY)
     assert len(weeks.channel.history()) == 1
+
+
+async def test_nobody_told_is_told_later(
+    weeks: Newsroom, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning that reached nobody is tried again; it is not taken for one that was read."""
+    weeks.archive().sources.add(site.feed, 15)
+    weeks.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
+    for _ in range(18):
+        await weeks.env.advance_time(DAY / 2)
+        if "could be notified" in caplog.text:
+            break
+    feeds = [source for source in weeks.archive().sources.all() if source.uri == site.feed]
+    assert not feeds[0].reported
+    await weeks.env.advance_time(2 * DAY)
+    assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
+
+
+async def test_servers_that_share_sources_are_all_told(
+    slow: None,  # noqa: ARG001 - must come first
+    settings: Settings,
+    site: Site,
+) -> None:
+    """Each server whose moderators can mend a failing source reads of it, once."""
+    shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
+    async with discord_with(shared) as room:
+        other = Newsroom(room.env, "Elsewhere")
+        site.reach(room.archive())
+        room.archive().sources.add(site.feed, 15)
+        await room.env.advance_time(9 * DAY)
+        for desk in (room, other):
+            (told,) = desk.guild.owner.dm_channel.history()
+            assert "have failed for a week" in said(told)
+
+
+async def test_a_server_that_left_others_is_forgotten(settings: Settings) -> None:
+    """Shared reports stay when a server is left for good; what was kept of the server does not."""
+    shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
+    async with discord_with(shared) as room:
+        archive, gone = room.archive(), 77
+        declined = archive.ask("Who guards the gate?")
+        for server in (gone, room.guild.id):
+            archive.preferences.put(server, "keep_days", 7, actor="operator", note="")
+            archive.answers.record(declined, server=server, channel=server, message=2)
+            archive.people.add_feedback(declined.answer_id, "No.", reader=server, server=server)
+            archive.people.add_watch(declined, server=server, channel=server, person=1)
+        await room.env.bot.get_cog("Maintenance")._erase(gone)
+        assert [*archive.preferences.named("keep_days")] == [room.guild.id]
+        assert [watch.server for watch in archive.people.watches()] == [room.guild.id]
+        here = archive.inbox.declined(room.guild.id, [room.guild.id])
+        assert here
+        assert archive.inbox.flagged(room.guild.id, [])
+        assert archive.inbox.declined(gone, [gone]) == archive.inbox.flagged(gone, []) == []
 
 
 async def test_moderators_may_have_a_channel_of_their_own(weeks: Newsroom, site: Site) -> None:

@@ -175,7 +175,9 @@ async def erase(room: Newsroom, words: str) -> str:
 
 
 async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
-    """Other words erase nothing; the right ones everything: reports, answers, log and sources."""
+    """Other words erase nothing; the right ones reports, answers, log and sources, not settings."""
+    preferences = room.archive().preferences
+    preferences.put(room.guild.id, "moderator_roles", [7], actor="operator", note="")
     answer = await room.reader.slash(room.channel, "ask", question=ASKED)
     answer_id = said(answer.response).rpartition("answer `")[2][:12]
     assert "Nothing was erased" in await erase(room, "yes")
@@ -188,6 +190,10 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
     assert archive.sources.all() == []
     with pytest.raises(NotFoundError):
         archive.answers.get(answer_id)
+    assert archive.preferences.of(room.guild.id) == {"moderator_roles": [7]}
+    pressed = await room.reader.click(answer.response.message, label="Sources")
+    assert "I no longer have this answer" in said(pressed.response)
+    assert room.env.errors
 
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:

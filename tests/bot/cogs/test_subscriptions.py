@@ -11,15 +11,16 @@ from typing import Any
 import discord
 import pytest
 from support.fakes import FakeEncoder
-from support.newsroom import Newsroom, labels, said
+from support.newsroom import Newsroom, discord_with, labels, said
 
 from bot import answers
 from bot.bot import OnRecord
 from bot.cogs import subscriptions
 from bot.cogs.subscriptions import stop_row
 from bot.collections import Collections
-from bot.settings import Answers, Settings
+from bot.settings import Answers, Discord, Settings
 from bot.views.base import MAX_TEXT, notice_view
+from index import People, Watch
 from index.domain import Filters
 
 FERRY = "When did the ferry Marigold run aground?"
@@ -300,6 +301,86 @@ async def test_a_failure_sends_no_answer_twice(
     await room.env.advance_time(120)
     assert said(room.channel.last_message).startswith(f"<@{room.editor.id}> The reports now answer")
     assert len(room.reader.user.dm_channel.history()) == 1
+
+
+async def test_a_crash_between_message_and_end_sends_one_message(
+    room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent again after a crash has the same nonce: to Discord it is the same message."""
+    await watch(room)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+
+    def crash(*_: object) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(People, "remove_watches", crash)
+        await room.env.advance_time(61)
+    assert room.archive().people.watches()
+    await room.env.advance_time(61)
+    assert room.archive().people.watches() == []
+    path = f"/channels/{room.channel.id}/messages"
+    bodies = [r.json for r in room.env.http_requests if r.method == "POST" and r.path == path]
+    first, again = bodies
+    assert first["enforce_nonce"]
+    assert first["nonce"] == again["nonce"]
+
+
+async def test_the_nonce_tells_watches_apart() -> None:
+    """Other watches, or those of another server, are other messages."""
+    alone = Watch(1, FERRY, Filters(), 1, server=7, channel=2, person=3)
+    others = [[replace(alone, number=2)], [replace(alone, server=8)], [alone, alone]]
+    nonces = {subscriptions._nonce(*watches) for watches in ([alone], *others)}
+    assert len(nonces) == 4
+    assert {len(nonce) for nonce in nonces} <= {*range(1, 26)}
+
+
+async def test_one_person_in_two_servers_is_answered_for_both(tmp_path: Path) -> None:
+    """Who asked in private in two servers that share reports hears from each of them."""
+    shared = Settings(
+        data=tmp_path, answers=Answers(threshold=0.1), discord=Discord(collections={"*": "desk"})
+    )
+    async with discord_with(shared) as room:
+        other = Newsroom(room.env, "Elsewhere")
+        twin = other.guild.add_member(room.reader.user)
+        for person, desk in ((room.reader, room), (twin, other)):
+            asked = await person.slash(desk.channel, "ask", question=FERRY, private=True)
+            await person.click(asked.response.message, label=NOTIFY)
+        before = len(room.reader.user.dm_channel.history())
+        room.stock(shared, tmp_path / "ferry", ferry=NEWS)
+        await room.env.advance_time(120)
+        told = room.reader.user.dm_channel.history()[before:]
+        assert ["Elsewhere" in said(message) for message in told].count(True) == 1
+        assert len(told) == 2
+
+
+@pytest.mark.parametrize("why", ["no room", "no server"])
+async def test_what_cannot_be_sent_is_not_asked(
+    room: Newsroom,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    why: str,
+) -> None:
+    """A question costs nothing while its server is away, or has read enough for this hour."""
+    await watch(room)
+    room.stock(settings, tmp_path / "ferry", ferry=NEWS)
+    asked: list[object] = []
+
+    async def counted(*arguments: object) -> None:
+        asked.append(arguments)
+
+    monkeypatch.setattr(answers, "ask", counted)
+    bot, archive = room.env.bot, room.archive()
+    if why == "no room":
+        monkeypatch.setattr(bot.unasked, "wait_s", lambda _: 60.0)
+    else:
+        bot.get_guild(room.guild.id).unavailable = True
+    again = await subscriptions.ask_again(bot, room.guild.id, archive)
+    assert asked == []
+    assert again is not None
+    assert (again > room.env.now() + timedelta(minutes=1)) == (why == "no server")
+    assert len(archive.people.watches()) == 1
 
 
 async def test_stop_ends_between_two_watches(

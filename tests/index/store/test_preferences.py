@@ -27,11 +27,26 @@ def test_preferences_are_each_servers_own(tmp_path: Path) -> None:
     ]
 
 
-def test_preferences_survive_a_backup(tmp_path: Path) -> None:
-    """A recovered collection has the preferences of its backup."""
+def test_a_recovery_brings_back_no_moderators(tmp_path: Path) -> None:
+    """What was chosen since a backup goes on to hold; only a new place takes on the backup's."""
+    with closing(SqliteStore(tmp_path / "a")) as store, closing(SqliteStore(tmp_path / "b")) as new:
+        store.preferences.put(1, "roles", [5, 6], actor="operator", note="")
+        store.backup(tmp_path / "copy")
+        store.preferences.put(1, "roles", [5], actor="operator", note="")
+        store.preferences.put(2, "days", 7, actor="operator", note="")
+        store.recover(tmp_path / "copy", actor="operator")
+        assert store.preferences.of(1) == {"roles": [5]}
+        assert store.preferences.of(2) == {"days": 7}
+        new.recover(tmp_path / "copy", actor="operator")
+        assert new.preferences.of(1) == {"roles": [5, 6]}
+
+
+def test_a_damaged_collection_takes_the_backups_preferences(tmp_path: Path) -> None:
+    """Where nobody can read any more what was chosen, the backup says it."""
     with closing(SqliteStore(tmp_path / "a")) as store:
         store.preferences.put(1, "days", 7, actor="operator", note="")
         store.backup(tmp_path / "copy")
-        store.preferences.put(1, "days", 9, actor="operator", note="")
+    (tmp_path / "a" / "catalogue.sqlite3").write_bytes(b"no database at all" * 99)
+    with closing(SqliteStore(tmp_path / "a")) as store:
         store.recover(tmp_path / "copy", actor="operator")
         assert store.preferences.of(1) == {"days": 7}
