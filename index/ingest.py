@@ -231,7 +231,7 @@ class Ingest:
         if reason:
             self._fail(article, reason)
             return
-        if before and not share_words(before.given, article):
+        if before and _loses(before.given, article):
             self._omitted.append(Omission(before.given.source or name, _replaced(before.given)))
         self._names[article.article_id] = name
         self._new.pop(name, None)
@@ -332,6 +332,11 @@ class Ingest:
         if self.on_progress:
             count = len(self._changes) + len(self._unchanged)
             self.on_progress(Progress(count, self._sentences + embedded, self.total, title))
+
+
+def _loses(before: Article, after: Article) -> bool:
+    """Whether `after` in the place of `before` is more than the same report, read once more."""
+    return (after.id_given and before.text != after.text) or not share_words(before, after)
 
 
 def _replaced(article: Article) -> str:

@@ -37,6 +37,7 @@ from index.errors import (
 from index.ingest import Progress
 from index.reading import formats
 from index.reading.formats import Origin
+from index.reading.sources import Upload
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit
 
@@ -808,3 +809,19 @@ def test_what_is_exported_can_be_added(
         assert seen(two) == seen(one)
         again = one.add(["-"], stream=io.BytesIO(written.getvalue()))
         assert (again.added, again.updated, again.unchanged) == ((), (), count)
+
+
+@pytest.mark.parametrize("second", ["The dam failed at noon.", "A bank closed on Sunday."])
+def test_two_files_with_one_id_are_told(tmp_path: Path, second: str) -> None:
+    """Of two texts that two files give one id, the later one is stored, and the other is named."""
+    uploads = []
+    for number, text in enumerate(("The dam failed at dawn.", second)):
+        file = tmp_path / str(number)
+        file.write_text(json.dumps({"id": "dam", "title": f"Dam {number}", "text": text}), "utf-8")
+        uploads.append(Upload(file, "reports.jsonl"))
+    with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
+        result = archive.add([], files=uploads)
+        assert archive.article("dam").text == second
+        (omission,) = result.omitted
+        assert "“Dam 0” was left out" in omission.error
+        assert archive.add([], files=uploads[1:]).omitted == ()
