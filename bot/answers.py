@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 NO_FILTERS = Filters()
-_GONE = "I no longer have this answer: it was too old, or all was erased. Ask again."
+_GONE = "I no longer have this answer: it was too old, or was deleted. Ask again."
 
 
 async def ask(

@@ -45,7 +45,6 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         relaxed = Discord(
-            collections={"*": "sample"},
             questions_per_minute=1_000,  # the most: visitors try things
             server_questions_per_minute=100_000,
         )
@@ -55,13 +54,9 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
 
 
 async def _until_stopped(bot: OnRecord, *, port: int, browser: bool) -> None:
-    with stop_signals() as stopped, as_file(files("bot") / "sample") as sample:
-        print("Reading the sample reports …", flush=True)
-        archive = bot.collections.open("sample")
+    with stop_signals() as stopped:
         try:
-            await run_until(stopped, asyncio.to_thread(archive.add, [str(sample)], actor="demo"))
-            if not stopped.is_set():
-                await _serve(bot, stopped, port=port, browser=browser)
+            await _serve(bot, stopped, port=port, browser=browser)
         finally:
             await bot.close()
 
@@ -125,6 +120,12 @@ async def _present(
     )
     reader = guild.add_member(env.create_user("reader", global_name="Reader"))
     editor = guild.add_member(env.create_user("editor", global_name="Editor"), roles=[editors])
+    print("Reading the sample reports …", flush=True)
+    with as_file(files("bot") / "sample") as sample:
+        archive = bot.collections.archive(guild.id)
+        await run_until(stopped, asyncio.to_thread(archive.add, [str(sample)], actor="demo"))
+    if stopped.is_set():
+        return
     people = [_Person(env, guild, member.user, bot) for member in (reader, editor)]
     async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
         await _say(bot, channel.id, _GREETING)  # now that the page follows new messages

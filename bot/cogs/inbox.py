@@ -29,7 +29,8 @@ from index import Archive, Declined, Flagged, OnRecordError, Source
 
 Item = Flagged | Declined | Source
 _PAGE = 4  # items, each with a row of buttons: at most 40 components in a message
-_NOTES, _CHARS = 3, 100  # so that a page fits in a message, even with every mark escaped
+_CHARS = 100  # so that a page fits in a message, even with every mark escaped
+_NOTES, _NOTE_CHARS = 2, 150  # of each flagged answer; a note names the quote, then the reason
 _EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question open, no source fails."
 
 
@@ -76,7 +77,7 @@ async def show_inbox(press: Press) -> None:
 async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
     """An item in words, and what can be done about it."""
     if isinstance(item, Flagged):
-        notes = [f"- {escape(shorten(note, _CHARS))}" for note in item.notes[:_NOTES]]
+        notes = [f"- {escape(shorten(note, _NOTE_CHARS))}" for note in item.notes[:_NOTES]]
         about = escape(shorten(item.question or "", _CHARS)) or "a private question"
         head = f"**Flagged by {plural(len(item.notes), 'reader')}** · {about}"
         opened = [Button("open", item.answer_id)] if item.question else []

@@ -23,6 +23,7 @@ from bot.interactions import (
     offered_to_moderators,
     preferences_of,
 )
+from bot.markdown import escape
 from bot.preferences import Preferences
 from bot.views.base import Row
 from bot.views.text import plural
@@ -121,15 +122,20 @@ async def settings_(interaction: Interaction) -> None:
     await _show(interaction, await preferences_of(interaction))
 
 
-async def _show(interaction: Interaction, preferences: Preferences) -> None:
+async def _show(interaction: Interaction, preferences: Preferences, saved: str = "") -> None:
     most_days = interaction.client.settings.answers.keep_days
-    view = settings_view(preferences.present(interaction.guild), most_days)
+    view = settings_view(preferences.present(interaction.guild), most_days, saved)
     await edit_reply(interaction, view)
 
 
-def settings_view(preferences: Preferences, most_days: int) -> ui.LayoutView:
-    """Every setting with its menu; `most_days` is how long the operator keeps answers."""
+def settings_view(preferences: Preferences, most_days: int, saved: str = "") -> ui.LayoutView:
+    """Every setting with its menu, and what was `saved` just now.
+
+    `most_days` is how long the operator keeps answers.
+    """
     view = ui.LayoutView(timeout=None)
+    if saved:
+        view.add_item(ui.TextDisplay[Any](f"**Saved** · {escape(saved)}"))
     view.add_item(ui.TextDisplay[Any](_HEAD))
     for name, setting in _settings(most_days).items():
         view.add_item(ui.TextDisplay[Any](f"**{setting.title}** · {setting.about}"))
@@ -218,7 +224,7 @@ async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) ->
     await asyncio.to_thread(
         archive.preferences.put, server, name, value or None, actor=actor, note=note
     )
-    await _show(interaction, await asyncio.to_thread(bot.collections.preferences, server))
+    await _show(interaction, await asyncio.to_thread(bot.collections.preferences, server), note)
 
 
 def _pair(interaction: Interaction, item: Any) -> tuple[int, str]:

@@ -20,6 +20,7 @@ _PAGE = 4  # passages
 _MAX_PASSAGES = 40
 _QUESTION_CHARS = 200
 _REASON_CHARS = 300
+_FLAGGED_CHARS = 40  # of a quote, so that moderators can tell which it is
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
@@ -125,8 +126,9 @@ class WrongQuote(Form, title="Report a wrong quote"):
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await defer(interaction, ephemeral=True, thinking=True)
         press, reader = Press(interaction, self._answer_id), interaction.user.id
-        chosen = [self._quote.options[int(number)].label for number in self._quote.values]
-        note = ": ".join([*chosen, self._reason.value])
+        (number,) = self._quote.values or ["0"]
+        quote = shorten(self._quote.options[int(number)].label, _FLAGGED_CHARS)
+        note = f"{quote}: {self._reason.value}"
         people, server = (await press.archive()).people, interaction.guild_id
         await asyncio.to_thread(
             people.add_feedback, self._answer_id, note, reader=reader, server=server

@@ -35,6 +35,10 @@ from index import Archive, Fetcher, IngestResult, OnRecordError, PackagedEncoder
 BUSY, OTHER = 1, 2
 SLOW_S, FEEDS, REPORTS = 15.0, 10, 3_000
 LOOK_S = 60.0  # as the bot does
+FEED = """<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>
+<title>Post</title><item><title>Tide {number}</title><guid>{number}</guid><content:encoded>
+The tide rose {number} feet at dawn. Boats left the quay.</content:encoded></item></channel></rss>
+"""
 
 
 class Feeds:
@@ -55,11 +59,7 @@ class Feeds:
                 self.send_response(200 if found else 404)
                 self.send_header("Content-Type", "text/xml")
                 self.end_headers()
-                self.wfile.write(
-                    b'<rss version="2.0"><channel><title>Post</title><item><guid>%d</guid>'
-                    b"<title>Tide %d</title><description>The tide rose %d feet at dawn."
-                    b"</description></item></channel></rss>" % (number, number, number)
-                )
+                self.wfile.write(FEED.format(number=number).encode())
 
             def log_message(self, *_: object) -> None:
                 """Stay silent."""

@@ -88,7 +88,9 @@ async def test_forget_me_deletes_what_is_kept_of_a_person(tmp_path: Path) -> Non
             if "Notify me when there's an answer" in labels(private.response)
             else await room.reader.click(private.response.message, label="More passages")
         )
-        assert "was found" in said(gone.followups[-1] if gone.followups else gone.response)
+        assert "I no longer have this answer" in said(
+            gone.followups[-1] if gone.followups else gone.response
+        )
         why = await room.editor.slash(room.channel, "why", answer=answer_id(public.response))
         assert "1 reader flagged a quote as wrong:" in said(why.response)
         again = await room.reader.slash(room.channel, "forget-me")

@@ -45,12 +45,12 @@ async def flag(room: Newsroom, *, private: bool) -> None:
 
 
 async def test_flagged_quote_is_opened_and_done(room: Newsroom) -> None:
-    """The reason and the question are shown; the answer opens; what is done stays away."""
+    """Question, quote and reason are shown; the answer opens; what is done stays away."""
     assert EMPTY in said(await inbox(room))
     await flag(room, private=False)
     shown = await inbox(room)
     assert f"**Flagged by 1 reader** · {ASKED}" in said(shown)
-    assert "Another \\*gate\\*." in said(shown)
+    assert "failed at 4:40 a.m.…: Another \\*gate\\*." in said(shown)
     opened = await room.editor.click(shown.message, label="Open")
     assert "1 reader flagged a quote as wrong:" in said(opened.response)
     await room.editor.click(shown.message, label="Done")

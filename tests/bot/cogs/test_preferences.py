@@ -38,6 +38,7 @@ async def test_role_moderates_at_once(room: Newsroom) -> None:
     await room.offer_everything(member)  # which the menu's text says how to do
     result = await choose(room, "moderator_roles", role)
     assert chosen(result.response, "moderator_roles") == [role.id]
+    assert "**Saved** · Moderators: \\@Fact desk" in said(result.response)
     history = await member.slash(room.channel, "moderate history")
     assert f"<@{room.editor.id}> · settings · Moderators: \\@Fact desk" in said(history.response)
     result = await choose(room, "moderator_roles")

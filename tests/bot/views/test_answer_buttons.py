@@ -12,6 +12,7 @@ from support.newsroom import ASKED, DAM, Newsroom, fields, labels, parts, said
 
 from bot.bot import OnRecord
 from bot.collections import Collections
+from bot.markdown import shorten
 from bot.settings import Settings
 from bot.views.base import ACTIONS, Button
 
@@ -128,7 +129,7 @@ async def test_sharing_that_fails_is_told_in_private(room: Newsroom) -> None:
     message = await ask(room, private=True)
     room.archive().answers.prune(0)
     result = await room.reader.click(message.message, label="Show everyone")
-    assert "was found" in said(result.followups[-1])
+    assert "I no longer have this answer" in said(result.followups[-1])
     assert room.channel.history(viewer=room.editor) == []
 
 
@@ -165,7 +166,7 @@ async def test_a_wrong_quote_is_chosen_from_several(
     found = re.search(r"answer `(\w+)`", said(message))
     assert found
     why = await room.reader.slash(room.channel, "why", answer=found[1])
-    assert f"“{labels[1]}: They said no such thing.”" in said(why.response)
+    assert f"“{shorten(labels[1], 40)}: They said no such thing.”" in said(why.response)
 
 
 async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settings) -> None:
