@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 import discord
 
 from bot.logs import fields
+from bot.metrics import count_question, stage
 from index import (
     Answer,
     Archive,
@@ -38,11 +40,17 @@ async def ask(
     question: str,
     filters: Filters = NO_FILTERS,
     previous: Answer | None = None,
+    *,
+    asker: int | None = None,
 ) -> Answer:
     """Answer a question from a server's collection, in a thread of the pool for questions.
 
+    It waits for its turn; without an `asker`, as scheduled work does, it is never refused.
     A follow-up takes its filters from the `previous` answer. The log does not say who asked,
     and says what was asked only if the settings want that.
+
+    Raises:
+        BusyError: too many questions are waiting.
     """
     today = discord.utils.utcnow().date()
 
@@ -54,7 +62,12 @@ async def ask(
         return archive.ask(question, restricted, previous, threshold)
 
     started = time.monotonic()
-    answer = await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    async with contextlib.AsyncExitStack() as turn:
+        with stage("waiting"):
+            await turn.enter_async_context(bot.turns.turn(server, asker))
+        with stage("answering"):
+            answer = await asyncio.get_running_loop().run_in_executor(bot.asking, work)
+    count_question(answer.status)
     known = {
         "id": answer.answer_id,
         "server": server,
@@ -89,8 +102,10 @@ async def send_answer(
     Raises:
         QuoteError: a quote no longer matches the stored text; nothing was sent.
     """
-    await asyncio.to_thread(archive.check, view.answer)
-    return await send(view)
+    with stage("checking"):
+        await asyncio.to_thread(archive.check, view.answer)
+    with stage("sending"):
+        return await send(view)
 
 
 async def log_answer(

@@ -42,7 +42,9 @@ from bot.interactions import (
 from bot.jobs import Jobs
 from bot.lifecycle import ANSWERS_S, finish, run_until, stop_signals
 from bot.logs import configure, fields
+from bot.metrics import served
 from bot.settings import Settings
+from bot.turns import Turns
 from bot.views.base import Button, Form, notice_view
 from index import Encoder, InputError, OnRecordError, SettingsError
 
@@ -114,7 +116,9 @@ class OnRecord(commands.AutoShardedBot):
         )
         self.unasked = Pace(_UNASKED_PER_HOUR, 3600)
         # Answering is all computing: more threads than cores would slow down one another.
-        self.asking = ThreadPoolExecutor(os.cpu_count() or 1, "onrecord-ask")
+        cores = os.cpu_count() or 1
+        self.asking = ThreadPoolExecutor(cores, "onrecord-ask")
+        self.turns = Turns(cores)
         # A storm of keystrokes takes one thread, so that the event loop has to wait for no other.
         self.choosing = ThreadPoolExecutor(1, "onrecord-choose")
         self.tree.error(self.explain)
@@ -252,5 +256,5 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
 
 async def _serve(bot: OnRecord, token: str) -> None:
     with stop_signals() as stopped:
-        async with bot:  # which closes it
+        async with served(bot, bot.settings.metrics.port), bot:  # which closes it
             await run_until(stopped, bot.start(token))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import discord
 from discord import app_commands, ui
 
+from bot.metrics import count_error
 from bot.preferences import Preferences
 from bot.settings import Discord
 from index import (
@@ -119,7 +120,9 @@ async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -
 
 def explain(error: Exception, context: str) -> str:
     """One sentence for the person affected; what an operator has to know is logged too."""
-    match getattr(error, "original", error):  # a command's error comes wrapped
+    cause = getattr(error, "original", error)  # a command's error comes wrapped
+    count_error(cause)
+    match cause:
         case OnRecordError() as cause:
             if isinstance(cause, StoreError | EncoderError | QuoteError):
                 log.warning("%s failed: %s", context, cause)

@@ -19,6 +19,7 @@ from discord.utils import format_dt
 from bot.collections import Collections
 from bot.logs import fields
 from bot.markdown import escape
+from bot.metrics import count_error
 from bot.settings import Discord
 from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
@@ -104,6 +105,7 @@ class Jobs:
             log.info("job stopped", extra=fields(**place, reason=reason))
             raise
         except Exception as error:  # its message may name an address that holds a key
+            count_error(error)
             log.warning("job failed", extra=fields(**place, error=type(error).__name__))
             raise
         counts = ("added", "updated", "restored", "removed", "failed", "omitted")

@@ -82,6 +82,12 @@ class Logs(BaseModel, extra="forbid", frozen=True):
     questions: bool = False
 
 
+class Metrics(BaseModel, extra="forbid", frozen=True):
+    """What a monitor on this machine may see."""
+
+    port: int = Field(default=0, ge=0, le=65_535)
+
+
 class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
@@ -91,6 +97,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     answers: Answers = Answers()
     discord: Discord = Discord()
     logs: Logs = Logs()
+    metrics: Metrics = Metrics()
     token: SecretStr | None = None
 
 
@@ -99,8 +106,8 @@ def load(
 ) -> Settings:
     """The settings of this run: arguments override the environment, which overrides the file.
 
-    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, and DISCORD_TOKEN, which is
-    read from nowhere else, and only once: it is then removed.
+    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, ONRECORD_METRICS_PORT, and
+    DISCORD_TOKEN, which is read from nowhere else, and only once: it is then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -117,9 +124,11 @@ def load(
     if "token" in values:
         raise SettingsError(_MISPLACED)
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
+    port = os.environ.get("ONRECORD_METRICS_PORT")
     overrides = {
         "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
+        "metrics": {"port": port} if port else None,
         "token": _take_token(),
     }
     values |= {name: value for name, value in overrides.items() if value}

@@ -211,8 +211,13 @@ class SentenceTransformerEncoder:
     def _transformer(self) -> SentenceTransformer:
         with self._lock:
             if self._loaded is None:
-                from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
-
+                try:
+                    from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
+                except ModuleNotFoundError as error:
+                    raise EncoderError(
+                        f"Only {PACKAGED_MODEL} works without sentence-transformers: install that, "
+                        f"or leave out the setting model.name, which is “{self.name}”."
+                    ) from error
                 try:
                     self._loaded = SentenceTransformer(self.name, device="cpu")
                 except Exception as error:

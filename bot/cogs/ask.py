@@ -35,6 +35,7 @@ from bot.interactions import (
     why_not_here,
 )
 from bot.markdown import escape
+from bot.turns import BusyError
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import CHOICE_CHARS, Choices, choices, date_choices, notice_view
@@ -169,7 +170,7 @@ class Ask(commands.Cog):
                 await self._tell_privately(message, f"I can't answer there: {reason}")
                 return
             await self._reply(message, text, more=wants == "more")
-        except RateLimitError as error:
+        except (RateLimitError, BusyError) as error:
             await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             place = f"server {server}, channel {message.channel.id}, user {message.author.id}"
@@ -198,7 +199,7 @@ class Ask(commands.Cog):
             return
         typing = asyncio.create_task(_show_typing(channel))
         try:
-            answer = await answers.ask(self._bot, server, question, previous=previous)
+            answer = await answers.ask(self._bot, server, question, previous=previous, asker=person)
         finally:
             typing.cancel()
         rows = answer_rows(answer, private=False)
@@ -260,7 +261,8 @@ async def _respond(
     if not private and (reason := await why_not_here(interaction)):
         private, note = True, _ONLY_YOU.format(reason=reason)
     deferral = defer(interaction, ephemeral=private)
-    answer = await alongside(deferral, answers.ask(bot, server, question, filters))
+    asking = answers.ask(bot, server, question, filters, asker=interaction.user.id)
+    answer = await alongside(deferral, asking)
     archive = await archive_of(interaction)
     rows = answer_rows(answer, private=private)
     view = answer_view(answer, rows, typed=question, note=note)

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -16,8 +17,9 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
-from support.discord_server import GUILD, DiscordServer, discord_server
+from support.discord_server import CHANNEL, GUILD, READER, DiscordServer, discord_server
 from support.fakes import FakeEncoder
 
 from index import Archive
@@ -263,3 +265,66 @@ async def test_first_answer_comes_at_once(data: Path) -> None:
         async with asyncio.timeout(START_S):
             await server.replied.wait()
         assert time.monotonic() - begun < 2
+
+
+def free_port() -> int:
+    """A port of this machine that nobody uses."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+async def test_a_monitor_sees_counts_and_nobody(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/metrics counts and names no question, person or server; /healthz follows the connection."""
+    port = free_port()
+    monkeypatch.setenv("ONRECORD_METRICS_PORT", str(port))
+    page = f"http://127.0.0.1:{port}"
+    async with (
+        discord_server() as server,
+        started(data, server, "bot") as bot,
+        aiohttp.ClientSession() as session,
+    ):
+        await bot.logged(" ready ")
+        await server.ask(ASKED)
+        await bot.logged("question answered")
+        await server.replied.wait()
+        async with session.get(f"{page}/healthz") as shown:
+            assert (shown.status, await shown.text()) == (200, "ok\n")
+        async with session.get(f"{page}/metrics") as shown:
+            text = await shown.text()
+        await server.cut()
+        health = "ok\n"
+        async with asyncio.timeout(START_S):
+            while health == "ok\n":
+                await asyncio.sleep(0.05)
+                async with session.get(f"{page}/healthz") as shown:
+                    health = await shown.text()
+        assert (shown.status, health) == (503, "not connected to Discord (1 of 1 shards)\n")
+    for line in (
+        'onrecord_questions_total{status="answered"} 1.0',
+        'onrecord_stage_seconds_count{stage="waiting"} 1.0',
+        'onrecord_stage_seconds_count{stage="answering"} 1.0',
+        'onrecord_stage_seconds_count{stage="sending"} 1.0',
+        "onrecord_gateway_open 1.0",
+        "onrecord_servers 1.0",
+        "onrecord_questions_waiting 0.0",
+        "onrecord_build_info{",
+    ):
+        assert line in text
+    words = re.sub(r" \S+$", "", text, flags=re.MULTILINE)  # without the numbers counted
+    for private in ("Hallow", GUILD, CHANNEL, READER, str(data)):
+        assert private not in words
+    named = {*re.findall(r"# TYPE (\S+?(?<!_created)) ", text)}
+    guide = (Path(__file__).parents[2] / "config" / "README.md").read_text(encoding="utf-8")
+    assert named == {*re.findall(r"`(onrecord_\w+)`", guide)}
+
+
+async def test_a_taken_port_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A port for monitors that another program has ends the start with what to change."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("ONRECORD_METRICS_PORT", str(taken.getsockname()[1]))
+        async with discord_server() as server, started(data, server, "bot") as bot:
+            assert await bot.ended() == 2
+    assert "The setting metrics.port is" in bot.log
+    assert "choose another" in bot.log

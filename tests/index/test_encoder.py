@@ -237,3 +237,10 @@ def test_an_unknown_model(tmp_path: Path) -> None:
     """A folder without a model is an EncoderError."""
     with pytest.raises(EncoderError, match="cannot be loaded"):
         SentenceTransformerEncoder(str(tmp_path)).encode(["x"])
+
+
+def test_an_installation_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sentence-transformers is not installed, the message says what needs it."""
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(EncoderError, match=r"install that, or leave out the setting model\.name"):
+        SentenceTransformerEncoder("another").encode(["x"])

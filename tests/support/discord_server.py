@@ -50,6 +50,13 @@ class DiscordServer:
         self.connected = asyncio.Event()
         self._numbers = itertools.count(1_000)
         self._stream: web.WebSocketResponse | None = None
+        self._is_cut = False
+
+    async def cut(self) -> None:
+        """Close the bot's event stream, and open none again."""
+        assert self._stream is not None
+        self._is_cut = True
+        await self._stream.close()
 
     async def ask(self, question: str) -> str:
         """Mention the bot with a question, and return the message's id at once."""
@@ -84,7 +91,9 @@ class DiscordServer:
         packet = {"op": _DISPATCH, "t": event, "s": next(self._numbers), "d": data}
         await self._stream.send_json(packet)
 
-    async def _events(self, request: web.Request) -> web.WebSocketResponse:
+    async def _events(self, request: web.Request) -> web.StreamResponse:
+        if self._is_cut:
+            return web.Response(status=503)
         self._stream = stream = web.WebSocketResponse()
         await stream.prepare(request)
         await stream.send_json({"op": _HELLO, "d": {"heartbeat_interval": 40_000}})

@@ -1,0 +1,104 @@
+"""Turns: who is answered next. The line is bounded, and neither a server nor a person holds it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from index import QuestionError
+
+_MOST_OF_PERSON = 2  # in the line or being answered; a person's next question waits before it
+_MOST_WAITING = 128  # half a minute's work of two cores
+
+
+class BusyError(QuestionError):
+    """Too many questions are waiting."""
+
+
+class Turns:
+    """Gives as many turns at once as there are threads, to servers in rotation.
+
+    Attributes:
+        running: how many have a turn.
+    """
+
+    def __init__(self, at_once: int, *, most_waiting: int = _MOST_WAITING) -> None:
+        """Give `at_once` turns at a time; at most so many more wait."""
+        self.running = 0
+        self._at_once, self._most_waiting = at_once, most_waiting
+        self._lines: dict[int | None, deque[asyncio.Future[None]]] = {}  # the next server is first
+        self._people: dict[int, tuple[asyncio.Semaphore, list[None]]] = {}
+        self._here = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many wait for a turn."""
+        return self._here - self.running
+
+    @asynccontextmanager
+    async def turn(self, server: int | None, person: int | None) -> AsyncIterator[None]:
+        """Wait for a turn and hold it; without a `person` (scheduled work) nothing is refused.
+
+        Raises:
+            BusyError: at once, if too many wait already.
+        """
+        if person is not None and self.waiting >= self._most_waiting:
+            raise BusyError("Too many people are asking at this moment: try again in a minute.")
+        self._here += 1
+        try:
+            async with self._of(person), self._held(server):
+                yield
+        finally:
+            self._here -= 1
+
+    @asynccontextmanager
+    async def _of(self, person: int | None) -> AsyncIterator[None]:
+        """Wait until a person has fewer questions in the line than they may have."""
+        if person is None:
+            yield
+            return
+        room, users = self._people.setdefault(person, (asyncio.Semaphore(_MOST_OF_PERSON), []))
+        users.append(None)
+        try:
+            async with room:
+                yield
+        finally:
+            users.pop()
+            if not users:
+                del self._people[person]
+
+    @asynccontextmanager
+    async def _held(self, server: int | None) -> AsyncIterator[None]:
+        if self.running < self._at_once:
+            self.running += 1
+        else:
+            await self._wait(server)
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    async def _wait(self, server: int | None) -> None:
+        given = asyncio.get_running_loop().create_future()
+        self._lines.setdefault(server, deque()).append(given)
+        try:
+            await given
+        except asyncio.CancelledError:
+            if not given.cancelled():  # it was given at the same moment
+                self._pass_on()
+            raise
+
+    def _pass_on(self) -> None:
+        """Give a turn that has ended to the next in line, whose server then comes last."""
+        while self._lines:
+            server = next(iter(self._lines))
+            line = self._lines.pop(server)
+            given = line.popleft()
+            if line:
+                self._lines[server] = line
+            if not given.cancelled():
+                given.set_result(None)
+                return
+        self.running -= 1
