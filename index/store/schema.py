@@ -3,7 +3,7 @@
 One file holds articles with their revisions, sentences, embeddings, full text, sources, the log of
 answers and the audit log, so that one transaction changes them together. A sentence is *live*
 when it belongs to the live revision of an article; only live sentences are in the full text.
-Sentences of one revision are written together and so have consecutive ids.
+Sentences of one revision are written together and so have consecutive ids, from `first` on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ CREATE TABLE article (
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
-    number INTEGER NOT NULL, sentences INTEGER NOT NULL CHECK (sentences > 0),
+    number INTEGER NOT NULL, first INTEGER NOT NULL,
+    sentences INTEGER NOT NULL CHECK (sentences > 0),
     title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT,
     guessed_date TEXT, url TEXT, language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL,
     text_hash TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (article, number)) STRICT;

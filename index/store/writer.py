@@ -198,12 +198,14 @@ class Writer:
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
+        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
+        first = (used.fetchone() or (0,))[0] + 1
         cursor = self._db.execute(
-            "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
-            "author, published, guessed_date, url, language, source, guessed, text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO revision (article, number, first, sentences, title, publisher, "
+            "publisher_key, author, published, guessed_date, url, language, source, guessed, text_hash, text) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
-                *(key, number, len(spans), article.title, article.publisher, publisher_key),
+                *(key, number, first, len(spans), article.title, article.publisher, publisher_key),
                 *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
                 *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
@@ -211,14 +213,12 @@ class Writer:
         )
         revision = int(cursor.lastrowid or 0)
         claim(self._db, article, key)
-        self._write_sentences(revision, prepared)
+        self._write_sentences(revision, first, prepared)
         self._find_rewrites(revision, key, article.text)
         self._write_live(article.article_id, key, live, revision, outcome)
 
-    def _write_sentences(self, revision: int, prepared: PreparedArticle) -> None:
+    def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
         """Write sentences and embeddings under consecutive ids that were never used before."""
-        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
-        first = (used.fetchone() or (0,))[0] + 1
         spans = prepared.spans
         lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
