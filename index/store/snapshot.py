@@ -97,14 +97,9 @@ class SqliteSnapshot:
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
         """Each publisher (None if unknown) with its numbers of live articles and sentences."""
-        self._cache.census = (
-            self._cache.census
-            or self.db.execute(
-                "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
-                "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
-                "GROUP BY r.publisher_key"
-            ).fetchall()
-        )
+        if not self._cache.census:
+            sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
+            self._cache.census = self.db.execute(sql).fetchall()
         return self._cache.census
 
     def size(self) -> Size:
