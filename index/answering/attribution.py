@@ -193,18 +193,19 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
     if _TURNED_DOWN.match(masked, words[n].start):
         return "denial"
     after = words[n + 1].text if n + 1 < len(words) else ""
+    # Nearly all words stand for no act: asked first, that costs least.
+    if text not in _ACT_OF or (text, after) in _NO_SAYING:
+        return None
     if text in _WITH_CLAUSE and after not in {"that", ",", ".", ":", '"', "“"}:
         clause = any(is_finite(word.text) for word in words[n + 2 :]) or "¤" in masked
         if not clause or text in {"added", "found", "maintained"}:
             return None
-    if (text, after) in _NO_SAYING:
-        return None
     end, _ = before_verb(words, n)
     before = [word.text for word in words[max(0, end) : n]]
     if before[-1:] == ["to"] and before[-2:] != ["on", "to"]:
         return None  # "refused to say", but "went on to say"
     unsaid = not _UNSAID.isdisjoint(before) or any(w.endswith(("n't", "n’t")) for w in before)
-    return None if unsaid else _ACT_OF.get(text)
+    return None if unsaid else _ACT_OF[text]
 
 
 def _speaker_of(words: Sequence[Token], n: int) -> Span | None:

@@ -3,7 +3,7 @@
 One file holds articles with their revisions, sentences, embeddings, full text, sources, the log of
 answers and the audit log, so that one transaction changes them together. A sentence is *live*
 when it belongs to the live revision of an article; only live sentences are in the full text.
-Sentences of one revision are written together and so have consecutive ids.
+Sentences of one revision are written together and so have consecutive ids, from `first` on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
 _BUSY_S = 30.0
 _LOG_BYTES = 64_000_000  # kept of the log for the next commits, however large one was
@@ -34,12 +34,16 @@ CREATE TABLE article (
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
-    number INTEGER NOT NULL, sentences INTEGER NOT NULL CHECK (sentences > 0),
+    number INTEGER NOT NULL, first INTEGER NOT NULL,
+    sentences INTEGER NOT NULL CHECK (sentences > 0),
     title TEXT NOT NULL, publisher TEXT, publisher_key TEXT, author TEXT, published TEXT,
     guessed_date TEXT, url TEXT, language TEXT NOT NULL, source TEXT, guessed TEXT NOT NULL,
     text_hash TEXT NOT NULL, text TEXT NOT NULL, UNIQUE (article, number)) STRICT;
-CREATE INDEX revision_publisher ON revision (publisher_key, publisher, published, sentences);
+CREATE INDEX revision_publisher ON revision (publisher_key, published);
 CREATE INDEX revision_published ON revision (published);
+CREATE TABLE publisher (  -- how much of each is live; key '': unknown
+    key TEXT PRIMARY KEY, name TEXT, articles INTEGER NOT NULL,
+    sentences INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE identity (
     key TEXT PRIMARY KEY, article INTEGER NOT NULL REFERENCES article) STRICT, WITHOUT ROWID;
 CREATE TABLE sentence (

@@ -97,14 +97,9 @@ class SqliteSnapshot:
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
         """Each publisher (None if unknown) with its numbers of live articles and sentences."""
-        self._cache.census = (
-            self._cache.census
-            or self.db.execute(
-                "SELECT min(r.publisher), count(*), sum(r.sentences) FROM revision r "
-                "INDEXED BY revision_publisher CROSS JOIN article a ON a.live = r.revision "
-                "GROUP BY r.publisher_key"
-            ).fetchall()
-        )
+        if not self._cache.census:
+            sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
+            self._cache.census = self.db.execute(sql).fetchall()
         return self._cache.census
 
     def size(self) -> Size:
@@ -183,7 +178,14 @@ class SqliteSnapshot:
     def live_ids(self, filters: Filters = _ALL) -> Ids:
         """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        return np.sort(_ids(self.db.execute(LIVE + condition, values)))
+        sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
+        return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
+
+    def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Return those of the ids that have an embedding (n,), ascending, and it: (n, d)."""
+        sql = f"SELECT sentence_id, vector FROM embedding WHERE sentence_id IN {LIST} ORDER BY 1"
+        rows = self.db.execute(sql, (json.dumps(ids.tolist()),)).fetchall()
+        return _ids(rows), matrix([row[1] for row in rows])
 
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether this generation is that version or follows it, with the same model."""
@@ -191,22 +193,19 @@ class SqliteSnapshot:
         row = self.db.execute(sql, (version.generation,)).fetchone()
         return (row[0] if row else "", self.version.model) == (version.token, version.model)
 
-    def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]:
-        """Return what changed after a generation; after 0, everything.
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
+        """Return the sentences of articles that changed after a generation; after 0, of all.
 
         Returns:
-            All sentence ids of the changed articles (n,), those of them that are live now (m,),
-            and the embeddings of those: float32 (m, d).
+            All ids (n,) and those that are live now (m,), both ascending.
         """
-        rows = self.db.execute(
-            "SELECT s.sentence_id, iif(a.live = s.revision, e.vector, NULL) FROM article a "
-            "JOIN revision r USING (article) JOIN sentence s USING (revision) "
-            "JOIN embedding e USING (sentence_id) "
-            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)",
-            (generation,),
-        ).fetchall()
-        live = [row for row in rows if row[1] is not None]
-        return _ids(rows), _ids(live), matrix([row[1] for row in live])
+        sql = (
+            "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
+            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
+        )
+        live = f"{sql} AND a.live = r.revision"
+        found = (_ranges(self.db.execute(each, (generation,))) for each in (sql, live))
+        return next(found), next(found)
 
     # Articles
 
@@ -342,6 +341,13 @@ class SqliteSnapshot:
         """Return the sources, in the order they were added."""
         rows = self.db.execute(f"SELECT {COLUMNS} FROM source ORDER BY number")
         return [Source.from_row(row) for row in rows]
+
+
+def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:
+    """The ids of sentences, ascending, given by the first and the number of each revision's."""
+    firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
+    ends = np.cumsum(counts)
+    return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))
 
 
 def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:

@@ -1,4 +1,4 @@
-"""A collection: one folder with a SQLite file and, for large collections, a FAISS file.
+"""A collection: one folder with a SQLite file and, for large collections, a file of codes.
 
 The SQLite file is the only source of truth. The vector index in memory follows the commits of this
 and other processes before each search; its file is a cache that is checked before use and made
@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
 
-_CACHE = "vectors.faiss"
+_CACHE = "vectors.compact"
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
@@ -74,7 +75,7 @@ class SqliteStore:
 
         Args:
             folder: created if missing.
-            exact_up_to: sentences above which the vector index is compact and approximate.
+            exact_up_to: sentences above which the vector index is compact.
             opener: opens connections; tests pass one that fails.
             pool: closes the files, and drops the vectors, of stores that were not used lately.
         """
@@ -118,10 +119,12 @@ class SqliteStore:
         vectors = self._vectors
         if vectors.version != snapshot.version:
             vectors.follow(snapshot, self.snapshot)
-        model = snapshot.version.model
-        ranked = vectors.search(vector, k, allowed, model=model)
+        search = partial(
+            vectors.search, vector, k, stored=snapshot.vectors, model=snapshot.version.model
+        )
+        ranked = search(allowed)
         if allowed is None and vectors.version != snapshot.version:
-            ranked = vectors.search(vector, k, snapshot.live_ids(), model=model)
+            ranked = search(snapshot.live_ids())
         return ranked
 
     def commit(

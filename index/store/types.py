@@ -13,7 +13,9 @@ import numpy.typing as npt
 from index.domain import Act, Article, Notice, Sentence
 from index.encoder import Vectors
 from index.reading.items import PageState
+from index.text.rewrites import sketch
 from index.text.sentences import Span
+from index.text.terms import terms
 
 Ids = npt.NDArray[np.int64]
 Put = Literal["added", "updated", "unchanged", "refused", "restored"]
@@ -24,13 +26,22 @@ Outcome = Put | Literal["removed", "absent", "corrected", "retracted", "withdraw
 class PreparedArticle:
     """An article ready to be stored: `vectors` float32 (len(spans), d), one per sentence.
 
-    `voices` has a speaker and an act for each sentence, or is empty.
+    `voices` has a speaker and an act for each sentence, or is empty. `terms` are those of each
+    sentence, and `hashes` the sketch of the text, worked out here: nobody waits for a lock then.
     """
 
     article: Article
     spans: tuple[Span, ...]
     vectors: Vectors
     voices: tuple[tuple[str | None, Act], ...] = ()
+    terms: tuple[str, ...] = field(init=False)
+    hashes: tuple[int, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        text = self.article.text
+        joined = (" ".join(terms(text[span.start : span.end])) for span in self.spans)
+        object.__setattr__(self, "terms", tuple(joined))
+        object.__setattr__(self, "hashes", tuple(sorted(sketch(text))))
 
 
 @dataclass(frozen=True, slots=True)

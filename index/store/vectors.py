@@ -1,40 +1,48 @@
-"""Keep a FAISS index of a collection's newest generation; the only module that knows FAISS.
+"""Keep the vectors of a collection's newest generation; with `compact`, all that knows FAISS.
 
-The index is exact up to `EXACT_UP_TO` sentences, and above that an inverted file of 8-bit codes
-(IVF, SQ8: Jégou, Douze, Schmid 2011), which a file keeps since it takes long to train.
+Up to `EXACT_UP_TO` sentences a search is exact. Of larger collections a compact index holds one
+generation, and what has changed since is searched exactly beside it; once that is much, a new one
+is made while searches go on, and takes the other's place.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import tempfile
+import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import faiss as _faiss
 import numpy as np
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.snapshot import SqliteSnapshot
+from index.store.compact import Compact, Source
 from index.store.types import Ids, IndexVersion, Ranked
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
-EXACT_UP_TO = 200_000
-_TRAINING_ROWS = 65_536
-_SEARCHED_SHARE = 16  # one list in 16 is searched in a compact index
-_GROWTH = 2  # a compact index is trained again at twice the sentences it was trained for
-_DRAFT = ".vectors-"  # begins the name of a file under way
-_NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
+log = logging.getLogger(__name__)
+EXACT_UP_TO = 20_000  # there an exact search takes 3 ms, a compact one 2
+_SHARE = 32  # of a compact index that may change before it is made again
+_GROWTH = 2  # the codebook is learned again at twice the sentences it was learned for
+_RETRY_S = 600
+_RESCORED = 2  # sentences scored by their stored vectors for each that is asked for
+_NO_IDS: Ids = np.empty(0, dtype=np.int64)
+_NOTHING = Ranked(_NO_IDS, np.empty(0, dtype=np.float32))
 
-Newest = Callable[[], AbstractContextManager[SqliteSnapshot]]
+
+class Generation(Source, Protocol):
+    """A generation that can be followed."""
+
+    def descends_from(self, version: IndexVersion) -> bool: ...
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]: ...
+
+
+Newest = Callable[[], AbstractContextManager[Generation]]
 
 
 class VectorIndex:
@@ -48,69 +56,89 @@ class VectorIndex:
         """Start without vectors.
 
         Args:
-            exact_up_to: sentences above which it is compact and approximate.
+            exact_up_to: sentences above which it is compact.
             cache: file that keeps a compact index.
         """
         self.version: IndexVersion | None = None
         self._exact_up_to = exact_up_to
         self._cache = cache
         self._lock = threading.Lock()
-        self._ids: Ids = _NOTHING.ids
-        self._index: Any = None  # maps ids to vectors; None while there are none
-        self._trained_for = 0  # sentences; 0 of an exact index
-        self._saved: IndexVersion | None = None
+        self._renewing = threading.Lock()
+        self._retry_at = 0.0
+        self._compact: Compact | None = None
+        self._forget_recent()
+
+    def _forget_recent(self) -> None:
+        self._dropped = _NO_IDS  # of the compact index: changed since
+        self._ids = _NO_IDS  # live, and not in the compact index
+        self._index: Any = None  # maps these ids to vectors; None while there are none
 
     def __len__(self) -> int:
-        return len(self._ids)
+        return len(self._ids) + len(self._compact or ()) - len(self._dropped)
 
     def search(
-        self, vector: Vectors, k: int, allowed: Ids | None = None, *, model: str | None = None
+        self,
+        vector: Vectors,
+        k: int,
+        allowed: Ids | None = None,
+        *,
+        stored: Callable[[Ids], tuple[Ids, Vectors]],
+        model: str | None = None,
     ) -> Ranked:
-        """Return the k highest inner products with `vector` (d,), among `allowed` ids if given.
+        """Return the k highest inner products with `vector` (d,), among ascending `allowed` ids.
 
         Nothing is returned for a `model` whose vectors the index no longer has: those of two
         encoders cannot be compared.
+
+        Args:
+            vector: of the question.
+            k: how many.
+            allowed: ids that may be found; None for all.
+            stored: gives the vectors of ids, as `SqliteSnapshot.vectors` does: what a compact
+                index finds is scored by them.
+            model: whose vector this is.
         """
         faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
         with self._lock:
-            count = len(self._ids)
-            if allowed is not None:
-                allowed = np.intersect1d(self._ids, allowed, assume_unique=True)
-                count = len(allowed)
+            compact, dropped = self._compact, self._dropped
             foreign = model is not None and self.version and self.version.model != model
-            if k < 1 or not count or foreign:
+            if k < 1 or foreign:
                 return _NOTHING
-            if vector.shape != (self._index.d,):
+            dimension = self._index.d if self._index else compact.dimension if compact else None
+            if dimension and vector.shape != (dimension,):
                 raise StoreError(
                     f"The question has {vector.shape[-1]} dimensions and the index "
-                    f"{self._index.d}: the operator has to run `onrecord reindex --rebuild`."
+                    f"{dimension}: the operator has to run `onrecord reindex --rebuild`."
                 )
-            depth = min(k + 1, count)
-            ids, scores = self._nearest(vector, depth, count, allowed)
-            while depth < count and scores[k - 1] == scores[-1]:
-                # FAISS returns any of those that tie for the last place: get all, to
-                # choose the lowest ids
-                depth = min(4 * depth, count)
-                ids, scores = self._nearest(vector, depth, count, allowed)
-        ids, scores = ids[ids >= 0], scores[ids >= 0]  # FAISS pads with -1 if there are fewer
-        order = np.lexsort((ids, -scores))[:k]
-        return Ranked(ids[order], scores[order])
+            recent = self._search_recent(vector, k, allowed)
+        if compact is None:
+            return recent
+        near = compact.search(vector, _RESCORED * k, allowed, dropped)
+        ids, vectors = stored(near.ids)
+        scores = vectors @ vector if len(ids) else _NOTHING.scores
+        ids, scores = np.append(recent.ids, ids), np.append(recent.scores, scores)
+        return _best(ids, scores, k)
 
-    def _nearest(
-        self, vector: Vectors, depth: int, count: int, allowed: Ids | None
-    ) -> tuple[Ids, Vectors]:
-        """Ids (depth,) and scores (depth,) as FAISS gives them, among `count` sentences."""
+    def _search_recent(self, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
+        """Search exactly; call with the lock held."""
+        count = len(self._ids)
+        if allowed is not None:
+            allowed = np.intersect1d(self._ids, allowed, assume_unique=True)
+            count = len(allowed)
+        if not count:
+            return _NOTHING
         chosen = {} if allowed is None else {"sel": faiss.IDSelectorBatch(allowed)}
         parameters = faiss.SearchParameters(**chosen)
-        if self._trained_for:
-            few = count < depth * _SEARCHED_SHARE**2  # they may lie in any list
-            lists = self._index.nlist
-            probes = lists if few else max(8, lists // _SEARCHED_SHARE)
-            parameters = faiss.SearchParametersIVF(nprobe=probes, **chosen)
-        scores, ids = self._index.search(vector[None, :], depth, params=parameters)
-        return ids[0], scores[0]
+        depth = min(k + 1, count)
+        while True:
+            scores, ids = self._index.search(vector[None, :], depth, params=parameters)
+            if depth == count or scores[0][k - 1] != scores[0][-1]:
+                return _best(ids[0], scores[0], k)
+            # FAISS returns any of those that tie for the last place: get all, to choose the
+            # lowest ids
+            depth = min(4 * depth, count)
 
-    def follow(self, snapshot: SqliteSnapshot, newest: Newest) -> None:
+    def follow(self, snapshot: Generation, newest: Newest) -> None:
         """Bring the index forward to a generation.
 
         A generation that does not descend from the index is older, or comes from a recovery: then
@@ -122,49 +150,90 @@ class VectorIndex:
         """
         with self._lock:
             if self.version is None and self._cache is not None:
-                self._load(self._cache)
+                self._compact = Compact.kept(self._cache)
+                self.version = self._compact.version if self._compact else None
             if self.version is None or snapshot.descends_from(self.version):
                 self._advance(snapshot)
             else:
                 with newest() as latest:
                     self._advance(latest)
+        if self._is_due() and not self._renewing.locked():
+            threading.Thread(target=self._renew, args=(newest,), daemon=True).start()
 
     def prepare(self, newest: Newest) -> None:
-        """Follow the newest generation; train the index again if it has outgrown its kind; save it.
-
-        Searches wait meanwhile.
-        """
+        """Follow the newest generation; make a compact index again if it is due."""
         with newest() as snapshot:
             self.follow(snapshot, newest)
-        with self._lock, newest() as snapshot:
-            compact = len(self._ids) > self._exact_up_to
-            grown = len(self._ids) > _GROWTH * self._trained_for
-            if bool(self._trained_for) != compact or (compact and grown):
-                self._build(snapshot)
-                self.version = snapshot.version
-            if self._trained_for and self._cache and self._saved != self.version:
-                with contextlib.suppress(OSError):  # an index that was not saved is made again
-                    self._save(self._cache)
+        self._renew(newest)
 
-    def _advance(self, snapshot: SqliteSnapshot) -> None:
+    def _is_due(self) -> bool:
+        held = len(self._compact or ())
+        if time.monotonic() < self._retry_at:
+            return False
+        return len(self._ids) + len(self._dropped) > max(self._exact_up_to, held // _SHARE)
+
+    def _renew(self, newest: Newest) -> None:
+        """Make a compact index of the newest generation if it is due; searches go on meanwhile.
+
+        If that fails, what there is stays: it finds the same, with more work.
+        """
+        with self._renewing:
+            try:
+                while self._is_due():
+                    with newest() as snapshot:
+                        compact = self._renewed(snapshot)
+                    with self._lock, newest() as snapshot:
+                        if compact is None or snapshot.descends_from(compact.version):
+                            self._take(compact, snapshot)
+            except Exception:
+                self._retry_at = time.monotonic() + _RETRY_S
+                log.exception("the vector index stays as it is, and is made again later")
+
+    def _renewed(self, snapshot: Generation) -> Compact | None:
+        """A compact index of a generation; None if there are too few sentences for one."""
+        with self._lock:
+            old = self._compact
+        if len(ids := snapshot.live_ids()) <= self._exact_up_to:
+            return None
+        if old and len(ids) <= _GROWTH * old.trained_for and snapshot.descends_from(old.version):
+            changed, live = snapshot.changed_since(old.version.generation)
+            return old.extended(snapshot, changed, live, self._cache)
+        return Compact.build(snapshot, self._cache)
+
+    def _take(self, compact: Compact | None, snapshot: Generation) -> None:
+        """Put a compact index, or none, in the place of what there is; call with the lock held."""
+        self._compact = compact
+        self._forget_recent()
+        self._catch_up(snapshot, compact.version.generation if compact else 0)
+        self.version = snapshot.version
+
+    def _advance(self, snapshot: Generation) -> None:
         """Become the index of a generation; call with the lock held."""
         if self.version is None or not snapshot.descends_from(self.version):
             self._build(snapshot)
         elif self.version != snapshot.version:
-            changed, live, vectors = snapshot.changed_since(self.version.generation)
-            self._remove(changed)
-            self._add(live, vectors)
+            self._catch_up(snapshot, self.version.generation)
         self.version = snapshot.version
 
-    def _build(self, snapshot: SqliteSnapshot) -> None:
-        _, ids, vectors = snapshot.changed_since(0)
-        self._index, self._ids, self._trained_for = None, _NOTHING.ids, 0
-        if len(ids) > self._exact_up_to:
-            self._trained_for = len(ids)
-            self._index = _trained(vectors)
-        self._add(ids, vectors)
+    def _build(self, snapshot: Generation) -> None:
+        compact = None
+        if len(snapshot.live_ids()) > self._exact_up_to:
+            try:
+                compact = Compact.build(snapshot, self._cache)
+            except OSError:  # the collection's folder is full, or may not be written to
+                compact = Compact.build(snapshot, None)
+        self._take(compact, snapshot)
 
-    def _add(self, ids: Ids, vectors: Vectors) -> None:
+    def _catch_up(self, snapshot: Generation, generation: int) -> None:
+        """Take in what has changed after a generation."""
+        changed, live = snapshot.changed_since(generation)
+        if self._compact:
+            self._dropped = np.union1d(self._dropped, self._compact.present(changed))
+        present = np.intersect1d(self._ids, changed)
+        if len(present):  # removing scans the whole index
+            self._index.remove_ids(faiss.IDSelectorBatch(present))
+            self._ids = np.setdiff1d(self._ids, present, assume_unique=True)
+        ids, vectors = snapshot.vectors(live)
         if not len(ids):
             return
         if self._index is None:
@@ -172,46 +241,8 @@ class VectorIndex:
         self._index.add_with_ids(np.ascontiguousarray(vectors), ids)
         self._ids = np.union1d(self._ids, ids)
 
-    def _remove(self, ids: Ids) -> None:
-        present = np.intersect1d(self._ids, ids)
-        if len(present):  # removing scans the whole index
-            self._index.remove_ids(faiss.IDSelectorBatch(present))
-            self._ids = np.setdiff1d(self._ids, present, assume_unique=True)
 
-    def _save(self, path: Path) -> None:
-        """Write the whole index to a file, or nothing."""
-        version = json.dumps(asdict(self.version))  # type: ignore[arg-type]
-        index = faiss.serialize_index(self._index)
-        for draft in path.parent.glob(f"{_DRAFT}*"):  # of a process that was killed, or is late
-            draft.unlink(missing_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=_DRAFT, delete=False) as file:
-            try:
-                trained = np.array(self._trained_for)
-                np.savez(file, version=version, trained_for=trained, ids=self._ids, index=index)
-                file.flush()
-                os.fsync(file.fileno())
-                Path(file.name).replace(path)
-            except BaseException:
-                Path(file.name).unlink(missing_ok=True)
-                raise
-        self._saved = self.version
-
-    def _load(self, path: Path) -> None:
-        """Load a saved index, unless it is missing or its checksums show damage."""
-        with contextlib.suppress(Exception), path.open("rb") as file, np.load(file) as data:
-            version = IndexVersion(**json.loads(str(data["version"])))
-            index = faiss.deserialize_index(data["index"])
-            self._ids, self._trained_for = data["ids"], int(data["trained_for"])
-            self._index, self.version, self._saved = index, version, version
-
-
-def _trained(vectors: Vectors) -> Any:
-    """An empty compact index whose lists fit vectors (n, d)."""
-    count, dimension = vectors.shape
-    lists = min(count, int(4 * np.sqrt(count)))
-    index = faiss.index_factory(dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
-    index.cp.min_points_per_centroid = 1  # else FAISS prints a warning
-    faiss.omp_set_num_threads(os.cpu_count() or 1)
-    index.train(np.ascontiguousarray(vectors[:: max(1, count // _TRAINING_ROWS)]))
-    faiss.omp_set_num_threads(1)
-    return index
+def _best(ids: Ids, scores: Vectors, k: int) -> Ranked:
+    """The k best, of equals those with the lowest ids."""
+    order = np.lexsort((ids, -scores))[:k]
+    return Ranked(ids[order], scores[order])

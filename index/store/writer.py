@@ -16,7 +16,7 @@ from itertools import chain
 
 import numpy as np
 
-from index.domain import Notice
+from index.domain import Article, Notice
 from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
 from index.store.identity import claim, decide
@@ -24,8 +24,7 @@ from index.store.rows import notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
-from index.text.rewrites import is_rewrite, sketch
-from index.text.terms import terms
+from index.text.rewrites import is_rewrite
 
 _SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
 _TINY = 8  # hashes of a sketch: texts of some 30 words
@@ -88,12 +87,12 @@ class Writer:
         if key is None:
             sql = "INSERT INTO article (article_id, latest) VALUES (?, 0)"
             key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
-            self._revise(key, 1, None, replace(prepared, article=article), "added")
+            self._revise(article, key, 1, None, prepared=prepared, outcome="added")
         elif decision.outcome == "updated":
             if self._outcomes.get(article.article_id) == "added":  # in this same commit
                 decision = replace(decision, outcome="added")
-            revised = replace(prepared, article=article)
-            self._revise(key, decision.number + 1, live, revised, decision.outcome)
+            number = decision.number + 1
+            self._revise(article, key, number, live, prepared=prepared, outcome=decision.outcome)
         elif decision.outcome != "refused":
             after = decision.latest if decision.outcome == "restored" else live
             self._set_live_revision(article.article_id, key, live, after)
@@ -205,19 +204,29 @@ class Writer:
         self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
 
     def _revise(
-        self, key: int, number: int, live: int | None, prepared: PreparedArticle, outcome: Outcome
+        self,
+        article: Article,
+        key: int,
+        number: int,
+        live: int | None,
+        *,
+        prepared: PreparedArticle,
+        outcome: Outcome,
     ) -> None:
-        """Write a revision of an article, and make it the live one."""
-        article, spans = prepared.article, prepared.spans
+        """Write a revision of an article, which has the id it is stored by; make it the live one."""
+        spans = prepared.spans
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
+        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
+        first = (used.fetchone() or (0,))[0] + 1
         cursor = self._db.execute(
-            "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
-            "author, published, guessed_date, url, language, source, guessed, text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO revision (article, number, first, sentences, title, publisher, "
+            "publisher_key, author, published, guessed_date, url, language, source, guessed, "
+            "text_hash, text) "
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
-                *(key, number, len(spans), article.title, article.publisher, publisher_key),
+                *(key, number, first, len(spans), article.title, article.publisher, publisher_key),
                 *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
                 *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
@@ -225,22 +234,21 @@ class Writer:
         )
         revision = int(cursor.lastrowid or 0)
         claim(self._db, article, key)
-        self._write_sentences(revision, prepared)
-        self._find_rewrites(revision, key, article.text)
+        self._write_sentences(revision, first, prepared)
+        self._find_rewrites(revision, key, article.text, prepared.hashes)
         self._write_live(article.article_id, key, live, revision, outcome)
 
-    def _write_sentences(self, revision: int, prepared: PreparedArticle) -> None:
+    def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
         """Write sentences and embeddings under consecutive ids that were never used before."""
-        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
-        first = (used.fetchone() or (0,))[0] + 1
         spans = prepared.spans
-        lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
         self._db.executemany(
             "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
             [
                 (first + n, revision, n, span.start, span.end, words, *voice)
-                for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
+                for n, (span, words, voice) in enumerate(
+                    zip(spans, prepared.terms, voices, strict=True)
+                )
             ],
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
@@ -249,12 +257,11 @@ class Writer:
             [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)],
         )
 
-    def _find_rewrites(self, revision: int, key: int, text: str) -> None:
+    def _find_rewrites(self, revision: int, key: int, text: str, hashes: Sequence[int]) -> None:
         """Store which revisions of other articles copy or rewrite this text, or are its source.
 
         Candidates share word trigrams in their sketches; live ones come first.
         """
-        hashes = sorted(sketch(text))
         least = _SHARED if len(hashes) >= _TINY else 1
         candidates = self._db.execute(
             "SELECT r.revision, r.text FROM (SELECT s.revision, count(*) AS shared "
@@ -306,6 +313,15 @@ class Writer:
                 "INSERT INTO live_text (rowid, terms) "
                 "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
                 (after,),
+            )
+        for revision, count in ((before, -1), (after, 1)):
+            self._db.execute(
+                "INSERT INTO publisher SELECT ifnull(publisher_key, ''), publisher, ?1, "
+                "?1 * sentences FROM revision WHERE revision = ?2 ON CONFLICT DO UPDATE SET "
+                "articles = articles + excluded.articles, "
+                "name = iif(articles > 0, name, excluded.name), "
+                "sentences = sentences + excluded.sentences",
+                (count, revision),
             )
         self._db.execute(
             "UPDATE article SET live = ?, latest = coalesce(?, latest) WHERE article = ?",

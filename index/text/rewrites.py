@@ -154,6 +154,7 @@ def _read_text(text: str) -> _Text:
     )
 
 
+@lru_cache(maxsize=32)  # one text is compared with many
 def _shingles(text: str) -> frozenset[int]:
     """Hashes of the runs of three words as written: they tell most pairs apart at little cost."""
     words = text.lower().split()

@@ -668,7 +668,7 @@ def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
 
 def cache(folder: Path) -> Path:
     """Where the vector index is kept."""
-    return folder / "vectors.faiss"
+    return folder / "vectors.compact"
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from index.encoder import Vectors
 from index.errors import StoreError
+from index.store.compact import Compact
 from index.store.types import Ids, IndexVersion
 from index.store.vectors import VectorIndex
 
@@ -51,7 +54,7 @@ def ids_of(values: Iterable[int]) -> Ids:
 class Corpus:
     """Generations of live sentences, as a store would show the newest one."""
 
-    vectors: dict[int, Vectors] = field(default_factory=dict)
+    given: dict[int, Vectors] = field(default_factory=dict)
     live: set[int] = field(default_factory=set)
     changed: list[set[int]] = field(default_factory=list)
     timeline: str = "first"
@@ -71,21 +74,26 @@ class Corpus:
         """Whether it is of the same timeline, and not older."""
         return version.token.startswith(self.timeline) and version.generation <= len(self.changed)
 
-    def changed_since(self, generation: int) -> tuple[Ids, Ids, Vectors]:
-        """What changed after a generation."""
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
+        """What changed after a generation, and what of it is live."""
         changed: set[int] = set().union(*self.changed[generation:])
-        return ids_of(changed), *self._of(changed & self.live)
+        return ids_of(changed), ids_of(changed & self.live)
 
-    def _of(self, ids: set[int]) -> tuple[Ids, Vectors]:
-        held = ids_of(ids)
-        if self.vectors:
-            return held, np.stack([self.vectors[i] for i in held.tolist()])
+    def live_ids(self) -> Ids:
+        """What is live."""
+        return ids_of(self.live)
+
+    def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """The vectors of ids, ascending."""
+        held = np.sort(ids)
+        if self.given and len(held):
+            return held, np.stack([self.given[i] for i in held.tolist()])
         return held, matrix(held)
 
     @contextmanager
     def newest(self) -> Iterator[Corpus]:
-        """Open the newest generation."""
-        yield self
+        """Open the newest generation, which later ones do not change."""
+        yield replace(self, live={*self.live}, changed=[*self.changed])
 
 
 def build(
@@ -104,9 +112,12 @@ def brute(live: set[int], query: Vectors, k: int) -> list[tuple[int, float]]:
     return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:k]
 
 
+STORED = Corpus().vectors
+
+
 def found(index: VectorIndex, query: Vectors, k: int, allowed: Ids | None = None) -> object:
     """What a search gives, in the form of `brute`."""
-    ranked = index.search(query, k, allowed)
+    ranked = index.search(query, k, allowed, stored=STORED)
     assert ranked.ids.dtype == np.int64
     assert ranked.scores.dtype == np.float32
     return list(zip(ranked.ids.tolist(), ranked.scores.tolist(), strict=True))
@@ -158,7 +169,7 @@ def test_many_equal_vectors_come_by_ascending_id() -> None:
     corpus.commit([], range(1, 2_001))
     index = VectorIndex()
     index.follow(corpus, corpus.newest)
-    assert index.search(vector_of(1), 5).ids.tolist() == [1, 2, 3, 4, 5]
+    assert index.search(vector_of(1), 5, stored=corpus.vectors).ids.tolist() == [1, 2, 3, 4, 5]
 
 
 def test_nothing_in_it_is_found_as_nothing() -> None:
@@ -175,54 +186,49 @@ def test_nothing_in_it_is_found_as_nothing() -> None:
 def test_a_vector_of_another_model_is_refused() -> None:
     """Dimensions that do not fit are an error, not truncated."""
     with pytest.raises(StoreError, match="rebuild"):
-        build([1, 2])[0].search(np.ones(9, dtype=np.float32), 3)
+        build([1, 2])[0].search(np.ones(9, dtype=np.float32), 3, stored=STORED)
 
 
 # The file
 
 
-def loaded(path: Path, corpus: Corpus) -> bool:
-    """Whether a new index takes the file over, as one of generation 1."""
+def kept(path: Path, corpus: Corpus) -> VectorIndex:
+    """An index that has only the file to go by: its source gives no live sentence."""
     index = VectorIndex(10, path)
-    index._load(path)
-    assert index.version in {None, corpus.version}
-    return index.version is not None
+    empty = Corpus(changed=[*corpus.changed], timeline=corpus.timeline)
+    index.follow(empty, empty.newest)
+    return index
 
 
-def test_saved_and_loaded_it_is_the_same(tmp_path: Path) -> None:
-    """A loaded index has the same tags, gives the same results, and follows later generations."""
-    path = tmp_path / "vectors.faiss"
+def test_kept_in_a_file_it_is_the_same(tmp_path: Path) -> None:
+    """Read from its file it gives the same results, and follows later generations."""
+    path = tmp_path / "vectors.compact"
     first, corpus = build(range(1, 40), exact_up_to=10, cache=path)
-    again = VectorIndex(10, path)
-    again._load(path)
+    again = kept(path, corpus)
     assert again.version == first.version == corpus.version
     query = vector_of(1)
+    assert len(again) == 39
     assert found(again, query, 600) == found(first, query, 600)
     corpus.commit(range(1, 39), [900])
     again.follow(corpus, corpus.newest)
-    assert set(again.search(query, 600).ids.tolist()) == {39, 900}
+    assert {i for i, _ in found(again, query, 600)} == {39, 900}
 
 
 def test_damage_in_any_byte_is_found(tmp_path: Path) -> None:
-    """With one bit flipped, or cut short, anywhere, the file is not used, or holds the same."""
-    path = tmp_path / "vectors.faiss"
+    """With one bit flipped, or cut short, anywhere, the file is not used."""
+    path = tmp_path / "vectors.compact"
     first, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     whole = path.read_bytes()
-    assert loaded(path, corpus)
-    query = vector_of(1)
+    assert len(kept(path, corpus)) == len(first)
     rng = np.random.default_rng(0)
-    for place in [*range(250), *rng.integers(250, len(whole), 200).tolist()]:
+    for place in range(len(whole)):
         damaged = bytearray(whole)
         damaged[place] ^= 1 << int(rng.integers(8))
         path.write_bytes(damaged)
-        index = VectorIndex(10, path)
-        index._load(path)
-        if index.version:
-            assert index.version == corpus.version
-            assert found(index, query, 99) == found(first, query, 99)
+        assert not len(kept(path, corpus)), place
     for length in [0, 1, 18, 55, len(whole) // 2, len(whole) - 1]:
         path.write_bytes(whole[:length])
-        assert not loaded(path, corpus), length
+        assert not len(kept(path, corpus)), length
 
 
 def test_a_file_of_something_else_is_not_used(tmp_path: Path) -> None:
@@ -231,14 +237,14 @@ def test_a_file_of_something_else_is_not_used(tmp_path: Path) -> None:
     index.add(vectors(3, 0))
     faiss.write_index(index, str(tmp_path / "x.faiss"))
     for path in (tmp_path / "nowhere", tmp_path, tmp_path / "x.faiss"):
-        assert not loaded(path, Corpus())
+        assert Compact.kept(path) is None
 
 
 def test_a_save_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The file is replaced whole or not at all, and no half of it stays behind."""
-    path = tmp_path / "vectors.faiss"
+    path = tmp_path / "vectors.compact"
     index, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     before = path.read_bytes()
 
@@ -246,10 +252,17 @@ def test_a_save_that_fails_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("os.fsync", full)
-    corpus.commit([1])
+    corpus.commit([1], range(50, 99))
     index.prepare(corpus.newest)
     assert path.read_bytes() == before
     assert [*tmp_path.iterdir()] == [path]
+    assert {i for i, _ in found(index, vector_of(1), 600)} == corpus.live
+
+
+def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
+    """A large collection there is searched all the same, without a file."""
+    index, corpus = build(range(1, 40), exact_up_to=10, cache=tmp_path / "nowhere" / "file")
+    assert {i for i, _ in found(index, vector_of(1), 600)} == corpus.live
 
 
 # Compact
@@ -264,45 +277,95 @@ def clustered(count: int, dimension: int = 32) -> Vectors:
 
 
 def recall(
-    index: VectorIndex, held: Vectors, queries: Vectors, live: npt.NDArray[np.bool_]
+    index: VectorIndex, corpus: Corpus, queries: Vectors, allowed: Ids | None = None
 ) -> float:
-    """Share of the true ten best live rows that are found, over queries (q, d)."""
-    allowed = None if live.all() else np.flatnonzero(live).astype(np.int64)
+    """Share of the true ten best live sentences that are found, over queries (q, d)."""
+    ids, held = corpus.vectors(ids_of(corpus.live) if allowed is None else allowed)
     right = 0
     for query in queries:
-        scores = np.where(live, held @ query, -9)
-        best = set(np.argsort(-scores)[:10].tolist())
-        right += len(best & set(index.search(query, 10, allowed).ids.tolist()))
+        best = set(ids[np.argsort(-(held @ query))[:10]].tolist())
+        ranked = index.search(query, 10, allowed, stored=corpus.vectors)
+        right += len(best & set(ranked.ids.tolist()))
+        assert np.allclose(
+            ranked.scores,
+            np.stack([corpus.given[i] for i in ranked.ids.tolist()]) @ query,
+            atol=1e-6,
+        )
     return right / (10 * len(queries))
 
 
-def test_compact_finds_nearly_all(capfd: pytest.CaptureFixture[str]) -> None:
-    """Above its limit the index is an inverted file of 8-bit codes; it finds over nine tenths."""
-    held = clustered(6_000)
-    corpus = Corpus(dict(enumerate(held)))
+def test_compact_finds_nearly_all(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Scanned by codes, filtered or not, and after changes, 98 of 100 nearest are found."""
+    monkeypatch.setattr("index.store.compact._FEW", 500)
+    monkeypatch.setattr("index.store.compact._SCANNED", 200)
+    corpus = Corpus(dict(enumerate(clustered(8_000))))
     corpus.commit([], range(6_000))
     index = VectorIndex(1_000)
     index.follow(corpus, corpus.newest)
-    assert isinstance(index._index, faiss.IndexIVF)
-    queries = clustered(60)
-    live = np.ones(6_000, dtype=bool)
-    assert recall(index, held, queries, live) > 0.9
-    few = np.zeros(6_000, dtype=bool)
-    few[np.random.default_rng(1).choice(6_000, 60, replace=False)] = True
-    assert recall(index, held, queries, few) > 0.9
+    assert index._compact
+    queries = clustered(40)
+    rng = np.random.default_rng(1)
+    for _ in range(2):
+        assert recall(index, corpus, queries) > 0.98
+        for count in (60, 3_000):
+            allowed = rng.choice(ids_of(corpus.live), count, replace=False)
+            assert recall(index, corpus, queries, np.sort(allowed)) > 0.98
+        corpus.commit(range(0, 6_000, 7), range(6_000, 6_900))
+        index.follow(corpus, corpus.newest)
     captured = capfd.readouterr()
     assert captured.out + captured.err == ""
+
+
+def test_what_a_filter_leaves_far_away_is_found() -> None:
+    """Where no sentence near the question passes, all that pass are scored."""
+    held = clustered(4_000)
+    corpus = Corpus(dict(enumerate(held[np.argsort(-(held @ held[0]))])))
+    corpus.commit([], range(4_000))
+    index = VectorIndex(1_000)
+    index.follow(corpus, corpus.newest)
+    assert recall(index, corpus, held[:1], ids_of(range(3_000, 4_000))) > 0.98
 
 
 def test_the_kind_follows_the_size() -> None:
     """Growing and shrinking change the kind, and growth the training, when there is time."""
     index, corpus = build(range(1, 10), exact_up_to=20)
-    trained = [index._trained_for]
-    for drop, add in (([], range(10, 31)), ([], range(31, 71)), (range(1, 65), [])):
+
+    def trained() -> int:
+        return index._compact.trained_for if index._compact else 0
+
+    seen = [trained()]
+    for drop, add in (([], range(10, 41)), ([], range(41, 72)), (range(1, 65), [])):
         corpus.commit(drop, add)
-        index.follow(corpus, corpus.newest)
-        assert index._trained_for == trained[-1]
         index.prepare(corpus.newest)
-        trained.append(index._trained_for)
-        assert set(index.search(vector_of(1), 99).ids.tolist()) == corpus.live
-    assert trained == [0, 30, 70, 0]
+        seen.append(trained())
+        assert {i for i, _ in found(index, vector_of(1), 99)} == corpus.live
+    assert seen == [0, 40, 40, 0]
+
+
+def test_it_is_made_again_while_searches_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A question that finds much changed starts that, and waits neither for it nor after it."""
+    index, corpus = build(range(1, 40), exact_up_to=20)
+    going, go_on = threading.Event(), threading.Event()
+    extended = Compact.extended
+
+    def slow(*arguments: Any) -> Compact:
+        going.set()
+        go_on.wait(10)
+        return extended(*arguments)
+
+    monkeypatch.setattr(Compact, "extended", slow)
+    corpus.commit(range(1, 9), range(50, 72))
+    index.follow(corpus, corpus.newest)
+    assert going.wait(10)
+    corpus.commit([9], [72])
+    index.follow(corpus, corpus.newest)
+    query = vector_of(1)
+    assert found(index, query, 99) == brute(corpus.live, query, 99)
+    go_on.set()
+    with index._renewing:
+        pass
+    assert index._compact
+    assert len(index._compact) == 53
+    assert found(index, query, 99) == brute(corpus.live, query, 99)

@@ -1,0 +1,286 @@
+"""A compact index of the sentences of one generation, in a file that is mapped into memory.
+
+A search scans 4-bit product-quantised codes of all sentences (André, Kermarrec, Le Scouarnec 2017,
+FAISS's "fast scan"), and scores what is best there by 8-bit codes: of a vector of 384 dimensions,
+48 bytes in memory and 384 that stay in the file. Of 100,000 sentences the scan misses none of the
+ten nearest and takes a seventh of an exact search's time; an inverted file that looks at every
+eighth sentence misses 3 % of real sentences' ten nearest, and at these sizes saves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO, Any, NamedTuple, Protocol
+
+import faiss as _faiss
+import numpy as np
+import numpy.typing as npt
+
+from index.encoder import Vectors
+from index.store.types import Ids, IndexVersion, Ranked
+
+faiss: Any = _faiss  # its stubs accept less than its Python wrappers
+
+_SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
+_PER_RESULT = 16  # the same for each sentence asked for
+_FEW = 30_000  # that pass a filter: they are scored without a scan
+_BLOCK = 16_384  # rows at a time, so that no more memory is needed
+_TRAINING = 20_000  # sentences that the codebook is learned from
+_CENTROIDS = 16  # of four dimensions each
+_DRAFT = ".vectors-"  # begins the name of a file under way
+_END = struct.Struct("<IQ")  # of a file: the checksum of all before, and where its head begins
+
+Rows = npt.NDArray[np.int64]
+
+
+class Source(Protocol):
+    """A generation that gives its sentences' vectors."""
+
+    @property
+    def version(self) -> IndexVersion: ...
+    def live_ids(self) -> Ids: ...
+    def vectors(self, ids: Ids) -> tuple[Ids, Vectors]: ...
+
+
+class _Part(NamedTuple):
+    """Some sentences as they are kept: ids (n,), scales (n,), int8 (n, d) and uint8 (n, m / 2)."""
+
+    ids: Ids
+    scales: Vectors
+    fine: npt.NDArray[np.int8]
+    rough: npt.NDArray[np.uint8]
+
+
+class Compact:
+    """Sentences of one generation; it never changes, so that any number of threads may search it.
+
+    Attributes:
+        version: the generation's.
+        ids: of its n sentences, int64 (n,).
+        trained_for: how many sentences there were when its codebook was learned.
+    """
+
+    def __init__(self, file: Path) -> None:
+        """Map a file that `build` or `extended` wrote.
+
+        Raises:
+            ValueError, OSError: it is damaged, or no such file.
+        """
+        with file.open("rb") as opened:
+            head = _read_head(opened)
+            self.version = IndexVersion(**head["version"])
+            self.trained_for = int(head["trained_for"])
+            count, dimension = head["count"], head["dimension"]
+            subspaces = dimension // 4
+            self._fine = np.memmap(opened, np.int8, "r", 0, (count, dimension))
+            opened.seek(self._fine.nbytes)
+            self.ids = np.fromfile(opened, np.int64, count)
+            self._scales = np.fromfile(opened, np.float32, count)
+            self._rough = np.fromfile(opened, np.uint8, count * -(-subspaces // 2))
+            self._codebook = np.fromfile(opened, np.float32, subspaces * 4 * _CENTROIDS)
+        self._rough = self._rough.reshape(count, -1)
+        self._order = np.argsort(self.ids, kind="stable")  # ids of a restored article come later
+        codes = _quantizer(dimension, self._codebook)
+        codes.add_sa_codes(self._rough)
+        self._scan = faiss.IndexPQFastScan(codes)
+
+    @property
+    def dimension(self) -> int:
+        """The dimension of the vectors."""
+        return int(self._fine.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    # Searching
+
+    def search(self, vector: Vectors, k: int, allowed: Ids | None, dropped: Ids) -> Ranked:
+        """Return about the k highest inner products with `vector` (d,), in no order.
+
+        Args:
+            vector: the question's.
+            k: how many; that many are too few if the scores have to be exact.
+            allowed: ascending ids, if only they may be found.
+            dropped: ascending ids that may not be found.
+        """
+        passing = np.full(len(self), allowed is None)
+        if allowed is not None:
+            passing[self._rows(allowed)] = True
+        passing[self._rows(dropped)] = False
+        rows = np.flatnonzero(passing)
+        wanted = max(_SCANNED, _PER_RESULT * k)
+        depth = wanted * len(self) // max(1, len(rows))
+        while len(rows) > _FEW and depth < len(self):
+            near = self._nearest(vector, depth)
+            near = near[passing[near]]
+            if len(near) >= wanted // 2:  # else the filter leaves little that is near
+                rows = near
+                break
+            depth *= 4
+        scores = self._scores(rows, vector)
+        best = np.argpartition(-scores, k)[:k] if len(rows) > k else slice(None)
+        return Ranked(self.ids[rows[best]], scores[best])
+
+    def present(self, ids: Ids) -> Ids:
+        """Those of the ids that are here."""
+        return self.ids[self._rows(ids)]
+
+    def _rows(self, ids: Ids) -> Rows:
+        """Where those of the ids stand that are here."""
+        places = np.searchsorted(self.ids, ids, sorter=self._order)
+        inside = places < len(self)
+        rows = self._order[places[inside]]
+        found: Rows = rows[self.ids[rows] == ids[inside]]
+        return found
+
+    def _nearest(self, vector: Vectors, depth: int) -> Rows:
+        used = self._scan.d  # without a rest of the dimensions that four do not divide
+        rows: Rows = self._scan.search(np.ascontiguousarray(vector[None, :used]), depth)[1][0]
+        return rows[rows >= 0]
+
+    def _scores(self, rows: Rows, vector: Vectors) -> Vectors:
+        scores = np.empty(len(rows), np.float32)
+        for start in range(0, len(rows), _BLOCK):
+            block = rows[start : start + _BLOCK]
+            scores[start : start + _BLOCK] = self._fine[block].astype(np.float32) @ vector
+        return scores * self._scales[rows]
+
+    # Making
+
+    @classmethod
+    def build(cls, source: Source, file: Path | None) -> Compact:
+        """Learn a codebook from a generation, and index it; `file` keeps it. Raises OSError."""
+        ids = source.live_ids()
+        sample = np.sort(np.random.default_rng(0).permutation(ids)[:_TRAINING])
+        vectors = source.vectors(sample)[1]
+        codes = _quantizer(vectors.shape[1])
+        rows = np.resize(vectors[:, : codes.d], (max(_CENTROIDS, len(vectors)), codes.d))
+        codes.train(np.ascontiguousarray(rows))
+        codebook = faiss.vector_to_array(codes.pq.centroids)
+        return cls._write(source.version, len(ids), codebook, _coded(source, ids, codes), file)
+
+    def extended(self, source: Source, dropped: Ids, added: Ids, file: Path | None) -> Compact:
+        """Return an index of a later generation, with this one's codebook. Raises OSError."""
+        codes = _quantizer(self.dimension, self._codebook)
+
+        def parts() -> Iterator[_Part]:
+            rows = np.flatnonzero(~np.isin(self.ids, dropped))
+            for start in range(0, len(rows), _BLOCK):
+                kept = rows[start : start + _BLOCK]
+                yield _Part(self.ids[kept], self._scales[kept], self._fine[kept], self._rough[kept])
+            yield from _coded(source, added, codes)
+
+        return self._write(source.version, self.trained_for, self._codebook, parts(), file)
+
+    @classmethod
+    def _write(
+        cls,
+        version: IndexVersion,
+        trained_for: int,
+        codebook: Vectors,
+        parts: Iterable[_Part],
+        file: Path | None,
+    ) -> Compact:
+        """Write a whole file, or nothing, and map it."""
+        folder = file.parent if file else None
+        for draft in folder.glob(f"{_DRAFT}*") if folder else ():  # of a process that was killed
+            draft.unlink(missing_ok=True)
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=_DRAFT, delete=False) as opened:
+            draft = Path(opened.name)
+            try:
+                _write_parts(opened, version, trained_for, codebook, parts)
+                opened.flush()
+                os.fsync(opened.fileno())
+                compact = cls(draft)
+                if file:
+                    draft.replace(file)
+                return compact
+            finally:
+                draft.unlink(missing_ok=True)
+
+    @classmethod
+    def kept(cls, file: Path) -> Compact | None:
+        """The index in a file; None if it is missing or damaged."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            return cls(file)
+        return None
+
+
+def _quantizer(dimension: int, codebook: Vectors | None = None) -> Any:
+    """FAISS's product quantiser of four dimensions a code, with a codebook if there is one."""
+    used = dimension // 4 * 4
+    codes = faiss.IndexPQ(used, used // 4, 4, faiss.METRIC_INNER_PRODUCT)
+    codes.pq.cp.min_points_per_centroid = 1  # else FAISS prints a warning
+    if codebook is not None:
+        faiss.copy_array_to_vector(codebook, codes.pq.centroids)
+        codes.is_trained = True
+    return codes
+
+
+def _coded(source: Source, ids: Ids, codes: Any) -> Iterator[_Part]:
+    for start in range(0, len(ids), _BLOCK):
+        found, vectors = source.vectors(ids[start : start + _BLOCK])
+        scales = np.maximum(np.abs(vectors).max(axis=1), 1e-9) / 127
+        fine = np.rint(vectors / scales[:, None]).astype(np.int8)
+        rough = codes.sa_encode(np.ascontiguousarray(vectors[:, : codes.d]))
+        yield _Part(found, scales.astype(np.float32), fine, rough)
+
+
+def _write_parts(
+    opened: IO[bytes],
+    version: IndexVersion,
+    trained_for: int,
+    codebook: Vectors,
+    parts: Iterable[_Part],
+) -> None:
+    """Write 8-bit codes, ids, scales, 4-bit codes, codebook, head, and the end with a checksum."""
+    checksum, place = 0, 0
+
+    def write(data: bytes) -> None:
+        nonlocal checksum, place
+        checksum, place = zlib.crc32(data, checksum), place + len(data)
+        opened.write(data)
+
+    columns: tuple[list[bytes], ...] = ([], [], [])
+    count = dimension = 0
+    for part in parts:
+        write(part.fine.tobytes())
+        rest = part.ids.tobytes(), part.scales.tobytes(), part.rough.tobytes()
+        for column, data in zip(columns, rest, strict=True):
+            column.append(data)
+        count, dimension = count + len(part.ids), part.fine.shape[1]
+    for data in (*(b"".join(column) for column in columns), codebook.tobytes()):
+        write(data)
+    head = place
+    facts = {"version": asdict(version), "trained_for": trained_for}
+    write(json.dumps({**facts, "count": count, "dimension": dimension}).encode())
+    opened.write(_END.pack(checksum, head))
+
+
+def _read_head(opened: IO[bytes]) -> dict[str, Any]:
+    """What a file says of itself. Raises ValueError if its checksum shows damage."""
+    end = opened.seek(0, os.SEEK_END) - _END.size
+    if end < 0:
+        raise ValueError
+    opened.seek(end)
+    expected, start = _END.unpack(opened.read())
+    if not 0 <= start < end:
+        raise ValueError
+    opened.seek(0)
+    checksum, left = 0, end
+    while left:
+        data = opened.read(min(left, 1 << 20))
+        checksum, left = zlib.crc32(data, checksum), left - len(data)
+    if checksum != expected:
+        raise ValueError
+    opened.seek(start)
+    head: dict[str, Any] = json.loads(opened.read(end - start))
+    return head
