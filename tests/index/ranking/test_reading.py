@@ -33,7 +33,11 @@ ROWS = [
         "title": "Hoist",
         "text": "How many crowns the ministry will pay for the hoist is a secret, crews said.",
     },
-    {"id": "many", "title": "Pay", "text": " ".join(f"The hoist {n} is old." for n in range(30))},
+    {
+        "id": "many",
+        "title": "Pay",
+        "text": " ".join(f"The hoist {n} is old, {'very ' * 20}old." for n in range(40)),
+    },
 ]
 
 
