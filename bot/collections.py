@@ -19,6 +19,7 @@ from index import (
     Archive,
     Article,
     Encoder,
+    Excerpt,
     InputError,
     Intent,
     NotFoundError,
@@ -141,7 +142,7 @@ class Collections:
         """
         self._encoder.encode_parts("Ready?", [])
         if self._reader:
-            self._reader.read("Ready?", ["Ready."], [""])
+            self._reader.read("Ready?", [Excerpt("", ("Ready.",))])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
         names = sorted(Archive.names(self._settings.data), key=self._changed_at, reverse=True)

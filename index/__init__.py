@@ -54,6 +54,7 @@ from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.network import prepare_process
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
+from index.reader.excerpts import Excerpt
 from index.reader.model import Reader, Reading, TrainedReader
 from index.reading.formats import isolation_of_parsers
 from index.reading.http import Fetcher

@@ -18,7 +18,15 @@ from bot.cli.context import sentence_of
 from bot.cli.output import Result
 from bot.settings import Settings
 from bot.views.text import plural
-from index import CATALOGUE, Archive, Encoder, OnRecordError, TrainedReader, isolation_of_parsers
+from index import (
+    CATALOGUE,
+    Archive,
+    Encoder,
+    Excerpt,
+    OnRecordError,
+    TrainedReader,
+    isolation_of_parsers,
+)
 
 _LEAST_FREE_BYTES = 500_000_000  # room for about one more collection of 20,000 reports
 _TIMEOUT_S = 20.0  # for all requests to Discord
@@ -78,7 +86,7 @@ def _reader(settings: Settings) -> str:
     if not settings.answers.reader:
         return "off, by the setting answers.reader"
     reader = TrainedReader()
-    reader.read("Loads?", ["Yes."], [""])  # compares its weights with their SHA-256
+    reader.read("Loads?", [Excerpt("", ("Yes.",))])  # compares its weights with their SHA-256
     return f"{reader.model} loads; its weights have the right SHA-256"
 
 

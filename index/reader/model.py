@@ -1,7 +1,7 @@
 """Questions and sentences -> does it answer, how sure, and where; by a small cross-encoder.
 
 The encoder sees question and sentence apart, so it cannot tell "about this" from "answers this".
-The reader reads both together, with what stands before the sentence.
+The reader reads the question together with an excerpt, and judges each sentence in its context.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from index.network import Network
-from index.reader.pairs import Pair, best_place, lay_out
+from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
 _SHA256 = "69c000ec4b2fff94909f333d3e16a999c28413214d6d82336728458e0397237b"
@@ -50,18 +50,16 @@ class Reader(Protocol):
     def model(self) -> str:
         """The name of the weights."""
 
-    def read(
-        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
-    ) -> list[Reading]:
-        """Judge whether each sentence answers the question.
+    def read(self, question: str, excerpts: Sequence[Excerpt]) -> list[list[Reading]]:
+        """Judge whether each sentence of each excerpt answers the question.
 
         Args:
             question: in words; of more than 64 tokens the rest is cut off.
-            sentences: any number; of more than 72 tokens the rest is cut off.
-            contexts: what stands before each sentence, or ""; 24 tokens count.
+            excerpts: any number. Of titles 24 tokens count, of sentences 72; the network was
+                trained with excerpts of up to 900 characters.
 
         Returns:
-            One reading for each sentence, in their order.
+            One reading for each sentence, in their order, for each excerpt.
 
         Raises:
             EncoderError: the weights cannot be loaded.
@@ -87,23 +85,25 @@ class TrainedReader:
     def model(self) -> str:
         return f"reader-{self.sha256[:8]}"
 
-    def read(
-        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
-    ) -> list[Reading]:
-        pairs = lay_out([question] * len(sentences), contexts, sentences)
-        return [self._reading(pair) for pair in pairs]
+    def read(self, question: str, excerpts: Sequence[Excerpt]) -> list[list[Reading]]:
+        return [self._readings(text) for text in lay_out([question] * len(excerpts), excerpts)]
 
     @cached_property
     def _network(self) -> Network:
         return Network(self.weights, self.sha256)
 
-    def _reading(self, pair: Pair) -> Reading:
-        answers, place = self._network.run(pair.ids, pair.types)
+    def _readings(self, text: LaidOut) -> list[Reading]:
+        (logits,) = self._network.run(text.ids, text.types)
         calibration = self._network.metadata
-        score = float(answers)
-        logit = calibration["slope"] * score + calibration["offset"]
-        first, last, sure = best_place(pair, place)
-        if sure < calibration["sure"]:
-            return Reading(score, 1 / (1 + math.exp(-logit)))
-        start, end = pair.offsets[first][0], pair.offsets[last][1]
-        return Reading(score, 1 / (1 + math.exp(-logit)), start, end)
+        readings = []
+        for i, (end, offsets) in enumerate(zip(text.ends, text.offsets, strict=True)):
+            score = float(logits[end, 0])
+            logit = calibration["slope"] * score + calibration["offset"]
+            probability = 1 / (1 + math.exp(-logit))
+            first, last, sure = best_place(logits[text.first(i) : end + 1, 1:])
+            if sure < calibration["sure"]:
+                readings.append(Reading(score, probability))
+            else:
+                start, stop = offsets[first][0], offsets[last][1]
+                readings.append(Reading(score, probability, start, stop))
+        return readings

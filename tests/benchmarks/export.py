@@ -46,19 +46,19 @@ class Encoder(nn.Module):
 
 
 class Reader(nn.Module):
-    """A trained reader from word embeddings to what it says of one pair."""
+    """A trained reader from word embeddings to what it says at each token."""
 
     def __init__(self, network: nn.ModuleDict) -> None:
         super().__init__()
         self.network = network
         self.eval()
 
-    def forward(self, embeddings: Tensor, types: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits: (1,) that the sentence answers; (1, t, 2) that the answer begins, and ends."""
+    def forward(self, embeddings: Tensor, types: Tensor) -> Tensor:
+        """Logits (1, t, 3): that the sentence ending here answers; that the answer begins; ends."""
         hidden = self.network["encoder"](
             inputs_embeds=embeddings, token_type_ids=types
         ).last_hidden_state
-        return self.network["answers"](hidden[:, 0]).squeeze(-1), self.network["place"](hidden)
+        return torch.cat([self.network["answers"](hidden), self.network["place"](hidden)], dim=2)
 
 
 def export(module: nn.Module, metadata: Mapping[str, float], file: Path) -> str:

@@ -31,7 +31,8 @@ from sklearn.linear_model import LogisticRegression
 
 from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
-from index.ranking.rank import READ, Candidates, Model, Ranking, packaged, ranked, read
+from index.ranking.rank import Candidates, Model, Ranking, packaged, ranked, read
+from index.reader.excerpts import Excerpt
 from index.reader.model import Reading, TrainedReader
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact", "news"]
@@ -428,9 +429,11 @@ def with_reader(
             ids = [sentence.sentence_id for sentence in item.found.rows.sentences]
             gold = {ids[row] for fact in item.facts for row in fact}
             top = read(run, reader, Model({}, 0.6, {}, dict.fromkeys(losses, 0.0)))
-            right = np.array([s.sentence_id in gold for s in top.sentences[:READ]])
+            known = [i for i, s in enumerate(top.sentences) if s.sentence_id in top.readings]
+            right = np.array([top.sentences[i].sentence_id in gold for i in known])
             if right.any() and not right.all():
-                scores = top.scores[:READ] + np.outer(READER_WEIGHTS, top.features["reader"][:READ])
+                column = top.features["reader"][known]
+                scores = top.scores[known] + np.outer(READER_WEIGHTS, column)
                 logits = SHARPNESS[:, None, None] * scores
                 loss = logsumexp(logits, axis=2) - logsumexp(logits[..., right], axis=2)
                 own["one" if len(run.query.clauses) == 1 else "several"].append(loss)
@@ -447,24 +450,20 @@ def with_reader(
 
 
 class RememberingReader:
-    """The packaged reader, which reads a pair once only."""
+    """The packaged reader, which reads an excerpt once only."""
 
     def __init__(self) -> None:
         """Load nothing yet."""
         self._reader = TrainedReader()
-        self._known: dict[tuple[str, str, str], Reading] = {}
+        self._known: dict[tuple[str, Excerpt], list[Reading]] = {}
         self.model = self._reader.model
 
-    def read(
-        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
-    ) -> list[Reading]:
+    def read(self, question: str, excerpts: Sequence[Excerpt]) -> list[list[Reading]]:
         """Read what is not known yet."""
-        keys = [(question, *pair) for pair in zip(sentences, contexts, strict=True)]
-        new = [key for key in dict.fromkeys(keys) if key not in self._known]
-        if new:
-            readings = self._reader.read(question, [k[1] for k in new], [k[2] for k in new])
-            self._known |= dict(zip(new, readings, strict=True))
-        return [self._known[key] for key in keys]
+        new = [each for each in dict.fromkeys(excerpts) if (question, each) not in self._known]
+        for each, readings in zip(new, self._reader.read(question, new), strict=True):
+            self._known[question, each] = readings
+        return [self._known[question, each] for each in excerpts]
 
 
 if __name__ == "__main__":

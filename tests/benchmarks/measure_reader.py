@@ -22,16 +22,17 @@ from typing import Any
 import numpy as np
 from export import Reader, export
 from reader_network import build_network
-from reader_sets import Candidate, Group, read_groups
+from reader_sets import Document, Group, read_groups
 from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from index.network import Network
-from index.reader.pairs import best_place, lay_out
+from index.reader.excerpts import Excerpt, best_place, lay_out
 
 RESAMPLES = 1000
 SQUAD = {True: 450, False: 350}  # questions of each kind, answerable and not
+LONGEST = 600  # characters of an excerpt
 SURE = 0.35  # probability of the best place from which on it is marked
 
 
@@ -55,7 +56,6 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True)
     parser.add_argument("--export", type=Path, required=True, help="the file that is written")
-    parser.add_argument("--context", choices=["none", "before", "both"], default="both")
     parser.add_argument("--all", action="store_true", help="every SQuAD question")
     parser.add_argument("--only", nargs="*", help="names of sets")
     arguments = parser.parse_args()
@@ -65,17 +65,17 @@ def main() -> None:
     sha256 = export(reader, {}, arguments.export)
     exported = Network(arguments.export, sha256)
     scored = {}
-    begun, pairs = time.process_time(), 0
+    begun, sentences = time.process_time(), 0
     for name, groups in read_groups(arguments.sets)[1].items():
         if arguments.only and name not in arguments.only:
             continue
         few = name == "squad" and not arguments.all
-        scored[name] = read(exported, fewer(groups) if few else groups, arguments.context)
-        pairs += sum(len(each.scores) for each in scored[name])
+        scored[name] = read(exported, fewer(groups) if few else groups)
+        sentences += sum(len(each.scores) for each in scored[name])
     seconds = time.process_time() - begun
     out = {name: figures(name, each) for name, each in scored.items()}
-    out["speed"] = {"ms a pair": [round(1000 * seconds / pairs, 2)]}
-    print(json.dumps({"weights": str(arguments.weights), "context": arguments.context, **out}))
+    out["speed"] = {"ms a sentence": [round(1000 * seconds / sentences, 2)]}
+    print(json.dumps({"weights": str(arguments.weights), **out}))
     slope, offset = calibrated([each for of_set in scored.values() for each in of_set])
     calibration = {"slope": slope, "offset": offset, "sure": SURE}
     print(json.dumps(calibration), export(reader, calibration, arguments.export))
@@ -84,7 +84,7 @@ def main() -> None:
 def fewer(groups: Sequence[Group]) -> list[Group]:
     """Some questions of each kind, always the same."""
     generator = random.Random(7)  # noqa: S311 - the same in every run
-    kinds = {kind: [g for g in groups if bool(g.positives) == kind] for kind in SQUAD}
+    kinds = {kind: [g for g in groups if bool(g.right) == kind] for kind in SQUAD}
     return [
         group
         for kind, most in SQUAD.items()
@@ -92,36 +92,42 @@ def fewer(groups: Sequence[Group]) -> list[Group]:
     ]
 
 
-def read(network: Network, groups: Sequence[Group], context: str) -> list[Scored]:
-    """Score every sentence of every question."""
-    pairs = [(g, each) for g in groups for each in (*g.positives, *g.negatives)]
-    laid_out = lay_out(
-        [group.question for group, _ in pairs],
-        [shown(each, context) for _, each in pairs],
-        [each.sentence for _, each in pairs],
-    )
-    scores = np.zeros(len(pairs))
-    places: dict[int, tuple[str, str, float]] = {}
-    for row, ((_, each), pair) in enumerate(zip(pairs, laid_out, strict=True)):
-        scores[row], place = network.run(pair.ids, pair.types)
-        if each.span:
-            first, last, sure = best_place(pair, place)
-            marked = each.sentence[pair.offsets[first][0] : pair.offsets[last][1]]
-            places[row] = marked, each.sentence[slice(*each.span)], sure
-    out, at = [], 0
-    for group in groups:
-        size = len(group.positives) + len(group.negatives)
-        known = tuple(places[i] for i in range(at, at + size) if i in places)
-        out.append(Scored(tuple(scores[at : at + size]), len(group.positives), known))
-        at += size
+def read(network: Network, groups: Sequence[Group]) -> list[Scored]:
+    """Score every sentence of every question of which it is known whether it answers."""
+    return [_scored(network, group) for group in groups]
+
+
+def _scored(network: Network, group: Group) -> Scored:
+    scores: dict[int, float] = {}
+    places = []
+    document = group.document
+    for shown in excerpts(document):
+        excerpt = Excerpt(document.title, document.sentences[shown.start : shown.stop])
+        (text,) = lay_out([group.question], [excerpt])
+        (logits,) = network.run(text.ids, text.types)
+        for n, i in enumerate(shown):
+            scores[i] = float(logits[text.ends[n], 0])
+            if span := group.right.get(i):
+                first, last, sure = best_place(logits[text.first(n) : text.ends[n] + 1, 1:])
+                offsets, sentence = text.offsets[n], document.sentences[i]
+                marked = sentence[offsets[first][0] : offsets[last][1]]
+                places.append((marked, sentence[slice(*span)], sure))
+    known = [scores[i] for i in (*group.right, *group.wrong)]
+    return Scored(tuple(known), len(group.right), tuple(places))
+
+
+def excerpts(document: Document) -> list[range]:
+    """Cut a document into excerpts of up to `LONGEST` characters; no sentence is in two."""
+    out: list[range] = []
+    room = 0
+    for i, sentence in enumerate(document.sentences):
+        if not out or not document.joined or len(sentence) > room:
+            out.append(range(i, i + 1))
+            room = LONGEST - len(sentence)
+        else:
+            out[-1] = range(out[-1].start, i + 1)
+            room -= len(sentence)
     return out
-
-
-def shown(candidate: Candidate, context: str) -> str:
-    title = f"{candidate.title}. " if candidate.title else ""
-    return {"none": "", "before": candidate.before, "both": f"{title}{candidate.before}".strip()}[
-        context
-    ]
 
 
 def figures(name: str, scored: Sequence[Scored]) -> dict[str, list[float]]:

@@ -1,7 +1,7 @@
-"""Groups of sentences -> the examples that the reader learns from, epoch by epoch.
+"""Questions on documents -> the excerpts that the reader learns from, epoch by epoch.
 
-Negatives of the same document, hardest first; sentences of other documents that share most with
-the question; and near misses made by rule. Unanswerable questions matter most.
+An excerpt around a sentence that answers; one elsewhere, of the same document or of another that
+shares most with the question; and near misses made by rule. Unanswerable questions matter most.
 """
 
 from __future__ import annotations
@@ -16,18 +16,17 @@ from pathlib import Path
 
 import numpy as np
 from reader_near_misses import NearMisses, Text, asked_of_a_name, stated
-from reader_sets import Candidate, Group, news_pairs, read_groups, rows_of
+from reader_sets import Document, Group, Span, read_groups
 
 from index.encoder import PackagedEncoder
 from index.network import prepare_process
+from index.reader.excerpts import Excerpt
 
-RELATIONS = {"entailment": 0, "neutral": 1, "contradiction": 2}
-POSITIVES, NEGATIVES = 2, 3
-_CAPS = {"qamr": 4000, "qadiscourse": 2000, "qasrl_gs": 300, "time_sensitive_qa": 1500}
-_POSITIVE_ONLY = frozenset({"qamr", "qadiscourse", "qasrl_gs"})
+LONGEST = 900  # characters of an excerpt
+ALONE = 0.12  # share of excerpts of one sentence
+_CAPS = {"qamr": 1200, "time_sensitive_qa": 1500, "qnli_dev": 2000}
 _RARE = 2  # files of news that have a word which tells what a question is about
 _NEAREST = 8  # sentences of other reports that a question is paired with
-_NLI = 3000  # pairs an epoch: of captions and single facts, they teach little about news
 _WORD = re.compile(r"\w+")
 _STOP = frozenset(
     "a an and are as at be been being but by can could did do does for from had has have how if in "
@@ -38,63 +37,62 @@ _STOP = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One pair to learn from; None where a head learns nothing from it."""
+    """A question and an excerpt to learn from.
+
+    Attributes:
+        answers: for each sentence whether it answers; None teaches nothing.
+        places: for some sentences, by their index, where the answer stands.
+    """
 
     question: str
-    context: str
-    sentence: str
-    answers: float | None = None
-    span: tuple[int, int] | None = None
-    relation: int | None = None
+    excerpt: Excerpt
+    answers: tuple[bool | None, ...]
+    places: dict[int, Span] = field(default_factory=dict)
 
 
 @dataclass
 class Corpus:
     """What is trained on."""
 
-    train: list[Group] = field(default_factory=list)
-    relations: list[Example] = field(default_factory=list)
-    news_relations: list[Example] = field(default_factory=list)
+    groups: list[Group] = field(default_factory=list)
     near: NearMisses = field(default_factory=NearMisses)
 
 
-def load(sets: Path) -> Corpus:
-    """Read what is trained on under the folder `sets`."""
-    groups, _ = read_groups(sets)
+def load(sets: Path, without: Iterable[str] = ()) -> Corpus:
+    """Read what is trained on under the folder `sets`, but for sources to leave out."""
+    groups = [group for group in read_groups(sets)[0] if group.source not in {*without}]
     groups += _stated(groups)
-    corpus = Corpus(retrieved(with_mined(sorted_by_hardness(groups))))
-    corpus.near.learn(group.question for group in corpus.train)
-    for file in sorted((sets / "reader" / "open" / "nli").glob("*.jsonl.gz")):
-        corpus.relations += [
-            Example(row["premise"], "", row["hypothesis"], relation=RELATIONS[row["label"]])
-            for row in rows_of(file)
-        ]
-    for relation, first, second in news_pairs(measured=False):
-        for pair in ((first, second), (second, first)):
-            if pair[0] == first or relation != "E":  # the second may follow from the first only
-                corpus.news_relations.append(
-                    Example(pair[0], "", pair[1], relation="ENC".index(relation))
-                )
+    corpus = Corpus(retrieved(with_mined(with_hard(groups))))
+    corpus.near.learn(group.question for group in corpus.groups)
     return corpus
 
 
-def sorted_by_hardness(groups: Sequence[Group]) -> list[Group]:
-    """Put the negatives that share most with their question, weighted by rarity, first."""
-    seen: Counter[str] = Counter()
-    for group in groups:
-        for each in (*group.positives, *group.negatives[:12]):
-            seen.update(_content(each.sentence))
+def _stated(groups: Sequence[Group]) -> Iterator[Group]:
+    """Common questions ("How old is ...?") on sentences that state the answer outright."""
+    for document in dict.fromkeys(group.document for group in groups):
+        for i, sentence in enumerate(document.sentences):
+            for question, span in stated(sentence):
+                silent = frozenset({*range(len(document.sentences))} - {i})
+                yield Group("stated", document, question, {i: span}, silent)
+
+
+def with_hard(groups: Sequence[Group]) -> list[Group]:
+    """Put the wrong sentences that share most with the question, weighted by rarity, first."""
+    words = {
+        document: [_content(sentence) for sentence in document.sentences]
+        for document in dict.fromkeys(group.document for group in groups)
+    }
+    seen = Counter(word for rows in words.values() for row in rows for word in row)
     total = sum(seen.values())
-
-    def shared(question: set[str], candidate: Candidate) -> float:
-        words = question & (_content(candidate.sentence) | _content(candidate.title))
-        return sum(log(total / (1 + seen[word])) for word in words)
-
     out = []
     for group in groups:
-        words = _content(group.question)
-        ranked = sorted(group.negatives, key=lambda each: -shared(words, each))
-        out.append(replace(group, negatives=tuple(ranked)))
+        asked = _content(group.question)
+        shared = {
+            i: sum(log(total / seen[word]) for word in asked & words[group.document][i])
+            for i in group.wrong
+        }
+        hard = sorted(shared, key=lambda i: -shared[i])[:6]
+        out.append(replace(group, hard=tuple(hard)))
     return out
 
 
@@ -102,84 +100,16 @@ def _content(text: str) -> set[str]:
     return {word for word in _WORD.findall(text.lower()) if word not in _STOP}
 
 
-def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
-    """All groups once in a random order, each as the examples drawn from it for this epoch."""
-    generator = random.Random(seed)  # noqa: S311 - the same in every run
-    chosen: list[Group | Example] = list(_capped(corpus.train, generator))
-    chosen += [group for group in corpus.train if group.source == "news"]  # once more
-    chosen += generator.sample(corpus.relations, min(_NLI, len(corpus.relations)))
-    chosen += 3 * corpus.news_relations
-    generator.shuffle(chosen)
-    for each in chosen:
-        if isinstance(each, Example):
-            yield [each]
-        else:
-            yield _drawn(each, corpus.near, generator)
-
-
-def _capped(groups: Iterable[Group], generator: random.Random) -> Iterator[Group]:
-    by_source: dict[str, list[Group]] = defaultdict(list)
-    for group in groups:
-        by_source[group.source].append(group)
-    for source, members in by_source.items():
-        yield from generator.sample(members, min(len(members), _CAPS.get(source, len(members))))
-
-
-def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Example]:
-    """Examples of one question: sentences that answer, that do not, and near misses."""
-    positives = generator.sample(group.positives, min(POSITIVES, len(group.positives)))
-    hard = group.negatives[:3]
-    negatives = generator.sample(hard, min(len(hard), 2))
-    rest = group.negatives[3:]
-    negatives += generator.sample(rest, min(len(rest), NEGATIVES - len(negatives)))
-    if group.mined and (group.source == "news" or generator.random() < 0.5):
-        negatives[-1:] = [generator.choice(group.mined)]
-    told = None if group.source in _POSITIVE_ONLY and not negatives else 1.0
-    drawn = [(group.question, each, told) for each in positives]
-    drawn += [(group.question, each, 0.0) for each in negatives]
-    if told and positives:
-        missed = near.change(group.question, _text(positives[0]), generator)
-        drawn += [(missed, positives[0], 0.0)] if missed else []
-    if generator.random() < 0.15 and (several := positives + negatives):
-        each = generator.choice(several)
-        asked = asked_of_a_name(_text(each), generator)
-        drawn += [(asked, each, 0.0)] if asked else []
-    hand = generator.random()  # one for all, lest the typing tells a near miss from its question
-    return [
-        Example(
-            as_typed(question, random.Random(hand)),  # noqa: S311
-            context(each, generator),
-            each.sentence,
-            label,
-            each.span if label != 0.0 else None,
-        )
-        for question, each, label in drawn
-    ]
-
-
-def _text(candidate: Candidate) -> Text:
-    return Text(candidate.sentence, f"{candidate.title} {candidate.before}")
-
-
-def _stated(groups: Sequence[Group]) -> Iterator[Group]:
-    """Common questions ("How old is ...?") on sentences that state the answer outright."""
-    done = set()
-    for group in groups:
-        for each in (*group.positives, *group.negatives):
-            for question, span in stated(each.sentence):
-                if (question, each.sentence) not in done:
-                    done.add((question, each.sentence))
-                    positive = replace(each, span=span)
-                    yield Group("stated", group.document, question, (positive,), ())
-
-
 def with_mined(groups: Sequence[Group]) -> list[Group]:
     """Add sentences of other documents that share most with the question, by rarity of words.
 
     Questions that name nothing get none: another document may well answer them.
     """
-    pool = {each.sentence: (group, each) for group in groups for each in group.negatives[:4]}
-    pool |= {each.sentence: (group, each) for group in groups for each in group.positives}
+    pool = {
+        group.document.sentences[i]: (group.document, i)
+        for group in groups
+        for i in (*group.hard[:4], *group.right)
+    }
     postings: dict[str, list[str]] = defaultdict(list)
     for sentence in pool:
         for word in _content(sentence):
@@ -187,22 +117,17 @@ def with_mined(groups: Sequence[Group]) -> list[Group]:
     out = []
     for group in groups:
         scores: Counter[str] = Counter()
-        if group.source not in {"qasrl_gs", "stated"}:
+        if group.source != "stated":
             for word in _content(group.question):
                 if 1 < len(postings[word]) < 600:
                     weight = log(len(pool) / len(postings[word]))
                     scores.update(dict.fromkeys(postings[word], weight))
-        answers = {
-            each.sentence[each.span[0] : each.span[1]].lower()
-            for each in group.positives
-            if each.span
-        }
-        own = {each.sentence for each in (*group.positives, *group.negatives)}
+        answers = group.answers
         mined = [
-            pool[sentence][1]
+            pool[sentence]
             for sentence, _ in scores.most_common(12)
-            if pool[sentence][0].document != group.document
-            and sentence not in own
+            if pool[sentence][0].name != group.document.name
+            and sentence not in group.document.sentences
             and not any(answer in sentence.lower() for answer in answers)
         ]
         out.append(replace(group, mined=tuple(mined[1:7])))
@@ -215,28 +140,111 @@ def retrieved(groups: Sequence[Group]) -> list[Group]:
     A question that names nothing rare gets none: another report may well answer it.
     """
     news = [group for group in groups if group.source == "news"]
-    sentences = {
-        each.sentence: (group.document, each)
-        for group in news
-        for each in (*group.positives, *group.negatives)
-    }
+    reports = [*dict.fromkeys(group.document for group in news)]
+    pool = [(report, i) for report in reports for i in range(len(report.sentences))]
     files: dict[str, set[str]] = defaultdict(set)
-    for sentence, (document, each) in sentences.items():
-        for word in _content(f"{each.title} {sentence}"):
-            files[word].add(document)
+    for report in reports:
+        for word in _content(" ".join([report.title, *report.sentences])):
+            files[word].add(report.name)
     prepare_process()
     encoder = PackagedEncoder()
-    pool = [*sentences]
-    vectors = encoder.encode(pool)
+    vectors = encoder.encode([report.sentences[i] for report, i in pool])
     asked = encoder.encode([group.question for group in news])
-    documents = np.array([sentences[sentence][0] for sentence in pool])
-    found: dict[int, tuple[Candidate, ...]] = {}
+    names = np.array([report.name for report, _ in pool])
+    found: dict[int, tuple[tuple[Document, int], ...]] = {}
     for group, vector in zip(news, asked, strict=True):
         if any(len(files[word]) <= _RARE for word in _content(group.question)):
-            near = np.where(documents == group.document, -1.0, vectors @ vector)
+            near = np.where(names == group.document.name, -1.0, vectors @ vector)
             best = np.argpartition(-near, _NEAREST)[:_NEAREST]
-            found[id(group)] = tuple(sentences[pool[i]][1] for i in best)
+            found[id(group)] = tuple(pool[i] for i in best)
     return [replace(group, mined=found.get(id(group), group.mined)) for group in groups]
+
+
+def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
+    """All groups once, in a random order, each as the examples drawn from it."""
+    generator = random.Random(seed)  # noqa: S311 - the same in every run
+    chosen = [*_capped(corpus.groups, generator)]
+    generator.shuffle(chosen)
+    for group in chosen:
+        yield _drawn(group, corpus.near, generator)
+
+
+def _capped(groups: Iterable[Group], generator: random.Random) -> Iterator[Group]:
+    by_source: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_source[group.source].append(group)
+    for source, members in by_source.items():
+        yield from generator.sample(members, min(len(members), _CAPS.get(source, len(members))))
+
+
+def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Example]:
+    """Examples of one question: where it is answered, where not, and near misses of it."""
+    out = []
+    if group.right:
+        target = generator.choice([*group.right])
+        shown = around(group.document, target, generator)
+        out.append(_example(group, shown))
+        missed = near.change(group.question, _text(group.document, target, shown), generator)
+        if missed and group.source != "stated":
+            out.append(_nowhere(missed, group.document, shown))
+    if group.hard and (not group.right or generator.random() < 0.4):
+        target = generator.choice(group.hard[:3])
+        if not out or target not in shown:
+            out.append(_example(group, around(group.document, target, generator)))
+    if group.mined and generator.random() < (0.6 if group.source == "news" else 0.3):
+        document, target = generator.choice(group.mined)
+        out.append(_nowhere(group.question, document, around(document, target, generator)))
+    if generator.random() < 0.15:
+        target = generator.randrange(len(group.document.sentences))
+        shown = around(group.document, target, generator)
+        asked = asked_of_a_name(_text(group.document, target, shown), generator)
+        out += [_nowhere(asked, group.document, shown)] if asked else []
+    hand = generator.random()  # one for all, lest the typing tells a near miss from its question
+    titled = generator.random() < 0.75
+    return [
+        replace(
+            each,
+            question=as_typed(each.question, random.Random(hand)),  # noqa: S311
+            excerpt=each.excerpt if titled else Excerpt("", each.excerpt.sentences),
+        )
+        for each in out
+    ]
+
+
+def around(document: Document, target: int, generator: random.Random) -> range:
+    """Indices of sentences that follow one another, with the target anywhere among them."""
+    shown = range(target, target + 1)
+    if not document.joined or generator.random() < ALONE:
+        return shown
+    room = generator.uniform(250, LONGEST) - len(document.sentences[target])
+    while sides := [
+        side
+        for side in (shown.start - 1, shown.stop)
+        if 0 <= side < len(document.sentences) and len(document.sentences[side]) <= room
+    ]:
+        side = generator.choice(sides)
+        room -= len(document.sentences[side])
+        shown = range(min(side, shown.start), max(side + 1, shown.stop))
+    return shown
+
+
+def _example(group: Group, shown: range) -> Example:
+    answers = tuple(None if i in group.silent else i in group.right for i in shown)
+    places = {i - shown.start: span for i in shown if (span := group.right.get(i))}
+    return Example(group.question, _excerpt(group.document, shown), answers, places)
+
+
+def _nowhere(question: str, document: Document, shown: range) -> Example:
+    return Example(question, _excerpt(document, shown), (False,) * len(shown))
+
+
+def _excerpt(document: Document, shown: range) -> Excerpt:
+    return Excerpt(document.title, document.sentences[shown.start : shown.stop])
+
+
+def _text(document: Document, target: int, shown: range) -> Text:
+    others = [document.sentences[i] for i in shown if i != target]
+    return Text(document.sentences[target], " ".join([document.title, *others]))
 
 
 def as_typed(question: str, generator: random.Random) -> str:
@@ -252,13 +260,3 @@ def as_typed(question: str, generator: random.Random) -> str:
             words[i] = words[i][:at] + generator.choice(["", swapped]) + words[i][at + 2 :]
         question = " ".join(words)
     return question
-
-
-def context(candidate: Candidate, generator: random.Random) -> str:
-    """What stands before, with the title, alone, or nothing: the reader must do with each."""
-    share = generator.random()
-    if share < 0.45:
-        return ""
-    if share < 0.8 or not candidate.title:
-        return candidate.before
-    return f"{candidate.title}. {candidate.before}".strip()

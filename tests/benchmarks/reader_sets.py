@@ -13,8 +13,8 @@ import json
 import random
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,30 +24,52 @@ _PTB = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "``": '"', "''":
 _NAMED = re.compile(r"(?<=[\w,'\"] )[A-Z\d]")  # "Who leads Fiat?": a name or number past the start
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A sentence with what stands before it, and where in it the answer stands."""
+Span = tuple[int, int]  # code points in a sentence
 
-    sentence: str
-    before: str = ""
-    title: str = ""
-    span: tuple[int, int] | None = None
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Document:
+    """Sentences in their order; `name` is what sets are kept apart by.
+
+    `joined` is false where they come from several texts, so that none is read with another.
+    """
+
+    name: str
+    title: str
+    sentences: tuple[str, ...]
+    joined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One question with sentences that answer it and sentences that do not.
+    """One question asked of a document.
 
-    `negatives` are of the same document, hardest first once `sorted_by_hardness`; `mined` are
-    sentences of other documents that share most with the question.
+    Attributes:
+        right: the sentences that answer, by their index, and where in them the answer stands.
+        silent: indices of sentences of which it is not known.
+        hard: indices of sentences that do not answer, those that share most with it first.
+        mined: sentences of other documents that share most with the question.
     """
 
     source: str
-    document: str
+    document: Document
     question: str
-    positives: tuple[Candidate, ...]
-    negatives: tuple[Candidate, ...]
-    mined: tuple[Candidate, ...] = ()
+    right: Mapping[int, Span | None]
+    silent: frozenset[int] = frozenset()
+    hard: tuple[int, ...] = ()
+    mined: tuple[tuple[Document, int], ...] = ()
+
+    @property
+    def wrong(self) -> list[int]:
+        """Indices of the sentences that do not answer."""
+        count = range(len(self.document.sentences))
+        return [i for i in count if i not in self.right and i not in self.silent]
+
+    @property
+    def answers(self) -> set[str]:
+        """The words that answer, in lower case."""
+        sentences = self.document.sentences
+        return {sentences[i][slice(*span)].lower() for i, span in self.right.items() if span}
 
 
 @dataclass(slots=True)
@@ -90,25 +112,21 @@ def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
         "squad": [],
     }
     for group in groups:
-        if group.source == "squad" and kept_apart(group.document, 4):
+        if group.source == "squad" and kept_apart(group.document.name, 4):
             measured["squad"].append(group)
-        elif group.source == "news" and kept_apart(group.document, 8):
+        elif group.source == "news" and kept_apart(group.document.name, 8):
             measured["news"].append(group)
-        elif group.source == "clapnq" and not kept_apart(group.document, 3):
+        elif group.source == "clapnq" and not kept_apart(group.document.name, 3):
             measured["clapnq"].append(group)
         else:
             train.append(group)
     questions = {plain(group.question) for groups in measured.values() for group in groups}
-    sentences = {
-        plain(each.sentence)
-        for group in measured["squad"]
-        for each in (*group.positives, *group.negatives)
-    }
+    sentences = {plain(each) for group in measured["squad"] for each in group.document.sentences}
     train = [
         group
         for group in train
         if plain(group.question) not in questions
-        and not any(plain(each.sentence) in sentences for each in group.positives + group.negatives)
+        and not any(plain(each) in sentences for each in group.document.sentences)
     ]
     return train, measured
 
@@ -134,87 +152,78 @@ def plain(text: str) -> str:
     return "".join(re.findall(r"[a-z0-9]+", text.lower()))
 
 
-def _listed(texts: Sequence[str], title: str = "") -> list[Candidate]:
-    """Sentences in the order of their document, each with the one before it."""
-    return [
-        Candidate(text, before, title) for before, text in zip(["", *texts], texts, strict=False)
-    ]
-
-
-def _group(
-    source: str, document: str, question: str, candidates: Sequence[Candidate], right: set[int]
-) -> Group:
-    positives = tuple(each for i, each in enumerate(candidates) if i in right)
-    negatives = tuple(each for i, each in enumerate(candidates) if i not in right)
-    return Group(source, document, question, positives, negatives)
-
-
 def _wikiqa(file: Path) -> Iterator[Group]:
     for row in rows_of(file):
-        candidates = _listed(
-            [_untokenised(each["text"]) for each in row["candidates"]], row.get("doc_title", "")
-        )
-        right = {i for i, each in enumerate(row["candidates"]) if each["label"]}
+        texts = tuple(_untokenised(each["text"]) for each in row["candidates"])
         question = _untokenised(row["question"])
-        yield _group("wikiqa", row.get("doc_id", question), question, candidates, right)
+        document = Document(row.get("doc_id", question), row.get("doc_title", ""), texts)
+        right = {i: None for i, each in enumerate(row["candidates"]) if each["label"]}
+        yield Group("wikiqa", document, question, right)
 
 
 def _trecqa(file: Path) -> Iterator[Group]:
     for row in rows_of(file):
-        candidates = [Candidate(_untokenised(each["text"])) for each in row["candidates"]]
-        right = {i for i, each in enumerate(row["candidates"]) if each["label"]}
-        yield _group("trecqa", row["qid"], _untokenised(row["question"]), candidates, right)
+        texts = tuple(_untokenised(each["text"]) for each in row["candidates"])
+        document = Document(row["qid"], "", texts, joined=False)
+        right = {i: None for i, each in enumerate(row["candidates"]) if each["label"]}
+        yield Group("trecqa", document, _untokenised(row["question"]), right)
 
 
 def _answering(file: Path) -> Iterator[Group]:
-    """Groups of a set that gives positives and negatives itself."""
+    """Groups of a set that says which sentences answer, and gives the one before each."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of(file):
         rows[row["context_id"], row["question"]].append(row)
-    for (document, question), lines in rows.items():
-        candidates = [
-            Candidate(
-                line["sentence"],
-                line["context"],
-                line.get("title", ""),
-                tuple(line["spans"][0]) if line["spans"] else None,
-            )
-            for line in lines
-        ]
-        right = {i for i, line in enumerate(lines) if line["label"]}
+    for (name, question), lines in rows.items():
+        texts: list[str] = []
+        right: dict[int, Span | None] = {}
+        silent = set()
+        for line in sorted(lines, key=lambda each: each["position"]):
+            if line["context"] and line["context"] not in texts[-1:]:
+                silent.add(len(texts))
+                texts.append(line["context"])
+            if line["label"]:
+                right[len(texts)] = tuple(line["spans"][0]) if line["spans"] else None
+            texts.append(line["sentence"])
         asked = re.sub(r" \(Answer: .*\)$", "", question)
-        source = "squad" if document.startswith("squad:") else lines[0]["source"]
-        title = re.sub(r"^squad:(.*)#\d+$", r"\1", document)
-        yield _group(source, title, asked, candidates, right)
+        source = "squad" if name.startswith("squad:") else lines[0]["source"]
+        apart = re.sub(r"^squad:(.*)#\d+$", r"\1", name)
+        document = Document(apart, lines[0].get("title", ""), tuple(texts))
+        yield Group(source, document, asked, right, frozenset(silent))
 
 
 def _squad(folder: Path) -> Iterator[Group]:
     for part in ("squad2_dev_part", "xquad_en"):
         paragraphs = {row["id"]: row for row in rows_of(folder / f"{part}_paragraphs.jsonl.gz")}
-        sentences = {key: split(row["text"]) for key, row in paragraphs.items()}
+        places = {key: split(row["text"]) for key, row in paragraphs.items()}
+        documents = {
+            key: Document(
+                row["title"],
+                row["title"].replace("_", " "),
+                tuple(row["text"][place.start : place.end] for place in places[key]),
+            )
+            for key, row in paragraphs.items()
+        }
         for row in rows_of(folder / f"{part}_questions.jsonl.gz"):
-            paragraph, spans = paragraphs[row["paragraph"]], sentences[row["paragraph"]]
-            text, title = paragraph["text"], paragraph["title"].replace("_", " ")
-            candidates = _listed([text[span.start : span.end] for span in spans], title)
-            right: set[int] = set()
+            document = documents[row["paragraph"]]
+            right: dict[int, Span | None] = {}
+            words: set[str] = set()
             if not row["unanswerable"]:
                 answer = row["answers"][0]
                 start, end = answer["start"], answer["start"] + len(answer["text"])
-                for i, span in enumerate(spans):
-                    if span.start <= start and end <= span.end:
-                        right.add(i)
-                        place = (start - span.start, end - span.start)
-                        candidates[i] = replace(candidates[i], span=place)
+                for i, place in enumerate(places[row["paragraph"]]):
+                    if place.start <= start and end <= place.end:
+                        right[i] = (start - place.start, end - place.start)
                 if not right:
                     continue
                 words = {each["text"].lower() for each in row["answers"]}
-                candidates = [
-                    each
-                    for i, each in enumerate(candidates)
-                    if i in right or not any(word in each.sentence.lower() for word in words)
-                ]
-                right = {i for i, each in enumerate(candidates) if each.span}
-            yield _group("squad", paragraph["title"], row["question"], candidates, right)
+            silent = _holding(document.sentences, words) - right.keys()
+            yield Group("squad", document, row["question"], right, frozenset(silent))
+
+
+def _holding(sentences: Sequence[str], words: set[str]) -> set[int]:
+    """Indices of the sentences that hold any of these words: they may answer, too."""
+    return {i for i, each in enumerate(sentences) if any(word in each.lower() for word in words)}
 
 
 def _clapnq(folder: Path) -> Iterator[Group]:
@@ -226,40 +235,38 @@ def _clapnq(folder: Path) -> Iterator[Group]:
                 for output in row["output"]
                 for text in output.get("selected_sentences") or []
             }
-            texts = [_untokenised(text) for text in passage["sentences"]]
-            right = {i for i, text in enumerate(texts) if plain(text) in chosen}
-            yield _group(
-                "clapnq", passage["title"], row["input"], _listed(texts, passage["title"]), right
-            )
+            texts = tuple(_untokenised(text) for text in passage["sentences"])
+            right = {i: None for i, text in enumerate(texts) if plain(text) in chosen}
+            document = Document(passage["title"], passage["title"], texts)
+            yield Group("clapnq", document, row["input"], right)
 
 
 def _pooled(folder: Path) -> Iterator[Group]:
-    """Groups of sets with positives only: negatives are other sentences of the same document.
+    """Groups of sets with positives only: the other sentences of the document are negatives.
 
     Such questions are asked of a known sentence ("What did they lose?"): another sentence is a
-    safe negative only where the question names something; else it brings none.
+    safe negative only where the question names something.
     """
     pool: dict[str, list[str]] = defaultdict(list)
     for row in rows_of(folder / "pools" / "wiki1k_sentences.jsonl.gz"):
         pool[row["context_id"]].append(row["sentence"])
+    documents = {name: Document(name, "", tuple(texts)) for name, texts in pool.items()}
     generator = random.Random(13)  # noqa: S311 - the same in every run
-    for name in ("qamr", "qadiscourse", "qasrl_gs"):
+    for name in ("qamr", "qadiscourse"):
         for row in rows_of(folder / f"{name}.jsonl.gz"):
-            span = tuple(row["spans"][0]) if row["spans"] else None
-            question, document = row["question"], row["context_id"]
-            answer = row["sentence"][span[0] : span[1]].lower() if span else ""
-            others = [
-                each
-                for each in _listed(pool[document])
-                if each.sentence != row["sentence"]
-                and not (answer and answer in each.sentence.lower())
-            ]
-            named = name != "qasrl_gs" and _NAMED.search(question)
+            named = _NAMED.search(row["question"])
             if not named and generator.random() < 0.7:
                 continue
-            negatives = generator.sample(others, min(len(others), 12)) if named else []
-            positive = Candidate(row["sentence"], row["context"], "", span)
-            yield Group(name, document, question, (positive,), tuple(negatives))
+            document = documents.get(row["context_id"])
+            if document is None or row["sentence"] not in document.sentences:
+                document = Document(row["context_id"], "", (row["context"], row["sentence"]))
+            span = tuple(row["spans"][0]) if row["spans"] else None
+            right = {document.sentences.index(row["sentence"]): span}
+            silent = {*range(len(document.sentences))}
+            if named and document.name in documents:
+                answer = row["sentence"][slice(*span)].lower() if span else ""
+                silent = _holding(document.sentences, {answer} - {""})
+            yield Group(name, document, row["question"], right, frozenset(silent - right.keys()))
 
 
 def news_reports() -> list[NewsReport]:
@@ -281,15 +288,15 @@ def news_reports() -> list[NewsReport]:
 
 
 def _news() -> Iterator[Group]:
-    """A file is one document: reports that follow one another may be on one event."""
+    """A file is one document by name: reports that follow one another may be on one event."""
     for report in news_reports():
-        for question, right, answer in report.questions:
-            candidates = _listed(report.sentences, report.title)
+        document = Document(report.file, report.title, tuple(report.sentences))
+        for question, numbers, answer in report.questions:
+            right: dict[int, Span | None] = dict.fromkeys(numbers)
             if answer:
-                start = report.sentences[right[0]].index(answer)
-                span = (start, start + len(answer))
-                candidates[right[0]] = replace(candidates[right[0]], span=span)
-            yield _group("news", report.file, question, candidates, {*right})
+                start = report.sentences[numbers[0]].index(answer)
+                right[numbers[0]] = (start, start + len(answer))
+            yield Group("news", document, question, right)
 
 
 def news_pairs(*, measured: bool) -> Iterator[tuple[str, str, str]]:

@@ -3,9 +3,8 @@
     python tests/benchmarks/train_reader.py --sets DATA --out DIR [--minutes N] [--start WEIGHTS]
 
 A plain torch loop: sentence-transformers' CrossEncoder has one head on the first token, and this
-network has three that learn from one batch (answers or not; where; the relation of two
-sentences), with some examples silent for some heads. Each worker runs one
-thread on its own batches, and their weights are averaged every few steps: on shared processors
+network judges every sentence of an excerpt at once, and where the answer stands. Each worker runs
+one thread on its own batches, and their weights are averaged every few steps: on shared processors
 that is four times as fast as two threads in one process.
 """
 
@@ -29,15 +28,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.nn import ModuleDict, functional
 
-from index.reader.pairs import Pair, lay_out
+from index.reader.excerpts import LaidOut, lay_out
 
-BATCH = 24  # pairs a worker and step
+BATCH = 10  # excerpts a worker and step
 WORKERS = 2
 TOGETHER = 8  # steps from one averaging of the workers' weights to the next
 RATE, WARM = 1e-4, 120  # peak learning rate, steps to reach it
-WEIGHTS = {"answers": 1.0, "place": 0.4, "relation": 0.4}  # of the heads' losses
+WEIGHTS = {"answers": 1.0, "place": 0.2}  # of the heads' losses
 CHUNK = 1200  # questions from which batches of like length are cut
-SILENT = -100
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Settings:
     sets: Path
     out: Path
     minutes: float
-    pairs: int
+    excerpts: int
     start: Path | None
     seed: int
     save_every: float
@@ -61,7 +59,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="where weights are written")
     parser.add_argument("--minutes", type=float, default=600, help="at most")
     parser.add_argument(
-        "--pairs", type=int, default=200_000, help="at most; repeatable, unlike time"
+        "--excerpts", type=int, default=100_000, help="at most; repeatable, unlike time"
     )
     parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
     parser.add_argument("--seed", type=int, default=13)
@@ -71,8 +69,7 @@ def main() -> None:
     settings = Settings(**vars(parser.parse_args()))
     settings.out.mkdir(parents=True, exist_ok=True)
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-    corpus = load(settings.sets)
-    corpus.train = [group for group in corpus.train if group.source not in settings.without]
+    corpus = load(settings.sets, settings.without)
     meeting = str(settings.out.resolve() / "workers")
     Path(meeting).unlink(missing_ok=True)
     processes.start_processes(  # forked, so that the data is held once
@@ -140,33 +137,35 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
         network.load_state_dict(load_file(settings.start), strict=False)
     stepper = Stepper(network, settings.rate)
     begun = saved = time.monotonic()
-    pairs, share = 0, 0.0
+    excerpts, share = 0, 0.0
     losses: dict[str, float] = {}
     for batch in batches(corpus, worker, settings.seed):
         if stepper.steps % TOGETHER == 0:
             stepper.average()
             passed = (time.monotonic() - begun) / (60 * settings.minutes)
-            share = workers_agree(max(passed, pairs / settings.pairs))
+            share = workers_agree(max(passed, excerpts / settings.excerpts))
         if share >= 1:
             break
         parts = losses_of(network, *batch)
         stepper.step(
             torch.stack([WEIGHTS[name] * each for name, each in parts.items()]).sum(), share
         )
-        pairs += BATCH * WORKERS
+        excerpts += BATCH * WORKERS
         for name, each in parts.items():
             losses[name] = 0.98 * losses.get(name, each.item()) + 0.02 * each.item()
         if worker == 0 and stepper.steps % 40 == 0:
-            log(settings.out, pairs, time.monotonic() - begun, losses)
+            log(settings.out, excerpts, time.monotonic() - begun, losses)
         if worker == 0 and time.monotonic() - saved > 60 * settings.save_every:
             saved = time.monotonic()
-            save_file(stepper.weights, settings.out / f"pairs-{pairs}.safetensors")
+            save_file(stepper.weights, settings.out / f"excerpts-{excerpts}.safetensors")
     if worker == 0:
-        log(settings.out, pairs, time.monotonic() - begun, losses)
+        log(settings.out, excerpts, time.monotonic() - begun, losses)
         save_file(stepper.weights, settings.out / "final.safetensors")
 
 
-def batches(corpus: Corpus, worker: int, seed: int) -> Iterator[tuple[list[Pair], list[Example]]]:
+def batches(
+    corpus: Corpus, worker: int, seed: int
+) -> Iterator[tuple[list[LaidOut], list[Example]]]:
     """Batches of like length for one worker, without end, the same in every run."""
     generator = random.Random(seed)  # noqa: S311 - the same in every run
     for number in range(1_000_000):
@@ -180,54 +179,53 @@ def batches(corpus: Corpus, worker: int, seed: int) -> Iterator[tuple[list[Pair]
 
 def _cut(
     chunk: Sequence[Example], worker: int, generator: random.Random
-) -> Iterator[tuple[list[Pair], list[Example]]]:
-    laid_out = lay_out(
-        [each.question for each in chunk],
-        [each.context for each in chunk],
-        [each.sentence for each in chunk],
-    )
-    order = sorted(range(len(chunk)), key=lambda i: len(laid_out[i].ids))
+) -> Iterator[tuple[list[LaidOut], list[Example]]]:
+    texts = lay_out([each.question for each in chunk], [each.excerpt for each in chunk])
+    order = sorted(range(len(chunk)), key=lambda i: len(texts[i].ids))
     size = BATCH * WORKERS
     starts = list(range(0, len(order) - size + 1, size))
     generator.shuffle(starts)
     for start in starts:
         rows = order[start + worker : start + size : WORKERS]
-        yield [laid_out[i] for i in rows], [chunk[i] for i in rows]
+        yield [texts[i] for i in rows], [chunk[i] for i in rows]
 
 
 def losses_of(
-    network: ModuleDict, pairs: Sequence[Pair], examples: Sequence[Example]
+    network: ModuleDict, texts: Sequence[LaidOut], examples: Sequence[Example]
 ) -> dict[str, Tensor]:
-    """Each head's mean loss over the examples that speak to it."""
-    answers, place, relation = forward(network, collate(pairs))
+    """Each head's mean loss over the sentences that speak to it."""
+    answers, place = forward(network, collate(texts))
+    known = [
+        (row, text.ends[i], float(right))
+        for row, (text, each) in enumerate(zip(texts, examples, strict=True))
+        for i, right in enumerate(each.answers)
+        if right is not None
+    ]
     out = {}
-    told = torch.tensor([each.answers is not None for each in examples])
-    if told.any():
-        target = torch.tensor([each.answers or 0.0 for each in examples])
-        out["answers"] = functional.binary_cross_entropy_with_logits(answers[told], target[told])
-    spans = torch.tensor([tokens_of(*each) for each in zip(pairs, examples, strict=True)])
-    if (spans[:, 0] >= 0).any():
-        out["place"] = sum(
-            functional.cross_entropy(place[..., side], spans[:, side], ignore_index=SILENT)
-            for side in (0, 1)
+    if known:
+        rows, ends, right = zip(*known, strict=True)
+        logits = answers[list(rows), list(ends)]
+        out["answers"] = functional.binary_cross_entropy_with_logits(logits, torch.tensor(right))
+    places = [
+        functional.cross_entropy(
+            place[row, text.first(i) : text.ends[i] + 1].T, torch.tensor(tokens), reduction="sum"
         )
-    relations = torch.tensor(
-        [SILENT if each.relation is None else each.relation for each in examples]
-    )
-    if (relations >= 0).any():
-        out["relation"] = functional.cross_entropy(relation, relations, ignore_index=SILENT)
+        for row, (text, each) in enumerate(zip(texts, examples, strict=True))
+        for i, span in each.places.items()
+        if (tokens := tokens_of(text.offsets[i], span))
+    ]
+    if places:
+        out["place"] = torch.stack(places).mean()
     return out
 
 
-def tokens_of(pair: Pair, example: Example) -> tuple[int, int]:
-    """First and last token of the answer; SILENT where no place is known or it was cut off."""
-    if example.span is None:
-        return SILENT, SILENT
-    start, end = example.span
-    inside = [i for i, (left, right) in enumerate(pair.offsets) if left < end and right > start]
-    if not inside or pair.offsets[inside[-1]][1] < end:
-        return SILENT, SILENT
-    return pair.first + inside[0], pair.first + inside[-1]
+def tokens_of(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, int] | None:
+    """First and last of a sentence's tokens that the answer has; None if it was cut off."""
+    start, end = span
+    inside = [i for i, (left, right) in enumerate(offsets) if left < end and right > start]
+    if not inside or offsets[inside[-1]][1] < end:
+        return None
+    return inside[0], inside[-1]
 
 
 def workers_agree(share: float) -> float:
@@ -237,8 +235,8 @@ def workers_agree(share: float) -> float:
     return float(value)
 
 
-def log(out: Path, pairs: int, seconds: float, losses: dict[str, float]) -> None:
-    line = {"pairs": pairs, "seconds": round(seconds)}
+def log(out: Path, excerpts: int, seconds: float, losses: dict[str, float]) -> None:
+    line = {"excerpts": excerpts, "seconds": round(seconds)}
     line |= {name: round(loss, 4) for name, loss in losses.items()}
     with (out / "log.jsonl").open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")

@@ -50,7 +50,7 @@ def test_the_reader_is_loaded_before_there_is_a_collection(tmp_path: Path) -> No
     """The first question after the first report does not wait for the reader's weights."""
     reader = FakeReader()
     Collections(Settings(data=tmp_path), FakeEncoder(), reader).prepare()
-    assert reader.contexts  # it has read something
+    assert reader.excerpts  # it has read something
 
 
 def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:

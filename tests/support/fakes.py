@@ -13,6 +13,7 @@ import numpy as np
 from index.domain import Article
 from index.encoder import Vectors
 from index.errors import EncoderError
+from index.reader.excerpts import Excerpt
 from index.reader.model import Reading
 from index.store.schema import connect
 from index.store.sqlite import SqliteStore
@@ -68,19 +69,20 @@ class FakeReader:
     def __init__(self, *parts: str) -> None:
         """Give the parts that answer, whatever is asked."""
         self.parts = parts
-        self.contexts: list[str] = []
+        self.excerpts: list[Excerpt] = []
 
-    def read(
-        self, question: str, sentences: Sequence[str], contexts: Sequence[str]
-    ) -> list[Reading]:
+    def read(self, question: str, excerpts: Sequence[Excerpt]) -> list[list[Reading]]:
         """Judge each sentence; the question does not matter."""
         del question
-        self.contexts += contexts
-        places = [next(((s.find(p), p) for p in self.parts if p in s), None) for s in sentences]
-        return [
-            Reading(4.0, 0.9, place[0], place[0] + len(place[1])) if place else Reading(-4.0, 0.05)
-            for place in places
-        ]
+        self.excerpts += excerpts
+        return [[self._reading(sentence) for sentence in each.sentences] for each in excerpts]
+
+    def _reading(self, sentence: str) -> Reading:
+        part = next((part for part in self.parts if part in sentence), None)
+        if part is None:
+            return Reading(-4.0, 0.05)
+        start = sentence.find(part)
+        return Reading(4.0, 0.9, start, start + len(part))
 
 
 def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:

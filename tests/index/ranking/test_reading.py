@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from support.fakes import FakeEncoder, FakeReader, write_rows
 
 from index.archive import Archive
-from index.domain import Article, CitedQuote, Quote
+from index.domain import Article, CitedQuote, Quote, Sentence
 from index.errors import InputError
-from index.ranking.rank import READ, packaged
+from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts, packaged
+from index.reader.excerpts import Excerpt
 
 QUESTION = "How many crowns will the ministry pay for the hoist?"
 SEVERAL = "How many crowns will the ministry pay for the hoist, and who will repair the old hoist?"
@@ -28,7 +33,11 @@ ROWS = [
         "title": "Hoist",
         "text": "How many crowns the ministry will pay for the hoist is a secret, crews said.",
     },
-    {"id": "many", "title": "Pay", "text": " ".join(f"The hoist {n} is old." for n in range(30))},
+    {
+        "id": "many",
+        "title": "Pay",
+        "text": " ".join(f"The hoist {n} is old, {'very ' * 20}old." for n in range(40)),
+    },
 ]
 
 
@@ -80,7 +89,7 @@ def test_only_the_best_are_read_and_what_each_feature_adds_is_told(
     """What is not read counts as the worst that is; all parts of a score add up to it."""
     archive = opened(tmp_path, "4,000 crowns")
     ranking = archive.search(question)
-    assert len(ranking.readings) == READ < len(ranking.sentences)
+    assert READ <= len(ranking.readings) < len(ranking.sentences)
     assert sorted(ranking.features["reader"].tolist())[-2:] == [-4, 4]
     assert ranking.scores.tolist() == sorted(ranking.scores.tolist(), reverse=True)
     parts = ranking.contributions()
@@ -98,13 +107,38 @@ def test_a_yes_or_no_question_is_read_unless_it_asks_several_things(tmp_path: Pa
     assert not ranking.readings
 
 
-def test_a_sentence_is_read_with_what_stands_before_it(tmp_path: Path) -> None:
+def test_a_sentence_is_read_among_its_neighbours(tmp_path: Path) -> None:
     """The reader sees the title and the sentence before: "it" means something there only."""
     archive = opened(tmp_path)
     archive.search(QUESTION)
     reader = archive._ranker.reader
     assert isinstance(reader, FakeReader)
-    assert "Ministry pays. The ministry will pay for the hoist." in reader.contexts
+    both = tuple(ROWS[0]["text"].partition(" It")[0::2])
+    assert Excerpt("Ministry pays", (both[0], f"It{both[1]}")) in reader.excerpts
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(1, 400)), max_size=40),
+    st.randoms(use_true_random=False),
+)
+def test_excerpts_are_whole_runs_and_hold_the_best(
+    rows: list[tuple[int, int]], draw: Random
+) -> None:
+    """Each is a run of one article within its room, and the best sentence is in the first."""
+    sentences, counts = [], Counter[int]()
+    for number, (article, size) in enumerate(rows):
+        name, place = f"a{article}", counts[article]
+        counts[article] += 1
+        sentences.append(Sentence(number, name, 1, place, 0, size, "w" * size))
+    draw.shuffle(sentences)
+    chosen = excerpts(sentences)
+    assert len(chosen) <= EXCERPTS
+    assert all(sentences[0] in own for own in chosen[:1])
+    assert bool(chosen) == bool(sentences)
+    for own in chosen:
+        assert {s.article_id for s in own} == {own[0].article_id}
+        assert [s.position for s in own] == [own[0].position + i for i in range(len(own))]
+        assert len(own) == 1 or sum(len(s.text) for s in own) <= EXCERPT
 
 
 def test_the_reader_moves_the_confidence(tmp_path: Path) -> None:

@@ -8,8 +8,15 @@ from pathlib import Path
 import pytest
 
 from index.errors import EncoderError
+from index.network import SEP
+from index.reader.excerpts import (
+    QUESTION_TOKENS,
+    SENTENCE_TOKENS,
+    TITLE_TOKENS,
+    Excerpt,
+    lay_out,
+)
 from index.reader.model import WEIGHTS, Reader, Reading, TrainedReader
-from index.reader.pairs import CONTEXT_TOKENS, QUESTION_TOKENS, SENTENCE_TOKENS, lay_out
 
 REPORT = (
     "The Orsk dam failed at dawn on Friday, and water reached the market square within an hour.",
@@ -33,8 +40,8 @@ def reader() -> Reader:
 
 
 def read(reader: Reader, question: str) -> list[Reading]:
-    """Read the report, each sentence with the one before it."""
-    return reader.read(question, REPORT, ["", *REPORT[:-1]])
+    """Read the report as one excerpt."""
+    return reader.read(question, [Excerpt("", REPORT)])[0]
 
 
 @pytest.mark.encoder
@@ -67,10 +74,11 @@ def test_a_near_miss_is_less_probable_than_an_answer(reader: Reader) -> None:
 def test_readings_keep_the_order_and_do_not_depend_on_company(reader: Reader) -> None:
     """Alone, backwards, many at once or from several threads: the same scores."""
     question = "How many people died?"
-    alone = [reader.read(question, [text], [""])[0] for text in REPORT]
-    many = reader.read(question, REPORT[::-1] * 5, [""] * 25)
+    texts = [Excerpt("", (sentence,)) for sentence in REPORT]
+    alone = [reader.read(question, [text])[0] for text in texts]
+    many = reader.read(question, texts[::-1] * 5)
     assert many[:5][::-1] == alone
-    assert reader.read(question, [], []) == []
+    assert reader.read(question, []) == []
     with ThreadPoolExecutor(4) as pool:
         fresh = TrainedReader()
         results = list(pool.map(lambda _: read(fresh, question), range(8)))
@@ -84,7 +92,7 @@ def test_readings_keep_the_order_and_do_not_depend_on_company(reader: Reader) ->
 def test_any_text_is_read(reader: Reader, text: str) -> None:
     """Empty, blank, endless and foreign texts get a finite score, and marks lie inside them."""
     for question, sentence in (("What fell?", text), (text, "It fell.")):
-        (reading,) = reader.read(question, [sentence], [text])
+        ((_, reading),) = reader.read(question, [Excerpt(text, (text, sentence))])
         assert 0 <= reading.probability <= 1
         assert reading.start is None or reading.end is not None
         assert 0 <= (reading.start or 0) <= (reading.end or 0) <= len(sentence)
@@ -96,18 +104,24 @@ def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) ->
     changed = tmp_path / "changed.onnx"
     changed.write_bytes(WEIGHTS.read_bytes() + b"\0")
     with pytest.raises(EncoderError, match="not the published ones"):
-        TrainedReader(changed).read("Who?", ["She."], [""])
+        TrainedReader(changed).read("Who?", [Excerpt("", ("She.",))])
     with pytest.raises(EncoderError, match="missing"):
-        TrainedReader(tmp_path / "none").read("Who?", ["She."], [""])
+        TrainedReader(tmp_path / "none").read("Who?", [Excerpt("", ("She.",))])
 
 
 @pytest.mark.encoder
-def test_a_pair_is_cut_to_its_parts_and_offsets_point_into_the_sentence() -> None:
+def test_an_excerpt_is_cut_to_its_parts_and_offsets_point_into_its_sentences() -> None:
     """Each part has its own room; tokens know their code points behind accents and emoji."""
     long = "word " * 200
-    (full,) = lay_out([long], [long], [long])
-    assert len(full.ids) == QUESTION_TOKENS + CONTEXT_TOKENS + SENTENCE_TOKENS + 4
-    sentence = "😀 Zoë paid 40 crowns."
-    (short,) = lay_out(["Who paid?"], [""], [sentence])
-    assert short.ids.count(102) == 2
-    assert [sentence[a:b] for a, b in short.offsets][1:4] == ["Zoë", "paid", "40"]
+    (full,) = lay_out([long], [Excerpt(long, (long, long))])
+    assert len(full.ids) == QUESTION_TOKENS + TITLE_TOKENS + 2 * SENTENCE_TOKENS + 5
+    sentences = ("It rained.", "😀 Zoë paid 40 crowns.")
+    (short,) = lay_out(["Who paid?"], [Excerpt("", sentences)])
+    assert [i for i, token in enumerate(short.ids) if token == SEP][1:] == short.ends
+    assert short.types == [0] * short.first(0) + [1] * (len(short.ids) - short.first(0))
+    words = [
+        [text[a:b] for a, b in own] for text, own in zip(sentences, short.offsets, strict=True)
+    ]
+    assert words[0] == ["It", "rained", "."]
+    assert words[1][1:4] == ["Zoë", "paid", "40"]
+    assert short.first(1) == short.ends[0] + 1
