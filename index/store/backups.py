@@ -11,14 +11,14 @@ from contextlib import closing
 from pathlib import Path
 
 from index.errors import StoreError
-from index.store.schema import is_new
+from index.store.schema import SqliteDatabase, is_new
 from index.store.snapshot import newest
 
 _HINT = "name a backup that `onrecord backup` made. Nothing was changed."
 
 
 @contextlib.contextmanager
-def copy_of(backup: Path) -> Iterator[sqlite3.Connection]:
+def copy_of(backup: Path) -> Iterator[SqliteDatabase]:
     """Open a checked copy of a backup, which may be written to; the backup is only read.
 
     Raises:
@@ -35,15 +35,19 @@ def copy_of(backup: Path) -> Iterator[sqlite3.Connection]:
                 f"{backup} cannot be copied to {tempfile.gettempdir()} ({error.strerror}): allow "
                 "reading it, or make room there. Nothing was changed."
             ) from error
-        with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        with closing(_open(file)) as db:
             _check(db, backup)
             yield db
 
 
-def _check(db: sqlite3.Connection, backup: Path) -> None:
+def _open(file: Path | str) -> SqliteDatabase:
+    return sqlite3.connect(file, isolation_level=None, factory=SqliteDatabase)
+
+
+def _check(db: SqliteDatabase, backup: Path) -> None:
     """Raise StoreError unless a copy of this backup is a whole collection with a generation."""
     try:
-        if is_new(db, backup) or newest(db).generation == 0:
+        if is_new(db, backup) or newest(db)[0].generation == 0:
             raise StoreError(f"{backup} is empty: {_HINT}")
         damage = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:

@@ -6,12 +6,12 @@ them, or of a private one, is never shown.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from index.domain import Filters
+from index.store.database import LIST
 from index.store.people import FILTERS
 from index.store.schema import meta, set_meta
 from index.store.tables import Tables
@@ -85,8 +85,8 @@ class Inbox(Tables):
             "(SELECT count(DISTINCT person) FROM watch w "
             "WHERE (w.question, w.filters) = (a.question, a.filters) AND w.channel IS NOT NULL) "
             "FROM answer a JOIN posted USING (answer_id) WHERE NOT done AND status = 'declined' "
-            "AND channel IN (SELECT value FROM json_each(?)) ORDER BY at DESC",
-            (json.dumps([*channels]),),
+            f"AND channel IN {LIST} ORDER BY at DESC",
+            ([*channels],),
         )
         groups = list[tuple[frozenset[str], Declined]]()
         asked = set[tuple[str, str]]()  # of which the watchers are counted
@@ -108,10 +108,10 @@ class Inbox(Tables):
         """Return what happened in the last seven days, private answers included."""
         since = (now.astimezone(UTC) - _WEEK).isoformat()
         ((answered, declined, flagged),) = self._rows(
-            "SELECT (SELECT count(*) FROM answer WHERE at >= :since AND status = 'answered'), "
-            "(SELECT count(*) FROM answer WHERE at >= :since AND status = 'declined'), "
-            "(SELECT count(*) FROM feedback WHERE at >= :since)",
-            {"since": since},
+            "SELECT count(*) FILTER (WHERE status = 'answered'), "
+            "count(*) FILTER (WHERE status = 'declined'), "
+            "(SELECT count(*) FROM feedback WHERE at >= ?) FROM answer WHERE at >= ?",
+            (since, since),
         )
         return Week(answered, declined, flagged)
 
@@ -136,8 +136,8 @@ class Inbox(Tables):
         """
         rows = [(answer_id,) for answer_id in answer_ids]
         with self._writing() as db:
-            db.executemany("UPDATE feedback SET done = 1 WHERE answer_id = ?", rows)
-            db.executemany("UPDATE posted SET done = 1 WHERE answer_id = ?", rows)
+            db.executemany("UPDATE feedback SET done = TRUE WHERE answer_id = ?", rows)
+            db.executemany("UPDATE posted SET done = TRUE WHERE answer_id = ?", rows)
 
 
 def _alike(words: frozenset[str], others: frozenset[str]) -> bool:

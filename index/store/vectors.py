@@ -22,7 +22,7 @@ import numpy as np
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.snapshot import SqliteSnapshot
+from index.store.embedded import SqliteSnapshot
 from index.store.types import Ids, IndexVersion, Ranked
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers

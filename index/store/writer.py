@@ -1,14 +1,15 @@
-"""Write the changes of one commit to a collection's file.
+"""Write the changes of one commit to the tables of a collection.
 
-Articles, sentences, embeddings, full text, rewrites and the audit log are written here, inside the
-transaction that `sqlite` opens and ends.
+Articles, sentences, embeddings, rewrites and the audit log are written here, inside the transaction
+that the engine opens and ends; what it searches, the engine brings up to date itself.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -18,6 +19,7 @@ import numpy as np
 from index.domain import Notice
 from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
+from index.store.database import Database
 from index.store.identity import claim, decide
 from index.store.rows import notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
@@ -35,13 +37,14 @@ _CANDIDATES = 20  # compared with a new revision
 class Writer:
     """Writes the changes of one transaction; `finish` returns what it did."""
 
-    def __init__(self, db: sqlite3.Connection, after: int = 0) -> None:
-        """Use a connection inside an immediate transaction; number generations `after` that one."""
+    def __init__(self, db: Database, after: int = 0) -> None:
+        """Use a connection inside a write transaction; number generations `after` that one."""
         self._db = db
-        self.generation = max(newest(db).generation, after) + 1
+        self.generation = max(newest(db)[0].generation, after) + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
+        self._live = Counter[int]()  # revisions: 1 if it becomes live, -1 if it no longer is
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -71,6 +74,10 @@ class Writer:
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
         put = tuple(self._decisions)
+        before, after = ([r for r, n in self._live.items() if n == step] for step in (-1, 1))
+        if before or after:
+            self._db.switch_live(before, after)
+            self._live.clear()
         if not set(self._outcomes.values()) - {"unchanged", "absent"} and not always:
             return Commit(self.generation - 1, self._outcomes, put)
         at = utc_text(datetime.now(UTC))
@@ -85,8 +92,8 @@ class Writer:
         decision = decide(self._db, prepared.article, revive=revive)
         article, key, live = decision.article, decision.key, decision.live
         if key is None:
-            sql = "INSERT INTO article (article_id, latest) VALUES (?, 0)"
-            key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
+            sql = "INSERT INTO article (article_id, latest) VALUES (?, 0) RETURNING article"
+            ((key,),) = self._db.execute(sql, (article.article_id,)).fetchall()
             self._revise(key, 1, None, replace(prepared, article=article), "added")
         elif decision.outcome == "updated":
             if self._outcomes.get(article.article_id) == "added":  # in this same commit
@@ -123,13 +130,19 @@ class Writer:
         after = None if notice.kind == "retracted" else live
         self._write_live(article_id, key, live, after, notice.kind)
         at = notice.at.astimezone(UTC).isoformat()
-        self._db.execute(
-            "INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?)",
-            (self.generation, key, notice.kind, notice.note, at, notice.actor),
-        )
+        self._write_notice(key, (notice.kind, notice.note, at, notice.actor))
         if before and before.kind == notice.kind:
             change = NoticeChange(article_id, self._title(key), before, in_force=False)
             self._notices[article_id] = [change]
+
+    def _write_notice(self, key: int, notice: Sequence[str]) -> None:
+        """Store the kind, note, moment and actor of an article's newest notice."""
+        self._db.execute(
+            "INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (generation, article) "
+            "DO UPDATE SET kind = excluded.kind, note = excluded.note, at = excluded.at, "
+            "actor = excluded.actor",
+            (self.generation, key, *notice),
+        )
 
     def _title(self, key: int) -> str:
         """The title of an article's latest revision."""
@@ -148,18 +161,18 @@ class Writer:
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )
-        # The first change since of each article: beside min(), SQLite takes `before` of that row.
         rows = self._db.execute(
-            "SELECT a.article_id, a.article, a.live, c.before FROM article a JOIN "
-            "(SELECT article, before, min(generation) FROM change WHERE generation > ? "
-            "GROUP BY article) c USING (article) WHERE c.before IS NOT a.live",
+            "SELECT a.article_id, a.article, a.live, c.before FROM (SELECT article, "
+            "min(generation) AS generation FROM change WHERE generation > ? GROUP BY article) f "
+            "JOIN change c USING (article, generation) JOIN article a USING (article) "
+            "WHERE coalesce(c.before, 0) <> coalesce(a.live, 0) ORDER BY a.article",
             (generation,),
         ).fetchall()
         for article_id, key, live, before in rows:
             self._set_live_revision(article_id, key, live, before)
         later = (
             "SELECT DISTINCT a.article_id, a.article, a.live FROM notice "
-            "JOIN article a USING (article) WHERE generation > ?"
+            "JOIN article a USING (article) WHERE generation > ? ORDER BY a.article"
         )
         for article_id, key, live in self._db.execute(later, (generation,)).fetchall():
             then = notices_at(self._db, article_id, generation)
@@ -188,7 +201,7 @@ class Writer:
             ),
         )
         rows = [(page.address, position, name) for position, name in enumerate(page.articles)]
-        self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
+        self._db.insert("page_article", rows)
 
     def _revise(
         self, key: int, number: int, live: int | None, prepared: PreparedArticle, outcome: Outcome
@@ -198,18 +211,17 @@ class Writer:
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
-        cursor = self._db.execute(
+        ((revision,),) = self._db.execute(
             "INSERT INTO revision (article, number, sentences, title, publisher, publisher_key, "
             "author, published, guessed_date, url, language, source, guessed, text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING revision",
             (
                 *(key, number, len(spans), article.title, article.publisher, publisher_key),
                 *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
                 *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
             ),
-        )
-        revision = int(cursor.lastrowid or 0)
+        ).fetchall()
         claim(self._db, article, key)
         self._write_sentences(revision, prepared)
         self._find_rewrites(revision, key, article.text)
@@ -217,23 +229,20 @@ class Writer:
 
     def _write_sentences(self, revision: int, prepared: PreparedArticle) -> None:
         """Write sentences and embeddings under consecutive ids that were never used before."""
-        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
-        first = (used.fetchone() or (0,))[0] + 1
-        spans = prepared.spans
+        first, spans = int(meta(self._db, "next sentence") or 1), prepared.spans
+        set_meta(self._db, "next sentence", str(first + len(spans)))
         lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
-        self._db.executemany(
-            "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
+        self._db.insert(
+            "sentence",
             [
                 (first + n, revision, n, span.start, span.end, words, *voice)
                 for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
             ],
         )
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        self._db.executemany(
-            "INSERT INTO embedding VALUES (?, ?)",
-            [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)],
-        )
+        rows = [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
+        self._db.insert("embedding", rows)
 
     def _find_rewrites(self, revision: int, key: int, text: str) -> None:
         """Store which revisions of other articles copy or rewrite this text, or are its source.
@@ -242,22 +251,25 @@ class Writer:
         """
         hashes = sorted(sketch(text))
         least = _SHARED if len(hashes) >= _TINY else 1
+        if not hashes:
+            return
+        each = ", ".join(["(?)"] * len(hashes))
         candidates = self._db.execute(
-            "SELECT r.revision, r.text FROM (SELECT s.revision, count(*) AS shared "
-            "FROM json_each(?) h CROSS JOIN sketch s ON s.hash = h.value "
-            "WHERE (SELECT count(*) FROM (SELECT 1 FROM sketch WHERE hash = h.value LIMIT ?)) < ? "
-            "GROUP BY s.revision HAVING shared >= ?) JOIN revision r USING (revision) "
+            f"WITH own (hash) AS (VALUES {each}) SELECT r.revision, r.text FROM "
+            "(SELECT s.revision, count(*) AS shared FROM own CROSS JOIN sketch s "
+            "WHERE s.hash = own.hash AND (SELECT count(*) FROM "
+            "(SELECT 1 FROM sketch WHERE hash = own.hash LIMIT ?) few) < ? "
+            "GROUP BY s.revision HAVING count(*) >= ?) alike JOIN revision r USING (revision) "
             "JOIN article a USING (article) WHERE a.article <> ? "
-            "ORDER BY a.live IS r.revision DESC, shared DESC, r.revision LIMIT ?",
-            (json.dumps(hashes), _COMMON, _COMMON, least, key, _CANDIDATES),
+            "ORDER BY coalesce(a.live = r.revision, FALSE) DESC, shared DESC, r.revision LIMIT ?",
+            (*hashes, _COMMON, _COMMON, least, key, _CANDIDATES),
         ).fetchall()
         pairs = [
             (revision, other) for other, other_text in candidates if is_rewrite(text, other_text)
         ]
         pairs += [(other, revision) for _, other in pairs]
-        self._db.executemany("INSERT INTO rewrite VALUES (?, ?)", pairs)
-        rows = [(value, revision) for value in hashes]
-        self._db.executemany("INSERT INTO sketch VALUES (?, ?)", rows)
+        self._db.insert("rewrite", pairs)
+        self._db.insert("sketch", [(value, revision) for value in hashes])
 
     def _set_live_revision(
         self, article_id: str, key: int, before: int | None, after: int | None
@@ -272,14 +284,11 @@ class Writer:
     def _write_live(
         self, article_id: str, key: int, before: int | None, after: int | None, outcome: Outcome
     ) -> None:
-        """Write which revision is live, with the full text and the audit log."""
+        """Write which revision is live, and that into the audit log."""
         self._outcomes[article_id] = outcome
-        if before is not None:
-            self._db.execute(
-                "INSERT INTO live_text (live_text, rowid, terms) "
-                "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
-                (before,),
-            )
+        if before != after:
+            self._live.update({after: 1} if after else {})
+            self._live.subtract({before: 1} if before else {})
         if before is None and after is not None and outcome != "added":  # it is back
             self._reinstate_notice(article_id, key, "kind != 'retracted'")
             self._db.execute(  # what its page said meanwhile was not stored: read it again
@@ -287,31 +296,25 @@ class Writer:
                 "(SELECT address FROM page_article WHERE article_id = ?)",
                 (article_id,),
             )
-        if after is not None:
-            self._db.execute(
-                "INSERT INTO live_text (rowid, terms) "
-                "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
-                (after,),
-            )
         self._db.execute(
             "UPDATE article SET live = ?, latest = coalesce(?, latest) WHERE article = ?",
             (after, after, key),
         )
         self._db.execute(
             "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
-            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
+            "ON CONFLICT (generation, article) DO UPDATE SET outcome = excluded.outcome, "
+            "after = excluded.after",
             (self.generation, key, outcome, before, after),
         )
 
     def _reinstate_notice(self, article_id: str, key: int, condition: str) -> Notice | None:
         """Make the latest notice that meets a condition the newest again, or cancel all."""
-        self._db.execute(
-            "INSERT OR REPLACE INTO notice SELECT ?, article, kind, note, at, actor FROM "
-            "(SELECT *, 1 AS real FROM notice WHERE article = ? UNION ALL "
-            "SELECT -1, ?, '', '', '', '', 0) "
-            f"WHERE {condition} OR NOT real ORDER BY generation DESC LIMIT 1",
-            (self.generation, key, key),
+        latest = self._db.execute(
+            f"SELECT kind, note, at, actor FROM notice WHERE article = ? AND {condition} "
+            "ORDER BY generation DESC LIMIT 1",
+            (key,),
         )
+        self._write_notice(key, latest.fetchone() or ("", "", "", ""))
         before = notices_at(self._db, article_id, self.generation - 1)
         after = notices_at(self._db, article_id, self.generation)
         withdrawn = [(notice, False) for notice in before if notice not in after]

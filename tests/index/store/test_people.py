@@ -14,7 +14,7 @@ from index import Archive, Kept, Viewer
 from index.domain import Filters
 from index.errors import InputError, NotFoundError
 from index.store import people
-from index.store.snapshot import SqliteSnapshot
+from index.store.snapshot import CatalogueSnapshot
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 ME = 123456789012345678
@@ -64,7 +64,7 @@ def test_who_may_not_open_an_answer_has_nothing_of_it_read(
     """Whether its reports are still there is no business of theirs either."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
-    monkeypatch.delattr(SqliteSnapshot, "article")
+    monkeypatch.delattr(CatalogueSnapshot, "article")
     with pytest.raises(NotFoundError, match="No answer"):
         archive.answers.get(sent.answer_id, Viewer(2, frozenset()))
 

@@ -25,8 +25,8 @@ from index.errors import (
 )
 from index.reading.items import Link, PageState
 from index.reading.text import clean
-from index.store import sqlite as embedded
-from index.store.snapshot import SqliteSnapshot
+from index.store import catalogue
+from index.store.embedded import SqliteSnapshot
 from index.store.sources import Source
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle
@@ -941,7 +941,7 @@ def stop(_: int) -> None:
 
 def test_a_rebuild_switches_at_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions see the old model until the switch, then the new one; ids stay."""
-    monkeypatch.setattr(embedded, "_REBUILT", 2)
+    monkeypatch.setattr(catalogue, "_REBUILT", 2)
     put(store, DAM, CUP, BANK)
     remove(store, "bank")
     other, counts = FakeEncoder("other"), []
