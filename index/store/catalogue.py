@@ -10,14 +10,17 @@ from datetime import datetime
 from typing import Any
 
 from index.encoder import Encoder
+from index.errors import StoreError
 from index.store.answers import AnswerLog
 from index.store.database import Database
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
+from index.store.protocol import Store
 from index.store.schema import meta, set_meta, utc_text
 from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.sources import COLUMNS, Source
+from index.store.transfer import fingerprint, transfer
 from index.store.types import Changes, Commit, IndexVersion
 from index.store.writer import Writer
 
@@ -106,6 +109,32 @@ class Catalogue(ABC):
             if dry_run:
                 db.rollback()
             return commit
+
+    def copy_to(self, target: Store, on_progress: Callable[[int], None] | None = None) -> int:
+        """Copy all that is stored into another collection, of any engine, or nothing.
+
+        Args:
+            target: has nothing in it, or is such a copy already.
+            on_progress: called with the number of rows copied; may raise to stop.
+
+        Returns:
+            How many rows were copied; 0 if all are there already.
+
+        Raises:
+            StoreError: the target has something else in it, or the copy differs.
+        """
+        with self.snapshot() as snapshot, target.writing() as db:
+            there = fingerprint(db)
+            if any(rows for rows, _ in there.values()):
+                if there == fingerprint(snapshot.db):
+                    return 0
+                raise StoreError(
+                    "The collection there has something else in it: erase it there first, with "
+                    "`onrecord erase-all`, or copy to another place. Nothing was changed."
+                )
+            copied = transfer(snapshot.db, db, on_progress)
+        target.prepare()
+        return copied
 
     def add_sources(self, sources: Iterable[Source]) -> None:
         """Add these sources, but for those that are there already, which stay as they are."""

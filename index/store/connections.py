@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from index.errors import InputError, NotFoundError, StoreError
+from index.errors import InputError, NotFoundError, StoreError, not_utf8
 from index.store.schema import SqliteDatabase, explained
 
 CATALOGUE = "catalogue.sqlite3"
@@ -40,7 +40,7 @@ def folder_of(data: Path, name: str, *, create: bool) -> Path:
     return data / name
 
 
-def state_of(data: Path, name: str) -> object | None:
+def state_of(data: Path, name: str) -> tuple[tuple[int, int, int], ...] | None:
     """Return what changes whenever a collection is written to, without opening it; None: no such.
 
     It also changes when a log is worked into the file, for which nothing has to be looked up again.
@@ -153,9 +153,7 @@ class Connections:
         except Exception as error:  # the caller's; the connection is whole
             self._return(db, inode)
             if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
-                raise InputError(
-                    f"{error.object!a:.200} is not UTF-8: check how it is typed."
-                ) from error
+                raise InputError(not_utf8(error)) from error
             raise
         except BaseException:  # an interrupt, perhaps in the middle of a transaction
             db.close()

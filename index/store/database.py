@@ -43,5 +43,8 @@ class Database(Protocol):
     def activate_staged(self, generation: int, /) -> None:
         """Replace all embeddings by the staged ones, in the generation that is being written."""
 
+    def count_on(self) -> None:
+        """Let the numbers that the engine gives go on after those that were inserted."""
+
     def rollback(self) -> None:
         """Undo what the transaction did, and end it."""

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter
 
@@ -140,7 +140,8 @@ class People(Tables):
 
     def mark_watch_checked(self, number: int, generation: int) -> None:
         """Note that a generation was checked for a watch."""
-        self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
+        with self._writing() as db:
+            db.execute("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
 
     def remove_watches(self, numbers: Sequence[int]) -> None:
         """End watches, all or none."""
@@ -185,10 +186,6 @@ class People(Tables):
                 [(answer_id,) for answer_id in asked.values()],
             )
             return Kept(watches, len(asked), len(feedback))
-
-    def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._writing() as db:
-            return db.execute(sql, values).fetchall()
 
 
 def filters_json(filters: Filters) -> str:

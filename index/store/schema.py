@@ -35,7 +35,8 @@ CREATE TABLE generation (
 CREATE TABLE article (
     article INTEGER PRIMARY KEY, article_id TEXT NOT NULL UNIQUE,
     latest INTEGER NOT NULL REFERENCES revision DEFERRABLE INITIALLY DEFERRED,
-    live INTEGER REFERENCES revision CHECK (live IS NULL OR live = latest)) STRICT;
+    live INTEGER REFERENCES revision DEFERRABLE INITIALLY DEFERRED
+        CHECK (live IS NULL OR live = latest)) STRICT;
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
@@ -166,6 +167,9 @@ class SqliteDatabase(sqlite3.Connection):
         del generation
         for statement in _ACTIVATE.split(";\n"):
             self.execute(statement)
+
+    def count_on(self) -> None:
+        """Do nothing: SQLite goes on after the highest number."""
 
 
 sqlite3.register_adapter(list, json.dumps)  # what `IN {LIST}` reads
