@@ -15,22 +15,21 @@ from typing import Any
 from bot.preferences import Preferences, preferences
 from bot.settings import Settings
 from index import (
-    CATALOGUE,
     Archive,
     Article,
     Encoder,
+    Engine,
     InputError,
     Intent,
     NotFoundError,
     NoticeKind,
     OnRecordError,
-    Pool,
     Reader,
     StoreBusyError,
     StoreDamagedError,
     TrainedReader,
+    engine_of,
     intent,
-    state_of,
 )
 
 log = logging.getLogger(__name__)
@@ -64,6 +63,17 @@ class Headline:
         return all(word in self.searched for word in words)
 
 
+def engine(settings: Settings) -> Engine:
+    """Return where the settings keep collections. Raises SettingsError if that cannot be."""
+    password = settings.store_password
+    return engine_of(
+        settings.data,
+        settings.store,
+        password.get_secret_value() if password else None,
+        settings.discord.open_collections,
+    )
+
+
 class Collections:
     """Opens collections by name, or for servers. Thread-safe; every method may block."""
 
@@ -72,7 +82,7 @@ class Collections:
         self._settings = settings
         self._encoder = encoder
         self._reader = reader
-        self._pool = Pool(settings.discord.open_collections)
+        self._engine = engine(settings)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
         self._lock = threading.Lock()
@@ -94,14 +104,11 @@ class Collections:
             if name in self._erasing:
                 raise StoreBusyError("These reports are being erased: try again in a minute.")
             if name not in self._open:
-                self._open[name] = Archive.open(
-                    self._settings.data,
-                    name,
+                self._open[name] = Archive(
+                    self._engine.open(name, create=create),
                     self._encoder,
                     reader=self._reader,
                     threshold=self._settings.answers.threshold,
-                    create=create,
-                    pool=self._pool,
                 )
             return self._open[name]
 
@@ -121,7 +128,7 @@ class Collections:
         """
         archive = None
         name = self._settings.discord.collection_of(server) if server is not None else ""
-        if name and state_of(self._settings.data, name) is not None:
+        if name and self._engine.state(name) is not None:
             with contextlib.suppress(NotFoundError):  # erased at this moment
                 archive = self.archive(server, create=False)
         return preferences(self._settings, archive, server)
@@ -144,8 +151,7 @@ class Collections:
             self._reader.read("Ready?", ["Ready."], [""])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
-        names = sorted(Archive.names(self._settings.data), key=self._changed_at, reverse=True)
-        for name in names[: self._settings.discord.open_collections]:
+        for name in self._engine.recent()[: self._settings.discord.open_collections]:
             if time.monotonic() - started > _PREPARE_S:
                 log.warning(
                     "not all collections are loaded; the others are at their first question"
@@ -165,13 +171,6 @@ class Collections:
                     *(name, model, self._encoder.model, name),
                 )
 
-    def _changed_at(self, name: str) -> float:
-        changed = 0.0
-        for file in (self._settings.data / name).glob(f"{CATALOGUE}*"):
-            with contextlib.suppress(FileNotFoundError):  # a log, closed at this moment
-                changed = max(changed, file.stat().st_mtime)
-        return changed
-
     def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
         """One server (None: direct messages) for each of their collections that exists already.
 
@@ -180,7 +179,7 @@ class Collections:
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        states = {server: state_of(settings.data, name) for name, server in by_name.items()}
+        states = {server: self._engine.state(name) for name, server in by_name.items()}
         return {server: state for server, state in states.items() if state is not None}
 
     def check_erasable(self, server: int | None) -> None:
@@ -261,3 +260,4 @@ class Collections:
                 archive.close()
             self._open.clear()
             self._headlines.clear()
+            self._engine.close()

@@ -20,6 +20,7 @@ from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsErro
 
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
 _VARIABLE = "DISCORD_TOKEN"
+_PASSWORD = "PGPASSWORD"  # noqa: S105 - its name
 _MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
 _PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
@@ -92,6 +93,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
     data: Path
+    store: str = ""
     collection: _CollectionName = "default"
     model: Model = Model()
     answers: Answers = Answers()
@@ -99,6 +101,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     logs: Logs = Logs()
     metrics: Metrics = Metrics()
     token: SecretStr | None = None
+    store_password: SecretStr | None = None
 
 
 def load(
@@ -106,8 +109,9 @@ def load(
 ) -> Settings:
     """The settings of this run: arguments override the environment, which overrides the file.
 
-    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, ONRECORD_METRICS_PORT, and
-    DISCORD_TOKEN, which is read from nowhere else, and only once: it is then removed.
+    Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_COLLECTION, ONRECORD_CONFIG,
+    ONRECORD_METRICS_PORT, and DISCORD_TOKEN and PGPASSWORD, which are read from nowhere else, and
+    only once: they are then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -123,13 +127,17 @@ def load(
         raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
         raise SettingsError(_MISPLACED)
+    if "store_password" in values:
+        raise SettingsError(f"The password does not belong in a file: set {_PASSWORD} instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
     port = os.environ.get("ONRECORD_METRICS_PORT")
     overrides = {
         "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
+        "store": os.environ.get("ONRECORD_STORE"),
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "metrics": {"port": port} if port else None,
-        "token": _take_token(),
+        "token": _take(_VARIABLE),
+        "store_password": _take(_PASSWORD),
     }
     values |= {name: value for name, value in overrides.items() if value}
     try:
@@ -141,18 +149,18 @@ def load(
         raise SettingsError(_sentence(error)) from None
 
 
-def _take_token() -> str | None:
-    """Return the token, and remove it from where other processes of this user could read it."""
-    token = os.environ.get(_VARIABLE)
-    if token:
+def _take(variable: str) -> str | None:
+    """Return a secret, and remove it from where other processes of this user could read it."""
+    secret = os.environ.get(variable)
+    if secret:
         library = ctypes.CDLL(None)
         library.getenv.restype = ctypes.c_void_p
-        if place := library.getenv(_VARIABLE.encode()):  # which /proc/PID/environ goes on showing
-            ctypes.memset(place, 0, len(os.fsencode(token)))
-        del os.environ[_VARIABLE]
+        if place := library.getenv(variable.encode()):  # which /proc/PID/environ goes on showing
+            ctypes.memset(place, 0, len(os.fsencode(secret)))
+        del os.environ[variable]
         if sys.platform == "linux":  # closes /proc/PID/environ and /proc/PID/mem, and to debuggers
             library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    return token
+    return secret
 
 
 def _sentence(error: ValidationError) -> str:
@@ -163,7 +171,7 @@ def _sentence(error: ValidationError) -> str:
         return (
             f"The setting “{name}” cannot be {value!r}: config/onrecord.toml says what it can be."
         )
-    defaults = Settings(data=Path()).model_dump(exclude={"token"})
+    defaults = Settings(data=Path()).model_dump(exclude={"token", "store_password"})
     sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
     nearest = get_close_matches(name, [*known, "discord.token"], n=1, cutoff=0)[0]

@@ -63,9 +63,11 @@ from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
-from index.store.connections import CATALOGUE, Pool, state_of
+from index.store.connections import CATALOGUE
+from index.store.engines import engine_of
 from index.store.inbox import Declined, Flagged, Week
 from index.store.people import Feedback, Kept, People, Viewer, Watch
+from index.store.protocol import Engine
 from index.store.sources import Source
 from index.store.standing import Standing
 from index.store.types import HistoryEvent, Noted, NoticeChange, Size

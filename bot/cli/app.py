@@ -232,7 +232,7 @@ def evaluate_(
 
 # Copying and deleting
 
-for copying in (copies.export, copies.backup, copies.recover, copies.erase_all):
+for copying in (copies.export, copies.backup, copies.copy, copies.recover, copies.erase_all):
     command()(copying)
 
 

@@ -30,7 +30,7 @@ from index import CATALOGUE, AnswerLog, Archive, StoreError
 
 COMMANDS = (
     "demo bot add reindex articles article remove restore ask search evaluate history backup"
-    " recover doctor sources undo export correct retract erase-all why"
+    " copy recover doctor sources undo export correct retract erase-all why"
 )
 
 
