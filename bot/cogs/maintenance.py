@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from discord.utils import format_dt
 
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again
+from bot.collections import Collections
 from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
@@ -57,7 +58,9 @@ class Maintenance(commands.Cog):
         """Look after this bot's collections."""
         self._bot = bot
         keep = timedelta(days=bot.settings.discord.keep_days_after_leaving)
-        self._servers = KnownServers(bot.settings.data / _SERVERS_FILE, keep)
+        self._servers = KnownServers(
+            bot.settings.data / _SERVERS_FILE, keep, bot.settings.discord.serves
+        )
         self._updating = asyncio.Lock()
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
@@ -103,9 +106,12 @@ class Maintenance(commands.Cog):
                 server, state = waiting.popleft()
                 busy.add(server)
                 with _logging_failure(f"{name} failed for server {server}"):
-                    # Not created: it may have been erased since it was listed.
-                    archive = await asyncio.to_thread(collections.archive, server, create=False)
-                    done[server] = state, await work(server, archive)
+                    async with _held(collections, server, name) as is_ours:
+                        if is_ours:  # else see in a minute what another bot has left
+                            # Not created: it may have been erased since it was listed.
+                            opening = partial(collections.archive, server, create=False)
+                            archive = await asyncio.to_thread(opening)
+                            done[server] = state, await work(server, archive)
                 busy.discard(server)
 
         async def run() -> None:
@@ -219,6 +225,17 @@ class Maintenance(commands.Cog):
             await self.update_servers()
 
 
+@contextlib.asynccontextmanager
+async def _held(collections: Collections, server: int | None, work: str) -> AsyncIterator[bool]:
+    """Keep other bots from this work on a server's collection; False if one is at it."""
+    end = await asyncio.to_thread(collections.hold, server, work)
+    try:
+        yield end is not None
+    finally:
+        if end is not None:
+            await asyncio.to_thread(end)
+
+
 @contextlib.contextmanager
 def _logging_failure(message: str) -> Iterator[None]:
     """Log whatever fails, and go on; what fails for a known reason is tried again next time."""
@@ -235,13 +252,17 @@ def _logging_failure(message: str) -> Iterator[None]:
 class KnownServers:
     """The servers that the bot is in, and when it left others, in a small file."""
 
-    def __init__(self, path: Path, keep: timedelta) -> None:
+    def __init__(
+        self, path: Path, keep: timedelta, is_ours: Callable[[int], bool] = lambda _: True
+    ) -> None:
         """Use this file; data of servers left is kept for this long.
+
+        Of servers that are not ours, which another process looks after, nothing is said.
 
         Raises:
             SettingsError: the file is damaged.
         """
-        self._path, self._keep = path, keep
+        self._path, self._keep, self._is_ours = path, keep, is_ours
         try:
             self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
         except ValueError:
@@ -256,7 +277,7 @@ class KnownServers:
         left = {
             server: since or now.isoformat()
             for server, since in self._left.items()
-            if server not in current
+            if server not in current and self._is_ours(int(server))
         }
         self._write(left | current)
         return [

@@ -45,6 +45,8 @@ class Writer:
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
         self._live = Counter[int]()  # revisions: 1 if it becomes live, -1 if it no longer is
+        self._sentences: list[Sequence[object]] = []  # rows that `finish` writes, all at once
+        self._embeddings: list[Sequence[object]] = []
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -74,6 +76,11 @@ class Writer:
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
         put = tuple(self._decisions)
+        if self._sentences:
+            set_meta(self._db, "next sentence", str(self._next_sentence()))
+            self._db.insert("sentence", self._sentences)
+            self._db.insert("embedding", self._embeddings)
+            self._sentences, self._embeddings = [], []
         before, after = ([r for r, n in self._live.items() if n == step] for step in (-1, 1))
         if before or after:
             self._db.switch_live(before, after)
@@ -228,21 +235,22 @@ class Writer:
         self._write_live(article.article_id, key, live, revision, outcome)
 
     def _write_sentences(self, revision: int, prepared: PreparedArticle) -> None:
-        """Write sentences and embeddings under consecutive ids that were never used before."""
-        first, spans = int(meta(self._db, "next sentence") or 1), prepared.spans
-        set_meta(self._db, "next sentence", str(first + len(spans)))
+        """Take consecutive ids that were never used before for sentences and embeddings."""
+        first, spans = self._next_sentence(), prepared.spans
         lists = [" ".join(terms(prepared.article.text[s.start : s.end])) for s in spans]
         voices = prepared.voices or ((None, "report"),) * len(spans)
-        self._db.insert(
-            "sentence",
-            [
-                (first + n, revision, n, span.start, span.end, words, *voice)
-                for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
-            ],
-        )
+        self._sentences += [
+            (first + n, revision, n, span.start, span.end, words, *voice)
+            for n, (span, words, voice) in enumerate(zip(spans, lists, voices, strict=True))
+        ]
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        rows = [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
-        self._db.insert("embedding", rows)
+        self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
+
+    def _next_sentence(self) -> int:
+        """The id of the next sentence."""
+        if self._sentences:
+            return int(str(self._sentences[-1][0])) + 1
+        return int(meta(self._db, "next sentence") or 1)
 
     def _find_rewrites(self, revision: int, key: int, text: str) -> None:
         """Store which revisions of other articles copy or rewrite this text, or are its source.
