@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -181,6 +181,21 @@ class Collections:
         by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
         states = {server: self._engine.state(name) for name, server in by_name.items()}
         return {server: state for server, state in states.items() if state is not None}
+
+    def hold(self, server: int | None, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a server's collection.
+
+        Returns:
+            What to call at the end; None: another process is at it.
+        """
+        return self._engine.hold(self._settings.discord.collection_of(server), work)
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all bots that share the collections; return how long it has to wait.
+
+        None: there is no other bot.
+        """
+        return self._engine.wait_s(event, most, window_s)
 
     def check_erasable(self, server: int | None) -> None:
         """Raise InputError if other servers share a server's collection."""

@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
@@ -24,6 +31,15 @@ _PASSWORD = "PGPASSWORD"  # noqa: S105 - its name
 _MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
 _PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
+
+
+def _shards(text: str) -> tuple[int, int, int] | None:
+    """The first and last shard of "0-3/8", and how many there are."""
+    if not text:
+        return None
+    shards, _, count = text.partition("/")
+    first, _, last = shards.partition("-")
+    return int(first), int(last), int(count)
 
 
 class Model(BaseModel, extra="forbid", frozen=True):
@@ -53,6 +69,30 @@ class Discord(BaseModel, extra="forbid", frozen=True):
     notes: bool = True
     keep_days_after_leaving: int = Field(default=30, ge=0, le=3_650)
     open_collections: int = Field(default=64, ge=1, le=100_000)
+    shards: Annotated[str, StringConstraints(pattern=r"^(\d+-\d+/\d+)?$")] = ""
+
+    @field_validator("shards")
+    @classmethod
+    def _check_shards(cls, text: str) -> str:
+        first, last, count = _shards(text) or (0, 0, 1)
+        if not first <= last < count:
+            raise ValueError(f"{text} names no shards")
+        return text
+
+    @property
+    def shard_range(self) -> tuple[range, int] | None:
+        """The shards of this process, and how many there are; None: all, as Discord advises."""
+        if (parts := _shards(self.shards)) is None:
+            return None
+        first, last, count = parts
+        return range(first, last + 1), count
+
+    def serves(self, server: int) -> bool:
+        """Whether the shard of a server is one of this process."""
+        return (
+            self.shard_range is None
+            or (server >> 22) % self.shard_range[1] in (self.shard_range[0])
+        )
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.
@@ -110,8 +150,8 @@ def load(
     """The settings of this run: arguments override the environment, which overrides the file.
 
     Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_COLLECTION, ONRECORD_CONFIG,
-    ONRECORD_METRICS_PORT, and DISCORD_TOKEN and PGPASSWORD, which are read from nowhere else, and
-    only once: they are then removed.
+    ONRECORD_METRICS_PORT, ONRECORD_SHARDS, and DISCORD_TOKEN and PGPASSWORD, which are read from
+    nowhere else, and only once: they are then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -140,6 +180,9 @@ def load(
         "store_password": _take(_PASSWORD),
     }
     values |= {name: value for name, value in overrides.items() if value}
+    shards = os.environ.get("ONRECORD_SHARDS")
+    if shards and isinstance(values.setdefault("discord", {}), dict):
+        values["discord"]["shards"] = shards
     try:
         settings = Settings(**values)
         return settings.model_copy(update={"data": settings.data.expanduser()})

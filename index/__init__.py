@@ -52,6 +52,7 @@ from index.errors import (
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.network import prepare_process
+from index.precomputed import PrecomputedEncoder, encode_part
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reader.model import Reader, Reading, TrainedReader
@@ -60,6 +61,7 @@ from index.reading.http import Fetcher
 from index.reading.items import Omission
 from index.reading.recognise import READABLE_SUFFIXES
 from index.reading.sources import Upload
+from index.reading.sources import read as read_source
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer

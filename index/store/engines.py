@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from index.errors import SettingsError
@@ -42,6 +43,20 @@ class Folder:
     def state(self, name: str) -> object | None:
         """Return what changes whenever a collection is written to, without opening it; or None."""
         return state_of(self._data, name)
+
+    def hold(self, name: str, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a collection.
+
+        Returns:
+            What to call at the end; None: another process is at it. One bot has a folder.
+        """
+        del name, work
+        return lambda: None
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all processes; None: they are one, which can count by itself."""
+        del event, most, window_s
+        return None
 
     def check(self) -> str:
         """Return in a few words that it can be used. Raises StoreError, which says what to do."""

@@ -39,6 +39,8 @@ class Writer:
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
         self._live = Counter[int]()  # revisions: 1 if it becomes live, -1 if it no longer is
+        self._sentences: list[Sequence[object]] = []  # rows that `finish` writes, all at once
+        self._embeddings: list[Sequence[object]] = []
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -68,6 +70,11 @@ class Writer:
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
         put = tuple(self._decisions)
+        if self._sentences:
+            set_meta(self._db, "next sentence", str(self._next_sentence()))
+            self._db.insert("sentence", self._sentences)
+            self._db.insert("embedding", self._embeddings)
+            self._sentences, self._embeddings = [], []
         before, after = ([r for r, n in self._live.items() if n == step] for step in (-1, 1))
         if before or after:
             self._db.switch_live(before, after)
@@ -237,8 +244,7 @@ class Writer:
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
-        first = int(meta(self._db, "next sentence") or 1)
-        set_meta(self._db, "next sentence", str(first + len(spans)))
+        first = self._next_sentence()
         ((revision,),) = self._db.execute(
             "INSERT INTO revision (article, number, first, sentences, title, publisher, "
             "publisher_key, author, published, guessed_date, url, language, source, guessed, "
@@ -257,21 +263,23 @@ class Writer:
         self._write_live(article.article_id, key, live, revision, outcome)
 
     def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
-        """Write sentences and embeddings under consecutive ids that were never used before."""
+        """Keep the rows of sentences and embeddings, under consecutive ids, for `finish`."""
         spans = prepared.spans
         voices = prepared.voices or ((None, "report"),) * len(spans)
-        self._db.insert(
-            "sentence",
-            [
-                (first + n, revision, n, span.start, span.end, words, *voice)
-                for n, (span, words, voice) in enumerate(
-                    zip(spans, prepared.terms, voices, strict=True)
-                )
-            ],
-        )
+        self._sentences += [
+            (first + n, revision, n, span.start, span.end, words, *voice)
+            for n, (span, words, voice) in enumerate(
+                zip(spans, prepared.terms, voices, strict=True)
+            )
+        ]
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        rows = [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
-        self._db.insert("embedding", rows)
+        self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
+
+    def _next_sentence(self) -> int:
+        """The id of the next sentence, which was never used before."""
+        if self._sentences:
+            return int(str(self._sentences[-1][0])) + 1
+        return int(meta(self._db, "next sentence") or 1)
 
     def _set_live_revision(
         self, article_id: str, key: int, before: int | None, after: int | None

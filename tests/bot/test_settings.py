@@ -16,7 +16,7 @@ from index import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "onrecord.toml"
 
-SET = tuple(f"ONRECORD_{name}" for name in ("DATA", "STORE", "COLLECTION", "CONFIG"))
+SET = tuple(f"ONRECORD_{name}" for name in ("DATA", "STORE", "COLLECTION", "CONFIG", "SHARDS"))
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +44,20 @@ def test_arguments_override_the_environment_and_that_the_file(
     assert load(collection="mine").collection == "mine"
 
 
+def test_each_process_has_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server has one process; the environment says which shards this one has."""
+    config = write(tmp_path / "c.toml", '[discord]\nnotes = false\nshards = "0-1/6"')
+    first = load(config=config).discord
+    monkeypatch.setenv("ONRECORD_SHARDS", "2-5/6")
+    second = load(config=config).discord
+    assert (first.shard_range, second.shard_range) == ((range(2), 6), (range(2, 6), 6))
+    assert not first.notes
+    assert not second.notes
+    for server in range(2**60, 2**60 + 2**28, 2**22 + 7):
+        assert first.serves(server) != second.serves(server)
+    assert load().discord.serves(2**60)
+
+
 def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read, removed from the environment, and hidden."""
     monkeypatch.setenv("PGPASSWORD", "very-secret")
@@ -68,6 +82,8 @@ def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.Monkey
         ("[model]\nthreads = 0", "The setting “model.threads” cannot be 0: "),
         ("model = 'large'", "The setting “model” cannot be "),
         ("data = '~nobody-here/x'", "~nobody-here/x names no folder: "),
+        ("[discord]\nshards = '4-8/8'", "The setting “discord.shards” cannot be '4-8/8'"),
+        ("[discord]\nshards = '3'", "The setting “discord.shards” cannot be '3'"),
         ("[discord]\nattachment_mb = 'x'", "The setting “discord.attachment_mb” cannot be "),
         ("[discord]\ncollections = {7 = '../up'}", "The setting “discord.collections” cannot be "),
         ("[discord]\ncollections = {all = 'x'}", "The setting “discord.collections” cannot be "),

@@ -81,6 +81,8 @@ class Server:
         """Connect at first use. Raises SettingsError if the address cannot be used."""
         self._parameters = parameters(address, password)
         self._lock = threading.Lock()
+        self._types: dict[str, list[int]] = {}
+        self._closed = False
         self._pool = psycopg_pool.ConnectionPool(
             kwargs=self._parameters,
             min_size=0,
@@ -141,6 +143,8 @@ class Server:
     def lease(self) -> Iterator[psycopg.Connection[Any]]:
         """Lend a connection, in autocommit. Raises StoreError for what PostgreSQL raises."""
         with self._lock:
+            if self._closed:
+                raise StoreError("The collection was closed meanwhile: try again.")
             if self._pool.closed:
                 _ = self._vector  # which says why, if the server cannot be used
                 self._pool.open()
@@ -170,7 +174,7 @@ class Server:
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         with self.lease() as db:
             self._begin(db, begin, schema)
-            yield PostgresDatabase(db)
+            yield PostgresDatabase(db, self._types)
             db.rollback()
 
     @contextlib.contextmanager
@@ -189,7 +193,7 @@ class Server:
             except errors.LockNotAvailable as error:
                 db.rollback()
                 raise StoreBusyError(_who_holds(db, key)) from error
-            yield PostgresDatabase(db)
+            yield PostgresDatabase(db, self._types)
             if db.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
                 name = schema.removeprefix(schemas.PREFIX)
                 db.execute("SELECT pg_notify(%s, %s)", (CHANNEL, name))
@@ -201,6 +205,8 @@ class Server:
 
     def close(self) -> None:
         """Close the connections that nobody uses, and others once they are returned."""
+        with self._lock:
+            self._closed = True
         self._pool.close()
 
 

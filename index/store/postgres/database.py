@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import psycopg
@@ -45,10 +46,15 @@ UPDATE live_size SET sentences = live_size.sentences + ? * c.sentences,
 class PostgresDatabase:
     """A connection inside a transaction on one collection; see `index.store.database`."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
-        """Use a connection whose search path is the collection's schema."""
+    def __init__(self, connection: psycopg.Connection[Any], types: dict[str, list[int]]) -> None:
+        """Use a connection whose search path is the collection's schema.
+
+        Args:
+            connection: inside a transaction.
+            types: of the columns of tables, the same in all collections; filled here.
+        """
         self.connection = connection
-        self._types: dict[str, list[int]] = {}
+        self._types = types
 
     def execute(self, statement: str, values: Sequence[object] = (), /) -> psycopg.Cursor[Any]:
         """Run a statement."""
@@ -61,12 +67,15 @@ class PostgresDatabase:
 
     def insert(self, table: str, rows: Iterable[Sequence[Any]], /) -> None:
         """Copy whole rows into a table."""
+        rows = iter(rows)
+        if (first := next(rows, None)) is None:
+            return
         if table not in self._types:
             ((self._types[table],),) = self.execute(_TYPES, (table,)).fetchall()
         copy = sql.SQL("COPY {} FROM STDIN (FORMAT BINARY)").format(sql.Identifier(table))
         with self.connection.cursor() as cursor, cursor.copy(copy) as copying:
             copying.set_types(self._types[table])
-            for row in rows:
+            for row in chain([first], rows):
                 copying.write_row(row)
 
     def stream(self, statement: str, /) -> Iterator[tuple[Any, ...]]:

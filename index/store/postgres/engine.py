@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from itertools import count
 
 import psycopg
 
 from index.errors import NotFoundError, StoreError
 from index.store.postgres import schema as schemas
-from index.store.postgres.connections import CHANNEL, Server, versions
+from index.store.postgres.connections import CHANNEL, Server, hash_of, versions
+from index.store.postgres.pace import wait_s
 from index.store.postgres.search import vector_indexes
 from index.store.postgres.store import PostgresStore
 
@@ -24,7 +26,6 @@ _RIGHTS = """
     (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), datname
     FROM pg_database WHERE datname = current_database()
 """
-_CHANGED = "SELECT max(at) FROM {}.generation"
 
 
 class PostgresEngine:
@@ -41,15 +42,8 @@ class PostgresEngine:
             return schemas.names(db)
 
     def recent(self) -> list[str]:
-        """Return the names of the collections, those changed last first."""
-        changed = {}
-        with self.server.lease() as db:
-            for name in schemas.names(db):
-                table = psycopg.sql.Identifier(schemas.schema_of(name))
-                with contextlib.suppress(psycopg.errors.UndefinedTable):  # erased just now
-                    statement = psycopg.sql.SQL(_CHANGED).format(table)
-                    changed[name] = db.execute(statement).fetchall()[0][0] or ""
-        return sorted(changed, key=lambda name: changed[name], reverse=True)
+        """Return the names of the collections, in any order: none has to be loaded to be fast."""
+        return self.names()
 
     def open(self, name: str, *, create: bool) -> PostgresStore:
         """Open a collection, which exists already unless `create`.
@@ -68,6 +62,29 @@ class PostgresEngine:
     def state(self, name: str) -> object | None:
         """Return what changes whenever a collection is written to, by anyone; None: no such."""
         return self._news.state(name)
+
+    def hold(self, name: str, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a collection, until they are told or die.
+
+        Returns:
+            What to call at the end; None: another process is at it.
+        """
+        key = hash_of(f"{schemas.schema_of(name)} {work}")
+        with contextlib.ExitStack() as stack:
+            db = stack.enter_context(self.server.lease())
+            if db.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchall() != [(True,)]:
+                return None
+            # Called before the connection is given back, which would go on holding it.
+            stack.callback(db.execute, "SELECT pg_advisory_unlock(%s)", (key,))
+            return stack.pop_all().close
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all processes, unless there were `most` in so many seconds already.
+
+        Returns:
+            How many seconds it has to wait; 0 if it was counted.
+        """
+        return wait_s(self.server, event, most, window_s)
 
     def check(self) -> str:
         """Return which server it is, and what is there.
