@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +25,9 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, remove
 from support.postgres import Postgres, made, value
 
+from index.archive import Archive
 from index.domain import Article, Filters
-from index.encoder import Vectors
+from index.encoder import PackagedEncoder, Vectors
 from index.errors import (
     InputError,
     NotFoundError,
@@ -152,6 +155,27 @@ def test_both_engines_rank_alike(
                     assert theirs.scores == pytest.approx(ours.scores, rel=1e-5, abs=1e-6)
                     assert theirs.ids.tolist() == ours.ids.tolist()
         served.erase()
+
+
+@pytest.mark.encoder
+def test_both_engines_quote_alike(database: Server, name: str, tmp_path: Path) -> None:
+    """Sixty questions on the sample reports get the same answers, quote for quote, from both."""
+    encoder = PackagedEncoder()
+    with (
+        closing(Archive(SqliteStore(tmp_path), encoder)) as embedded,
+        closing(Archive(PostgresStore(database, name), encoder)) as served,
+    ):
+        for archive in (embedded, served):
+            archive.add([str(files("bot") / "sample")])
+        lines = (Path(__file__).parents[2] / "data" / "ordinary.jsonl").read_text("utf-8")
+        quoted = 0
+        for line in lines.splitlines():
+            ours, theirs = (a.ask(json.loads(line)["question"]) for a in (embedded, served))
+            assert theirs.quotes == ours.quotes, line
+            assert (theirs.status, theirs.closest) == (ours.status, ours.closest)
+            assert theirs.confidence == pytest.approx(ours.confidence, abs=1e-4)
+            quoted += bool(ours.quotes)
+        assert quoted > 20
 
 
 def times_used(server: Postgres, name: str) -> int:
