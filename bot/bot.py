@@ -100,12 +100,15 @@ class OnRecord(commands.AutoShardedBot):
 
         With `sync` Discord is told of the commands even if they have not changed.
         """
+        ours = settings.discord.shard_range
+        sharding: dict[str, Any] = {"shard_ids": [*ours[0]], "shard_count": ours[1]} if ours else {}
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
             max_messages=None,  # none is looked up again, and thousands of servers send many
             allowed_mentions=discord.AllowedMentions.none(),
+            **sharding,
         )
         self.collections = collections
         self.settings = settings

@@ -6,7 +6,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,23 +15,22 @@ from typing import Any
 from bot.preferences import Preferences, preferences
 from bot.settings import Settings
 from index import (
-    CATALOGUE,
     Archive,
     Article,
     Encoder,
+    Engine,
     Excerpt,
     InputError,
     Intent,
     NotFoundError,
     NoticeKind,
     OnRecordError,
-    Pool,
     Reader,
     StoreBusyError,
     StoreDamagedError,
     TrainedReader,
+    engine_of,
     intent,
-    state_of,
 )
 
 log = logging.getLogger(__name__)
@@ -65,6 +64,17 @@ class Headline:
         return all(word in self.searched for word in words)
 
 
+def engine(settings: Settings) -> Engine:
+    """Return where the settings keep collections. Raises SettingsError if that cannot be."""
+    password = settings.store_password
+    return engine_of(
+        settings.data,
+        settings.store,
+        password.get_secret_value() if password else None,
+        settings.discord.open_collections,
+    )
+
+
 class Collections:
     """Opens collections by name, or for servers. Thread-safe; every method may block."""
 
@@ -73,7 +83,7 @@ class Collections:
         self._settings = settings
         self._encoder = encoder
         self._reader = reader
-        self._pool = Pool(settings.discord.open_collections)
+        self._engine = engine(settings)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
         self._lock = threading.Lock()
@@ -95,14 +105,11 @@ class Collections:
             if name in self._erasing:
                 raise StoreBusyError("These reports are being erased: try again in a minute.")
             if name not in self._open:
-                self._open[name] = Archive.open(
-                    self._settings.data,
-                    name,
+                self._open[name] = Archive(
+                    self._engine.open(name, create=create),
                     self._encoder,
                     reader=self._reader,
                     threshold=self._settings.answers.threshold,
-                    create=create,
-                    pool=self._pool,
                 )
             return self._open[name]
 
@@ -122,7 +129,7 @@ class Collections:
         """
         archive = None
         name = self._settings.discord.collection_of(server) if server is not None else ""
-        if name and state_of(self._settings.data, name) is not None:
+        if name and self._engine.state(name) is not None:
             with contextlib.suppress(NotFoundError):  # erased at this moment
                 archive = self.archive(server, create=False)
         return preferences(self._settings, archive, server)
@@ -145,8 +152,7 @@ class Collections:
             self._reader.read("Ready?", [Excerpt("", ("Ready.",))])
         self.intent("Ready")  # embeds its examples
         started = time.monotonic()
-        names = sorted(Archive.names(self._settings.data), key=self._changed_at, reverse=True)
-        for name in names[: self._settings.discord.open_collections]:
+        for name in self._engine.recent()[: self._settings.discord.open_collections]:
             if time.monotonic() - started > _PREPARE_S:
                 log.warning(
                     "not all collections are loaded; the others are at their first question"
@@ -166,13 +172,6 @@ class Collections:
                     *(name, model, self._encoder.model, name),
                 )
 
-    def _changed_at(self, name: str) -> float:
-        changed = 0.0
-        for file in (self._settings.data / name).glob(f"{CATALOGUE}*"):
-            with contextlib.suppress(FileNotFoundError):  # a log, closed at this moment
-                changed = max(changed, file.stat().st_mtime)
-        return changed
-
     def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
         """One server (None: direct messages) for each of their collections that exists already.
 
@@ -181,8 +180,23 @@ class Collections:
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
         by_name = {settings.discord.collection_of(server): server for server in [*direct, *servers]}
-        states = {server: state_of(settings.data, name) for name, server in by_name.items()}
+        states = {server: self._engine.state(name) for name, server in by_name.items()}
         return {server: state for server, state in states.items() if state is not None}
+
+    def hold(self, server: int | None, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a server's collection.
+
+        Returns:
+            What to call at the end; None: another process is at it.
+        """
+        return self._engine.hold(self._settings.discord.collection_of(server), work)
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all bots that share the collections; return how long it has to wait.
+
+        None: there is no other bot.
+        """
+        return self._engine.wait_s(event, most, window_s)
 
     def check_erasable(self, server: int | None) -> None:
         """Raise InputError if other servers share a server's collection."""
@@ -262,3 +276,4 @@ class Collections:
                 archive.close()
             self._open.clear()
             self._headlines.clear()
+            self._engine.close()

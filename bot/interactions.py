@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import discord
 from discord import app_commands, ui
 
+from bot.collections import Collections
 from bot.metrics import count_error
 from bot.preferences import Preferences
 from bot.settings import Discord
@@ -276,9 +277,25 @@ class RateLimit:
 
     def __init__(self, settings: Discord, factor: int = 1, *, done: str = "asked a lot") -> None:
         """Allow `factor` requests for each question that the settings allow; `done` names them."""
-        self._by_person = Pace(factor * settings.questions_per_minute, _WINDOW_S)
+        self._per_person = factor * settings.questions_per_minute
+        self._by_person = Pace(self._per_person, _WINDOW_S)
         self._by_server = Pace(factor * settings.server_questions_per_minute, _WINDOW_S)
         self._done = done
+
+    async def take_everywhere(
+        self,
+        collections: Collections,
+        person: int,
+        server: int | None,
+        per_minute: int | None = None,
+    ) -> None:
+        """Count a request as `take` does, and a person's with those to other bots of this kind."""
+        self.take(person, server, per_minute)
+        most = self._per_person if per_minute is None else per_minute
+        event = f"{self._done} {person}"
+        wait = await asyncio.to_thread(collections.wait_s, event, most, _WINDOW_S)
+        if wait:
+            raise self._error("You've", wait)
 
     def take(self, person: int, server: int | None, per_minute: int | None = None) -> None:
         """Count one request; `per_minute` is how many a person may make here, if not the usual.
@@ -291,7 +308,8 @@ class RateLimit:
             (self._by_server, server, None, "This server has"),
         ):
             if key is not None and not pace.allows(key, count):
-                again = int(discord.utils.utcnow().timestamp() + pace.wait_s(key, count)) + 1
-                raise RateLimitError(
-                    f"{whose} {self._done} in the last minute: try again <t:{again}:R>."
-                )
+                raise self._error(whose, pace.wait_s(key, count))
+
+    def _error(self, whose: str, wait_s: float) -> RateLimitError:
+        again = int(discord.utils.utcnow().timestamp() + wait_s) + 1
+        return RateLimitError(f"{whose} {self._done} in the last minute: try again <t:{again}:R>.")

@@ -14,15 +14,32 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import platformdirs
-from pydantic import BaseModel, Field, SecretStr, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+)
 
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
 _VARIABLE = "DISCORD_TOKEN"
+_PASSWORD = "PGPASSWORD"  # noqa: S105 - its name
 _MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
 _PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
+
+
+def _shards(text: str) -> tuple[int, int, int] | None:
+    """The first and last shard of "0-3/8", and how many there are."""
+    if not text:
+        return None
+    shards, _, count = text.partition("/")
+    first, _, last = shards.partition("-")
+    return int(first), int(last), int(count)
 
 
 class Model(BaseModel, extra="forbid", frozen=True):
@@ -52,6 +69,30 @@ class Discord(BaseModel, extra="forbid", frozen=True):
     notes: bool = True
     keep_days_after_leaving: int = Field(default=30, ge=0, le=3_650)
     open_collections: int = Field(default=64, ge=1, le=100_000)
+    shards: Annotated[str, StringConstraints(pattern=r"^(\d+-\d+/\d+)?$")] = ""
+
+    @field_validator("shards")
+    @classmethod
+    def _check_shards(cls, text: str) -> str:
+        first, last, count = _shards(text) or (0, 0, 1)
+        if not first <= last < count:
+            raise ValueError(f"{text} names no shards")
+        return text
+
+    @property
+    def shard_range(self) -> tuple[range, int] | None:
+        """The shards of this process, and how many there are; None: all, as Discord advises."""
+        if (parts := _shards(self.shards)) is None:
+            return None
+        first, last, count = parts
+        return range(first, last + 1), count
+
+    def serves(self, server: int) -> bool:
+        """Whether the shard of a server is one of this process."""
+        return (
+            self.shard_range is None
+            or (server >> 22) % self.shard_range[1] in (self.shard_range[0])
+        )
 
     def collection_of(self, server: int | None) -> str:
         """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.
@@ -92,6 +133,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     """Everything an operator can set."""
 
     data: Path
+    store: str = ""
     collection: _CollectionName = "default"
     model: Model = Model()
     answers: Answers = Answers()
@@ -99,6 +141,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
     logs: Logs = Logs()
     metrics: Metrics = Metrics()
     token: SecretStr | None = None
+    store_password: SecretStr | None = None
 
 
 def load(
@@ -106,8 +149,9 @@ def load(
 ) -> Settings:
     """The settings of this run: arguments override the environment, which overrides the file.
 
-    Environment: ONRECORD_DATA, ONRECORD_COLLECTION, ONRECORD_CONFIG, ONRECORD_METRICS_PORT, and
-    DISCORD_TOKEN, which is read from nowhere else, and only once: it is then removed.
+    Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_COLLECTION, ONRECORD_CONFIG,
+    ONRECORD_METRICS_PORT, ONRECORD_SHARDS, and DISCORD_TOKEN and PGPASSWORD, which are read from
+    nowhere else, and only once: they are then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -123,15 +167,22 @@ def load(
         raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
         raise SettingsError(_MISPLACED)
+    if "store_password" in values:
+        raise SettingsError(f"The password does not belong in a file: set {_PASSWORD} instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
     port = os.environ.get("ONRECORD_METRICS_PORT")
     overrides = {
         "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
+        "store": os.environ.get("ONRECORD_STORE"),
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "metrics": {"port": port} if port else None,
-        "token": _take_token(),
+        "token": _take(_VARIABLE),
+        "store_password": _take(_PASSWORD),
     }
     values |= {name: value for name, value in overrides.items() if value}
+    shards = os.environ.get("ONRECORD_SHARDS")
+    if shards and isinstance(values.setdefault("discord", {}), dict):
+        values["discord"]["shards"] = shards
     try:
         settings = Settings(**values)
         return settings.model_copy(update={"data": settings.data.expanduser()})
@@ -141,18 +192,18 @@ def load(
         raise SettingsError(_sentence(error)) from None
 
 
-def _take_token() -> str | None:
-    """Return the token, and remove it from where other processes of this user could read it."""
-    token = os.environ.get(_VARIABLE)
-    if token:
+def _take(variable: str) -> str | None:
+    """Return a secret, and remove it from where other processes of this user could read it."""
+    secret = os.environ.get(variable)
+    if secret:
         library = ctypes.CDLL(None)
         library.getenv.restype = ctypes.c_void_p
-        if place := library.getenv(_VARIABLE.encode()):  # which /proc/PID/environ goes on showing
-            ctypes.memset(place, 0, len(os.fsencode(token)))
-        del os.environ[_VARIABLE]
+        if place := library.getenv(variable.encode()):  # which /proc/PID/environ goes on showing
+            ctypes.memset(place, 0, len(os.fsencode(secret)))
+        del os.environ[variable]
         if sys.platform == "linux":  # closes /proc/PID/environ and /proc/PID/mem, and to debuggers
             library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    return token
+    return secret
 
 
 def _sentence(error: ValidationError) -> str:
@@ -163,7 +214,7 @@ def _sentence(error: ValidationError) -> str:
         return (
             f"The setting “{name}” cannot be {value!r}: config/onrecord.toml says what it can be."
         )
-    defaults = Settings(data=Path()).model_dump(exclude={"token"})
+    defaults = Settings(data=Path()).model_dump(exclude={"token", "store_password"})
     sections = {name: value for name, value in defaults.items() if isinstance(value, dict)}
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
     nearest = get_close_matches(name, [*known, "discord.token"], n=1, cutoff=0)[0]

@@ -52,6 +52,7 @@ from index.errors import (
 )
 from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.network import prepare_process
+from index.precomputed import PrecomputedEncoder, encode_part
 from index.ranking.query import MAX_QUESTION_CHARS
 from index.ranking.rank import Ranking
 from index.reader.excerpts import Excerpt
@@ -61,12 +62,15 @@ from index.reading.http import Fetcher
 from index.reading.items import Omission
 from index.reading.recognise import READABLE_SUFFIXES
 from index.reading.sources import Upload
+from index.reading.sources import read as read_source
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
-from index.store.connections import CATALOGUE, Pool, state_of
+from index.store.connections import CATALOGUE
+from index.store.engines import engine_of
 from index.store.inbox import Declined, Flagged, Week
 from index.store.people import Feedback, Kept, People, Viewer, Watch
+from index.store.protocol import Engine
 from index.store.sources import Source
 from index.store.standing import Standing
 from index.store.types import HistoryEvent, Noted, NoticeChange, Size

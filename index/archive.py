@@ -27,9 +27,8 @@ from index.reading.formats import json_line
 from index.reading.http import Fetcher
 from index.reading.text import clean
 from index.schedule import Sources
-from index.store.connections import Pool, collection_names, folder_of
+from index.store.engines import Folder
 from index.store.protocol import Store
-from index.store.sqlite import SqliteStore
 from index.store.types import Changes, HistoryEvent, IndexVersion, Noted, Outcome, Size
 
 DEFAULT_THRESHOLD = 0.35  # answers 86 % of ordinary questions, and 43 % of their near misses
@@ -76,21 +75,15 @@ class Archive:
         reader: Reader | None = None,
         threshold: float = DEFAULT_THRESHOLD,
         create: bool = True,
-        pool: Pool | None = None,
     ) -> Archive:
-        """Open a collection by name; its files open at use, and close where `pool` needs room.
+        """Open a collection in a data folder by name.
 
         Raises:
             InputError: the name cannot name a folder.
             NotFoundError: there is no such collection, and `create` is false.
         """
-        store = SqliteStore(folder_of(data, collection, create=create), pool=pool)
+        store = Folder(data).open(collection, create=create)
         return cls(store, encoder, reader=reader, threshold=threshold)
-
-    @staticmethod
-    def names(data: Path) -> list[str]:
-        """Return the names of the collections in a data folder, except half-erased ones."""
-        return collection_names(data)
 
     # Asking
 

@@ -67,6 +67,11 @@ class StoreDamagedError(StoreError):
     """The collection's file is damaged, or is not a database."""
 
 
+def not_utf8(error: UnicodeEncodeError) -> str:
+    """Return what to do about bytes of a command line that are no UTF-8."""
+    return f"{error.object!a:.200} is not UTF-8: check how it is typed."
+
+
 def optional(default: T, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Return what a part of an answer is; if working it out fails, log that and return a default.
 

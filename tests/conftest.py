@@ -8,4 +8,4 @@ settings.register_profile("onrecord", deadline=None, max_examples=60)
 settings.load_profile("onrecord")
 prepare_process()
 
-pytest_plugins = ["support.newsroom", "support.jobs"]
+pytest_plugins = ["support.newsroom", "support.jobs", "support.postgres", "support.stores"]

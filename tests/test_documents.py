@@ -80,7 +80,7 @@ def test_every_setting_is_documented() -> None:
     section = GUIDE.read_text("utf-8").partition("\n## Settings\n")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `([a-z_.]+)` \| (.*?) \|", section, re.MULTILINE)
     documented = {name: default.strip("`") for name, default in rows}
-    defaults = Settings(data=Path()).model_dump(exclude={"token", "data"})
+    defaults = Settings(data=Path()).model_dump(exclude={"token", "store_password", "data"})
     known = {"data": "the user data folder"}
     for name, value in defaults.items():
         pairs = value.items() if isinstance(value, dict) else [("", value)]

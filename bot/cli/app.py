@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,13 +25,22 @@ from bot.cli.context import (
     each_question,
     filters_of,
     open_archive,
+    parse_part,
     progress,
     warning,
 )
 from bot.cli.output import Result
 from bot.preferences import kept_days
-from bot.views.text import restore_warnings, undo_warnings
-from index import InputError, QuestionError, SettingsError, intent
+from bot.views.text import plural, restore_warnings, undo_warnings
+from index import (
+    InputError,
+    Progress,
+    QuestionError,
+    SettingsError,
+    encode_part,
+    intent,
+    read_source,
+)
 
 _CORES = os.cpu_count() or 1
 
@@ -42,13 +52,37 @@ def add(
     context: Context,
     source: Annotated[list[str], Argument(help='Files, folders, URLs, or "-" for JSON lines.')],
     dry_run: Annotated[bool, Option("--dry-run", help="Only say what would be done.")] = False,
+    vectors: Annotated[
+        list[Path] | None, Option(metavar="FILE", help="Embeddings by `encode`; repeatable.")
+    ] = None,
 ) -> Result:
     """Add reports."""
-    archive = open_archive(context, threads=_CORES, create=True)
+    archive = open_archive(context, threads=_CORES, create=True, vectors=vectors)
     stream = sys.stdin.buffer if "-" in source else None
     with progress("Adding") as on_progress:
         outcome = archive.add(source, stream=stream, dry_run=dry_run, on_progress=on_progress)
     return output.ingest(outcome, dry_run=dry_run)
+
+
+@command()
+def encode(
+    context: Context,
+    source: Annotated[list[str], Argument(help="What will be added: files, folders, URLs.")],
+    out: Annotated[Path, Option(metavar="FILE", help="Where to write the embeddings.")],
+    part: Annotated[str, Option(metavar="I/N", help="Every N-th report, from the I-th.")] = "1/1",
+) -> Result:
+    """Embed reports into a file for `add --vectors`, perhaps in parts on several machines."""
+    which = parse_part(part)
+    with progress("Embedding") as on_progress:
+        count = encode_part(
+            chain.from_iterable(map(read_source, source)),
+            context.obj.encoder(_CORES),
+            which,
+            out,
+            lambda done: on_progress(Progress(0, done, None, "")),
+        )
+    document = {"file": str(out), "part": part, "sentences": count}
+    return Result(document, f"{plural(count, 'sentence')} in {out}")
 
 
 @command()
@@ -232,7 +266,7 @@ def evaluate_(
 
 # Copying and deleting
 
-for copying in (copies.export, copies.backup, copies.recover, copies.erase_all):
+for copying in (copies.export, copies.backup, copies.copy, copies.recover, copies.erase_all):
     command()(copying)
 
 

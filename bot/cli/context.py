@@ -206,14 +206,32 @@ def _global_options(
 
 
 def open_archive(
-    context: Context, name: str | None = None, *, threads: int | None = None, create: bool = False
+    context: Context,
+    name: str | None = None,
+    *,
+    threads: int | None = None,
+    create: bool = False,
+    vectors: list[Path] | None = None,
 ) -> index.Archive:
-    """Open a collection until the command ends; without `create` only the default one is made."""
+    """Open a collection until the command ends; without `create` only the default one is made.
+
+    Sentences whose embeddings are in the files `vectors` are not embedded again.
+    """
     run: Run = context.obj
-    name = name or run.settings.collection
-    collections = Collections.with_reader(run.settings, run.encoder(threads))
+    name, encoder = name or run.settings.collection, run.encoder(threads)
+    if vectors:
+        encoder = index.PrecomputedEncoder(encoder, vectors)
+    collections = Collections.with_reader(run.settings, encoder)
     context.call_on_close(collections.close)
     return collections.open(name, create=create or name == _DEFAULT_COLLECTION)
+
+
+def parse_part(text: str) -> tuple[int, int]:
+    """Which part "2/8" is, from 1, and of how many."""
+    number, slash, count = text.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
+        raise typer.BadParameter(f"“{text}” is no part: write 1/8 to 8/8 for eight of them.")
+    return int(number), int(count)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -10,10 +11,11 @@ import typer
 from typer import Argument, Context, Option
 
 from bot.cli import options
-from bot.cli.context import confirm, open_archive
+from bot.cli.context import confirm, open_archive, progress
 from bot.cli.output import Result
+from bot.collections import engine
 from bot.views.text import plural
-from index import Archive, InputError, StoreDamagedError
+from index import Archive, InputError, NotFoundError, Progress, StoreDamagedError
 
 
 def export(
@@ -43,6 +45,55 @@ def backup(context: Context, file: Path, force: options.Force = False) -> Result
     archive = open_archive(context)
     archive.backup(file)
     return _copied(archive, file)
+
+
+def copy(
+    context: Context,
+    names: Annotated[
+        list[str] | None, Argument(metavar="[NAME]...", help="Collections; all if none is named.")
+    ] = None,
+    source: Annotated[
+        str | None, Option("--from", metavar="PLACE", help="Default: where the settings say.")
+    ] = None,
+    target: Annotated[str | None, Option("--to", metavar="PLACE", help="As --from.")] = None,
+) -> Result:
+    """Copy collections between a folder and a PostgreSQL database, whole; run again to go on.
+
+    A PLACE is a folder, or an address such as postgresql://USER@HOST/DATABASE.
+    """
+    settings = context.obj.settings
+    if source == target:
+        raise InputError("Name where to copy to with --to, or where from with --from, or both.")
+    places = [
+        settings if place is None else settings.model_copy(update=_place(place))
+        for place in (source, target)
+    ]
+    with closing(engine(places[0])) as here, closing(engine(places[1])) as there:
+        chosen = names or here.names()
+        if not chosen:
+            raise NotFoundError("There is no collection to copy: check --from.")
+        copied = {}
+        for name in chosen:
+            with (
+                closing(here.open(name, create=False)) as original,
+                closing(there.open(name, create=True)) as replica,
+                progress(f"Copying {name}") as on_progress,
+            ):
+                copied[name] = original.copy_to(
+                    replica, lambda rows: on_progress(Progress(rows, 0, None, ""))
+                )
+    lines = (
+        f"{name}: {plural(rows, 'row')} copied and compared" if rows else f"{name}: there already"
+        for name, rows in copied.items()
+    )
+    return Result({"copied": copied}, "\n".join(lines))
+
+
+def _place(place: str) -> dict[str, object]:
+    """The settings that name a folder or a database."""
+    if place.startswith(("postgresql://", "postgres://")):
+        return {"store": place}
+    return {"store": "", "data": Path(place).expanduser()}
 
 
 def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:

@@ -16,14 +16,17 @@ import discord
 
 from bot.cli.context import sentence_of
 from bot.cli.output import Result
+from bot.collections import engine
 from bot.settings import Settings
 from bot.views.text import plural
 from index import (
     CATALOGUE,
     Archive,
     Encoder,
+    Engine,
     Excerpt,
     OnRecordError,
+    SettingsError,
     TrainedReader,
     isolation_of_parsers,
 )
@@ -53,17 +56,31 @@ def examine(settings: Settings, encoder: Encoder) -> Result:
         "reader": partial(_reader, settings),
         "parsers": _parsers,
     }
-    for name in Archive.names(settings.data):
-        checks[f"collection {name}"] = partial(_collection, settings, name, encoder)
-    checks["Discord"] = partial(_discord, settings)
-    rows = []
-    for name, check in checks.items():
-        try:
-            rows.append({"check": name, "ok": True, "says": check()})
-        except (OnRecordError, OSError) as error:
-            rows.append({"check": name, "ok": False, "says": sentence_of(error)})
+    rows = [_row(name, check) for name, check in checks.items()]
+    rows += _store(settings, encoder)
+    rows.append(_row("Discord", partial(_discord, settings)))
     lines = [f"{'ok ' if row['ok'] else 'FIX'}  {row['check']}: {row['says']}" for row in rows]
     return Result({"checks": rows}, "\n".join(lines), failed=not all(row["ok"] for row in rows))
+
+
+def _row(name: str, check: Callable[[], str]) -> dict[str, Any]:
+    try:
+        return {"check": name, "ok": True, "says": check()}
+    except (OnRecordError, OSError) as error:
+        return {"check": name, "ok": False, "says": sentence_of(error)}
+
+
+def _store(settings: Settings, encoder: Encoder) -> list[dict[str, Any]]:
+    """Rows about where collections are kept and, if that can be used, about each of them."""
+    try:
+        kept = engine(settings)
+    except SettingsError as error:
+        return [{"check": "store", "ok": False, "says": str(error)}]
+    with closing(kept):
+        row = _row("store", kept.check)
+        names = kept.names() if row["ok"] else []
+        checks = {name: partial(_collection, kept, name, encoder) for name in names}
+        return [row, *(_row(f"collection {name}", check) for name, check in checks.items())]
 
 
 def _folder(data: Path) -> str:
@@ -97,8 +114,8 @@ def _parsers() -> str:
     return str(isolation)
 
 
-def _collection(settings: Settings, name: str, encoder: Encoder) -> str:
-    with closing(Archive.open(settings.data, name, encoder)) as archive:
+def _collection(kept: Engine, name: str, encoder: Encoder) -> str:
+    with closing(Archive(kept.open(name, create=False), encoder)) as archive:
         size = archive.size()
         if archive.model not in {None, encoder.model}:
             raise _ProblemError(

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -52,7 +52,9 @@ class Maintenance(commands.Cog):
         """Look after this bot's collections."""
         self._bot = bot
         keep = timedelta(days=bot.settings.discord.keep_days_after_leaving)
-        self._servers = KnownServers(bot.settings.data / _SERVERS_FILE, keep)
+        self._servers = KnownServers(
+            bot.settings.data / _SERVERS_FILE, keep, bot.settings.discord.serves
+        )
         self._updating = asyncio.Lock()
         self._loops: list[tasks.Loop[Any]] = [self.update_servers]
 
@@ -204,13 +206,17 @@ class Maintenance(commands.Cog):
 class KnownServers:
     """The servers that the bot is in, and when it left others, in a small file."""
 
-    def __init__(self, path: Path, keep: timedelta) -> None:
+    def __init__(
+        self, path: Path, keep: timedelta, is_ours: Callable[[int], bool] = lambda _: True
+    ) -> None:
         """Use this file; data of servers left is kept for this long.
+
+        Of servers that are not ours, which another process looks after, nothing is said.
 
         Raises:
             SettingsError: the file is damaged.
         """
-        self._path, self._keep = path, keep
+        self._path, self._keep, self._is_ours = path, keep, is_ours
         try:
             self._left: dict[str, str] = json.loads(path.read_bytes()) if path.exists() else {}
         except ValueError:
@@ -225,7 +231,7 @@ class KnownServers:
         left = {
             server: since or now.isoformat()
             for server, since in self._left.items()
-            if server not in current
+            if server not in current and self._is_ours(int(server))
         }
         self._write(left | current)
         return [

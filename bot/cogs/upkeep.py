@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import discord
 
+from bot.collections import Collections
 from index import Archive, CancelledError, OnRecordError
 
 if TYPE_CHECKING:
@@ -68,9 +70,12 @@ class Duty:
             self._busy.add(server)
             self._known.pop(server, None)  # if it fails, it is looked at again
             with logging_failure(f"{self.name} failed for server {server}"):
-                # Not created: it may have been erased since it was listed.
-                archive = await asyncio.to_thread(bot.collections.archive, server, create=False)
-                self._known[server] = state, await self.work(server, archive)
+                async with _held(bot.collections, server, self.name) as is_ours:
+                    if is_ours:  # else see in a minute what another bot has left
+                        # Not created: it may have been erased since it was listed.
+                        opening = partial(bot.collections.archive, server, create=False)
+                        archive = await asyncio.to_thread(opening)
+                        self._known[server] = state, await self.work(server, archive)
             self._busy.discard(server)
 
 
@@ -124,6 +129,17 @@ class Upkeep:
 
         for duty, when in await asyncio.to_thread(look):
             duty.note(self._bot, server, state, when)
+
+
+@contextlib.asynccontextmanager
+async def _held(collections: Collections, server: int | None, work: str) -> AsyncIterator[bool]:
+    """Keep other bots from this work on a server's collection; False if one is at it."""
+    end = await asyncio.to_thread(collections.hold, server, work)
+    try:
+        yield end is not None
+    finally:
+        if end is not None:
+            await asyncio.to_thread(end)
 
 
 @contextlib.contextmanager

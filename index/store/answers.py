@@ -1,6 +1,6 @@
 """The log of a collection's answers.
 
-It lives in the file of its collection and is not part of a generation. It holds questions and
+It lives with its collection and is not part of a generation. It holds questions and
 quotes, never the asker (`index.store.people` says who may open a private answer). An answer is kept
 without the text of any article: its quotes are cut again when it is read.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,8 +19,9 @@ from pydantic_core import to_json
 
 from index.domain import Agreement, Answer, Citation, CitedQuote, News, Quote
 from index.errors import NotFoundError, QuoteError
+from index.store.database import LIST, Database
 from index.store.people import FILTERS, Viewer, add_asker, filters_json, is_asker, no_answer
-from index.store.snapshot import SqliteSnapshot
+from index.store.snapshot import CatalogueSnapshot
 from index.store.standing import Standing, standings
 from index.store.tables import Tables
 
@@ -92,11 +92,17 @@ class AnswerLog(Tables):
         )
         with self._writing() as db:
             db.execute(
-                "INSERT INTO answer VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO UPDATE SET "
-                "at = iif(excluded.message IS NULL AND message IS NOT NULL, at, excluded.at), "
-                "channel = coalesce(excluded.channel, channel), "
-                "message = coalesce(excluded.message, message)",
+                "INSERT INTO answer VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (answer_id) "
+                "DO UPDATE SET at = CASE WHEN excluded.message IS NULL AND answer.message "
+                "IS NOT NULL THEN answer.at ELSE excluded.at END, "
+                "channel = coalesce(excluded.channel, answer.channel), "
+                "message = coalesce(excluded.message, answer.message)",
                 values,
+            )
+            quoted = {cited_quote.quote.article_id for cited_quote in answer.quotes}
+            db.executemany(
+                "INSERT INTO quoted VALUES (?, ?) ON CONFLICT DO NOTHING",
+                [(answer.answer_id, article_id) for article_id in sorted(quoted)],
             )
             db.execute(
                 "INSERT INTO asked (answer_id, server, at, times, channel) VALUES (?,?,?,?,?) "
@@ -107,7 +113,7 @@ class AnswerLog(Tables):
             )
             if public:  # its readers there have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
-                sql = "UPDATE asked SET done = 0 WHERE answer_id = ? AND server = ?"
+                sql = "UPDATE asked SET done = FALSE WHERE answer_id = ? AND server = ?"
                 db.execute(sql, (answer.answer_id, server or 0))
             if asker is not None:
                 add_asker(db, answer.answer_id, asker)
@@ -131,11 +137,9 @@ class AnswerLog(Tables):
     ) -> list[QuotingAnswer]:
         """Return public answers in these channels that quote an article, newest first."""
         rows = self._rows(
-            f"SELECT answer_id, question FROM answer WHERE {_PUBLIC} AND EXISTS "
-            "(SELECT 1 FROM json_each(parts, '$.cuts') "
-            "WHERE json_extract(value, '$.article_id') = ?) "
-            "AND channel IN (SELECT value FROM json_each(?)) ORDER BY at DESC LIMIT ?",
-            (article_id, json.dumps([*channels]), limit),
+            "SELECT answer_id, question FROM quoted JOIN answer USING (answer_id) "
+            f"WHERE article_id = ? AND {_PUBLIC} AND channel IN {LIST} ORDER BY at DESC LIMIT ?",
+            (article_id, [*channels], limit),
         )
         return [QuotingAnswer(*row) for row in rows]
 
@@ -185,10 +189,14 @@ class AnswerLog(Tables):
         answer_id = stale.entry.answer.answer_id
         rows = [(answer_id, s.article.article_id, s.state) for s in stale.standings]
         with self._writing() as db:
-            db.executemany("INSERT OR REPLACE INTO notified VALUES (?, ?, ?)", rows)
+            db.executemany(
+                "INSERT INTO notified VALUES (?, ?, ?) "
+                "ON CONFLICT (answer_id, article_id) DO UPDATE SET state = excluded.state",
+                rows,
+            )
 
 
-def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
+def _posted(snapshot: CatalogueSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
     """Public answers since then, without those that quote what a recovery took away."""
     rows = snapshot.db.execute(
         f"SELECT * FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
@@ -199,7 +207,7 @@ def _posted(snapshot: SqliteSnapshot, since: datetime) -> Iterator[LoggedAnswer]
             yield _restored(snapshot, row)
 
 
-def _may_see(db: sqlite3.Connection, viewer: Viewer | None, answer_id: str) -> bool:
+def _may_see(db: Database, viewer: Viewer | None, answer_id: str) -> bool:
     """Whether an answer may be opened by a viewer: it was public where they read, or is theirs."""
     rows = db.execute("SELECT channel FROM asked WHERE answer_id = ?", (answer_id,)).fetchall()
     return (
@@ -233,7 +241,7 @@ def _parts_json(answer: Answer) -> str:
     return to_json(parts).decode()
 
 
-def _restored(snapshot: SqliteSnapshot, row: tuple[Any, ...]) -> LoggedAnswer:
+def _restored(snapshot: CatalogueSnapshot, row: tuple[Any, ...]) -> LoggedAnswer:
     """The answer of a row, and the present state of its articles; may raise QuoteError too."""
     key, at, question, filters, generation, model, status, confidence, text, *place = row
     reason, channel, message = place

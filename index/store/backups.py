@@ -6,19 +6,23 @@ import contextlib
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from index.errors import StoreError
-from index.store.schema import is_new
+from index.store.database import Database
+from index.store.schema import SqliteDatabase, is_new
 from index.store.snapshot import newest
+from index.store.types import Commit
+from index.store.writer import Writer
 
 _HINT = "name a backup that `onrecord backup` made. Nothing was changed."
 
 
 @contextlib.contextmanager
-def copy_of(backup: Path) -> Iterator[sqlite3.Connection]:
+def copy_of(backup: Path) -> Iterator[SqliteDatabase]:
     """Open a checked copy of a backup, which may be written to; the backup is only read.
 
     Raises:
@@ -35,15 +39,35 @@ def copy_of(backup: Path) -> Iterator[sqlite3.Connection]:
                 f"{backup} cannot be copied to {tempfile.gettempdir()} ({error.strerror}): allow "
                 "reading it, or make room there. Nothing was changed."
             ) from error
-        with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        with closing(_open(file)) as db:
             _check(db, backup)
             yield db
 
 
-def _check(db: sqlite3.Connection, backup: Path) -> None:
+def recovered(db: Database, last: int, chosen: Sequence[Any], actor: str) -> Commit:
+    """Make a generation of a backup that was put in the place of a collection.
+
+    Args:
+        db: has what was in the backup.
+        last: the generation of the collection before; 0 if it cannot be read.
+        chosen: its rows of `preference`: who moderates must not change with the articles.
+        actor: named in the audit log.
+    """
+    if last or chosen:
+        db.execute("DELETE FROM preference")
+        db.insert("preference", chosen)
+    note = f"from a backup of generation {newest(db)[0].generation}"
+    return Writer(db, after=last).finish(actor, "recover", note, always=True)
+
+
+def _open(file: Path | str) -> SqliteDatabase:
+    return sqlite3.connect(file, isolation_level=None, factory=SqliteDatabase)
+
+
+def _check(db: SqliteDatabase, backup: Path) -> None:
     """Raise StoreError unless a copy of this backup is a whole collection with a generation."""
     try:
-        if is_new(db, backup) or newest(db).generation == 0:
+        if is_new(db, backup) or newest(db)[0].generation == 0:
             raise StoreError(f"{backup} is empty: {_HINT}")
         damage = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:

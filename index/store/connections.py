@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from index.errors import InputError, NotFoundError, StoreError
-from index.store.schema import explained
+from index.errors import InputError, NotFoundError, StoreError, not_utf8
+from index.store.schema import SqliteDatabase, explained
 
 CATALOGUE = "catalogue.sqlite3"
 _KEPT_IDLE = 2  # connections to one file: each holds two descriptors, and the file one more
@@ -41,7 +41,7 @@ def folder_of(data: Path, name: str, *, create: bool) -> Path:
     return data / name
 
 
-def state_of(data: Path, name: str) -> object | None:
+def state_of(data: Path, name: str) -> tuple[tuple[int, int, int], ...] | None:
     """Return what changes whenever a collection is written to, without opening it; None: no such.
 
     It also changes when a log is worked into the file, for which nothing has to be looked up again.
@@ -101,7 +101,7 @@ class Connections:
     def __init__(
         self,
         path: Path,
-        opener: Callable[[Path], sqlite3.Connection],
+        opener: Callable[[Path], SqliteDatabase],
         pool: Pool,
         on_rest: Callable[[], None] = lambda: None,
     ) -> None:
@@ -116,10 +116,10 @@ class Connections:
         # SQLite keeps the descriptors of closed connections as long as others are open.
         self._crowded = False
         self.opening = _OPENING.setdefault(path.parent.resolve(), threading.Lock())
-        self._idle: queue.SimpleQueue[tuple[sqlite3.Connection, int | None]] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[tuple[SqliteDatabase, int | None]] = queue.SimpleQueue()
 
     @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
+    def writing(self) -> Iterator[SqliteDatabase]:
         """Hold a write transaction, which is committed at the end or rolled back.
 
         Raises:
@@ -131,7 +131,7 @@ class Connections:
                 yield db
 
     @contextlib.contextmanager
-    def lease(self) -> Iterator[sqlite3.Connection]:
+    def lease(self) -> Iterator[SqliteDatabase]:
         """Lend a connection. Raises StoreError for what SQLite raises."""
         with self._in_use(), self._lent() as db:
             yield db
@@ -163,7 +163,7 @@ class Connections:
                     self._crowded = False
 
     @contextlib.contextmanager
-    def _lent(self) -> Iterator[sqlite3.Connection]:
+    def _lent(self) -> Iterator[SqliteDatabase]:
         db, inode = self._borrowed()
         try:
             yield db
@@ -173,9 +173,7 @@ class Connections:
         except Exception as error:  # the caller's; the connection is whole
             self._return(db, inode)
             if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
-                raise InputError(
-                    f"{error.object!a:.200} is not UTF-8: check how it is typed."
-                ) from error
+                raise InputError(not_utf8(error)) from error
             raise
         except BaseException:  # an interrupt, perhaps in the middle of a transaction
             db.close()
@@ -183,7 +181,7 @@ class Connections:
         else:
             self._return(db, inode)
 
-    def _return(self, db: sqlite3.Connection, inode: int | None) -> None:
+    def _return(self, db: SqliteDatabase, inode: int | None) -> None:
         """Take a lent connection back, to lend it again unless there are enough of them."""
         if self._idle.qsize() >= _KEPT_IDLE:
             db.close()
@@ -213,7 +211,7 @@ class Connections:
             while True:
                 self._idle.get_nowait()[0].close()
 
-    def _borrowed(self) -> tuple[sqlite3.Connection, int | None]:
+    def _borrowed(self) -> tuple[SqliteDatabase, int | None]:
         """An idle connection or a new one; close those to a file that another process erased."""
         with contextlib.suppress(queue.Empty):
             while True:

@@ -18,8 +18,6 @@ another outlet's mouth. A retracted one stays out, under whatever key it comes b
 from __future__ import annotations
 
 import hashlib
-import json
-import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -27,16 +25,14 @@ from urllib.parse import urldefrag
 
 from index.domain import Article
 from index.reading.urls import canonical, is_home, site
+from index.store.database import LIST, Database
 from index.store.rows import NEWEST, notice_at
 from index.store.types import Decision, Put
 from index.text.terms import content_terms
 
 Identity = Literal["key", "page", "words"]
 _HALF = 0.5  # of the words of the shorter text that two texts share if they are of one report
-_KNOWN = """
-    SELECT key, article_id FROM identity JOIN article USING (article)
-    WHERE key IN (SELECT value FROM json_each(?))
-"""
+_KNOWN = f"SELECT key, article_id FROM identity JOIN article USING (article) WHERE key IN {LIST}"
 _STORED = """
     SELECT a.article, a.latest, a.live,
     (SELECT max(number) FROM revision WHERE article = a.article),
@@ -79,13 +75,13 @@ def identity_keys(article: Article) -> dict[Identity, str]:
     return {**keys, "words": f"words {hashlib.sha256(words).hexdigest()}"}
 
 
-def claim(db: sqlite3.Connection, article: Article, row: int) -> None:
+def claim(db: Database, article: Article, row: int) -> None:
     """Note what recognises an article with that row.
 
     A page that two keys of one site name recognises neither of them.
     """
     keys = identity_keys(article)
-    sql = "INSERT OR IGNORE INTO identity VALUES (?, ?)"
+    sql = "INSERT INTO identity VALUES (?, ?) ON CONFLICT DO NOTHING"
     db.executemany(sql, [(key, row) for key in keys.values()])
     if named := _named(article):
         db.execute(sql, (named, row))
@@ -115,7 +111,7 @@ def refusal(known: Article) -> str:
     )
 
 
-def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decision:
+def decide(db: Database, article: Article, *, revive: bool) -> Decision:
     """Decide what storing an article does, in view of what this connection sees."""
     given, same_words = article, False
     if article.id_given:
@@ -145,7 +141,7 @@ def decide(db: sqlite3.Connection, article: Article, *, revive: bool) -> Decisio
     return Decision(given, article, outcome, reason, *row, claims)
 
 
-def _has_unclaimed(db: sqlite3.Connection, article: Article) -> bool:
+def _has_unclaimed(db: Database, article: Article) -> bool:
     """Whether an article has a key that recognises none yet, or names a page under a new key."""
     keys = [identity_keys(article).get("key"), _named(article)]
     sql = "SELECT count(*) FROM identity WHERE key IN (?, ?)"
@@ -153,7 +149,7 @@ def _has_unclaimed(db: sqlite3.Connection, article: Article) -> bool:
     return bool(claimed < sum(key is not None for key in keys))
 
 
-def _retraction(db: sqlite3.Connection, known: Article) -> str:
+def _retraction(db: Database, known: Article) -> str:
     """Why a retracted article is not added again, and what to do; "" if it is not retracted."""
     notice = notice_at(db, known.article_id, NEWEST)
     if notice is None or notice.kind != "retracted":
@@ -161,7 +157,7 @@ def _retraction(db: sqlite3.Connection, known: Article) -> str:
     return f"“{known.title}” was retracted ({notice.note}): restore it first, if that was wrong."
 
 
-def _retracted_twin(db: sqlite3.Connection, article: Article) -> str:
+def _retracted_twin(db: Database, article: Article) -> str:
     """Why an article is not added: a retracted one has its page and half of its words."""
     page = _page(article)
     for name, url in db.execute(_RETRACTED).fetchall() if page else ():
@@ -177,7 +173,7 @@ def _retracted_twin(db: sqlite3.Connection, article: Article) -> str:
 
 
 def _recognised(
-    db: sqlite3.Connection, article: Article
+    db: Database, article: Article
 ) -> tuple[Identity | Literal["id", ""], _Stored | None]:
     """The stored article that one without a given id is, and what it is recognised by."""
     for name in _made_ids(article):
@@ -185,7 +181,7 @@ def _recognised(
         if stored and _is_same_report(article, stored.article):
             return "id", stored
     keys, named = identity_keys(article), _named(article)
-    names = dict(db.execute(_KNOWN, (json.dumps([*keys.values(), named]),)).fetchall())
+    names = dict(db.execute(_KNOWN, ([*keys.values(), named],)).fetchall())
     if named in names and keys["key"] not in names:  # the page of another article of that site
         del keys["page"]
     for kind, key in keys.items():
@@ -196,7 +192,7 @@ def _recognised(
     return "", None
 
 
-def _recognises(db: sqlite3.Connection, kind: Identity, article: Article, stored: _Stored) -> bool:
+def _recognises(db: Database, kind: Identity, article: Article, stored: _Stored) -> bool:
     """Whether an article is a stored one that has its key, page or words."""
     known = stored.article
     if kind == "key":
@@ -256,7 +252,7 @@ def _made_ids(article: Article) -> Iterator[str]:
         yield hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
-def _free_id(db: sqlite3.Connection, article: Article) -> str:
+def _free_id(db: Database, article: Article) -> str:
     """An id that no stored article has."""
     for name in _made_ids(article):
         if not db.execute("SELECT 1 FROM article WHERE article_id = ?", (name,)).fetchone():
@@ -264,7 +260,7 @@ def _free_id(db: sqlite3.Connection, article: Article) -> str:
     return name
 
 
-def _stored(db: sqlite3.Connection, name: str, compared: Article) -> _Stored | None:
+def _stored(db: Database, name: str, compared: Article) -> _Stored | None:
     """What is stored under an id."""
     row = db.execute(_STORED, (compared.text_hash, name)).fetchone()
     if row is None:

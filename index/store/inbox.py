@@ -6,13 +6,13 @@ them, or of a private one, is never shown.
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from index.domain import Filters
+from index.store.database import LIST
 from index.store.people import FILTERS
 from index.store.schema import meta, set_meta
 from index.store.tables import Tables
@@ -70,7 +70,7 @@ class Inbox(Tables):
             "SELECT f.answer_id, question, p.channel, note FROM feedback f "
             "JOIN answer USING (answer_id) LEFT JOIN asked p "
             "ON p.answer_id = f.answer_id AND p.server = f.server "
-            "WHERE f.server = ? AND f.done = 0 ORDER BY f.at DESC",
+            "WHERE f.server = ? AND NOT f.done ORDER BY f.at DESC",
             (server,),
         )
         flagged = dict[str, Flagged]()
@@ -90,9 +90,9 @@ class Inbox(Tables):
             "(SELECT count(DISTINCT person) FROM watch w WHERE w.question = a.question "
             "AND w.filters = a.filters AND w.server = p.server AND w.channel IS NOT NULL) "
             "FROM answer a JOIN asked p ON p.answer_id = a.answer_id "
-            "WHERE p.server = ? AND times > 0 AND done = 0 AND status = 'declined' "
-            "AND p.channel IN (SELECT value FROM json_each(?)) ORDER BY p.at DESC LIMIT ?",
-            (server, json.dumps([*channels]), _LATEST),
+            "WHERE p.server = ? AND times > 0 AND NOT done AND status = 'declined' "
+            f"AND p.channel IN {LIST} ORDER BY p.at DESC LIMIT ?",
+            (server, [*channels], _LATEST),
         )
         alone = list[Declined]()
         asked = set[tuple[str, str]]()  # of which the watchers are counted
@@ -138,7 +138,7 @@ class Inbox(Tables):
         rows = [(answer_id, server) for answer_id in answer_ids]
         with self._writing() as db:
             for table in ("feedback", "asked"):
-                sql = f"UPDATE {table} SET done = 1 WHERE answer_id = ? AND server = ?"
+                sql = f"UPDATE {table} SET done = TRUE WHERE answer_id = ? AND server = ?"
                 db.executemany(sql, rows)
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter
 
 from index.domain import Answer, Filters
 from index.errors import InputError, NotFoundError
+from index.store.database import Database
 from index.store.schema import meta, set_meta
 from index.store.tables import Tables
 
@@ -90,8 +90,9 @@ class People(Tables):
                 raise no_answer(answer_id)
             alias = _alias(_key(db), "reader", answer_id, reader)
             db.execute(
-                "INSERT OR REPLACE INTO feedback (alias, answer_id, server, at, note) "
-                "VALUES (?,?,?,?,?)",
+                "INSERT INTO feedback (alias, answer_id, server, at, note) VALUES (?,?,?,?,?) "
+                "ON CONFLICT (alias) DO UPDATE SET server = excluded.server, at = excluded.at, "
+                "note = excluded.note, done = FALSE",
                 (alias, answer_id, server or 0, now, note),
             )
 
@@ -121,8 +122,9 @@ class People(Tables):
         with self._writing() as db:
             ((number,),) = db.execute(
                 "INSERT INTO watch (at, question, filters, generation, server, channel, person) "
-                "VALUES (?,?,?,?,?,?,?) "
-                "ON CONFLICT DO UPDATE SET at = excluded.at RETURNING number",
+                "VALUES (?,?,?,?,?,?,?) ON CONFLICT "
+                "(question, filters, coalesce(server, 0), coalesce(channel, 0), person) "
+                "DO UPDATE SET at = excluded.at RETURNING number",
                 values,
             ).fetchall()
             sql = "SELECT count(*), count(*) FILTER (WHERE person = ?) FROM watch"
@@ -141,7 +143,8 @@ class People(Tables):
 
     def mark_watch_checked(self, number: int, generation: int) -> None:
         """Note that a generation was checked for a watch."""
-        self._write("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
+        with self._writing() as db:
+            db.execute("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
 
     def remove_watches(self, numbers: Sequence[int]) -> None:
         """End watches, all or none."""
@@ -187,10 +190,6 @@ class People(Tables):
             )
             return Kept(watches, len(asked), len(feedback))
 
-    def _write(self, sql: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
-        with self._writing() as db:
-            return db.execute(sql, values).fetchall()
-
 
 def filters_json(filters: Filters) -> str:
     """Return filters as JSON; equal filters give equal text."""
@@ -205,13 +204,13 @@ def no_answer(answer_id: str) -> NotFoundError:
     )
 
 
-def add_asker(db: sqlite3.Connection, answer_id: str, person: int) -> None:
+def add_asker(db: Database, answer_id: str, person: int) -> None:
     """Let a person open an answer that they got in private."""
     alias = _alias(_key(db), "asker", answer_id, person)
-    db.execute("INSERT OR IGNORE INTO asker VALUES (?, ?)", (alias, answer_id))
+    db.execute("INSERT INTO asker VALUES (?, ?) ON CONFLICT DO NOTHING", (alias, answer_id))
 
 
-def is_asker(db: sqlite3.Connection, answer_id: str, person: int) -> bool:
+def is_asker(db: Database, answer_id: str, person: int) -> bool:
     """Return whether a person got an answer in private."""
     if (key := meta(db, "readers")) is None:
         return False
@@ -219,7 +218,7 @@ def is_asker(db: sqlite3.Connection, answer_id: str, person: int) -> bool:
     return db.execute("SELECT 1 FROM asker WHERE alias = ?", (alias,)).fetchone() is not None
 
 
-def _aliases(db: sqlite3.Connection, key: str | None, role: _Role, person: int) -> dict[int, str]:
+def _aliases(db: Database, key: str | None, role: _Role, person: int) -> dict[int, str]:
     """A person's aliases in a table, each with the answer that it belongs to."""
     if key is None:
         return {}
@@ -231,7 +230,7 @@ def _aliases(db: sqlite3.Connection, key: str | None, role: _Role, person: int) 
     }
 
 
-def _key(db: sqlite3.Connection) -> str:
+def _key(db: Database) -> str:
     """The collection's secret, made at first use."""
     if (key := meta(db, "readers")) is None:
         set_meta(db, "readers", key := secrets.token_hex(32))

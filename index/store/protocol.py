@@ -1,4 +1,4 @@
-"""The interface of every engine: `Store` is a collection, `Snapshot` a generation of it."""
+"""The interface of an engine: it keeps collections; `Store` is one, `Snapshot` its generation."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
 from index.reading.items import PageState
 from index.store.answers import AnswerLog
+from index.store.database import Database
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
@@ -30,7 +31,7 @@ from index.store.types import (
 
 
 class Snapshot(Protocol):
-    """One generation of a collection, to read; `SqliteSnapshot` says what each method promises."""
+    """One generation, to read; `CatalogueSnapshot` says what each method promises."""
 
     @property
     def generation(self) -> int: ...
@@ -60,7 +61,7 @@ class Snapshot(Protocol):
 
 
 class Store(Protocol):
-    """One collection; `SqliteStore` says what each method promises."""
+    """One collection; `Catalogue` and `SqliteStore` say what each method promises."""
 
     answers: AnswerLog
     people: People
@@ -69,6 +70,8 @@ class Store(Protocol):
 
     def glance(self) -> AbstractContextManager[None]: ...
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
+    def writing(self) -> AbstractContextManager[Database]: ...
+    def copy_to(self, target: Store, on_progress: Callable[[int], None] | None = None) -> int: ...
     def commit(
         self,
         changes: Changes,
@@ -91,4 +94,17 @@ class Store(Protocol):
     def backup(self, file: Path) -> None: ...
     def recover(self, file: Path, *, actor: str) -> Commit: ...
     def erase(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    """Where collections are kept; `Folder` says what each method promises."""
+
+    def names(self) -> list[str]: ...
+    def recent(self) -> list[str]: ...
+    def open(self, name: str, *, create: bool) -> Store: ...
+    def state(self, name: str) -> object | None: ...
+    def hold(self, name: str, work: str) -> Callable[[], None] | None: ...
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None: ...
+    def check(self) -> str: ...
     def close(self) -> None: ...

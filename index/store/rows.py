@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.reading.items import Link, PageState
+from index.store.database import LIST, Database
 from index.store.schema import moment
 from index.text.periods import is_whole_day
 
@@ -20,14 +20,11 @@ NEWEST = 2**63 - 1  # a generation that no other comes after
 _FIELDS = (
     "article_id title text publisher author published guessed_date url language source guessed"
 ).split()
-# The newest notice of each article: beside max(), SQLite takes the other columns of that row.
 ARTICLE = f"""
-    r.revision, r.number, a.live IS NULL, kind, note, at, actor, {", ".join(_FIELDS)}
-    FROM article a JOIN revision r USING (article) LEFT JOIN
-    (SELECT article, kind, note, at, actor, max(generation) FROM notice GROUP BY article)
-    USING (article)
+    r.revision, r.number, a.live IS NULL, n.kind, n.note, n.at, n.actor, {", ".join(_FIELDS)}
+    FROM article a JOIN revision r USING (article) LEFT JOIN notice n ON n.article = a.article
+    AND n.generation = (SELECT max(generation) FROM notice WHERE article = a.article)
 """
-LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
 LIVE = """
     SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
     JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
@@ -45,7 +42,7 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
     """Return the SQL conditions of filters on revision r, and their parameters."""
     publishers = [publisher.casefold() for publisher in filters.publishers]
     conditions: dict[str, object] = {
-        f"r.publisher_key IN {LIST}": publishers and json.dumps(publishers),
+        f"r.publisher_key IN {LIST}": publishers,
     }
     for bound, sign, after in ((filters.since, ">=", ""), (filters.latest, "<=", "~")):
         if bound and is_whole_day(bound):  # "~" sorts after all offsets from UTC
@@ -72,19 +69,19 @@ def article_of(row: Sequence[Any]) -> Article:
     return Article(**named, revision=number, retired=bool(retired), notice=notice)
 
 
-def page_of(row: Sequence[Any]) -> PageState:
+def page_of(row: Sequence[Any], articles: Sequence[str]) -> PageState:
     """Return the state of a page or file; of its links, older versions stored only addresses."""
-    address, etag, modified, articles, links = row
+    address, etag, modified, links = row
     named = (Link(link, "") if isinstance(link, str) else Link(*link) for link in json.loads(links))
-    return PageState(address, etag, modified, tuple(json.loads(articles)), tuple(named))
+    return PageState(address, etag, modified, (*articles,), tuple(named))
 
 
-def notice_at(db: sqlite3.Connection, article_id: str, generation: int) -> Notice | None:
+def notice_at(db: Database, article_id: str, generation: int) -> Notice | None:
     """Return the notice of an article in a generation."""
     return next(iter(notices_at(db, article_id, generation)), None)
 
 
-def notices_at(db: sqlite3.Connection, article_id: str, generation: int) -> list[Notice]:
+def notices_at(db: Database, article_id: str, generation: int) -> list[Notice]:
     """Return the notices of an article that hold in a generation, the one that is shown first.
 
     They are the newest one and, under a retraction, the correction that it covers. A notice without

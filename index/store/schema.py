@@ -9,12 +9,17 @@ Sentences of one revision are written together and so have consecutive ids, from
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVersionError
+from index.store.database import Database
 
 SCHEMA_VERSION = 3
 _APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
@@ -30,7 +35,8 @@ CREATE TABLE generation (
 CREATE TABLE article (
     article INTEGER PRIMARY KEY, article_id TEXT NOT NULL UNIQUE,
     latest INTEGER NOT NULL REFERENCES revision DEFERRABLE INITIALLY DEFERRED,
-    live INTEGER REFERENCES revision CHECK (live IS NULL OR live = latest)) STRICT;
+    live INTEGER REFERENCES revision DEFERRABLE INITIALLY DEFERRED
+        CHECK (live IS NULL OR live = latest)) STRICT;
 CREATE INDEX article_live ON article (live) WHERE live IS NOT NULL;
 CREATE TABLE revision (
     revision INTEGER PRIMARY KEY, article INTEGER NOT NULL REFERENCES article,
@@ -47,7 +53,7 @@ CREATE TABLE publisher (  -- how much of each is live; key '': unknown
 CREATE TABLE identity (
     key TEXT PRIMARY KEY, article INTEGER NOT NULL REFERENCES article) STRICT, WITHOUT ROWID;
 CREATE TABLE sentence (
-    sentence_id INTEGER PRIMARY KEY AUTOINCREMENT, revision INTEGER NOT NULL REFERENCES revision,
+    sentence_id INTEGER PRIMARY KEY, revision INTEGER NOT NULL REFERENCES revision,
     position INTEGER NOT NULL, start INTEGER NOT NULL CHECK (start >= 0),
     stop INTEGER NOT NULL CHECK (stop > start), terms TEXT NOT NULL, speaker TEXT,
     act TEXT NOT NULL CHECK (act IN ('claim', 'denial', 'confirmation', 'report'))) STRICT;
@@ -80,6 +86,7 @@ CREATE TABLE notice (
     note TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL,
     covers INTEGER,  -- of a retraction: the generation of the correction that it hides
     PRIMARY KEY (generation, article)) STRICT, WITHOUT ROWID;
+CREATE INDEX notice_article ON notice (article, generation);
 CREATE TABLE source (
     number INTEGER PRIMARY KEY, uri TEXT NOT NULL UNIQUE,
     kind TEXT NOT NULL CHECK (kind IN ('file', 'folder', 'url')), every INTEGER,
@@ -110,6 +117,10 @@ CREATE TABLE asked (  -- by server (0: none), and there how often and where last
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, server INTEGER NOT NULL,
     at TEXT NOT NULL, times INTEGER NOT NULL, channel INTEGER,
     done INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (answer_id, server)) STRICT, WITHOUT ROWID;
+CREATE TABLE quoted (
+    answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
+    PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
+CREATE INDEX quoted_article ON quoted (article_id);
 CREATE TABLE notified (
     answer_id TEXT NOT NULL REFERENCES answer ON DELETE CASCADE, article_id TEXT NOT NULL,
     state TEXT NOT NULL, PRIMARY KEY (answer_id, article_id)) STRICT, WITHOUT ROWID;
@@ -121,11 +132,58 @@ CREATE TABLE watch (
     filters TEXT NOT NULL, generation INTEGER NOT NULL, server INTEGER, channel INTEGER,
     person INTEGER NOT NULL) STRICT;
 CREATE UNIQUE INDEX watch_once ON watch (
-    question, filters, ifnull(server, 0), ifnull(channel, 0), person);
+    question, filters, coalesce(server, 0), coalesce(channel, 0), person);
+"""
+
+_ACTIVATE = """
+DROP TABLE embedding;
+ALTER TABLE staged RENAME TO embedding;
+CREATE TABLE staged (
+    sentence_id INTEGER PRIMARY KEY REFERENCES sentence, vector BLOB NOT NULL) STRICT
 """
 
 
-def connect(path: Path) -> sqlite3.Connection:
+class SqliteDatabase(sqlite3.Connection):
+    """A connection to a collection's file; see `index.store.database`."""
+
+    def insert(self, table: str, rows: Iterable[Sequence[Any]], /) -> None:
+        """Insert whole rows."""
+        rows = iter(rows)
+        if first := next(rows, None):
+            places = ",".join("?" * len(first))
+            self.executemany(f"INSERT INTO {table} VALUES ({places})", chain([first], rows))
+
+    def stream(self, sql: str, /) -> Iterator[Any]:
+        """Yield the rows of a statement."""
+        return self.execute(sql)
+
+    def switch_live(self, before: Sequence[int], after: Sequence[int], /) -> None:
+        """Change the full text; the vector index follows at the next search."""
+        self.executemany(
+            "INSERT INTO live_text (live_text, rowid, terms) "
+            "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
+            [(revision,) for revision in before],
+        )
+        self.executemany(
+            "INSERT INTO live_text (rowid, terms) "
+            "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
+            [(revision,) for revision in after],
+        )
+
+    def activate_staged(self, generation: int, /) -> None:
+        """Replace the embeddings by the staged ones, without copying any."""
+        del generation
+        for statement in _ACTIVATE.split(";\n"):
+            self.execute(statement)
+
+    def count_on(self) -> None:
+        """Do nothing: SQLite goes on after the highest number."""
+
+
+sqlite3.register_adapter(list, json.dumps)  # what `IN {LIST}` reads
+
+
+def connect(path: Path) -> SqliteDatabase:
     """Open a collection's file, and create its tables if there are none yet.
 
     In a folder that may not be written to, it is opened to read only.
@@ -138,7 +196,12 @@ def connect(path: Path) -> sqlite3.Connection:
     """
     try:
         connection = sqlite3.connect(
-            _uri(path), timeout=_BUSY_S, isolation_level=None, check_same_thread=False, uri=True
+            _uri(path),
+            timeout=_BUSY_S,
+            isolation_level=None,
+            check_same_thread=False,
+            factory=SqliteDatabase,
+            uri=True,
         )
         try:
             new = is_new(connection, path)  # read first, before anything is written
@@ -244,12 +307,15 @@ def moment(text: str | None) -> datetime | None:
     return datetime.fromisoformat(text) if text else None
 
 
-def meta(db: sqlite3.Connection, key: str) -> str | None:
+def meta(db: Database, key: str) -> str | None:
     """Return a value of the `meta` table."""
     row = db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
     return row[0] if row else None
 
 
-def set_meta(db: sqlite3.Connection, key: str, value: str) -> None:
+def set_meta(db: Database, key: str, value: str) -> None:
     """Set a value of the `meta` table."""
-    db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value))
+    db.execute(
+        "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+        (key, value),
+    )

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -15,11 +15,10 @@ from index.domain import Article, Filters, Sentence
 from index.encoder import Vectors
 from index.errors import NotFoundError
 from index.reading.items import PageState
+from index.store.database import LIST, Database
 from index.store.identity import decide
 from index.store.rows import (
     ARTICLE,
-    LIST,
-    LIVE,
     NEAR,
     SENTENCE,
     article_of,
@@ -28,7 +27,7 @@ from index.store.rows import (
     passing,
     sentence_of,
 )
-from index.store.schema import clock_text, meta, utc_text
+from index.store.schema import clock_text, utc_text
 from index.store.sources import COLUMNS, Source
 from index.store.types import (
     Decision,
@@ -44,16 +43,19 @@ from index.store.types import (
 _ALL = Filters()
 _TITLES = 5  # per event
 _MAX_CACHED = 2_000  # articles: some 10 MB
+_ALL_ROWS = 2**63 - 1
+_NEWEST = """
+    SELECT g.number, g.token, m.value, b.value FROM (SELECT 1 AS one) o
+    LEFT JOIN generation g ON g.number = (SELECT max(number) FROM generation)
+    LEFT JOIN meta m ON m.key = 'model' LEFT JOIN meta b ON b.key = 'rebuilt'
+"""
 
 
-def newest(db: sqlite3.Connection) -> IndexVersion:
-    """Return the version of the newest generation."""
-    number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
-    model = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
-    return IndexVersion(number or 0, token or "", model)
-
-
-Search = Callable[["SqliteSnapshot", Vectors, int, Ids | None], Ranked]
+def newest(db: Database) -> tuple[IndexVersion, str | None]:
+    """Return the version of the newest generation, and the model that it was embedded with."""
+    number, token, model, rebuilt = db.execute(_NEWEST).fetchone()
+    name = f"{model or ''} {rebuilt or ''}".strip()
+    return IndexVersion(number or 0, token or "", name), model
 
 
 @dataclass(slots=True)
@@ -64,30 +66,27 @@ class GenerationCache:
     census: list[tuple[str | None, int, int]] = field(default_factory=list)
 
 
-class SqliteSnapshot:
-    """One generation of a collection, to read inside its `with` block.
+class CatalogueSnapshot(ABC):
+    """One generation of a collection in SQL tables, to read inside its `with` block.
+
+    Each engine searches in its own way.
 
     Attributes:
+        db: the connection; inside a transaction, pinned to the generation.
         version: the generation's.
         model: the encoder's; None while nothing is embedded.
     """
 
-    def __init__(
-        self, db: sqlite3.Connection, version: IndexVersion, search: Search, cache: GenerationCache
-    ) -> None:
-        """Read through a connection that is inside a transaction.
+    db: Database
 
-        Args:
-            db: pinned to the generation.
-            version: the generation's.
-            search: searches the vector index for this snapshot, among some ids if given.
-            cache: of this generation; filled here.
-        """
+    def __init__(
+        self, db: Database, version: IndexVersion, model: str | None, cache: GenerationCache
+    ) -> None:
+        """Read a generation through a connection; `cache` is of that generation, and filled."""
         self.db = db
         self.version = version
-        self.model = meta(db, "model")
+        self.model = model
         self._cache = cache
-        self._search = search
 
     @property
     def generation(self) -> int:
@@ -115,31 +114,22 @@ class SqliteSnapshot:
 
     # Searching
 
+    @abstractmethod
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
         """Return the k live sentences with the highest inner product with `vector` (d,).
 
-        Exact on the newest generation. A snapshot that is no longer the newest may miss
-        sentences that were removed since, but never has one that was added since.
+        Exact in a small collection, and of its newest generation. A snapshot that is no longer the
+        newest may miss sentences that were removed since, but never has one that was added since.
         """
-        return self._search(self, vector, k, self.live_ids(filters) if filters else None)
 
+    @abstractmethod
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
         """Return the k live sentences with the highest BM25 for any of the terms."""
-        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
-        condition, values = passing(filters)
-        rows = self.db.execute(
-            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
-            # "+": else SQLite looks each of them up in the full text
-            + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
-            + " ORDER BY bm25(live_text), rowid LIMIT ?",
-            (match, *values, max(k, 0)),
-        ).fetchall()
-        return Ranked(_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Return in how many live sentences each term occurs, without terms that occur in none."""
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
-        return dict(self.db.execute(sql, (json.dumps([*terms]),)))
+        return dict(self.db.execute(sql, ([*terms],)))
 
     def vocabulary(self, initial: str) -> dict[str, int]:
         """Return the terms of live sentences that begin with a character, with their frequency."""
@@ -152,7 +142,7 @@ class SqliteSnapshot:
             f"SELECT {SENTENCE}, s.terms, e.vector FROM sentence s "
             "JOIN embedding e USING (sentence_id) "
             f"WHERE s.sentence_id IN ({NEAR}) ORDER BY s.sentence_id",
-            (radius, radius, json.dumps([*ids])),
+            (radius, radius, [*ids]),
         ).fetchall()
         articles = self._articles({row[1] for row in rows})
         return Rows(
@@ -165,47 +155,13 @@ class SqliteSnapshot:
     def _articles(self, revisions: set[int]) -> dict[int, Article]:
         """Articles by revision. Another thread may empty the cache: each entry is read once."""
         cached = {r: article for r in revisions if (article := self._cache.articles.get(r))}
-        missing = json.dumps([*(revisions - cached.keys())])
+        missing = [*(revisions - cached.keys())]
         rows = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (missing,))
         loaded = {row[0]: article_of(row) for row in rows}
         if len(self._cache.articles) + len(loaded) > _MAX_CACHED:
             self._cache.articles.clear()
         self._cache.articles.update(loaded)
         return cached | loaded
-
-    # For the vector index
-
-    def live_ids(self, filters: Filters = _ALL) -> Ids:
-        """Return live sentence ids, ascending: int64 (n,)."""
-        condition, values = passing(filters)
-        sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
-        return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
-
-    def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
-        """Return those of the ids that have an embedding (n,), ascending, and it: (n, d)."""
-        sql = f"SELECT sentence_id, vector FROM embedding WHERE sentence_id IN {LIST} ORDER BY 1"
-        rows = self.db.execute(sql, (json.dumps(ids.tolist()),)).fetchall()
-        return _ids(rows), matrix([row[1] for row in rows])
-
-    def descends_from(self, version: IndexVersion) -> bool:
-        """Whether this generation is that version or follows it, with the same model."""
-        sql = "SELECT token FROM generation WHERE number = ?"
-        row = self.db.execute(sql, (version.generation,)).fetchone()
-        return (row[0] if row else "", self.version.model) == (version.token, version.model)
-
-    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
-        """Return the sentences of articles that changed after a generation; after 0, of all.
-
-        Returns:
-            All ids (n,) and those that are live now (m,), both ascending.
-        """
-        sql = (
-            "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
-            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
-        )
-        live = f"{sql} AND a.live = r.revision"
-        found = (_ranges(self.db.execute(each, (generation,))) for each in (sql, live))
-        return next(found), next(found)
 
     # Articles
 
@@ -215,10 +171,10 @@ class SqliteSnapshot:
         Raises:
             NotFoundError: no such article or revision.
         """
-        articles = self._select_articles(
-            "WHERE a.article_id = ? AND iif(?, r.revision = a.latest, r.number = ?)",
-            (article_id, revision is None, min(revision or 0, 2**63 - 1)),
-        )
+        which = "r.revision = a.latest" if revision is None else "r.number = ?"
+        number = [] if revision is None else [min(revision, _ALL_ROWS)]
+        condition = f"WHERE a.article_id = ? AND {which}"
+        articles = self._select_articles(condition, (article_id, *number))
         if not articles:
             where = f" in revision {revision}" if revision else ""
             raise NotFoundError(f"There is no article “{article_id}”{where} in this collection.")
@@ -257,8 +213,8 @@ class SqliteSnapshot:
         revised: dict[str, int] = dict(self.db.execute(sql, (utc_text(since),)))
         articles = self._select_articles(
             "WHERE r.revision = a.live AND (r.published >= ? OR a.article_id IN "
-            f"{LIST}){condition} ORDER BY r.published DESC, a.article LIMIT ?",
-            (clock_text(since), json.dumps([*revised]), *values, limit),
+            f"{LIST}){condition} ORDER BY r.published DESC NULLS LAST, a.article LIMIT ?",
+            (clock_text(since), [*revised], *values, limit),
         )
         return [
             RecentArticle(article, self.article(key, revised[key]) if key in revised else None)
@@ -272,7 +228,7 @@ class SqliteSnapshot:
         rows = self.db.execute(
             "SELECT a.article_id, b.article_id FROM article a JOIN rewrite w ON w.revision = a.live"
             f" JOIN article b ON b.live = w.other WHERE a.article_id IN {LIST}",
-            (json.dumps([*others]),),
+            ([*others],),
         )
         for article_id, other in rows:
             others[article_id].add(other)
@@ -297,13 +253,15 @@ class SqliteSnapshot:
     def page(self, address: str) -> PageState | None:
         """Return the last state of a page or file; None unless all its articles are stored."""
         row = self.db.execute(
-            "SELECT address, etag, modified, (SELECT json_group_array(article_id) FROM "
-            "(SELECT article_id FROM page_article WHERE address = p.address ORDER BY position)), "
-            "links FROM page p WHERE address = ? AND NOT EXISTS (SELECT 1 FROM page_article l "
-            "WHERE l.address = p.address AND article_id NOT IN (SELECT article_id FROM article))",
+            "SELECT address, etag, modified, links FROM page p WHERE address = ? AND NOT EXISTS "
+            "(SELECT 1 FROM page_article l LEFT JOIN article a USING (article_id) "
+            "WHERE l.address = p.address AND a.article IS NULL)",
             (address,),
         ).fetchone()
-        return page_of(row) if row else None
+        if row is None:
+            return None
+        sql = "SELECT article_id FROM page_article WHERE address = ? ORDER BY position"
+        return page_of(row, [name for (name,) in self.db.execute(sql, (address,))])
 
     def embedded(self, article_id: str) -> dict[str, Vectors]:
         """Return the vector (d,) of each sentence text of the latest revision, for reuse."""
@@ -319,22 +277,32 @@ class SqliteSnapshot:
 
     def history(self, limit: int | None = None) -> list[HistoryEvent]:
         """Return the audit log, newest first."""
-        rows = self.db.execute(
-            "SELECT number, at, actor, action, note, (SELECT json_group_object(outcome, n) FROM "
-            "(SELECT outcome, count(*) AS n FROM change WHERE generation = number GROUP BY 1)), "
-            "(SELECT json_group_array(title) FROM (SELECT r.title FROM change c "
-            "JOIN article a USING (article) JOIN revision r "
-            "ON r.revision = coalesce(c.after, c.before, a.latest) "
-            "WHERE c.generation = g.number LIMIT ?)) "
-            "FROM generation g ORDER BY number DESC LIMIT ?",
-            (_TITLES, -1 if limit is None else limit),
-        )
+        events = self.db.execute(
+            "SELECT number, at, actor, action, note FROM generation ORDER BY number DESC LIMIT ?",
+            (_ALL_ROWS if limit is None else limit,),
+        ).fetchall()
+        oldest = events[-1][0] if events else _ALL_ROWS
+        counts, titles = defaultdict[int, dict[str, int]](dict), defaultdict[int, list[str]](list)
+        for number, outcome, count in self.db.execute(
+            "SELECT generation, outcome, count(*) FROM change WHERE generation >= ? GROUP BY 1, 2",
+            (oldest,),
+        ):
+            counts[number][outcome] = count
+        for number, title in self.db.execute(
+            "SELECT c.generation, r.title FROM (SELECT *, row_number() OVER "
+            "(PARTITION BY generation ORDER BY article) AS place FROM change WHERE generation >= ?)"
+            " c JOIN article a USING (article) JOIN revision r "
+            "ON r.revision = coalesce(c.after, c.before, a.latest) WHERE place <= ? "
+            "ORDER BY c.generation, place",
+            (oldest, _TITLES),
+        ):
+            titles[number].append(title)
         return [
             HistoryEvent(
                 *(number, datetime.fromisoformat(at), actor, action, note),
-                *(json.loads(counts), tuple(json.loads(titles))),
+                *(counts[number], tuple(titles[number])),
             )
-            for number, at, actor, action, note, counts, titles in rows
+            for number, at, actor, action, note in events
         ]
 
     def sources(self) -> list[Source]:
@@ -343,12 +311,6 @@ class SqliteSnapshot:
         return [Source.from_row(row) for row in rows]
 
 
-def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:
-    """The ids of sentences, ascending, given by the first and the number of each revision's."""
-    firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
-    ends = np.cumsum(counts)
-    return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))
-
-
-def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:
+def ids_of(rows: Iterable[tuple[Any, ...]]) -> Ids:
+    """Return the first column of some rows: int64 (n,)."""
     return np.fromiter((row[0] for row in rows), dtype=np.int64)

@@ -11,64 +11,34 @@ import contextlib
 import secrets
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-from index.encoder import Encoder, Vectors
+from index.encoder import Vectors
 from index.errors import StoreDamagedError, StoreError
-from index.store.answers import AnswerLog
-from index.store.backups import copy_of
+from index.store.backups import copy_of, recovered
+from index.store.catalogue import Catalogue
 from index.store.connections import CATALOGUE, Connections, Pool
-from index.store.inbox import Inbox
-from index.store.people import People
-from index.store.preferences import Preferences
-from index.store.schema import connect, meta, set_meta, utc_text
-from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
-from index.store.sources import COLUMNS, Source
-from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
+from index.store.embedded import SqliteSnapshot
+from index.store.schema import SqliteDatabase, connect
+from index.store.snapshot import GenerationCache, newest
+from index.store.types import Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
-from index.store.writer import Writer
 
 _CACHE = "vectors.compact"
-_REBUILT = 1_000  # sentences embedded again between two commits
-_UNSTAGED = """
-    SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
-    WHERE s.sentence_id > ?
-    AND NOT EXISTS (SELECT 1 FROM staged t WHERE t.sentence_id = s.sentence_id)
-    ORDER BY s.sentence_id LIMIT ?
-"""
-_IS_KNOWN = "SELECT 1 FROM generation WHERE number = ? AND token = ?"
-_ACTIVATE = """
-DROP TABLE embedding;
-ALTER TABLE staged RENAME TO embedding;
-CREATE TABLE staged (
-    sentence_id INTEGER PRIMARY KEY REFERENCES sentence, vector BLOB NOT NULL) STRICT
-"""
 
 
-class SqliteStore:
-    """A collection in its own folder. Safe to use from several threads and processes.
-
-    A commit makes a generation: articles, sentences, embeddings, full text and the audit log
-    change together or not at all. A snapshot sees exactly one generation.
-
-    Attributes:
-        answers: the log of its answers; not part of a generation.
-        people: what it keeps of people; not part of a generation.
-        inbox: what waits for a moderator; not part of a generation.
-        preferences: what moderators of its servers have chosen; not part of a generation.
-    """
+class SqliteStore(Catalogue):
+    """A collection in its own folder."""
 
     def __init__(
         self,
         folder: Path,
         *,
         exact_up_to: int = EXACT_UP_TO,
-        opener: Callable[[Path], sqlite3.Connection] = connect,
+        opener: Callable[[Path], SqliteDatabase] = connect,
         pool: Pool | None = None,
     ) -> None:
         """Name the collection; it is opened, or created, at first use.
@@ -83,10 +53,7 @@ class SqliteStore:
         self._exact_up_to = exact_up_to
         self._connections = Connections(folder / CATALOGUE, opener, pool or Pool(1), self._forget)
         self._forget()
-        self.answers = AnswerLog(self.snapshot, self._connections.writing)
-        self.people = People(self.snapshot, self._connections.writing)
-        self.inbox = Inbox(self.snapshot, self._connections.writing)
-        self.preferences = Preferences(self.snapshot, self._connections.writing)
+        super().__init__()
 
     def _forget(self) -> None:
         """Drop what is derived from the file; who uses it now keeps what they have."""
@@ -94,23 +61,21 @@ class SqliteStore:
         self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
 
     def glance(self) -> AbstractContextManager[None]:
-        """Let what this thread does meanwhile cost no other store its place in the pool."""
         return self._connections.glance()
 
     @contextlib.contextmanager
     def snapshot(self) -> Iterator[SqliteSnapshot]:
-        """Open the newest generation to read. Raises StoreError if that fails."""
         with self._connections.lease() as db:
             db.execute("BEGIN")
             try:
-                version = newest(db)
-                cached, cache = self._cache
-                if cached != version:
-                    cache = GenerationCache()
-                    self._cache = version, cache
-                yield SqliteSnapshot(db, version, self._search, cache)
+                version, model = newest(db)
+                cache = self._cache_of(version)
+                yield SqliteSnapshot(db, version, model, cache, self._search)
             finally:
                 db.rollback()
+
+    def writing(self) -> AbstractContextManager[SqliteDatabase]:
+        return self._connections.writing()
 
     def _search(
         self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
@@ -126,120 +91,6 @@ class SqliteStore:
         if allowed is None and vectors.version != snapshot.version:
             ranked = search(snapshot.live_ids())
         return ranked
-
-    def commit(
-        self,
-        changes: Changes,
-        *,
-        actor: str,
-        action: str,
-        note: str = "",
-        model: str | None = None,
-        dry_run: bool = False,
-    ) -> Commit:
-        """Apply all changes and make a generation, or change nothing at all.
-
-        What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` is the model of the vectors. A `dry_run` returns what the commit
-        would do, and rolls it back; nobody else can write meanwhile.
-
-        Raises:
-            NotFoundError: there is no such generation to go back to.
-            InputError: the collection has changed since what `changes.seen` names, or a retracted
-                article would be corrected.
-            ModelMismatchError: the collection was embedded by another model.
-            StoreBusyError: another process is writing and does not finish.
-            StoreError: it cannot be written.
-        """
-        with self._connections.writing() as db:
-            writer = Writer(db)
-            writer.apply(changes, model)
-            commit = writer.finish(actor, action, note)
-            if dry_run:
-                db.rollback()
-            return commit
-
-    def add_sources(self, sources: Iterable[Source]) -> None:
-        """Add these sources, but for those that are there already, which stay as they are."""
-        with self._connections.writing() as db:
-            db.executemany(
-                "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
-                [(source.uri, source.kind, source.every) for source in sources],
-            )
-
-    def put_source(self, source: Source) -> Source:
-        """Add a source, or change the interval of the one that is there; return it as stored."""
-        with self._connections.writing() as db:
-            (row,) = db.execute(
-                "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) "
-                f"ON CONFLICT DO UPDATE SET every = excluded.every RETURNING {COLUMNS}",
-                (source.uri, source.kind, source.every),
-            ).fetchall()
-        return Source.from_row(row)
-
-    def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
-        """Change these fields of a source and no others."""
-        columns = ", ".join(f"{name} = ?" for name in changes)
-        values = (utc_text(v) if isinstance(v, datetime) else v for v in changes.values())
-        with self._connections.writing() as db:
-            db.execute(f"UPDATE source SET {columns} WHERE uri = ?", (*values, uri))
-
-    def remove_source(self, uri: str) -> None:
-        """Drop a source; its articles stay."""
-        with self._connections.writing() as db:
-            db.execute("DELETE FROM source WHERE uri = ?", (uri,))
-
-    def rebuild(
-        self, encoder: Encoder, *, actor: str, on_progress: Callable[[int], None] | None = None
-    ) -> Commit:
-        """Embed every sentence again, then switch to the new embeddings in one commit.
-
-        Until then snapshots have the old embeddings, and articles may be added. If it ends early,
-        even killed, the next call for the same model goes on from there. Others can write between
-        two batches: sentences are chosen and embedded without holding the collection.
-
-        Args:
-            encoder: makes the vectors.
-            actor: named in the audit log.
-            on_progress: called with the number of sentences done; may raise to stop.
-        """
-        with self._staging(encoder.model):
-            pass  # what was staged for another model is gone
-        done = last = 0
-        while True:
-            with self.snapshot() as snapshot:
-                rows = snapshot.db.execute(_UNSTAGED, (last, _REBUILT)).fetchall()
-            if rows:
-                self._stage(rows, encoder, snapshot.version)
-                done, last = done + len(rows), rows[-1][0]
-                if on_progress is not None:
-                    on_progress(done)
-                continue
-            with self._staging(encoder.model) as db:
-                # Another process may have undone some of it, so all is looked at once more.
-                rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
-                if rest is None:
-                    return _activate_staged(db, encoder.model, actor)
-            last = rest[0] - 1
-
-    def _stage(self, rows: list[Any], encoder: Encoder, version: IndexVersion) -> None:
-        """Embed sentences (rows of `_UNSTAGED` in that version), and stage their embeddings."""
-        # Cut here and not in SQL, which takes a NUL for the end of a text.
-        vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
-        staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
-        with self._staging(encoder.model) as db:
-            # A copy recovered meanwhile may have other sentences under these numbers.
-            if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
-                db.executemany("INSERT OR REPLACE INTO staged VALUES (?, ?)", staged)
-
-    @contextlib.contextmanager
-    def _staging(self, model: str) -> Iterator[sqlite3.Connection]:
-        """Open a write transaction in which only embeddings by this model are staged."""
-        with self._connections.writing() as db:
-            if meta(db, "staged_model") != model:
-                db.execute("DELETE FROM staged")
-                set_meta(db, "staged_model", model)
-            yield db
 
     def prepare(self) -> None:
         """Bring the vector index up to date, so that the next question does not wait for it."""
@@ -285,13 +136,9 @@ class SqliteStore:
                     chosen = snapshot.db.execute("SELECT * FROM preference").fetchall()
             except StoreDamagedError:
                 last, chosen = 0, []
-            if last or chosen:  # who moderates now must not change with the articles
-                source.execute("DELETE FROM preference")
-                source.executemany("INSERT INTO preference VALUES (?, ?, ?)", chosen)
-            note = f"from a backup of generation {newest(source).generation}"
             source.execute("BEGIN IMMEDIATE")
             with source:
-                commit = Writer(source, after=last).finish(actor, "recover", note, always=True)
+                commit = recovered(source, last, chosen, actor)
             try:
                 self._overwrite(source)
             except StoreDamagedError:
@@ -299,7 +146,7 @@ class SqliteStore:
                 self._overwrite(source)
             return commit
 
-    def _overwrite(self, source: sqlite3.Connection) -> None:
+    def _overwrite(self, source: SqliteDatabase) -> None:
         with self._connections.lease() as db:
             source.backup(db)
 
@@ -338,13 +185,3 @@ class SqliteStore:
     def close(self) -> None:
         """Close files and connections; who still uses the store gets a StoreError."""
         self._connections.close()
-
-
-def _activate_staged(db: sqlite3.Connection, model: str, actor: str) -> Commit:
-    """Replace the embeddings by the staged ones, without copying any."""
-    writer = Writer(db)
-    for statement in _ACTIVATE.split(";\n"):
-        db.execute(statement)
-    set_meta(db, "model", model)
-    set_meta(db, "rebuilt", str(writer.generation))
-    return writer.finish(actor, "rebuild", always=True)

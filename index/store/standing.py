@@ -11,7 +11,7 @@ from typing import Literal
 
 from index.domain import Answer, Article
 from index.store.rows import notice_at
-from index.store.snapshot import SqliteSnapshot
+from index.store.snapshot import CatalogueSnapshot
 
 Became = Literal["changed", "revised", "removed", "corrected", "retracted", "withdrawn"]
 
@@ -39,7 +39,7 @@ class Standing:
         return " ".join([*(word for word in self.became if word != "revised"), note]).strip()
 
 
-def standings(snapshot: SqliteSnapshot, answer: Answer) -> tuple[Standing, ...]:
+def standings(snapshot: CatalogueSnapshot, answer: Answer) -> tuple[Standing, ...]:
     """Return what has become of each article that an answer cites, in the order of its citations.
 
     Raises:
@@ -48,7 +48,7 @@ def standings(snapshot: SqliteSnapshot, answer: Answer) -> tuple[Standing, ...]:
     return tuple(_standing(snapshot, answer, citation.article) for citation in answer.citations)
 
 
-def _standing(snapshot: SqliteSnapshot, answer: Answer, cited: Article) -> Standing:
+def _standing(snapshot: CatalogueSnapshot, answer: Answer, cited: Article) -> Standing:
     now, became = snapshot.article(cited.article_id), list[Became]()
     cuts = [q.quote for q in answer.quotes if q.quote.article_id == cited.article_id]
     lost = tuple(cut.text for cut in cuts if now.retired or cut.text not in now.text)

@@ -1,14 +1,14 @@
-"""Write the changes of one commit to a collection's file.
+"""Write the changes of one commit to the tables of a collection.
 
-Articles, sentences, embeddings, full text, rewrites and the audit log are written here, inside the
-transaction that `sqlite` opens and ends.
+Articles, sentences, embeddings, rewrites and the audit log are written here, inside the transaction
+that the engine opens and ends; what it searches, the engine brings up to date itself.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-import sqlite3
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import astuple, replace
 from datetime import UTC, datetime
@@ -19,29 +19,28 @@ import numpy as np
 from index.domain import Article, Notice
 from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
+from index.store.database import LIST, Database
 from index.store.identity import claim, decide
+from index.store.rewrites import note_rewrites
 from index.store.rows import notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
 from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
-from index.text.rewrites import is_rewrite
-
-_SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
-_TINY = 8  # hashes of a sketch: texts of some 30 words
-_COMMON = 51  # a hash in so many revisions is boilerplate, not a sign of a rewrite
-_CANDIDATES = 20  # compared with a new revision
 
 
 class Writer:
     """Writes the changes of one transaction; `finish` returns what it did."""
 
-    def __init__(self, db: sqlite3.Connection, after: int = 0) -> None:
-        """Use a connection inside an immediate transaction; number generations `after` that one."""
+    def __init__(self, db: Database, after: int = 0) -> None:
+        """Use a connection inside a write transaction; number generations `after` that one."""
         self._db = db
-        self.generation = max(newest(db).generation, after) + 1
+        self.generation = max(newest(db)[0].generation, after) + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
+        self._live = Counter[int]()  # revisions: 1 if it becomes live, -1 if it no longer is
+        self._sentences: list[Sequence[object]] = []  # rows that `finish` writes, all at once
+        self._embeddings: list[Sequence[object]] = []
 
     def apply(self, changes: Changes, model: str | None) -> None:
         """Write all changes."""
@@ -71,6 +70,17 @@ class Writer:
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
         """Write the generation into the audit log, if anything changed."""
         put = tuple(self._decisions)
+        if self._sentences:
+            set_meta(self._db, "next sentence", str(self._next_sentence()))
+            self._db.insert("sentence", self._sentences)
+            self._db.insert("embedding", self._embeddings)
+            self._sentences, self._embeddings = [], []
+        before, after = ([r for r, n in self._live.items() if n == step] for step in (-1, 1))
+        if before or after:
+            self._db.switch_live(before, after)
+            self._count(before, -1)
+            self._count(after, 1)
+            self._live.clear()
         if not set(self._outcomes.values()) - {"unchanged", "absent"} and not always:
             return Commit(self.generation - 1, self._outcomes, put)
         at = utc_text(datetime.now(UTC))
@@ -80,13 +90,25 @@ class Writer:
         )
         return Commit(self.generation, self._outcomes, put, (*chain(*self._notices.values()),))
 
+    def _count(self, revisions: Sequence[int], times: int) -> None:
+        """Count revisions that became live, or with -1 that no longer are, by their publisher."""
+        self._db.execute(
+            "INSERT INTO publisher SELECT coalesce(publisher_key, ''), min(publisher), "
+            f"? * count(*), ? * sum(sentences) FROM revision WHERE revision IN {LIST} "
+            "GROUP BY publisher_key ON CONFLICT (key) DO UPDATE SET "
+            "articles = publisher.articles + excluded.articles, name = CASE WHEN "
+            "publisher.articles > 0 THEN publisher.name ELSE excluded.name END, "
+            "sentences = publisher.sentences + excluded.sentences",
+            (times, times, [*revisions]),
+        )
+
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
         """Add an article, revise it, bring it back, or leave it as it is."""
         decision = decide(self._db, prepared.article, revive=revive)
         article, key, live = decision.article, decision.key, decision.live
         if key is None:
-            sql = "INSERT INTO article (article_id, latest) VALUES (?, 0)"
-            key = self._db.execute(sql, (article.article_id,)).lastrowid or 0
+            sql = "INSERT INTO article (article_id, latest) VALUES (?, 0) RETURNING article"
+            ((key,),) = self._db.execute(sql, (article.article_id,)).fetchall()
             self._revise(article, key, 1, None, prepared=prepared, outcome="added")
         elif decision.outcome == "updated":
             if self._outcomes.get(article.article_id) == "added":  # in this same commit
@@ -131,8 +153,12 @@ class Writer:
 
     def _write_notice(self, key: int, notice: Sequence[object]) -> None:
         """Store an article's newest notice: kind, note, moment, actor and what it covers."""
-        values = (self.generation, key, *notice)
-        self._db.execute("INSERT OR REPLACE INTO notice VALUES (?, ?, ?, ?, ?, ?, ?)", values)
+        self._db.execute(
+            "INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (generation, article) "
+            "DO UPDATE SET kind = excluded.kind, note = excluded.note, at = excluded.at, "
+            "actor = excluded.actor, covers = excluded.covers",
+            (self.generation, key, *notice),
+        )
 
     def _correction(self, key: int) -> int | None:
         """The generation of the correction of an article that holds, or that is covered."""
@@ -161,18 +187,18 @@ class Writer:
             raise NotFoundError(
                 f"There is no generation {generation} to go back to: choose one from the history."
             )
-        # The first change since of each article: beside min(), SQLite takes `before` of that row.
         rows = self._db.execute(
-            "SELECT a.article_id, a.article, a.live, c.before FROM article a JOIN "
-            "(SELECT article, before, min(generation) FROM change WHERE generation > ? "
-            "GROUP BY article) c USING (article) WHERE c.before IS NOT a.live",
+            "SELECT a.article_id, a.article, a.live, c.before FROM (SELECT article, "
+            "min(generation) AS generation FROM change WHERE generation > ? GROUP BY article) f "
+            "JOIN change c USING (article, generation) JOIN article a USING (article) "
+            "WHERE coalesce(c.before, 0) <> coalesce(a.live, 0) ORDER BY a.article",
             (generation,),
         ).fetchall()
         for article_id, key, live, before in rows:
             self._set_live_revision(article_id, key, live, before)
         later = (
             "SELECT DISTINCT a.article_id, a.article, a.live FROM notice "
-            "JOIN article a USING (article) WHERE generation > ?"
+            "JOIN article a USING (article) WHERE generation > ? ORDER BY a.article"
         )
         for article_id, key, live in self._db.execute(later, (generation,)).fetchall():
             then = notices_at(self._db, article_id, generation)
@@ -201,7 +227,7 @@ class Writer:
             ),
         )
         rows = [(page.address, position, name) for position, name in enumerate(page.articles)]
-        self._db.executemany("INSERT INTO page_article VALUES (?, ?, ?)", rows)
+        self._db.insert("page_article", rows)
 
     def _revise(
         self,
@@ -213,72 +239,47 @@ class Writer:
         prepared: PreparedArticle,
         outcome: Outcome,
     ) -> None:
-        """Write a revision of an article, which has the id it is stored by; make it the live one."""
+        """Write a revision of an article, which has its stored id; make it the live one."""
         spans = prepared.spans
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
         publisher_key = article.publisher.casefold() if article.publisher else None
-        used = self._db.execute("SELECT seq FROM sqlite_sequence WHERE name = 'sentence'")
-        first = (used.fetchone() or (0,))[0] + 1
-        cursor = self._db.execute(
+        first = self._next_sentence()
+        ((revision,),) = self._db.execute(
             "INSERT INTO revision (article, number, first, sentences, title, publisher, "
             "publisher_key, author, published, guessed_date, url, language, source, guessed, "
             "text_hash, text) "
-            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) RETURNING revision",
             (
                 *(key, number, first, len(spans), article.title, article.publisher, publisher_key),
                 *(article.author, clock_text(article.published), clock_text(article.guessed_date)),
                 *(article.url, article.language),
                 *(article.source, " ".join(article.guessed), article.text_hash, article.text),
             ),
-        )
-        revision = int(cursor.lastrowid or 0)
+        ).fetchall()
         claim(self._db, article, key)
         self._write_sentences(revision, first, prepared)
-        self._find_rewrites(revision, key, article.text, prepared.hashes)
+        note_rewrites(self._db, revision, key, article.text, prepared.hashes)
         self._write_live(article.article_id, key, live, revision, outcome)
 
     def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
-        """Write sentences and embeddings under consecutive ids that were never used before."""
+        """Keep the rows of sentences and embeddings, under consecutive ids, for `finish`."""
         spans = prepared.spans
         voices = prepared.voices or ((None, "report"),) * len(spans)
-        self._db.executemany(
-            "INSERT INTO sentence VALUES (?,?,?,?,?,?,?,?)",
-            [
-                (first + n, revision, n, span.start, span.end, words, *voice)
-                for n, (span, words, voice) in enumerate(
-                    zip(spans, prepared.terms, voices, strict=True)
-                )
-            ],
-        )
-        vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
-        self._db.executemany(
-            "INSERT INTO embedding VALUES (?, ?)",
-            [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)],
-        )
-
-    def _find_rewrites(self, revision: int, key: int, text: str, hashes: Sequence[int]) -> None:
-        """Store which revisions of other articles copy or rewrite this text, or are its source.
-
-        Candidates share word trigrams in their sketches; live ones come first.
-        """
-        least = _SHARED if len(hashes) >= _TINY else 1
-        candidates = self._db.execute(
-            "SELECT r.revision, r.text FROM (SELECT s.revision, count(*) AS shared "
-            "FROM json_each(?) h CROSS JOIN sketch s ON s.hash = h.value "
-            "WHERE (SELECT count(*) FROM (SELECT 1 FROM sketch WHERE hash = h.value LIMIT ?)) < ? "
-            "GROUP BY s.revision HAVING shared >= ?) JOIN revision r USING (revision) "
-            "JOIN article a USING (article) WHERE a.article <> ? "
-            "ORDER BY a.live IS r.revision DESC, shared DESC, r.revision LIMIT ?",
-            (json.dumps(hashes), _COMMON, _COMMON, least, key, _CANDIDATES),
-        ).fetchall()
-        pairs = [
-            (revision, other) for other, other_text in candidates if is_rewrite(text, other_text)
+        self._sentences += [
+            (first + n, revision, n, span.start, span.end, words, *voice)
+            for n, (span, words, voice) in enumerate(
+                zip(spans, prepared.terms, voices, strict=True)
+            )
         ]
-        pairs += [(other, revision) for _, other in pairs]
-        self._db.executemany("INSERT INTO rewrite VALUES (?, ?)", pairs)
-        rows = [(value, revision) for value in hashes]
-        self._db.executemany("INSERT INTO sketch VALUES (?, ?)", rows)
+        vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
+        self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
+
+    def _next_sentence(self) -> int:
+        """The id of the next sentence, which was never used before."""
+        if self._sentences:
+            return int(str(self._sentences[-1][0])) + 1
+        return int(meta(self._db, "next sentence") or 1)
 
     def _set_live_revision(
         self, article_id: str, key: int, before: int | None, after: int | None
@@ -293,14 +294,11 @@ class Writer:
     def _write_live(
         self, article_id: str, key: int, before: int | None, after: int | None, outcome: Outcome
     ) -> None:
-        """Write which revision is live, with the full text and the audit log."""
+        """Write which revision is live, and that into the audit log."""
         self._outcomes[article_id] = outcome
-        if before is not None:
-            self._db.execute(
-                "INSERT INTO live_text (live_text, rowid, terms) "
-                "SELECT 'delete', sentence_id, terms FROM sentence WHERE revision = ?",
-                (before,),
-            )
+        if before != after:
+            self._live.update({after: 1} if after else {})
+            self._live.subtract({before: 1} if before else {})
         if before is None and after is not None and outcome != "added":  # it is back
             self._reinstate_notice(article_id, key, self._correction(key) or 0)
             self._db.execute(  # what its page said meanwhile was not stored: read it again
@@ -308,28 +306,14 @@ class Writer:
                 "(SELECT address FROM page_article WHERE article_id = ?)",
                 (article_id,),
             )
-        if after is not None:
-            self._db.execute(
-                "INSERT INTO live_text (rowid, terms) "
-                "SELECT sentence_id, terms FROM sentence WHERE revision = ?",
-                (after,),
-            )
-        for revision, count in ((before, -1), (after, 1)):
-            self._db.execute(
-                "INSERT INTO publisher SELECT ifnull(publisher_key, ''), publisher, ?1, "
-                "?1 * sentences FROM revision WHERE revision = ?2 ON CONFLICT DO UPDATE SET "
-                "articles = articles + excluded.articles, "
-                "name = iif(articles > 0, name, excluded.name), "
-                "sentences = sentences + excluded.sentences",
-                (count, revision),
-            )
         self._db.execute(
             "UPDATE article SET live = ?, latest = coalesce(?, latest) WHERE article = ?",
             (after, after, key),
         )
         self._db.execute(
             "INSERT INTO change (generation, article, outcome, before, after) VALUES (?,?,?,?,?) "
-            "ON CONFLICT DO UPDATE SET outcome = excluded.outcome, after = excluded.after",
+            "ON CONFLICT (generation, article) DO UPDATE SET outcome = excluded.outcome, "
+            "after = excluded.after",
             (self.generation, key, outcome, before, after),
         )
 

@@ -35,7 +35,7 @@ from index.encoder import PackagedEncoder, Vectors
 from index.network import prepare_process
 from index.ranking.query import parse
 from index.reader.model import TrainedReader
-from index.store.snapshot import SqliteSnapshot
+from index.store.embedded import SqliteSnapshot
 
 ASKED, EXACT = 200, 100  # questions for times, and for recall
 PORTION = 20_000  # sentences in a call of `add`

@@ -16,10 +16,12 @@ from index import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "onrecord.toml"
 
+SET = tuple(f"ONRECORD_{name}" for name in ("DATA", "STORE", "COLLECTION", "CONFIG", "SHARDS"))
+
 
 @pytest.fixture(autouse=True)
 def clean(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("ONRECORD_DATA", "ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
+    for name in (*SET, "DISCORD_TOKEN", "PGPASSWORD"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -42,6 +44,32 @@ def test_arguments_override_the_environment_and_that_the_file(
     assert load(collection="mine").collection == "mine"
 
 
+def test_each_process_has_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every server has one process; the environment says which shards this one has."""
+    config = write(tmp_path / "c.toml", '[discord]\nnotes = false\nshards = "0-1/6"')
+    first = load(config=config).discord
+    monkeypatch.setenv("ONRECORD_SHARDS", "2-5/6")
+    second = load(config=config).discord
+    assert (first.shard_range, second.shard_range) == ((range(2), 6), (range(2, 6), 6))
+    assert not first.notes
+    assert not second.notes
+    for server in range(2**60, 2**60 + 2**28, 2**22 + 7):
+        assert first.serves(server) != second.serves(server)
+    assert load().discord.serves(2**60)
+
+
+def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read, removed from the environment, and hidden."""
+    monkeypatch.setenv("PGPASSWORD", "very-secret")
+    monkeypatch.setenv("ONRECORD_STORE", "postgresql://db.example/news")
+    settings = load()
+    assert settings.store == "postgresql://db.example/news"
+    assert settings.store_password is not None
+    assert settings.store_password.get_secret_value() == "very-secret"
+    assert "very-secret" not in repr(settings)
+    assert "PGPASSWORD" not in os.environ
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -54,11 +82,14 @@ def test_arguments_override_the_environment_and_that_the_file(
         ("[model]\nthreads = 0", "The setting “model.threads” cannot be 0: "),
         ("model = 'large'", "The setting “model” cannot be "),
         ("data = '~nobody-here/x'", "~nobody-here/x names no folder: "),
+        ("[discord]\nshards = '4-8/8'", "The setting “discord.shards” cannot be '4-8/8'"),
+        ("[discord]\nshards = '3'", "The setting “discord.shards” cannot be '3'"),
         ("[discord]\nattachment_mb = 'x'", "The setting “discord.attachment_mb” cannot be "),
         ("[discord]\ncollections = {7 = '../up'}", "The setting “discord.collections” cannot be "),
         ("[discord]\ncollections = {all = 'x'}", "The setting “discord.collections” cannot be "),
         ("not toml", ""),
         ("token = 'x'", "The token does not belong in a file: set DISCORD_TOKEN instead."),
+        ("store_password = 'x'", "The password does not belong in a file: set PGPASSWORD instead."),
         ("[discord]\ntokne = 'x'", "The token does not belong in a file: set DISCORD_TOKEN"),
     ],
 )
@@ -158,7 +189,7 @@ def test_the_example_shows_every_setting_and_its_default() -> None:
     values = tomllib.loads(text)
     shown = Settings(**values)
     assert shown == Settings(data=shown.data)
-    assert set(values) == set(Settings.model_fields) - {"token"}
+    assert set(values) == set(Settings.model_fields) - {"token", "store_password"}
     for section in ("model", "answers", "discord"):
         assert set(values[section]) == set(type(getattr(shown, section)).model_fields)
     for paragraph in text.split("\n\n"):

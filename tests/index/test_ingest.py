@@ -592,7 +592,7 @@ def test_a_fault_of_the_store_is_no_fault_of_the_source(
         def busy(*_: object) -> None:
             raise StoreBusyError("Another process is writing.")
 
-        monkeypatch.setattr("index.store.snapshot.SqliteSnapshot.page", busy)
+        monkeypatch.setattr("index.store.embedded.SqliteSnapshot.page", busy)
         with pytest.raises(StoreBusyError):
             here.sources.refresh(NOON)
         (source,) = here.sources.all()

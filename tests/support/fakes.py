@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -15,8 +14,8 @@ from index.encoder import Vectors
 from index.errors import EncoderError
 from index.reader.excerpts import Excerpt
 from index.reader.model import Reading
-from index.store.schema import connect
-from index.store.sqlite import SqliteStore
+from index.store.catalogue import Catalogue
+from index.store.schema import SqliteDatabase, connect
 from index.store.types import Changes, Commit, PreparedArticle
 from index.text.sentences import Span, split
 from index.text.terms import content_terms
@@ -93,7 +92,7 @@ def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArtic
 
 
 def put(
-    store: SqliteStore, *articles: Article, revive: bool = True, model: str = "fake-256"
+    store: Catalogue, *articles: Article, revive: bool = True, model: str = "fake-256"
 ) -> Commit:
     """Commit articles, embedded by the fake encoder of that model."""
     encoder = FakeEncoder(model)
@@ -101,13 +100,13 @@ def put(
     return store.commit(changes, model=model, actor="tester", action="add")
 
 
-def remove(store: SqliteStore, *article_ids: str) -> Commit:
+def remove(store: Catalogue, *article_ids: str) -> Commit:
     """Commit the removal of articles."""
     changes = Changes(remove=article_ids)
     return store.commit(changes, model="fake-256", actor="tester", action="remove")
 
 
-def restore(store: SqliteStore, *article_ids: str) -> Commit:
+def restore(store: Catalogue, *article_ids: str) -> Commit:
     """Commit the return of removed articles."""
     changes = Changes(restore=article_ids)
     return store.commit(changes, model="fake-256", actor="tester", action="restore")
@@ -127,10 +126,10 @@ class FailingOpener:
     """
 
     def __init__(self) -> None:
-        self.opened: list[sqlite3.Connection] = []
+        self.opened: list[SqliteDatabase] = []
         self.left: int | None = None
 
-    def __call__(self, path: Path) -> sqlite3.Connection:
+    def __call__(self, path: Path) -> SqliteDatabase:
         """Open a catalogue."""
         connection = connect(path)
         connection.set_progress_handler(self._step, 4)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -100,9 +100,8 @@ class Newsroom:
             suffix = "md" if text.startswith("---") else "txt"
             (folder / f"{name}.{suffix}").write_text(text, encoding="utf-8")
         collection = settings.discord.collection_of(self.guild.id)
-        archive = Archive.open(settings.data, collection, FakeEncoder())
-        archive.add([str(folder)])
-        archive.close()
+        with closing(Collections(settings, FakeEncoder())) as collections:
+            collections.open(collection).add([str(folder)])
 
 
 @pytest.fixture

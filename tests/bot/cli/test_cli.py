@@ -30,7 +30,7 @@ from index import CATALOGUE, AnswerLog, Archive, StoreError
 
 COMMANDS = (
     "demo bot add reindex articles article remove restore ask search evaluate history backup"
-    " recover doctor sources undo export correct retract erase-all why"
+    " copy encode recover doctor sources undo export correct retract erase-all why"
 )
 
 
@@ -45,6 +45,16 @@ def test_every_command_explains_itself(
     for option in ("--data", "--collection", "--config", "--json", "--debug"):
         assert option in shown
     assert run(name, "-h") == shown
+
+
+def test_embeddings_are_made_in_parts(run: Shell, tmp_path: Path) -> None:
+    """`encode` writes what `add --vectors` takes; what is no part is refused."""
+    (tmp_path / "dam.txt").write_text("The dam failed. Nobody was warned.", encoding="utf-8")
+    out = str(tmp_path / "part.npz")
+    assert "2 sentences in" in run("encode", str(tmp_path / "dam.txt"), "--out", out)
+    assert run.json("add", str(tmp_path / "dam.txt"), "--vectors", out)["failed"] == []
+    run("encode", str(tmp_path), "--out", out, "--part", "3/2", status=2)
+    assert "write 1/8" in run.err
 
 
 def test_global_options_stand_before_or_after_the_command(stocked: Shell, tmp_path: Path) -> None:

@@ -205,6 +205,19 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
     collections.close()
 
 
+def test_another_processes_servers_are_not_left(tmp_path: Path) -> None:
+    """A process with some of the shards never counts a server of another one as left."""
+    shards = Discord(shards="0-1/4")
+    known = KnownServers(tmp_path / "servers.json", timedelta(days=30), shards.serves)
+    here, elsewhere = 1 << 22, 2 << 22
+    now = datetime(2026, 3, 14, tzinfo=UTC)
+    known.update([here, elsewhere], now)
+    for day in (0, 31, 62):
+        expired = known.update([], now + timedelta(days=day))
+        assert expired == ([here] if day >= 31 else [])
+        assert known.known() == {here}
+
+
 async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
     """A damaged collection of a server that was left is logged, and the next one is erased."""
     collections = Collections(settings, FakeEncoder())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +12,7 @@ from support.fakes import FakeEncoder
 from index.archive import Archive
 from index.domain import Filters
 from index.errors import NotFoundError
+from index.store.catalogue import Catalogue
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 
@@ -26,8 +26,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def archive(tmp_path: Path, folder: Path) -> Iterator[Archive]:
-    opened = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
+def archive(engine_store: Catalogue, folder: Path) -> Iterator[Archive]:
+    opened = Archive(engine_store, FakeEncoder(), threshold=0.0)
     opened.add([str(folder)])
     yield opened
     opened.close()
@@ -48,13 +48,14 @@ def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> No
     assert archive.answers.get(declined.answer_id).answer == declined
 
 
-def test_log_does_not_know_who_asked(archive: Archive, tmp_path: Path) -> None:
+def test_log_does_not_know_who_asked(archive: Archive) -> None:
     """No column of the answer log or of the feedback is about a person."""
     archive.answers.record(archive.ask("When did the gate fail?"), channel=1, message=2)
-    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
-        columns = {row[1] for row in db.execute("PRAGMA table_info(answer)")}
-        said = {row[1] for row in db.execute("PRAGMA table_info(feedback)")}
-    db.close()
+    with archive.answers._writing() as db:
+        columns, said = (
+            {column[0] for column in db.execute(f"SELECT * FROM {table}").description}
+            for table in ("answer", "feedback")
+        )
     assert columns == set(
         "answer_id at question filters generation model status confidence parts reason channel "
         "message".split()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,23 +13,24 @@ from index import Archive, Kept, Viewer
 from index.domain import Filters
 from index.errors import InputError, NotFoundError
 from index.store import people
-from index.store.snapshot import SqliteSnapshot
+from index.store.catalogue import Catalogue
+from index.store.snapshot import CatalogueSnapshot
 
 DAM = "A gate at Hallow Dam failed at 4:40 a.m. on Monday. Two people died, the authority said."
 ME = 123456789012345678
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> Iterator[Archive]:
+def archive(engine_store: Catalogue, tmp_path: Path) -> Iterator[Archive]:
     file = tmp_path / "dam.txt"
     file.write_text(DAM, encoding="utf-8")
-    opened = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
+    opened = Archive(engine_store, FakeEncoder(), threshold=0.0)
     opened.add([str(file)])
     yield opened
     opened.close()
 
 
-def test_private_answer_opens_for_its_asker(archive: Archive, tmp_path: Path) -> None:
+def test_private_answer_opens_for_its_asker(archive: Archive) -> None:
     """A private answer is found by who asked and by the operator; the file does not name them."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
@@ -39,9 +39,7 @@ def test_private_answer_opens_for_its_asker(archive: Archive, tmp_path: Path) ->
     for name in (sent.answer_id, sent.answer_id.upper()):
         with pytest.raises(NotFoundError, match="opens only for the person who asked"):
             archive.answers.get(name, Viewer(2, frozenset({1, 0})))
-    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
-        rows = db.execute("SELECT * FROM asker").fetchall()
-    db.close()
+    rows = archive.people._rows("SELECT * FROM asker")
     assert len(rows) == 1
     assert str(ME) not in str(rows)
 
@@ -64,7 +62,7 @@ def test_who_may_not_open_an_answer_has_nothing_of_it_read(
     """Whether its reports are still there is no business of theirs either."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
-    monkeypatch.delattr(SqliteSnapshot, "article")
+    monkeypatch.delattr(CatalogueSnapshot, "article")
     with pytest.raises(NotFoundError, match="No answer"):
         archive.answers.get(sent.answer_id, Viewer(2, frozenset()))
 
@@ -127,7 +125,7 @@ def test_old_watches_end(archive: Archive) -> None:
     assert archive.people.watches() == []
 
 
-def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
+def test_last_word_of_a_reader_counts(archive: Archive) -> None:
     """Sent again, feedback counts once; and the file holds nothing of who sent it."""
     sent, other = archive.ask("When did the gate fail?"), archive.ask("Who built the gate?")
     archive.answers.record(sent)
@@ -137,9 +135,7 @@ def test_last_word_of_a_reader_counts(archive: Archive, tmp_path: Path) -> None:
     archive.people.add_feedback(other.answer_id, "Who?", reader=2)
     kept = archive.people.feedback(sent.answer_id)
     assert [feedback.note for feedback in kept] == ["Who?", "Wrong."]
-    with sqlite3.connect(tmp_path / "desk" / "catalogue.sqlite3") as db:
-        rows = db.execute("SELECT * FROM feedback").fetchall()
-    db.close()
+    rows = archive.people._rows("SELECT * FROM feedback")
     assert len({row[0] for row in rows}) == 3
     assert "123456789012345678" not in str(rows)
 

@@ -5,21 +5,21 @@ from __future__ import annotations
 from contextlib import closing
 from pathlib import Path
 
+from index.store.catalogue import Catalogue
 from index.store.sqlite import SqliteStore
 
 
-def test_preferences_are_each_servers_own(tmp_path: Path) -> None:
+def test_preferences_are_each_servers_own(engine_store: Catalogue) -> None:
     """Servers that share a collection choose for themselves; no value takes a choice back."""
-    with closing(SqliteStore(tmp_path)) as store:
-        preferences = store.preferences
-        preferences.put(1, "days", 7, actor="discord:5", note="Days: 7")
-        preferences.put(2, "days", [1, 2], actor="discord:6", note="Days: some")
-        assert preferences.of(1) == {"days": 7}
-        assert preferences.named("days") == {1: 7, 2: [1, 2]}
-        preferences.put(1, "days", None, actor="discord:5", note="Days: default")
-        assert preferences.of(1) == {}
-        with store.snapshot() as snapshot:
-            events = [(event.actor, event.action, event.note) for event in snapshot.history()]
+    preferences = engine_store.preferences
+    preferences.put(1, "days", 7, actor="discord:5", note="Days: 7")
+    preferences.put(2, "days", [1, 2], actor="discord:6", note="Days: some")
+    assert preferences.of(1) == {"days": 7}
+    assert preferences.named("days") == {1: 7, 2: [1, 2]}
+    preferences.put(1, "days", None, actor="discord:5", note="Days: default")
+    assert preferences.of(1) == {}
+    with engine_store.snapshot() as snapshot:
+        events = [(event.actor, event.action, event.note) for event in snapshot.history()]
     assert events == [
         ("discord:5", "settings", "Days: default"),
         ("discord:6", "settings", "Days: some"),
@@ -27,16 +27,17 @@ def test_preferences_are_each_servers_own(tmp_path: Path) -> None:
     ]
 
 
-def test_a_recovery_brings_back_no_moderators(tmp_path: Path) -> None:
+def test_a_recovery_brings_back_no_moderators(engine_store: Catalogue, tmp_path: Path) -> None:
     """What was chosen since a backup goes on to hold; only a new place takes on the backup's."""
-    with closing(SqliteStore(tmp_path / "a")) as store, closing(SqliteStore(tmp_path / "b")) as new:
-        store.preferences.put(1, "roles", [5, 6], actor="operator", note="")
-        store.backup(tmp_path / "copy")
-        store.preferences.put(1, "roles", [5], actor="operator", note="")
-        store.preferences.put(2, "days", 7, actor="operator", note="")
-        store.recover(tmp_path / "copy", actor="operator")
-        assert store.preferences.of(1) == {"roles": [5]}
-        assert store.preferences.of(2) == {"days": 7}
+    preferences = engine_store.preferences
+    preferences.put(1, "roles", [5, 6], actor="operator", note="")
+    engine_store.backup(tmp_path / "copy")
+    preferences.put(1, "roles", [5], actor="operator", note="")
+    preferences.put(2, "days", 7, actor="operator", note="")
+    engine_store.recover(tmp_path / "copy", actor="operator")
+    assert preferences.of(1) == {"roles": [5]}
+    assert preferences.of(2) == {"days": 7}
+    with closing(SqliteStore(tmp_path / "b")) as new:
         new.recover(tmp_path / "copy", actor="operator")
         assert new.preferences.of(1) == {"roles": [5, 6]}
 

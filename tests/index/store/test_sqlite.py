@@ -32,10 +32,10 @@ from index.errors import (
     StoreVersionError,
 )
 from index.reading.items import Link, PageState
-from index.store import schema, sqlite
+from index.store import catalogue, schema
+from index.store.embedded import SqliteSnapshot
 from index.store.rows import page_of
 from index.store.schema import connect
-from index.store.snapshot import SqliteSnapshot
 from index.store.sqlite import SqliteStore
 from index.store.types import Changes
 from index.store.vectors import VectorIndex
@@ -794,7 +794,7 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
 
 def test_a_rebuild_costs_what_it_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """SQLite's work grows with the sentences, not with their square."""
-    monkeypatch.setattr(sqlite, "_REBUILT", 4)
+    monkeypatch.setattr(catalogue, "_REBUILT", 4)
 
     def steps(articles: int) -> int:
         opener = FailingOpener()
@@ -857,8 +857,8 @@ def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
     """What was embedded before a kill is not embedded again; the old vectors serve until then."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from index.store import sqlite; from support.fakes import FakeEncoder\n"
-        "sqlite._REBUILT = 4; done = []\n"
+        "from index.store import catalogue, sqlite; from support.fakes import FakeEncoder\n"
+        "catalogue._REBUILT = 4; done = []\n"
         "def die(count): count == 8 and os.kill(os.getpid(), signal.SIGKILL)\n"
         "store = sqlite.SqliteStore(Path(sys.argv[1]))\n"
         "store.rebuild(FakeEncoder('other'), actor='tester', on_progress=die)\n"
@@ -1036,5 +1036,5 @@ def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:
 
 def test_links_that_an_older_version_stored_are_known() -> None:
     """A feed's links that were stored as mere addresses are links without a key."""
-    row = ("https://northwire.example/feed", '"v1"', None, "[]", '["https://northwire.example/a"]')
-    assert page_of(row).links == (Link("https://northwire.example/a", ""),)
+    row = ("https://northwire.example/feed", '"v1"', None, '["https://northwire.example/a"]')
+    assert page_of(row, []).links == (Link("https://northwire.example/a", ""),)

@@ -1,4 +1,4 @@
-"""What every SqliteStore promises; an engine more costs a line in STORES."""
+"""What every store promises; an engine more costs a line in `support.stores.STORES`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, ready, remove, restore
+from support.postgres import Postgres, value
+from support.stores import STORES, Make
 
 from index.domain import Article, Filters, Notice, NoticeKind, Quote
 from index.errors import (
@@ -25,19 +27,17 @@ from index.errors import (
 )
 from index.reading.items import Link, PageState
 from index.reading.text import clean
-from index.store import sqlite as embedded
-from index.store.snapshot import SqliteSnapshot
+from index.store import catalogue
+from index.store.catalogue import Catalogue
+from index.store.postgres.schema import PREFIX
+from index.store.postgres.store import PostgresStore
+from index.store.snapshot import CatalogueSnapshot
 from index.store.sources import Source
-from index.store.sqlite import SqliteStore
 from index.store.types import Changes, Commit, PreparedArticle
 from index.text.sentences import Span
 from index.text.terms import terms
 
-Open = Callable[[], SqliteStore]
-STORES: dict[str, Callable[[Path], SqliteStore]] = {
-    "embedded": SqliteStore,
-    "embedded-compact": lambda folder: SqliteStore(folder, exact_up_to=3),
-}
+Open = Callable[[], Catalogue]
 MARCH = datetime(2026, 3, 14, 12, tzinfo=UTC)
 DAM = Article(
     article_id="dam",
@@ -62,10 +62,10 @@ CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The cro
 @pytest.fixture(params=STORES.values(), ids=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
     """Opens the same collection as often as it is called, as several processes would."""
-    opened: list[SqliteStore] = []
+    opened: list[Catalogue] = []
 
-    def opener() -> SqliteStore:
-        opened.append(request.param(tmp_path / "collection"))
+    def opener() -> Catalogue:
+        opened.append(request.param(tmp_path / "collection", request))
         return opened[-1]
 
     yield opener
@@ -74,17 +74,17 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
 
 
 @pytest.fixture
-def store(open_store: Open) -> SqliteStore:
+def store(open_store: Open) -> Catalogue:
     """An empty collection."""
     return open_store()
 
 
-def ids(snapshot: SqliteSnapshot, *article_ids: str) -> set[int]:
+def ids(snapshot: CatalogueSnapshot, *article_ids: str) -> set[int]:
     """The sentence ids of the latest revisions of articles."""
     return {s.sentence_id for one in article_ids for s in snapshot.sentences(one)}
 
 
-def seen(snapshot: SqliteSnapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
+def seen(snapshot: CatalogueSnapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
     """Which articles questions see, after checking that both kinds of search agree on it."""
     query = FakeEncoder().vector("The dam and the bank, the cup")
     everything = snapshot.dense(query, 1_000, filters).ids.tolist()
@@ -95,7 +95,7 @@ def seen(snapshot: SqliteSnapshot, filters: Filters = Filters()) -> set[str]:  #
     return {sentence.article_id for sentence in rows.sentences}
 
 
-def state(snapshot: SqliteSnapshot) -> tuple[object, ...]:
+def state(snapshot: CatalogueSnapshot) -> tuple[object, ...]:
     """All that a snapshot says, to compare two of them; the dense search comes last."""
     listed = [*snapshot.articles(), *snapshot.articles(retired=True)]
     vector = FakeEncoder().vector("Who warned the crews of the dam?")
@@ -120,7 +120,7 @@ def state(snapshot: SqliteSnapshot) -> tuple[object, ...]:
 # Empty
 
 
-def test_an_empty_collection(store: SqliteStore) -> None:
+def test_an_empty_collection(store: Catalogue) -> None:
     """Generation 0 has no model and nothing in it, and can be asked for all of it."""
     with store.snapshot() as snapshot:
         assert (snapshot.generation, snapshot.model) == (0, None)
@@ -138,7 +138,7 @@ def test_an_empty_collection(store: SqliteStore) -> None:
 # Adding and updating
 
 
-def test_added_articles_are_there(store: SqliteStore) -> None:
+def test_added_articles_are_there(store: Catalogue) -> None:
     """What was put is read back field for field, and is found both ways."""
     commit = put(store, DAM, BANK, CUP)
     assert commit.generation == 1
@@ -153,7 +153,7 @@ def test_added_articles_are_there(store: SqliteStore) -> None:
         assert cup == ["Athletic won the cup.", "The crowd sang."]
 
 
-def test_search_orders_by_likeness(store: SqliteStore) -> None:
+def test_search_orders_by_likeness(store: Catalogue) -> None:
     """The nearest sentence comes first, scores descend, and k is kept."""
     put(store, DAM, BANK, CUP)
     text = "Nobody in Tessen was warned."
@@ -171,7 +171,7 @@ def test_search_orders_by_likeness(store: SqliteStore) -> None:
         assert snapshot.lexical(['"', "dam OR bank", "*", "terms:dam"], 9).ids.tolist() == []
 
 
-def test_equal_scores_come_by_ascending_id(store: SqliteStore) -> None:
+def test_equal_scores_come_by_ascending_id(store: Catalogue) -> None:
     """Sentences that cannot be told apart are ordered by id in both searches."""
     put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(30)))
     with store.snapshot() as snapshot:
@@ -181,7 +181,7 @@ def test_equal_scores_come_by_ascending_id(store: SqliteStore) -> None:
         assert snapshot.dense(vector, 30).ids.tolist() == won
 
 
-def test_an_unchanged_article_makes_no_generation(store: SqliteStore) -> None:
+def test_an_unchanged_article_makes_no_generation(store: Catalogue) -> None:
     """Putting the same article again finds that nothing changed."""
     put(store, DAM)
     again = put(store, replace(DAM, source="another.txt"))
@@ -191,7 +191,7 @@ def test_an_unchanged_article_makes_no_generation(store: SqliteStore) -> None:
         assert len(snapshot.history()) == 1
 
 
-def test_an_update_makes_a_revision(store: SqliteStore) -> None:
+def test_an_update_makes_a_revision(store: Catalogue) -> None:
     """The new text is searched, the old one stays readable, and its quotes still check."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
@@ -215,7 +215,7 @@ def test_an_update_makes_a_revision(store: SqliteStore) -> None:
             snapshot.article("dam", 3)
 
 
-def test_a_new_byline_is_an_update(store: SqliteStore) -> None:
+def test_a_new_byline_is_an_update(store: Catalogue) -> None:
     """Fields that a reader sees make a revision, though the text is the same."""
     put(store, DAM)
     assert put(store, replace(DAM, publisher="Courier")).outcomes == {"dam": "updated"}
@@ -223,7 +223,7 @@ def test_a_new_byline_is_an_update(store: SqliteStore) -> None:
         assert snapshot.publishers() == {"Courier": 1}
 
 
-def test_one_id_twice_in_a_commit(store: SqliteStore) -> None:
+def test_one_id_twice_in_a_commit(store: Catalogue) -> None:
     """The last text of an id stands, and the commit is one generation that adds one article."""
     other = replace(DAM, text="The dam held.")
     assert put(store, DAM, DAM, other).outcomes == {"dam": "added"}
@@ -241,7 +241,7 @@ def test_one_id_twice_in_a_commit(store: SqliteStore) -> None:
         assert seen(snapshot) == {"dam"}
 
 
-def test_vectors_must_fit_the_sentences(store: SqliteStore) -> None:
+def test_vectors_must_fit_the_sentences(store: Catalogue) -> None:
     """A commit with too few vectors changes nothing at all, the article before it included."""
     short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
     with pytest.raises(StoreError, match="one vector per sentence"):
@@ -252,7 +252,7 @@ def test_vectors_must_fit_the_sentences(store: SqliteStore) -> None:
         assert (snapshot.generation, snapshot.articles(), snapshot.model) == (0, [], None)
 
 
-def test_another_model_is_refused(store: SqliteStore) -> None:
+def test_another_model_is_refused(store: Catalogue) -> None:
     """Embeddings of two models are never mixed; the refused commit changes nothing."""
     put(store, DAM)
     with pytest.raises(ModelMismatchError, match="reindex --rebuild"):
@@ -265,7 +265,7 @@ def test_another_model_is_refused(store: SqliteStore) -> None:
 # Removing and restoring
 
 
-def test_removed_articles_are_not_found(store: SqliteStore) -> None:
+def test_removed_articles_are_not_found(store: Catalogue) -> None:
     """A removed article is in neither search, nor counted; its text and quotes stay."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -282,7 +282,7 @@ def test_removed_articles_are_not_found(store: SqliteStore) -> None:
         quote.check(snapshot.article("dam", 1))
 
 
-def test_restored_articles_are_found_again(store: SqliteStore) -> None:
+def test_restored_articles_are_found_again(store: Catalogue) -> None:
     """A restored article comes back under its old sentence ids, so nothing is embedded."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -298,7 +298,7 @@ def test_restored_articles_are_found_again(store: SqliteStore) -> None:
         assert snapshot.size().sentences == 5
 
 
-def test_removing_twice_makes_one_generation(store: SqliteStore) -> None:
+def test_removing_twice_makes_one_generation(store: Catalogue) -> None:
     """Removing what is removed, or was never there, changes nothing."""
     put(store, DAM)
     assert remove(store, "dam").generation == 2
@@ -307,7 +307,7 @@ def test_removing_twice_makes_one_generation(store: SqliteStore) -> None:
     assert restore(store, "nobody").generation == 2
 
 
-def test_a_refresh_does_not_revive(store: SqliteStore) -> None:
+def test_a_refresh_does_not_revive(store: Catalogue) -> None:
     """Without `revive` a put leaves a removed article removed, even with a new text."""
     put(store, DAM)
     remove(store, "dam")
@@ -318,7 +318,7 @@ def test_a_refresh_does_not_revive(store: SqliteStore) -> None:
         assert snapshot.article("dam").text == DAM.text
 
 
-def test_adding_revives(store: SqliteStore) -> None:
+def test_adding_revives(store: Catalogue) -> None:
     """With `revive` a put brings a removed article back, in its new text if it has one."""
     put(store, DAM, CUP)
     remove(store, "dam", "cup")
@@ -350,14 +350,14 @@ def test_adding_revives(store: SqliteStore) -> None:
         (Filters(since=MARCH.astimezone()), {"dam", "bank"}),
     ],
 )
-def test_filters(store: SqliteStore, filters: Filters, expected: set[str]) -> None:
+def test_filters(store: Catalogue, filters: Filters, expected: set[str]) -> None:
     """Publishers match without case, dates inclusively; undated articles pass no date filter."""
     put(store, DAM, BANK, CUP)
     with store.snapshot() as snapshot:
         assert seen(snapshot, filters) == expected
 
 
-def test_days_are_those_of_the_report(store: SqliteStore) -> None:
+def test_days_are_those_of_the_report(store: Catalogue) -> None:
     """A filter by days goes by the report's own clock; one by the minute goes by the moment."""
     evening = datetime(2026, 11, 3, 21, 24, tzinfo=timezone(timedelta(hours=-5)))
     put(store, replace(DAM, published=evening), replace(BANK, published=None, guessed_date=MARCH))
@@ -371,7 +371,7 @@ def test_days_are_those_of_the_report(store: SqliteStore) -> None:
         assert not seen(snapshot, Filters(since=fourth + timedelta(hours=2, minutes=25)))
 
 
-def test_a_guessed_date_counts_for_nothing(store: SqliteStore) -> None:
+def test_a_guessed_date_counts_for_nothing(store: Catalogue) -> None:
     """A date that the source does not state is kept, but not filtered or ordered by."""
     put(store, replace(DAM, published=None, guessed_date=MARCH), BANK)
     with store.snapshot() as snapshot:
@@ -382,14 +382,14 @@ def test_a_guessed_date_counts_for_nothing(store: SqliteStore) -> None:
         assert snapshot.undated(Filters(publishers=("Gazette",))) == 0
 
 
-def test_filters_match_any_script_without_case(store: SqliteStore) -> None:
+def test_filters_match_any_script_without_case(store: Catalogue) -> None:
     """Publishers are compared by case folding, not by ASCII lower case."""
     put(store, replace(DAM, publisher="Straßenblatt ÉTÉ"))
     with store.snapshot() as snapshot:
         assert seen(snapshot, Filters(publishers=("STRASSENBLATT été",))) == {"dam"}
 
 
-def test_filters_hold_after_changes(store: SqliteStore) -> None:
+def test_filters_hold_after_changes(store: Catalogue) -> None:
     """A filter sees the newest byline and never a removed article, whatever was indexed when."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -421,7 +421,7 @@ def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
 
 
 def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
-    """Once a newer generation was searched, an older one misses what was removed, no more."""
+    """Once a newer generation was searched, an older one may miss what was removed, no more."""
     here, elsewhere = open_store(), open_store()
     put(here, DAM, CUP)
     vector = FakeEncoder().vector("The dam held.")
@@ -430,13 +430,14 @@ def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
         remove(elsewhere, "cup")
         with here.snapshot() as newer:
             assert seen(newer) == {"dam", "bank", "dam-0", "dam-1", "dam-2"}
-        assert set(snapshot.dense(vector, 99).ids.tolist()) == ids(snapshot, "dam")
+        found = set(snapshot.dense(vector, 99).ids.tolist())
+        assert ids(snapshot, "dam") <= found <= ids(snapshot, "dam", "cup")
         assert len(snapshot.dense(vector, 2).ids) == 2
     with here.snapshot() as newer:
         assert len(seen(newer)) == 5
 
 
-def test_a_name_that_is_no_text_is_refused(store: SqliteStore) -> None:
+def test_a_name_that_is_no_text_is_refused(store: Catalogue) -> None:
     """Bytes of a command line that are no UTF-8 get a sentence, and the store stays usable."""
     with pytest.raises(InputError, match="not UTF-8"):
         remove(store, "caf\udce9")
@@ -445,7 +446,7 @@ def test_a_name_that_is_no_text_is_refused(store: SqliteStore) -> None:
     assert put(store, DAM).generation == 1
 
 
-def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: SqliteStore) -> None:
+def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Catalogue) -> None:
     """A caller's own error passes through, and the next snapshot is as good as any."""
     put(store, DAM)
     with pytest.raises(KeyError), store.snapshot() as snapshot:
@@ -458,7 +459,7 @@ def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: SqliteStore) 
 # Rows
 
 
-def test_rows_have_what_ranking_needs(store: SqliteStore) -> None:
+def test_rows_have_what_ranking_needs(store: Catalogue) -> None:
     """Rows come by id, each with its text, its own vector, its terms and its article."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
@@ -538,7 +539,7 @@ def test_any_text_survives_the_store(open_store: Open, text: str, title: str) ->
     store.close()
 
 
-def embedded_again(store: SqliteStore) -> list[str]:
+def embedded_again(store: Catalogue) -> list[str]:
     """What a rebuild would embed first; it does not come to an end."""
     encoder = FakeEncoder("x", fail_after=0)
     with pytest.raises(EncoderError):
@@ -563,7 +564,7 @@ def test_every_term_finds_its_sentence(open_store: Open, text: str) -> None:
 # History, sources
 
 
-def test_history_tells_who_did_what(store: SqliteStore) -> None:
+def test_history_tells_who_did_what(store: Catalogue) -> None:
     """Each generation has an actor, an action, a moment and counts, newest first."""
     before = datetime.now(UTC) - timedelta(seconds=2)
     put(store, DAM, CUP)
@@ -591,7 +592,7 @@ def test_history_tells_who_did_what(store: SqliteStore) -> None:
         assert snapshot.history(0) == []
 
 
-def test_sources_are_added_and_removed(store: SqliteStore) -> None:
+def test_sources_are_added_and_removed(store: Catalogue) -> None:
     """Places are kept in the order they were named, once each; forgetting keeps the articles."""
     put(store, DAM)
     store.add_sources([Source("/b", "folder"), Source("/a.txt", "file")])
@@ -605,7 +606,7 @@ def test_sources_are_added_and_removed(store: SqliteStore) -> None:
         assert seen(snapshot) == {"dam"}
 
 
-def test_known_sentences_spare_the_encoder(store: SqliteStore) -> None:
+def test_known_sentences_spare_the_encoder(store: Catalogue) -> None:
     """A store has the vectors of the latest revision by text."""
     put(store, DAM)
     put(store, replace(DAM, text="The dam held. Crews searched the valley."))
@@ -616,7 +617,7 @@ def test_known_sentences_spare_the_encoder(store: SqliteStore) -> None:
             assert vector == pytest.approx(FakeEncoder().vector(text))
 
 
-def test_a_source_is_changed_part_by_part(store: SqliteStore) -> None:
+def test_a_source_is_changed_part_by_part(store: Catalogue) -> None:
     """How reading went, the interval and the pause are written apart: none undoes another."""
     store.add_sources([Source("https://a.example/feed", "url", every=30)])
     (before,) = sources(store)
@@ -633,7 +634,7 @@ def test_a_source_is_changed_part_by_part(store: SqliteStore) -> None:
     assert sources(store) == [fine]
 
 
-def test_adding_a_source_again_changes_its_interval(store: SqliteStore) -> None:
+def test_adding_a_source_again_changes_its_interval(store: Catalogue) -> None:
     """In one step, so that nobody can forget it in between; all else of it stays."""
     assert store.put_source(Source("/b", "folder", every=30)) == Source("/b", "folder", every=30)
     store.update_source("/b", paused=True, checked=MARCH)
@@ -642,7 +643,7 @@ def test_adding_a_source_again_changes_its_interval(store: SqliteStore) -> None:
     assert sources(store) == [again]
 
 
-def sources(store: SqliteStore) -> list[Source]:
+def sources(store: Catalogue) -> list[Source]:
     """The places that a store knows."""
     with store.snapshot() as snapshot:
         return snapshot.sources()
@@ -678,7 +679,7 @@ LINK = Link("https://northwire.example/cup", "Cup", "northwire.example cup-7")
 PAGE = PageState("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), (LINK,))
 
 
-def test_a_page_is_known_while_its_articles_are(store: SqliteStore) -> None:
+def test_a_page_is_known_while_its_articles_are(store: Catalogue) -> None:
     """What was read is stored with what it brought, and not believed once an article is missing."""
     changes = Changes(put=[ready(DAM)], pages=[PAGE])
     store.commit(changes, model="fake-256", actor="tester", action="add")
@@ -714,7 +715,7 @@ MOVED = replace(FOUND, url="http://www.NORTHWIRE.example/dam/?utm_source=x#top")
     ],
 )
 def test_what_an_article_is(
-    store: SqliteStore, article: Article, article_id: str, outcome: str
+    store: Catalogue, article: Article, article_id: str, outcome: str
 ) -> None:
     """It is known by id, page and words; only where it came from revises it; a commit agrees."""
     put(store, replace(DAM, text="The dam held."))
@@ -732,7 +733,7 @@ def test_what_an_article_is(
         assert (snapshot.articles() == was) == (outcome in {"unchanged", "refused"})
 
 
-def test_articles_of_one_commit_know_one_another(store: SqliteStore) -> None:
+def test_articles_of_one_commit_know_one_another(store: Catalogue) -> None:
     """A twin of an article that the same commit adds is no second one."""
     commit = put(store, DAM, MOVED)
     assert [decision.outcome for decision in commit.put] == ["added", "unchanged"]
@@ -756,7 +757,7 @@ REWRITE = (
 )
 
 
-def test_rewrites_are_stored_both_ways(store: SqliteStore) -> None:
+def test_rewrites_are_stored_both_ways(store: Catalogue) -> None:
     """Live articles of one origin know one another, whichever came first, through all changes."""
     first = Article(article_id="first", title="Ship", text=AGENCY)
     second = Article(article_id="second", title="Aground", text=REWRITE)
@@ -784,14 +785,14 @@ def test_rewrites_are_stored_both_ways(store: SqliteStore) -> None:
 # Notices, going back
 
 
-def notice(store: SqliteStore, kind: NoticeKind, note: str, article_id: str = "dam") -> Commit:
+def notice(store: Catalogue, kind: NoticeKind, note: str, article_id: str = "dam") -> Commit:
     """Commit a notice."""
     made = Notice(kind, note, MARCH, "mod")
     changes = Changes(notices=[(article_id, made)])
     return store.commit(changes, actor="mod", action=kind, note=note)
 
 
-def test_a_correction_stays_with_its_article(store: SqliteStore) -> None:
+def test_a_correction_stays_with_its_article(store: Catalogue) -> None:
     """Every revision of it and every row carries the newest notice; the corpus is the same."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
@@ -813,7 +814,7 @@ def test_a_correction_stays_with_its_article(store: SqliteStore) -> None:
     assert notice(store, "corrected", "x", "nobody").outcomes == {"nobody": "absent"}
 
 
-def test_a_retraction_takes_out(store: SqliteStore) -> None:
+def test_a_retraction_takes_out(store: Catalogue) -> None:
     """A retracted article is found no longer, says why, and is free of it when brought back."""
     put(store, DAM, CUP)
     notice(store, "corrected", "It was noon.")
@@ -832,7 +833,7 @@ def test_a_retraction_takes_out(store: SqliteStore) -> None:
         assert seen(snapshot) == {"dam", "cup"}
 
 
-def live_state(snapshot: SqliteSnapshot) -> object:
+def live_state(snapshot: CatalogueSnapshot) -> object:
     """What questions see of a snapshot, whatever its number."""
     return (
         [(one, snapshot.sentences(one.article_id)) for one in snapshot.articles()],
@@ -842,7 +843,7 @@ def live_state(snapshot: SqliteSnapshot) -> object:
     )
 
 
-def test_going_back_twice_to_a_retraction(store: SqliteStore) -> None:
+def test_going_back_twice_to_a_retraction(store: Catalogue) -> None:
     """Where a later correction lies under the retraction again, the second time changes nothing."""
     put(store, DAM)
     notice(store, "retracted", "Made up.")
@@ -858,12 +859,13 @@ def test_going_back_twice_to_a_retraction(store: SqliteStore) -> None:
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_going_back_to_any_generation(
     tmp_path_factory: pytest.TempPathFactory,
-    make: Callable[[Path], SqliteStore],
+    request: pytest.FixtureRequest,
+    make: Make,
     steps: list[int],
     data: st.DataObject,
 ) -> None:
     """After any changes, undoing to a generation brings back what questions saw then."""
-    store = make(tmp_path_factory.mktemp("undo"))
+    store = make(tmp_path_factory.mktemp("undo"), request)
     changed = replace(DAM, text="The dam held.")
     acts: list[Callable[[], object]] = [
         lambda: put(store, DAM),
@@ -903,7 +905,7 @@ def test_going_back_to_any_generation(
 
 
 @pytest.mark.parametrize("generation", [-1, 2, 3])
-def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> None:
+def test_there_is_nothing_to_go_back_to(store: Catalogue, generation: int) -> None:
     """Generations that never were are refused, and nothing changes."""
     put(store, DAM)
     with pytest.raises(NotFoundError, match="no generation"):
@@ -912,8 +914,10 @@ def test_there_is_nothing_to_go_back_to(store: SqliteStore, generation: int) -> 
         assert (snapshot.generation, seen(snapshot)) == (1, {"dam"})
 
 
-def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
-    """Nothing is left of it on disk, who has it open reads nothing, and it can be made again."""
+def test_an_erased_collection_is_gone(
+    open_store: Open, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Nothing is left of it, who has it open reads nothing, and it can be made again."""
     store, other = open_store(), open_store()
     put(store, DAM, CUP)
     store.add_sources([Source("/b", "folder")])
@@ -922,6 +926,10 @@ def test_an_erased_collection_is_gone(open_store: Open, tmp_path: Path) -> None:
     store.prepare()
     store.erase()
     assert [*tmp_path.iterdir()] == []
+    if isinstance(store, PostgresStore):
+        server: Postgres = request.getfixturevalue("postgres")
+        sql = "SELECT count(*) FROM pg_namespace WHERE nspname = %s"
+        assert value(server, sql, PREFIX + store.name) == 0
     with other.snapshot() as snapshot:
         assert (seen(snapshot), snapshot.generation, snapshot.sources()) == (set(), 0, [])
         assert snapshot.articles(retired=True) == []
@@ -939,9 +947,9 @@ def stop(_: int) -> None:
     raise CancelledError("Enough.")
 
 
-def test_a_rebuild_switches_at_once(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rebuild_switches_at_once(store: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Questions see the old model until the switch, then the new one; ids stay."""
-    monkeypatch.setattr(embedded, "_REBUILT", 2)
+    monkeypatch.setattr(catalogue, "_REBUILT", 2)
     put(store, DAM, CUP, BANK)
     remove(store, "bank")
     other, counts = FakeEncoder("other"), []
@@ -971,7 +979,7 @@ def test_a_rebuild_switches_at_once(store: SqliteStore, monkeypatch: pytest.Monk
         assert ids(snapshot, "bank") <= set(snapshot.dense(other.vector("x"), 99).ids.tolist())
 
 
-def test_a_rebuild_waits_for_what_came_in(store: SqliteStore) -> None:
+def test_a_rebuild_waits_for_what_came_in(store: Catalogue) -> None:
     """Sentences added while a rebuild runs hold the switch until they are embedded too."""
     put(store, DAM)
     other = FakeEncoder("other")
@@ -989,7 +997,7 @@ def test_a_rebuild_waits_for_what_came_in(store: SqliteStore) -> None:
         assert best.sentences[0].article_id == "cup"
 
 
-def test_a_rebuild_that_was_stopped_goes_on(store: SqliteStore) -> None:
+def test_a_rebuild_that_was_stopped_goes_on(store: Catalogue) -> None:
     """What one model embedded is not embedded again for it, nor put in force for another."""
     put(store, DAM)
     other, third = FakeEncoder("other"), FakeEncoder("third")

@@ -1,0 +1,89 @@
+"""Read and search one generation of an embedded collection: full text by FTS5, vectors by FAISS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from index.domain import Filters
+from index.encoder import Vectors
+from index.store.database import LIST, Database
+from index.store.rows import LIVE, matrix, passing
+from index.store.snapshot import CatalogueSnapshot, GenerationCache, ids_of
+from index.store.types import Ids, IndexVersion, Ranked
+
+_ALL = Filters()
+Search = Callable[["SqliteSnapshot", Vectors, int, Ids | None], Ranked]
+
+
+class SqliteSnapshot(CatalogueSnapshot):
+    """One generation of an embedded collection."""
+
+    def __init__(
+        self,
+        db: Database,
+        version: IndexVersion,
+        model: str | None,
+        cache: GenerationCache,
+        search: Search,
+    ) -> None:
+        """Search the vector index with `search`: for this snapshot, among some ids if given."""
+        super().__init__(db, version, model, cache)
+        self._search = search
+
+    def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
+        return self._search(self, vector, k, self.live_ids(filters) if filters else None)
+
+    def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
+        match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
+        condition, values = passing(filters)
+        rows = self.db.execute(
+            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
+            # "+": else SQLite looks each of them up in the full text
+            + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
+            + " ORDER BY bm25(live_text), rowid LIMIT ?",
+            (match, *values, max(k, 0)),
+        ).fetchall()
+        return Ranked(ids_of(rows), np.array([row[1] for row in rows], dtype=np.float32))
+
+    # For the vector index
+
+    def live_ids(self, filters: Filters = _ALL) -> Ids:
+        """Return live sentence ids, ascending: int64 (n,)."""
+        condition, values = passing(filters)
+        sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
+        return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
+
+    def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
+        """Return those of the ids that have an embedding (n,), ascending, and it: (n, d)."""
+        sql = f"SELECT sentence_id, vector FROM embedding WHERE sentence_id IN {LIST} ORDER BY 1"
+        rows = self.db.execute(sql, (ids.tolist(),)).fetchall()
+        return ids_of(rows), matrix([row[1] for row in rows])
+
+    def descends_from(self, version: IndexVersion) -> bool:
+        """Whether this generation is that version or follows it, with the same model."""
+        sql = "SELECT token FROM generation WHERE number = ?"
+        row = self.db.execute(sql, (version.generation,)).fetchone()
+        return (row[0] if row else "", self.version.model) == (version.token, version.model)
+
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]:
+        """Return the sentences of articles that changed after a generation; after 0, of all.
+
+        Returns:
+            All ids (n,) and those that are live now (m,), both ascending.
+        """
+        sql = (
+            "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
+            "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
+        )
+        live = f"{sql} AND a.live = r.revision"
+        found = (_ranges(self.db.execute(each, (generation,))) for each in (sql, live))
+        return next(found), next(found)
+
+
+def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:
+    """The ids of sentences, ascending, given by the first and the number of each revision's."""
+    firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
+    ends = np.cumsum(counts)
+    return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))

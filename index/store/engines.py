@@ -1,0 +1,87 @@
+"""Where collections are kept: in a folder, or in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from index.errors import SettingsError
+from index.store.connections import Pool, collection_names, folder_of, state_of
+from index.store.protocol import Engine
+from index.store.sqlite import SqliteStore
+
+
+class Folder:
+    """Collections in a folder, one subfolder each."""
+
+    def __init__(self, data: Path, open_at_most: int = 1) -> None:
+        """Keep so many collections' files open, and vectors in memory."""
+        self._data = data
+        self._pool = Pool(open_at_most)
+
+    def names(self) -> list[str]:
+        """Return the names of the collections, except half-erased ones."""
+        return collection_names(self._data)
+
+    def recent(self) -> list[str]:
+        """Return the names of the collections, those changed last first."""
+
+        def changed(name: str) -> int:
+            return max((moment for _, moment, _ in state_of(self._data, name) or ()), default=0)
+
+        return sorted(self.names(), key=changed, reverse=True)
+
+    def open(self, name: str, *, create: bool) -> SqliteStore:
+        """Open a collection, which exists already unless `create`.
+
+        Raises:
+            InputError: the name cannot name a folder.
+            NotFoundError: there is no such collection, and `create` is false.
+        """
+        return SqliteStore(folder_of(self._data, name, create=create), pool=self._pool)
+
+    def state(self, name: str) -> object | None:
+        """Return what changes whenever a collection is written to, without opening it; or None."""
+        return state_of(self._data, name)
+
+    def hold(self, name: str, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a collection.
+
+        Returns:
+            What to call at the end; None: another process is at it. One bot has a folder.
+        """
+        del name, work
+        return lambda: None
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all processes; None: they are one, which can count by itself."""
+        del event, most, window_s
+        return None
+
+    def check(self) -> str:
+        """Return in a few words that it can be used. Raises StoreError, which says what to do."""
+        return f"{len(self.names())} in the data folder"
+
+    def close(self) -> None:
+        """Do nothing: each collection closes its own files."""
+
+
+def engine_of(
+    data: Path, address: str = "", password: str | None = None, open_at_most: int = 1
+) -> Engine:
+    """Return where collections are kept: at the address of a database, or else in a folder.
+
+    Raises:
+        SettingsError: the address cannot be used, or the extra `postgres` is not installed.
+    """
+    if not address:
+        return Folder(data, open_at_most)
+    try:
+        from index.store.postgres.engine import PostgresEngine  # noqa: PLC0415 - needs the extra
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"psycopg", "psycopg_pool"}:
+            raise
+        raise SettingsError(
+            'PostgreSQL needs its extra: pip install "onrecord[postgres]".'
+        ) from None
+    return PostgresEngine(address, password)

@@ -1,0 +1,178 @@
+"""The collections of a database, and hearing of what other processes change in them."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Callable
+from itertools import count
+
+import psycopg
+
+from index.errors import NotFoundError, StoreError
+from index.store.postgres import schema as schemas
+from index.store.postgres.connections import CHANNEL, Server, hash_of, versions
+from index.store.postgres.pace import wait_s
+from index.store.postgres.search import vector_indexes
+from index.store.postgres.store import PostgresStore
+
+log = logging.getLogger(__name__)
+_PATIENCE_S = 10.0  # to wait for the first connection
+_CHECK_S = 0.5  # between two looks at whether to go on
+_AGAIN_S = 2.0  # after a connection was lost
+_RIGHTS = """
+    SELECT pg_encoding_to_char(encoding), has_database_privilege(datname, 'CREATE'),
+    (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), datname
+    FROM pg_database WHERE datname = current_database()
+"""
+
+
+class PostgresEngine:
+    """The collections of a database. Safe to use from several threads."""
+
+    def __init__(self, address: str, password: str | None = None) -> None:
+        """Connect at first use. Raises SettingsError if the address cannot be used."""
+        self.server = Server(address, password)
+        self._news = _News(self.server)
+
+    def names(self) -> list[str]:
+        """Return the names of the collections."""
+        with self.server.lease() as db:
+            return schemas.names(db)
+
+    def recent(self) -> list[str]:
+        """Return the names of the collections, in any order: none has to be loaded to be fast."""
+        return self.names()
+
+    def open(self, name: str, *, create: bool) -> PostgresStore:
+        """Open a collection, which exists already unless `create`.
+
+        Raises:
+            InputError: the name cannot name a schema.
+            NotFoundError: there is no such collection, and `create` is false.
+        """
+        schema = schemas.schema_of(name)
+        with self.server.lease() as db:
+            if not create and not schemas.exists(db, schema):
+                have = ", ".join(schemas.names(db)) or "none yet"
+                raise NotFoundError(f"PostgreSQL has no collection “{name}”. It has: {have}.")
+        return PostgresStore(self.server, name, on_write=self._news.note)
+
+    def state(self, name: str) -> object | None:
+        """Return what changes whenever a collection is written to, by anyone; None: no such."""
+        return self._news.state(name)
+
+    def hold(self, name: str, work: str) -> Callable[[], None] | None:
+        """Keep other processes from doing this work on a collection, until they are told or die.
+
+        Returns:
+            What to call at the end; None: another process is at it.
+        """
+        key = hash_of(f"{schemas.schema_of(name)} {work}")
+        with contextlib.ExitStack() as stack:
+            db = stack.enter_context(self.server.lease())
+            if db.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchall() != [(True,)]:
+                return None
+            # Called before the connection is given back, which would go on holding it.
+            stack.callback(db.execute, "SELECT pg_advisory_unlock(%s)", (key,))
+            return stack.pop_all().close
+
+    def wait_s(self, event: str, most: int, window_s: float) -> float | None:
+        """Count an event of all processes, unless there were `most` in so many seconds already.
+
+        Returns:
+            How many seconds it has to wait; 0 if it was counted.
+        """
+        return wait_s(self.server, event, most, window_s)
+
+    def check(self) -> str:
+        """Return which server it is, and what is there.
+
+        Raises:
+            StoreError: the server, pgvector, the encoding or a right is not as it has to be.
+        """
+        with self.server.lease() as db:
+            (encoding, creates, secure, database), *_ = db.execute(_RIGHTS).fetchall()
+            if encoding != "UTF8":
+                raise StoreError(f"The database “{database}” is not in UTF-8: make another one.")
+            if not creates:
+                raise StoreError(
+                    f"This user may not make collections: GRANT it CREATE ON DATABASE {database}."
+                )
+            names = schemas.names(db)
+            found = [vector_indexes(db, schemas.schema_of(name)) for name in names]
+            whole = [is_whole for indexes in found for is_whole in indexes.values()]
+            version, extension = versions(db)
+            vector = ".".join(map(str, extension or ()))
+            tls = "TLS" if secure else "no TLS, on this machine"
+            rest = f" ({whole.count(False)} unfinished: made again now)" if not all(whole) else ""
+            return (
+                f"PostgreSQL {version} with pgvector {vector}, {tls}; {len(names)} there, "
+                f"{len(whole)} with a vector index{rest}"
+            )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._news.close()
+        self.server.close()
+
+
+class _News:
+    """Which collections there are, each with a number that changes with every write to it.
+
+    A thread listens to PostgreSQL's notifications. When it has lost its connection, all numbers
+    change, since it may have missed some.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._states: dict[str, int] = {}
+        self._thread: threading.Thread | None = None
+        self._known = threading.Event()
+        self._closing = threading.Event()
+        self._error: StoreError | None = None
+
+    def state(self, name: str) -> int | None:
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._listen, name="onrecord-news")
+                self._thread.daemon = True
+                self._thread.start()
+        if not self._known.wait(_PATIENCE_S):
+            raise self._error or StoreError("PostgreSQL does not answer: try again in a minute.")
+        with self._lock:
+            return self._states.get(name)
+
+    def note(self, name: str, *, exists: bool) -> None:
+        """Note a write; one of this process at once, as its notification comes later."""
+        with self._lock:
+            if exists:
+                self._states[name] = next(self._numbers)
+            else:
+                self._states.pop(name, None)
+
+    def _listen(self) -> None:
+        while not self._closing.is_set():
+            try:
+                with self._server.connect() as db:
+                    db.execute(f"LISTEN {CHANNEL}")
+                    with self._lock:
+                        self._states = {name: next(self._numbers) for name in schemas.names(db)}
+                    self._known.set()
+                    self._error = None
+                    while not self._closing.is_set():
+                        notices = db.notifies(timeout=_CHECK_S, stop_after=1)
+                        for name in {notice.payload for notice in notices}:
+                            self.note(name, exists=schemas.has(db, name))
+            except (StoreError, psycopg.Error) as error:
+                log.warning("PostgreSQL's notifications are not heard: %s", error)
+                self._error = error if isinstance(error, StoreError) else None
+                self._closing.wait(_AGAIN_S)
+
+    def close(self) -> None:
+        self._closing.set()
+        if self._thread is not None:
+            self._thread.join()

@@ -1,0 +1,653 @@
+"""PostgreSQL: nothing is torn by a kill, writers take turns, and both engines rank alike."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from support.fakes import FakeEncoder, put, remove
+from support.postgres import Postgres, made, value
+
+from index.archive import Archive
+from index.domain import Article, Filters
+from index.encoder import PackagedEncoder, Vectors
+from index.errors import (
+    InputError,
+    NotFoundError,
+    SettingsError,
+    StoreBusyError,
+    StoreError,
+    StoreVersionError,
+)
+from index.store.engines import engine_of
+from index.store.postgres import connections
+from index.store.postgres.connections import Server, parameters
+from index.store.postgres.engine import PostgresEngine
+from index.store.postgres.schema import schema_of
+from index.store.postgres.search import vector_indexes
+from index.store.postgres.store import PostgresStore
+from index.store.snapshot import CatalogueSnapshot
+from index.store.sqlite import SqliteStore
+
+DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
+BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
+CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A collection's name, one for each test."""
+    return f"t{abs(hash(request.node.nodeid)):x}"
+
+
+@pytest.fixture
+def store(database: Server, name: str) -> Iterator[PostgresStore]:
+    with closing(PostgresStore(database, name)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def engine(postgres: Postgres) -> Iterator[PostgresEngine]:
+    """The shared server, as another process would use it."""
+    with closing(PostgresEngine(postgres.address, postgres.password)) as opened:
+        yield opened
+
+
+def found(snapshot: CatalogueSnapshot) -> set[str]:
+    """Which articles both kinds of search find."""
+    dense = snapshot.dense(FakeEncoder().vector("Who was warned of the dam?"), 1_000)
+    rows = snapshot.rows(dense.ids.tolist())
+    words = sorted({term for found in rows.terms for term in found})
+    assert {*snapshot.lexical(words, 1_000).ids.tolist()} == {*dense.ids.tolist()}
+    return {sentence.article_id for sentence in rows.sentences}
+
+
+def consistent(database: Server, name: str) -> None:
+    """What is counted and searched is what is live, and nothing else."""
+    with database.reading(schema_of(name)) as db:
+        live = "FROM sentence s JOIN article a ON a.live = s.revision"
+        words = f"{live} JOIN word w USING (sentence_id)"
+        length = "coalesce(sum(cardinality(string_to_array(s.terms, ' '))), 0)"
+        for left, right in (
+            (
+                f"SELECT w.term, w.sentence_id, w.occurrences {words}",
+                "SELECT term, sentence_id, occurrences FROM posting",
+            ),
+            ("SELECT term, count(*) FROM posting GROUP BY term", "SELECT * FROM term_count"),
+            (f"SELECT s.sentence_id {live}", "SELECT sentence_id FROM live_vector"),
+            (f"SELECT count(*), {length} {live}", "SELECT sentences, terms FROM live_size"),
+            ("SELECT sentence_id FROM sentence", "SELECT sentence_id FROM embedding"),
+        ):
+            for one, other in ((left, right), (right, left)):
+                rest = db.execute(f"SELECT count(*) FROM ({one} EXCEPT {other}) x").fetchone()
+                assert rest == (0,), one
+
+
+# The same ranking
+
+
+SENTENCE = st.lists(
+    st.sampled_from("dam bank cup gate river the crowd failed won twice 1.2 U.S.".split()),
+    min_size=1,
+    max_size=12,
+).map(" ".join)
+
+
+@given(
+    texts=st.lists(st.lists(SENTENCE, min_size=1, max_size=4), min_size=1, max_size=8),
+    asked=st.lists(st.sampled_from("dam bank cup gate river crowd fail win 1.2 us".split())),
+    removed=st.sets(st.integers(0, 7)),
+    k=st.integers(1, 12),
+)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_both_engines_rank_alike(
+    database: Server,
+    tmp_path_factory: pytest.TempPathFactory,
+    *,
+    texts: list[list[str]],
+    asked: list[str],
+    removed: set[int],
+    k: int,
+) -> None:
+    """Both searches give the same ids in the same order, with the same scores, filtered or not."""
+    articles = [
+        Article(
+            article_id=f"a{n}",
+            title="A",
+            text=" ".join(f"{sentence.capitalize()}." for sentence in sentences),
+            publisher=("North", "South")[n % 2],
+        )
+        for n, sentences in enumerate(texts)
+    ]
+    folder = tmp_path_factory.mktemp("alike")
+    with (
+        closing(SqliteStore(folder)) as embedded,
+        closing(PostgresStore(database, f"alike{folder.name[5:]}")) as served,
+    ):
+        for store in (embedded, served):
+            put(store, *articles)
+            remove(store, *(f"a{n}" for n in removed))
+        vector = FakeEncoder().vector(" ".join(asked))
+        with embedded.snapshot() as one, served.snapshot() as other:
+            assert [*other.articles()] == [*one.articles()]
+            for filters in (Filters(), Filters(publishers=("north",))):
+                for ours, theirs in (
+                    (one.lexical(asked, k, filters), other.lexical(asked, k, filters)),
+                    (one.dense(vector, k, filters), other.dense(vector, k, filters)),
+                ):
+                    assert theirs.scores == pytest.approx(ours.scores, rel=1e-5, abs=1e-6)
+                    assert theirs.ids.tolist() == ours.ids.tolist()
+        served.erase()
+
+
+@pytest.mark.encoder
+def test_both_engines_quote_alike(database: Server, name: str, tmp_path: Path) -> None:
+    """Sixty questions on the sample reports get the same answers, quote for quote, from both."""
+    encoder = PackagedEncoder()
+    with (
+        closing(Archive(SqliteStore(tmp_path), encoder)) as embedded,
+        closing(Archive(PostgresStore(database, name), encoder)) as served,
+    ):
+        for archive in (embedded, served):
+            archive.add([str(files("bot") / "sample")])
+        lines = (Path(__file__).parents[2] / "data" / "ordinary.jsonl").read_text("utf-8")
+        quoted = 0
+        for line in lines.splitlines():
+            ours, theirs = (a.ask(json.loads(line)["question"]) for a in (embedded, served))
+            assert theirs.quotes == ours.quotes, line
+            assert (theirs.status, theirs.closest) == (ours.status, ours.closest)
+            assert theirs.confidence == pytest.approx(ours.confidence, abs=1e-4)
+            quoted += bool(ours.quotes)
+        assert quoted > 20
+
+
+def times_used(server: Postgres, name: str) -> int:
+    """How often the vector index of a collection was searched."""
+    return int(
+        value(
+            server,
+            "SELECT coalesce(sum(idx_scan), 0) FROM pg_stat_all_indexes "
+            "WHERE schemaname = %s AND indexrelname LIKE 'live_vector_0'",
+            schema_of(name),
+        )
+    )
+
+
+def test_an_indexed_search_agrees(postgres: Postgres, database: Server, name: str) -> None:
+    """The HNSW index finds what comparing with every vector finds, also under a filter."""
+    # In so small a table the planner prefers to read all of it.
+    address = f"{postgres.address}?options=-c%20enable_seqscan%3Doff%20-c%20enable_sort%3Doff"
+    words = "dam bank cup gate river crowd fire storm court vote port ship train road mine".split()
+    texts = [f"The {a} and the {b} met a {c}." for a in words for b in words for c in words[:4]]
+    articles = [
+        Article(article_id=f"a{n}", title="A", text=text, publisher=f"Paper {n % 9}")
+        for n, text in enumerate(texts)
+    ]
+    with (
+        closing(Server(address, postgres.password)) as preferring,
+        closing(PostgresStore(preferring, name, exact_up_to=20)) as indexed,
+        closing(PostgresStore(database, name)) as exact,
+    ):
+        put(indexed, *articles)
+        indexed.prepare()
+        with database.lease() as db:
+            assert vector_indexes(db, schema_of(name)) == {"live_vector_0": True}
+        with indexed.snapshot() as one, exact.snapshot() as other:
+            for filters in (Filters(), Filters(publishers=("Paper 3",))):
+                shares = []
+                for question in ("dam cup", "court vote fire", "mine"):
+                    vector = FakeEncoder().vector(question)
+                    ours, theirs = (s.dense(vector, 10, filters) for s in (one, other))
+                    shares.append(np_share(ours.scores, theirs.scores))
+                assert sum(shares) / len(shares) > 0.9
+        deadline = time.monotonic() + 20
+        while not times_used(postgres, name):  # statistics come a little later
+            assert time.monotonic() < deadline
+        indexed.rebuild(FakeEncoder("other"), actor="tester")
+        indexed.prepare()
+        with database.lease() as db:
+            assert [*vector_indexes(db, schema_of(name)).values()] == [True]
+            assert "live_vector_0" not in vector_indexes(db, schema_of(name))
+        indexed.erase()
+
+
+def np_share(ours: Vectors, theirs: Vectors) -> float:
+    """How many of the scores that should be found are as high: ties may be broken otherwise."""
+    return float((ours >= theirs - 1e-6).mean())
+
+
+# Killed, or broken off
+
+WRITER = """
+import sys
+from support.fakes import put, remove
+from index.domain import Article
+from index.store.postgres.connections import Server
+from index.store.postgres.store import PostgresStore
+
+store = PostgresStore(Server(sys.argv[1], sys.argv[2]), sys.argv[3])
+with store.snapshot() as snapshot:
+    first = snapshot.generation
+for n in range(first, first + 100_000):
+    text = " ".join(f"Sentence {i} of report {n} is here." for i in range(n % 20 + 1))
+    put(store, Article(article_id=f"r{n % 20}", title=str(n), text=text))
+    if n % 3 == 0:
+        remove(store, f"r{n % 20}")
+    with store.snapshot() as snapshot:
+        print(snapshot.generation, flush=True)
+"""
+ENVIRONMENT = {  # of a process that finds this code and `support`
+    **os.environ,
+    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
+}
+
+
+def start(script: str, *arguments: str) -> subprocess.Popen[str]:
+    """Run Python beside this process."""
+    return subprocess.Popen(
+        [sys.executable, "-c", script, *arguments],
+        stdout=subprocess.PIPE,
+        env=ENVIRONMENT,
+        cwd=Path(__file__).parents[3],
+        text=True,
+    )
+
+
+def killed(server: Postgres, name: str, lines: int) -> int:
+    """Kill a process that writes after so many lines; return the last generation it printed."""
+    with start(WRITER, server.address, server.password, name) as writer:
+        assert writer.stdout is not None
+        printed = [int(writer.stdout.readline()) for _ in range(lines)]
+        writer.send_signal(signal.SIGKILL)
+        printed += [int(line) for line in writer.stdout if line.endswith("\n")]
+    return printed[-1]
+
+
+def test_a_killed_writer_tears_nothing(postgres: Postgres, database: Server, name: str) -> None:
+    """After kill -9 amid commits, all that was committed is there, whole, and others can write."""
+    for lines in (4, 9):
+        last = killed(postgres, name, lines)
+        consistent(database, name)
+        with closing(PostgresStore(database, name)) as store:
+            with store.snapshot() as snapshot:
+                assert snapshot.generation >= last
+                live = {article.article_id for article in snapshot.articles()}
+                assert found(snapshot) == live
+            assert put(store, replace(DAM, text=f"It was {lines}.")).generation > last
+
+
+def test_a_killed_server_loses_no_commit() -> None:
+    """After kill -9 of the server itself amid commits, the same store goes on without a gap."""
+    server = made()
+    server.start()
+    try:
+        with closing(Server(server.address, server.password)) as database:
+            store = PostgresStore(database, "kept")
+            put(store, DAM)
+            with start(WRITER, server.address, server.password, "kept") as writer:
+                assert writer.stdout is not None
+                last = [int(writer.stdout.readline()) for _ in range(6)][-1]
+                server.stop(kill=True)
+                writer.kill()
+            with pytest.raises(StoreError, match="check the server"), store.snapshot():
+                pass
+            server.start()
+            with store.snapshot() as snapshot:
+                assert snapshot.generation >= last
+                assert "dam" in found(snapshot)
+            consistent(database, "kept")
+            put(store, CUP)
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder)
+
+
+def test_a_rebuild_that_was_killed_goes_on(
+    postgres: Postgres, store: PostgresStore, name: str
+) -> None:
+    """What was embedded before a kill is not embedded again; the old vectors serve until then."""
+    script = (
+        "import os, signal, sys\n"
+        "from index.store import catalogue; from support.fakes import FakeEncoder\n"
+        "from index.store.postgres.connections import Server\n"
+        "from index.store.postgres.store import PostgresStore\n"
+        "catalogue._REBUILT = 4\n"
+        "def die(count): count == 8 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "store = PostgresStore(Server(*sys.argv[1:3]), sys.argv[3])\n"
+        "store.rebuild(FakeEncoder('other'), actor='tester', on_progress=die)\n"
+    )
+    put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(10)))
+    with start(script, postgres.address, postgres.password, name) as rebuilding:
+        assert rebuilding.wait() == -signal.SIGKILL
+    with store.snapshot() as snapshot:
+        assert (snapshot.model, len(found(snapshot))) == ("fake-256", 10)
+    encoder = FakeEncoder("other")
+    store.rebuild(encoder, actor="tester")
+    assert len(encoder.texts) == 12
+    with store.snapshot() as snapshot:
+        assert snapshot.model == "other"
+
+
+def test_a_lost_connection_is_replaced(postgres: Postgres, store: PostgresStore) -> None:
+    """Where the server ended every connection, the next question and commit open others."""
+    put(store, DAM)
+    with psycopg.connect(postgres.address, password=postgres.password) as db:
+        db.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE pid <> pg_backend_pid() AND application_name LIKE 'onrecord %'"
+        )
+    with store.snapshot() as snapshot:
+        assert found(snapshot) == {"dam"}
+    put(store, CUP)
+
+
+# Several at once
+
+
+def test_a_second_writer_is_refused_with_who_holds_it(
+    store: PostgresStore, database: Server, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who waits in vain is told which process writes; readers do not wait at all."""
+    monkeypatch.setattr(connections, "_BUSY_S", 1)
+    put(store, DAM)
+    with database.writing(schema_of(name)):
+        with pytest.raises(StoreBusyError, match=rf"“onrecord .* {os.getpid()}” .* is writing"):
+            put(store, CUP)
+        with store.snapshot() as snapshot:
+            assert found(snapshot) == {"dam"}
+    put(store, CUP)
+
+
+def test_many_make_one_collection(database: Server, name: str) -> None:
+    """Opened by many at once for the first time, it is made once, and all can use it."""
+
+    def use(number: int) -> None:
+        with closing(PostgresStore(database, name)) as store:
+            put(store, replace(CUP, article_id=f"cup-{number}"))
+
+    with ThreadPoolExecutor(6) as threads:
+        [*threads.map(use, range(6))]
+    with closing(PostgresStore(database, name)) as store, store.snapshot() as snapshot:
+        assert (snapshot.generation, snapshot.size().articles) == (6, 6)
+
+
+def test_many_ask_while_articles_come_and_go(store: PostgresStore) -> None:
+    """Each question of many threads sees exactly one generation."""
+    done = threading.Event()
+    put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(8)))
+
+    def ask() -> None:
+        while not done.is_set():
+            with store.snapshot() as snapshot:
+                live = {article.article_id for article in snapshot.articles()}
+                assert found(snapshot) == live
+                assert len(live) in {8, 9}
+
+    with ThreadPoolExecutor(3) as threads:
+        asking = [threads.submit(ask) for _ in range(3)]
+        for number in range(8):
+            put(store, replace(CUP, article_id=f"cup-{number}"))
+            remove(store, f"dam-{number}")
+        done.set()
+        for one in asking:
+            one.result()
+
+
+def test_two_stores_put_one_report_in_once(database: Server, name: str) -> None:
+    """A twin that another writer commits between the look-up and the commit is recognised."""
+    page = "https://northwire.example/dam"
+    mine = replace(DAM, article_id="mine", url=page, id_given=False)
+    theirs = replace(DAM, article_id="theirs", url=page + "?utm_source=x", id_given=False)
+    here, elsewhere = PostgresStore(database, name), PostgresStore(database, name)
+    with here.snapshot() as snapshot:
+        assert snapshot.decide(mine).outcome == "added"
+    put(elsewhere, theirs)
+    (decision,) = put(here, mine).put
+    assert (decision.article.article_id, decision.outcome) == ("theirs", "unchanged")
+
+
+def test_others_write_while_a_rebuild_embeds(store: PostgresStore, database: Server) -> None:
+    """The collection is not held while sentences are embedded."""
+    other = PostgresStore(database, store.name)
+
+    class Embedding(FakeEncoder):
+        def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
+            if not self.texts:
+                put(other, CUP)
+            return super().encode(texts, **how)
+
+    put(store, DAM)
+    store.rebuild(Embedding("other"), actor="tester")
+    with store.snapshot() as snapshot:
+        assert snapshot.size().articles == 2
+
+
+def test_a_commit_is_heard_elsewhere(engine: PostgresEngine, store: PostgresStore) -> None:
+    """Another process learns of a commit and of an erasure without asking for them."""
+    assert engine.state(store.name) is None
+    states = set[object]()
+    for article in (DAM, CUP):
+        put(store, article)
+        deadline = time.monotonic() + 20
+        while engine.state(store.name) in {None, *states}:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        states.add(engine.state(store.name))
+    assert store.name in engine.names()
+    store.erase()
+    while engine.state(store.name) is not None:
+        assert time.monotonic() < deadline + 20
+        time.sleep(0.01)
+    assert store.name not in engine.names()
+
+
+def test_one_process_at_a_time_holds_a_work(
+    engine: PostgresEngine, postgres: Postgres, name: str
+) -> None:
+    """A work is done by one process, until that ends it or is killed; other works go on."""
+    script = (
+        "import sys, time; from index.store.postgres.engine import PostgresEngine\n"
+        "end = PostgresEngine(*sys.argv[1:3]).hold(sys.argv[3], 'reading')\n"
+        "print('held', flush=True); time.sleep(600)\n"
+    )
+    with start(script, postgres.address, postgres.password, name) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert engine.hold(name, "reading") is None
+        end = engine.hold(name, "asking")
+        assert end is not None
+        assert engine.hold(name, "asking") is None
+        end()
+        other.kill()
+    deadline = time.monotonic() + 20
+    while (end := engine.hold(name, "reading")) is None:
+        assert time.monotonic() < deadline
+    end()
+    end = engine.hold(name, "reading")
+    assert end is not None
+    end()
+
+
+def test_events_of_all_processes_are_counted(
+    engine: PostgresEngine, postgres: Postgres, name: str
+) -> None:
+    """So many pass in a window, whichever process counts them, also all at once; then one waits."""
+    with closing(PostgresEngine(postgres.address, postgres.password)) as other:
+        both = [engine, other] * 5
+        with ThreadPoolExecutor(6) as threads:
+            waits = [*threads.map(lambda one: one.wait_s(name, 4, 60.0), both)]
+        assert waits.count(0.0) == 4
+        assert all(50 < wait <= 60 for wait in waits if wait)
+        assert other.wait_s(f"{name} 2", 1, 0.2) == 0
+        assert engine.wait_s(f"{name} 2", 1, 0.2)
+        time.sleep(0.3)
+        assert engine.wait_s(f"{name} 2", 1, 0.2) == 0
+
+
+def test_collections_see_nothing_of_each_other(engine: PostgresEngine, name: str) -> None:
+    """Two schemas in one database share no article, and erasing one leaves the other."""
+    one, other = (engine.open(f"{name}{n}", create=True) for n in (1, 2))
+    put(one, DAM)
+    put(other, replace(DAM, text="The dam held."), CUP)
+    with one.snapshot() as snapshot:
+        assert found(snapshot) == {"dam"}
+        assert snapshot.article("dam") == DAM
+    one.erase()
+    with other.snapshot() as snapshot:
+        assert found(snapshot) == {"dam", "cup"}
+    with pytest.raises(NotFoundError, match="no collection"):
+        engine.open(f"{name}1", create=False)
+
+
+# Backups
+
+
+def test_a_backup_moves_between_engines(store: PostgresStore, tmp_path: Path) -> None:
+    """What PostgreSQL wrote to a file, the embedded engine recovers, and the other way round."""
+    put(store, DAM, CUP)
+    remove(store, "cup")
+    store.preferences.put(1, "days", 7, actor="operator", note="")
+    store.backup(tmp_path / "copy")
+    with closing(SqliteStore(tmp_path / "embedded")) as embedded:
+        embedded.recover(tmp_path / "copy", actor="tester")
+        with embedded.snapshot() as snapshot:
+            assert found(snapshot) == {"dam"}
+            assert snapshot.history()[1].note == ""
+        assert embedded.preferences.of(1) == {"days": 7}
+        put(embedded, BANK)
+        embedded.backup(tmp_path / "back")
+    with store.snapshot() as before:
+        last = before.generation
+        commit = store.recover(tmp_path / "back", actor="tester")
+        assert found(before) == {"dam"}
+    assert commit.generation > last
+    with store.snapshot() as snapshot:
+        assert found(snapshot) == {"dam", "bank"}
+        assert [a.article_id for a in snapshot.articles(retired=True)] == ["cup"]
+    put(store, replace(CUP, article_id="next"))
+
+
+def test_what_is_no_backup_changes_nothing(store: PostgresStore, tmp_path: Path) -> None:
+    """Another file is refused by its name."""
+    put(store, DAM)
+    (tmp_path / "copy").write_bytes(b"%PDF-1.7 " * 900)
+    with pytest.raises(StoreError, match="copy is damaged"):
+        store.recover(tmp_path / "copy", actor="tester")
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, found(snapshot)) == (1, {"dam"})
+
+
+# What is not as it should be
+
+
+def test_another_versions_collection_is_left_alone(
+    store: PostgresStore, postgres: Postgres, database: Server, name: str
+) -> None:
+    """A schema of another version is neither read, written nor erased."""
+    put(store, DAM)
+    with psycopg.connect(postgres.address, password=postgres.password) as db:
+        db.execute(f"COMMENT ON SCHEMA \"onrecord-{name}\" IS 'On Record, schema 999'")
+    with closing(PostgresStore(database, name)) as other:
+        for act in (lambda: put(other, CUP), other.erase, lambda: other.snapshot().__enter__()):
+            with pytest.raises(StoreVersionError, match="another version"):
+                act()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda address: address.replace("postgres@", "nobody@"), "PGPASSWORD"),
+        (lambda address: address + "_other", "does not exist"),
+        (lambda address: address.replace("127.0.0.1", "127.0.0.1:1,127.0.0.1"), ""),
+    ],
+)
+def test_a_server_that_cannot_be_used_is_explained(
+    postgres: Postgres, change: Any, message: str
+) -> None:
+    """A wrong user or database is said in one sentence, at once; another host of two is tried."""
+    with closing(PostgresEngine(change(postgres.address), postgres.password)) as engine:
+        if not message:
+            engine.names()
+            return
+        started = time.monotonic()
+        with pytest.raises(StoreError, match=message):
+            engine.names()
+        assert time.monotonic() - started < 10
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("postgresql://me@db.example/news", "verify-full"),
+        ("postgresql://me@db.example/news?sslmode=require", "require"),
+        ("postgresql://me@127.0.0.1,db.example/news", "verify-full"),
+        ("postgresql://me@localhost/news", None),
+        ("postgresql:///news", None),
+        ("postgresql://me@[::1]/news", None),
+    ],
+)
+def test_another_host_has_to_prove_who_it_is(address: str, expected: str | None) -> None:
+    """TLS with a checked certificate is the default for any host but this machine."""
+    given = parameters(address, "secret")
+    assert given.get("sslmode") == expected
+    assert given["password"] == "secret"  # noqa: S105
+
+
+@pytest.mark.parametrize(
+    ("address", "message"),
+    [
+        ("postgresql://me:secret@db.example/news", "PGPASSWORD"),
+        ("postgresql://me@db.example/news?password=secret", "PGPASSWORD"),
+        ("news at home", "no address"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_refused(
+    tmp_path: Path, address: str, message: str
+) -> None:
+    """A password in the settings, and what is no address, are refused without repeating it."""
+    with pytest.raises(SettingsError, match=message) as raised:
+        engine_of(tmp_path, address)
+    assert "secret" not in str(raised.value)
+
+
+def test_a_name_that_is_too_long_is_refused(engine: PostgresEngine) -> None:
+    """PostgreSQL would cut it silently, and two collections would be one."""
+    with pytest.raises(InputError, match="too long"):
+        engine.open("ü" * 40, create=True)
+
+
+def test_an_unfinished_index_is_found_and_made_again(
+    engine: PostgresEngine, database: Server, name: str
+) -> None:
+    """`check` names the versions and counts what a broken `CREATE INDEX` left; `prepare` mends."""
+    with closing(PostgresStore(database, name, exact_up_to=1)) as store:
+        put(store, DAM)
+        with engine.server.lease() as db, pytest.raises(psycopg.errors.DataException):
+            db.execute(
+                f'CREATE INDEX CONCURRENTLY live_vector_0 ON "onrecord-{name}".live_vector '
+                "USING hnsw ((vector::halfvec(3)) halfvec_ip_ops)"
+            )
+        assert "pgvector 0." in engine.check()
+        assert "1 unfinished" in engine.check()
+        with store.snapshot() as snapshot:
+            assert found(snapshot) == {"dam"}
+        store.prepare()
+        assert "unfinished" not in engine.check()
+        store.erase()

@@ -1,0 +1,44 @@
+"""Every engine that keeps collections, for tests of what they all promise."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from index.store.catalogue import Catalogue
+from index.store.postgres.store import PostgresStore
+from index.store.sqlite import SqliteStore
+
+Make = Callable[[Path, pytest.FixtureRequest], Catalogue]
+
+
+def embedded(folder: Path, _: pytest.FixtureRequest, **options: int) -> Catalogue:
+    """A collection in a folder."""
+    return SqliteStore(folder, **options)
+
+
+def postgres(folder: Path, request: pytest.FixtureRequest, **options: int) -> Catalogue:
+    """A collection on the shared server, named for that folder."""
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:20]
+    return PostgresStore(request.getfixturevalue("database"), name, **options)
+
+
+STORES: dict[str, Make] = {
+    "embedded": embedded,
+    "embedded-compact": partial(embedded, exact_up_to=3),
+    "postgres": postgres,
+    "postgres-indexed": partial(postgres, exact_up_to=3),
+}
+ENGINES = {name: STORES[name] for name in ("embedded", "postgres")}
+
+
+@pytest.fixture(params=ENGINES.values(), ids=ENGINES)
+def engine_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
+    """An empty collection of each engine."""
+    store: Catalogue = request.param(tmp_path / "collection", request)
+    yield store
+    store.close()
