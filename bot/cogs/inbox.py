@@ -65,6 +65,7 @@ async def show_inbox(press: Press) -> None:
     view = notice_view(f"### Inbox · {plural(len(items), 'open item')}")
     for item in shown:
         text, buttons = await _shown(press, item)
+        view.add_item(discord.ui.Separator[Any]())
         view.add_item(discord.ui.TextDisplay[Any](text))
         view.add_item(Row(*buttons))
     if rows:
