@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import discord
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
+# What is due so soon is begun now: a look that comes a moment early would make it a minute late.
+SOON = timedelta(seconds=3)
 SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 
 
@@ -47,12 +49,12 @@ class Duty:
         """Whether a collection in that state has to be looked at, or worked on."""
         before, again = self._known.get(server, (None, None))
         begun = server in self._waiting or server in self._busy
-        return not begun and (state != before or (again is not None and again <= now))
+        return not begun and (state != before or (again is not None and again <= now + SOON))
 
     def note(self, bot: OnRecord, server: int | None, state: object, when: datetime | None) -> None:
         """Note when there is something to do in a collection in that state; begin it if it is."""
         self._known[server] = state, when
-        if when is None or when > discord.utils.utcnow():
+        if when is None or when > discord.utils.utcnow() + SOON:
             return
         self._waiting[server] = state
         if len(self._workers) < self.at_once:
