@@ -61,7 +61,6 @@ class Duty:
             # A task of its own, so that cancelling the loop does not end it halfway.
             worker = asyncio.create_task(self._work_off(bot), name=SCHEDULED)
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
 
     async def _work_off(self, bot: OnRecord) -> None:
         while self._waiting and not bot.stopping:
@@ -74,6 +73,8 @@ class Duty:
                 archive = await asyncio.to_thread(bot.collections.archive, server, create=False)
                 self._known[server] = state, await self.work(server, archive)
             self._busy.discard(server)
+        # Here, not once the task is done: what came between would wait for no worker.
+        self._workers.discard(asyncio.current_task())
 
 
 class Upkeep:
