@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -45,6 +45,7 @@ class Archive:
         people, inbox: what it keeps of people; what waits for a moderator.
         preferences: what moderators of its servers have chosen.
         sources: where its articles come from.
+        glance: lets what this thread does meanwhile cost no other collection its place in the pool.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Archive:
         self._ranker = Ranker(encoder, reader)
         self.answers, self.inbox = store.answers, store.inbox
         self.people, self.preferences = store.people, store.preferences
+        self.glance = store.glance
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
 
@@ -326,14 +328,10 @@ class Archive:
     def recover(self, file: Path, *, actor: str = "operator") -> None:
         """Replace all that is stored, damaged or not, by a copy that `backup` made.
 
-        The audit log says so. Raises StoreError if the file is no such copy or not a whole one;
-        then nothing was changed.
+        What moderators have chosen stays, if it can be read. The audit log says so. Raises
+        StoreError if the file is no such copy or not a whole one; then nothing was changed.
         """
         self._store.recover(file, actor=actor)
-
-    def glance(self) -> AbstractContextManager[None]:
-        """Let what this thread does meanwhile cost no other collection its place in the pool."""
-        return self._store.glance()
 
     def prepare(self) -> None:
         """Load the vector index, so that the first question does not wait for it."""

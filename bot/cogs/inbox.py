@@ -31,6 +31,9 @@ Item = Flagged | Declined | Source
 _PAGE = 4  # items, each with a row of buttons: at most 40 components in a message
 _CHARS = 100  # so that a page fits in a message, even with every mark escaped
 _NOTES, _NOTE_CHARS = 2, 150  # of each flagged answer; a note names the quote, then the reason
+_FOOTER = (
+    "-# `/moderate` `correct`, `retract` or `remove` mends a report; **Done** takes an item off."
+)
 _EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question open, no source fails."
 
 
@@ -65,10 +68,12 @@ async def show_inbox(press: Press) -> None:
     view = notice_view(f"### Inbox · {plural(len(items), 'open item')}")
     for item in shown:
         text, buttons = await _shown(press, item)
+        view.add_item(discord.ui.Separator[Any]())
         view.add_item(discord.ui.TextDisplay[Any](text))
         view.add_item(Row(*buttons))
-    if rows:
-        view.add_item(discord.ui.TextDisplay[Any](f"-# {label}"))
+    view.add_item(
+        discord.ui.TextDisplay[Any]("\n".join([_FOOTER, *([f"-# {label}"] if rows else [])]))
+    )
     for row in rows:
         view.add_item(row)
     await press.reply(view)

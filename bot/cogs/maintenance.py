@@ -18,7 +18,7 @@ from discord.utils import format_dt
 
 from bot.cogs.corrections import Corrections
 from bot.cogs.subscriptions import ask_again, watches_due
-from bot.cogs.upkeep import Duty, Upkeep, logging_failure
+from bot.cogs.upkeep import SOON, Duty, Upkeep, logging_failure
 from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
@@ -104,7 +104,7 @@ class Maintenance(commands.Cog):
 
     async def _refresh(self, server: int | None, archive: Archive) -> datetime | None:
         """Read the sources that are due, as many as there is time for; return when the next is."""
-        now = discord.utils.utcnow()
+        now = discord.utils.utcnow() + SOON
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
             return archive.sources.refresh(now, on_progress=on_progress, seconds=_TURN_S)

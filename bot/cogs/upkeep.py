@@ -7,7 +7,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
+# What is due so soon is begun now: a look that comes a moment early would make it a minute late.
+SOON = timedelta(seconds=3)
 SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 
 
@@ -49,19 +51,18 @@ class Duty:
         """Whether a collection in that state has to be looked at, or worked on."""
         before, again = self._known.get(server, (None, None))
         begun = server in self._waiting or server in self._busy
-        return not begun and (state != before or (again is not None and again <= now))
+        return not begun and (state != before or (again is not None and again <= now + SOON))
 
     def note(self, bot: OnRecord, server: int | None, state: object, when: datetime | None) -> None:
         """Note when there is something to do in a collection in that state; begin it if it is."""
         self._known[server] = state, when
-        if when is None or when > discord.utils.utcnow():
+        if when is None or when > discord.utils.utcnow() + SOON:
             return
         self._waiting[server] = state
         if len(self._workers) < self.at_once:
             # A task of its own, so that cancelling the loop does not end it halfway.
             worker = asyncio.create_task(self._work_off(bot), name=SCHEDULED)
             self._workers.add(worker)
-            worker.add_done_callback(self._workers.discard)
 
     async def _work_off(self, bot: OnRecord) -> None:
         while self._waiting and not bot.stopping:
@@ -77,6 +78,8 @@ class Duty:
                         archive = await asyncio.to_thread(opening)
                         self._known[server] = state, await self.work(server, archive)
             self._busy.discard(server)
+        # Here, not once the task is done: what came between would wait for no worker.
+        self._workers.discard(asyncio.current_task())
 
 
 class Upkeep:

@@ -195,6 +195,7 @@ def test_the_pool_keeps_nothing_closed(tmp_path: Path, moment: str) -> None:
         connections.rest = closed_meanwhile  # type: ignore[method-assign]
         with archive._store.snapshot():
             collections.archive(2).size()
+            assert connections not in pool
     else:
         archive.close()
         with pytest.raises(StoreError, match="closed meanwhile"):

@@ -47,7 +47,8 @@ def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
 async def discord_with(settings: Settings) -> AsyncIterator[Newsroom]:
     """A newsroom whose bot has these settings."""
     collections = Collections(settings, FakeEncoder())
-    async with simcord.run(OnRecord(collections, settings), shard_count=1) as env:
+    bot = OnRecord(collections, settings)
+    async with simcord.run(bot, shard_count=1, settle_timeout=30) as env:
         yield Newsroom(env)
     collections.close()
 

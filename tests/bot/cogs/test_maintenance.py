@@ -59,6 +59,18 @@ async def test_due_sources_are_read(fed: Newsroom, site: Site) -> None:
     assert fed.archive().size().articles == 4
 
 
+@pytest.mark.parametrize(("seconds", "read"), [(2, True), (20, False)])
+async def test_what_is_due_in_a_moment_is_not_a_minute_late(
+    fed: Newsroom, site: Site, seconds: int, read: bool
+) -> None:
+    """A feed that is due just after the bot looks is read at that look, and not much earlier."""
+    archive = fed.archive()
+    checked = fed.env.now() + timedelta(seconds=60 + seconds, minutes=-15)
+    archive.sources._store.update_source(site.feed, checked=checked)
+    await fed.env.advance_time(61)
+    assert archive.size().articles == (3 if read else 2)
+
+
 async def test_paused_sources_are_left_alone(fed: Newsroom, site: Site) -> None:
     """A paused feed is not read by the schedule."""
     fed.archive().sources.pause(site.feed)
@@ -110,7 +122,8 @@ async def test_servers_that_share_sources_are_all_told(
         other = Newsroom(room.env, "Elsewhere")
         site.reach(room.archive())
         room.archive().sources.add(site.feed, 15)
-        await room.env.advance_time(9 * DAY)
+        for _ in range(9):
+            await room.env.advance_time(DAY)
         for desk in (room, other):
             (told,) = desk.guild.owner.dm_channel.history()
             assert "have failed for a week" in said(told)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
 from support.fakes import FakeEncoder, write_rows
 
-from bot.views.chart import caption, describe, draw
+from bot.views.chart import _DPI, _STYLE, _tick, caption, describe, draw
 from index import Archive, Timeline
 
 
@@ -51,6 +52,21 @@ def test_names_in_a_picture_are_no_formulas() -> None:
     """A publisher whose name looks like broken mathematics is drawn like any other."""
     for name in (r"$\frac{$ News", "Northwire " * 30):  # the latter would leave bars no room
         assert draw(Timeline("dam", {date(2026, 3, 9): {name: 1}}, 1))
+
+
+def test_a_picture_is_read_on_a_phone() -> None:
+    """Its letters are large for its width, long names have lines of their own, and days no noughts.
+
+    A phone shows a picture some 300 pixels wide, in which nobody reads letters under 10.
+    """
+    sizes = []
+    for names in (("Post", "Wire"), ("Arvenland Public Radio", "Carrowmere Courier")):
+        picture = draw(Timeline("dam", {date(2026, 3, 9): dict.fromkeys(names, 1)}, 2))
+        sizes.append(struct.unpack(">II", picture[16:24]))  # in the header of a PNG
+    (width, low), (_, high) = sizes
+    assert _STYLE[1]["font.size"] / 72 * _DPI * 300 / width > 10
+    assert high > low
+    assert [*map(_tick, ("2026-03-09", "2026-03", "2026"))] == ["9 Mar\n2026", "Mar\n2026", "2026"]
 
 
 def test_alternative_text_is_plain() -> None:
