@@ -26,9 +26,11 @@ from index import (
     Pool,
     Reader,
     StoreBusyError,
+    StoreDamagedError,
     TrainedReader,
     intent,
     state_of,
+    was_killed,
 )
 
 log = logging.getLogger(__name__)
@@ -73,6 +75,7 @@ class Collections:
         self._pool = Pool(settings.discord.open_collections)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
+        self._damaged: dict[str, tuple[object, StoreDamagedError]] = {}  # with the state it was in
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
@@ -87,7 +90,17 @@ class Collections:
         Raises:
             NotFoundError: there is no such collection, and `create` is false.
             StoreBusyError: it is being erased.
+            StoreDamagedError: it was found damaged, and nothing has replaced it since.
         """
+        if name in self._damaged:
+            state, error = self._damaged[name]
+            if state == state_of(self._settings.data, name):
+                raise error
+            self._damaged.pop(name, None)
+        return self._opened(name, create=create)
+
+    def _opened(self, name: str, *, create: bool = True) -> Archive:
+        """The collection of that name, damaged or not."""
         with self._lock:
             if name in self._erasing:
                 raise StoreBusyError("These reports are being erased: try again in a minute.")
@@ -150,7 +163,7 @@ class Collections:
                 )
                 return
             try:
-                archive = self.open(name, create=False)
+                archive = self._checked(name)
                 archive.prepare()
                 model = archive.model
             except OnRecordError as error:
@@ -162,6 +175,25 @@ class Collections:
                     "`onrecord --collection %s reindex --rebuild`, it is searched by words only",
                     *(name, model, self._encoder.model, name),
                 )
+
+    def _checked(self, name: str) -> Archive:
+        """A collection that is there, looked through if the process that had it last was killed.
+
+        Raises:
+            StoreDamagedError: it is damaged, and will not be served from.
+        """
+        killed = was_killed(self._settings.data, name)
+        archive = self.open(name, create=False)
+        try:
+            if killed:
+                archive.verify()
+        except StoreDamagedError as error:
+            archive.close()
+            with self._lock:
+                del self._open[name]
+            self._damaged[name] = state_of(self._settings.data, name), error
+            raise
+        return archive
 
     def _changed_at(self, name: str) -> float:
         changed = 0.0
@@ -197,7 +229,7 @@ class Collections:
         """
         self.check_erasable(server)
         name = self._settings.discord.collection_of(server)
-        archive = self.open(name)
+        archive = self._opened(name)
         with self._lock:  # the others go on being opened
             self._open.pop(name, None)
             self._erasing.add(name)

@@ -63,7 +63,7 @@ from index.reading.sources import Upload
 from index.reading.urls import is_url
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
-from index.store.connections import CATALOGUE, Pool, state_of
+from index.store.connections import CATALOGUE, Pool, state_of, was_killed
 from index.store.inbox import Declined, Flagged, Week
 from index.store.people import Feedback, Kept, People, Viewer, Watch
 from index.store.sources import Source

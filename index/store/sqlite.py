@@ -25,7 +25,7 @@ from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
-from index.store.schema import connect, meta, set_meta, utc_text
+from index.store.schema import connect, damaged, meta, set_meta, utc_text
 from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
 from index.store.sources import COLUMNS, Source
 from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
@@ -237,6 +237,13 @@ class SqliteStore:
     def prepare(self) -> None:
         """Bring the vector index up to date, so that the next question does not wait for it."""
         self._vectors.prepare(self.snapshot)
+
+    def verify(self) -> None:
+        """Look at every page of the file. Raises StoreDamagedError if one is damaged."""
+        with self.snapshot() as snapshot:
+            found = snapshot.db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise damaged(found)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[SqliteStore]:
