@@ -35,7 +35,7 @@ def test_killed_at_any_step_nothing_is_lost_or_torn(operation: str) -> None:
     One step in four is tried here; `python -m support.killing 1` tries each.
     """
     (line,) = run(["-m", "support.killing", "4", operation]).splitlines()
-    assert json.loads(line)["kills"] > 4
+    assert json.loads(line)["kills"] > 3
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
