@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from typing import Any
 
+import aiohttp
 import discord
 from discord import app_commands
 from discord.ext import commands
@@ -54,6 +55,14 @@ _UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
 _LOOKUPS_AT_ONCE = 16  # most of which wait for a disk
 _SYNCED_FILE = "commands.sha256"  # in the data folder
 _DISCONNECT_S = 1.0
+_LOGIN_WAITS_S = (
+    2,
+    4,
+    8,
+    16,
+    32,
+    60,
+)  # between attempts; discord.py itself retries 5 times in each
 # Names of the tasks in which discord.py handles commands, buttons, modals and messages, and of ours
 _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
@@ -90,6 +99,10 @@ class Moderate(
         command = interaction.command
         name = command.qualified_name if command else ""
         return name in _CHECKS_ITSELF or await is_moderator(interaction)
+
+
+class UnreachableError(OnRecordError):
+    """Discord does not answer."""
 
 
 class OnRecord(commands.AutoShardedBot):
@@ -157,7 +170,7 @@ class OnRecord(commands.AutoShardedBot):
             return
         try:
             await self.tree.sync()
-        except discord.HTTPException:  # it still knows the earlier ones
+        except (discord.HTTPException, aiohttp.ClientError):  # it still knows the earlier ones
             log.exception("Discord did not take the commands; the next start tries again")
         else:
             file.write_text(digest, "ascii")
@@ -234,6 +247,7 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
 
     Raises:
         SettingsError: there is no token, or Discord refuses it.
+        UnreachableError: Discord does not answer, for two minutes.
     """
     if settings.token is None:
         raise SettingsError(
@@ -260,4 +274,22 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
 async def _serve(bot: OnRecord, token: str) -> None:
     with stop_signals() as stopped:
         async with served(bot, bot.settings.metrics.port), bot:  # which closes it
-            await run_until(stopped, bot.start(token))
+            await run_until(stopped, _stay_connected(bot, token))
+
+
+async def _stay_connected(bot: OnRecord, token: str) -> None:
+    """Log in, also if Discord is down at first, and serve. Raises UnreachableError in the end."""
+    for wait in _LOGIN_WAITS_S:
+        try:
+            await bot.login(token)
+        except (aiohttp.ClientError, discord.DiscordServerError) as error:
+            await bot.http.close()  # the next attempt begins with connections of its own
+            bot.http.connector = discord.utils.MISSING
+            log.warning(
+                "Discord cannot be reached (%s); trying again in %d s", type(error).__name__, wait
+            )
+            await asyncio.sleep(wait)
+        else:
+            await bot.connect()
+            return
+    raise UnreachableError("Discord cannot be reached: check the network, then start me again.")

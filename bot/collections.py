@@ -86,6 +86,7 @@ class Collections:
         self._engine = engine(settings)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
+        self._damaged: dict[str, tuple[object, StoreDamagedError]] = {}  # with the state it was in
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
@@ -100,7 +101,17 @@ class Collections:
         Raises:
             NotFoundError: there is no such collection, and `create` is false.
             StoreBusyError: it is being erased.
+            StoreDamagedError: it was found damaged, and nothing has replaced it since.
         """
+        if name in self._damaged:
+            state, error = self._damaged[name]
+            if state == self._engine.state(name):
+                raise error
+            self._damaged.pop(name, None)
+        return self._opened(name, create=create)
+
+    def _opened(self, name: str, *, create: bool = True) -> Archive:
+        """The collection of that name, damaged or not."""
         with self._lock:
             if name in self._erasing:
                 raise StoreBusyError("These reports are being erased: try again in a minute.")
@@ -159,7 +170,7 @@ class Collections:
                 )
                 return
             try:
-                archive = self.open(name, create=False)
+                archive = self._checked(name)
                 archive.prepare()
                 model = archive.model
             except OnRecordError as error:
@@ -171,6 +182,25 @@ class Collections:
                     "`onrecord --collection %s reindex --rebuild`, it is searched by words only",
                     *(name, model, self._encoder.model, name),
                 )
+
+    def _checked(self, name: str) -> Archive:
+        """A collection that is there, looked through if the process that had it last was killed.
+
+        Raises:
+            StoreDamagedError: it is damaged, and will not be served from.
+        """
+        killed = self._engine.was_killed(name)
+        archive = self.open(name, create=False)
+        try:
+            if killed:
+                archive.verify()
+        except StoreDamagedError as error:
+            archive.close()
+            with self._lock:
+                del self._open[name]
+            self._damaged[name] = self._engine.state(name), error
+            raise
+        return archive
 
     def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
         """One server (None: direct messages) for each of their collections that exists already.
@@ -229,7 +259,7 @@ class Collections:
 
     def _erase(self, server: int) -> None:
         name = self._settings.discord.collection_of(server)
-        archive = self.open(name)
+        archive = self._opened(name)
         with self._lock:  # the others go on being opened
             self._open.pop(name, None)
             self._erasing.add(name)

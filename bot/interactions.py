@@ -246,6 +246,8 @@ class Pace:
         """
         now = discord.utils.utcnow().timestamp()
         times = self._times.get(key, deque())
+        if times and times[-1] > now:  # the clock was set back
+            times.clear()
         while times and times[0] <= now - self._window_s:
             times.popleft()
         most = self._count if count is None else count

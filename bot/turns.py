@@ -44,7 +44,8 @@ class Turns:
         Raises:
             BusyError: at once, if too many wait already.
         """
-        if person is not None and self.waiting >= self._most_waiting:
+        full = self.running == self._at_once and self.waiting >= self._most_waiting
+        if full and person is not None:
             raise BusyError("Too many people are asking at this moment: try again in a minute.")
         self._here += 1
         try:

@@ -235,10 +235,7 @@ class Archive:
         return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
-        """Attach a correction, shown in answers that cite the article, unless it is retracted.
-
-        Raises NotFoundError, or InputError if it is.
-        """
+        """Attach a correction, unless it is retracted. Raises NotFoundError, or InputError."""
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
@@ -336,6 +333,10 @@ class Archive:
     def prepare(self) -> None:
         """Load the vector index, so that the first question does not wait for it."""
         self._store.prepare()
+
+    def verify(self) -> None:
+        """Read all that is stored. Raises StoreDamagedError if any of it is damaged."""
+        self._store.verify()
 
     def close(self) -> None:
         """Close files and connections."""

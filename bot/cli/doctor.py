@@ -122,6 +122,7 @@ def _collection(kept: Engine, name: str, encoder: Encoder) -> str:
                 f"embedded with {archive.model}, but the settings name {encoder.model}: "
                 f"run `onrecord --collection {name} reindex --rebuild`"
             )
+        archive.verify()
         archive.prepare()
         failing = sum(source.failures > 0 for source in archive.sources.all())
     text = f"{plural(size.articles, 'article')}, {plural(size.sentences, 'sentence')}"

@@ -56,6 +56,13 @@ def state_of(data: Path, name: str) -> tuple[tuple[int, int, int], ...] | None:
     return tuple(states) or None
 
 
+def was_killed(data: Path, name: str) -> bool:
+    """Return whether a collection that nobody has open was not closed: its log is still there."""
+    with contextlib.suppress(OSError):
+        return (data / name / f"{CATALOGUE}-wal").stat().st_size > 0
+    return False
+
+
 class Pool:
     """Keeps so many files open, and lets those rest that were used least recently. Thread-safe."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from index.errors import SettingsError
-from index.store.connections import Pool, collection_names, folder_of, state_of
+from index.store.connections import Pool, collection_names, folder_of, state_of, was_killed
 from index.store.protocol import Engine
 from index.store.sqlite import SqliteStore
 
@@ -43,6 +43,10 @@ class Folder:
     def state(self, name: str) -> object | None:
         """Return what changes whenever a collection is written to, without opening it; or None."""
         return state_of(self._data, name)
+
+    def was_killed(self, name: str) -> bool:
+        """Return whether the process that had a collection last did not close it."""
+        return was_killed(self._data, name)
 
     def hold(self, name: str, work: str) -> Callable[[], None] | None:
         """Keep other processes from doing this work on a collection.

@@ -281,15 +281,20 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
         case sqlite3.SQLITE_FULL:
             return StoreError("The disk is full: make room, then try again.")
         case sqlite3.SQLITE_NOTADB | sqlite3.SQLITE_CORRUPT:
-            return StoreDamagedError(
-                f"The collection is damaged ({error}): put a backup in its place with "
-                "`onrecord recover`, or erase it."
-            )
+            return damaged(error)
         case _:
             return StoreError(
                 f"The collection cannot be opened or used ({error}): if it was erased just now, "
                 "try again; else check its folder, permissions and disk."
             )
+
+
+def damaged(how: object) -> StoreDamagedError:
+    """Return that a collection is damaged, and what to do about it."""
+    return StoreDamagedError(
+        f"The collection is damaged ({how}): put a backup in its place with `onrecord recover`, or "
+        "erase it."
+    )
 
 
 def utc_text(moment: datetime | None) -> str | None:

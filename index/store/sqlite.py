@@ -22,7 +22,7 @@ from index.store.backups import copy_of, recovered
 from index.store.catalogue import Catalogue
 from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.embedded import SqliteSnapshot
-from index.store.schema import SqliteDatabase, connect
+from index.store.schema import SqliteDatabase, connect, damaged
 from index.store.snapshot import GenerationCache, newest
 from index.store.types import Commit, Ids, IndexVersion, Ranked
 from index.store.vectors import EXACT_UP_TO, VectorIndex
@@ -95,6 +95,13 @@ class SqliteStore(Catalogue):
     def prepare(self) -> None:
         """Bring the vector index up to date, so that the next question does not wait for it."""
         self._vectors.prepare(self.snapshot)
+
+    def verify(self) -> None:
+        """Look at every page of the file. Raises StoreDamagedError if one is damaged."""
+        with self.snapshot() as snapshot:
+            found = snapshot.db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise damaged(found)
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[SqliteStore]:

@@ -58,6 +58,7 @@ class Asked:
     kind: str
     at: float
     first: float | None = None
+    refused: bool = False
     answers: dict[str, float] = field(default_factory=dict)  # by message id
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -244,6 +245,7 @@ class FakeDiscord:
         now = time.perf_counter() - asked.at
         asked.first = asked.first or now
         asked.answers.setdefault(number, now)
+        asked.refused |= "Too many people are asking" in json.dumps(told)
         asked.done.set()
         return replied(message(number, BOT, components=told.get("components", [])))
 
@@ -443,10 +445,14 @@ def told(found: list[Asked], fake: FakeDiscord) -> None:
     print(f"{len(found)} questions ({dict(kinds)}), faults {dict(fake.faults)}")
     for name, times in (
         ("first response", [asked.first for asked in found if asked.first]),
-        ("answer", [min(asked.answers.values()) for asked in found if asked.answers]),
+        (
+            "answer",
+            [min(asked.answers.values()) for asked in found if asked.answers and not asked.refused],
+        ),
     ):
         print(f"{name}: " + ", ".join(f"{word} {at:.2f} s" for word, at in spread(times)))
     print(
+        f"refused: {sum(asked.refused for asked in found)}; "
         f"answered twice: {sum(len(asked.answers) > 1 for asked in found)}; "
         f"without a word: {sum(not asked.answers for asked in found)}"
     )
@@ -459,11 +465,12 @@ def processor_s(process: int) -> float:
 
 
 def spread(times: list[float]) -> list[tuple[str, float]]:
-    """Median, 95th percentile and worst."""
+    """Median, 95th and 99th percentile, and worst."""
     ordered = sorted(times)
     return [
         ("median", ordered[len(ordered) // 2]),
         ("95th percentile", ordered[int(0.95 * len(ordered))]),
+        ("99th percentile", ordered[int(0.99 * len(ordered))]),
         ("worst", ordered[-1]),
     ]
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import io
+import os
+import sqlite3
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -13,7 +17,15 @@ from support.fakes import FakeEncoder, FakeReader
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
-from index import Archive, InputError, NotFoundError, StoreBusyError, StoreError
+from index import (
+    CATALOGUE,
+    Archive,
+    InputError,
+    NotFoundError,
+    StoreBusyError,
+    StoreDamagedError,
+    StoreError,
+)
 
 
 def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
@@ -43,6 +55,47 @@ def test_what_questions_need_is_loaded_before(
     assert len(collections.open("a")._store._vectors) == 1
     assert "collection c cannot be used: The collection is damaged" in caplog.text
     assert "collection b was embedded with other" in caplog.text
+    collections.close()
+
+
+LEFT_OPEN = """
+import io, os, signal, sys
+from pathlib import Path
+from support.fakes import FakeEncoder
+from index import Archive
+archive = Archive.open(Path(sys.argv[1]), "server-7", FakeEncoder())
+archive.add(["-"], stream=io.BytesIO(b'{"id": "dam", "text": "The dam failed."}'))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_damage_is_noticed_after_a_kill(tmp_path: Path) -> None:
+    """What a killed process left is looked through; damaged, it is not served from until mended."""
+    tests = Path(__file__).parents[1]
+    environment = os.environ | {"PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
+    subprocess.run([sys.executable, "-c", LEFT_OPEN, str(tmp_path)], env=environment, check=False)
+    file = tmp_path / "server-7" / CATALOGUE
+    with closing(sqlite3.connect(file)) as db:
+        db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'feedback'"  # which no answer reads
+        (page,) = db.execute(sql).fetchone()
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+        db.execute("INSERT INTO meta VALUES ('in the log', '')")
+        db.commit()
+        content = bytearray(file.read_bytes())
+        content[(page - 1) * size : page * size] = b"\xff" * size
+        file.write_bytes(content)
+        with closing(Archive.open(tmp_path, "whole", FakeEncoder())) as archive:
+            archive.add(["-"], stream=io.BytesIO(b'{"id": "cup", "text": "Yes."}'))
+            archive.backup(tmp_path / "backup")
+        collections = Collections(Settings(data=tmp_path), FakeEncoder())
+        collections.prepare()
+        with pytest.raises(StoreDamagedError, match="onrecord recover"):
+            collections.archive(7)
+        assert collections.open("whole").size().articles == 1
+    with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
+        elsewhere.recover(tmp_path / "backup")
+    assert collections.archive(7).size().articles == 1
     collections.close()
 
 

@@ -81,3 +81,13 @@ def test_pace_counts_any_stretch_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert allows(60, "c")
     assert allows(60, "d")
     assert {*pace._times} == {"c", "d"}
+
+
+def test_a_clock_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that a clock set back puts into the future no longer count."""
+    pace, now = Pace(1, 10.0), datetime(2026, 1, 1, tzinfo=UTC)
+    monkeypatch.setattr(discord.utils, "utcnow", lambda: now)
+    assert pace.allows("a")
+    monkeypatch.setattr(discord.utils, "utcnow", lambda: now - timedelta(days=1))
+    assert pace.allows("a")
+    assert not pace.allows("a")

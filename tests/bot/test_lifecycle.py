@@ -328,3 +328,20 @@ async def test_a_taken_port_is_told(data: Path, monkeypatch: pytest.MonkeyPatch)
             assert await bot.ended() == 2
     assert "The setting metrics.port is" in bot.log
     assert "choose another" in bot.log
+
+
+async def test_discord_may_be_down_at_the_start(data: Path) -> None:
+    """The bot says so and tries again; once Discord is there, it serves."""
+    port = free_port()
+    down = DiscordServer()
+    down.url = f"http://127.0.0.1:{port}/api"
+    async with started(data, down, "bot") as bot:
+        await bot.logged("Discord cannot be reached (ClientConnectorError); trying again in 2 s")
+        async with discord_server(port) as server:
+            await bot.logged(" ready ")
+            await server.ask(ASKED)
+            await bot.logged("question answered")
+            bot.send(signal.SIGTERM)
+            assert await bot.ended() == 0
+    assert "Traceback" not in bot.log
+    assert "Unclosed" not in bot.log

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +32,7 @@ from index.errors import (
     StoreError,
 )
 from index.ingest import Progress
+from index.store import writer
 from index.store.sqlite import SqliteStore
 
 DAM = {
@@ -798,3 +799,26 @@ def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
         assert not reread("The dam failed at noon.")
         assert reread("The dam failed at dusk.")
         assert reread("The dam failed at noon.")
+
+
+def test_a_clock_set_back_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """History, undo and answers go by the order of changes, whatever the clock says."""
+
+    class Backwards(datetime):
+        hours = 0
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:
+            cls.hours += 1
+            return datetime(2026, 3, 14, tzinfo=tz) - timedelta(hours=cls.hours)
+
+    monkeypatch.setattr(writer, "datetime", Backwards)
+    with closing(Archive.open(tmp_path, "c", FakeEncoder())) as archive:
+        for name in ("dam", "cup"):
+            row = f'{{"id": "{name}", "text": "The {name} failed."}}'
+            archive.add(["-"], stream=io.BytesIO(row.encode()))
+        archive.remove(["dam"])
+        assert [event.generation for event in archive.history()] == [3, 2, 1]
+        assert {sentence.article_id for sentence in archive.search("failed").sentences} == {"cup"}
+        archive.undo(1)
+        assert [article.article_id for article in archive.articles()] == ["dam"]

@@ -166,15 +166,15 @@ def _guild() -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def discord_server() -> AsyncIterator[DiscordServer]:
-    """Serve a Discord on a free port of this machine."""
+async def discord_server(port: int = 0) -> AsyncIterator[DiscordServer]:
+    """Serve a Discord on a port of this machine, by default on a free one."""
     server, app = DiscordServer(), web.Application()
     app.router.add_get("/events/", server._events)
     app.router.add_get("/events", server._events)
     app.router.add_route("*", "/api/{path:.*}", server._call)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", port)
     await site.start()
     server.url = f"http://127.0.0.1:{runner.addresses[0][1]}/api"
     try:

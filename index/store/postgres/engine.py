@@ -63,6 +63,11 @@ class PostgresEngine:
         """Return what changes whenever a collection is written to, by anyone; None: no such."""
         return self._news.state(name)
 
+    def was_killed(self, name: str) -> bool:
+        """Return False: what a killed process had begun, the database undoes by itself."""
+        del name
+        return False
+
     def hold(self, name: str, work: str) -> Callable[[], None] | None:
         """Keep other processes from doing this work on a collection, until they are told or die.
 

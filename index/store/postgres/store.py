@@ -95,6 +95,9 @@ class PostgresStore(Catalogue):
         if self._closed:
             raise StoreError("The collection was closed meanwhile: try again.")
 
+    def verify(self) -> None:
+        """Do nothing: PostgreSQL checks its own files as it reads them."""
+
     def prepare(self) -> None:
         """Index the vectors of a large collection, while it is in use; drop indexes out of use."""
         with self.snapshot() as snapshot:

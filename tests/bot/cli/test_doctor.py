@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +19,7 @@ import pytest
 from support.fakes import FakeEncoder
 from support.shell import Shell
 
-from index import TrainedReader
+from index import CATALOGUE, TrainedReader
 from index.reading import formats, sandbox
 
 
@@ -176,3 +178,18 @@ def test_a_refused_token_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:1")
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     assert findings(stocked, status=1)["Discord"].startswith("FIX Discord cannot be reached")
+
+
+def test_a_damaged_collection_is_found(stocked: Shell) -> None:
+    """A page that no question happens to read is looked at as well."""
+    file = stocked.data / "default" / CATALOGUE
+    content = bytearray(file.read_bytes())
+    with closing(sqlite3.connect(file)) as db:
+        sql = "SELECT rootpage FROM sqlite_master WHERE name = 'feedback'"
+        (page,) = db.execute(sql).fetchone()
+        size = db.execute("PRAGMA page_size").fetchone()[0]
+    content[(page - 1) * size : page * size] = b"\xff" * size
+    file.write_bytes(content)
+    says = findings(stocked, status=1)["collection default"]
+    assert says.startswith("FIX The collection is damaged")
+    assert "onrecord recover" in says

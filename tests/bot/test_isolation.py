@@ -1,0 +1,145 @@
+"""No server ever sees another's text, whatever people do in any order, and whatever they copy."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import discord
+import pytest
+from support.newsroom import Newsroom, fields, labels, report, said
+
+from bot.settings import Settings
+from bot.views.base import ACTIONS, Button, Row, notice_view
+
+SECRETS = ("quagga", "thylacine", "solenodon")
+QUESTIONS = (
+    "Which animal did the keepers hide?",
+    "Who fed it on Monday?",
+    "What has changed since Monday?",
+    "When did the ferry sink?",
+)
+_TYPED = discord.ComponentType.text_input.value
+AUTOCOMPLETED = (
+    *(("ask", "publisher"), ("reports show", "report"), ("moderate remove", "report")),
+    *(("moderate undo", "change"), ("moderate sources pause", "source")),
+)
+
+
+async def everything(result: Any) -> str:
+    """All that an interaction showed to anybody: texts, buttons, forms, choices and files."""
+    shown = [json.dumps(result.modal or {}), json.dumps(result.autocomplete_choices or [])]
+    for message in filter(None, (result.response, *result.followups)):
+        shown += [message.content, said(message), *labels(message)]
+        shown += [(await file.read()).decode("latin-1") for file in message.attachments]
+    return "\n".join(shown)
+
+
+class Mischief:
+    """Three servers, and people who do things in them at random; each has one secret."""
+
+    def __init__(self, rooms: list[Newsroom], dice: random.Random) -> None:
+        self.rooms, self.dice = rooms, dice
+        self.ids = ["dam"]  # of answers and reports, of any server
+        self.silent = 0
+
+    async def once(self) -> tuple[int, str]:
+        """Do one thing in one server; return which, and what it showed."""
+        number = self.dice.randrange(len(self.rooms))
+        room = self.rooms[number]
+        person = self.dice.choice([room.reader, room.editor])
+        deeds = (self.ask, self.ask, self.why, self.complete, self.look, self.press, self.change)
+        shown = await self.dice.choice(deeds)(room, person)
+        self.ids += re.findall(r"answer `(\w+)`", shown)
+        return number, shown
+
+    async def ask(self, room: Newsroom, person: Any) -> str:
+        """Ask, in public or in private."""
+        question, private = self.dice.choice(QUESTIONS), self.dice.random() < 0.5
+        return await everything(
+            await person.slash(room.channel, "ask", question=question, private=private)
+        )
+
+    async def why(self, room: Newsroom, person: Any) -> str:
+        """Look up an answer of any server."""
+        answer = self.dice.choice(self.ids)[:100]
+        return await everything(await person.slash(room.channel, "why", answer=answer))
+
+    async def complete(self, room: Newsroom, _: Any) -> str:
+        """Begin to type."""
+        command, option = self.dice.choice(AUTOCOMPLETED)
+        rows = await room.editor.autocomplete(room.channel, command, option, "")
+        if option != "publisher":  # the others are ids
+            self.ids += [str(row["value"]) for row in rows]
+        return json.dumps(rows)
+
+    async def look(self, room: Newsroom, person: Any) -> str:
+        """Look at what there is, also at what another server's id names."""
+        commands: list[tuple[Any, str, dict[str, Any]]] = [
+            (person, "reports list", {}),
+            (person, "reports show", {"report": self.dice.choice(self.ids)[:100]}),
+            (person, "reports timeline", {"topic": "keepers"}),
+            (person, "watching", {}),
+            (room.editor, "inbox", {}),
+            (room.editor, "settings", {}),
+            (room.editor, "moderate history", {}),
+            (room.editor, "moderate export", {}),
+            (room.editor, "moderate sources list", {}),
+        ]
+        actor, command, options = self.dice.choice(commands)
+        return await everything(await actor.slash(room.channel, command, **options))
+
+    async def press(self, room: Newsroom, person: Any) -> str:
+        """Press a button that was copied from anywhere."""
+        name = self.dice.choice(sorted(ACTIONS))
+        copied = Button(name, self.dice.choice(self.ids)[:60])
+        channel = room.env.bot.get_channel(room.channel.id)
+        message = await channel.send(view=notice_view("Copied.", [Row(copied)]))
+        result = await person.click(message, label=ACTIONS[name].label)
+        if result.modal:
+            typed = [f["custom_id"] for f in fields(result) if f["type"] == _TYPED]
+            values = dict.fromkeys(typed, "It is wrong.")
+            result = await person.submit_modal(result, values)
+        self.silent += not result.acknowledged
+        return await everything(result)
+
+    async def change(self, room: Newsroom, _: Any) -> str:
+        """Change reports, by any server's id."""
+        command = self.dice.choice(["remove", "restore", "correct"])
+        options = {"report": self.dice.choice(self.ids)[:100]}
+        if command == "correct":
+            options["note"] = "It was noon."
+        return await everything(
+            await room.editor.slash(room.channel, f"moderate {command}", **options)
+        )
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_server_sees_another(
+    simcord_env: Any,
+    settings: Settings,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    seed: int,
+) -> None:
+    """Nothing done in one server shows another's secret; all gets a reply; no log has a secret."""
+    rooms = [Newsroom(simcord_env, name) for name in ("Alpha", "Beta", "Gamma")]
+    for room, secret in zip(rooms, SECRETS, strict=True):
+        text = f"The keepers hid a {secret} on Monday. Nobody fed the {secret}, the warden said."
+        written = report(f"The {secret}", text, f"{secret} Times", "2026-03-09")
+        room.stock(settings, tmp_path / secret, report=written)
+    mischief = Mischief(rooms, random.Random(seed))  # noqa: S311 - no secrets
+    seen = set[int]()
+    for _ in range(60):
+        number, shown = await mischief.once()
+        told = "\n".join(said(message) for message in rooms[number].channel.history())
+        named = {n for n, secret in enumerate(SECRETS) if secret in (shown + told).casefold()}
+        assert named <= {number}
+        seen |= named
+    assert simcord_env.errors  # ids of other servers name nothing here
+    assert seen == {0, 1, 2}
+    assert not mischief.silent
+    assert not any(secret in caplog.text.casefold() for secret in SECRETS)

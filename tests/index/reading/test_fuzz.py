@@ -1,0 +1,18 @@
+"""A few of the files that tests/benchmarks/fuzz.py makes at length."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from benchmarks.fuzz import mutated, read_one, seeds
+
+
+@pytest.mark.filterwarnings("ignore:no_match_encoding")  # chardet's, where it finds nothing
+@pytest.mark.parametrize("name", seeds())
+def test_a_mangled_file_is_read_or_refused(name: str) -> None:
+    """Cut, flipped and full of tricks, it fails only in words, and no control character is kept."""
+    files, dice = seeds(), random.Random(name)  # noqa: S311 - no secrets
+    assert read_one(name, files[name]) == "read"
+    for _ in range(8):
+        read_one(name, mutated(files[name], [*files.values()], dice))
