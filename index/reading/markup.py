@@ -35,7 +35,7 @@ _BLOCK_TAGS = frozenset(
     "address article aside blockquote br caption dd div dl dt figcaption footer h1 h2 h3 h4 h5 h6"
     " header hr li main nav ol p pre section table tbody thead tr ul".split()
 )
-_HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
+HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
 # What a reader of a page does not see, or sees struck out. What hides paragraphs is a fold that a
 # click opens; `rt` tells how to say a word.
 _UNSEEN = """descendant::*[self::del or self::s or self::strike or self::rt or self::rp
@@ -118,7 +118,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
             text = ""
         if event == "end":
             text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
-        elif node.tag in _HIDDEN_TAGS:
+        elif node.tag in HIDDEN_TAGS:
             walker.skip_subtree()
         else:
             tag = node.tag if is_block else tag

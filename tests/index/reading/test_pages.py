@@ -179,6 +179,48 @@ def test_a_report_that_looks_like_a_sidebar() -> None:
     assert text.count(WARNING) == 12
 
 
+def test_a_link_in_a_span_stays_in_its_sentence() -> None:
+    """Whatever the class of a part of a sentence, the sentence is whole."""
+    sentence = f'She said that <span class="link"><a href="/1">{WARNING[:30]}</a></span> was true.'
+    assert f"She said that {WARNING[:30]} was true." in read(sentence, THIRD)
+
+
+def test_a_card_about_a_name_is_no_part_of_the_sentence() -> None:
+    """A card that opens over a name does not run into the sentence that the name is in."""
+    card = '<span class="c"><span><img src="/a.png"></span> <a href="/2">Vell to leave</a></span>'
+    assert "Ada Vell denied it." in read(f'<span><a href="/v">Ada Vell</a>{card}</span> denied it.')
+
+
+def test_an_overlooked_paragraph_is_put_back() -> None:
+    """A paragraph that stands among those of the report is part of it, whatever its class."""
+    marked = MARKUP.replace("<p>", '<p class="teaser-link rating">', 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{marked}</div></body></html>", "a.html").text
+    assert text == TEXT
+
+
+def test_a_lead_below_the_heading() -> None:
+    """The paragraph between heading and text is the lead, also in a box of its own."""
+    lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
+    text = article(f"<html><body>{lead}<div>{MARKUP}</div></body></html>", "a.html").text
+    assert text == f"{WARNING}\n\n{TEXT}"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "<h3>Top stories of the week</h3>",
+        "<p>Further reading:</p>",
+        '<p>See these:</p><ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>',
+        "<p>3 November 2026</p>",
+        "<p>Source: Northwire</p>",
+    ],
+)
+def test_what_heads_nothing_is_left_out(below: str) -> None:
+    """A heading, label or credit below the report is no part of it."""
+    text = article(f"<html><body><h1>Dam</h1><div>{MARKUP}{below}</div></body></html>", "a").text
+    assert text == TEXT
+
+
 # Fields
 
 
