@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from index.errors import SourceError
-from index.reading.markup import BOILERPLATE, as_seen, letters, paragraphs, with_guesses, with_text
+from index.reading.markup import (
+    BOILERPLATE,
+    INLINE,
+    as_seen,
+    letters,
+    paragraphs,
+    with_guesses,
+    with_text,
+)
 from index.reading.paragraphs import SENTENCE_END, checked, read_blocks
 from index.reading.stated import as_name, read_stated
 from index.reading.text import Record
@@ -27,7 +35,6 @@ _LEAD_LETTERS = 40  # by which a lead is recognised: a description is often cut 
 _MAX_LABEL_CHARS = 40  # “You may also like: ”
 _TEASER_SHARE = 0.2  # of the page's text; what is longer is the report, whatever its class
 _DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
-_INLINE = "abbr b bdi big cite em font i mark q small span strong time u".split()
 _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a reply"
     r"(?:\d+ )?(?:reader )?comments?(?: \(\d+\))?|(?:leave|post|add) a (?:comment|reply)",
     re.IGNORECASE,
@@ -211,7 +218,7 @@ def _flatten_sentences(tree: Any) -> None:
         if not SENTENCE_END.search(outside):
             continue
         is_linked = 2 * len(outside) < len(node.text_content())
-        for part in [*node.iterdescendants(*_INLINE, *(["a"] if is_linked else []))]:
+        for part in [*node.iterdescendants(*INLINE, *(["a"] if is_linked else []))]:
             part.drop_tag()
 
 

@@ -64,6 +64,40 @@ def test_text_is_what_a_reader_sees() -> None:
     assert [*blocks(f"<p>{SEEN}</p>")] == [("p", AS_SEEN)]
 
 
+@pytest.mark.parametrize(
+    ("style", "sheet"),
+    [
+        ("visibility: hidden", ""),
+        ("font-size:0", ""),
+        ("text-decoration: line-through", ""),
+        ("", ".a, span.b { display : none }"),
+        ("", "@media print {.x {color: red}} .b{VISIBILITY:hidden}"),
+    ],
+)
+def test_text_that_a_style_hides(style: str, sheet: str) -> None:
+    """What a style hides or strikes out is not quoted, in whatever way it is set."""
+    sentence = f'They are <span class="b" style="{style}">not </span>safe, the ministry said.'
+    head = f"<style>{sheet}</style>"
+    assert read(sentence, head=head).endswith("They are safe, the ministry said.")
+
+
+def test_a_style_for_printing_hides_nothing() -> None:
+    """What is hidden only on paper is read, and so is a report that a script would unfold."""
+    head = "<style>@media print {.b {display:none}} .fold {display:none}</style>"
+    text = read('They are <span class="b">not </span>safe, they said.', head=head)
+    assert text.endswith("They are not safe, they said.")
+
+
+@pytest.mark.parametrize("sheet", ["", ".u{vertical-align: super; font-size: .8em}"])
+def test_superscripts_set_by_a_style(sheet: str) -> None:
+    """Digits that a style raises stay apart from the number before them."""
+    style = "" if sheet else ' style="vertical-align:super"'
+    sentence = f'About 10<span class="u"{style}>6</span> people fled the valley in one night.'
+    assert read(sentence, head=f"<style>{sheet}</style>").endswith(
+        "About 10⁶ people fled the valley in one night."
+    )
+
+
 def test_a_fold_is_part_of_the_report() -> None:
     """Paragraphs that a click unfolds are read."""
     assert [*blocks(f"<div hidden><p>{FIRST}</p></div>")] == [("p", FIRST)]
@@ -187,8 +221,10 @@ def test_a_link_in_a_span_stays_in_its_sentence() -> None:
 
 def test_a_card_about_a_name_is_no_part_of_the_sentence() -> None:
     """A card that opens over a name does not run into the sentence that the name is in."""
-    card = '<span class="c"><span><img src="/a.png"></span> <a href="/2">Vell to leave</a></span>'
-    assert "Ada Vell denied it." in read(f'<span><a href="/v">Ada Vell</a>{card}</span> denied it.')
+    name = '<a href="/vell">Ada Vell</a>'
+    card = f'<span><img src="/a.png">{name}<a href="/2">Rain to end: all of the news</a></span>'
+    sentence = f"<span>He told the court that <span>{name}<span>{card}</span></span> lied.</span>"
+    assert read(sentence, THIRD).endswith(f"He told the court that Ada Vell lied.\n\n{THIRD}")
 
 
 def test_an_overlooked_paragraph_is_put_back() -> None:
