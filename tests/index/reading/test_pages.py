@@ -318,6 +318,7 @@ def test_a_publisher_is_a_name(name: str) -> None:
             "2026-11-04T02:24:10+00:00",
         ),
         ("2026-11-04T02:24:10Z", "", "/2026/11/03/dam", "2026-11-03T00:00:00+00:00"),
+        ("2026-11-04T02:24:10Z", "", "/20261103/dam", "2026-11-03T00:00:00+00:00"),
         ("2026-11-03T23:01:00Z", "", "/2026/11/4/dam", "2026-11-04T00:00:00+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/04/dam", "2026-11-04T02:24:10+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/01/dam", "2026-11-04T02:24:10+00:00"),
@@ -334,6 +335,13 @@ def test_a_date_in_utc_is_put_on_the_pages_clock(
     found = stated({**REPORT, "datePublished": moment}, head=head, url=url)
     assert found.published == datetime.fromisoformat(expected)
     assert found.published.isoformat() == expected
+
+
+def test_a_date_in_utc_is_put_on_the_clock_of_a_tag() -> None:
+    """A meta tag may name the same moment on the page's own clock, in words."""
+    head = '<meta name="date" content="Tue, 03 Nov 2026 21:24:00 -0500">'
+    found = stated({**REPORT, "datePublished": "2026-11-04T02:24:00Z"}, head=head)
+    assert found.published.isoformat() == "2026-11-03T21:24:00-05:00"
 
 
 def test_a_day_is_not_moved() -> None:
