@@ -19,7 +19,8 @@ BOILERPLATE = re.compile(
     r"(?:read (?:more|also|next|on)|also read|see also|related(?: (?:articles?|stories|coverage))?"
     r"|more on this(?: story)?|recommended(?: for you)?|trending(?: now)?|most (?:read|popular))"
     r"\s*(?:[:|›»→…].*|\.{3}.*)?"
-    r"|(?:continue|keep) reading.{0,60}|advertisements?|sponsored(?: content)?"
+    r"|(?:continue|keep) reading.{0,60}|(?:story|article) continues (?:below|after).{0,40}"
+    r"|advertisements?|sponsored(?: content)?"
     r"|(?:sign up|subscribe)\b.{0,80}\b(?:newsletter|updates|inbox|alerts)\b.{0,40}"
     r"|share (?:this|on)\b.{0,40}|(?:©|\(c\)|copyright\b).{0,120}|all rights reserved\.?"
     r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",

@@ -161,7 +161,16 @@ def _drop_teasers(tree: Any) -> None:
     for node in [*tree.iter("a", "div", "p", "section", "span", "ul")]:
         is_here = node.getparent() is not None
         if is_here and _is_teaser(node) and len(node.text_content()) < limit:
+            above = node.getprevious() if node.tag == "ul" else None
+            if above is not None and _is_label(above):
+                above.drop_tree()
             node.drop_tree()
+
+
+def _is_label(node: Any) -> bool:
+    """Whether an element only announces what follows, as “More:” does."""
+    text = _line(node)
+    return text.endswith(":") and len(text) < _MAX_LABEL_CHARS
 
 
 def _is_teaser(node: Any) -> bool:

@@ -247,6 +247,7 @@ def test_a_lead_below_the_heading() -> None:
         "<h3>Top stories of the week</h3>",
         "<p>Further reading:</p>",
         '<p>See these:</p><ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>',
+        '<p>More:</p><ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>',
         "<p>3 November 2026</p>",
         "<p>Source: Northwire</p>",
     ],
@@ -254,6 +255,14 @@ def test_a_lead_below_the_heading() -> None:
 def test_what_heads_nothing_is_left_out(below: str) -> None:
     """A heading, label or credit below the report is no part of it."""
     text = article(f"<html><body><h1>Dam</h1><div>{MARKUP}{below}</div></body></html>", "a").text
+    assert text == TEXT
+
+
+def test_a_label_between_paragraphs_goes_with_its_links() -> None:
+    """“More:” above links to other stories is left out with them."""
+    links = '<ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>'
+    markup = MARKUP.replace("</p>", f"</p><p><strong>More:</strong></p>{links}", 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
     assert text == TEXT
 
 
