@@ -19,7 +19,8 @@ BOILERPLATE = re.compile(
     r"(?:read (?:more|also|next|on)|also read|see also|related(?: (?:articles?|stories|coverage))?"
     r"|more on this(?: story)?|recommended(?: for you)?|trending(?: now)?|most (?:read|popular))"
     r"\s*(?:[:|›»→…].*|\.{3}.*)?"
-    r"|(?:continue|keep) reading.{0,60}|advertisements?|sponsored(?: content)?"
+    r"|(?:continue|keep) reading.{0,60}|(?:story|article) continues (?:below|after).{0,40}"
+    r"|advertisements?|sponsored(?: content)?"
     r"|(?:sign up|subscribe)\b.{0,80}\b(?:newsletter|updates|inbox|alerts)\b.{0,40}"
     r"|share (?:this|on)\b.{0,40}|(?:©|\(c\)|copyright\b).{0,120}|all rights reserved\.?"
     r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",
@@ -35,11 +36,18 @@ _BLOCK_TAGS = frozenset(
     "address article aside blockquote br caption dd div dl dt figcaption footer h1 h2 h3 h4 h5 h6"
     " header hr li main nav ol p pre section table tbody thead tr ul".split()
 )
-_HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
-# What a reader of a page does not see, or sees struck out. What hides paragraphs is a fold that a
-# click opens; `rt` tells how to say a word.
-_UNSEEN = """descendant::*[self::del or self::s or self::strike or self::rt or self::rp
-    or ((@hidden or contains(translate(@style, ' ', ''), 'display:none')) and not(.//p))]"""
+INLINE = frozenset(
+    "abbr b bdi big cite em font i mark q small span strong sub sup time u".split()
+)  # what stands in a sentence
+HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
+# What a reader of a page does not see, or sees struck out; `rt` tells how to say a word.
+_UNSEEN = frozenset("del s strike rt rp".split())
+_HIDDEN = re.compile(r"display:none|visibility:hidden|font-size:0(?:px|pt|em|rem|%)?(?![.\w])")
+_STRUCK = re.compile(r"text-decoration(?:-line)?:[^;]*line-through")
+_RAISED = re.compile(r"vertical-align:super|font-variant-position:super")
+_AT_RULE = re.compile(r"/\*.*?\*/|@[^{;]*(?:;|\{(?:[^{}]*\{[^{}]*\})*[^{}]*\})", re.DOTALL)
+_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_CLASS = re.compile(r"\s*\w*\.([\w-]+)\s*")  # “.note”, “span.note”
 _MARK = re.compile(r"\[[^]]{1,30}\]")  # "[1]", "[note 2]", "[citation needed]", "[edit]"
 _MARKS = """//sup | //span[contains(@class, 'editsection')]
     | //a[contains(@href, '#') and count(*) = 1 and sup and normalize-space(.) = string(sup)]"""
@@ -88,14 +96,45 @@ def raise_digits(node: Any) -> None:
 
 def as_seen(tree: Any) -> None:
     """Remove struck and hidden text and the marks of notes, and raise digits in superscript."""
-    for node in tree.xpath(_UNSEEN):
-        node.drop_tree()
+    classes = _styled_classes(tree)
+    for node in [*tree.iterdescendants()]:
+        if node.getparent() is None or not isinstance(node.tag, str):
+            continue  # removed with what it stood in
+        style = _style(node, classes)
+        hides = node.get("hidden") is not None or _HIDDEN.search(style) or _STRUCK.search(style)
+        # What hides paragraphs is a fold that a click opens.
+        if node.tag in _UNSEEN or (hides and node.find(".//p") is None):
+            node.drop_tree()
+        elif _RAISED.search(style):
+            node.tag = "sup"
     for node in tree.xpath(_MARKS):
         is_link = node.tag == "a" or node.xpath("*[self::a[contains(@href, '#')]]")
         if is_link or _MARK.fullmatch(" ".join(node.text_content().split())):
             node.drop_tree()
         elif node.tag == "sup":
             raise_digits(node)
+
+
+def _styled_classes(tree: Any) -> dict[str, str]:
+    """What the style sheets in a page declare for classes, without white space."""
+    classes: dict[str, str] = {}
+    for sheet in tree.iter("style"):
+        for selectors, declared in _RULE.findall(_AT_RULE.sub("", sheet.text or "")):
+            for selector in selectors.split(","):
+                if match := _CLASS.fullmatch(selector):
+                    classes[match[1]] = f"{classes.get(match[1], '')};{_packed(declared)}"
+    return classes
+
+
+def _style(node: Any, classes: Mapping[str, str]) -> str:
+    """The declarations of an element; those by class count for parts of a sentence only."""
+    own = _packed(node.get("style") or "")
+    names = (node.get("class") or "").split() if node.tag in INLINE else []
+    return ";".join([*(classes[name] for name in names if name in classes), own])
+
+
+def _packed(declared: str) -> str:
+    return "".join(declared.split()).lower()
 
 
 def blocks(markup: str) -> Iterator[tuple[str, str]]:
@@ -118,7 +157,7 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
             text = ""
         if event == "end":
             text += (" | " if node.tag in {"td", "th"} else "") + (node.tail or "")
-        elif node.tag in _HIDDEN_TAGS:
+        elif node.tag in HIDDEN_TAGS:
             walker.skip_subtree()
         else:
             tag = node.tag if is_block else tag

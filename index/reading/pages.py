@@ -11,7 +11,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from index.errors import SourceError
-from index.reading.markup import BOILERPLATE, as_seen, letters, paragraphs, with_guesses, with_text
+from index.reading.markup import (
+    BOILERPLATE,
+    INLINE,
+    as_seen,
+    letters,
+    paragraphs,
+    with_guesses,
+    with_text,
+)
+from index.reading.paragraphs import SENTENCE_END, checked, read_blocks
 from index.reading.stated import as_name, read_stated
 from index.reading.text import Record
 from index.reading.urls import site
@@ -26,7 +35,6 @@ _LEAD_LETTERS = 40  # by which a lead is recognised: a description is often cut 
 _MAX_LABEL_CHARS = 40  # “You may also like: ”
 _TEASER_SHARE = 0.2  # of the page's text; what is longer is the report, whatever its class
 _DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’»)\]]*\s*$")
 _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a reply"
     r"(?:\d+ )?(?:reader )?comments?(?: \(\d+\))?|(?:leave|post|add) a (?:comment|reply)",
     re.IGNORECASE,
@@ -63,12 +71,14 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
     as_seen(tree)
     _drop_comments(tree)
     _drop_teasers(tree)
-    _unlink_sentences(tree)
+    _flatten_sentences(tree)
     _join_parts(tree)
     extracted = _extract(tree, body, url)
     lines = (line.strip().removeprefix("- ") for line in extracted["text"].split("\n"))
     report = [line for line in lines if line and not BOILERPLATE.fullmatch(line)]
-    record = with_text(_with_guesses(stated, extracted, url), report)
+    record = _with_guesses(stated, extracted, url)
+    report = checked(report, read_blocks(tree), record.get("title") or "")
+    record = with_text(record, report)
     if lead := _lead(tree, description, record["text"]):
         record["text"] = f"{lead}\n\n{record['text']}"
     if len(record["text"]) < _MIN_REPORT_CHARS:
@@ -148,10 +158,19 @@ def _drop_comments(tree: Any) -> None:
 def _drop_teasers(tree: Any) -> None:
     """Remove what presents other stories."""
     limit = _TEASER_SHARE * sum(len(node.text_content()) for node in tree.iter("p"))
-    for node in [*tree.iter("a", "div", "p", "section", "ul")]:
+    for node in [*tree.iter("a", "div", "p", "section", "span", "ul")]:
         is_here = node.getparent() is not None
         if is_here and _is_teaser(node) and len(node.text_content()) < limit:
+            above = node.getprevious() if node.tag == "ul" else None
+            if above is not None and _is_label(above):
+                above.drop_tree()
             node.drop_tree()
+
+
+def _is_label(node: Any) -> bool:
+    """Whether an element only announces what follows, as “More:” does."""
+    text = _line(node)
+    return text.endswith(":") and len(text) < _MAX_LABEL_CHARS
 
 
 def _is_teaser(node: Any) -> bool:
@@ -163,15 +182,31 @@ def _is_teaser(node: Any) -> bool:
         return True
     if node.tag == "p":
         return _is_link(node)
+    if node.tag == "span":
+        return _is_card(node)
+    if node.tag == "ul":
+        return len(node) > 1 and all(map(_is_link, node))
     heading = next(iter(node), None)
     is_headed = heading is not None and heading.tag in {"h2", "h3", "h4", "h5", "h6"}
     return is_headed and bool(_OTHER_STORIES_HEADING.fullmatch(_line(heading)))
 
 
+def _is_card(node: Any) -> bool:
+    """Whether an element behind text begins with a picture, as a card about a name does."""
+    if node.getprevious() is None and not (node.getparent().text or "").strip():
+        return False
+    for part in node.iter():
+        if part.tag == "img":
+            return bool(_line(node))
+        if (part.text or "").strip():
+            return False
+    return False
+
+
 def _is_link(node: Any) -> bool:
     """Whether a paragraph is a link, perhaps after a label, and no sentence."""
     text, linked = _line(node), " ".join("".join(node.xpath(".//a//text()")).split())
-    if not linked or not text.endswith(linked) or _SENTENCE_END.search(text):
+    if not linked or not text.endswith(linked) or SENTENCE_END.search(text):
         return False
     label = text.removesuffix(linked).rstrip()
     return not label or (label.endswith(":") and len(label) < _MAX_LABEL_CHARS)
@@ -181,16 +216,19 @@ def _line(node: Any) -> str:
     return " ".join(node.text_content().split())
 
 
-def _unlink_sentences(tree: Any) -> None:
-    """Turn to text the links that make up most of a sentence: trafilatura takes them for a menu.
+def _flatten_sentences(tree: Any) -> None:
+    """Leave only text in sentences: trafilatura drops parts of them by class, or as a menu.
 
-    Of a sentence, the full stop stands outside of the links; of a headline in a list it does not.
+    Links stay where they are less than half of the text, since they tell what is no report. Of a
+    sentence, the full stop stands outside of the links; of a headline in a list it does not.
     """
     for node in tree.iter("p"):
         outside = "".join(node.xpath(".//text()[not(ancestor::a)]"))
-        if 2 * len(outside) < len(node.text_content()) and _SENTENCE_END.search(outside):
-            for link in [*node.iter("a")]:
-                link.drop_tag()
+        if not SENTENCE_END.search(outside):
+            continue
+        is_linked = 2 * len(outside) < len(node.text_content())
+        for part in [*node.iterdescendants(*INLINE, *(["a"] if is_linked else []))]:
+            part.drop_tag()
 
 
 def _join_parts(tree: Any) -> None:

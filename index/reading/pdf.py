@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from ctypes import byref, c_uint
 from functools import cache
 from importlib.resources import files
 from itertools import pairwise
@@ -25,6 +26,8 @@ from index.text.moments import read_moment
 _MAX_PAGES = 2_000
 _DIGITS = frozenset(map(ord, "0123456789+-−"))  # that may stand in superscript
 _SMALL, _RAISED = 0.85, 0.2  # of the height of the letter before: how a superscript is set
+_NO_LETTER = frozenset({0xFFFE, 0xFFFF})
+_WHITE = 250  # of 255 in each colour; on white paper, what is whiter cannot be read
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
 _CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
 _CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
@@ -79,12 +82,14 @@ def _lines(page: Any, number: int) -> Iterator[Line]:
 
     text = page.get_textpage()
     codes = [raw.FPDFText_GetUnicode(text.raw, index) for index in range(text.count_chars())]
-    codes = _with_superscripts(text, codes)
+    codes = _with_superscripts(text, _without_hidden(page, text, codes))
     edges = page.get_cropbox()  # left, bottom, right, top
     start = 0
     for end in [*(i + 1 for i, code in enumerate(codes) if code in _LINE_ENDS), len(codes)]:
         pieces: list[Line] = []
-        visible = [i for i in range(start, end) if codes[i] > ord(" ")]
+        visible = [
+            i for i in range(start, end) if codes[i] > ord(" ") and codes[i] not in _NO_LETTER
+        ]
         words = [(a, b) for a, b in pairwise(visible) if b > a + 1]  # PDFium sees a space between
         cuts = [(a, b) for a, b in words if _is_wide(text, a, b)]
         starts = [*visible[:1], *(b for _, b in cuts)]
@@ -98,6 +103,53 @@ def _lines(page: Any, number: int) -> Iterator[Line]:
         if pieces:
             yield joined(pieces)
         start = end
+
+
+def _without_hidden(page: Any, text: Any, codes: list[int]) -> list[int]:
+    """The codes of letters without those in white on white, and those that are transparent."""
+    from pypdfium2 import raw  # noqa: PLC0415
+
+    pale = [i for i in range(len(codes)) if codes[i] > ord(" ") and _is_pale(_colour(text, i))]
+    if not pale:
+        return codes
+    # White letters can be read on a picture or a dark ground, which are drawn below them.
+    grounds = [
+        item.get_bounds()
+        for item in page.get_objects()
+        if item.type != raw.FPDF_PAGEOBJ_TEXT and not _is_pale(_fill(item))
+    ]
+    written = list(codes)
+    for index in pale:
+        left, bottom, right, top = text.get_charbox(index)
+        x, y = (left + right) / 2, (bottom + top) / 2
+        on_ground = any(a <= x <= c and b <= y <= d for a, b, c, d in grounds)
+        if not on_ground or not _colour(text, index)[3]:
+            written[index] = min(_NO_LETTER)
+    return written
+
+
+def _is_pale(colour: tuple[int, ...]) -> bool:
+    """Whether a colour, of red, green, blue and opacity, is white or leaves no mark."""
+    return min(colour[:3]) >= _WHITE or not colour[3]
+
+
+def _colour(text: Any, index: int) -> tuple[int, ...]:
+    """The fill colour of a letter, of which a space that PDFium adds has none."""
+    from pypdfium2 import raw  # noqa: PLC0415
+
+    parts = [c_uint(0), c_uint(0), c_uint(0), c_uint(255)]
+    raw.FPDFText_GetFillColor(text.raw, index, *map(byref, parts))
+    return tuple(part.value for part in parts)
+
+
+def _fill(item: Any) -> tuple[int, ...]:
+    """The fill colour of a shape; a picture has none, and counts as dark."""
+    from pypdfium2 import raw  # noqa: PLC0415
+
+    parts = [c_uint(0), c_uint(0), c_uint(0), c_uint(255)]
+    if item.type == raw.FPDF_PAGEOBJ_PATH:
+        raw.FPDFPageObj_GetFillColor(item.raw, *map(byref, parts))
+    return tuple(part.value for part in parts)
 
 
 def _with_superscripts(text: Any, codes: list[int]) -> list[int]:
@@ -124,7 +176,7 @@ def _is_raised(text: Any, before: int, index: int) -> bool:
 
 def _written(codes: list[int]) -> str:
     """The text of PDFium's UTF-16 code units or code points; FFFE and FFFF are no character."""
-    text = "".join(chr(code) for code in codes if code not in {0xFFFE, 0xFFFF})
+    text = "".join(chr(code) for code in codes if code not in _NO_LETTER)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(" \t\r\n\0")
 
 

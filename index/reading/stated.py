@@ -25,7 +25,7 @@ _PUBLISHED_TAGS = (
 ).split()
 _NO_NAME = re.compile(r"https?:|www\.|//|[^ ]+@|©|\(c\)|copyright\b", re.IGNORECASE)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:?\d\d")
-_URL_DAY = re.compile(r"/(\d{4})/(\d\d?)/(\d\d?)/")
+_URL_DAY = re.compile(r"/(\d{4})(/?)(\d\d?)\2(\d\d?)/")  # "/2026/11/3/", "/20261103/"
 _DAY = timedelta(days=1)
 _ZONES = timedelta(hours=14)  # the farthest from Greenwich
 
@@ -44,7 +44,7 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
         "title": _text(linked.get("headline")) or tags.get("og:title"),
         "author": linked.get("author") or as_name(tags.get("author"), tags.get("article:author")),
         "publisher": linked.get("publisher") or as_name(tags.get("og:site_name")),
-        "published": published and _on_its_clock(published, data, address),
+        "published": published and _on_its_clock(published, data, tags, address),
         "url": address,
         "language": language[0] if language else None,
         "description": tags.get("og:description") or tags.get("description"),
@@ -52,16 +52,16 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     }
 
 
-def _on_its_clock(moment: datetime, data: bytes, url: str | None) -> datetime:
+def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str | None) -> datetime:
     """A moment in UTC as the page writes it elsewhere on its own clock; else the day in its URL."""
     if moment.utcoffset() or moment.time() == time():
         return moment
-    for match in _MOMENT.finditer(data):
-        local = parse_date(match[0].decode())
+    written = [match[0].decode() for match in _MOMENT.finditer(data)]
+    for local in map(parse_date, [*written, *tags.values()]):
         if local == moment and local.utcoffset():
             return local
     in_url = _URL_DAY.search(url or "")
-    day = parse_date("{}-{:0>2}-{:0>2}".format(*in_url.groups())) if in_url else None
+    day = parse_date("{}-{:0>2}-{:0>2}".format(*in_url.group(1, 3, 4))) if in_url else None
     if day and day.date() != moment.date() and -_ZONES <= moment - day < _ZONES + _DAY:
         return day
     return moment

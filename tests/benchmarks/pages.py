@@ -164,8 +164,8 @@ def score_names(pages: list[Page]) -> None:
 
 
 def plain(text: str) -> str:
-    """A text on one line."""
-    return " ".join(text.split())
+    """A text on one line, without marks of where a word may be cut."""
+    return " ".join(text.replace("\u00ad", "").split())
 
 
 def refusals(pages: list[Page]) -> str:

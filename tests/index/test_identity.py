@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from email.message import EmailMessage
@@ -313,3 +314,17 @@ def test_a_report_that_is_replaced_as_it_is_added_is_listed_once(archive: Archiv
     assert [change.title for change in result.added] == ["Cup"]
     assert result.updated == ()
     assert [omission.error[:20] for omission in result.omitted] == ["“Dam” was left out, "]
+
+
+def test_a_report_that_an_archive_holds_twice_is_told(archive: Archive, tmp_path: Path) -> None:
+    """Two pages in one archive that are the same report are one, and that is said."""
+    head = f'<head><link rel="canonical" href="{NORTH}/dam"></head>'
+    page = f"<!DOCTYPE html><html>{head}<body><h1>Dam fails</h1><p>{DAM}</p></body></html>"
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        for name in ("a.html", "b.html"):
+            packed.writestr(name, page)
+    result = archive.add([str(tmp_path / "all.zip")])
+    assert len(result.added) == 1
+    (omission,) = result.omitted
+    assert omission.source.endswith("a.html")
+    assert "b.html" in omission.error

@@ -64,6 +64,40 @@ def test_text_is_what_a_reader_sees() -> None:
     assert [*blocks(f"<p>{SEEN}</p>")] == [("p", AS_SEEN)]
 
 
+@pytest.mark.parametrize(
+    ("style", "sheet"),
+    [
+        ("visibility: hidden", ""),
+        ("font-size:0", ""),
+        ("text-decoration: line-through", ""),
+        ("", ".a, span.b { display : none }"),
+        ("", "@media print {.x {color: red}} .b{VISIBILITY:hidden}"),
+    ],
+)
+def test_text_that_a_style_hides(style: str, sheet: str) -> None:
+    """What a style hides or strikes out is not quoted, in whatever way it is set."""
+    sentence = f'They are <span class="b" style="{style}">not </span>safe, the ministry said.'
+    head = f"<style>{sheet}</style>"
+    assert read(sentence, head=head).endswith("They are safe, the ministry said.")
+
+
+def test_a_style_for_printing_hides_nothing() -> None:
+    """What is hidden only on paper is read, and so is a report that a script would unfold."""
+    head = "<style>@media print {.b {display:none}} .fold {display:none}</style>"
+    text = read('They are <span class="b">not </span>safe, they said.', head=head)
+    assert text.endswith("They are not safe, they said.")
+
+
+@pytest.mark.parametrize("sheet", ["", ".u{vertical-align: super; font-size: .8em}"])
+def test_superscripts_set_by_a_style(sheet: str) -> None:
+    """Digits that a style raises stay apart from the number before them."""
+    style = "" if sheet else ' style="vertical-align:super"'
+    sentence = f'About 10<span class="u"{style}>6</span> people fled the valley in one night.'
+    assert read(sentence, head=f"<style>{sheet}</style>").endswith(
+        "About 10⁶ people fled the valley in one night."
+    )
+
+
 def test_a_fold_is_part_of_the_report() -> None:
     """Paragraphs that a click unfolds are read."""
     assert [*blocks(f"<div hidden><p>{FIRST}</p></div>")] == [("p", FIRST)]
@@ -179,6 +213,59 @@ def test_a_report_that_looks_like_a_sidebar() -> None:
     assert text.count(WARNING) == 12
 
 
+def test_a_link_in_a_span_stays_in_its_sentence() -> None:
+    """Whatever the class of a part of a sentence, the sentence is whole."""
+    sentence = f'She said that <span class="link"><a href="/1">{WARNING[:30]}</a></span> was true.'
+    assert f"She said that {WARNING[:30]} was true." in read(sentence, THIRD)
+
+
+def test_a_card_about_a_name_is_no_part_of_the_sentence() -> None:
+    """A card that opens over a name does not run into the sentence that the name is in."""
+    name = '<a href="/vell">Ada Vell</a>'
+    card = f'<span><img src="/a.png">{name}<a href="/2">Rain to end: all of the news</a></span>'
+    sentence = f"<span>He told the court that <span>{name}<span>{card}</span></span> lied.</span>"
+    assert read(sentence, THIRD).endswith(f"He told the court that Ada Vell lied.\n\n{THIRD}")
+
+
+def test_an_overlooked_paragraph_is_put_back() -> None:
+    """A paragraph that stands among those of the report is part of it, whatever its class."""
+    marked = MARKUP.replace("<p>", '<p class="teaser-link rating">', 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{marked}</div></body></html>", "a.html").text
+    assert text == TEXT
+
+
+def test_a_lead_below_the_heading() -> None:
+    """The paragraph between heading and text is the lead, also in a box of its own."""
+    lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
+    text = article(f"<html><body>{lead}<div>{MARKUP}</div></body></html>", "a.html").text
+    assert text == f"{WARNING}\n\n{TEXT}"
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "<h3>Top stories of the week</h3>",
+        "<p>Further reading:</p>",
+        '<p>See these:</p><ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>',
+        '<p>More:</p><ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>',
+        "<p>3 November 2026</p>",
+        "<p>Source: Northwire</p>",
+    ],
+)
+def test_what_heads_nothing_is_left_out(below: str) -> None:
+    """A heading, label or credit below the report is no part of it."""
+    text = article(f"<html><body><h1>Dam</h1><div>{MARKUP}{below}</div></body></html>", "a").text
+    assert text == TEXT
+
+
+def test_a_label_between_paragraphs_goes_with_its_links() -> None:
+    """“More:” above links to other stories is left out with them."""
+    links = '<ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>'
+    markup = MARKUP.replace("</p>", f"</p><p><strong>More:</strong></p>{links}", 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
+    assert text == TEXT
+
+
 # Fields
 
 
@@ -240,6 +327,7 @@ def test_a_publisher_is_a_name(name: str) -> None:
             "2026-11-04T02:24:10+00:00",
         ),
         ("2026-11-04T02:24:10Z", "", "/2026/11/03/dam", "2026-11-03T00:00:00+00:00"),
+        ("2026-11-04T02:24:10Z", "", "/20261103/dam", "2026-11-03T00:00:00+00:00"),
         ("2026-11-03T23:01:00Z", "", "/2026/11/4/dam", "2026-11-04T00:00:00+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/04/dam", "2026-11-04T02:24:10+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/01/dam", "2026-11-04T02:24:10+00:00"),
@@ -256,6 +344,13 @@ def test_a_date_in_utc_is_put_on_the_pages_clock(
     found = stated({**REPORT, "datePublished": moment}, head=head, url=url)
     assert found.published == datetime.fromisoformat(expected)
     assert found.published.isoformat() == expected
+
+
+def test_a_date_in_utc_is_put_on_the_clock_of_a_tag() -> None:
+    """A meta tag may name the same moment on the page's own clock, in words."""
+    head = '<meta name="date" content="Tue, 03 Nov 2026 21:24:00 -0500">'
+    found = stated({**REPORT, "datePublished": "2026-11-04T02:24:00Z"}, head=head)
+    assert found.published.isoformat() == "2026-11-03T21:24:00-05:00"
 
 
 def test_a_day_is_not_moved() -> None:

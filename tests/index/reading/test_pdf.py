@@ -108,6 +108,20 @@ def test_text_beside_the_page_is_not_read() -> None:
     assert text.endswith(LINES[-1])
 
 
+def test_white_on_white_is_not_read() -> None:
+    """Words in the colour of the paper cannot be read, and so are not quoted."""
+    hidden = "The dam is ) Tj 1 1 1 rg (not at all) Tj 0 g ( safe, the ministry said."
+    text = article(pdf([hidden, *LINES]), "a.pdf").text
+    assert text.startswith("The dam is safe, the ministry said.")
+
+
+def test_white_on_a_dark_ground_is_read() -> None:
+    """White words on a dark ground are part of the report."""
+    ground = ") Tj ET 0 0.2 0.4 rg 60 640 500 60 re f BT /F1 12 Tf 72 660 Td 1 g ("
+    text = article(pdf([*LINES, f"{ground}The dam is safe, the ministry said."]), "a.pdf").text
+    assert text.endswith("The dam is safe, the ministry said.")
+
+
 def test_a_dateline_stands_apart() -> None:
     """A line that is only a place and a date does not run into the sentence below it."""
     lines = ["Dam fails above Tessen", "Harrow Bay, 2 November 2026", *LINES[-1:]]

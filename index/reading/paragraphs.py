@@ -1,0 +1,241 @@
+"""Compare extracted text with the paragraphs of its page; runs in the sandbox.
+
+An extractor judges containers, by their names and by their share of links. This looks at each
+paragraph instead, and at where it stands: one that is made as the kept ones are, and stands among
+them, belongs to the report; a heading that heads nothing does not.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from index.reading.markup import HIDDEN_TAGS, letters
+from index.text.moments import read_moment
+
+T = TypeVar("T")
+_NEAR = 2  # elements above a paragraph, in which its neighbours are
+SENTENCE_END = re.compile(r"[.!?…。！？।][\"'“”‘’«»‹›」』)\]]*\s*$")
+_BLOCKS = frozenset(
+    "address article aside blockquote body dd div dl dt figcaption figure footer form h1 h2 h3 h4"
+    " h5 h6 header li main nav ol p pre section table tbody td th tr ul".split()
+)
+_HEADINGS = frozenset(["h1", "h2", "h3", "h4", "h5", "h6"])
+_BESIDE = frozenset("nav footer aside figure figcaption button select".split())
+_LISTS = frozenset(["ul", "ol", "li", "dl", "dd", "dt"])
+_TIME_OF_DAY = re.compile(r"\b[ap]\.?m\.\s*$", re.IGNORECASE)  # "PUBLISHED: … at 4:30 p.m."
+_ROWS = frozenset(["li", "td", "th", "dd", "dt", "pre", "blockquote"])
+_ABOVE = -1  # stands for the line before the first
+_MIN_LETTERS = 40  # of a paragraph that is added; a shorter one may be a label
+_MAX_LEAD_CHARS = 700
+_MAX_LABEL_CHARS = 100  # of a heading, label or credit
+_MAIN = 0.8  # of the prose, if most of it is made or stands alike
+_MAX_LINKED = 0.5  # of a paragraph
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A paragraph, heading or list item of a page.
+
+    `kind` is its tag and the tags and classes above it, by which one paragraph of a report is like
+    the others; `box` tells which element it stands in, lists apart, and `within` those around it;
+    `tags` are the names of all of them; `linked` is the share of its text in links.
+    """
+
+    tag: str
+    text: str
+    letters: str
+    kind: tuple[str, ...]
+    box: int
+    tags: frozenset[str]
+    within: frozenset[int]
+    linked: float
+
+    @property
+    def is_prose(self) -> bool:
+        """Whether it is a sentence at least, and not made of links."""
+        return (
+            len(self.letters) >= _MIN_LETTERS
+            and self.linked < _MAX_LINKED
+            and ends_sentence(self.text)
+        )
+
+
+def ends_sentence(line: str) -> bool:
+    """Whether a line ends as a sentence does, and not with a time of day."""
+    return SENTENCE_END.search(line) is not None and not _TIME_OF_DAY.search(line)
+
+
+def read_blocks(tree: Any) -> list[Block]:
+    """The blocks of a page in order; text that stands beside paragraphs is a block, too."""
+    from lxml import etree  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    numbers = {node: number for number, node in enumerate(tree.iter())}
+    found: list[Block] = []
+    parts: list[str] = []
+    linked = links = 0  # letters in links, and links that are open
+
+    def end_block(node: Any) -> None:
+        nonlocal linked
+        if node is not None and (text := " ".join("".join(parts).split())):
+            found.append(_block(node, text, linked, numbers))
+        parts.clear()
+        linked = 0
+
+    def add(text: str | None) -> None:
+        nonlocal linked
+        parts.append(text or "")
+        linked += len(text or "") if links else 0
+
+    walker = etree.iterwalk(tree, events=("start", "end"))
+    for event, node in walker:
+        is_block = node.tag in _BLOCKS
+        if event == "start":
+            if is_block:
+                end_block(node.getparent())
+            links += node.tag == "a"
+            if node.tag in HIDDEN_TAGS:
+                walker.skip_subtree()
+            else:
+                add(" " if node.tag == "br" else node.text)
+        else:
+            if is_block:
+                end_block(node)
+            links -= node.tag == "a"
+            add(node.tail)
+    return found
+
+
+def _block(node: Any, text: str, linked: int, numbers: dict[Any, int]) -> Block:
+    while node.tag not in _BLOCKS and node.getparent() is not None:
+        node = node.getparent()
+    above = [*node.iterancestors()]
+    kind = (node.tag, *(f"{part.tag} {part.get('class') or ''}" for part in above[:2]))
+    lists = [part for part in above if part.tag not in _LISTS]
+    box = numbers[lists[0]] if lists else 0
+    tags = frozenset([node.tag, *(part.tag for part in above)])
+    within = frozenset(numbers[part] for part in above[: _NEAR + len(above) - len(lists)])
+    share = min(1.0, linked / len(text))
+    return Block(node.tag, text, letters(text), kind, box, tags, within, share)
+
+
+def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[str]:
+    """The lines with overlooked paragraphs in their places, and without what is no report."""
+    texts = [block for block in blocks if _BESIDE.isdisjoint(block.tags)]
+    known = {block.letters: block for block in [*blocks, *texts]}
+    places = _places(lines, texts)
+    if not places:
+        return [*lines]
+    kept = "".join(map(letters, lines))
+    added = _overlooked(texts, places, kept)
+    foreign = _foreign(lines, texts, places)
+    merged = added.get(_ABOVE) or _lead(texts[: min(places)], title, kept)
+    for number, line in enumerate(lines):
+        block = known.get(letters(line))
+        is_caption = block and "figcaption" in block.tags and not ends_sentence(line)
+        if not (number in foreign or is_caption or read_moment(line)):
+            merged.append(line)
+        merged += added.get(number, ())
+    return _without_bare_headings(merged, known)
+
+
+def _overlooked(
+    texts: Sequence[Block], places: Mapping[int, int], kept: str
+) -> dict[int, list[str]]:
+    """Paragraphs that stand among the kept ones or are made as they are, by the line before."""
+    prose = [texts[index] for index in places if texts[index].is_prose]
+    kinds, boxes = {block.kind for block in prose}, {block.box for block in prose}
+    first, last = min(places), max(places)
+    added: dict[int, list[str]] = {}
+    before = _ABOVE
+    for index, block in enumerate(texts[: last + 1]):
+        if index in places:
+            before = places[index]
+        elif not block.is_prose or block.letters in kept:
+            continue
+        elif block.box in boxes or (index > first and block.kind in kinds):
+            added.setdefault(before, []).append(block.text)
+    return added
+
+
+def _foreign(
+    lines: Sequence[str], texts: Sequence[Block], places: Mapping[int, int]
+) -> frozenset[int]:
+    """The numbers of lines below the report and apart from it, and of labels without content."""
+    prose = [texts[index] for index in places if texts[index].is_prose]
+    own = [index for index in places if _is_of(prose, texts[index])]
+    near = frozenset[int]().union(*(texts[index].within for index in own))
+
+    def is_foreign(index: int, line: str) -> bool:
+        if line.endswith(":") and index + 1 < len(texts) and index + 1 not in places:
+            return True  # of what it announces, nothing was kept
+        if not own or min(own) <= index <= max(own):
+            return False
+        is_label = len(texts[index].letters) < _MIN_LETTERS
+        return is_label if index < min(own) else near.isdisjoint(texts[index].within)
+
+    return frozenset(n for index, n in places.items() if is_foreign(index, lines[n]))
+
+
+def _is_of(prose: Sequence[Block], block: Block) -> bool:
+    """Whether a block is made as most of the prose is, or stands within or beside it."""
+    box, kind = (_main(getattr(part, field) for part in prose) for field in ("box", "kind"))
+    return block.kind == kind or box in block.within
+
+
+def _main(values: Iterable[T]) -> T | None:
+    """The value that nearly all have; None if there is none."""
+    counts = Counter(values)
+    main, count = counts.most_common(1)[0] if counts else (None, 0)
+    return main if count >= _MAIN * counts.total() else None
+
+
+def _places(lines: Sequence[str], blocks: Sequence[Block]) -> dict[int, int]:
+    """Which block became which line, both by number, as far as the order is the same."""
+    places: dict[int, int] = {}
+    start = 0
+    for number, line in enumerate(lines):
+        wanted = letters(line)
+        for index in range(start, len(blocks)):
+            if wanted and blocks[index].letters == wanted:
+                places[index] = number
+                start = index + 1
+                break
+    return places
+
+
+def _lead(above: Sequence[Block], title: str, kept: str) -> list[str]:
+    """The paragraph between the heading of the report and its text, if it was overlooked."""
+    wanted = letters(title)
+    starts = [n for n, block in enumerate(above) if block.tag == "h1" or block.letters == wanted]
+    for block in above[starts[-1] + 1 :] if starts else []:
+        if block.is_prose and len(block.text) < _MAX_LEAD_CHARS and block.letters not in kept:
+            return [block.text]
+    return []
+
+
+def _without_bare_headings(lines: Sequence[str], known: dict[str, Block]) -> list[str]:
+    """The lines without headings that head nothing, and without short lines at the end."""
+    kept: list[str] = []
+    level = ""  # of the heading just read, from the end
+    for line in reversed(lines):
+        block = known.get(letters(line))
+        tag = block.tag if block else ""
+        if not kept and _is_bare(line, block):
+            continue
+        if tag in _HEADINGS and tag == level and not ends_sentence(line):
+            continue
+        level = tag if tag in _HEADINGS else ""
+        kept.append(line)
+    return kept[::-1] or [*lines]
+
+
+def _is_bare(line: str, block: Block | None) -> bool:
+    """Whether a last line is a heading, a label or a credit."""
+    if line.endswith(":"):
+        return True
+    is_short = block is not None and block.tag not in _ROWS and len(line) < _MAX_LABEL_CHARS
+    return is_short and not ends_sentence(line)
