@@ -11,8 +11,8 @@ from contextlib import closing
 from pathlib import Path
 
 from index.errors import StoreError
+from index.store.rows import newest
 from index.store.schema import is_new
-from index.store.snapshot import newest
 
 _HINT = "name a backup that `onrecord backup` made. Nothing was changed."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -14,7 +14,8 @@ import numpy as np
 from index.domain import Article, Filters, Notice, Sentence
 from index.encoder import Vectors
 from index.reading.items import Link, PageState
-from index.store.schema import moment
+from index.store.schema import meta, moment
+from index.store.types import Ids, IndexVersion
 from index.text.periods import is_whole_day
 
 NEWEST = 2**63 - 1  # a generation that no other comes after
@@ -40,6 +41,13 @@ NEAR = f"""
     JOIN sentence n ON n.revision = s.revision
     AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {LIST}
 """
+
+
+def newest(db: sqlite3.Connection) -> IndexVersion:
+    """Return the version of the newest generation."""
+    number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
+    model = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
+    return IndexVersion(number or 0, token or "", model)
 
 
 def passing(filters: Filters) -> tuple[str, list[object]]:
@@ -108,3 +116,15 @@ def sentence_of(row: Sequence[Any], article: Article) -> Sentence:
     number, _, position, start, end, speaker, act = row[:7]
     text, place = article.text[start:end], (article.article_id, article.revision, position)
     return Sentence(number, *place, start, end, text, speaker, act)
+
+
+def ranges(rows: Iterable[tuple[int, int]]) -> Ids:
+    """Return ids of sentences, ascending, given by the first and the number of each revision's."""
+    firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
+    ends = np.cumsum(counts)
+    return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))
+
+
+def first_ids(rows: Iterable[tuple[Any, ...]]) -> Ids:
+    """Return the first columns of rows, ids: int64 (n,)."""
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -23,12 +22,15 @@ from index.store.rows import (
     NEAR,
     SENTENCE,
     article_of,
+    first_ids,
     matrix,
     page_of,
     passing,
+    ranges,
     sentence_of,
 )
 from index.store.schema import clock_text, meta, utc_text
+from index.store.searcher import Searcher
 from index.store.sources import COLUMNS, Source
 from index.store.types import (
     Decision,
@@ -43,17 +45,8 @@ from index.store.types import (
 
 _ALL = Filters()
 _TITLES = 5  # per event
+_AT_ONCE = 10_000  # sentences
 _MAX_CACHED = 2_000  # articles: some 10 MB
-
-
-def newest(db: sqlite3.Connection) -> IndexVersion:
-    """Return the version of the newest generation."""
-    number, token = db.execute("SELECT max(number), token FROM generation").fetchone()
-    model = f"{meta(db, 'model') or ''} {meta(db, 'rebuilt') or ''}".strip()
-    return IndexVersion(number or 0, token or "", model)
-
-
-Search = Callable[["SqliteSnapshot", Vectors, int, Ids | None], Ranked]
 
 
 @dataclass(slots=True)
@@ -73,21 +66,25 @@ class SqliteSnapshot:
     """
 
     def __init__(
-        self, db: sqlite3.Connection, version: IndexVersion, search: Search, cache: GenerationCache
+        self,
+        db: sqlite3.Connection,
+        version: IndexVersion,
+        searcher: Searcher,
+        cache: GenerationCache,
     ) -> None:
         """Read through a connection that is inside a transaction.
 
         Args:
             db: pinned to the generation.
             version: the generation's.
-            search: searches the vector index for this snapshot, among some ids if given.
+            searcher: searches what is derived from the file.
             cache: of this generation; filled here.
         """
         self.db = db
         self.version = version
         self.model = meta(db, "model")
         self._cache = cache
-        self._search = search
+        self._searcher = searcher
 
     @property
     def generation(self) -> int:
@@ -121,10 +118,12 @@ class SqliteSnapshot:
         Exact on the newest generation. A snapshot that is no longer the newest may miss
         sentences that were removed since, but never has one that was added since.
         """
-        return self._search(self, vector, k, self.live_ids(filters) if filters else None)
+        return self._searcher.nearest(self, vector, k, self.live_ids(filters) if filters else None)
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
         """Return the k live sentences with the highest BM25 for any of the terms."""
+        if text := self._searcher.full_text(self, terms):
+            return text.best(k, self.live_ids(filters) if filters else None)
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         condition, values = passing(filters)
         rows = self.db.execute(
@@ -134,15 +133,20 @@ class SqliteSnapshot:
             + " ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *values, max(k, 0)),
         ).fetchall()
-        return Ranked(_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
+        return Ranked(first_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Return in how many live sentences each term occurs, without terms that occur in none."""
+        terms = [*terms]
+        if text := self._searcher.full_text(self, terms):
+            return text.frequencies()
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
-        return dict(self.db.execute(sql, (json.dumps([*terms]),)))
+        return dict(self.db.execute(sql, (json.dumps(terms),)))
 
     def vocabulary(self, initial: str) -> dict[str, int]:
         """Return the terms of live sentences that begin with a character, with their frequency."""
+        if (known := self._searcher.vocabulary(self, initial)) is not None:
+            return known
         sql = "SELECT term, doc FROM live_terms WHERE term >= ? AND term < ?"
         return dict(self.db.execute(sql, (initial, chr(ord(initial) + 1))))
 
@@ -179,13 +183,13 @@ class SqliteSnapshot:
         """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
         sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
-        return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
+        return ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
 
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
         """Return those of the ids that have an embedding (n,), ascending, and it: (n, d)."""
         sql = f"SELECT sentence_id, vector FROM embedding WHERE sentence_id IN {LIST} ORDER BY 1"
         rows = self.db.execute(sql, (json.dumps(ids.tolist()),)).fetchall()
-        return _ids(rows), matrix([row[1] for row in rows])
+        return first_ids(rows), matrix([row[1] for row in rows])
 
     def descends_from(self, version: IndexVersion) -> bool:
         """Whether this generation is that version or follows it, with the same model."""
@@ -204,8 +208,15 @@ class SqliteSnapshot:
             "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
         )
         live = f"{sql} AND a.live = r.revision"
-        found = (_ranges(self.db.execute(each, (generation,))) for each in (sql, live))
+        found = (ranges(self.db.execute(each, (generation,))) for each in (sql, live))
         return next(found), next(found)
+
+    def terms(self, ids: Ids) -> Iterator[list[str]]:
+        """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""
+        sql = f"SELECT terms FROM sentence WHERE sentence_id IN {LIST} ORDER BY sentence_id"
+        for start in range(0, len(ids), _AT_ONCE):
+            some = json.dumps(ids[start : start + _AT_ONCE].tolist())
+            yield [row[0] for row in self.db.execute(sql, (some,))]
 
     # Articles
 
@@ -341,14 +352,3 @@ class SqliteSnapshot:
         """Return the sources, in the order they were added."""
         rows = self.db.execute(f"SELECT {COLUMNS} FROM source ORDER BY number")
         return [Source.from_row(row) for row in rows]
-
-
-def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:
-    """The ids of sentences, ascending, given by the first and the number of each revision's."""
-    firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
-    ends = np.cumsum(counts)
-    return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))
-
-
-def _ids(rows: Iterable[tuple[Any, ...]]) -> Ids:
-    return np.fromiter((row[0] for row in rows), dtype=np.int64)

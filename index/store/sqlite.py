@@ -14,11 +14,10 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-from index.encoder import Encoder, Vectors
+from index.encoder import Encoder
 from index.errors import StoreDamagedError, StoreError
 from index.store.answers import AnswerLog
 from index.store.backups import copy_of
@@ -26,10 +25,12 @@ from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
+from index.store.rows import newest
 from index.store.schema import connect, meta, set_meta, utc_text
-from index.store.snapshot import GenerationCache, SqliteSnapshot, newest
+from index.store.searcher import Searcher
+from index.store.snapshot import GenerationCache, SqliteSnapshot
 from index.store.sources import COLUMNS, Source
-from index.store.types import Changes, Commit, Ids, IndexVersion, Ranked
+from index.store.types import Changes, Commit, IndexVersion
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 from index.store.writer import Writer
 
@@ -104,24 +105,9 @@ class SqliteStore:
                 if cached != version:
                     cache = GenerationCache()
                     self._cache = version, cache
-                yield SqliteSnapshot(db, version, self._search, cache)
+                yield SqliteSnapshot(db, version, Searcher(self._vectors, self.snapshot), cache)
             finally:
                 db.rollback()
-
-    def _search(
-        self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
-    ) -> Ranked:
-        """Search the index of the newest generation for what is live in this snapshot."""
-        vectors = self._vectors
-        if vectors.version != snapshot.version:
-            vectors.follow(snapshot, self.snapshot)
-        search = partial(
-            vectors.search, vector, k, stored=snapshot.vectors, model=snapshot.version.model
-        )
-        ranked = search(allowed)
-        if allowed is None and vectors.version != snapshot.version:
-            ranked = search(snapshot.live_ids())
-        return ranked
 
     def commit(
         self,

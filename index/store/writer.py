@@ -20,9 +20,8 @@ from index.domain import Article, Notice
 from index.errors import InputError, ModelMismatchError, NotFoundError, StoreError
 from index.reading.items import PageState
 from index.store.identity import claim, decide
-from index.store.rows import notice_at, notices_at
+from index.store.rows import newest, notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
-from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
 from index.text.rewrites import is_rewrite
 
@@ -200,7 +199,7 @@ class Writer:
         prepared: PreparedArticle,
         outcome: Outcome,
     ) -> None:
-        """Write a revision of an article, which has the id it is stored by; make it the live one."""
+        """Write a revision of an article, stored by its own id; make it the live one."""
         spans = prepared.spans
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")

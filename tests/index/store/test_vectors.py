@@ -90,6 +90,10 @@ class Corpus:
             return held, np.stack([self.given[i] for i in held.tolist()])
         return held, matrix(held)
 
+    def terms(self, ids: Ids) -> Iterator[list[str]]:
+        """Each sentence has its number for a word."""
+        yield [f"all w{i}" for i in np.sort(ids).tolist()]
+
     @contextmanager
     def newest(self) -> Iterator[Corpus]:
         """Open the newest generation, which later ones do not change."""
