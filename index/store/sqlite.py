@@ -316,6 +316,7 @@ class SqliteStore:
     def close(self) -> None:
         """Close files and connections; who still uses the store gets a StoreError."""
         self._connections.close()
+        self._vectors.finish()  # else it may write a file where there is no collection any more
 
 
 def _activate_staged(db: sqlite3.Connection, model: str, actor: str) -> Commit:

@@ -188,14 +188,20 @@ class VectorIndex:
             else:
                 with newest() as latest:
                     self._advance(latest)
-        if self._is_due() and not self._renewing.locked():
+        if self._is_due() and self._renewing.acquire(blocking=False):
             threading.Thread(target=self._renew, args=(newest,), daemon=True).start()
 
     def prepare(self, newest: Newest) -> None:
         """Follow the newest generation; make a compact index again if it is due."""
         with newest() as snapshot:
             self.follow(snapshot, newest)
+        self._renewing.acquire()  # which is released when that is done
         self._renew(newest)
+
+    def finish(self) -> None:
+        """Wait until nothing is under way."""
+        with self._renewing:
+            pass
 
     def _is_due(self) -> bool:
         held = len(self._compact or ())
@@ -206,19 +212,21 @@ class VectorIndex:
     def _renew(self, newest: Newest) -> None:
         """Make a compact index of the newest generation if it is due; searches go on meanwhile.
 
-        If that fails, what there is stays: it finds the same, with more work.
+        Call it with `_renewing` held, which it releases. If it fails, what there is stays: it finds
+        the same, with more work.
         """
-        with self._renewing:
-            try:
-                while self._is_due():
-                    with newest() as snapshot:
-                        compact = self._renewed(snapshot)
-                    with self._lock, newest() as snapshot:
-                        if compact is None or snapshot.descends_from(compact.version):
-                            self._take(compact, snapshot)
-            except Exception:
-                self._retry_at = time.monotonic() + _RETRY_S
-                log.exception("the vector index stays as it is, and is made again later")
+        try:
+            while self._is_due():
+                with newest() as snapshot:
+                    compact = self._renewed(snapshot)
+                with self._lock, newest() as snapshot:
+                    if compact is None or snapshot.descends_from(compact.version):
+                        self._take(compact, snapshot)
+        except (OSError, StoreError) as error:
+            self._retry_at = time.monotonic() + _RETRY_S
+            log.warning("the vector index stays as it is, and is made again later: %s", error)
+        finally:
+            self._renewing.release()
 
     def _renewed(self, snapshot: Generation) -> Compact | None:
         """A compact index of a generation; None if there are too few sentences for one."""
