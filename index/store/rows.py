@@ -30,10 +30,6 @@ ARTICLE = f"""
     USING (article)
 """
 LIST = "(SELECT value FROM json_each(?))"  # of a JSON array: any number of values
-LIVE = """
-    SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
-    JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
-"""
 SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
 # Sentences of a revision have consecutive ids, so neighbours are found by theirs.
 NEAR = f"""

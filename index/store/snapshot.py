@@ -18,7 +18,6 @@ from index.store.identity import decide
 from index.store.rows import (
     ARTICLE,
     LIST,
-    LIVE,
     NEAR,
     SENTENCE,
     article_of,
@@ -94,16 +93,14 @@ class SqliteSnapshot:
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
         """Each publisher (None if unknown) with its numbers of live articles and sentences."""
-        if not self._cache.census:
-            sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
-            self._cache.census = self.db.execute(sql).fetchall()
+        sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
+        self._cache.census = self._cache.census or self.db.execute(sql).fetchall()
         return self._cache.census
 
     def size(self) -> Size:
         """Return how many articles and sentences are live."""
-        return Size(
-            sum(group[1] for group in self._census), sum(group[2] for group in self._census)
-        )
+        _, articles, sentences = zip((None, 0, 0), *self._census, strict=True)
+        return Size(sum(articles), sum(sentences))
 
     def publishers(self) -> dict[str, int]:
         """Return how many live articles each publisher has, most first."""
@@ -122,30 +119,29 @@ class SqliteSnapshot:
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
         """Return the k live sentences with the highest BM25 for any of the terms."""
+        allowed = self.live_ids(filters) if filters else None
         if text := self._searcher.full_text(self, terms):
-            return text.best(k, self.live_ids(filters) if filters else None)
+            return text.best(k, allowed)
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
-        condition, values = passing(filters)
         rows = self.db.execute(
-            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
+            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ? "
             # "+": else SQLite looks each of them up in the full text
-            + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
-            + " ORDER BY bm25(live_text), rowid LIMIT ?",
-            (match, *values, max(k, 0)),
+            + (f"AND +rowid IN {LIST} " if filters else "")
+            + "ORDER BY bm25(live_text), rowid LIMIT ?",
+            (match, *([json.dumps(allowed.tolist())] if allowed is not None else []), max(k, 0)),
         ).fetchall()
         return Ranked(first_ids(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
         """Return in how many live sentences each term occurs, without terms that occur in none."""
-        terms = [*terms]
-        if text := self._searcher.full_text(self, terms):
+        if text := self._searcher.full_text(self, listed := [*terms]):
             return text.frequencies()
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
-        return dict(self.db.execute(sql, (json.dumps(terms),)))
+        return dict(self.db.execute(sql, (json.dumps(listed),)))
 
     def vocabulary(self, initial: str) -> dict[str, int]:
         """Return the terms of live sentences that begin with a character, with their frequency."""
-        if (known := self._searcher.vocabulary(self, initial)) is not None:
+        if known := self._searcher.vocabulary(self, initial):
             return known
         sql = "SELECT term, doc FROM live_terms WHERE term >= ? AND term < ?"
         return dict(self.db.execute(sql, (initial, chr(ord(initial) + 1))))
@@ -207,9 +203,9 @@ class SqliteSnapshot:
             "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
             "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
         )
-        live = f"{sql} AND a.live = r.revision"
-        found = (ranges(self.db.execute(each, (generation,))) for each in (sql, live))
-        return next(found), next(found)
+        both = (sql, f"{sql} AND a.live = r.revision")
+        changed, held = (ranges(self.db.execute(one, (generation,))) for one in both)
+        return changed, held
 
     def terms(self, ids: Ids) -> Iterator[list[str]]:
         """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""
