@@ -28,7 +28,6 @@ faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 _SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
 _PER_RESULT = 16  # the same for each sentence asked for
-_FEW = 30_000  # that pass a filter: they are scored without a scan
 _BLOCK = 16_384  # rows at a time, so that no more memory is needed
 _TRAINING = 20_000  # sentences that the codebook is learned from
 _CENTROIDS = 16  # of four dimensions each
@@ -98,7 +97,7 @@ class Compact:
         rows = np.flatnonzero(passing)
         wanted = max(_SCANNED, _PER_RESULT * k)
         depth = wanted * len(self) // max(1, len(rows))
-        while len(rows) > _FEW and depth < len(self):
+        while depth < len(rows):  # else to score all that pass costs less than to scan for them
             near = self._nearest(vector, depth)
             near = near[passing[near]]
             if len(near) >= wanted // 2:  # else the filter leaves little that is near

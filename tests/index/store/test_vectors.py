@@ -302,7 +302,6 @@ def test_compact_finds_nearly_all(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scanned by codes, filtered or not, and after changes, 98 of 100 nearest are found."""
-    monkeypatch.setattr("index.store.compact._FEW", 500)
     monkeypatch.setattr("index.store.compact._SCANNED", 200)
     corpus = Corpus(dict(enumerate(clustered(8_000))))
     corpus.commit([], range(6_000))
