@@ -66,6 +66,7 @@ class Archive:
         self.glance = store.glance
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
+        self._asked = asking.Asked(self._ranker)
 
     @classmethod
     def open(
@@ -105,7 +106,7 @@ class Archive:
         """
         least = self._threshold if threshold is None else threshold
         with self._store.snapshot() as snapshot:
-            return asking.ask(snapshot, self._ranker, question, filters, previous, least)
+            return self._asked.ask(snapshot, question, filters, previous, least)
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """Return a copy of an answer that quotes the next best (for news: newest) passages."""

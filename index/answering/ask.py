@@ -14,10 +14,44 @@ from index.ranking.query import Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
 from index.ranking.spelling import corrected
 from index.store.protocol import Snapshot
+from index.store.types import IndexVersion
 from index.text.sentences import split
 from index.text.terms import terms
 
 _CONTEXT = 2  # sentences on each side of a quote
+_KEPT = 200  # answers, some 20 KB each
+
+
+class Asked:
+    """Answers questions; one that is asked again meanwhile gets the same answer at once.
+
+    Answers are kept until the collection changes. Safe to use from several threads.
+    """
+
+    def __init__(self, ranker: Ranker) -> None:
+        """Answer with a ranker's models."""
+        self._ranker = ranker
+        self._kept: tuple[IndexVersion | None, dict[object, Answer]] = (None, {})
+
+    def ask(
+        self,
+        snapshot: Snapshot,
+        question: str,
+        filters: Filters,
+        previous: Answer | None,
+        threshold: float,
+    ) -> Answer:
+        """Answer a question, or a follow-up to a previous answer; see `Archive.ask`."""
+        if previous is not None:  # of which there are as many as answers
+            return ask(snapshot, self._ranker, question, filters, previous, threshold)
+        version, answers = self._kept
+        if version != snapshot.version or len(answers) >= _KEPT:
+            answers = {}
+            self._kept = snapshot.version, answers
+        asked = (question, filters, threshold)
+        if asked not in answers:
+            answers[asked] = ask(snapshot, self._ranker, question, filters, None, threshold)
+        return answers[asked]
 
 
 def ask(  # noqa: PLR0917 - all that an answer depends on

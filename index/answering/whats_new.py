@@ -15,7 +15,7 @@ from index.answering.agreement import agreement
 from index.answering.compose import Context, citations, cited
 from index.answering.decline import NO_ANSWER
 from index.answering.select import MAX_QUOTES
-from index.domain import Answer, ChangeKind, Filters, News, Passage
+from index.domain import Answer, ChangeKind, Filters, News, Passage, Sentence
 from index.errors import optional
 from index.ranking.query import Query
 from index.store.protocol import Snapshot
@@ -141,14 +141,22 @@ def _fresh(
         mentioned = topic.intersection(terms(f"{article.title}\n{article.text}")) if topic else ()
         if 3 * len(mentioned) < 2 * len(topic):  # two thirds; both of two words
             continue
-        sentences = snapshot.sentences(article.article_id)
-        new = {s: terms(s.text) for s in sentences if s.text not in before}
-        clear = [s for s in new if len(new[s]) >= _LEAST_TERMS] or [*new]
-        if clear:
-            best = max(clear, key=lambda s: len(topic.intersection(new[s])))
+        new = [s for s in snapshot.sentences(article.article_id) if s.text not in before]
+        if best := _best(new, topic):
             change: ChangeKind = "changed" if recent.before else "new"
             fresh.append((Passage(article, (best,), best, 0.0), change))
     return fresh
+
+
+def _best(sentences: Sequence[Sentence], topic: set[str]) -> Sentence | None:
+    """The clear sentence with the most words of a topic, else any; of equals the first."""
+    with_terms = ((sentence, terms(sentence.text)) for sentence in sentences)
+    clear = ((s, words) for s, words in with_terms if len(words) >= _LEAST_TERMS)
+    if not topic:  # then the rest need not be read
+        return next((s for s, _ in clear), next(iter(sentences), None))
+    ranked = [(len(topic.intersection(words)), s) for s, words in clear]
+    ranked = ranked or [(len(topic.intersection(terms(s.text))), s) for s in sentences]
+    return max(ranked, key=lambda pair: pair[0], default=(0, None))[1]
 
 
 def _nothing_new(request: Request, snapshot: Snapshot, filters: Filters, undated: int) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 
 from index.errors import StoreError
 from index.store.database import Database
+from index.store.rows import newest
 from index.store.schema import SqliteDatabase, is_new
-from index.store.snapshot import newest
 from index.store.types import Commit
 from index.store.writer import Writer
 

@@ -9,36 +9,31 @@ eighth sentence misses 3 % of real sentences' ten nearest, and at these sizes sa
 
 from __future__ import annotations
 
-import json
-import os
-import struct
-import tempfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import faiss as _faiss
 import numpy as np
 import numpy.typing as npt
 
 from index.encoder import Vectors
+from index.store.arrays import Array, read, write
 from index.store.types import Ids, IndexVersion, Ranked
+from index.store.words import Mask, Postings, arrays_of
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 _SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
 _PER_RESULT = 16  # the same for each sentence asked for
-_FEW = 30_000  # that pass a filter: they are scored without a scan
 _BLOCK = 16_384  # rows at a time, so that no more memory is needed
 _TRAINING = 20_000  # sentences that the codebook is learned from
 _CENTROIDS = 16  # of four dimensions each
-_DRAFT = ".vectors-"  # begins the name of a file under way
-_END = struct.Struct("<IQ")  # of a file: the checksum of all before, and where its head begins
 
 Rows = npt.NDArray[np.int64]
+_Part = tuple[Array, Array, Array, Array]  # int8 (n, d), ids (n,), scales (n,), uint8 (n, m / 2)
 
 
 class Source(Protocol):
@@ -48,15 +43,7 @@ class Source(Protocol):
     def version(self) -> IndexVersion: ...
     def live_ids(self) -> Ids: ...
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]: ...
-
-
-class _Part(NamedTuple):
-    """Some sentences as they are kept: ids (n,), scales (n,), int8 (n, d) and uint8 (n, m / 2)."""
-
-    ids: Ids
-    scales: Vectors
-    fine: npt.NDArray[np.int8]
-    rough: npt.NDArray[np.uint8]
+    def terms(self, ids: Ids) -> Iterator[list[str]]: ...
 
 
 class Compact:
@@ -65,6 +52,7 @@ class Compact:
     Attributes:
         version: the generation's.
         ids: of its n sentences, int64 (n,).
+        postings: their terms.
         trained_for: how many sentences there were when its codebook was learned.
     """
 
@@ -74,22 +62,16 @@ class Compact:
         Raises:
             ValueError, OSError: it is damaged, or no such file.
         """
-        with file.open("rb") as opened:
-            head = _read_head(opened)
-            self.version = IndexVersion(**head["version"])
-            self.trained_for = int(head["trained_for"])
-            count, dimension = head["count"], head["dimension"]
-            subspaces = dimension // 4
-            self._fine = np.memmap(opened, np.int8, "r", 0, (count, dimension))
-            opened.seek(self._fine.nbytes)
-            self.ids = np.fromfile(opened, np.int64, count)
-            self._scales = np.fromfile(opened, np.float32, count)
-            self._rough = np.fromfile(opened, np.uint8, count * -(-subspaces // 2))
-            self._codebook = np.fromfile(opened, np.float32, subspaces * 4 * _CENTROIDS)
-        self._rough = self._rough.reshape(count, -1)
+        facts, arrays = read(file)
+        self.version = IndexVersion(**facts["version"])
+        self.trained_for = int(facts["trained_for"])
+        self.ids: Ids = arrays["ids"]
+        self.postings = Postings(arrays)
+        self._fine, self._scales = arrays["fine"], np.array(arrays["scales"])
+        self._rough, self._codebook = arrays["rough"], np.array(arrays["codebook"])
         self._order = np.argsort(self.ids, kind="stable")  # ids of a restored article come later
-        codes = _quantizer(dimension, self._codebook)
-        codes.add_sa_codes(self._rough)
+        codes = _quantizer(self.dimension, self._codebook)
+        codes.add_sa_codes(np.ascontiguousarray(self._rough))
         self._scan = faiss.IndexPQFastScan(codes)
 
     @property
@@ -111,14 +93,11 @@ class Compact:
             allowed: ascending ids, if only they may be found.
             dropped: ascending ids that may not be found.
         """
-        passing = np.full(len(self), allowed is None)
-        if allowed is not None:
-            passing[self._rows(allowed)] = True
-        passing[self._rows(dropped)] = False
+        passing = self.passing(dropped, allowed)
         rows = np.flatnonzero(passing)
         wanted = max(_SCANNED, _PER_RESULT * k)
         depth = wanted * len(self) // max(1, len(rows))
-        while len(rows) > _FEW and depth < len(self):
+        while depth < len(rows):  # else to score all that pass costs less than to scan for them
             near = self._nearest(vector, depth)
             near = near[passing[near]]
             if len(near) >= wanted // 2:  # else the filter leaves little that is near
@@ -128,6 +107,14 @@ class Compact:
         scores = self._scores(rows, vector)
         best = np.argpartition(-scores, k)[:k] if len(rows) > k else slice(None)
         return Ranked(self.ids[rows[best]], scores[best])
+
+    def passing(self, dropped: Ids, allowed: Ids | None = None) -> Mask:
+        """Which rows are among ascending `allowed` ids, all if None, and not `dropped`: (n,)."""
+        passing = np.full(len(self), allowed is None)
+        if allowed is not None:
+            passing[self._rows(allowed)] = True
+        passing[self._rows(dropped)] = False
+        return passing
 
     def present(self, ids: Ids) -> Ids:
         """Those of the ids that are here."""
@@ -151,7 +138,8 @@ class Compact:
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             scores[start : start + _BLOCK] = self._fine[block].astype(np.float32) @ vector
-        return scores * self._scales[rows]
+        scores *= self._scales[rows]
+        return scores
 
     # Making
 
@@ -165,46 +153,60 @@ class Compact:
         rows = np.resize(vectors[:, : codes.d], (max(_CENTROIDS, len(vectors)), codes.d))
         codes.train(np.ascontiguousarray(rows))
         codebook = faiss.vector_to_array(codes.pq.centroids)
-        return cls._write(source.version, len(ids), codebook, _coded(source, ids, codes), file)
+        parts = _coded(source, ids, codes)
+        return cls._write(source, len(ids), codebook, parts, terms=source.terms(ids), file=file)
 
     def extended(self, source: Source, dropped: Ids, added: Ids, file: Path | None) -> Compact:
         """Return an index of a later generation, with this one's codebook. Raises OSError."""
         codes = _quantizer(self.dimension, self._codebook)
+        rows = np.flatnonzero(~np.isin(self.ids, dropped))
 
         def parts() -> Iterator[_Part]:
-            rows = np.flatnonzero(~np.isin(self.ids, dropped))
             for start in range(0, len(rows), _BLOCK):
                 kept = rows[start : start + _BLOCK]
-                yield _Part(self.ids[kept], self._scales[kept], self._fine[kept], self._rough[kept])
+                yield self._fine[kept], self.ids[kept], self._scales[kept], self._rough[kept]
             yield from _coded(source, added, codes)
 
-        return self._write(source.version, self.trained_for, self._codebook, parts(), file)
+        before = self.postings.kept(rows)
+        terms = source.terms(added)
+        facts = source, self.trained_for, self._codebook
+        return self._write(*facts, parts(), terms=terms, file=file, before=before)
 
     @classmethod
     def _write(
         cls,
-        version: IndexVersion,
+        source: Source,
         trained_for: int,
         codebook: Vectors,
         parts: Iterable[_Part],
+        *,
+        terms: Iterable[Sequence[str]],
         file: Path | None,
+        before: Any = None,
     ) -> Compact:
         """Write a whole file, or nothing, and map it."""
-        folder = file.parent if file else None
-        for draft in folder.glob(f"{_DRAFT}*") if folder else ():  # of a process that was killed
-            draft.unlink(missing_ok=True)
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=_DRAFT, delete=False) as opened:
-            draft = Path(opened.name)
-            try:
-                _write_parts(opened, version, trained_for, codebook, parts)
-                opened.flush()
-                os.fsync(opened.fileno())
-                compact = cls(draft)
-                if file:
-                    draft.replace(file)
-                return compact
-            finally:
-                draft.unlink(missing_ok=True)
+        rest: tuple[list[Array], ...] = ([], [], [])
+
+        def fine() -> Iterator[Array]:
+            for part, *columns in parts:
+                for column, values in zip(rest, columns, strict=True):
+                    column.append(values)
+                yield part
+
+        def arrays() -> Iterator[tuple[str, Iterable[Array]]]:
+            yield "fine", fine()
+            yield from zip(("ids", "scales", "rough"), rest, strict=True)
+            yield "codebook", [codebook]
+            for name, array in arrays_of(terms, before).items():
+                yield name, [array]
+
+        facts = {"version": asdict(source.version), "trained_for": trained_for}
+        written = write(file, facts, arrays())
+        try:
+            return cls(written)
+        finally:
+            if file is None:
+                written.unlink()
 
     @classmethod
     def kept(cls, file: Path) -> Compact | None:
@@ -226,61 +228,10 @@ def _quantizer(dimension: int, codebook: Vectors | None = None) -> Any:
 
 
 def _coded(source: Source, ids: Ids, codes: Any) -> Iterator[_Part]:
+    """The sentences as they are kept, some thousands at a time."""
     for start in range(0, len(ids), _BLOCK):
         found, vectors = source.vectors(ids[start : start + _BLOCK])
         scales = np.maximum(np.abs(vectors).max(axis=1), 1e-9) / 127
         fine = np.rint(vectors / scales[:, None]).astype(np.int8)
         rough = codes.sa_encode(np.ascontiguousarray(vectors[:, : codes.d]))
-        yield _Part(found, scales.astype(np.float32), fine, rough)
-
-
-def _write_parts(
-    opened: IO[bytes],
-    version: IndexVersion,
-    trained_for: int,
-    codebook: Vectors,
-    parts: Iterable[_Part],
-) -> None:
-    """Write 8-bit codes, ids, scales, 4-bit codes, codebook, head, and the end with a checksum."""
-    checksum, place = 0, 0
-
-    def write(data: bytes) -> None:
-        nonlocal checksum, place
-        checksum, place = zlib.crc32(data, checksum), place + len(data)
-        opened.write(data)
-
-    columns: tuple[list[bytes], ...] = ([], [], [])
-    count = dimension = 0
-    for part in parts:
-        write(part.fine.tobytes())
-        rest = part.ids.tobytes(), part.scales.tobytes(), part.rough.tobytes()
-        for column, data in zip(columns, rest, strict=True):
-            column.append(data)
-        count, dimension = count + len(part.ids), part.fine.shape[1]
-    for data in (*(b"".join(column) for column in columns), codebook.tobytes()):
-        write(data)
-    head = place
-    facts = {"version": asdict(version), "trained_for": trained_for}
-    write(json.dumps({**facts, "count": count, "dimension": dimension}).encode())
-    opened.write(_END.pack(checksum, head))
-
-
-def _read_head(opened: IO[bytes]) -> dict[str, Any]:
-    """What a file says of itself. Raises ValueError if its checksum shows damage."""
-    end = opened.seek(0, os.SEEK_END) - _END.size
-    if end < 0:
-        raise ValueError
-    opened.seek(end)
-    expected, start = _END.unpack(opened.read())
-    if not 0 <= start < end:
-        raise ValueError
-    opened.seek(0)
-    checksum, left = 0, end
-    while left:
-        data = opened.read(min(left, 1 << 20))
-        checksum, left = zlib.crc32(data, checksum), left - len(data)
-    if checksum != expected:
-        raise ValueError
-    opened.seek(start)
-    head: dict[str, Any] = json.loads(opened.read(end - start))
-    return head
+        yield fine, found, scales.astype(np.float32), rough

@@ -1,20 +1,25 @@
-"""Read and search one generation of an embedded collection: full text by FTS5, vectors by FAISS."""
+"""Read and search one generation of an embedded collection.
+
+Of a large one both searches use what is derived from the file; of a small one words are searched
+by FTS5.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from index.domain import Filters
 from index.encoder import Vectors
 from index.store.database import LIST, Database
-from index.store.rows import LIVE, matrix, passing
-from index.store.snapshot import CatalogueSnapshot, GenerationCache, ids_of
+from index.store.rows import ids_of, matrix, passing
+from index.store.searcher import Searcher
+from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.types import Ids, IndexVersion, Ranked
 
 _ALL = Filters()
-Search = Callable[["SqliteSnapshot", Vectors, int, Ids | None], Ranked]
+_AT_ONCE = 10_000  # sentences
 
 
 class SqliteSnapshot(CatalogueSnapshot):
@@ -26,26 +31,36 @@ class SqliteSnapshot(CatalogueSnapshot):
         version: IndexVersion,
         model: str | None,
         cache: GenerationCache,
-        search: Search,
+        searcher: Searcher,
     ) -> None:
-        """Search the vector index with `search`: for this snapshot, among some ids if given."""
+        """Search with `searcher` what is derived from the file."""
         super().__init__(db, version, model, cache)
-        self._search = search
+        self._searcher = searcher
 
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
-        return self._search(self, vector, k, self.live_ids(filters) if filters else None)
+        return self._searcher.nearest(self, vector, k, self.live_ids(filters) if filters else None)
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
+        allowed = self.live_ids(filters) if filters else None
+        if text := self._searcher.full_text(self, terms):
+            return text.best(k, allowed)
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
-        condition, values = passing(filters)
         rows = self.db.execute(
-            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ?"
+            "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ? "
             # "+": else SQLite looks each of them up in the full text
-            + (f" AND +rowid IN ({LIVE}{condition})" if filters else "")
-            + " ORDER BY bm25(live_text), rowid LIMIT ?",
-            (match, *values, max(k, 0)),
+            + (f"AND +rowid IN {LIST} " if filters else "")
+            + "ORDER BY bm25(live_text), rowid LIMIT ?",
+            (match, *([] if allowed is None else [allowed.tolist()]), max(k, 0)),
         ).fetchall()
         return Ranked(ids_of(rows), np.array([row[1] for row in rows], dtype=np.float32))
+
+    def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
+        if text := self._searcher.full_text(self, listed := [*terms]):
+            return text.frequencies()
+        return super().document_frequencies(listed)
+
+    def vocabulary(self, initial: str) -> dict[str, int]:
+        return self._searcher.vocabulary(self, initial) or super().vocabulary(initial)
 
     # For the vector index
 
@@ -77,9 +92,16 @@ class SqliteSnapshot(CatalogueSnapshot):
             "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
             "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
         )
-        live = f"{sql} AND a.live = r.revision"
-        found = (_ranges(self.db.execute(each, (generation,))) for each in (sql, live))
-        return next(found), next(found)
+        both = (sql, f"{sql} AND a.live = r.revision")
+        changed, live = (_ranges(self.db.execute(each, (generation,))) for each in both)
+        return changed, live
+
+    def terms(self, ids: Ids) -> Iterator[list[str]]:
+        """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""
+        sql = f"SELECT terms FROM sentence WHERE sentence_id IN {LIST} ORDER BY sentence_id"
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE].tolist()
+            yield [row[0] for row in self.db.execute(sql, (some,))]
 
 
 def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from index.encoder import Vectors
 from index.reading.items import Link, PageState
 from index.store.database import LIST, Database
 from index.store.schema import moment
+from index.store.types import Ids, IndexVersion
 from index.text.periods import is_whole_day
 
 NEWEST = 2**63 - 1  # a generation that no other comes after
@@ -25,10 +26,6 @@ ARTICLE = f"""
     FROM article a JOIN revision r USING (article) LEFT JOIN notice n ON n.article = a.article
     AND n.generation = (SELECT max(generation) FROM notice WHERE article = a.article)
 """
-LIVE = """
-    SELECT s.sentence_id FROM article a JOIN revision r ON r.revision = a.live
-    JOIN sentence s ON s.revision = r.revision WHERE a.live IS NOT NULL
-"""
 SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
 # Sentences of a revision have consecutive ids, so neighbours are found by theirs.
 NEAR = f"""
@@ -36,6 +33,18 @@ NEAR = f"""
     JOIN sentence n ON n.revision = s.revision
     AND n.sentence_id BETWEEN s.sentence_id - ? AND s.sentence_id + ? WHERE s.sentence_id IN {LIST}
 """
+_NEWEST = """
+    SELECT g.number, g.token, m.value, b.value FROM (SELECT 1 AS one) o
+    LEFT JOIN generation g ON g.number = (SELECT max(number) FROM generation)
+    LEFT JOIN meta m ON m.key = 'model' LEFT JOIN meta b ON b.key = 'rebuilt'
+"""
+
+
+def newest(db: Database) -> tuple[IndexVersion, str | None]:
+    """Return the version of the newest generation, and the model that it was embedded with."""
+    number, token, model, rebuilt = db.execute(_NEWEST).fetchone()
+    name = f"{model or ''} {rebuilt or ''}".strip()
+    return IndexVersion(number or 0, token or "", name), model
 
 
 def passing(filters: Filters) -> tuple[str, list[object]]:
@@ -105,3 +114,8 @@ def sentence_of(row: Sequence[Any], article: Article) -> Sentence:
     number, _, position, start, end, speaker, act = row[:7]
     text, place = article.text[start:end], (article.article_id, article.revision, position)
     return Sentence(number, *place, start, end, text, speaker, act)
+
+
+def ids_of(rows: Iterable[Sequence[Any]]) -> Ids:
+    """Return the first column of some rows: int64 (n,)."""
+    return np.fromiter((row[0] for row in rows), dtype=np.int64)

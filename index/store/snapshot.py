@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 
@@ -32,7 +31,6 @@ from index.store.sources import COLUMNS, Source
 from index.store.types import (
     Decision,
     HistoryEvent,
-    Ids,
     IndexVersion,
     Ranked,
     RecentArticle,
@@ -44,18 +42,6 @@ _ALL = Filters()
 _TITLES = 5  # per event
 _MAX_CACHED = 2_000  # articles: some 10 MB
 _ALL_ROWS = 2**63 - 1
-_NEWEST = """
-    SELECT g.number, g.token, m.value, b.value FROM (SELECT 1 AS one) o
-    LEFT JOIN generation g ON g.number = (SELECT max(number) FROM generation)
-    LEFT JOIN meta m ON m.key = 'model' LEFT JOIN meta b ON b.key = 'rebuilt'
-"""
-
-
-def newest(db: Database) -> tuple[IndexVersion, str | None]:
-    """Return the version of the newest generation, and the model that it was embedded with."""
-    number, token, model, rebuilt = db.execute(_NEWEST).fetchone()
-    name = f"{model or ''} {rebuilt or ''}".strip()
-    return IndexVersion(number or 0, token or "", name), model
 
 
 @dataclass(slots=True)
@@ -96,16 +82,14 @@ class CatalogueSnapshot(ABC):
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
         """Each publisher (None if unknown) with its numbers of live articles and sentences."""
-        if not self._cache.census:
-            sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
-            self._cache.census = self.db.execute(sql).fetchall()
+        sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
+        self._cache.census = self._cache.census or self.db.execute(sql).fetchall()
         return self._cache.census
 
     def size(self) -> Size:
         """Return how many articles and sentences are live."""
-        return Size(
-            sum(group[1] for group in self._census), sum(group[2] for group in self._census)
-        )
+        _, articles, sentences = zip((None, 0, 0), *self._census, strict=True)
+        return Size(sum(articles), sum(sentences))
 
     def publishers(self) -> dict[str, int]:
         """Return how many live articles each publisher has, most first."""
@@ -309,8 +293,3 @@ class CatalogueSnapshot(ABC):
         """Return the sources, in the order they were added."""
         rows = self.db.execute(f"SELECT {COLUMNS} FROM source ORDER BY number")
         return [Source.from_row(row) for row in rows]
-
-
-def ids_of(rows: Iterable[tuple[Any, ...]]) -> Ids:
-    """Return the first column of some rows: int64 (n,)."""
-    return np.fromiter((row[0] for row in rows), dtype=np.int64)

@@ -13,18 +13,18 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing
-from functools import partial
 from pathlib import Path
 
-from index.encoder import Vectors
 from index.errors import StoreDamagedError, StoreError
 from index.store.backups import copy_of, recovered
 from index.store.catalogue import Catalogue
 from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.embedded import SqliteSnapshot
+from index.store.rows import newest
 from index.store.schema import SqliteDatabase, connect, damaged
-from index.store.snapshot import GenerationCache, newest
-from index.store.types import Commit, Ids, IndexVersion, Ranked
+from index.store.searcher import Searcher
+from index.store.snapshot import GenerationCache
+from index.store.types import Commit, IndexVersion
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 
 _CACHE = "vectors.compact"
@@ -69,28 +69,13 @@ class SqliteStore(Catalogue):
             db.execute("BEGIN")
             try:
                 version, model = newest(db)
-                cache = self._cache_of(version)
-                yield SqliteSnapshot(db, version, model, cache, self._search)
+                searcher = Searcher(self._vectors, self.snapshot)
+                yield SqliteSnapshot(db, version, model, self._cache_of(version), searcher)
             finally:
                 db.rollback()
 
     def writing(self) -> AbstractContextManager[SqliteDatabase]:
         return self._connections.writing()
-
-    def _search(
-        self, snapshot: SqliteSnapshot, vector: Vectors, k: int, allowed: Ids | None
-    ) -> Ranked:
-        """Search the index of the newest generation for what is live in this snapshot."""
-        vectors = self._vectors
-        if vectors.version != snapshot.version:
-            vectors.follow(snapshot, self.snapshot)
-        search = partial(
-            vectors.search, vector, k, stored=snapshot.vectors, model=snapshot.version.model
-        )
-        ranked = search(allowed)
-        if allowed is None and vectors.version != snapshot.version:
-            ranked = search(snapshot.live_ids())
-        return ranked
 
     def prepare(self) -> None:
         """Bring the vector index up to date, so that the next question does not wait for it."""
@@ -192,3 +177,4 @@ class SqliteStore(Catalogue):
     def close(self) -> None:
         """Close files and connections; who still uses the store gets a StoreError."""
         self._connections.close()
+        self._vectors.finish()  # else it may write a file where there is no collection any more

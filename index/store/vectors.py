@@ -10,8 +10,11 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,6 +25,7 @@ from index.encoder import Vectors
 from index.errors import StoreError
 from index.store.compact import Compact, Source
 from index.store.types import Ids, IndexVersion, Ranked
+from index.store.words import FullText, RecentWords
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
@@ -72,6 +76,7 @@ class VectorIndex:
         self._dropped = _NO_IDS  # of the compact index: changed since
         self._ids = _NO_IDS  # live, and not in the compact index
         self._index: Any = None  # maps these ids to vectors; None while there are none
+        self._words = RecentWords()  # of these ids, beside a compact index
 
     def __len__(self) -> int:
         return len(self._ids) + len(self._compact or ()) - len(self._dropped)
@@ -138,6 +143,32 @@ class VectorIndex:
             # lowest ids
             depth = min(4 * depth, count)
 
+    def full_text(self, version: IndexVersion, terms: Iterable[str]) -> FullText | None:
+        """What a generation has of some terms; None where there is no compact index of it."""
+        with self._lock:
+            if self._compact is None or self.version != version:
+                return None
+            return FullText(
+                self._compact.postings,
+                self._compact.ids,
+                partial(self._compact.passing, self._dropped),
+                {term: self._words.holders(term) for term in terms},
+                len(self._words),
+                self._words.total,
+            )
+
+    def vocabulary(self, version: IndexVersion, initial: str) -> dict[str, int] | None:
+        """Terms that begin with a character, and how many sentences have each, or had it lately.
+
+        None where there is no compact index of that generation.
+        """
+        with self._lock:
+            if self._compact is None or self.version != version:
+                return None
+            counts = Counter(dict(self._compact.postings.beginning(initial)))
+            counts.update(dict(self._words.beginning(initial)))
+            return dict(counts)
+
     def follow(self, snapshot: Generation, newest: Newest) -> None:
         """Bring the index forward to a generation.
 
@@ -157,14 +188,20 @@ class VectorIndex:
             else:
                 with newest() as latest:
                     self._advance(latest)
-        if self._is_due() and not self._renewing.locked():
+        if self._is_due() and self._renewing.acquire(blocking=False):
             threading.Thread(target=self._renew, args=(newest,), daemon=True).start()
 
     def prepare(self, newest: Newest) -> None:
         """Follow the newest generation; make a compact index again if it is due."""
         with newest() as snapshot:
             self.follow(snapshot, newest)
+        self._renewing.acquire()  # which is released when that is done
         self._renew(newest)
+
+    def finish(self) -> None:
+        """Wait until nothing is under way."""
+        with self._renewing:
+            pass
 
     def _is_due(self) -> bool:
         held = len(self._compact or ())
@@ -175,19 +212,21 @@ class VectorIndex:
     def _renew(self, newest: Newest) -> None:
         """Make a compact index of the newest generation if it is due; searches go on meanwhile.
 
-        If that fails, what there is stays: it finds the same, with more work.
+        Call it with `_renewing` held, which it releases. If it fails, what there is stays: it finds
+        the same, with more work.
         """
-        with self._renewing:
-            try:
-                while self._is_due():
-                    with newest() as snapshot:
-                        compact = self._renewed(snapshot)
-                    with self._lock, newest() as snapshot:
-                        if compact is None or snapshot.descends_from(compact.version):
-                            self._take(compact, snapshot)
-            except Exception:
-                self._retry_at = time.monotonic() + _RETRY_S
-                log.exception("the vector index stays as it is, and is made again later")
+        try:
+            while self._is_due():
+                with newest() as snapshot:
+                    compact = self._renewed(snapshot)
+                with self._lock, newest() as snapshot:
+                    if compact is None or snapshot.descends_from(compact.version):
+                        self._take(compact, snapshot)
+        except (OSError, StoreError) as error:
+            self._retry_at = time.monotonic() + _RETRY_S
+            log.warning("the vector index stays as it is, and is made again later: %s", error)
+        finally:
+            self._renewing.release()
 
     def _renewed(self, snapshot: Generation) -> Compact | None:
         """A compact index of a generation; None if there are too few sentences for one."""
@@ -232,6 +271,8 @@ class VectorIndex:
         present = np.intersect1d(self._ids, changed)
         if len(present):  # removing scans the whole index
             self._index.remove_ids(faiss.IDSelectorBatch(present))
+            for sentence_id in present.tolist():
+                self._words.remove(sentence_id)
             self._ids = np.setdiff1d(self._ids, present, assume_unique=True)
         ids, vectors = snapshot.vectors(live)
         if not len(ids):
@@ -240,6 +281,10 @@ class VectorIndex:
             self._index = faiss.IndexIDMap2(faiss.IndexFlatIP(vectors.shape[1]))
         self._index.add_with_ids(np.ascontiguousarray(vectors), ids)
         self._ids = np.union1d(self._ids, ids)
+        if self._compact:
+            texts = chain.from_iterable(snapshot.terms(ids))
+            for sentence_id, text in zip(ids.tolist(), texts, strict=True):
+                self._words.add(sentence_id, text)
 
 
 def _best(ids: Ids, scores: Vectors, k: int) -> Ranked:

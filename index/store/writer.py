@@ -22,9 +22,8 @@ from index.reading.items import PageState
 from index.store.database import LIST, Database
 from index.store.identity import claim, decide
 from index.store.rewrites import note_rewrites
-from index.store.rows import notice_at, notices_at
+from index.store.rows import newest, notice_at, notices_at
 from index.store.schema import clock_text, meta, set_meta, utc_text
-from index.store.snapshot import newest
 from index.store.types import Changes, Commit, Decision, NoticeChange, Outcome, PreparedArticle
 
 
@@ -239,7 +238,7 @@ class Writer:
         prepared: PreparedArticle,
         outcome: Outcome,
     ) -> None:
-        """Write a revision of an article, which has its stored id; make it the live one."""
+        """Write a revision of an article, stored by its own id; make it the live one."""
         spans = prepared.spans
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")

@@ -28,7 +28,6 @@ _PUBLISHERS = 200
 _FIRST_DAY = datetime(2023, 1, 1, 12, tzinfo=UTC)
 _DAYS = 3 * 365
 _WORD = re.compile(r"[^\W_]+")
-RARE_DAYS = (_FIRST_DAY + timedelta(400), _FIRST_DAY + timedelta(410))  # 1 % of what is recombined
 
 
 class Remembered:

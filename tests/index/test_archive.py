@@ -440,6 +440,11 @@ def test_dates_bound_what_is_quoted(archive: Archive) -> None:
     assert {s.article_id for s in later.sentences} == {"bank"}
 
 
+def forget_answers(archive: Archive) -> None:
+    """Let it answer again what was asked before."""
+    archive._asked = asking.Asked(archive._ranker)
+
+
 def test_an_answer_goes_without_a_part_that_fails(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -460,6 +465,7 @@ def test_an_answer_goes_without_a_part_that_fails(
     ]
     for module, part in parts:
         caplog.clear()
+        forget_answers(archive)
         with monkeypatch.context() as patch:
             patch.setattr(module, part, broken)
             partial = [archive.ask(asked).quotes for asked in (question, news, two)]
@@ -480,11 +486,13 @@ def test_a_decline_goes_without_wording_that_fails(
     assert left_out
     assert "“Dam fails”" in left_out
     monkeypatch.setattr(decline, "excluded", None)
+    forget_answers(archive)
     assert archive.ask(question, early).reason == "There are no reports that pass the filters."
     archive._threshold = 1.0
     unknown = "Did Marlo Quent play chess?"
     assert archive.ask(unknown).reason == "No report mentions “Marlo” or “Quent”."
     monkeypatch.setattr(decline, "reason", None)
+    forget_answers(archive)
     monkeypatch.setattr(whats_new, "_nothing_new", None)
     for asked in (unknown, "What has changed since 14 March 2027?"):
         answer = archive.ask(asked)
@@ -502,6 +510,21 @@ def test_independence_that_is_not_known_is_not_counted(
     assert answer.independent is None
     archive.answers.record(answer)
     assert archive.answers.get(answer.answer_id).answer == answer
+
+
+def test_a_question_asked_again_is_not_answered_anew(
+    archive: Archive, encoder: FakeEncoder
+) -> None:
+    """The answer is kept for the same question and filters, until the collection changes."""
+    archive.add(["-"], stream=stream(*ALL))
+    first = archive.ask("Where did the dam fail?")
+    encoder.texts.clear()
+    assert archive.ask("Where did the dam fail?") is first
+    assert encoder.texts == []
+    filtered = archive.ask("Where did the dam fail?", Filters(publishers=("Evening Gazette",)))
+    assert {c.article.article_id for c in filtered.citations} <= {"bank"}
+    archive.remove(["dam"])
+    assert archive.ask("Where did the dam fail?") != first
 
 
 def test_ask_again_get_the_same(archive: Archive) -> None:

@@ -18,9 +18,9 @@ from index.domain import Filters
 from index.encoder import Vectors
 from index.errors import StoreError
 from index.store.postgres.database import PostgresDatabase
-from index.store.rows import matrix, passing
+from index.store.rows import ids_of, matrix, passing
 from index.store.schema import meta
-from index.store.snapshot import CatalogueSnapshot, GenerationCache, ids_of
+from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.types import Ids, IndexVersion, Ranked
 
 EXACT_UP_TO = 50_000

@@ -23,7 +23,7 @@ from index.store.postgres.search import (
     rebuilt,
     vector_indexes,
 )
-from index.store.snapshot import newest
+from index.store.rows import newest
 from index.store.sqlite import SqliteStore
 from index.store.transfer import TABLES, transfer
 from index.store.types import Commit

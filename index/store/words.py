@@ -1,0 +1,229 @@
+"""Full text of large collections: which sentences have a term, as arrays beside their codes.
+
+SQLite's full text looks at each sentence that has any word of a question one by one: 2 µs each,
+and of a million sentences tens of thousands have one. Here a term's sentences are one array, and
+BM25 is the same (k1 1.2, b 0.75, as SQLite's `bm25` has it).
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from index.encoder import Vectors
+from index.store.types import Ids, Ranked
+
+_K1, _B = 1.2, 0.75
+_LEAST_IDF = 1e-6  # of a term that more than half of the sentences have
+_MOST = 255  # times that a term counts in a sentence
+_NO_IDS: Ids = np.empty(0, dtype=np.int64)
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+Mask = npt.NDArray[np.bool_]
+
+
+class Postings:
+    """The terms of n sentences, which stand in rows 0 to n - 1. It never changes."""
+
+    def __init__(self, arrays: Arrays) -> None:
+        """Use the arrays that `arrays_of` makes."""
+        self.arrays = arrays
+        self._vocabulary, self._ends = arrays["vocabulary"], arrays["term_ends"]
+        self._starts, self._rows, self._times = arrays["starts"], arrays["rows"], arrays["times"]
+        self.lengths = np.array(arrays["lengths"])
+        self.total = int(self.lengths.sum(dtype=np.int64))
+
+    def holders(self, term: str) -> tuple[Ids, npt.NDArray[np.uint8]]:
+        """The rows that have a term, ascending, and how often each has it."""
+        number = self._place(term)
+        if number == len(self._ends) or self._term(number) != term:
+            return _NO_IDS, np.empty(0, np.uint8)
+        place = slice(int(self._starts[number]), int(self._starts[number + 1]))
+        return self._rows[place].astype(np.int64), self._times[place]
+
+    def beginning(self, initial: str) -> Iterator[tuple[str, int]]:
+        """The terms that begin with a character, and how many rows have each."""
+        for number in range(self._place(initial), self._place(chr(ord(initial) + 1))):
+            yield self._term(number), int(self._starts[number + 1] - self._starts[number])
+
+    def _place(self, term: str) -> int:
+        return bisect_left(range(len(self._ends)), term, key=self._term)
+
+    def _term(self, number: int) -> str:
+        start = int(self._ends[number - 1]) if number else 0
+        return bytes(self._vocabulary[start : int(self._ends[number])]).decode()
+
+    def kept(self, rows: Ids) -> tuple[list[str], npt.NDArray[np.uint64], Vectors]:
+        """What `arrays_of` goes on from if only some rows, ascending, stay: they close up."""
+        places = np.full(len(self.lengths), -1, np.int64)
+        places[rows] = np.arange(len(rows))
+        numbers = np.repeat(np.arange(len(self._ends)), np.diff(self._starts))
+        moved = places[self._rows]
+        stay = moved >= 0
+        packed = _packed(numbers[stay], moved[stay], np.asarray(self._times)[stay])
+        return [self._term(n) for n in range(len(self._ends))], packed, self.lengths[rows]
+
+
+def arrays_of(
+    sentences: Iterable[Sequence[str]],
+    before: tuple[list[str], npt.NDArray[np.uint64], Vectors] | None = None,
+) -> Arrays:
+    """Return the arrays of `Postings`.
+
+    Args:
+        sentences: blocks of sentences, each its terms joined by spaces, in the order of their rows.
+        before: what `Postings.kept` gives, of rows that come before these.
+    """
+    vocabulary, packed, lengths = before or ([], np.empty(0, np.uint64), np.empty(0, np.uint16))
+    numbers = {term: number for number, term in enumerate(vocabulary)}
+    blocks, sizes, row = [packed], [lengths], len(lengths)
+    for block in sentences:
+        split = [text.split() for text in block]
+        count = np.array([*map(len, split)], np.int64)
+        found = [numbers.setdefault(term, len(numbers)) for terms in split for term in terms]
+        rows = np.repeat(np.arange(row, row + len(split)), count)
+        pairs, times = np.unique(_packed(np.array(found, np.int64), rows, 0), return_counts=True)
+        blocks.append(pairs + np.minimum(times, _MOST).astype(np.uint64))
+        sizes.append(np.minimum(count, 2**16 - 1).astype(np.uint16))
+        row += len(split)
+    order = sorted(numbers)
+    rank = np.empty(len(order), np.uint64)
+    rank[[numbers[term] for term in order]] = np.arange(len(order))
+    packed = np.concatenate(blocks)
+    del blocks
+    rest = np.uint64((1 << 40) - 1)
+    packed = rank[packed >> np.uint64(40)] << np.uint64(40) | packed & rest
+    packed.sort()
+    written = [term.encode() for term in order]
+    held = np.bincount((packed >> np.uint64(40)).astype(np.int64), minlength=len(order))
+    return {
+        "vocabulary": np.frombuffer(b"".join(written), np.uint8),
+        "term_ends": np.cumsum([*map(len, written)], dtype=np.int64),
+        "starts": np.concatenate([[0], np.cumsum(held)]).astype(np.int64),
+        "rows": (packed >> np.uint64(8) & np.uint64(2**32 - 1)).astype(np.uint32),
+        "times": (packed & np.uint64(255)).astype(np.uint8),
+        "lengths": np.concatenate(sizes).astype(np.uint16),
+    }
+
+
+def _packed(numbers: Any, rows: Any, times: Any) -> npt.NDArray[np.uint64]:
+    """A term's number in 24 bits, a row in 32 and a count in 8, so that they sort as one."""
+    high: Any = np.asarray(numbers).astype(np.uint64) << np.uint64(40)
+    low = np.asarray(rows).astype(np.uint64) << np.uint64(8)
+    packed: npt.NDArray[np.uint64] = high | low | np.asarray(times).astype(np.uint64)
+    return packed
+
+
+class RecentWords:
+    """The terms of some thousand sentences that come and go. Call it with a lock held."""
+
+    def __init__(self) -> None:
+        self._holders: dict[str, dict[int, int]] = {}
+        self._lengths: dict[int, int] = {}
+        self._terms: dict[int, str] = {}
+        self.total = 0  # terms of all sentences
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def add(self, sentence_id: int, text: str) -> None:
+        """Add a sentence: its terms joined by spaces."""
+        words = text.split()
+        self._lengths[sentence_id], self._terms[sentence_id] = len(words), text
+        self.total += len(words)
+        for term, count in Counter(words).items():
+            self._holders.setdefault(term, {})[sentence_id] = min(count, _MOST)
+
+    def remove(self, sentence_id: int) -> None:
+        """Remove a sentence, if it is there."""
+        self.total -= self._lengths.pop(sentence_id, 0)
+        for term in set(self._terms.pop(sentence_id, "").split()):
+            del self._holders[term][sentence_id]
+
+    def holders(self, term: str) -> tuple[Ids, Ids, Ids]:
+        """Ids of the sentences that have a term, how often, and how many terms each has."""
+        held = self._holders.get(term, {})
+        ids = np.fromiter(held, np.int64, len(held))
+        lengths = np.fromiter((self._lengths[i] for i in held), np.int64, len(held))
+        return ids, np.fromiter(held.values(), np.int64, len(held)), lengths
+
+    def beginning(self, initial: str) -> Iterator[tuple[str, int]]:
+        """The terms that begin with a character, and how many sentences have each."""
+        held = ((term, len(ids)) for term, ids in self._holders.items() if term[0] == initial)
+        return ((term, count) for term, count in held if count)
+
+
+@dataclass(frozen=True, slots=True)
+class FullText:
+    """What a generation has of some terms.
+
+    Attributes:
+        postings: of n sentences.
+        ids: theirs (n,).
+        passing: gives which of them are still live and, if ids are given, among these: (n,).
+        recent: by term, what `RecentWords.holders` gives of the others.
+        others: how many these are.
+        total: their terms.
+    """
+
+    postings: Postings
+    ids: Ids
+    passing: Callable[[Ids | None], Mask]
+    recent: Mapping[str, tuple[Ids, Ids, Ids]]
+    others: int
+    total: int
+
+    def frequencies(self) -> dict[str, int]:
+        """In how many live sentences each term occurs, without terms that occur in none."""
+        live = self.passing(None)
+        counts = {
+            term: int(live[self.postings.holders(term)[0]].sum()) + len(self.recent[term][0])
+            for term in self.recent
+        }
+        return {term: count for term, count in counts.items() if count}
+
+    def best(self, k: int, allowed: Ids | None = None) -> Ranked:
+        """Return the k sentences with the highest BM25 for any of the terms.
+
+        Among ascending `allowed` ids, if they are given.
+        """
+        live = self.passing(None)
+        size = max(1, int(live.sum()) + self.others)
+        gone = int(self.postings.lengths[~live].sum(dtype=np.int64))
+        average = max(1, self.postings.total - gone + self.total) / size
+        scores = np.zeros(len(self.ids), np.float32)
+        recent: Counter[int] = Counter()
+        frequencies = self.frequencies()
+        for term in frequencies:
+            rows, counts = self.postings.holders(term)
+            ids, times, lengths = self.recent[term]
+            held = frequencies[term]
+            idf = max(float(np.log((size - held + 0.5) / (held + 0.5))), _LEAST_IDF)
+            scores[rows] += idf * _saturated(counts, self.postings.lengths[rows], average)
+            values = idf * _saturated(times, lengths, average)
+            recent.update(dict(zip(ids.tolist(), values.tolist(), strict=True)))
+        rows = np.flatnonzero((scores > 0) & (live if allowed is None else self.passing(allowed)))
+        if len(rows) > k > 0:  # with all that tie for the last place
+            least = np.partition(scores[rows], len(rows) - k)[len(rows) - k]
+            rows = rows[scores[rows] >= least]
+        ids = np.fromiter(recent, np.int64, len(recent))
+        values = np.fromiter(recent.values(), np.float32, len(recent))
+        if allowed is not None:
+            inside = np.isin(ids, allowed)
+            ids, values = ids[inside], values[inside]
+        ids, values = np.append(ids, self.ids[rows]), np.append(values, scores[rows])
+        order = np.lexsort((ids, -values))[:k]
+        return Ranked(ids[order], values[order])
+
+
+def _saturated(times: Any, lengths: Any, average: float) -> Vectors:
+    """The weight of a term before its idf, by how often it occurs and how long the sentence is."""
+    norm = _K1 * (1 - _B + _B / average * np.asarray(lengths, np.float32))
+    weight: Vectors = np.asarray(times, np.float32) * np.float32(_K1 + 1) / (times + norm)
+    return weight
