@@ -35,7 +35,6 @@ from bot.interactions import (
     why_not_here,
 )
 from bot.markdown import escape
-from bot.turns import BusyError
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import CHOICE_CHARS, Choices, choices, date_choices, notice_view
@@ -172,7 +171,7 @@ class Ask(commands.Cog):
                 await self._tell_privately(message, f"I can't answer there: {reason}")
                 return
             await self._reply(message, text, more=wants == "more")
-        except (RateLimitError, BusyError) as error:
+        except RateLimitError as error:
             await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
             place = f"server {server}, channel {message.channel.id}, user {message.author.id}"

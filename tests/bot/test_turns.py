@@ -103,14 +103,14 @@ def test_no_turn_is_lost(events: list[tuple[str, int, int]], at_once: int) -> No
 
 
 async def test_who_finds_the_line_full_is_told_at_once(room: Newsroom) -> None:
-    """A command gets a reply, a mention a direct message; then there is room again."""
+    """A command and a mention get a reply; then there is room again."""
     bot = room.env.bot
     bot.turns = Turns(1, most_waiting=0)
     async with bot.turns.turn(1, None):
         result = await room.reader.slash(room.channel, "ask", question=ASKED)
         assert "Too many people are asking" in said(result.response)
         await room.editor.send(room.channel, f"{bot.user.mention} {ASKED}")
-    assert "Too many people are asking" in said(room.editor.user.dm_channel.last_message)
+    assert "Too many people are asking" in said(room.channel.last_message)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "4:40" in said(result.response)
     assert room.env.errors
