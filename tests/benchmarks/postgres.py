@@ -194,13 +194,20 @@ def kill_in_turn(address: str, password: str) -> None:
         threading.Thread(target=listen, args=(number, bot)).start()
         return bot
 
+    def wait_for_more(number: int, count: int = 20) -> None:
+        enough = len(answered[number]) + count
+        while len(answered[number]) < enough:
+            assert running[number].poll() is None, "the bot ended"
+            time.sleep(0.1)
+
     running = [start(0), start(1)]
-    time.sleep(15)
+    for number in (0, 1):
+        wait_for_more(number)
     for number in (0, 1):
         running[number].send_signal(signal.SIGKILL)
-        time.sleep(5)
+        wait_for_more(1 - number)
         running[number] = start(number)
-        time.sleep(15)
+        wait_for_more(number)
     for bot in running:
         bot.kill()
         bot.wait()

@@ -137,7 +137,8 @@ class Server:
 
     def _configure(self, db: psycopg.Connection[Any]) -> None:
         register(db, self._vector[0])
-        db.execute("SET TimeZone = 'UTC'; SET client_min_messages = warning")
+        # Compiling a statement would take longer than running it.
+        db.execute("SET TimeZone = 'UTC'; SET client_min_messages = warning; SET jit = off")
 
     @contextlib.contextmanager
     def lease(self) -> Iterator[psycopg.Connection[Any]]:
