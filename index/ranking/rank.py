@@ -31,7 +31,7 @@ from index.store.types import Rows
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 READ = 12  # sentences that are read, with their neighbours
-EXCERPTS, EXCERPT = 8, 600  # excerpts that are read; characters of one
+EXCERPTS, EXCERPT = 4, 900  # excerpts that are read; characters of one
 # Added to the log-odds where nothing was read, so that one threshold suits both: what is .35 now
 # was .12, at which every public set has 95 % of its answerable questions answered.
 _UNREAD = 1.37

@@ -17,7 +17,7 @@ from index.network import Network
 from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
-_SHA256 = "69c000ec4b2fff94909f333d3e16a999c28413214d6d82336728458e0397237b"
+_SHA256 = "b428bef47edc632c548cd463e719f210b8fc2d778a4f24df6160d1dd50fe86ad"
 _ANSWERS = 0.5  # probability from which on a sentence counts as an answer
 
 
