@@ -224,7 +224,7 @@ def test_a_glance_costs_no_place(tmp_path: Path) -> None:
     with cold.glance():
         assert cold.sources.due() is None
     assert len(hot._store._vectors)
-    assert cold._store._connections not in collections._pool
+    assert cold._store._connections not in collections._engine._pool
     with hot.glance():
         assert hot.size().articles == 1
     assert len(hot._store._vectors)
@@ -236,7 +236,7 @@ def test_the_pool_keeps_nothing_closed(tmp_path: Path, moment: str) -> None:
     """A collection that is closed while others push it out, or used afterwards, takes no place."""
     collections = crowded(tmp_path, 1, 2)
     archive = collections.archive(1)
-    connections, pool = archive._store._connections, collections._pool
+    connections, pool = archive._store._connections, collections._engine._pool
     if moment == "closed in use":
         rest = connections.rest
 

@@ -21,7 +21,6 @@ import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -79,12 +78,14 @@ def _count_points(killed_at: int | None) -> Callable[[], int]:
         if passed == killed_at:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    class Traced(sqlite3.Connection):
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            self.set_trace_callback(point)
+    connect = sqlite3.connect
 
-    sqlite3.connect = partial(sqlite3.connect, factory=Traced)  # type: ignore[assignment]
+    def traced(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection = connect(*args, **options)
+        connection.set_trace_callback(point)
+        return connection
+
+    sqlite3.connect = traced  # type: ignore[assignment]
 
     def audit(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _FILES or (event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)):

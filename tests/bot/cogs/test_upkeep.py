@@ -14,9 +14,8 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 async def test_nothing_waits_for_a_worker_that_is_ending() -> None:
     """What is found in the moment in which the last worker ends is worked on all the same."""
-    bot: Any = SimpleNamespace(
-        stopping=False, collections=SimpleNamespace(archive=lambda *_, **__: None)
-    )
+    collections = SimpleNamespace(archive=lambda *_, **__: None, hold=lambda *_: lambda: None)
+    bot: Any = SimpleNamespace(stopping=False, collections=collections)
     worked, done = list[int | None](), asyncio.Event()
 
     async def work(server: int | None, _: object) -> None:
