@@ -104,8 +104,7 @@ class SqliteSnapshot:
 
     def publishers(self) -> dict[str, int]:
         """Return how many live articles each publisher has, most first."""
-        named = [(-count, name) for name, count, _ in self._census if name is not None]
-        return {name: -count for count, name in sorted(named)}
+        return {name: -n for n, name in sorted((-n, name) for name, n, _ in self._census if name)}
 
     # Searching
 
@@ -178,7 +177,9 @@ class SqliteSnapshot:
     def live_ids(self, filters: Filters = _ALL) -> Ids:
         """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
+        # A filter's index first; without one, never the revisions with their long texts.
+        tables = "revision r CROSS JOIN article a" if filters else "article a CROSS JOIN revision r"
+        sql = f"SELECT r.first, r.sentences FROM {tables} ON r.revision = a.live"
         return ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
 
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
@@ -203,9 +204,8 @@ class SqliteSnapshot:
             "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
             "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
         )
-        both = (sql, f"{sql} AND a.live = r.revision")
-        changed, held = (ranges(self.db.execute(one, (generation,))) for one in both)
-        return changed, held
+        changed = ranges(self.db.execute(sql, (generation,)))
+        return changed, ranges(self.db.execute(f"{sql} AND a.live = r.revision", (generation,)))
 
     def terms(self, ids: Ids) -> Iterator[list[str]]:
         """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""
