@@ -67,7 +67,9 @@ class SqliteSnapshot(CatalogueSnapshot):
     def live_ids(self, filters: Filters = _ALL) -> Ids:
         """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        sql = "SELECT r.first, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
+        # A filter's index first; without one, never the revisions with their long texts.
+        tables = "revision r CROSS JOIN article a" if filters else "article a CROSS JOIN revision r"
+        sql = f"SELECT r.first, r.sentences FROM {tables} ON r.revision = a.live"
         return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
 
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
@@ -92,9 +94,8 @@ class SqliteSnapshot(CatalogueSnapshot):
             "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
             "WHERE a.article IN (SELECT article FROM change WHERE generation > ?)"
         )
-        both = (sql, f"{sql} AND a.live = r.revision")
-        changed, live = (_ranges(self.db.execute(each, (generation,))) for each in both)
-        return changed, live
+        changed = _ranges(self.db.execute(sql, (generation,)))
+        return changed, _ranges(self.db.execute(f"{sql} AND a.live = r.revision", (generation,)))
 
     def terms(self, ids: Ids) -> Iterator[list[str]]:
         """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ ARTICLE = f"""
     FROM article a JOIN revision r USING (article) LEFT JOIN notice n ON n.article = a.article
     AND n.generation = (SELECT max(generation) FROM notice WHERE article = a.article)
 """
+_CLOCKS = timedelta(2)
 SENTENCE = "s.sentence_id, s.revision, s.position, s.start, s.stop, s.speaker, s.act"
 # Sentences of a revision have consecutive ids, so neighbours are found by theirs.
 NEAR = f"""
@@ -58,6 +59,9 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
             conditions[f"r.published {sign} ?"] = f"{bound:%Y-%m-%dT%H:%M:%S}{after}"
         elif bound:
             conditions[f"unixepoch(r.published) {sign} ?"] = int(bound.timestamp())
+            # Clocks differ by less than two days; these few the index on dates finds at once.
+            about = bound + (_CLOCKS if after else -_CLOCKS)
+            conditions[f"r.published {sign} ?"] = about.isoformat(timespec="seconds")
     used = {condition: value for condition, value in conditions.items() if value}
     return "".join(f" AND {condition}" for condition in used), [*used.values()]
 
