@@ -234,7 +234,8 @@ class Ingest:
         if before and _loses(before.given, article):
             self._omitted.append(Omission(before.given.source or name, _replaced(before.given)))
         elif before and before.given.source != article.source:
-            self._omitted.append(Omission(before.given.source or name, _again(article)))
+            later = f"“{article.title}” came again in {article.source}: the later text counts."
+            self._omitted.append(Omission(before.given.source or name, later))
         self._names[article.article_id] = name
         self._new.pop(name, None)
         self._changed.pop(name, None)
@@ -347,8 +348,3 @@ def _replaced(article: Article) -> str:
         f"“{article.title}” was left out, for another report has the same id or address: give "
         "each its own."
     )
-
-
-def _again(article: Article) -> str:
-    """Why an article was left out for a later copy of itself."""
-    return f"“{article.title}” came again in {article.source}: the later text counts."

@@ -17,6 +17,7 @@ from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
+_QUESTION_WORD = re.compile(r"\b(?:who(?:se|m)?|what|when|where|why|how|which)s?\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that ..."
     r"\W*(?:(?:and|but|so|or|then)\W+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would"
     r"|should|isn|aren|wasn|weren|don|doesn|didn|hasn|haven|hadn|won)\b",
@@ -57,6 +58,7 @@ class Query:
         speaker: whose words it asks for, if it does.
         acts: the acts it asks about, as in "Who denied it?".
         order: whether it asks for the latest or for the first reports.
+        asks: whether it has a question word or asks for yes or no; else it names a topic.
         yes_or_no: whether it asks for yes or no.
         names_a_source: whether it mentions a publisher, known in this collection or not.
         after: what was asked and quoted before, if it is a follow-up.
@@ -75,6 +77,7 @@ class Query:
     speaker: SpeakerQuestion | None
     acts: frozenset[Act]
     order: Order | None
+    asks: bool
     yes_or_no: bool
     names_a_source: bool
     after: FollowUp | None
@@ -145,6 +148,7 @@ def parse(
         speaker=SpeakerQuestion(*speaker.group("who", "verb", "about")) if speaker else None,
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
         order=orders[0] if len(orders) == 1 else None,
+        asks=bool(_QUESTION_WORD.search(folded) or _YES_OR_NO.match(folded)),
         yes_or_no=bool(_YES_OR_NO.match(folded)),
         names_a_source=bool(_SOURCE.search(folded)),
         after=after,

@@ -170,9 +170,11 @@ class Ranker:
         if candidates is None:
             return Ranking(query, (), _NOTHING, {}, {}, 0.0)
         ranking = ranked(candidates)
-        # The reader was not trained with the words of two questions that a follow-up is made of,
-        # and no sentence alone says whether two things are alike.
-        unusual = query.after or (query.yes_or_no and len(query.clauses) > 1)
+        # The reader was not trained with topics ("tell me about the dam"), nor with the words of
+        # two questions that a follow-up is made of; and no sentence alone says whether two things
+        # are alike.
+        several = query.yes_or_no and len(query.clauses) > 1
+        unusual = query.after or several or not query.asks
         return read(ranking, self.reader) if self.reader and not unusual else ranking
 
 

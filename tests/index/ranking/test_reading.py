@@ -106,6 +106,13 @@ def test_a_yes_or_no_question_is_read_unless_it_asks_several_things(tmp_path: Pa
     assert not ranking.readings
 
 
+def test_a_topic_is_not_read(tmp_path: Path) -> None:
+    """The reader knows questions; what only names a topic is ranked without it."""
+    archive = opened(tmp_path, "4,000 crowns")
+    assert archive.search("whats the price of the hoist").readings
+    assert not archive.search("tell me about the hoist").readings
+
+
 def test_a_sentence_is_read_among_its_neighbours(tmp_path: Path) -> None:
     """The reader sees the title and the sentence before: "it" means something there only."""
     archive = opened(tmp_path)
