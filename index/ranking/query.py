@@ -17,6 +17,7 @@ from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
+_FEW = 2  # clauses of a question that one sentence may answer
 _QUESTION_WORD = re.compile(r"\b(?:who(?:se|m)?|what|when|where|why|how|which)s?\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that ..."
     r"\W*(?:(?:and|but|so|or|then)\W+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would"
@@ -81,6 +82,11 @@ class Query:
     yes_or_no: bool
     names_a_source: bool
     after: FollowUp | None
+
+    @property
+    def has_many_clauses(self) -> bool:
+        """Whether it asks so much that hardly any sentence answers all of it."""
+        return len(self.clauses) > _FEW
 
     def days(self, newest: date | None) -> list[DateRange]:
         """Return the days it names, seen from the day on which it is asked.

@@ -48,7 +48,7 @@ class Model:
         same_article: subtracted from each further sentence of an article if the question asks
             several things: their answers are seldom in one report.
         confidence: weight by confidence feature, and `bias`, where nothing was read.
-        reader: weight of the reader's score, for questions of "one" clause and of "several".
+        reader: weight of the reader's score, for questions of "few" clauses and of "many".
         read_confidence: the same as `confidence`, where the best sentences were read.
         by_hand: weight by feature of a question's form, for which there is no public data.
     """
@@ -62,7 +62,7 @@ class Model:
 
     def reader_weight(self, query: Query) -> float:
         """Return the weight of the reader's score for a question."""
-        return self.reader["one" if len(query.clauses) == 1 else "several"]
+        return self.reader["many" if query.has_many_clauses else "few"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +235,7 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     """Return a ranking whose best sentences the reader has judged, in their new order.
 
     They are read in excerpts, so that their neighbours are judged as well. What is not read
-    counts as the worst that is. Of a question of several clauses no sentence answers all, so what
+    counts as the worst that is. Of a question of many clauses no sentence answers all, so what
     the reader says moves their order but not the confidence.
     """
     model = model or packaged()
@@ -259,7 +259,7 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     features = {name: values[order] for name, values in columns.items()}
     evidence = confidence_features(ranking.query, features, ranking.evidence["score"])
     confidence = ranking.confidence
-    if len(ranking.query.clauses) == 1:
+    if not ranking.query.has_many_clauses:
         confidence = _confidence(model.read_confidence, evidence)
     return replace(
         ranking,

@@ -367,14 +367,15 @@ def report(
     made["reader"], again = with_reader(new, plain)
     table("with the reader, where it was not trained", new, answerable(new, again))
     single = [
-        replace(one, test=[i for i in one.test if len(i.found.query.clauses) == 1]) for one in new
+        replace(one, test=[i for i in one.test if not i.found.query.has_many_clauses])
+        for one in new
     ]
     before, after = (
-        {name: [r for r in runs[name] if len(r.query.clauses) == 1] for name in runs}
+        {name: [r for r in runs[name] if not r.query.has_many_clauses] for name in runs}
         for runs in (plain, again)
     )
-    made["read_confidence"] = confidence("confidence, one clause, read", single, after)
-    print("\nAUROC of the confidence before reading, on the same questions of one clause")
+    made["read_confidence"] = confidence("confidence, few clauses, read", single, after)
+    print("\nAUROC of the confidence before reading, on the same questions of few clauses")
     for one in single:
         scores = [
             sum(weight * run.evidence[name] for name, weight in nothing_read.items())
@@ -422,7 +423,7 @@ def with_reader(
     as sharp or as flat as suits each weight, since only the order matters.
     """
     reader = RememberingReader()
-    losses: dict[str, list[Grid]] = {"one": [], "several": []}
+    losses: dict[str, list[Grid]] = {"few": [], "many": []}
     for one in sets:
         own: dict[str, list[Grid]] = {kind: [] for kind in losses}
         for item, run in zip(one.test, runs[one.name], strict=True):
@@ -436,7 +437,7 @@ def with_reader(
                 scores = top.scores[known] + np.outer(READER_WEIGHTS, column)
                 logits = SHARPNESS[:, None, None] * scores
                 loss = logsumexp(logits, axis=2) - logsumexp(logits[..., right], axis=2)
-                own["one" if len(run.query.clauses) == 1 else "several"].append(loss)
+                own["many" if run.query.has_many_clauses else "few"].append(loss)
         for kind, rows in own.items():
             losses[kind] += [np.mean(rows, axis=0)] if rows else []
     weights = {}

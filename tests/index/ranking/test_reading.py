@@ -20,7 +20,10 @@ from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts, packaged
 from index.reader.excerpts import Excerpt
 
 QUESTION = "How many crowns will the ministry pay for the hoist?"
-SEVERAL = "How many crowns will the ministry pay for the hoist, and who will repair the old hoist?"
+MANY = (
+    "How many crowns will the ministry pay for the hoist, and who will repair the old hoist, "
+    "and which crews said on Monday that the price is a secret?"
+)
 ROWS = [
     {
         "id": "ministry",
@@ -81,7 +84,7 @@ def test_no_part_is_marked_where_the_reader_is_unsure(tmp_path: Path) -> None:
     assert all(cited.answer is None for cited in archive.ask(QUESTION).quotes)
 
 
-@pytest.mark.parametrize(("question", "clauses"), [(QUESTION, "one"), (SEVERAL, "several")])
+@pytest.mark.parametrize(("question", "clauses"), [(QUESTION, "few"), (MANY, "many")])
 def test_only_the_best_are_read_and_what_each_feature_adds_is_told(
     tmp_path: Path, question: str, clauses: str
 ) -> None:
