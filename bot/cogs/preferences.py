@@ -97,7 +97,7 @@ SETTINGS = {
         (
             (
                 *("cautious", "Cautious"),
-                "Answers 3 of 4 ordinary questions, and 1 of 3 that the reports just miss",
+                "Answers 2 of 3 ordinary questions, and 1 of 4 that the reports just miss",
             ),
             (
                 *("normal", "Normal"),
@@ -105,7 +105,7 @@ SETTINGS = {
             ),
             (
                 *("eager", "Eager"),
-                "Answers hardly more ordinary questions, and 6 of 10 that the reports just miss",
+                "Answers hardly more ordinary questions, and 5 of 10 that the reports just miss",
             ),
         ),
     ),
