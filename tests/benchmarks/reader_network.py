@@ -7,8 +7,11 @@ the layers above them alone: 10.8 million.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
+import onnx
 import torch
+from onnx import numpy_helper
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import Linear, ModuleDict
@@ -46,6 +49,32 @@ def build_network() -> ModuleDict:
     width = config.hidden_size
     heads = {"answers": Linear(width, 1), "place": Linear(width, 2)}
     return ModuleDict({"encoder": encoder, **heads})
+
+
+def load_weights(file: Path) -> dict[str, Tensor]:
+    """The weights of a training run (.safetensors), or the published ones (.onnx, rounded)."""
+    if file.suffix != ".onnx":
+        return load_file(file)
+    graph = onnx.load(file).graph
+    stored = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
+    out = {name: each for name, each in stored.items() if name.startswith("network.")}
+    for node in graph.node:
+        if node.op_type == "MatMulInteger" and (quantised := node.input[1]) in stored:
+            # "/encoder/.../query/MatMul_quant"; (in, out), by column
+            layer = node.name.rpartition("/")[0].strip("/").replace("/", ".")
+            out[f"network.{layer}.weight_quantized"] = stored[quantised].T
+            for part in ("scale", "zero_point"):
+                column = stored[quantised.replace("quantized", part)]
+                out[f"network.{layer}.weight_{part}"] = column[:, None]
+    weights = {}
+    for name, each in out.items():
+        base, _, part = name.removeprefix("network.").partition(".weight_")
+        if part == "quantized":
+            zero, scale = (out[name.replace(part, other)] for other in ("zero_point", "scale"))
+            weights[f"{base}.weight"] = (each.astype("f") - zero.astype("f")) * scale
+        elif not part:
+            weights[base] = each
+    return {name: torch.tensor(each, dtype=torch.float32) for name, each in weights.items()}
 
 
 def forward(network: ModuleDict, inputs: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:

@@ -23,8 +23,8 @@ import torch
 import torch.distributed as workers
 import torch.multiprocessing as processes
 from reader_data import Corpus, Example, epoch, load
-from reader_network import EMBEDDINGS, build_network, collate, forward
-from safetensors.torch import load_file, save_file
+from reader_network import EMBEDDINGS, build_network, collate, forward, load_weights
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import ModuleDict, functional
 
@@ -61,7 +61,9 @@ def main() -> None:
     parser.add_argument(
         "--excerpts", type=int, default=100_000, help="at most; repeatable, unlike time"
     )
-    parser.add_argument("--start", type=Path, help="weights to go on from; else the encoder's")
+    parser.add_argument(
+        "--start", type=Path, help="weights to go on from, as index/reader/reader.onnx"
+    )
     parser.add_argument("--seed", type=int, default=13)
     parser.add_argument("--save-every", type=float, default=10, help="minutes")
     parser.add_argument("--rate", type=float, default=RATE, help="peak learning rate")
@@ -134,7 +136,7 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
     )
     network = build_network().train()
     if settings.start:
-        network.load_state_dict(load_file(settings.start), strict=False)
+        network.load_state_dict(load_weights(settings.start), strict=False)
     stepper = Stepper(network, settings.rate)
     begun = saved = time.monotonic()
     excerpts, share = 0, 0.0
