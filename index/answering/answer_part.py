@@ -7,6 +7,7 @@ short form is better than one that puts words into the reports' mouths.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from index.answering.attribution import SAYING
 from index.answering.conflicts import CORRECTION, same_speaker
@@ -14,6 +15,7 @@ from index.domain import Passage, Quote, Sentence
 from index.ranking.features import given
 from index.ranking.query import Query
 from index.reader.model import Reading
+from index.text.quantities import figures
 from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, terms
 
@@ -52,6 +54,18 @@ def counted_part(query: Query, passage: Passage) -> Quote | None:
     """Return the one figure of a passage's best sentence that counts what the question asks for."""
     counts = [*given(query, passage.best.text)] if query.counted else []
     return _cut(passage, passage.best, counts[0]) if len(counts) == 1 else None
+
+
+def counts_differ(query: Query, passages: Sequence[Passage]) -> bool:
+    """Whether the first passage counts what is asked, and another gives other figures for it.
+
+    It may count something else of the kind ("three died" in a second explosion).
+    """
+    first, *others = (
+        {figure.value for figure in figures(passage.best.text) if figure.unit in query.counted}
+        for passage in passages
+    )
+    return bool(first) and any(other and first.isdisjoint(other) for other in others)
 
 
 def _cut(passage: Passage, sentence: Sentence, span: Span) -> Quote:

@@ -11,7 +11,7 @@ from typing import Any
 
 from index.answering import decline
 from index.answering.agreement import agreement, voice
-from index.answering.answer_part import answer_part, counted_part
+from index.answering.answer_part import answer_part, counted_part, counts_differ
 from index.answering.attribution import Attribution
 from index.answering.independence import independence
 from index.answering.select import passages
@@ -160,10 +160,14 @@ def _parts(
 ) -> dict[int, Quote | None]:
     """The part of each passage (index) that answers; of outdated ones none.
 
+    Where figures differ and nothing says that one updates the other, none stands out.
+
     The latest count is marked even where the reader is not sure of it: else an older one would be
     the only one that stands out.
     """
     updated = relation is not None and relation.kind == "updated"
+    if chosen and not updated and counts_differ(ranking.query, chosen):
+        return {}
     earlier, later = [s.quotes for s in relation.sides] if relation and updated else ((), ())
     parts: dict[int, Quote | None] = {}
     for n, passage in enumerate(chosen):

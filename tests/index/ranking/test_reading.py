@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.fakes import FakeEncoder, FakeReader, write_rows
 
 from index.archive import Archive
-from index.domain import Article, CitedQuote, Quote, Sentence
+from index.domain import Answer, Article, CitedQuote, Quote, Sentence
 from index.errors import InputError
 from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts, packaged
 from index.reader.excerpts import Excerpt
@@ -58,6 +58,28 @@ def test_what_answers_leads_and_is_marked(tmp_path: Path) -> None:
     assert answer.quotes[0].answer is not None
     assert answer.quotes[0].answer.text == "4,000 crowns"
     assert "4,000 crowns" in answer.quotes[0].quote.text
+
+
+def test_of_figures_that_differ_none_leads(tmp_path: Path) -> None:
+    """Where another quote counts otherwise, the first one does not stand for the answer."""
+    question = "How many people were hurt by the hoist?"
+    rows = [
+        {"id": "now", "title": "Hoist", "text": "Four people were hurt by the hoist on Monday."},
+        {"id": "then", "title": "Brod", "text": "Nine people were hurt by the hoist in Brod."},
+    ]
+
+    def asked(*given: dict[str, str]) -> Answer:
+        folder = tmp_path / str(len(given))
+        folder.mkdir()
+        reader = FakeReader("Four people", "Nine people")
+        archive = Archive.open(folder, "few", FakeEncoder(), reader=reader, threshold=0.0)
+        archive.add([str(write_rows(folder / "rows.jsonl", given))])
+        return archive.ask(question)
+
+    alone, both = asked(rows[0]), asked(*rows)
+    assert alone.short is alone.quotes[0]
+    assert len(both.quotes) > 1
+    assert both.short is None
 
 
 def test_corrected_words_do_not_lead(tmp_path: Path) -> None:
