@@ -18,7 +18,7 @@ import numpy as np
 import onnx
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from reader_sets import news_reports
+from reader_sets import NEWS, written_texts
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import BertConfig, BertModel
@@ -113,7 +113,7 @@ def main() -> None:
     file = parser.parse_args().file
     module = Encoder()
     sha256 = export(module, {}, file)
-    texts = [sentence for report in news_reports() for sentence in report.sentences][:1000]
+    texts = [sentence for report in written_texts(NEWS) for sentence in report.sentences][:1000]
     shared = agreement(module, Network(file, sha256), texts)
     print(f"{file}: SHA-256 {sha256}, {file.stat().st_size:,} bytes, agreement {shared:.3f}")
     if shared < AGREE:

@@ -73,8 +73,8 @@ class Group:
 
 
 @dataclass(slots=True)
-class NewsReport:
-    """An invented report, and the questions asked of it.
+class WrittenText:
+    """An invented report or background text, and the questions asked of it.
 
     Each question has the indices of the sentences that answer it, best first, and the words in the
     first of them that do, if any.
@@ -86,7 +86,7 @@ class NewsReport:
     questions: list[tuple[str, list[int], str]] = field(default_factory=list)
 
 
-NEWS = Path(__file__).parent / "news"
+NEWS, BACKGROUND = (Path(__file__).parent / name for name in ("news", "background"))
 _NUMBERED = re.compile(r"(\d+) (.+)")
 
 
@@ -102,7 +102,7 @@ def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
     for name in "covid_qa qed_dev qnli_dev selqa squad2_fragment time_sensitive_qa".split():
         groups += _answering(answering / f"{name}.jsonl.gz")
     groups += [*_squad(sets / "squad"), *_clapnq(sets / "clapnq")]
-    groups += _news()
+    groups += [*_written(NEWS, "news"), *_written(BACKGROUND, "background")]
     train = [*_pooled(answering)]
     measured: dict[str, list[Group]] = {
         "news": [],
@@ -269,34 +269,34 @@ def _pooled(folder: Path) -> Iterator[Group]:
             yield Group(name, document, row["question"], right, frozenset(silent - right.keys()))
 
 
-def news_reports() -> list[NewsReport]:
-    """Read the invented reports of tests/benchmarks/news; the README there has the format."""
-    reports: list[NewsReport] = []
-    for file in sorted(NEWS.glob("*.txt")):
+def written_texts(folder: Path) -> list[WrittenText]:
+    """Read the invented texts of a folder; the README in tests/benchmarks/news has the format."""
+    texts: list[WrittenText] = []
+    for file in sorted(folder.glob("*.txt")):
         if file.stem.startswith("pairs"):
             continue
         for line in file.read_text(encoding="utf-8").splitlines():
             if line.startswith("# "):
-                reports.append(NewsReport(file.stem, line[2:].rpartition(" | ")[0]))
+                texts.append(WrittenText(file.stem, line[2:].rpartition(" | ")[0]))
             elif match := _NUMBERED.match(line):
-                reports[-1].sentences.append(match[2])
+                texts[-1].sentences.append(match[2])
             elif line[:2] in {"Q ", "N "}:
                 question, numbers, answer = [*line[2:].split(" | "), "", ""][:3]
                 right = [int(number) - 1 for number in numbers.split(",") if number]
-                reports[-1].questions.append((question.strip(), right, answer.strip(" -")))
-    return reports
+                texts[-1].questions.append((question.strip(), right, answer.strip(" -")))
+    return texts
 
 
-def _news() -> Iterator[Group]:
+def _written(folder: Path, source: str) -> Iterator[Group]:
     """A file is one document by name: reports that follow one another may be on one event."""
-    for report in news_reports():
-        document = Document(report.file, report.title, tuple(report.sentences))
-        for question, numbers, answer in report.questions:
+    for text in written_texts(folder):
+        document = Document(text.file, text.title, tuple(text.sentences))
+        for question, numbers, answer in text.questions:
             right: dict[int, Span | None] = dict.fromkeys(numbers)
             if answer:
-                start = report.sentences[numbers[0]].index(answer)
+                start = text.sentences[numbers[0]].index(answer)
                 right[numbers[0]] = (start, start + len(answer))
-            yield Group("news", document, question, right)
+            yield Group(source, document, question, right)
 
 
 def news_pairs(*, measured: bool) -> Iterator[tuple[str, str, str]]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from reader_sets import kept_apart, news_reports
+from reader_sets import NEWS, kept_apart, written_texts
 
 from bot.cli.evaluate import Evidence, Question, load
 from index.archive import Archive
@@ -199,7 +199,7 @@ def _news(_: Path, data: Path, encoder: RememberingEncoder) -> QuestionSet:
     Only the questions that the reader was not trained with are asked.
     """
     articles, questions = [], []
-    for number, report in enumerate(news_reports()):
+    for number, report in enumerate(written_texts(NEWS)):
         starts, text = [], ""
         for sentence in report.sentences:
             starts.append(len(text))
