@@ -1,4 +1,4 @@
-"""What the bot does, what it keeps of people, and how they delete it: /help and /forget-me."""
+"""/help and /forget-me: what the bot does, what it keeps about people, and how to delete that."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async def help_(interaction: Interaction) -> None:
 def help_text(
     settings: Settings, server: int | None, keep_days: int, *, moderates: bool = False
 ) -> str:
-    """What /help says in a server, or in direct messages (None); more to who moderates."""
+    """Return the text of /help in a server (None: direct messages), with more for moderators."""
     shared = settings.discord.is_shared(server)
     after = plural(settings.discord.keep_days_after_leaving, "day")
     leaving = _SHARED if shared else _LEAVING.format(days=after)
@@ -94,14 +94,14 @@ async def forget_me(interaction: Interaction) -> None:
 
 @button("forget", "Delete it", "in place", primary=True)
 async def forget(press: Press) -> None:
-    """Delete what is kept of the person who pressed, and say how much that was."""
+    """Delete what is kept about the person who pressed, and say how much that was."""
     archive = await press.archive()
     kept = await asyncio.to_thread(archive.people.forget, press.interaction.user.id)
     await press.reply(notice_view(f"Deleted. {_description(kept)}."))
 
 
 def _description(kept: Kept) -> str:
-    """How much is kept of a person, in words."""
+    """Return in words how much is kept about a person."""
     counts = (
         plural(kept.watches, "watched question"),
         plural(kept.answers, "private answer"),
