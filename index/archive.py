@@ -238,14 +238,11 @@ class Archive:
         return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
-        """Attach a correction to an article, unless it is retracted.
-
-        Raises NotFoundError, or InputError if it is retracted or the note is empty or too long.
-        """
+        """Attach a correction. Raises NotFoundError, or InputError if the article is retracted."""
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
-        """Remove an article and say why. Raises NotFoundError, or InputError as `correct` does."""
+        """Remove an article and say why. Raises NotFoundError."""
         return self._notice("retracted", article_id, note, actor)
 
     def _notice(self, kind: NoticeKind, article_id: str, note: str, actor: str) -> Noted:
