@@ -251,7 +251,7 @@ class Collections:
             self.archive(server).preferences.keep(server, chosen)
 
     def leave(self, server: int) -> None:
-        """Delete everything that is kept of a server; reports shared with other servers stay."""
+        """Delete everything that is kept about a server; reports shared with other servers stay."""
         if self._settings.discord.is_shared(server):
             self.archive(server).preferences.forget(server)
         else:

@@ -43,7 +43,7 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
-        people: what it keeps of people.
+        people: what it keeps about people.
         inbox: open items for moderators.
         preferences: what moderators of its servers have chosen.
         sources: where its articles come from.

@@ -1,4 +1,4 @@
-"""What a change of a collection did, and how far it has got."""
+"""What changes of a collection did, and the progress of long ones."""
 
 from __future__ import annotations
 
