@@ -1,4 +1,4 @@
-"""An answer's way through the bot: asked, checked as it is sent, logged, recalled."""
+"""Ask questions, check and send answers, log them, and look them up again."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ async def ask(
 ) -> Answer:
     """Answer a question from a server's collection, in a thread of the pool for questions.
 
-    It waits for its turn; without an `asker`, as scheduled work does, it is never refused.
-    A follow-up takes its filters from the `previous` answer. The log does not say who asked,
-    and says what was asked only if the settings want that.
+    It waits for its turn; without an `asker`, as for scheduled work, it is never refused. A
+    follow-up takes its filters from the `previous` answer. The log does not say who asked, and has
+    the text of the question only if the settings allow that.
 
     Raises:
         BusyError: too many questions are waiting.
@@ -81,9 +81,9 @@ async def ask(
 
 
 async def intent(bot: OnRecord, text: str) -> Intent:
-    """What a message to the bot wants, found out in a thread of the pool for questions.
+    """Classify a message to the bot, in a thread of the pool for questions.
 
-    Without an encoder it counts as a question, whose answer says what is wrong.
+    Without an encoder, it counts as a question, and the reply says what is wrong.
     """
     try:
         loop = asyncio.get_running_loop()
@@ -118,20 +118,20 @@ async def log_answer(
 ) -> None:
     """Log an answer after it was sent; `message` is where others can read it, None if nowhere.
 
-    Who asked is kept, under an alias, only if nobody else can read it.
-    A failure is only logged: the answer was given all the same.
+    The asker is kept, under an alias, only if nobody else can read the answer. A failure is only
+    logged, since the answer was sent.
     """
-    place = {"asker": asker}
+    location = {"asker": asker}
     if message is not None:
-        place = {"channel": message.channel.id, "message": message.id}
+        location = {"channel": message.channel.id, "message": message.id}
     try:
-        await asyncio.to_thread(archive.answers.record, answer, server=server, **place)
+        await asyncio.to_thread(archive.answers.record, answer, server=server, **location)
     except Exception:
         log.exception("answer %s was sent but not logged", answer.answer_id)
 
 
 async def recall(archive: Archive, answer_id: str, viewer: Viewer | None = None) -> LoggedAnswer:
-    """A logged answer; with a `viewer`, only if they may see it. Raises NotFoundError.
+    """Return a logged answer; with a `viewer`, only if they may see it. Raises NotFoundError.
 
     A button under an answer needs no viewer: whoever presses it sees the answer.
     """

@@ -1,4 +1,4 @@
-"""The bot: its commands and buttons, all registered here; one error handler; start and stop."""
+"""The Discord client: registers commands and buttons, handles errors, starts and stops."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ from index import Encoder, InputError, OnRecordError, SettingsError
 
 log = logging.getLogger(__name__)
 _PRESSES_PER_QUESTION = 5  # button presses allowed for each question allowed
-_UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings, in a server
-_LOOKUPS_AT_ONCE = 16  # most of which wait for a disk
+_UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings in a server
+_LOOKUP_THREADS = 16  # more than cores, since most of them wait for a disk
 _SYNCED_FILE = "commands.sha256"  # in the data folder
 _DISCONNECT_S = 1.0
 _LOGIN_WAITS_S = (
@@ -62,13 +62,13 @@ _LOGIN_WAITS_S = (
     16,
     32,
     60,
-)  # between attempts; discord.py itself retries 5 times in each
-# Names of the tasks in which discord.py handles commands, buttons, modals and messages, and of ours
+)  # between attempts; in each, discord.py itself retries 5 times
+# How the names of tasks begin in which discord.py handles commands, buttons, modals and messages
 _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
     SCHEDULED,
 )
-_CHECKS_ITSELF = {"moderate erase-all"}  # needs more than a moderator has, and says so
+_CHECKS_ITSELF = {"moderate erase-all"}  # needs more permissions than a moderator has
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
 
@@ -91,7 +91,7 @@ class Moderate(
     group_name="moderate",
     group_description="Add, correct and remove reports",
 ):
-    """The group `/moderate`, which Discord shows to moderators, and which refuses others."""
+    """The group `/moderate`, for moderators only."""
 
     async def interaction_check(  # type: ignore[override]  # discord.py: any client
         self, interaction: Interaction, /
@@ -109,17 +109,17 @@ class OnRecord(commands.AutoShardedBot):
     """Answers questions in Discord from its collections."""
 
     def __init__(self, collections: Collections, settings: Settings, *, sync: bool = False) -> None:
-        """Wire the parts; nothing connects before `start`.
+        """Create the bot without connecting to Discord.
 
-        With `sync` Discord is told of the commands even if they have not changed.
+        With `sync`, commands are sent to Discord even if they have not changed.
         """
-        ours = settings.discord.shard_range
-        sharding: dict[str, Any] = {"shard_ids": [*ours[0]], "shard_count": ours[1]} if ours else {}
+        own = settings.discord.shard_range
+        sharding: dict[str, Any] = {"shard_ids": [*own[0]], "shard_count": own[1]} if own else {}
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
             intents=discord.Intents(guilds=True, guild_messages=True, dm_messages=True),
-            max_messages=None,  # none is looked up again, and thousands of servers send many
+            max_messages=None,  # no cache: no message is looked up, and servers send thousands
             allowed_mentions=discord.AllowedMentions.none(),
             **sharding,
         )
@@ -131,20 +131,20 @@ class OnRecord(commands.AutoShardedBot):
             settings.discord, _PRESSES_PER_QUESTION, done="pressed many buttons"
         )
         self.unasked = Pace(_UNASKED_PER_HOUR, 3600)
-        # Answering is all computing: more threads than cores would slow down one another.
+        # Answering is bound by the processor: more threads than cores would slow each other down.
         cores = os.cpu_count() or 1
         self.asking = ThreadPoolExecutor(cores, "onrecord-ask")
         self.turns = Turns(cores)
-        # A storm of keystrokes takes one thread, so that the event loop has to wait for no other.
+        # Autocomplete has a thread of its own, so that many keystrokes do not delay other work.
         self.choosing = ThreadPoolExecutor(1, "onrecord-choose")
         self.tree.error(self.explain)
-        self.stopping = False  # then nothing is begun any more
+        self.stopping = False  # if True, no new work is started
         self._sync = sync
         self._created = time.monotonic()
 
     async def setup_hook(self) -> None:
         """Load what questions need, then register commands and buttons."""
-        threads = ThreadPoolExecutor(_LOOKUPS_AT_ONCE, "onrecord")  # which the loop shuts down
+        threads = ThreadPoolExecutor(_LOOKUP_THREADS, "onrecord")  # the event loop shuts it down
         asyncio.get_running_loop().set_default_executor(threads)
         await asyncio.to_thread(self.collections.prepare)
         self.add_dynamic_items(Button, SettingSelect)
@@ -161,7 +161,7 @@ class OnRecord(commands.AutoShardedBot):
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
-        """Tell Discord of the commands, unless it was told of the same ones before."""
+        """Send the commands to Discord, unless the same commands were sent before."""
         commands = [command.to_dict(self.tree) for command in self.tree.get_commands()]
         content = json.dumps([self.application_id, commands], sort_keys=True)
         digest = hashlib.sha256(content.encode()).hexdigest()
@@ -171,21 +171,21 @@ class OnRecord(commands.AutoShardedBot):
         try:
             await self.tree.sync()
         except (discord.HTTPException, aiohttp.ClientError):  # it still knows the earlier ones
-            log.exception("Discord did not take the commands; the next start tries again")
+            log.exception("Discord did not accept the commands; the next start tries again")
         else:
             file.write_text(digest, "ascii")
             log.info("commands synced", extra=fields(commands=len(commands)))
 
     async def on_ready(self) -> None:
-        """Log that questions are answered from now on."""
+        """Log that the bot is ready to answer questions."""
         seconds = round(time.monotonic() - self._created, 1)
         log.info("ready", extra=fields(servers=len(self.guilds), user=self.user, seconds=seconds))
 
     async def on_message(self, message: discord.Message, /) -> None:
-        """Take no text commands; the cog `Ask` listens to messages."""
+        """Process no text commands; the cog `Ask` listens to messages."""
 
     async def on_interaction(self, interaction: Interaction) -> None:
-        """Answer a form that was opened too long ago; discord.py drops those silently."""
+        """Reply to a form that was opened too long ago, which discord.py drops silently."""
         data: Any = interaction.data or {}
         submitted = interaction.type is discord.InteractionType.modal_submit
         if submitted and Form.is_outdated(data.get("custom_id", "")):
@@ -193,8 +193,8 @@ class OnRecord(commands.AutoShardedBot):
             await self.explain(interaction, error)
 
     async def close(self) -> None:
-        """Take no new work, finish what is in flight, then close everything, whatever fails."""
-        async with contextlib.AsyncExitStack() as parts:  # the last comes first
+        """Accept no new work, finish work in flight, then close everything, whatever fails."""
+        async with contextlib.AsyncExitStack() as parts:  # closed in reverse order
             parts.push_async_callback(asyncio.to_thread, self.collections.close)
             parts.callback(self.jobs.close)
             parts.callback(self.asking.shutdown, wait=False, cancel_futures=True)
@@ -205,7 +205,7 @@ class OnRecord(commands.AutoShardedBot):
                 await self._finish()
 
     async def _finish(self) -> None:
-        """Stop jobs and loops, leave Discord's event stream, and send what is being answered."""
+        """Stop jobs and loops, disconnect from the gateway, and send answers in flight."""
         started = time.monotonic()
         self.jobs.stop()
         if maintenance := self.get_cog("Maintenance"):
@@ -220,10 +220,10 @@ class OnRecord(commands.AutoShardedBot):
         log.log(level, "stopped", extra=fields(seconds=seconds, unfinished=unfinished))
 
     async def explain(self, interaction: Interaction, error: Exception) -> None:
-        """Answer a failed command or button with one sentence.
+        """Reply to a failed command or button with a sentence that says what to do.
 
         Only its user sees it, unless the reply was deferred in public. If the interaction has
-        expired, it comes as a direct message.
+        expired, the sentence is sent as a direct message.
         """
         context = context_of(interaction)
         view = notice_view(explain(error, context))
@@ -233,7 +233,7 @@ class OnRecord(commands.AutoShardedBot):
             except discord.HTTPException:
                 await interaction.user.send(view=view)
         except discord.HTTPException as failure:
-            log.warning("%s failed, and the user could not be told: %s", context, failure)
+            log.warning("%s failed, and its user could not be notified: %s", context, failure)
 
 
 def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool = False) -> None:
@@ -242,8 +242,8 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
     Args:
         settings: with a token.
         encoder: for all collections.
-        sync: whether to tell Discord of the commands even if they have not changed.
-        debug: whether everything is logged.
+        sync: whether to send the commands to Discord even if they have not changed.
+        debug: whether to log everything.
 
     Raises:
         SettingsError: there is no token, or Discord refuses it.
@@ -264,7 +264,7 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
         asyncio.run(_serve(bot, token))
     except discord.LoginFailure:
         raise SettingsError("Discord refuses the token: copy it again from the portal.") from None
-    except (OnRecordError, OSError):  # which are explained without a traceback
+    except (OnRecordError, OSError):  # the command line explains them without a traceback
         raise
     except Exception:
         log.exception("the bot ended unexpectedly")
@@ -273,12 +273,12 @@ def run(settings: Settings, encoder: Encoder, *, sync: bool = False, debug: bool
 
 async def _serve(bot: OnRecord, token: str) -> None:
     with stop_signals() as stopped:
-        async with served(bot, bot.settings.metrics.port), bot:  # which closes it
+        async with served(bot, bot.settings.metrics.port), bot:  # closes the bot in the end
             await run_until(stopped, _stay_connected(bot, token))
 
 
 async def _stay_connected(bot: OnRecord, token: str) -> None:
-    """Log in, also if Discord is down at first, and serve. Raises UnreachableError in the end."""
+    """Log in, retrying while Discord is down, and serve. Raises UnreachableError after a while."""
     for wait in _LOGIN_WAITS_S:
         try:
             await bot.login(token)

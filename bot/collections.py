@@ -1,4 +1,4 @@
-"""The collections in the data folder: each is opened at use, and closed when others need room."""
+"""The open collections: each is opened at first use, and closed when others need its place."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """A report as listed: everything but its text."""
+    """A report as lists show it, without its text."""
 
     article_id: str
     title: str
@@ -52,7 +52,7 @@ class Headline:
 
     @classmethod
     def of(cls, article: Article) -> Headline:
-        """The headline of a report."""
+        """Return the headline of a report."""
         return cls(
             *(article.article_id, article.title, article.publisher, article.published),
             *(article.guessed_date, article.notice.kind if article.notice else None),
@@ -60,12 +60,12 @@ class Headline:
         )
 
     def matches(self, words: Iterable[str]) -> bool:
-        """Whether title or publisher contains every word; words are casefolded."""
+        """Return whether the title or publisher contains every word; words are casefolded."""
         return all(word in self.searched for word in words)
 
 
 def engine(settings: Settings) -> Engine:
-    """Return where the settings keep collections. Raises SettingsError if that cannot be."""
+    """Return the engine that keeps collections. Raises SettingsError if it cannot be used."""
     password = settings.store_password
     return engine_of(
         settings.data,
@@ -86,22 +86,22 @@ class Collections:
         self._engine = engine(settings)
         self._open: dict[str, Archive] = {}
         self._erasing: set[str] = set()
-        self._damaged: dict[str, tuple[object, StoreDamagedError]] = {}  # with the state it was in
+        self._damaged: dict[str, tuple[object, StoreDamagedError]] = {}  # with the state checked
         self._lock = threading.Lock()
         self._headlines: dict[tuple[Archive, bool], tuple[object, tuple[Headline, ...]]] = {}
 
     @classmethod
     def with_reader(cls, settings: Settings, encoder: Encoder) -> Collections:
-        """Collections with the packaged reader, unless the settings turn it off."""
+        """Return collections that share the packaged reader, unless the settings turn it off."""
         return cls(settings, encoder, TrainedReader() if settings.answers.reader else None)
 
     def open(self, name: str, *, create: bool = True) -> Archive:
-        """The collection of that name, created if missing unless `create` is false.
+        """Return the collection of this name, created if missing unless `create` is false.
 
         Raises:
             NotFoundError: there is no such collection, and `create` is false.
             StoreBusyError: it is being erased.
-            StoreDamagedError: it was found damaged, and nothing has replaced it since.
+            StoreDamagedError: a check found it damaged, and it has not been replaced since.
         """
         if name in self._damaged:
             state, error = self._damaged[name]
@@ -111,7 +111,7 @@ class Collections:
         return self._opened(name, create=create)
 
     def _opened(self, name: str, *, create: bool = True) -> Archive:
-        """The collection of that name, damaged or not."""
+        """Return the collection of this name, damaged or not."""
         with self._lock:
             if name in self._erasing:
                 raise StoreBusyError("These reports are being erased: try again in a minute.")
@@ -125,18 +125,18 @@ class Collections:
             return self._open[name]
 
     def archive(self, server: int | None, *, create: bool = True) -> Archive:
-        """The collection of a server; of direct messages if `server` is None.
+        """Return the collection of a server; of direct messages if `server` is None.
 
         Raises:
-            NotFoundError: there is none, and `create` is false.
+            NotFoundError: there is no such collection, and `create` is false.
             QuestionError: direct messages have no collection in the settings.
         """
         return self.open(self._settings.discord.collection_of(server), create=create)
 
     def preferences(self, server: int | None) -> Preferences:
-        """What the moderators of a server have chosen; of direct messages, what the operator set.
+        """Return the preferences of a server; for direct messages, the operator's settings.
 
-        Read anew each time, so that a choice holds at once; creates no collection.
+        They are read at every call, so that a choice takes effect at once; creates no collection.
         """
         archive = None
         name = self._settings.discord.collection_of(server) if server is not None else ""
@@ -146,14 +146,14 @@ class Collections:
         return preferences(self._settings, archive, server)
 
     def intent(self, text: str) -> Intent:
-        """What a message to the bot wants."""
+        """Classify a message to the bot."""
         return intent(text, self._encoder)
 
     def prepare(self) -> None:
         """Load the models, and the vectors of the collections, so that no question waits for them.
 
-        Collections changed last come first; those that the pool has no room for, or that come after
-        `_PREPARE_S`, wait for their first question.
+        The collections changed last come first. Those for which the pool has no room, or which are
+        not reached within `_PREPARE_S`, are loaded at their first question.
 
         Raises:
             EncoderError: a model cannot be loaded.
@@ -166,7 +166,7 @@ class Collections:
         for name in self._engine.recent()[: self._settings.discord.open_collections]:
             if time.monotonic() - started > _PREPARE_S:
                 log.warning(
-                    "not all collections are loaded; the others are at their first question"
+                    "not all collections are loaded; the rest are loaded at their first question"
                 )
                 return
             try:
@@ -178,16 +178,16 @@ class Collections:
                 continue
             if model not in {None, self._encoder.model}:
                 log.warning(
-                    "collection %s was embedded with %s, and the settings name %s: until "
-                    "`onrecord --collection %s reindex --rebuild`, it is searched by words only",
+                    "collection %s was embedded with %s, but the settings name %s: until "
+                    "`onrecord --collection %s reindex --rebuild`, only full text is searched",
                     *(name, model, self._encoder.model, name),
                 )
 
     def _checked(self, name: str) -> Archive:
-        """A collection that is there, looked through if the process that had it last was killed.
+        """Return an existing collection, verified if the last process that had it was killed.
 
         Raises:
-            StoreDamagedError: it is damaged, and will not be served from.
+            StoreDamagedError: it is damaged; from now on, `open` raises this too.
         """
         killed = self._engine.was_killed(name)
         archive = self.open(name, create=False)
@@ -203,9 +203,9 @@ class Collections:
         return archive
 
     def existing(self, servers: Iterable[int]) -> dict[int | None, object]:
-        """One server (None: direct messages) for each of their collections that exists already.
+        """Return a server (None: direct messages) for each existing collection of these servers.
 
-        Each comes with a state, which differs once the collection has changed. None is opened.
+        The value is the collection's state, which differs once it has changed. Nothing is opened.
         """
         settings = self._settings
         direct = [None] if settings.discord.direct_messages else []
@@ -217,14 +217,14 @@ class Collections:
         """Keep other processes from doing this work on a server's collection.
 
         Returns:
-            What to call at the end; None: another process is at it.
+            A function that ends this; None if another process is doing the work.
         """
         return self._engine.hold(self._settings.discord.collection_of(server), work)
 
     def wait_s(self, event: str, most: int, window_s: float) -> float | None:
-        """Count an event of all bots that share the collections; return how long it has to wait.
+        """Count an event among all bots that share the collections; return how long it has to wait.
 
-        None: there is no other bot.
+        None if no other bot can share them.
         """
         return self._engine.wait_s(event, most, window_s)
 
@@ -251,7 +251,7 @@ class Collections:
             self.archive(server).preferences.keep(server, chosen)
 
     def leave(self, server: int) -> None:
-        """Delete all that is kept of a server; reports that others share stay."""
+        """Delete everything that is kept about a server; reports shared with other servers stay."""
         if self._settings.discord.is_shared(server):
             self.archive(server).preferences.forget(server)
         else:
@@ -260,7 +260,7 @@ class Collections:
     def _erase(self, server: int) -> None:
         name = self._settings.discord.collection_of(server)
         archive = self._opened(name)
-        with self._lock:  # the others go on being opened
+        with self._lock:  # not while erasing: other collections can be opened meanwhile
             self._open.pop(name, None)
             self._erasing.add(name)
         try:
@@ -279,9 +279,9 @@ class Collections:
         removed: bool = False,
         limit: int | None = None,
     ) -> list[Headline]:
-        """A server's reports with all words of `search`, newest first, at most `limit` of them.
+        """Return up to `limit` reports of a server with all words of `search`, newest first.
 
-        They are read once a generation, and kept for the servers that looked last.
+        They are read once for each generation, and cached for the servers that used them last.
         """
         archive = self.archive(server)
         version = archive.version

@@ -1,4 +1,4 @@
-"""Interactions: defer early, reply exactly once, know who may do what, and explain failures."""
+"""Interactions: defer early, reply exactly once, check permissions and rates, explain failures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ T = TypeVar("T")
 async def defer(interaction: Interaction, **options: bool) -> None:
     """Tell Discord that a reply will follow; it is private where the bot may not write.
 
-    "Already acknowledged" counts as success: an earlier attempt that seemed to fail had arrived.
+    "Already acknowledged" counts as success: an earlier attempt that seemed to fail has arrived.
     """
     if missing_to_post(interaction):
         options["ephemeral"] = True
@@ -71,7 +71,7 @@ async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None
 
 
 async def archive_of(interaction: Interaction) -> Archive:
-    """The collection of the interaction's server. Raises QuestionError in direct messages."""
+    """Return the collection of the interaction's server. Raises QuestionError if there is none."""
     return await asyncio.to_thread(interaction.client.collections.archive, interaction.guild_id)
 
 
@@ -82,7 +82,7 @@ async def defer_and_open(interaction: Interaction, *, private: bool = True) -> A
 
 
 async def preferences_of(interaction: discord.Interaction[Any]) -> Preferences:
-    """What holds in the interaction's server, read once: Discord waits 3 s for a reply."""
+    """Return the preferences of the interaction's server, read once: Discord waits 3 s only."""
     if _PREFERENCES not in interaction.extras:
         collections, server = interaction.client.collections, interaction.guild_id
         chosen = await asyncio.to_thread(collections.preferences, server)
@@ -92,15 +92,15 @@ async def preferences_of(interaction: discord.Interaction[Any]) -> Preferences:
 
 
 def actor_of(interaction: Interaction) -> str:
-    """The user as the audit log names them."""
+    """Return the user's name in the audit log."""
     return f"discord:{interaction.user.id}"
 
 
 def context_of(interaction: discord.Interaction[Any]) -> str:
-    """The command or button, server, channel and user's id, for the log; not what was typed."""
+    """Return the command or button and the ids of server, channel and user, for the log."""
     command = interaction.command.qualified_name if interaction.command else None
     data: Any = interaction.data or {}
-    # "onrecord:list:words of a search:1" names the button in its second part.
+    # "onrecord:list:words of a search:1" without the search, which people type.
     button = ":".join(data.get("custom_id", "").split(":")[:2])
     where = f"server {interaction.guild_id}, channel {interaction.channel_id}"
     where += f", user {interaction.user.id}"
@@ -108,7 +108,7 @@ def context_of(interaction: discord.Interaction[Any]) -> str:
 
 
 async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -> T:
-    """Work while the deferral is sent; if that fails, the work is cancelled and forgotten."""
+    """Work while the deferral is sent; if sending fails, cancel the work."""
     task = asyncio.create_task(work)
     try:
         await deferral
@@ -120,8 +120,8 @@ async def alongside(deferral: Awaitable[object], work: Coroutine[Any, Any, T]) -
 
 
 def explain(error: Exception, context: str) -> str:
-    """One sentence for the person affected; what an operator has to know is logged too."""
-    cause = getattr(error, "original", error)  # a command's error comes wrapped
+    """Return a sentence for the person affected; also log what an operator has to know."""
+    cause = getattr(error, "original", error)  # discord.py wraps a command's error
     count_error(cause)
     match cause:
         case OnRecordError() as cause:
@@ -131,7 +131,7 @@ def explain(error: Exception, context: str) -> str:
         case app_commands.CheckFailure():
             return (
                 "This is for moderators: it needs Manage Server, Manage Messages, or a role that "
-                "they have named in /settings."
+                "is named in /settings."
             )
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
@@ -147,7 +147,7 @@ def explain(error: Exception, context: str) -> str:
 
 
 class _UnreadableError(app_commands.AppCommandError):
-    """The settings cannot be read: discord.py passes on only errors of its own from a check."""
+    """The settings cannot be read; discord.py accepts only errors of its own from a check."""
 
     def __init__(self, original: OnRecordError) -> None:
         super().__init__(str(original))
@@ -155,13 +155,13 @@ class _UnreadableError(app_commands.AppCommandError):
 
 
 def granted_to(user: discord.User | discord.Member) -> discord.Permissions:
-    """What a user may do in all of the server: more in one channel makes nobody a moderator."""
+    """Return a user's permissions in the whole server; those of a single channel do not count."""
     none = discord.Permissions.none()
     return user.guild_permissions if isinstance(user, discord.Member) else none
 
 
 async def is_moderator(interaction: discord.Interaction[Any]) -> bool:
-    """Whether the user has Manage Server, Manage Messages, or a role named in /settings."""
+    """Return whether the user has Manage Server, Manage Messages, or a role named in /settings."""
     granted = granted_to(interaction.user)
     if granted.manage_guild or granted.manage_messages:
         return True
@@ -173,39 +173,39 @@ async def is_moderator(interaction: discord.Interaction[Any]) -> bool:
 
 
 async def check_moderator(interaction: discord.Interaction[Any]) -> None:
-    """Raise CheckFailure for those who may not press a moderator's button."""
+    """Raise CheckFailure unless the user is a moderator."""
     if not await is_moderator(interaction):
         raise app_commands.CheckFailure
 
 
 moderators_only = app_commands.check(is_moderator)
-# Discord offers a command to who has all of its permissions, so it can name only one; whoever adds
-# a bot has this one. Others are allowed under Server Settings, Integrations.
+# Discord offers a command to members with all of its default permissions, so there is only one;
+# whoever adds a bot has it. Others are allowed under Server Settings, Integrations.
 offered_to_moderators = app_commands.default_permissions(manage_guild=True)
 
 
 def missing_permissions(granted: discord.Permissions, *names: str) -> str:
-    """Those of the named permissions that are not granted, in Discord's words; "" for none."""
+    """Return which of the named permissions are not granted, in Discord's words; "" for none."""
     missing = [name.replace("_", " ").title() for name in names if not getattr(granted, name)]
     return " and ".join(missing).replace(" In ", " in ")
 
 
 def missing_to_write(channel: Any, granted: discord.Permissions) -> str:
-    """The permissions that the bot lacks to write in a channel or thread."""
+    """Return the permissions that the bot needs but lacks to write in a channel or thread."""
     in_thread = isinstance(channel, discord.Thread)
     send = "send_messages_in_threads" if in_thread else "send_messages"
     return missing_permissions(granted, "view_channel", send)
 
 
 def missing_to_post(interaction: discord.Interaction[Any]) -> str:
-    """The permissions that the bot lacks to reply in public to an interaction."""
+    """Return the permissions that the bot needs but lacks to reply to an interaction in public."""
     if interaction.guild_id is None:
         return ""
     return missing_to_write(interaction.channel, interaction.app_permissions)
 
 
 async def why_not_here(interaction: discord.Interaction[Any]) -> str:
-    """Why the bot may not answer an interaction in public, in a sentence; "" if it may."""
+    """Return why the bot may not answer an interaction in public, in a sentence; "" if it may."""
     if missing := missing_to_post(interaction):
         return f"I need {missing}."
     if interaction.guild_id is None:
@@ -214,7 +214,7 @@ async def why_not_here(interaction: discord.Interaction[Any]) -> str:
 
 
 def can_read(channel: Any, member: discord.Member) -> bool:
-    """Whether a member may read a channel; private threads count as closed."""
+    """Return whether a member may read a channel; private threads count as closed."""
     if isinstance(channel, discord.Thread) and (channel.is_private() or channel.parent is None):
         return False
     granted: discord.Permissions = channel.permissions_for(member)
@@ -222,7 +222,7 @@ def can_read(channel: Any, member: discord.Member) -> bool:
 
 
 def viewer_of(interaction: Interaction) -> Viewer:
-    """The user, with the channels of the server that they may read: this one, and others."""
+    """Return the user, with the channels of the server that they may read."""
     guild, user = interaction.guild, interaction.user
     channels = {interaction.channel_id or 0}
     if guild and isinstance(user, discord.Member):
@@ -232,17 +232,17 @@ def viewer_of(interaction: Interaction) -> Viewer:
 
 
 class Pace:
-    """Allows so many events of each key in any stretch of time of a given length."""
+    """Allows so many events of each key in any period of a given length."""
 
     def __init__(self, count: int, window_s: float) -> None:
         """Allow `count` events in `window_s` seconds."""
         self._count, self._window_s = count, window_s
-        self._times: dict[object, deque[float]] = {}  # the key counted last comes last
+        self._times: dict[object, deque[float]] = {}  # in the order in which keys were last counted
 
     def wait_s(self, key: object, count: int | None = None) -> float:
-        """How many seconds the next event of a key has to wait; 0 if there is room for it.
+        """Return how many seconds the next event of a key has to wait; 0 if it is allowed now.
 
-        A `count` is how many are allowed instead of the usual.
+        A `count` overrides how many events are allowed.
         """
         now = discord.utils.utcnow().timestamp()
         times = self._times.get(key, deque())
@@ -254,16 +254,16 @@ class Pace:
         return times[-most] + self._window_s - now if len(times) >= most else 0.0
 
     def count(self, key: object) -> None:
-        """Count an event, and drop the keys whose events are all over."""
+        """Count an event, and drop keys without recent events."""
         now = discord.utils.utcnow().timestamp()
         self._times[key] = times = self._times.pop(key, deque())
         times.append(now)
-        for old, counted in [*islice(self._times.items(), 2)]:  # two, so that they get fewer
+        for old, counted in [*islice(self._times.items(), 2)]:  # drop faster than keys are added
             if not counted or counted[-1] <= now - self._window_s:
                 del self._times[old]
 
     def allows(self, key: object, count: int | None = None) -> bool:
-        """Whether there is room for an event, which is counted if so; `count` as in `wait_s`."""
+        """Count an event if it is allowed now, and return whether it is; `count` as in `wait_s`."""
         if self.wait_s(key, count):
             return False
         self.count(key)

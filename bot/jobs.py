@@ -1,4 +1,4 @@
-"""Background jobs: long work on a collection, in threads apart from those of questions."""
+"""Background jobs: long work on a collection, in threads separate from those for questions."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from bot.settings import Discord
 from index import Archive, CancelledError, IngestResult, InputError, Progress, ProgressCallback
 
 Task = Callable[[Archive, ProgressCallback], IngestResult]
-SCHEDULED_AT_ONCE = 4  # so that a source that is slow to answer delays no other collection
-_THREADS = SCHEDULED_AT_ONCE + 2  # the last are for people, and for one job of a collection each
+SCHEDULED_AT_ONCE = 4  # so that a slow source does not delay other collections
+_THREADS = SCHEDULED_AT_ONCE + 2  # the two are for jobs that people start
 log = logging.getLogger(__name__)
 
 
@@ -34,10 +34,14 @@ class Job:
     """A running job. Its thread writes `progress` and reads `stopped_by`.
 
     Attributes:
-        collection: the collection it changes; an `exclusive` job allows no other such job there.
+        collection: the collection it changes.
         title: a word or two, such as "Reindexing".
         started_by: the id of the user who started it; 0 for the bot itself.
-        url: the address of its status message, once there is one.
+        name: the display name of the user.
+        exclusive: whether it excludes other exclusive jobs on the collection.
+        url: the address of its status message, once it is posted.
+        stopped_by: the display name of the user who stopped it.
+        key: identifies it in its Stop button.
     """
 
     collection: str
@@ -57,7 +61,7 @@ class Job:
         self.check()
 
     def check(self) -> None:
-        """Raise CancelledError once somebody stopped the job."""
+        """Raise CancelledError if somebody has stopped the job."""
         if self.stopped_by is not None:
             raise CancelledError(f"{self.stopped_by} stopped it")
 
@@ -66,7 +70,7 @@ class Jobs:
     """All jobs running in this process."""
 
     def __init__(self, collections: Collections, settings: Discord) -> None:
-        """Start with none; the settings say which servers share a collection."""
+        """Start without jobs; the settings say which servers share a collection."""
         self._stopping = False
         self.running: dict[str, Job] = {}
         self._collections = collections
@@ -86,52 +90,52 @@ class Jobs:
     async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
         """Run a job's blocking task in a thread, and log how it ended and what it did.
 
-        Those that people start in one collection run one after the other, so that they leave
-        threads to other collections.
+        Jobs that people start on the same collection run one after the other, so that threads are
+        left for other collections.
         """
 
         def work() -> IngestResult:
-            job.check()  # it may have waited for a thread
+            job.check()  # it may have been stopped while it waited for a thread
             return task(self._collections.archive(server), job.report)
 
-        place = {"job": job.title, "collection": job.collection}
-        log.info("job started", extra=fields(**place, user=job.started_by or None))
+        known = {"job": job.title, "collection": job.collection}
+        log.info("job started", extra=fields(**known, user=job.started_by or None))
         started = time.monotonic()
         try:
             async with self._turns[job.collection, job.started_by == 0]:
                 result = await asyncio.get_running_loop().run_in_executor(self._threads, work)
         except (CancelledError, asyncio.CancelledError) as error:
             reason = str(error) or "the bot did not wait for it"
-            log.info("job stopped", extra=fields(**place, reason=reason))
+            log.info("job stopped", extra=fields(**known, reason=reason))
             raise
-        except Exception as error:  # its message may name an address that holds a key
+        except Exception as error:  # its message may have an address with a secret
             count_error(error)
-            log.warning("job failed", extra=fields(**place, error=type(error).__name__))
+            log.warning("job failed", extra=fields(**known, error=type(error).__name__))
             raise
         counts = ("added", "updated", "restored", "removed", "failed", "omitted")
         changes = {name: len(getattr(result, name)) for name in counts}
         seconds = round(time.monotonic() - started, 1)
-        log.info("job finished", extra=fields(**place, **changes, seconds=seconds))
+        log.info("job finished", extra=fields(**known, **changes, seconds=seconds))
         for read in result.sources:
             if read.error is not None:
-                name = read.uri.partition("?")[0]  # what follows may be a key
+                name = read.uri.partition("?")[0]  # the query may have a secret
                 reason = read.error.replace(read.uri, name)
-                log.warning("source failed", extra=fields(**place, source=name, reason=reason))
+                log.warning("source failed", extra=fields(**known, source=name, reason=reason))
         return result
 
     def _exclusive(self, collection: str) -> Job | None:
-        """The exclusive job on a collection, if any."""
+        """Return the exclusive job on a collection, if any."""
         jobs = (job for job in self.running.values() if job.collection == collection)
         return next((job for job in jobs if job.exclusive), None)
 
     def busy(self, server: int | None) -> bool:
-        """Whether any job changes a server's collection."""
+        """Return whether any job changes a server's collection."""
         collection = self._settings.collection_of(server)
         return any(job.collection == collection for job in self.running.values())
 
     @contextlib.contextmanager
     def listed(self, job: Job) -> Iterator[None]:
-        """List a job as running. Raises InputError if another one excludes it, or the bot stops."""
+        """List a job as running. Raises InputError if another job excludes it, or the bot stops."""
         if self._stopping:
             raise InputError("I'm restarting: try again in a minute.")
         if job.exclusive and (other := self._exclusive(job.collection)):
@@ -148,12 +152,12 @@ class Jobs:
             del self.running[job.key]
 
     def stop(self) -> None:
-        """Take no more jobs, and stop all at the report they are at; what they added stays."""
+        """Accept no more jobs, and stop all after their current report; what they added stays."""
         self._stopping = True
         for job in self.running.values():
             job.stopped_by = job.stopped_by or "The operator"
 
     def close(self) -> None:
-        """Let go of the threads; a job that did not stop in time ends between two commits."""
+        """Abandon the threads; a job that does not stop in time ends with the process."""
         self.stop()
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,7 +1,7 @@
-"""Run until a signal: the first one asks for an orderly stop, the second ends the process at once.
+"""Run until a signal: the first asks for an orderly stop, the second ends the process at once.
 
-A process that is the first of its container gets no signal that it does not handle itself, so both
-are handled here, SIGTERM (docker stop, systemd) like SIGINT (Ctrl-C).
+SIGTERM (docker stop, systemd) is handled like SIGINT (Ctrl-C): the first process of a container
+receives only signals that it handles.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from types import FrameType
 from typing import Any
 
 log = logging.getLogger(__name__)
-ANSWERS_S = 6.5  # in which what was begun is finished
-_PROCESS_S = 8.5  # after which the process ends, whatever is still at work; commits are whole
+ANSWERS_S = 6.5  # for work in flight to finish
+_PROCESS_S = 8.5  # after which the process ends, whatever is still running; commits are atomic
 
 
 @contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """Yield an event that the first SIGTERM or SIGINT sets; the process ends soon after it.
+    """Yield an event that the first SIGTERM or SIGINT sets; the process ends soon after.
 
-    It ends with status 1 if what runs meanwhile fails, else with 0.
+    Its exit status is 1 if the body of the `with` statement raises, else 0.
     """
     loop, stopped = asyncio.get_running_loop(), asyncio.Event()
     numbers: list[int] = []
@@ -46,7 +46,7 @@ def stop_signals() -> Iterator[asyncio.Event]:
         limit = threading.Timer(_PROCESS_S, end)
         limit.daemon = True
         limit.start()
-        # Python takes its modules apart without a limit, since no thread runs by then: do not.
+        # Tearing down modules has no time limit, since the timer's thread is gone by then: skip it.
         atexit.register(end)
         loop.call_soon_threadsafe(stop)
 
@@ -57,13 +57,13 @@ def stop_signals() -> Iterator[asyncio.Event]:
         status = 1
         raise
     finally:
-        if not numbers:  # else a second signal still counts while the process ends
+        if not numbers:  # else keep the handlers, for a second signal while the process ends
             for number, handler in before.items():
                 signal.signal(number, handler)
 
 
 async def run_until(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -> None:
-    """Work until that is done, or cancel it as soon as `stopped` is set; raise what it raises."""
+    """Await work, or cancel it as soon as `stopped` is set; raise what it raises."""
     working, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
     await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()
@@ -75,7 +75,7 @@ async def run_until(stopped: asyncio.Event, work: Coroutine[Any, Any, object]) -
 
 
 async def finish(prefixes: tuple[str, ...], seconds: float) -> int:
-    """Wait until the tasks whose names begin so have ended; return how many have not in time."""
+    """Wait for the tasks whose names have one of these prefixes; return how many are unfinished."""
 
     def running() -> set[asyncio.Task[Any]]:
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -84,5 +84,5 @@ async def finish(prefixes: tuple[str, ...], seconds: float) -> int:
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
     while (tasks := running()) and (left := end - loop.time()) > 0:
-        await asyncio.wait(tasks, timeout=left)  # those that they begin count as well
+        await asyncio.wait(tasks, timeout=left)  # then look for tasks that these have started
     return len(tasks)

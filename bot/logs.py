@@ -1,4 +1,4 @@
-"""The log of a bot: one line an event, with fields as `key=value`, and never a secret."""
+"""The bot's log: a line for each event, with fields as `key=value`, and no secrets."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from collections.abc import Iterable
 
 from bot.settings import Logs
 
-# Discord's addresses of replies hold a token: /webhooks/1/aW50ZX…/messages, /interactions/1/aW50…
+# The URLs of Discord's replies have a token: /webhooks/1/aW50ZX…/messages, /interactions/1/aW50…
 _REPLY_TOKEN = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]+")
 
 _PLAIN = re.compile(r"[^\s\"=]+")
 
 
 def fields(**values: object) -> dict[str, dict[str, object]]:
-    """Return fields as the `extra` of a log call; those that are None are left out."""
+    """Return fields as the `extra` of a log call, without those that are None."""
     return {"fields": {name: value for name, value in values.items() if value is not None}}
 
 
@@ -27,7 +27,7 @@ class Formatter(logging.Formatter):
     converter = staticmethod(time.gmtime)
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Leave out these secrets wherever they occur."""
+        """Replace these secrets wherever they occur."""
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self._secrets = [*secrets]
 
@@ -43,15 +43,15 @@ class Formatter(logging.Formatter):
 
 
 def _pair(name: str, value: object) -> str:
-    """A field; a value with spaces, quotes or line breaks is quoted, so that a line stays one."""
+    """Return a field as `key=value`; a value with spaces, quotes or line breaks is JSON."""
     text = str(value)
     return f"{name}={text if _PLAIN.fullmatch(text) else json.dumps(text, ensure_ascii=False)}"
 
 
 def configure(settings: Logs, secrets: Iterable[str], *, debug: bool = False) -> None:
-    """Log to standard error from now on: this program and Discord's library, and warnings of all.
+    """Log to standard error from now on: this program, discord.py, and all warnings.
 
-    With `debug` everything is logged, but no text of messages unless the settings permit that.
+    With `debug`, everything is logged, but the text of messages only if the settings permit that.
     """
     handler = logging.StreamHandler()
     handler.setFormatter(Formatter(secrets))
@@ -60,5 +60,5 @@ def configure(settings: Logs, secrets: Iterable[str], *, debug: bool = False) ->
     for name in ("bot", "index", "discord"):
         logging.getLogger(name).setLevel(logging.DEBUG if debug else settings.level)
     library = logging.getLogger("discord")
-    if not settings.questions:  # its debug lines hold each message that it receives and sends
+    if not settings.questions:  # its debug lines have every message that it receives and sends
         library.setLevel(max(library.level, logging.INFO))

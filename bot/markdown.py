@@ -1,4 +1,4 @@
-"""Text as Discord shows it: escaped, cut, and in one reading direction."""
+"""Text for Discord: escaped, shortened, and without bidirectional controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from itertools import pairwise
 from index import Span
 
 _NAME_CHARS = 80
-# Signs that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
+# Characters that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
 # and the "-", "+" or "1." that begins a list.
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
 _NOT_BOLD = re.compile(r"[\\*_~|`\n\r\u2028\u2029]|^\W|\W$")
@@ -18,12 +18,12 @@ _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")  # bidirectional contro
 
 
 def escape(text: str, bold: Iterable[Span] = ()) -> str:
-    """Text that Discord shows verbatim: no markup, mention, link or list.
+    """Return text that Discord shows verbatim: no markup, mention, link or list.
 
     Args:
         text: any text.
-        bold: spans to wrap in `**`, which do not touch one another. A span that Discord would
-            not show in bold is left plain: one with markup or a line break, or in a word.
+        bold: spans to wrap in `**`, not adjacent. A span that Discord would not show in bold, since
+            it has markup or a line break or is part of a word, is left plain.
     """
     inserts: dict[int, str] = {}
     for sign in _MARKUP.finditer(text):
@@ -41,21 +41,21 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
 
 
 def link_text(text: str) -> str:
-    """Text for the brackets of a link, which may not hold any: Discord would end the link there."""
+    """Return text for the brackets of a link, without brackets, at which the link would end."""
     return escape(text.translate(_ROUND))
 
 
 def code(text: str) -> str:
-    """An id as inline code; its backticks are replaced by a lookalike."""
+    """Return an id as inline code, with backticks replaced by a lookalike."""
     return f"`{shorten(text, _NAME_CHARS).replace('`', 'ˋ')}`"
 
 
 def shorten(text: str, limit: int) -> str:
-    """A name or title on one line, cut to `limit`, without bidirectional controls."""
+    """Return a name or title on one line, cut to `limit`, without bidirectional controls."""
     line = " ".join(strip_direction(text).split())
     return line if len(line) <= limit else line[:limit].rstrip() + "…"
 
 
 def strip_direction(text: str) -> str:
-    """The text without bidirectional control characters, which could reverse what follows."""
+    """Remove bidirectional control characters, which could reverse the text that follows."""
     return _DIRECTION.sub("", text)

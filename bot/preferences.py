@@ -1,4 +1,4 @@
-"""What the moderators of a server have chosen in /settings; the rest is as the operator set it."""
+"""The preferences of a server: what moderators chose in /settings, else the operator's settings."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Preferences(BaseModel, frozen=True):
 
     Attributes:
         moderator_roles: ids of roles whose members moderate.
-        channels: ids of the channels where it answers in public; everywhere if there are none.
+        channels: ids of the channels where it answers in public; empty for all channels.
         notices: the id of the channel where moderators are notified.
-        questions_per_minute: of one person.
-        keep_days: after which answers are deleted.
-        weekly: whether moderators get the counts of each week.
+        questions_per_minute: how many questions a person may ask in a minute.
+        keep_days: days after which answers are deleted.
+        weekly: whether moderators get counts every week.
     """
 
     moderator_roles: tuple[int, ...] = ()
@@ -43,7 +43,7 @@ class Preferences(BaseModel, frozen=True):
         return max(chosen, default) if self.caution == "cautious" else min(chosen, default)
 
     def present(self, guild: discord.Guild | None) -> Preferences:
-        """The same without deleted roles and channels: Discord refuses menus that name those."""
+        """Return a copy without deleted roles and channels, which Discord refuses in menus."""
         if guild is None:
             return self
         known = {
@@ -54,18 +54,20 @@ class Preferences(BaseModel, frozen=True):
         return self.model_copy(update=known)
 
     def elsewhere(self, channel: Any) -> str:
-        """Where to ask instead of this channel or thread, in words; "" if the bot answers here."""
+        """Return where to ask instead of in this channel or thread; "" if the bot answers here."""
         place = channel.parent_id if isinstance(channel, discord.Thread) else channel.id
         if not self.channels or place in self.channels:
             return ""
         known = self.present(channel.guild).channels
         if not known:
-            return "the channels chosen in `/settings` are gone: a moderator can choose others."
+            return (
+                "the channels chosen in `/settings` no longer exist: a moderator can choose others."
+            )
         return f"ask in {' or '.join(f'<#{chosen}>' for chosen in known)}."
 
 
 def preferences(settings: Settings, archive: Archive | None, server: int | None) -> Preferences:
-    """What holds in a server (None: direct messages), whose collection may not exist yet."""
+    """Return a server's preferences (None: direct messages); its collection may not exist yet."""
     chosen = archive.preferences.of(server) if archive and server else {}
     chosen.setdefault("questions_per_minute", settings.discord.questions_per_minute)
     days = kept_days(settings, archive) if archive else settings.answers.keep_days
@@ -73,9 +75,9 @@ def preferences(settings: Settings, archive: Archive | None, server: int | None)
 
 
 def kept_days(settings: Settings, archive: Archive) -> int:
-    """Days after which a collection's answers are deleted: the operator's, or less if chosen.
+    """Return the days for which answers are kept: as the operator set, or fewer if chosen.
 
-    Of servers that share it the least counts, so that none has them kept for longer than it chose.
+    If servers share the collection, the fewest days count, so that no server's choice is exceeded.
     """
     chosen = archive.preferences.named("keep_days")
     return min([settings.answers.keep_days, *map(int, chosen.values())])

@@ -1,6 +1,6 @@
 """Settings from the command line, the environment and a TOML file, in this order of precedence.
 
-The defaults are here; config/onrecord.toml shows and explains each.
+The defaults are here; config/onrecord.toml explains every setting.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsErro
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
 _VARIABLE = "DISCORD_TOKEN"
 _PASSWORD = "PGPASSWORD"  # noqa: S105 - its name
-_MISPLACED = f"The token does not belong in a file: set {_VARIABLE} instead."
+_MISPLACED_TOKEN = f"The token does not belong in a file: set {_VARIABLE} instead."
 _PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
 
 
 def _shards(text: str) -> tuple[int, int, int] | None:
-    """The first and last shard of "0-3/8", and how many there are."""
+    """Return the first and last shard and the number of all shards in "0-3/8"."""
     if not text:
         return None
     shards, _, count = text.partition("/")
@@ -51,7 +51,7 @@ class Model(BaseModel, extra="forbid", frozen=True):
 
 
 class Answers(BaseModel, extra="forbid", frozen=True):
-    """When to answer, and how long to remember answers."""
+    """When to answer, and how long to keep answers."""
 
     threshold: float = Field(default=DEFAULT_THRESHOLD, ge=0, le=1)
     reader: bool = True
@@ -76,29 +76,29 @@ class Discord(BaseModel, extra="forbid", frozen=True):
     def _check_shards(cls, text: str) -> str:
         first, last, count = _shards(text) or (0, 0, 1)
         if not first <= last < count:
-            raise ValueError(f"{text} names no shards")
+            raise ValueError(f"{text} is not a range of shards")
         return text
 
     @property
     def shard_range(self) -> tuple[range, int] | None:
-        """The shards of this process, and how many there are; None: all, as Discord advises."""
+        """The shards of this process, and the number of all; None: all, as Discord advises."""
         if (parts := _shards(self.shards)) is None:
             return None
         first, last, count = parts
         return range(first, last + 1), count
 
     def serves(self, server: int) -> bool:
-        """Whether the shard of a server is one of this process."""
+        """Return whether this process serves the shard of a server."""
         return (
             self.shard_range is None
             or (server >> 22) % self.shard_range[1] in (self.shard_range[0])
         )
 
     def collection_of(self, server: int | None) -> str:
-        """The collection of a server: `server-ID`, unless the settings map it (or "*") to another.
+        """Return a server's collection: `server-ID`, unless the settings map it or "*" to another.
 
         Raises:
-            QuestionError: `server` is None (a direct message), and no collection is set for those.
+            QuestionError: `server` is None (a direct message), and no collection answers those.
         """
         if server is None:
             if not self.direct_messages:
@@ -111,7 +111,7 @@ class Discord(BaseModel, extra="forbid", frozen=True):
         return self.collections.get(str(server), shared)
 
     def is_shared(self, server: int | None) -> bool:
-        """Whether the settings name the collection of a server, so that others may use it too."""
+        """Return whether the settings name a server's collection, so that others may use it."""
         named = {self.direct_messages, *self.collections.values()}
         return server is None or self.collection_of(server) in named
 
@@ -124,7 +124,7 @@ class Logs(BaseModel, extra="forbid", frozen=True):
 
 
 class Metrics(BaseModel, extra="forbid", frozen=True):
-    """What a monitor on this machine may see."""
+    """Where a monitor on this machine finds metrics."""
 
     port: int = Field(default=0, ge=0, le=65_535)
 
@@ -147,7 +147,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
 def load(
     *, data: Path | None = None, collection: str | None = None, config: Path | None = None
 ) -> Settings:
-    """The settings of this run: arguments override the environment, which overrides the file.
+    """Load the settings: arguments override the environment, which overrides the file.
 
     Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_COLLECTION, ONRECORD_CONFIG,
     ONRECORD_METRICS_PORT, ONRECORD_SHARDS, and DISCORD_TOKEN and PGPASSWORD, which are read from
@@ -157,7 +157,7 @@ def load(
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
     """
     file = config or os.environ.get("ONRECORD_CONFIG")
-    if file and Path(file).exists() and not Path(file).is_file():  # a device would never end
+    if file and Path(file).exists() and not Path(file).is_file():  # reading a device may not end
         raise SettingsError(f"{file} is not a file: check --config.")
     try:
         values = tomllib.loads(Path(file).read_text(encoding="utf-8")) if file else {}
@@ -166,7 +166,7 @@ def load(
     except ValueError as error:  # not TOML, or not UTF-8
         raise SettingsError(f"{file} is not valid TOML: {error}.") from error
     if "token" in values:
-        raise SettingsError(_MISPLACED)
+        raise SettingsError(_MISPLACED_TOKEN)
     if "store_password" in values:
         raise SettingsError(f"The password does not belong in a file: set {_PASSWORD} instead.")
     default = platformdirs.user_data_dir("onrecord", appauthor=False)
@@ -186,22 +186,22 @@ def load(
     try:
         settings = Settings(**values)
         return settings.model_copy(update={"data": settings.data.expanduser()})
-    except RuntimeError as error:  # "~nobody" names no user
-        raise SettingsError(f"{settings.data} names no folder: {error}") from error
+    except RuntimeError as error:  # "~nobody", if there is no such user
+        raise SettingsError(f"{settings.data} is not a folder: {error}") from error
     except ValidationError as error:
         raise SettingsError(_sentence(error)) from None
 
 
 def _take(variable: str) -> str | None:
-    """Return a secret, and remove it from where other processes of this user could read it."""
+    """Return a secret, and wipe it from where other processes of this user could read it."""
     secret = os.environ.get(variable)
     if secret:
         library = ctypes.CDLL(None)
         library.getenv.restype = ctypes.c_void_p
-        if place := library.getenv(variable.encode()):  # which /proc/PID/environ goes on showing
-            ctypes.memset(place, 0, len(os.fsencode(secret)))
+        if address := library.getenv(variable.encode()):  # /proc/PID/environ would still show it
+            ctypes.memset(address, 0, len(os.fsencode(secret)))
         del os.environ[variable]
-        if sys.platform == "linux":  # closes /proc/PID/environ and /proc/PID/mem, and to debuggers
+        if sys.platform == "linux":  # close /proc/PID/environ and /proc/PID/mem, also to debuggers
             library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     return secret
 
@@ -219,5 +219,5 @@ def _sentence(error: ValidationError) -> str:
     known = [*defaults, *(f"{section}.{key}" for section in sections for key in sections[section])]
     nearest = get_close_matches(name, [*known, "discord.token"], n=1, cutoff=0)[0]
     if nearest.endswith("token"):
-        return _MISPLACED
+        return _MISPLACED_TOKEN
     return f"There is no setting “{name}”: did you mean “{nearest}”?"

@@ -50,7 +50,6 @@ from index.errors import (
     StoreVersionError,
     optional,
 )
-from index.ingest import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.network import prepare_process
 from index.precomputed import PrecomputedEncoder, encode_part
 from index.ranking.query import MAX_QUESTION_CHARS
@@ -64,6 +63,7 @@ from index.reading.recognise import READABLE_SUFFIXES
 from index.reading.sources import Upload
 from index.reading.sources import read as read_source
 from index.reading.urls import is_url
+from index.results import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.schedule import Sources
 from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
 from index.store.connections import CATALOGUE

@@ -19,13 +19,14 @@ from index.answering.timeline import Timeline, timeline
 from index.domain import Answer, Article, Failure, Filters, Notice, NoticeKind, Sentence
 from index.encoder import Encoder
 from index.errors import InputError, QuestionError
-from index.ingest import ArticleChange, Ingest, IngestResult, Progress, ProgressCallback, result_of
+from index.ingest import Ingest
 from index.ranking.rank import Ranker, Ranking
 from index.reader.model import Reader
 from index.reading import sources
 from index.reading.formats import json_line
 from index.reading.http import Fetcher
 from index.reading.text import clean
+from index.results import ArticleChange, IngestResult, Progress, ProgressCallback
 from index.schedule import Sources
 from index.store.engines import Folder
 from index.store.protocol import Store
@@ -42,10 +43,11 @@ class Archive:
 
     Attributes:
         answers: the log of its answers.
-        people, inbox: what it keeps of people; what waits for a moderator.
+        people: what it keeps about people.
+        inbox: open items for moderators.
         preferences: what moderators of its servers have chosen.
         sources: where its articles come from.
-        glance: lets what this thread does meanwhile cost no other collection its place in the pool.
+        glance: a context manager; what this thread reads in it evicts no collection from the pool.
     """
 
     def __init__(
@@ -66,7 +68,7 @@ class Archive:
         self.glance = store.glance
         self.sources = Sources(store, encoder, fetcher or Fetcher())
         self._threshold = threshold
-        self._asked = asking.Asked(self._ranker)
+        self._asked = asking.Asker(self._ranker)
 
     @classmethod
     def open(
@@ -99,8 +101,8 @@ class Archive:
     ) -> Answer:
         """Answer a question from one generation, or a follow-up to the `previous` answer.
 
-        A follow-up carries over the words of the previous question or, if that declines, only
-        those that were quoted. A `threshold` counts instead of the collection's.
+        A follow-up takes over the words of the previous question or, if that leads to a decline,
+        only those that were quoted. `threshold` overrides the collection's.
 
         Raises QuestionError if the question or a filter cannot be used.
         """
@@ -114,13 +116,13 @@ class Archive:
             return asking.more(snapshot, self._ranker, answer, limit)
 
     def timeline(self, topic: str) -> Timeline:
-        """Return the days that reports with all words of a topic speak of. Raises QuestionError."""
+        """Return the days mentioned by reports with all words of a topic. Raises QuestionError."""
         return timeline(topic, self.search(topic, MAX_K))
 
     def check(self, answer: Answer) -> None:
         """Compare every quote with the stored text; call it just before the answer is shown.
 
-        Raises QuoteError if the text differs: nothing of the answer may be shown.
+        Raises QuoteError if the text differs: then no part of the answer may be shown.
         """
         with self._store.snapshot() as snapshot:
             asking.check(answer, snapshot)
@@ -131,7 +133,7 @@ class Archive:
         k: int = 10,
         filters: Filters = Filters(),  # noqa: B008 - frozen
     ) -> Ranking:
-        """Rank sentences without answering; at least k of them, if there are so many.
+        """Rank sentences without answering; return at least k of them, if there are as many.
 
         Raises QuestionError if the question, k or a filter cannot be used.
         """
@@ -159,7 +161,7 @@ class Archive:
             actor: named in the audit log.
             stream: bytes for "-".
             files: uploads, which a reindex does not read again.
-            dry_run: only say what would be done.
+            dry_run: report what would be done, and change nothing.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
         """
         names = [*names]
@@ -190,7 +192,7 @@ class Archive:
             if on_progress:
                 on_progress(Progress(0, done, None, f"{done:,} sentences embedded again"))
 
-        self._encoder.encode([""])  # fails here, before anything changes, if it cannot be loaded
+        self._encoder.encode([""])  # if the model cannot be loaded, fail before anything changes
         generation = self._store.rebuild(self._encoder, actor=actor, on_progress=report).generation
         self._store.prepare()
         return IngestResult(generation, embedded=embedded, seconds=time.monotonic() - started)
@@ -200,7 +202,7 @@ class Archive:
         return self._change(Changes(remove=[*article_ids]), actor, "remove")
 
     def restore(self, article_ids: Iterable[str], *, actor: str = "operator") -> IngestResult:
-        """Bring removed articles back without embedding them again, and withdraw retractions."""
+        """Restore removed articles without embedding them again, and withdraw retractions."""
         return self._change(Changes(restore=[*article_ids]), actor, "restore")
 
     def undo(
@@ -211,10 +213,10 @@ class Archive:
         dry_run: bool = False,
         seen: int | None = None,
     ) -> IngestResult:
-        """Go back to an earlier generation, in a new one if that changes anything.
+        """Roll back to an earlier generation; if that changes anything, it is a new generation.
 
         The result has the notices that this withdraws. Raises NotFoundError if there is no such
-        generation, InputError if the newest is not the one `seen`.
+        generation, InputError if `seen` is given and is not the newest generation.
         """
         changes = Changes(undo=generation, seen=seen)
         return self._change(changes, actor, "undo", f"back to {generation}", dry_run=dry_run)
@@ -232,11 +234,11 @@ class Archive:
                     continue
                 title, count = snapshot.article(name).title, len(snapshot.sentences(name))
                 changed.append((outcome, ArticleChange(name, title, count)))
-        result = result_of(changed, commit.generation, started, failed)
+        result = IngestResult.of(changed, commit.generation, started, failed)
         return replace(result, notices=commit.notices)
 
     def correct(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
-        """Attach a correction, unless it is retracted. Raises NotFoundError, or InputError."""
+        """Attach a correction. Raises NotFoundError, or InputError if the article is retracted."""
         return self._notice("corrected", article_id, note, actor)
 
     def retract(self, article_id: str, note: str, *, actor: str = "operator") -> Noted:
@@ -248,13 +250,13 @@ class Archive:
         if not 0 < len(note) <= MAX_NOTE_CHARS:
             raise InputError(f"Say in 1 to {MAX_NOTE_CHARS:,} characters what is wrong with it.")
         notice = Notice(kind, note, datetime.now(UTC), actor)
-        action, changes = f"{kind.removesuffix('ed')}", Changes(notices=[(article_id, notice)])
+        action, changes = kind.removesuffix("ed"), Changes(notices=[(article_id, notice)])
         commit = self._store.commit(changes, actor=actor, action=action, note=note)
         replaced = next((change.notice for change in commit.notices), None)
         return Noted(self.article(article_id), replaced)
 
     def export(self, stream: IO[bytes]) -> int:
-        """Write the live articles as JSON lines that `add` reads; return how many."""
+        """Write the live articles as JSON lines that `add` reads; return their number."""
         articles = self.articles()
         stream.writelines(json_line(article) for article in articles)
         return len(articles)
@@ -272,7 +274,7 @@ class Archive:
 
     @property
     def version(self) -> IndexVersion:
-        """The newest committed state; unlike a generation's number, no other state has it."""
+        """An id of the newest committed state; unlike a generation's number, it is never reused."""
         with self._store.snapshot() as snapshot:
             return snapshot.version
 
@@ -294,7 +296,7 @@ class Archive:
             return snapshot.article(article_id, revision)
 
     def articles(self, *, retired: bool = False) -> list[Article]:
-        """Return all live articles (or all removed ones), by id."""
+        """Return all live articles, or all removed articles, sorted by id."""
         with self._store.snapshot() as snapshot:
             return snapshot.articles(retired=retired)
 
@@ -324,10 +326,10 @@ class Archive:
         self._store.backup(file)
 
     def recover(self, file: Path, *, actor: str = "operator") -> None:
-        """Replace all that is stored, damaged or not, by a copy that `backup` made.
+        """Replace everything stored, damaged or not, by a copy that `backup` wrote.
 
-        What moderators have chosen stays, if it can be read. The audit log says so. Raises
-        StoreError if the file is no such copy or not a whole one; then nothing was changed.
+        Preferences stay, if they can be read. The audit log notes the recovery. Raises StoreError
+        if the file is not such a copy or is incomplete; then nothing is changed.
         """
         self._store.recover(file, actor=actor)
 
@@ -336,7 +338,7 @@ class Archive:
         self._store.prepare()
 
     def verify(self) -> None:
-        """Read all that is stored. Raises StoreDamagedError if any of it is damaged."""
+        """Read everything stored. Raises StoreDamagedError if any of it is damaged."""
         self._store.verify()
 
     def close(self) -> None:

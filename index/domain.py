@@ -38,13 +38,13 @@ class Article:
     Attributes:
         article_id: unique in its collection.
         published: aware, on the clock of the source; None if the source does not say.
-        guessed_date: what its file or page suggests otherwise: a guess, used for nothing else.
+        guessed_date: a date that its file or page suggests: only shown, as a guess.
         source: the path or URL it was read from.
         revision: 1-based; each change of the text adds one.
-        retired: removed; its text stays, so that old quotes can still be checked.
+        retired: whether it was removed; its text stays, so that old quotes can still be checked.
         guessed: names of the fields that its source does not state, such as "title".
-        id_given: whether its source gave the id; if not, it is made from a key, URL, path or text.
-        key: what its source calls it, such as a feed's guid after the feed's site; not read back.
+        id_given: whether its source gave the id; else it is derived from a key, URL, path or text.
+        key: its identifier at its source, such as a feed's site and guid; not read back.
     """
 
     article_id: str
@@ -79,8 +79,13 @@ class Article:
             raise InputError(f"The date of {name} needs a time zone.")
 
     @property
+    def published_on(self) -> date | None:
+        """The day of publication, on the clock of the source."""
+        return self.published.date() if self.published else None
+
+    @property
     def text_hash(self) -> str:
-        """SHA-256 in hex of all that readers see: text, title, byline, date and link."""
+        """SHA-256 in hex of everything that readers see: text, title, byline, date and link."""
         dates = [moment and moment.isoformat() for moment in self._dates]
         seen = (self.text, self.title, self.publisher, self.author, self.url, *dates)
         joined = "\x00".join(value or "" for value in seen)
@@ -93,7 +98,7 @@ class Article:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A source that could not be read or stored, and one sentence that says what to do."""
+    """A source that could not be read or stored, and a sentence that says what to do."""
 
     source: str
     error: str
@@ -103,8 +108,8 @@ class Failure:
 class Sentence:
     """A stored sentence: the unit that is embedded and ranked.
 
-    `sentence_id` is never used twice in a collection; `position` is 0-based in its article;
-    `speaker` is in the words of the article, None if nobody is quoted.
+    `sentence_id` is never reused in a collection; `position` is 0-based in its article; `speaker`
+    is in the words of the article, None if nobody is quoted.
     """
 
     sentence_id: int
@@ -121,7 +126,7 @@ class Sentence:
 @final
 @dataclass(frozen=True, slots=True, init=False)
 class Quote:
-    """A verbatim span of one revision of one article; `Quote.cut` is the only way to make one."""
+    """A verbatim span of one revision of one article; only `Quote.cut` creates quotes."""
 
     article_id: str
     revision: int
@@ -158,7 +163,7 @@ class Quote:
         """Compare with the stored article again; called just before a quote is sent.
 
         Raises:
-            QuoteError: it is a different article, or its text there differs.
+            QuoteError: the article is another one, or its text differs.
         """
         same = (article.article_id, article.revision) == (self.article_id, self.revision)
         if not same or article.text[self.start : self.end] != self.text:
@@ -172,8 +177,8 @@ class Quote:
 class Passage:
     """Consecutive sentences of one article that belong together in an answer.
 
-    `score` is that of its best sentence, comparable only within one question. `also` are the ids of
-    other reports of the same origin that have the same sentence.
+    `score` is its best sentence's score, comparable only within one question. `also` holds the ids
+    of other reports of the same origin that have the same sentence.
     """
 
     article: Article
@@ -183,7 +188,7 @@ class Passage:
     also: tuple[str, ...] = ()
 
     def quote(self) -> Quote:
-        """The whole passage as a quote, without a mark that closes a quotation begun before it."""
+        """Return the passage as a quote, without a final mark of a quotation opened before it."""
         start, end = self.sentences[0].start, self.sentences[-1].end
         return Quote.cut(self.article, start, end - closes_unopened(self.article.text[start:end]))
 
@@ -192,8 +197,9 @@ class Passage:
 class Citation:
     """A numbered source of an answer; numbers are 1-based, in order of first use.
 
-    `independent_of` are the numbers of the citations that have another publisher and are no copy
-    or rewrite of this one, if neither names the other as its source; None if that is not known.
+    `independent_of` holds the numbers of the independent citations: their reports have another
+    publisher, are no copy or rewrite of this report, and neither names the other as its source.
+    None if that is not known.
     """
 
     number: int
@@ -205,9 +211,9 @@ class Citation:
 class CitedQuote:
     """A quote, the number of its citation, and the speaker in the words of the report.
 
-    `also` are the citations that have the same sentence from the same origin; `change` is set in
-    an answer on what is new. `answer` is the part of the quote that answers the question ("nine"),
-    if a reader is sure of it.
+    `also` holds the numbers of citations with the same sentence from the same origin; `change` is
+    set in an answer on what is new. `answer` is the part of the quote that answers the question
+    ("nine"), if a reader is sure of it.
     """
 
     quote: Quote
@@ -229,7 +235,7 @@ class CitedQuote:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """How many reports are new or changed since a day; of those `undated`, nobody can say it."""
+    """How many reports are new or changed since a day, and how many `undated` ones may be."""
 
     since: date
     reports: int
@@ -246,7 +252,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One side if independent reports agree, else two: the denial or the later report second."""
+    """How quotes relate: one side if they agree, else two, with the denial or update second."""
 
     kind: Literal["agree", "disagree", "updated"]
     sides: tuple[Side, ...]
@@ -254,12 +260,17 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """What a person restricts a question to, and the day on which it is asked.
+    """The reports that may answer a question, and the day on which it is asked.
 
-    `publishers` are compared without case; none means all. `since` and `until` bound the date of
-    publication, inclusively; `as_of` asks for an answer from what was published by then. A report
-    without a date passes none of these. They are aware; QuestionError if one is not, or is too
-    early or late, or if `since` is later than another. "Yesterday" is before `as_of`, else `today`.
+    Attributes:
+        publishers: compared without case; none means all.
+        since, until: the bounds of the date of publication, inclusive and aware.
+        as_of: only what was published by then may answer; aware. A report without a date does not
+            pass any of the three.
+        today: the day on which the question is asked; "yesterday" counts from `as_of` if it is set.
+
+    Raises:
+        QuestionError: a bound has no time zone or no plausible year, or `since` is the latest.
     """
 
     publishers: tuple[str, ...] = ()
@@ -285,23 +296,11 @@ class Filters:
         return bool(self.publishers or self.since or self.until or self.as_of)
 
 
-@dataclass(frozen=True, slots=True)
-class FollowUp:
-    """What is new in a question that follows up an answer.
-
-    `new_words` weigh more than those of the question before; "And?" has none. What was `quoted`
-    before is quoted again only if nothing else answers as well.
-    """
-
-    new_words: str
-    quoted: tuple[Quote, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What the reports say on a question: quotes with citations, or a decline with its reason.
 
-    A decline has the closest quote, if there is one.
+    A decline has the closest quote, if the reports have any.
     """
 
     answer_id: str
@@ -328,11 +327,11 @@ class Answer:
             raise InputError("An answer has quotes; a decline has none, and a reason.")
         sides = self.agreement.sides if self.agreement else ()
         if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
-            raise InputError("An agreement is about quotes that the answer does not have.")
+            raise InputError("An agreement names quotes that the answer does not have.")
 
     @property
     def short(self) -> CitedQuote | None:
-        """The first quote if its answer can stand alone: nobody disputes or has corrected it."""
+        """The first quote, if its `answer` can stand alone: neither disputed nor corrected."""
         disputed = self.agreement is not None and self.agreement.kind == "disagree"
         corrected = {c.number for c in self.citations if c.article.notice}
         leading = (c for c in self.quotes[:1] if c.answer and c.citation not in corrected)

@@ -1,4 +1,4 @@
-"""Embed texts as unit vectors: by the packaged model, or by any other of sentence-transformers."""
+"""Embed texts as unit vectors with the packaged model or any sentence-transformers model."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ PACKAGED_MODEL = "all-MiniLM-L6-v2"
 _WEIGHTS = Path(__file__).with_name("encoder.onnx")
 _SHA256 = "394f63243d55d86979b8055b0a094a9b6936a07a25c81ba60f8d726687a431c6"
 _DIMENSION = 384
-_TOKENS = 256  # of a text; what is longer is cut off
+_TOKENS = 256  # longer texts are truncated
 _BATCH_TEXTS = 32
-_IN_BULK = threading.Semaphore(os.cpu_count() or 1)  # batches at once, whoever they are for
+_BATCH_SLOTS = threading.Semaphore(os.cpu_count() or 1)  # shared by all encoders of the process
 _BFLOAT16_TEXTS = 64  # fewer are not worth bfloat16, even where the processor computes it
-# What sentence-transformers models call the prompts that they were trained with.
+# Under these names sentence-transformers models state the prompts that they were trained with.
 _FOR_QUESTIONS, _FOR_SENTENCES = ("query", "question"), ("document", "passage", "corpus")
 
 
@@ -43,15 +43,15 @@ class Encoder(Protocol):
 
     @property
     def model(self) -> str:
-        """The name of the weights; vectors from weights of one name are comparable."""
+        """The name of the weights; only vectors of the same name are comparable."""
 
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
         """Return the embeddings of sentences, in their order: float32 (len(texts), d), unit norm.
 
-        Texts too long for the model are cut. `on_progress` is called from time to time with the
-        number of texts done, and may raise to stop.
+        Texts too long for the model are truncated. `on_progress` is called from time to time with
+        the number of texts embedded, and may raise to stop.
 
         Raises:
             EncoderError: the model cannot be loaded, or its output is not finite.
@@ -62,10 +62,10 @@ class Encoder(Protocol):
 
 
 def load_encoder(name: str, *, threads: int = 1, prompts: tuple[str, str] | None = None) -> Encoder:
-    """Return the encoder of a name: the packaged model, a hub name or a local folder.
+    """Return the encoder of this name: the packaged model, a hub name or a local folder.
 
-    It is loaded at first use. `prompts` precede questions and sentences; by default they are those
-    that the model itself states.
+    It is loaded at first use. `prompts` precede questions and sentences; by default they are the
+    prompts that the model states.
     """
     if name == PACKAGED_MODEL:
         return PackagedEncoder(threads=threads)
@@ -74,10 +74,9 @@ def load_encoder(name: str, *, threads: int = 1, prompts: tuple[str, str] | None
 
 @dataclass(eq=False)
 class PackagedEncoder:
-    """all-MiniLM-L6-v2 in int8, without torch: `threads` texts at a time.
+    """all-MiniLM-L6-v2 in int8, without torch; embeds `threads` texts at a time.
 
-    Its vectors have a cosine of .99 with those of the float32 weights. Safe to use from several
-    threads.
+    The cosine of its vectors and the float32 model's is .99. Safe to use from several threads.
     """
 
     _: KW_ONLY
@@ -98,7 +97,7 @@ class PackagedEncoder:
                 vectors[row] = _hidden(encoded.ids).mean(axis=0)
             return len(batch)
 
-        _side_by_side(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
+        _embed_batches(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
         return _unit(vectors)
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
@@ -107,7 +106,7 @@ class PackagedEncoder:
 
 
 def _hidden(ids: list[int]) -> Vectors:
-    """The last hidden states (t, d) of a text's tokens."""
+    """Return the last hidden states (t, d) of a text's tokens."""
     if len(ids) > _TOKENS:
         ids = [*ids[: _TOKENS - 1], SEP]
     (hidden,) = _packaged().run(ids)
@@ -121,14 +120,14 @@ def _packaged() -> Network:
 
 @dataclass(eq=False)
 class SentenceTransformerEncoder:
-    """Another sentence-transformers model: a hub name or a local folder.
+    """Any sentence-transformers model: a hub name or a local folder.
 
-    It is loaded at first use. Safe to use from several threads. Bulk is embedded in bfloat16 where
-    the processor computes it, `threads` batches at a time.
+    It is loaded at first use. Safe to use from several threads. Many texts at once are embedded in
+    bfloat16 where the processor supports it, `threads` batches at a time.
 
     Attributes:
-        prompts: what precedes a question, and what precedes a sentence; None for what the model
-            itself states, as E5 and BGE need it ("query: ", "passage: ").
+        prompts: the prefixes of a question and of a sentence, which models such as E5 and BGE need
+            ("query: ", "passage: "); None for those that the model states.
     """
 
     name: str
@@ -152,7 +151,7 @@ class SentenceTransformerEncoder:
         dimension = int(self._transformer().get_embedding_dimension() or 0)
         vectors = np.empty((len(texts), dimension), dtype=np.float32)
         _, prompt = self._prompts
-        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # little padding
+        order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))  # for little padding
 
         def embed(start: int) -> int:
             rows = order[start : start + _BATCH_TEXTS]
@@ -162,7 +161,7 @@ class SentenceTransformerEncoder:
             vectors[rows] = output["sentence_embedding"].float().numpy()
             return len(rows)
 
-        _side_by_side(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
+        _embed_batches(embed, range(0, len(texts), _BATCH_TEXTS), self.threads, on_progress)
         if not np.isfinite(vectors).all():
             raise EncoderError(f"The model {self.name} gives no usable vectors: name another.")
         return _unit(vectors)
@@ -197,7 +196,7 @@ class SentenceTransformerEncoder:
         return question, sentence
 
     def _forward(self, texts: list[str], *, bulk: bool = False) -> dict[str, Any]:
-        """Run the network once; in bulk with bfloat16 where that is fast (cosine > .9999)."""
+        """Run the network once; `bulk` permits bfloat16 where that is fast (cosine > .9999)."""
         import torch  # noqa: PLC0415 - seconds to import; `onrecord articles` must not wait
 
         model = self._transformer()
@@ -215,8 +214,8 @@ class SentenceTransformerEncoder:
                     from sentence_transformers import SentenceTransformer  # noqa: PLC0415 - seconds
                 except ModuleNotFoundError as error:
                     raise EncoderError(
-                        f"Only {PACKAGED_MODEL} works without sentence-transformers: install that, "
-                        f"or leave out the setting model.name, which is “{self.name}”."
+                        f"The model “{self.name}” needs sentence-transformers: install that, or "
+                        f"leave out the setting model.name to use {PACKAGED_MODEL}."
                     ) from error
                 try:
                     self._loaded = SentenceTransformer(self.name, device="cpu")
@@ -229,16 +228,16 @@ class SentenceTransformerEncoder:
             return self._loaded
 
 
-def _side_by_side(
+def _embed_batches(
     embed: Callable[[int], int],
     starts: Sequence[int],
     threads: int,
     on_progress: Callable[[int], None] | None,
 ) -> None:
-    """Call `embed` on each start, which returns the number of texts done."""
+    """Call `embed`, which returns the number of texts embedded, on each start, in threads."""
 
     def embed_in_turn(start: int) -> int:
-        with _IN_BULK:
+        with _BATCH_SLOTS:
             return embed(start)
 
     with ThreadPoolExecutor(threads) as workers:
@@ -248,11 +247,11 @@ def _side_by_side(
 
 
 def _means(tokens: Vectors, offsets: Sequence[tuple[int, int]], parts: Sequence[Span]) -> Vectors:
-    """Late chunking (Günther et al. 2024): a part is the mean of its tokens' hidden states.
+    """Embed a text and its parts as means of hidden states (late chunking, Günther et al. 2024).
 
     Returns:
-        float32 (1 + len(parts), d), unit norm: the whole text, then its parts. A part that was cut
-        off counts as the whole.
+        float32 (1 + len(parts), d), unit norm: the whole text, then its parts. A truncated part
+        has the vector of the whole text.
     """
     starts, ends = np.array(offsets).T
     means = [tokens.mean(axis=0)]
@@ -269,6 +268,6 @@ def _unit(vectors: Vectors) -> Vectors:
 
 @lru_cache(maxsize=1)
 def common_words() -> frozenset[str]:
-    """Return some 20,000 common English words, in lower case: the packaged model's whole words."""
+    """Return some 20,000 common English words, in lower case: whole words of the tokenizer."""
     pieces = json.loads((packaged_folder() / "tokenizer.json").read_bytes())["model"]["vocab"]
     return frozenset(piece for piece in pieces if piece.isalpha())

@@ -28,11 +28,11 @@ class SourceError(InputError):
 
 
 class QuoteError(InputError):
-    """A span does not stand verbatim in its stored article."""
+    """A span is not verbatim in its stored article."""
 
 
 class NotFoundError(OnRecordError):
-    """The collection does not have what was named."""
+    """There is nothing of this name or id in the collection."""
 
 
 class CancelledError(OnRecordError):
@@ -68,17 +68,17 @@ class StoreDamagedError(StoreError):
 
 
 def not_utf8(error: UnicodeEncodeError) -> str:
-    """Return what to do about bytes of a command line that are no UTF-8."""
+    """Return a message for a command-line argument that is not UTF-8."""
     return f"{error.object!a:.200} is not UTF-8: check how it is typed."
 
 
 def optional(default: T, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Return what a part of an answer is; if working it out fails, log that and return a default.
+    """Return `part(*args, **kwargs)`; if that raises, log the error and return a default.
 
-    For all that an answer can do without: its quotes are sent, whatever else is wrong.
+    For everything that an answer can do without: its quotes are sent, whatever else is wrong.
     """
     try:
         return part(*args, **kwargs)
     except Exception:
-        log.exception("an answer goes without one of its parts")
+        log.exception("an optional part of an answer failed and is left out")
         return default

@@ -1,14 +1,14 @@
 """Split, annotate, embed and commit articles, batch by batch.
 
-Each batch is a commit, so a long run that ends early keeps what it did, and says so. New articles
-are committed as they come. Changed ones wait until all is read: only the last text of an id is
-stored, or sources that hold an id twice would make revisions whenever they are read.
+Each batch is one commit, so a run that ends early keeps its commits, and says so. New articles are
+committed as they come. Changed articles wait until everything is read: only the last text of an id
+is stored, or sources that list an id twice would add revisions whenever they are read.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -21,114 +21,35 @@ from index.domain import Article, Failure
 from index.encoder import Encoder, Vectors
 from index.errors import CancelledError, EncoderError, StoreError
 from index.reading.items import Omission, PageState, SourceItem
+from index.results import ArticleChange, IngestResult, Progress, ProgressCallback, SourceRead
 from index.store.identity import comes_from, refusal, share_words
 from index.store.protocol import Store
-from index.store.types import Changes, Decision, NoticeChange, Outcome, PreparedArticle
+from index.store.types import Changes, Decision, Outcome, PreparedArticle
 from index.store.writer import check_model
 from index.text.sentences import Span, split
 
 BATCH_SENTENCES = 1_000  # roughly, per commit
 BATCH_ARTICLES = 200
 _SENTENCE_CHARS = 120  # roughly, in news
-_MANY = 5_000  # sentences: after adding more, the vector index is updated at once
+_MANY_SENTENCES = 5_000  # after adding more, the vector index is updated at once
+_MAX_WAITING = 2_000  # changed articles that wait for a later text of the same id
 _NOT_EMBEDDED = np.zeros(1, np.float32)
-_WAITING = 2_000  # changed articles that wait for a later text of the same id
-
-
-@dataclass(frozen=True, slots=True)
-class SourceRead:
-    """A source that was read; `error` says why it gave no article."""
-
-    uri: str
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ArticleChange:
-    """An article that was added, updated, removed or restored."""
-
-    article_id: str
-    title: str
-    sentences: int
-
-
-@dataclass(frozen=True, slots=True)
-class IngestResult:
-    """What adding, removing or reindexing did.
-
-    Attributes:
-        embedded: sentences embedded by a rebuild.
-        sources: those that were read, unless the run ended early.
-        omitted: what was left out of something that was read.
-        skipped: files of folders that have no readable format.
-        notices: corrections and retractions that this withdrew or put in force again.
-    """
-
-    generation: int
-    added: tuple[ArticleChange, ...] = ()
-    updated: tuple[ArticleChange, ...] = ()
-    restored: tuple[ArticleChange, ...] = ()
-    removed: tuple[ArticleChange, ...] = ()
-    unchanged: int = 0
-    failed: tuple[Failure, ...] = ()
-    omitted: tuple[Omission, ...] = ()
-    embedded: int = 0
-    seconds: float = 0.0
-    sources: tuple[SourceRead, ...] = ()
-    skipped: int = 0
-    notices: tuple[NoticeChange, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """The progress of a long task: `total` articles if known, `title` of the current one."""
-
-    articles: int
-    sentences: int
-    total: int | None
-    title: str
-
-
-ProgressCallback = Callable[[Progress], None]
-
-
-def result_of(
-    changes: Sequence[tuple[Outcome, ArticleChange]],
-    generation: int,
-    started: float,
-    failed: Sequence[Failure],
-) -> IngestResult:
-    """A result that sorts changes by outcome, each article once in its last state.
-
-    `started` is a moment of `time.monotonic`.
-    """
-
-    def having(outcome: Outcome) -> tuple[ArticleChange, ...]:
-        last = {change.article_id: change for became, change in changes if became == outcome}
-        return tuple(last.values())
-
-    return IngestResult(
-        generation,
-        *(having("added"), having("updated"), having("restored"), having("removed")),
-        unchanged=len(having("unchanged")),
-        failed=tuple(failed),
-        seconds=time.monotonic() - started,
-    )
 
 
 @dataclass(slots=True, kw_only=True)
 class Ingest:
     """A run that adds articles to a store.
 
-    Unchanged articles are skipped before embedding; the rest are decided again inside the commit,
-    since another process may have committed meanwhile.
+    Unchanged articles are skipped before embedding. The store decides about the others again inside
+    the commit, since another process may have committed meanwhile.
 
     Attributes:
-        store, encoder: keep the articles, and embed their sentences.
+        store: keeps the articles.
+        encoder: embeds their sentences.
         actor, action: named in the audit log.
         revive: whether removed articles come back.
-        dry_run: the store is a copy that nobody will search: embed nothing.
-        total: articles, if known.
+        dry_run: whether the store is a copy that nobody will search: nothing is embedded.
+        total: the number of articles, if known.
         on_progress: called with the progress; may raise CancelledError to stop after a commit.
     """
 
@@ -145,9 +66,9 @@ class Ingest:
     _failed: list[Failure] = field(init=False, default_factory=list)
     _omitted: list[Omission] = field(init=False, default_factory=list)
     _sources: list[SourceRead] = field(init=False, default_factory=list)
-    _pages: list[PageState] = field(init=False, default_factory=list)  # wait for their articles
+    _pages: list[PageState] = field(init=False, default_factory=list)  # with articles that wait
     _names: dict[str, str] = field(init=False, default_factory=dict)  # id read -> id stored
-    # By stored id:
+    # By the id stored:
     _unchanged: set[str] = field(init=False, default_factory=set)
     _new: dict[str, Decision] = field(init=False, default_factory=dict)
     _changed: dict[str, Decision] = field(init=False, default_factory=dict)
@@ -156,8 +77,8 @@ class Ingest:
         """Add what is new among the items.
 
         Raises:
-            StoreError, EncoderError, CancelledError: before anything was committed; later they
-                are a failure in the result.
+            StoreError, EncoderError, CancelledError: before the first commit; after it, the error
+                is a failure in the result.
         """
         started = time.monotonic()
         with self.store.snapshot() as snapshot:
@@ -165,11 +86,11 @@ class Ingest:
             check_model(snapshot.model, self.encoder.model)
         try:
             for item in items:
-                self._sort(item)
+                self._receive(item)
                 size = sum(len(decision.given.text) for decision in self._new.values())
                 if len(self._new) >= BATCH_ARTICLES or size >= BATCH_SENTENCES * _SENTENCE_CHARS:
                     self._commit(self._new)
-                if len(self._changed) >= _WAITING:
+                if len(self._changed) >= _MAX_WAITING:
                     self._commit(self._changed)
             self._commit(self._new)
             self._commit(self._changed)
@@ -178,12 +99,12 @@ class Ingest:
                 raise
             reason = str(error).rstrip(".") or "It was stopped"
             self._failed.append(Failure("the rest", f"{reason}; what is listed stays."))
-            self._sources.clear()  # none counts as read: what it held may not be stored
-        if self._sentences > _MANY and not self.dry_run:  # fewer are indexed by the next question
-            with suppress(StoreError):  # which tries again; what was added must be told
+            self._sources.clear()  # none counts as read: some of their articles may not be stored
+        if self._sentences > _MANY_SENTENCES and not self.dry_run:
+            with suppress(StoreError):  # the next question tries again; the result is due now
                 self.store.prepare()
         unchanged = self._unchanged.difference(change.article_id for _, change in self._changes)
-        result = result_of(self._changes, self._generation, started, self._failed)
+        result = IngestResult.of(self._changes, self._generation, started, self._failed)
         return replace(
             result,
             unchanged=len(unchanged),
@@ -195,7 +116,7 @@ class Ingest:
     def _sentences(self) -> int:
         return sum(change.sentences for _, change in self._changes)
 
-    def _sort(self, item: SourceItem | SourceRead) -> None:
+    def _receive(self, item: SourceItem | SourceRead) -> None:
         match item:
             case Failure():
                 self._failed.append(item)
@@ -213,30 +134,32 @@ class Ingest:
                         self._unchanged.add(name)
             case Article():
                 self._show_progress(item.title)
-                self._sort_article(item)
+                self._receive_article(item)
 
-    def _sort_article(self, article: Article) -> None:
-        """Queue an article: a new one for the next batch, a changed one for the end."""
+    def _receive_article(self, article: Article) -> None:
+        """Queue an article, unless it may not be stored under the id of an earlier one."""
         decision = self._decide(article)
-        name, reason = decision.article.article_id, decision.reason
-        before = self._changed.get(name) or self._new.get(name)
-        if name in self._new and before and not share_words(before.given, article):
-            self._commit(self._new)  # so that the two can be told apart
+        name = decision.article.article_id
+        earlier = self._changed.get(name) or self._new.get(name)
+        if earlier and name in self._new and not share_words(earlier.given, article):
+            self._commit(self._new)  # so that the store can tell the two apart
             decision = self._decide(article)
             if decision.article.article_id != name:
-                before = self._changed.get(decision.article.article_id)
-            name, reason = decision.article.article_id, decision.reason
-        if before and not comes_from(article.source, before.article):
-            reason = refusal(before.article)
+                name = decision.article.article_id
+                earlier = self._changed.get(name)
+        reason = decision.reason
+        if earlier and not comes_from(article.source, earlier.article):
+            reason = refusal(earlier.article)
         if reason:
             self._fail(article, reason)
             return
-        if before and _loses(before.given, article):
-            self._omitted.append(Omission(before.given.source or name, _replaced(before.given)))
-        elif before and before.given.source != article.source:
-            later = f"“{article.title}” came again in {article.source}: the later text counts."
-            self._omitted.append(Omission(before.given.source or name, later))
+        if earlier and (omitted := _superseded(earlier.given, article)):
+            self._omitted.append(Omission(earlier.given.source or name, omitted))
         self._names[article.article_id] = name
+        self._queue(name, decision)
+
+    def _queue(self, name: str, decision: Decision) -> None:
+        """Let a new article wait for the next batch, a changed article for the end of the run."""
         self._new.pop(name, None)
         self._changed.pop(name, None)
         self._unchanged.discard(name)
@@ -256,15 +179,15 @@ class Ingest:
         self._failed.append(Failure(article.source or article.article_id, reason))
 
     def _commit(self, waiting: dict[str, Decision]) -> None:
-        """Embed and store the waiting articles, then the pages that are complete."""
+        """Embed and store the waiting articles, then the pages whose articles are all stored."""
         while names := [*islice(waiting, BATCH_ARTICLES)]:
             self._commit_articles([waiting.pop(name) for name in names])
         pages, self._pages = self._pages, []
         complete: list[PageState] = []
         for page in pages:
             ids = dict.fromkeys(self._names.get(name, name) for name in page.articles)
-            waits = any(name in self._new or name in self._changed for name in ids)
-            (self._pages if waits else complete).append(replace(page, articles=tuple(ids)))
+            is_waiting = any(name in self._new or name in self._changed for name in ids)
+            (self._pages if is_waiting else complete).append(replace(page, articles=tuple(ids)))
         if complete:
             changes = Changes(pages=complete)
             self.store.commit(changes, actor=self.actor, action=self.action)
@@ -282,7 +205,7 @@ class Ingest:
         )
         self._generation = commit.generation
         added = {change.article_id for became, change in self._changes if became == "added"}
-        for decision, (_, cut) in zip(commit.put, ready, strict=True):
+        for decision, (_, sentences) in zip(commit.put, ready, strict=True):
             article = decision.article
             self._names[decision.given.article_id] = article.article_id
             if decision.outcome == "refused":
@@ -290,7 +213,7 @@ class Ingest:
             elif decision.outcome == "unchanged":
                 self._unchanged.add(article.article_id)
             else:
-                change = ArticleChange(article.article_id, article.title, len(cut))
+                change = ArticleChange(article.article_id, article.title, len(sentences))
                 is_new = decision.outcome == "added" or article.article_id in added
                 self._changes.append(("added" if is_new else decision.outcome, change))
         self._show_progress(ready[-1][0].given.title)
@@ -320,7 +243,7 @@ class Ingest:
     def _embedded(
         self, texts: Iterable[str], ready: list[tuple[Decision, tuple[Span, ...]]]
     ) -> dict[str, Vectors]:
-        """Vectors of texts; those of sentences that a revision keeps are reused."""
+        """Return vectors of texts; sentences that a revision keeps are not embedded again."""
         known: dict[str, Vectors] = {}
         with self.store.snapshot() as snapshot:
             for decision, _ in ready:
@@ -331,20 +254,19 @@ class Ingest:
         return known
 
     def _show_progress(self, title: str, embedded: int = 0) -> None:
-        """Report the progress; `embedded` sentences are not stored yet."""
+        """Report the progress; `embedded` counts sentences that are not stored yet."""
         if self.on_progress:
             count = len(self._changes) + len(self._unchanged)
             self.on_progress(Progress(count, self._sentences + embedded, self.total, title))
 
 
-def _loses(before: Article, after: Article) -> bool:
-    """Whether `after` in the place of `before` is more than the same report, read once more."""
-    return (after.id_given and before.text != after.text) or not share_words(before, after)
-
-
-def _replaced(article: Article) -> str:
-    """Why an article was left out for another one of its id, and what to do."""
-    return (
-        f"“{article.title}” was left out, for another report has the same id or address: give "
-        "each its own."
-    )
+def _superseded(earlier: Article, later: Article) -> str:
+    """Return what to say about an article whose id a later article takes; "" if nothing."""
+    if (later.id_given and earlier.text != later.text) or not share_words(earlier, later):
+        return (
+            f"“{earlier.title}” was left out, because another report has the same id or address: "
+            "give each its own."
+        )
+    if earlier.source != later.source:
+        return f"“{later.title}” came again in {later.source}: the later text counts."
+    return ""

@@ -1,8 +1,8 @@
-"""Embeddings that are made beforehand, in parts, on as many machines as there are.
+"""Embed sentences ahead of time, in parts that several machines can share.
 
-Each part reads the same sources and embeds every n-th report; nothing else is shared. A file has
-the embeddings by a hash of their sentence, so that parts may overlap, be made again, or be missing:
-what no file has is embedded when it is added.
+Each part reads the same sources and embeds every n-th article; nothing else is shared. A file maps
+hashes of sentences to embeddings, so parts may overlap, be computed again, or be missing: sentences
+that no file has are embedded when their articles are added.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ def encode_part(
     file: Path,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Embed the sentences of every n-th article into a file; return how many there are.
+    """Write the embeddings of the sentences of every n-th article to a file; return their number.
 
     Args:
         items: what sources hold; the same, in the same order, for every part.
-        encoder: makes the vectors.
-        part: which one, from 1, and how many there are.
+        encoder: embeds the sentences.
+        part: its number, 1-based, and the number of parts.
         file: written whole or not at all.
         on_progress: called with the number of sentences embedded.
     """
     number, count = part
     articles = (item for item in items if isinstance(item, Article))
     texts = dict[str, None]()
-    for place, article in enumerate(articles):
-        if place % count == number - 1:
+    for position, article in enumerate(articles):
+        if position % count == number - 1:
             spans = split(article.text, article.language)
             texts.update(dict.fromkeys(article.text[span.start : span.end] for span in spans))
     sentences, batches = [*texts], []
@@ -73,18 +73,18 @@ def encode_part(
 
 
 class PrecomputedEncoder:
-    """An encoder that takes from files what they have, and embeds the rest.
+    """An encoder that looks up embeddings in files, and computes those that are missing there.
 
     Attributes:
-        model: of the encoder and of every file.
+        model: the name of the weights, the same for the encoder and all files.
     """
 
     def __init__(self, encoder: Encoder, files: Iterable[Path]) -> None:
         """Read the files.
 
         Raises:
-            InputError: a file cannot be read as one that `encode_part` wrote.
-            ModelMismatchError: another model made it.
+            InputError: a file was not written by `encode_part`, or is incomplete.
+            ModelMismatchError: a file has embeddings of another model.
         """
         self.model = encoder.model
         self._encoder = encoder
@@ -99,8 +99,8 @@ class PrecomputedEncoder:
         """Return the embeddings of sentences, in their order: float32 (len(texts), d)."""
         known = [self._vectors.get(_hash(text)) for text in texts]
         missing = [text for text, vector in zip(texts, known, strict=True) if vector is None]
-        made = iter(self._encoder.encode(missing, on_progress=on_progress) if missing else ())
-        rows = [next(made) if vector is None else vector for vector in known]
+        computed = iter(self._encoder.encode(missing, on_progress=on_progress) if missing else ())
+        rows = [next(computed) if vector is None else vector for vector in known]
         return np.stack(rows) if rows else self._encoder.encode([])
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
@@ -114,20 +114,21 @@ def _hash(text: str) -> bytes:
 
 
 def _read(file: Path, model: str) -> tuple[npt.NDArray[np.uint8], Vectors]:
-    """The hashes (n, 16) and vectors (n, d) of a file."""
+    """Return the hashes (n, 16) and vectors (n, d) of a file."""
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
-            made_by, hashes, vectors = str(data["model"]), data["hashes"], data["vectors"]
+            file_model, hashes, vectors = str(data["model"]), data["hashes"], data["vectors"]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(
-            f"{file} is no whole file of embeddings ({json.dumps(str(error))[:200]}): name one "
-            "that `onrecord encode` wrote."
+            f"{file} is not a complete file of embeddings ({json.dumps(str(error))[:200]}): name a "
+            "file that `onrecord encode` wrote."
         ) from error
-    if made_by != model:
+    if file_model != model:
         raise ModelMismatchError(
-            f"{file} was made with {made_by}, and the settings name {model}: make it again."
+            f"{file} has embeddings by {file_model}, but the settings name {model}: run `onrecord "
+            "encode` again."
         )
-    whole = (
+    is_valid = (
         hashes.dtype == np.uint8
         and hashes.shape[1:] == (_HASH_BYTES,)
         and vectors.dtype == np.float32
@@ -135,6 +136,6 @@ def _read(file: Path, model: str) -> tuple[npt.NDArray[np.uint8], Vectors]:
         and len(hashes) == len(vectors)
         and np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-3)
     )
-    if not whole:
-        raise InputError(f"{file} has other numbers than embeddings: make it again.")
+    if not is_valid:
+        raise InputError(f"{file} holds no valid embeddings: run `onrecord encode` again.")
     return hashes, vectors

@@ -1,4 +1,4 @@
-"""Manage the sources of a collection: add, read when they are due, pause and remove them."""
+"""Manage the sources of a collection: add, pause and remove them, and read those that are due."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from typing import IO, Any
 from index.domain import Failure
 from index.encoder import Encoder
 from index.errors import InputError, NotFoundError, SourceError, StoreError
-from index.ingest import Ingest, IngestResult, ProgressCallback, SourceRead
+from index.ingest import Ingest
 from index.reading import sources
 from index.reading.http import Fetcher
 from index.reading.items import Omission, PageState, SourceItem
 from index.reading.sources import PageLookup
 from index.reading.urls import is_url
+from index.results import IngestResult, ProgressCallback, SourceRead
 from index.store.protocol import Store
 from index.store.sources import Source
 
-MAX_EVERY = 43_200  # minutes: a month
-MAX_SECONDS = 600.0  # of reading one source, so that the next ones have their turn
+MAX_EVERY = 43_200  # minutes: 30 days
+MAX_SECONDS = 600.0  # for reading one source, so that the others get their turn
 
 
 class Sources:
-    """The sources of a collection, and what is new in them."""
+    """The sources of a collection."""
 
     def __init__(self, store: Store, encoder: Encoder, fetcher: Fetcher) -> None:
-        """Fetch URLs with `fetcher`, and embed what is new with `encoder`."""
+        """Fetch URLs with `fetcher`, and embed new sentences with `encoder`."""
         self._store = store
         self._encoder = encoder
         self._fetcher = fetcher
@@ -46,12 +47,12 @@ class Sources:
         """Add a source, or change its interval; nothing is read yet.
 
         Args:
-            uri: a URL, a file or a folder; from other people accept URLs only, since files are
-                read with this program's rights.
-            every: minutes between two reads; None: only when a reindex is asked for.
+            uri: a URL, a file or a folder; accept only URLs from other people, since files are
+                read with this process's rights.
+            every: minutes between two reads; None for reindexing only.
 
         Raises:
-            SourceError: there is nothing of that name.
+            SourceError: there is no such file or folder, or the URL is not allowed.
             InputError: the interval is out of bounds.
         """
         if every is not None and not 1 <= every <= MAX_EVERY:
@@ -82,7 +83,7 @@ class Sources:
         self._store.remove_source(self._known(uri).uri)
 
     def failing(self, since: datetime) -> list[Source]:
-        """Return sources that have failed since that moment or longer and were not reported yet."""
+        """Return sources that have failed at least since that moment and are not reported yet."""
         return [
             source
             for source in self.all()
@@ -91,11 +92,11 @@ class Sources:
         ]
 
     def mark_reported(self, uri: str) -> None:
-        """Note that moderators know that a source fails; its next success clears the note."""
+        """Note that moderators were told of a failing source; its next success clears the note."""
         self._store.update_source(self._known(uri).uri, reported=True)
 
     def due(self) -> datetime | None:
-        """Return when the next source is to be read again; None: none is on a schedule."""
+        """Return when the next source is due; None if none is on a schedule."""
         return min(filter(None, (source.due() for source in self.all())), default=None)
 
     def reindex(
@@ -108,16 +109,19 @@ class Sources:
         """Add what is new in the sources, except paused ones; removed articles stay removed.
 
         Args:
-            only: these sources, paused or not. Raises NotFoundError for an unknown one.
+            only: the URIs of the sources to read, paused or not; None for all.
             actor: named in the audit log.
             on_progress: called with the progress; may raise CancelledError to stop after a commit.
+
+        Raises:
+            NotFoundError: `only` names an unknown source.
         """
         if only is None:
             chosen = [source for source in self.all() if not source.paused]
         else:
             chosen = [self._known(uri) for uri in only]
-        how: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
-        return self._ingest(chosen, datetime.now(UTC), action="reindex", **how)
+        options: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
+        return self._ingest(chosen, datetime.now(UTC), action="reindex", **options)
 
     def refresh(
         self,
@@ -127,16 +131,16 @@ class Sources:
         on_progress: ProgressCallback | None = None,
         seconds: float = math.inf,
     ) -> IngestResult:
-        """Add what is new in the sources that are due (see `Source.due`), the longest due first.
+        """Add what is new in the sources that are due (see `Source.due`), the most overdue first.
 
-        After so many `seconds` no further source is begun: the rest stay due.
+        After so many `seconds` no further source is started: the rest stay due.
         """
         now = now or datetime.now(UTC)
         due = [(moment, source) for source in self.all() if (moment := source.due())]
         due.sort(key=itemgetter(0))
         chosen = [source for moment, source in due if moment <= now]
-        how: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
-        return self._ingest(chosen, now, action="refresh", seconds=seconds, **how)
+        options: dict[str, Any] = {"actor": actor, "on_progress": on_progress}
+        return self._ingest(chosen, now, action="refresh", seconds=seconds, **options)
 
     def _ingest(
         self, chosen: list[Source], now: datetime, *, seconds: float = math.inf, **options: Any
@@ -148,8 +152,8 @@ class Sources:
         ingest = Ingest(
             store=self._store, encoder=self._encoder, revive=False, total=total, **options
         )
-        begun = takewhile(lambda _: time.monotonic() < end, names)
-        result = ingest.run(self.read(begun, known=self._page, seconds=MAX_SECONDS))
+        in_time = takewhile(lambda _: time.monotonic() < end, names)
+        result = ingest.run(self.read(in_time, known=self._page, seconds=MAX_SECONDS))
         errors = {read.uri: read.error for read in result.sources}
         for source in chosen:
             if source.uri in errors:
@@ -163,15 +167,16 @@ class Sources:
         known: PageLookup = lambda _: None,
         seconds: float = math.inf,
     ) -> Iterator[SourceItem | SourceRead]:
-        """Yield what places hold; after each a `SourceRead`, with an error if it holds nothing.
-
-        An error of the store is not one of the place, and is raised.
+        """Yield the items of each path or URL, then a `SourceRead`, with an error if it holds none.
 
         Args:
             names: paths and URLs, sources or not, or "-" for JSON lines on `stream`.
             stream: bytes for "-".
             known: see `index.reading.sources.read`.
             seconds: the limit for reading each name; the rest is read the next time.
+
+        Raises:
+            StoreError: what is known of a page cannot be looked up; all other errors are yielded.
         """
         for name in names:
             error = "It holds no report."
@@ -194,9 +199,9 @@ class Sources:
             yield SourceRead(name, error if kinds <= {Failure, Omission} else None)
 
     def remember(self, names: Iterable[str]) -> None:
-        """Add places that were read as sources, so that a reindex reads them again."""
-        if places := [_named(name) for name in names]:
-            self._store.add_sources(places)
+        """Keep paths and URLs as sources, so that a reindex reads them again."""
+        if added := [_named(name) for name in names]:
+            self._store.add_sources(added)
 
     def _page(self, address: str) -> PageState | None:
         with self._store.snapshot() as snapshot:
@@ -204,9 +209,9 @@ class Sources:
 
     def _known(self, uri: str) -> Source:
         known = {source.uri: source for source in self.all()}
-        for place in (uri, _named(uri).uri):
-            if place in known:
-                return known[place]
+        for name in (uri, _named(uri).uri):
+            if name in known:
+                return known[name]
         raise NotFoundError(f"{uri} is not a source here: choose one from the list of sources.")
 
 
@@ -214,7 +219,7 @@ def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]
     """Yield items until producing them has taken `seconds`; the caller's time is not counted.
 
     Raises:
-        SourceError: the time is up.
+        SourceError: that time has passed.
     """
     while True:
         started = time.monotonic()
@@ -224,11 +229,11 @@ def _within(items: Iterator[SourceItem], seconds: float) -> Iterator[SourceItem]
             return
         yield item
         if seconds < 0:
-            raise SourceError("It takes too long to read: the rest is read the next time.")
+            raise SourceError("It took too long to read: the rest is read the next time.")
 
 
 def _named(uri: str) -> Source:
-    """The source of a URL or path; a path is made absolute."""
+    """Return the source of a URL or path; a path is made absolute."""
     if is_url(uri):
         return Source(uri, "url")
     path = Path(uri).expanduser().resolve()

@@ -1,7 +1,7 @@
 """The `onrecord` command.
 
-Scripts rely on this: `--json` prints one JSON document (or one line a query) on standard output,
-everything else goes to standard error, and the exit status is 0 for done, 1 for something failed,
+Scripts rely on this: `--json` prints a JSON document (or a line for each query) on standard output,
+everything else goes to standard error, and the exit status is 0 for success, 1 if something failed,
 2 for wrong usage or settings. A command returns its result; `Command` prints it.
 """
 
@@ -51,9 +51,9 @@ _CORES = os.cpu_count() or 1
 def add(
     context: Context,
     source: Annotated[list[str], Argument(help='Files, folders, URLs, or "-" for JSON lines.')],
-    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="Only say what would change.")] = False,
     vectors: Annotated[
-        list[Path] | None, Option(metavar="FILE", help="Embeddings by `encode`; repeatable.")
+        list[Path] | None, Option(metavar="FILE", help="Embeddings from `encode`; repeatable.")
     ] = None,
 ) -> Result:
     """Add reports."""
@@ -71,13 +71,13 @@ def encode(
     out: Annotated[Path, Option(metavar="FILE", help="Where to write the embeddings.")],
     part: Annotated[str, Option(metavar="I/N", help="Every N-th report, from the I-th.")] = "1/1",
 ) -> Result:
-    """Embed reports into a file for `add --vectors`, perhaps in parts on several machines."""
-    which = parse_part(part)
+    """Write embeddings of reports to a file for `add --vectors`, perhaps on several machines."""
+    number_and_count = parse_part(part)
     with progress("Embedding") as on_progress:
         count = encode_part(
             chain.from_iterable(map(read_source, source)),
             context.obj.encoder(_CORES),
-            which,
+            number_and_count,
             out,
             lambda done: on_progress(Progress(0, done, None, "")),
         )
@@ -104,10 +104,10 @@ def sources(
     add: Annotated[str | None, Option(help="Add this file, folder or address.")] = None,
     every: Annotated[int | None, Option(help="Minutes between checks; with --add.")] = None,
     pause: Annotated[str | None, Option(help="Stop checking this source for now.")] = None,
-    resume: Annotated[str | None, Option(help="Check it again.")] = None,
-    forget: Annotated[str | None, Option(help="Remove it; its articles stay.")] = None,
+    resume: Annotated[str | None, Option(help="Check this source again.")] = None,
+    forget: Annotated[str | None, Option(help="Remove this source; its articles stay.")] = None,
 ) -> Result:
-    """List the sources; or add, pause, resume or forget one."""
+    """List the sources; or add, pause, resume or forget a source."""
     if every is not None and add is None:
         raise typer.BadParameter("--every goes with --add.")
     registry = open_archive(context, create=add is not None).sources
@@ -158,7 +158,7 @@ def retract(context: Context, article_id: options.ArticleId, note: options.Reaso
 def undo(context: Context, generation: options.Generation, yes: options.Yes = False) -> Result:
     """Roll all articles back to an earlier generation; ask first if something would be lost."""
     archive = open_archive(context)
-    seen, articles = archive.generation, archive.size().articles  # before the preview is made
+    seen, articles = archive.generation, archive.size().articles  # as before the preview
     preview = archive.undo(generation, dry_run=True)
     if warnings := undo_warnings(preview, articles, "article"):
         confirm("\n".join(warnings), yes=yes)
@@ -187,7 +187,7 @@ def ask(
         if queries is None and intent(text, context.obj.encoder()) != "question":
             raise QuestionError("I answer questions about the reports: ask one in a few words.")
         given = archive.ask(text, filters)
-        with warning("The answer could not be kept for `why`"):
+        with warning("The answer could not be logged for `why`"):
             archive.answers.record(given)
         return output.answer(given, key, typed=text)
 
@@ -216,7 +216,7 @@ def search(
     until: options.Until = None,
     as_of: options.AsOf = None,
     queries: options.Queries = None,
-    explain: Annotated[bool, Option("--explain", help="Say what makes up each score.")] = False,
+    explain: Annotated[bool, Option("--explain", help="Show the parts of each score.")] = False,
 ) -> Result | None:
     """Rank sentences or articles without answering."""
     filters = filters_of(publisher, since, until, as_of)
@@ -255,7 +255,7 @@ def evaluate_(
     folder: Annotated[Path, Argument(help="A data set in BEIR's layout.")],
     split: Annotated[str, Option(help="Which qrels/SPLIT.tsv.")] = "test",
 ) -> Result:
-    """Measure ranking and declining on a data set, in a collection of its own."""
+    """Measure ranking and declining on a data set, in a separate collection."""
     from bot.cli.evaluate import collection_name, evaluate  # noqa: PLC0415 - imports scikit-learn
 
     name = collection_name(folder, context.obj.settings.model.name)

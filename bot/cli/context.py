@@ -1,4 +1,4 @@
-"""What the commands of `onrecord` share: global options, the collection, progress and input."""
+"""Shared by the commands of `onrecord`: global options, the collection, progress and input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _DEFAULT_COLLECTION = Settings.model_fields["collection"].default
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the command: its global options, each None or False if not given."""
+    """A run of the command: its global options, each None or False if not given."""
 
     data: Path | None
     collection: str | None
@@ -50,7 +50,7 @@ class Run:
         return {}
 
     def encoder(self, threads: int | None = None) -> index.Encoder:
-        """The encoder of the settings, with so many threads; its model is loaded at first use."""
+        """Return the encoder of the settings, with so many threads; it loads at first use."""
         index.prepare_process()
         model = self.settings.model
         count = threads or model.threads
@@ -70,12 +70,12 @@ class Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
         values = {option.name: ctx.params.pop(option.name) for option in _global_params(ctx)}
-        if not ctx.resilient_parsing:  # as shell completion does, without a Run
+        if not ctx.resilient_parsing:  # during shell completion there is no Run
             ctx.obj = replace(ctx.obj, **{name: value for name, value in values.items() if value})
         return rest
 
     def get_short_help_str(self, limit: int = 0) -> str:
-        """The first paragraph of its help, whole: the list of commands wraps it."""
+        """Return the first paragraph of the help, not shortened: the list of commands wraps it."""
         del limit
         return " ".join((self.help or "").partition("\n\n")[0].split())
 
@@ -102,7 +102,7 @@ class Command(TyperCommand):
 
 
 def sentence_of(error: Exception) -> str:
-    """An error in one sentence, without the system's error number."""
+    """Return an error as a sentence, without the system's error number."""
     if isinstance(error, index.OnRecordError):
         return str(error)
     if isinstance(error, OSError):
@@ -144,7 +144,7 @@ def confirm(consequence: str, *, yes: bool) -> None:
 
 
 def _global_params(context: Any) -> list[Any]:
-    """The options of `onrecord` itself that its commands take too: the fields of Run."""
+    """Return the options of `onrecord` that its commands also take: the fields of Run."""
     names = {field.name for field in fields(Run)}
     return [option for option in context.parent.command.params if option.name in names]
 
@@ -161,9 +161,9 @@ command = partial(app.command, cls=Command)
 
 
 def _named(text: str) -> str:
-    """What an option names; an empty name is a mistake, such as that of an unset variable."""
+    """Return the name in an option; refuse an empty name, such as from an unset variable."""
     if not text.strip():
-        raise typer.BadParameter("it is empty: name one, or leave the option out.")
+        raise typer.BadParameter("the name is empty: give one, or leave the option out.")
     return text
 
 
@@ -196,7 +196,7 @@ def _global_options(
         Path | None,
         Option(parser=_named_path, metavar="FILE", help="Settings file [ONRECORD_CONFIG]."),
     ] = None,
-    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print a JSON document.")] = False,
     debug: Annotated[bool, Option("--debug", help="Show logs and tracebacks.")] = False,
     _version: Annotated[
         bool, Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
@@ -213,7 +213,7 @@ def open_archive(
     create: bool = False,
     vectors: list[Path] | None = None,
 ) -> index.Archive:
-    """Open a collection until the command ends; without `create` only the default one is made.
+    """Open a collection until the command ends; create it if `create`, or if it is the default.
 
     Sentences whose embeddings are in the files `vectors` are not embedded again.
     """
@@ -227,10 +227,10 @@ def open_archive(
 
 
 def parse_part(text: str) -> tuple[int, int]:
-    """Which part "2/8" is, from 1, and of how many."""
+    """Return the 1-based number of a part and the number of parts, written as "2/8"."""
     number, slash, count = text.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal() and 1 <= int(number) <= int(count)):
-        raise typer.BadParameter(f"“{text}” is no part: write 1/8 to 8/8 for eight of them.")
+        raise typer.BadParameter(f"“{text}” is not a part: for eight parts, write 1/8 to 8/8.")
     return int(number), int(count)
 
 
@@ -253,7 +253,7 @@ def progress(description: str) -> Iterator[index.ProgressCallback]:
 def filters_of(
     publishers: list[str] | None, since: str | None, until: str | None, as_of: str | None
 ) -> index.Filters:
-    """The filters of a question; dates are ISO 8601 or in words."""
+    """Return the filters of a question; dates are ISO 8601 or in words."""
     today = datetime.now(UTC).date()
     ends = index.parse_moment(until, today, last=True), index.parse_moment(as_of, today, last=True)
     start = index.parse_moment(since, today)
@@ -271,14 +271,14 @@ class Query(BaseModel, coerce_numbers_to_str=True):
 def each_question(
     question: str | None, queries: Path | None, result_of: Callable[[str, str | None], Result]
 ) -> Result | None:
-    """The result of a question; or print a JSON line for each query of a file, in order.
+    """Return the result of a question; or print a JSON line for each query of a file, in order.
 
-    "-" stands for standard input, of a question or of queries. `result_of` is called with a
-    question and the id of its query. A query that fails gets a line that says why.
+    "-" reads a question or queries from standard input. `result_of` is called with a question and
+    the id of its query. For a query that fails, the line says why.
     """
     if queries is None:
         if question is None:
-            raise index.QuestionError("Ask a question, or name a file of them with --queries.")
+            raise index.QuestionError("Ask a question, or name a file with --queries.")
         return result_of(_read(Path("-")) if question == "-" else question, None)
     failed = False
     for number, line in read_lines(queries):
@@ -289,7 +289,7 @@ def each_question(
         except (ValidationError, index.OnRecordError) as error:
             sentence = str(error)
             if isinstance(error, ValidationError):
-                sentence = f'Line {number} is not of the form {{"_id": …, "text": "…"}}.'
+                sentence = f'Line {number} does not have the form {{"_id": …, "text": "…"}}.'
             document, failed = {"id": query.key, "error": sentence}, True
         typer.echo(to_json(document))
     if failed:
@@ -298,7 +298,7 @@ def each_question(
 
 
 def read_lines(path: Path) -> list[tuple[int, str]]:
-    """The lines of a UTF-8 file (see `_read`) that are not blank, with their numbers.
+    """Return the lines of a UTF-8 file (see `_read`) that are not blank, with their numbers.
 
     Raises:
         InputError, OSError: the file is not UTF-8, or cannot be read.
@@ -308,7 +308,7 @@ def read_lines(path: Path) -> list[tuple[int, str]]:
 
 
 def _read(path: Path) -> str:
-    """The text of a UTF-8 file, or of standard input if it is "-"."""
+    """Return the text of a UTF-8 file, or of standard input if it is "-"."""
     from_stdin = str(path) == "-"
     data = sys.stdin.buffer.read() if from_stdin else path.read_bytes()
     try:

@@ -1,4 +1,4 @@
-"""Copying a collection, going back to a copy, and deleting it."""
+"""Commands that copy, recover and delete collections."""
 
 from __future__ import annotations
 
@@ -50,20 +50,20 @@ def backup(context: Context, file: Path, force: options.Force = False) -> Result
 def copy(
     context: Context,
     names: Annotated[
-        list[str] | None, Argument(metavar="[NAME]...", help="Collections; all if none is named.")
+        list[str] | None, Argument(metavar="[NAME]...", help="Collections; default: all.")
     ] = None,
     source: Annotated[
-        str | None, Option("--from", metavar="PLACE", help="Default: where the settings say.")
+        str | None, Option("--from", metavar="PLACE", help="Default: as in the settings.")
     ] = None,
-    target: Annotated[str | None, Option("--to", metavar="PLACE", help="As --from.")] = None,
+    target: Annotated[str | None, Option("--to", metavar="PLACE", help="Like --from.")] = None,
 ) -> Result:
-    """Copy collections between a folder and a PostgreSQL database, whole; run again to go on.
+    """Copy whole collections between a folder and a PostgreSQL database; run it again to resume.
 
     A PLACE is a folder, or an address such as postgresql://USER@HOST/DATABASE.
     """
     settings = context.obj.settings
     if source == target:
-        raise InputError("Name where to copy to with --to, or where from with --from, or both.")
+        raise InputError("Name the target with --to, or the source with --from, or both.")
     places = [
         settings if place is None else settings.model_copy(update=_place(place))
         for place in (source, target)
@@ -83,30 +83,30 @@ def copy(
                     replica, lambda rows: on_progress(Progress(rows, 0, None, ""))
                 )
     lines = (
-        f"{name}: {plural(rows, 'row')} copied and compared" if rows else f"{name}: there already"
+        f"{name}: {plural(rows, 'row')} copied and compared" if rows else f"{name}: already there"
         for name, rows in copied.items()
     )
     return Result({"copied": copied}, "\n".join(lines))
 
 
 def _place(place: str) -> dict[str, object]:
-    """The settings that name a folder or a database."""
+    """Return the settings that name a folder or a database."""
     if place.startswith(("postgresql://", "postgres://")):
         return {"store": place}
     return {"store": "", "data": Path(place).expanduser()}
 
 
 def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:
-    """Replace everything in the collection with a copy that `backup` wrote; ask first."""
+    """Replace everything in the collection by a copy that `backup` wrote; ask first."""
     archive = open_archive(context, create=True)
     if file.is_file() and (content := _content(archive)):
-        confirm(f"{file} would replace the collection: {content} would go.", yes=yes)
+        confirm(f"{file} would replace the collection: {content} would be lost.", yes=yes)
     archive.recover(file)
     return _copied(archive, file)
 
 
 def _content(archive: Archive) -> str:
-    """What a collection holds, damaged or not; "" if it was never used."""
+    """Return in words what a collection holds, damaged or not; "" if it was never used."""
     try:
         count = plural(archive.size().articles, "article")
         return f"its {count}, answers and history" if archive.generation else ""

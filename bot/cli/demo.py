@@ -1,4 +1,4 @@
-"""The real bot in a page on this machine: no token, no account, no network."""
+"""Serve the real bot in a page on this machine: no token, no account, no network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Reply to an answer to ask a follow-up; `/help` says what else there is."""
 _HINT = (
     "-# I read what is addressed to me: begin with `/ask` or `@On Record`, or reply to an answer."
 )
-# As it is pasted, or typed past the page's lists of commands and names.
+# Pasted, or typed without choosing from the page's lists of commands and names.
 _ADDRESSED = re.compile(r"^\s*(?:/ask|@on record)\b(?:\s*question:)?\s*", re.IGNORECASE)
 _REPLY_TIMEOUT_S = 60.0
 _TICK_S = 1.0
@@ -45,7 +45,7 @@ def run(encoder: Encoder, *, port: int, browser: bool) -> None:
     """
     with tempfile.TemporaryDirectory(prefix="onrecord-demo-") as folder:
         relaxed = Discord(
-            questions_per_minute=1_000,  # the most: visitors try things
+            questions_per_minute=1_000,  # the maximum: visitors try things
             server_questions_per_minute=100_000,
         )
         settings = Settings(data=Path(folder), discord=relaxed)
@@ -77,10 +77,10 @@ async def _serve(bot: OnRecord, stopped: asyncio.Event, *, port: int, browser: b
 
 
 class _Person(simcord.MemberActor):
-    """A member whose messages mention the bot where a person means to.
+    """A member whose messages mention the bot whenever they are meant for it.
 
-    Discord does so for replies and names; here `/ask` and the name may also come as plain text. A
-    message to nobody gets a hint, since a visitor of the demo hardly talks to themselves.
+    Discord adds mentions to replies and chosen names; here `/ask` and the name may be plain text. A
+    message to nobody gets a hint, since visitors of the demo hardly talk to themselves.
     """
 
     def __init__(self, env: simcord.Env, guild: Any, user: Any, bot: OnRecord) -> None:
@@ -101,7 +101,7 @@ class _Person(simcord.MemberActor):
 
 
 async def _say(bot: OnRecord, channel: int, text: str) -> None:
-    """Post a text of the demo's own as the bot."""
+    """Post a text of the demo as the bot."""
     room = bot.get_channel(channel)
     if isinstance(room, discord.TextChannel):
         await room.send(text)
@@ -110,7 +110,7 @@ async def _say(bot: OnRecord, channel: int, text: str) -> None:
 async def _present(
     env: simcord.Env, bot: OnRecord, stopped: asyncio.Event, port: int, *, browser: bool
 ) -> None:
-    """Open the page on a server with one channel, an editor and a reader."""
+    """Open the page on a server with a channel, an editor and a reader."""
     if bot.user is not None:
         await bot.user.edit(username="On Record")
     guild = env.create_guild("The Newsroom")
@@ -128,13 +128,13 @@ async def _present(
         return
     people = [_Person(env, guild, member.user, bot) for member in (reader, editor)]
     async with env.preview(channel, viewers=people, layout="channel", port=port) as page:
-        await _say(bot, channel.id, _GREETING)  # now that the page follows new messages
+        await _say(bot, channel.id, _GREETING)  # only now does the page show new messages
         print(f"The bot is at {page.url}\nStop it with Ctrl-C.", flush=True)
         if browser:
             await asyncio.to_thread(webbrowser.open, page.url)
         clock = asyncio.create_task(_run_clock(env))
         await run_until(stopped, page.wait_closed())
-        await bot.close()  # before the page, which shows what is still being answered
+        await bot.close()  # before the page, which still shows answers in flight
         clock.cancel()
 
 

@@ -1,4 +1,4 @@
-"""What `onrecord doctor` checks: settings, models, collections, disk, token and permissions."""
+"""Check settings, models, collections, disk, token and permissions, for `onrecord doctor`."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ _NEEDED = discord.Permissions(
 
 
 class _ProblemError(OnRecordError):
-    """What a check found wrong, and how to fix it."""
+    """A problem that a check found, and how to fix it."""
 
 
 def examine(settings: Settings, encoder: Encoder) -> Result:
-    """Check everything the bot needs; a check that fails never stops the others."""
+    """Check everything the bot needs; a failed check does not stop the others."""
     checks: dict[str, Callable[[], str]] = {
         "data folder": partial(_folder, settings.data),
         "disk": partial(_disk, settings.data),
@@ -71,15 +71,15 @@ def _row(name: str, check: Callable[[], str]) -> dict[str, Any]:
 
 
 def _store(settings: Settings, encoder: Encoder) -> list[dict[str, Any]]:
-    """Rows about where collections are kept and, if that can be used, about each of them."""
+    """Return a row about the store and, if it can be used, a row about each collection."""
     try:
-        kept = engine(settings)
+        store = engine(settings)
     except SettingsError as error:
         return [{"check": "store", "ok": False, "says": str(error)}]
-    with closing(kept):
-        row = _row("store", kept.check)
-        names = kept.names() if row["ok"] else []
-        checks = {name: partial(_collection, kept, name, encoder) for name in names}
+    with closing(store):
+        row = _row("store", store.check)
+        names = store.names() if row["ok"] else []
+        checks = {name: partial(_collection, store, name, encoder) for name in names}
         return [row, *(_row(f"collection {name}", check) for name, check in checks.items())]
 
 
@@ -103,7 +103,7 @@ def _reader(settings: Settings) -> str:
     if not settings.answers.reader:
         return "off, by the setting answers.reader"
     reader = TrainedReader()
-    reader.read("Loads?", [Excerpt("", ("Yes.",))])  # compares its weights with their SHA-256
+    reader.read("Loads?", [Excerpt("", ("Yes.",))])  # also checks the SHA-256 of its weights
     return f"{reader.model} loads; its weights have the right SHA-256"
 
 
@@ -114,8 +114,8 @@ def _parsers() -> str:
     return str(isolation)
 
 
-def _collection(kept: Engine, name: str, encoder: Encoder) -> str:
-    with closing(Archive(kept.open(name, create=False), encoder)) as archive:
+def _collection(store: Engine, name: str, encoder: Encoder) -> str:
+    with closing(Archive(store.open(name, create=False), encoder)) as archive:
         size = archive.size()
         if archive.model not in {None, encoder.model}:
             raise _ProblemError(
@@ -151,7 +151,7 @@ def _discord(settings: Settings) -> str:
 
 
 async def _servers(token: str) -> list[dict[str, Any]]:
-    """The bot's servers, the first 200 if there are more, each with its permissions there."""
+    """Return the first 200 of the bot's servers, each with the bot's permissions there."""
     async with discord.Client(intents=discord.Intents.none()) as client:
         await client.login(token)
         return [dict(server) for server in await client.http.get_guilds(200)]

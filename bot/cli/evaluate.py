@@ -1,4 +1,4 @@
-"""Measures how good the ranking is, and how well it declines, against judged questions.
+"""Measure ranking and declining on questions with relevance judgements.
 
 A data set is in BEIR's layout (Thakur et al. 2021): corpus.jsonl[.gz], queries.jsonl and
 qrels/SPLIT.tsv with article ids. `evidence.jsonl` ({query_id, article_id, text}) adds gold
@@ -28,7 +28,7 @@ from bot.views.text import failure_line
 from index import Archive, Article, InputError, ProgressCallback, Ranking, Sentence
 
 _DEPTH = 10
-_GOLD_OVERLAP = 0.8  # of the shorter of two sentences: our splits and the gold ones differ a little
+_GOLD_OVERLAP = 0.8  # of the shorter sentence: our sentence splits and the gold splits may differ
 _Row = TypeVar("_Row")
 
 
@@ -59,15 +59,15 @@ class _Gold(BaseModel):
 
 
 def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Question]:
-    """The questions of a split, with their evidence located in the stored articles.
+    """Return the questions of a split, with their evidence located in the stored articles.
 
     Raises:
-        InputError: the folder is not in this layout, or none of its questions is judged.
+        InputError: the folder is not in this layout, or no question has a judgement.
     """
     grades: dict[str, dict[str, int]] = defaultdict(dict)
     wanted = "a query id, an article id and a whole number, separated by tabs"
     for query_id, article_id, grade in _parsed(folder / "qrels" / f"{split}.tsv", _grade, wanted):
-        if grade > 0:  # some sets also list what was judged irrelevant
+        if grade > 0:  # some sets also list articles judged irrelevant
             grades[query_id][article_id] = grade
     evidence: dict[str, list[Evidence]] = defaultdict(list)
     gold_file = folder / "evidence.jsonl"
@@ -92,7 +92,7 @@ def load(folder: Path, split: str, articles: Mapping[str, Article]) -> list[Ques
 def _parsed(path: Path, parse: Callable[[str], _Row], wanted: str) -> Iterator[_Row]:
     for number, line in read_lines(path):
         if path.suffix == ".tsv" and number == 1:
-            continue  # the names of the columns
+            continue  # column names
         try:
             yield parse(line)
         except ValueError as error:
@@ -105,7 +105,7 @@ def _grade(line: str) -> tuple[str, str, int]:
 
 
 def collection_name(folder: Path, model: str) -> str:
-    """The name of a data set's collection: its folder, and a hash of its corpus and the encoder."""
+    """Return the name of a data set's collection, with a hash of its corpus and the encoder."""
     digest = hashlib.sha256(_corpus(folder).read_bytes() + model.encode()).hexdigest()
     plain = re.sub(r"[^\w-]+", "-", folder.resolve().name)
     return f"evaluate-{plain}-{digest[:8]}"
@@ -122,14 +122,14 @@ def _corpus(folder: Path) -> Path:
 def evaluate(
     archive: Archive, folder: Path, split: str, on_progress: ProgressCallback | None = None
 ) -> Result:
-    """The figures of a data set, whose corpus is added to `archive` first.
+    """Add the corpus of a data set to `archive`, and return the data set's figures.
 
     `ndcg@10` and `recall@10` are over articles; `mrr@10` is over gold sentences if there are any,
     else over articles; `answered@5%` is the share of answerable questions answered when 5 % of the
-    unanswerable ones are. What the data set has no judgements for is missing.
+    unanswerable questions are. Figures that need missing judgements are left out.
 
     Raises:
-        InputError: the folder is not in this layout, or none of its questions is judged.
+        InputError: the folder is not in this layout, or no question has a judgement.
     """
     failed = archive.add([str(_corpus(folder))], actor="evaluate", on_progress=on_progress).failed
     articles = {article.article_id: article for article in archive.articles()}
@@ -150,7 +150,7 @@ def evaluate(
 
 
 def _figures(questions: Sequence[Question], rankings: Sequence[Ranking]) -> dict[str, float]:
-    """All figures that the judgements allow."""
+    """Return the figures for which there are judgements."""
     values: dict[str, list[float]] = defaultdict(list)
     confidences: dict[bool | None, list[float]] = defaultdict(list)
     has_evidence = any(question.evidence for question in questions)
@@ -191,18 +191,21 @@ def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
 
 
 def auroc(positives: npt.ArrayLike, negatives: npt.ArrayLike) -> float:
-    """How often a positive scores above a negative; ties count half. Neither may be empty."""
+    """Return the share of pairs in which the positive scores higher; ties count half.
+
+    Neither may be empty.
+    """
     labels = [1] * np.size(positives) + [0] * np.size(negatives)
     return float(roc_auc_score(labels, np.concatenate([positives, negatives])))
 
 
 def answered_at(positives: npt.ArrayLike, negatives: npt.ArrayLike, wrongly: float = 0.05) -> float:
-    """The share of positives above the threshold that a share `wrongly` of negatives passes."""
+    """Return the share of positives above the threshold that `wrongly` of the negatives pass."""
     return float(np.mean(np.asarray(positives) > np.quantile(np.asarray(negatives), 1 - wrongly)))
 
 
 def _gold_ranks(question: Question, sentences: Sequence[Sentence]) -> list[int]:
-    """The rank at which each gold sentence that was retrieved first appears."""
+    """Return the first rank of each gold sentence that was retrieved."""
     first: dict[int, int] = {}
     ranked = enumerate(sentences, 1)
     for (rank, sentence), (number, gold) in product(ranked, enumerate(question.evidence)):

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands of `onrecord` take."""
+"""Arguments and options of several commands of `onrecord`."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Annotated
 
 from typer import Argument, Option
 
-ArticleIds = Annotated[list[str], Argument(help="As `articles` lists them.")]
-ArticleId = Annotated[str, Argument(help="As `articles` lists it.")]
+ArticleIds = Annotated[list[str], Argument(help="Ids, as `articles` lists them.")]
+ArticleId = Annotated[str, Argument(help="Its id, as `articles` lists it.")]
 Publishers = Annotated[
     list[str] | None, Option("--publisher", metavar="NAME", help="Only this publisher.")
 ]
 Since = Annotated[
     str | None,
-    Option(metavar="DATE", help="Published on or after it: 2026-03-09, 9 March, last week."),
+    Option(metavar="DATE", help="Published on or after: 2026-03-09, 9 March, last week."),
 ]
 Until = Annotated[
     str | None,
-    Option(metavar="DATE", help="Published on or before it: 2026-03-09, March 2026, yesterday."),
+    Option(metavar="DATE", help="Published on or before: 2026-03-09, March 2026, yesterday."),
 ]
 AsOf = Annotated[
     str | None,
@@ -42,8 +42,8 @@ Reason = Annotated[
     str, Option("--note", help="Why it is retracted; shown where it was quoted, as in `why`.")
 ]
 Revision = Annotated[int | None, Option(help="An earlier revision.")]
-Removed = Annotated[bool, Option("--removed", help="Those that were removed.")]
+Removed = Annotated[bool, Option("--removed", help="List removed articles instead.")]
 Generation = Annotated[
-    int, Argument(help="The last good one: the number at the left of `onrecord history`.")
+    int, Argument(help="The last good generation: the number at the left of `onrecord history`.")
 ]
-AnswerId = Annotated[str, Argument(help="As it stands under an answer.")]
+AnswerId = Annotated[str, Argument(help="The id under an answer.")]

@@ -1,4 +1,4 @@
-"""Results as the command line prints them: a JSON document, and text for a person."""
+"""Results of commands, as a JSON document and as text for a person."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ from bot.views.text import (
 )
 
 _MAX_LISTED = 20
-_TITLES = 5  # of each event of the audit log
-_LEAST_SHOWN = 0.05  # a feature that adds less to a score, of about 1 to 10, explains nothing
-_START_CHARS = 60  # of a quote that stands above in full
+_TITLES = 5  # shown for each event of the audit log
+_LEAST_SHOWN = 0.05  # scores are about 1 to 10: a smaller part explains nothing
+_START_CHARS = 60  # of a quote that is shown above in full
 _INDENT = " " * 13
 _LABELS = {"publisher": "publisher", "author": "by", "url": "address"}
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a command prints: a document for scripts or text, and whether something failed."""
+    """What a command prints: a document for scripts or a text, and whether something failed."""
 
     document: Mapping[str, Any]
     text: str
@@ -48,7 +48,7 @@ class Result:
 
 
 def to_json(document: Mapping[str, Any]) -> str:
-    """One line of JSON."""
+    """Return a document as a line of JSON."""
     return json.dumps(document, ensure_ascii=False)
 
 
@@ -72,7 +72,7 @@ def wrap(text: str, width: int) -> str:
 def ingest(
     outcome: index.IngestResult, *, dry_run: bool = False, nothing: str = "Nothing new."
 ) -> Result:
-    """What `add`, `reindex`, `remove`, `restore` or `undo` did, or would do; or `nothing`."""
+    """Return what a change did or would do; `nothing` is the text for no change."""
     hidden = "sources" if outcome.notices else "sources notices"
     document = _record(outcome, without=hidden) | {"seconds": round(outcome.seconds, 3)}
     lines = []
@@ -87,7 +87,7 @@ def ingest(
 
 
 def answer(given: index.Answer, query_id: str | None = None, *, typed: str | None = None) -> Result:
-    """An answer or a decline; `typed` is the question as it was asked."""
+    """Return an answer or a decline; `typed` is the question as it was asked."""
     document: dict[str, Any] = {} if query_id is None else {"id": query_id}
     document |= {
         "answer_id": given.answer_id,
@@ -114,7 +114,7 @@ def answer(given: index.Answer, query_id: str | None = None, *, typed: str | Non
 
 
 def _heading(given: index.Answer, typed: str | None) -> str:
-    """The question as it was typed, and what it was understood as if that differs."""
+    """Return the question as it was typed and, if that differs, as it was understood."""
     asked = " ".join((typed or given.question).split())
     understood = f"Understood as: {given.question}\n" if asked != given.question else ""
     return f"{style(asked, bold=True)}\n{understood}"
@@ -149,7 +149,7 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
 
 
 def why(logged: index.LoggedAnswer) -> Result:
-    """An answer given earlier, and what has become of its articles since."""
+    """Return an earlier answer, and how its articles have changed since."""
     again = answer(logged.answer)
     since = [standing for standing in logged.standings if standing.became]
     changed = [
@@ -168,7 +168,7 @@ def why(logged: index.LoggedAnswer) -> Result:
 
 
 def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
-    """When and from what an answer was made, how strong its quotes are, what has changed since."""
+    """Yield an answer's date and sources, the strength of its quotes, and changes since then."""
     given, filters = logged.answer, logged.answer.filters
     asked = describe_filters(filters) or "all reports"
     yield f"Answered on {format_day(logged.at)}. Searched {asked}, generation {given.generation},"
@@ -190,7 +190,7 @@ def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
 def ranking(
     ranked: index.Ranking, k: int, query_id: str | None, *, by_article: bool, explain: bool
 ) -> Result:
-    """The first k sentences or articles; `explain` adds what each feature adds to a score."""
+    """Return the first k sentences or articles; `explain` shows the parts of each score."""
     scored: list[tuple[dict[str, Any], str, float]]
     if by_article:
         ranks = ranked.by_article()[:k]
@@ -214,7 +214,7 @@ def ranking(
 
 
 def articles(listed: Sequence[index.Article]) -> Result:
-    """A list of articles."""
+    """Return a list of articles."""
     lines = [
         f"{article.article_id}  {_source_line(article)}"
         + (f" ({article.notice.kind})" if article.notice else "")
@@ -225,7 +225,7 @@ def articles(listed: Sequence[index.Article]) -> Result:
 
 
 def article(shown: index.Article) -> Result:
-    """A stored article with its text and what is known about it."""
+    """Return a stored article with its metadata and text."""
     state = ", removed" if shown.retired else ""
     lines = [style(shown.title, bold=True), f"{shown.article_id}, revision {shown.revision}{state}"]
     for name, label in _LABELS.items():
@@ -238,7 +238,7 @@ def article(shown: index.Article) -> Result:
 
 
 def notice(noted: index.Noted) -> Result:
-    """An article's new correction or retraction, and the one that it replaces."""
+    """Return an article's new correction or retraction, and the notice that it replaces."""
     lines = [_notice_line(noted.article)]
     if noted.replaced:
         lines.append(f"It replaces: {notice_words(noted.replaced)}")
@@ -247,7 +247,7 @@ def notice(noted: index.Noted) -> Result:
 
 
 def sources(listed: Sequence[index.Source]) -> Result:
-    """The sources, and how reading them last went."""
+    """Return the sources, and the outcome of the last read of each."""
     rows, lines = [], []
     for source in listed:
         rows.append({"source": source.uri, **_record(source, without="uri reported")})
@@ -262,7 +262,7 @@ def sources(listed: Sequence[index.Source]) -> Result:
 
 
 def history(events: Sequence[index.HistoryEvent]) -> Result:
-    """The audit log, a line for each generation."""
+    """Return the audit log, a line for each generation."""
     lines = []
     for event in events:
         titles = f"({'; '.join(titles_of(event, _TITLES))})" if event.titles else ""
@@ -273,7 +273,7 @@ def history(events: Sequence[index.HistoryEvent]) -> Result:
 
 
 def _source_line(shown: index.Article) -> str:
-    """Publisher, date and title."""
+    """Return publisher, date and title."""
     return ", ".join(filter(None, (shown.publisher, _date(shown), shown.title)))
 
 
@@ -282,7 +282,7 @@ def _date(shown: index.Article) -> str:
 
 
 def _notice_line(shown: index.Article) -> str:
-    """What is wrong with an article, and since when that is known."""
+    """Return an article's correction or retraction, and its date; "" if it has none."""
     return notice_words(shown.notice) if shown.notice else ""
 
 
@@ -295,13 +295,13 @@ def _quote(cited: index.CitedQuote) -> dict[str, Any]:
 
 
 def _record(record: Any, without: str = "") -> dict[str, Any]:
-    """The fields of a record as JSON values, but for those named."""
+    """Return the fields of a record as JSON values, except those named in `without`."""
     names = [field.name for field in fields(record) if field.name not in without.split()]
     return {name: _plain(getattr(record, name)) for name in names}
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: records as objects, times in ISO 8601, tuples as lists."""
+    """Return a value for JSON: records as objects, times in ISO 8601, tuples as lists."""
     if is_dataclass(value):
         return _record(value)
     if isinstance(value, date):

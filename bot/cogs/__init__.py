@@ -1,1 +1,1 @@
-"""Commands, events and loops, one cog a subject."""
+"""Commands, event listeners and loops, a cog for each subject."""

@@ -1,6 +1,6 @@
 """Asking: /ask, mentions, replies, direct messages, claims to check, and /why.
 
-The docstring of a command is what Discord shows of it and of its options.
+Discord shows the docstrings of commands as the descriptions of the commands and their options.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ _ANSWER_ID = re.compile(r"answer `([0-9a-f]{12})`")
 _MENTION = re.compile(r"<@[!&]?\d+>")  # <@1> a user, <@!1> a nickname, <@&1> a role
 _PICTURE = re.compile(r"<a?:\w+:\d+>")  # <:smile:1>
 _THREAD_NAME_CHARS = 100
-_LOOK_BACK = 20  # messages of a thread searched for the answer that a question follows up
+_LOOK_BACK = 20  # messages of a thread that are searched for the answer before a follow-up
 _SERVER_ERROR = 500
 _CLAIM = "-# What the reports say about this claim. Whether it's true is for you to judge."
 _ONLY_YOU = "-# Only you see this. I can't answer in public here: {reason}"
 _HINT = "Mention me with a question, or use `/ask`. `/help` says what else I can do."
-_TELLING_S = 60.0  # in which a person is told once of what went wrong
+_TELLING_S = 60.0  # in which a person gets at most one message about what went wrong
 
 
 class Ask(commands.Cog):
-    """Everything that answers a question."""
+    """Answers questions, however they are asked."""
 
     def __init__(self, bot: OnRecord) -> None:
         """Answer for this bot."""
@@ -143,10 +143,10 @@ class Ask(commands.Cog):
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer a question that mentions the bot, replies to it, or comes as a direct message.
+        """Answer a question that mentions the bot, replies to it, or is a direct message.
 
-        What is no question gets no reply: a reply that Discord withholds the text of, since it does
-        not mention the bot, and "thanks!".
+        Chat such as "thanks!" gets no reply. Neither does a reply that does not mention the bot, if
+        Discord withholds its text.
         """
         me = self._bot.user
         mentioned = me is not None and re.search(rf"<@!?{me.id}>", message.content)
@@ -159,9 +159,9 @@ class Ask(commands.Cog):
         if not text and not mentioned:
             return
         try:
-            said = _PICTURE.sub(" ", text)
-            wants = await answers.intent(self._bot, said) if text else "more"
-            if wants == "chat":
+            plain = _PICTURE.sub(" ", text)
+            intent = await answers.intent(self._bot, plain) if text else "more"
+            if intent == "chat":
                 return
             chosen = await asyncio.to_thread(self._bot.collections.preferences, server)
             await self._bot.question_limit.take_everywhere(
@@ -170,7 +170,7 @@ class Ask(commands.Cog):
             if reason := chosen.elsewhere(message.channel) if message.guild else "":
                 await self._tell_privately(message, f"I can't answer there: {reason}")
                 return
-            await self._reply(message, text, more=wants == "more")
+            await self._reply(message, text, more=intent == "more")
         except RateLimitError as error:
             await self._tell_privately(message, str(error))
         except Exception as error:  # noqa: BLE001 - `explain` logs it
@@ -182,7 +182,7 @@ class Ask(commands.Cog):
                 await self._tell_privately(message, text)
 
     async def _reply(self, message: discord.Message, question: str, *, more: bool) -> None:
-        """Answer a message; one that asks for more needs an answer before it, or gets a hint."""
+        """Answer a message; a request for more without a previous answer gets a hint."""
         channel, guild = message.channel, message.guild
         if guild and (missing := missing_to_write(channel, channel.permissions_for(guild.me))):
             name = escape(getattr(channel, "name", "that channel"))
@@ -192,8 +192,8 @@ class Ask(commands.Cog):
             return
         server, person = guild.id if guild else None, message.author.id
         archive = await asyncio.to_thread(self._bot.collections.archive, server)
-        leaning = more or is_follow_up(question)
-        previous = await self._previous(message, archive) if leaning and question else None
+        follows_up = more or is_follow_up(question)
+        previous = await self._previous(message, archive) if follows_up and question else None
         if more and previous is None:
             if self._telling.allows((person, _HINT)):
                 await _send(message, notice_view(_HINT))
@@ -210,7 +210,7 @@ class Ask(commands.Cog):
         await answers.log_answer(archive, answer, public, server=server, asker=person)
 
     async def _tell_privately(self, message: discord.Message, text: str) -> None:
-        """DM the asker, at most once a minute; if their DMs are closed, only log it."""
+        """Send the asker a direct message, at most once a minute; if it is refused, only log it."""
         if not self._telling.allows(message.author.id):
             return
         log.warning("channel %s: %s", message.channel.id, text)
@@ -220,7 +220,7 @@ class Ask(commands.Cog):
             log.warning("channel %s: the asker takes no direct messages", message.channel.id)
 
     async def _previous(self, message: discord.Message, archive: Archive) -> Answer | None:
-        """The bot's answer that was replied to, or its last one in the thread."""
+        """Return the bot's answer that was replied to, or its last one in the thread."""
         answer_id = None
         if message.reference and isinstance(message.reference.resolved, discord.Message):
             answer_id = self._answer_id(message.reference.resolved)
@@ -235,7 +235,7 @@ class Ask(commands.Cog):
         return None
 
     def _answer_id(self, message: discord.Message) -> str | None:
-        """The id of the answer that a message of the bot shows; None for others' messages."""
+        """Return the id of the answer that a message shows; None for messages by others."""
         if message.author != self._bot.user:
             return None
         content = json.dumps([component.to_dict() for component in message.components])
@@ -276,7 +276,7 @@ async def _respond(
 
 
 async def _start_thread(interaction: Interaction, answer: Answer, message: discord.Message) -> None:
-    """Start a thread on the answer; tell the asker privately if that is impossible here."""
+    """Start a thread on the answer; if that is impossible here, say so privately."""
     channel, reason = interaction.channel, "threads need a text channel in a server"
     needed = ("create_public_threads", "send_messages_in_threads")
     missing = missing_permissions(interaction.app_permissions, *needed)
@@ -291,14 +291,14 @@ async def _start_thread(interaction: Interaction, answer: Answer, message: disco
 
 
 def _text_of(message: discord.Message) -> str:
-    """The message text with mentions removed."""
+    """Return the text of a message without mentions."""
     return " ".join(_MENTION.sub(" ", message.content).split())
 
 
 async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discord.Message:
     """Reply; if impossible (no history permission, question deleted), send a plain message.
 
-    The nonce keeps it one message when a request that seemed to fail is sent again.
+    The nonce prevents a second message if a request that seemed to fail is sent again.
     """
     try:
         return await message.reply(view=view, mention_author=False, nonce=message.id)
@@ -309,7 +309,7 @@ async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discor
 
 
 async def _show_typing(channel: discord.abc.Messageable) -> None:
-    """Show the typing indicator until cancelled; errors are ignored: the answer matters."""
+    """Show the typing indicator until cancelled; ignore errors, since only the answer matters."""
     with contextlib.suppress(Exception):
         async with channel.typing():
             await asyncio.Event().wait()

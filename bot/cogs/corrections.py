@@ -1,7 +1,7 @@
-"""Notes in posted answers whose reports are not what they were.
+"""Notes in posted answers whose reports have changed since.
 
-The note goes into the answer itself: later readers see it, and nobody is pinged. It says what is so
-now, and follows what is undone.
+A note is edited into the answer: later readers see it, and nobody is pinged. It describes the
+present state, and is written again if a change is undone.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ _SERVER_ERROR = 500
 
 
 class Corrections:
-    """Writes notes into the answers whose readers do not know yet what has become of a report."""
+    """Writes notes into answers whose reports have changed since they were posted."""
 
     def __init__(self, bot: OnRecord) -> None:
-        """Write as this bot."""
+        """Edit the answers of this bot."""
         self._bot = bot
         self._checked: dict[int | None, object] = {}  # server -> version of its collection
 
     def due(self, server: int | None, archive: Archive) -> datetime | None:
-        """Now, if a collection has changed since the last check and notes are to be written."""
+        """Return the present time if a collection has changed and needs notes, else None."""
         version, now = archive.version, discord.utils.utcnow()
         if self._checked.get(server) != version:
             if archive.answers.stale(now - _LOOK_BACK):
@@ -54,7 +54,7 @@ class Corrections:
         """Write the notes of a collection.
 
         Returns:
-            When to check again; None: once it has changed again.
+            When to check again; None if not before it has changed again.
         """
         version = await asyncio.to_thread(lambda: archive.version)
         since = discord.utils.utcnow() - _LOOK_BACK
@@ -63,7 +63,7 @@ class Corrections:
         for number, stale in enumerate(newest_first):
             if number:
                 await asyncio.sleep(PAUSE_S)
-            # The next check goes on from here.
+            # The next check writes the remaining notes.
             if self._bot.stopping or self._bot.unasked.wait_s(server):
                 complete = False
                 break
@@ -78,7 +78,7 @@ class Corrections:
         return None
 
     async def _write_note(self, stale: StaleAnswer) -> bool:
-        """Write the note of an answer; False if it has to be tried again."""
+        """Write the note of an answer; return False if it has to be tried again."""
         channel, message = stale.entry.channel or 0, stale.entry.message or 0
         try:
             answer = await self._bot.get_partial_messageable(channel).fetch_message(message)
@@ -91,7 +91,7 @@ class Corrections:
 
 
 def note_text(standings: Sequence[Standing], room: int) -> str:
-    """What has become of the reports that an answer quotes, in at most so many characters."""
+    """Return how the reports that an answer quotes have changed, in at most `room` characters."""
     for title_chars, chars in ((_TITLE_CHARS, _NOTE_CHARS), (_TITLE_CHARS // 2, _NOTE_CHARS // 5)):
         lines = [
             f"- “{escape(shorten(standing.article.title, title_chars))}” "
@@ -106,12 +106,12 @@ def note_text(standings: Sequence[Standing], room: int) -> str:
 
 
 def _with_note(message: discord.Message, standings: Sequence[Standing]) -> ui.LayoutView:
-    """The message with a note in its frame, in place of an earlier one."""
+    """Return a message with a note in its container, in place of an earlier note."""
     view = ui.LayoutView.from_message(message, timeout=None)
-    view.stop()  # its buttons go on to be handled by their ids
-    frame = next(item for item in view.children if isinstance(item, ui.Container))
-    last = frame.children[-1]
+    view.stop()  # its buttons are still handled, by their ids
+    container = next(item for item in view.children if isinstance(item, ui.Container))
+    last = container.children[-1]
     if isinstance(last, ui.TextDisplay) and last.content.startswith(_HEAD):
-        frame.remove_item(last)
-    frame.add_item(ui.TextDisplay[Any](note_text(standings, MAX_TEXT - view.content_length())))
+        container.remove_item(last)
+    container.add_item(ui.TextDisplay[Any](note_text(standings, MAX_TEXT - view.content_length())))
     return view

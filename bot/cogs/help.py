@@ -1,4 +1,4 @@
-"""What the bot does, what it keeps of people, and how they delete it: /help and /forget-me."""
+"""/help and /forget-me: what the bot does, what it keeps about people, and how to delete that."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ When the reports don't answer, I say so.
 - for a question you watch, your id, until it is answered or {days} have passed
 - for a moderator, your id beside each change of the reports
 - in the operator's log, your id where something failed or you started a job
-`/forget-me` deletes what I keep of you. {leaving}"""
+`/forget-me` deletes what I keep about you. {leaving}"""
 _MODERATING = """### What you can do as a moderator
 - `/moderate add` files, a page or a feed, or right-click a message, Apps, **Add to the reports**
 - `/moderate sources`: the pages and feeds I check; `/reindex` checks them now
-- `/moderate` `remove`, `restore`, `correct`, `retract`: one report; `undo`: all since a change
-- `/moderate` `history`, `export`, `erase-all`: who changed what; all reports as a file; none left
+- `/moderate` `remove`, `restore`, `correct`, `retract`: a report; `undo`: everything since a change
+- `/moderate` `history`, `export`, `erase-all`: see who changed what; save all reports; delete all
 - `/inbox`: flagged quotes, questions I could not answer, sources that fail
 - `/settings`: who moderates, where I answer, how long things are kept
 """
@@ -52,7 +52,7 @@ _LEAVING = (
 )
 _SHARED = "This server shares its reports with others; they stay if I am removed from it."
 _FORGET = (
-    "### Delete what I keep of you here?\n{kept}. Private answers that only you can open are "
+    "### Delete what I keep about you here?\n{kept}. Private answers that only you can open are "
     "deleted with their questions, and their buttons stop working. This cannot be undone.\n"
     "**What stays:** messages in Discord; public questions and answers, which are kept without "
     "names; if you are a moderator, the record of what you changed; the operator's log, which has "
@@ -62,7 +62,7 @@ _FORGET = (
 
 @app_commands.command(name="help")
 async def help_(interaction: Interaction) -> None:
-    """What I can do here, and what I keep of you."""
+    """What I can do here, and what I keep about you."""
     preferences = await preferences_of(interaction)
     settings, server = interaction.client.settings, interaction.guild_id
     moderates = await is_moderator(interaction)
@@ -73,7 +73,7 @@ async def help_(interaction: Interaction) -> None:
 def help_text(
     settings: Settings, server: int | None, keep_days: int, *, moderates: bool = False
 ) -> str:
-    """What /help says in a server, or in direct messages (None); more to who moderates."""
+    """Return the text of /help in a server (None: direct messages), with more for moderators."""
     shared = settings.discord.is_shared(server)
     after = plural(settings.discord.keep_days_after_leaving, "day")
     leaving = _SHARED if shared else _LEAVING.format(days=after)
@@ -85,7 +85,7 @@ def help_text(
 @app_commands.command(name="forget-me")
 @app_commands.allowed_contexts(guilds=True, dms=True, private_channels=False)
 async def forget_me(interaction: Interaction) -> None:
-    """Delete what I keep of you in this server."""
+    """Delete what I keep about you in this server."""
     archive = await defer_and_open(interaction)
     kept = await asyncio.to_thread(archive.people.kept, interaction.user.id)
     text = _FORGET.format(kept=_description(kept))
@@ -94,14 +94,14 @@ async def forget_me(interaction: Interaction) -> None:
 
 @button("forget", "Delete it", "in place", primary=True)
 async def forget(press: Press) -> None:
-    """Delete what is kept of the person who pressed, and say how much that was."""
+    """Delete what is kept about the person who pressed, and say how much that was."""
     archive = await press.archive()
     kept = await asyncio.to_thread(archive.people.forget, press.interaction.user.id)
     await press.reply(notice_view(f"Deleted. {_description(kept)}."))
 
 
 def _description(kept: Kept) -> str:
-    """How much is kept of a person, in words."""
+    """Return in words how much is kept about a person."""
     counts = (
         plural(kept.watches, "watched question"),
         plural(kept.answers, "private answer"),

@@ -29,12 +29,12 @@ from index import Archive, Declined, Flagged, OnRecordError, Source
 
 Item = Flagged | Declined | Source
 _PAGE = 4  # items, each with a row of buttons: at most 40 components in a message
-_CHARS = 100  # so that a page fits in a message, even with every mark escaped
-_NOTES, _NOTE_CHARS = 2, 150  # of each flagged answer; a note names the quote, then the reason
+_CHARS = 100  # so that a page fits in a message, even if every character is escaped
+_NOTES, _NOTE_CHARS = 2, 150  # for each flagged answer; a note has the quote, then the reason
 _FOOTER = (
-    "-# `/moderate` `correct`, `retract` or `remove` mends a report; **Done** takes an item off."
+    "-# `/moderate` `correct`, `retract` or `remove` fixes a report; **Done** removes an item."
 )
-_EMPTY = "### Inbox\nNothing waits for you: no quote is flagged, no question open, no source fails."
+_EMPTY = "### Inbox\nNothing to do: no quote is flagged, no question is open, and no source fails."
 
 
 @app_commands.command()
@@ -49,7 +49,7 @@ async def inbox(interaction: Interaction) -> None:
 
 @button("inbox", "Next ▶", "in place")
 async def show_inbox(press: Press) -> None:
-    """A page of what waits for a moderator; declined questions are asked again to see."""
+    """Show a page of open items; declined questions are asked again, since they may be answered."""
     await check_moderator(press.interaction)
     archive, channels = await press.archive(), viewer_of(press.interaction).channels
     server = press.interaction.guild_id or 0
@@ -67,7 +67,7 @@ async def show_inbox(press: Press) -> None:
         return
     view = notice_view(f"### Inbox · {plural(len(items), 'open item')}")
     for item in shown:
-        text, buttons = await _shown(press, item)
+        text, buttons = await _item_text(press, item)
         view.add_item(discord.ui.Separator[Any]())
         view.add_item(discord.ui.TextDisplay[Any](text))
         view.add_item(Row(*buttons))
@@ -79,8 +79,8 @@ async def show_inbox(press: Press) -> None:
     await press.reply(view)
 
 
-async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
-    """An item in words, and what can be done about it."""
+async def _item_text(press: Press, item: Item) -> tuple[str, list[Button]]:
+    """Return an item in words, and buttons for what can be done about it."""
     if isinstance(item, Flagged):
         notes = [f"- {escape(shorten(note, _NOTE_CHARS))}" for note in item.notes[:_NOTES]]
         about = escape(shorten(item.question or "", _CHARS)) or "a private question"
@@ -90,7 +90,7 @@ async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
     if isinstance(item, Declined):
         counts = f"asked {plural(item.times, 'time')}"
         if item.watchers:
-            counts += f" · {plural(item.watchers, 'reader')} will be told of an answer"
+            counts += f" · {plural(item.watchers, 'reader')} will be notified of an answer"
         now = " · **answered now**" if await _is_answered(press.interaction, item) else ""
         text = f"**Not answered** · {escape(shorten(item.question, _CHARS))}\n-# {counts}{now}"
         key = item.answer_ids[0]
@@ -102,18 +102,18 @@ async def _shown(press: Press, item: Item) -> tuple[str, list[Button]]:
 
 
 async def _is_answered(interaction: Interaction, item: Declined) -> bool:
-    """Whether the reports answer a declined question by now."""
+    """Return whether the reports answer a declined question now."""
     bot, server = interaction.client, interaction.guild_id
     try:
         answer = await answers.ask(bot, server, item.question, item.filters)
-    except OnRecordError:  # such as a publisher that has no reports any more
+    except OnRecordError:  # such as a publisher that no longer has reports
         return False
     return answer.status == "answered"
 
 
 @button("open", "Open", "private")
 async def open_answer(press: Press) -> None:
-    """How an answer came about, as /why shows it, to who may see it."""
+    """Show how an answer came about, as /why does, to moderators who may see it."""
     await check_moderator(press.interaction)
     archive = await press.archive()
     entry = await answers.recall(archive, press.key, viewer_of(press.interaction))
@@ -125,14 +125,14 @@ async def open_answer(press: Press) -> None:
 
 @button("fill", "Add reports", "modal")
 async def add_what_answers(press: Press) -> None:
-    """Ask for reports that answer; who waits for the answer is notified of it then."""
+    """Ask for reports that answer a question; people who watch it are then notified."""
     await check_moderator(press.interaction)
     await press.interaction.response.send_modal(AddReports())
 
 
 @button("done", "Done", "in place")
 async def mark_done(press: Press) -> None:
-    """Take an item out of the inbox, a declined question with those that are like it."""
+    """Remove an item from the inbox; a declined question, with all its declines."""
     await check_moderator(press.interaction)
     archive, channels = await press.archive(), viewer_of(press.interaction).channels
     server = press.interaction.guild_id or 0

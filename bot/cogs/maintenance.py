@@ -1,4 +1,4 @@
-"""Scheduled work: sources, watches, corrections, old answers, and servers that the bot left."""
+"""Scheduled work: sources, watches, corrections, old answers, and servers that the bot has left."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 OFTEN_MINUTES = 1
-_TURN_S = 60.0  # after which a collection begins no further source while others wait
+_TURN_S = 60.0  # after which a collection reads no further source while others wait
 _SERVERS_FILE = "servers.json"
-_WARN_AFTER = timedelta(days=7)  # of failing
+_WARN_AFTER = timedelta(days=7)  # of failures
 _LISTED, _SHOWN_CHARS = 10, 300
 
 
 class Maintenance(commands.Cog):
-    """What happens without being asked for."""
+    """Runs scheduled work."""
 
     def __init__(self, bot: OnRecord) -> None:
-        """Look after this bot's collections."""
+        """Maintain this bot's collections."""
         self._bot = bot
         keep = timedelta(days=bot.settings.discord.keep_days_after_leaving)
         self._servers = KnownServers(
@@ -65,12 +65,12 @@ class Maintenance(commands.Cog):
             loop.start()
 
     async def cog_unload(self) -> None:
-        """Begin nothing more; what is being done for a collection goes on to its end."""
+        """Start no more work; work on a collection that has begun is finished."""
         for loop in self._loops:
             loop.cancel()
 
     def duties(self) -> list[Duty]:
-        """What is done in every collection."""
+        """Return the kinds of work that are done in every collection."""
         bot, corrections = self._bot, Corrections(self._bot)
         duties = [
             Duty(
@@ -97,13 +97,13 @@ class Maintenance(commands.Cog):
         return discord.utils.utcnow() - overdue if overdue is not None else None
 
     async def _prune(self, server: int | None, archive: Archive) -> datetime | None:
-        """Delete old answers from the log; once a day at most, since each is a day late by then."""
+        """Delete old answers from the log, at most once a day."""
         days = await asyncio.to_thread(kept_days, self._bot.settings, archive)
         await asyncio.to_thread(archive.answers.prune, days)
         return await asyncio.to_thread(self._prune_due, server, archive)
 
     async def _refresh(self, server: int | None, archive: Archive) -> datetime | None:
-        """Read the sources that are due, as many as there is time for; return when the next is."""
+        """Read sources that are due, until the time is up; return when the next source is due."""
         now = discord.utils.utcnow() + SOON
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
@@ -116,30 +116,30 @@ class Maintenance(commands.Cog):
         return await asyncio.to_thread(archive.sources.due)
 
     async def _warn(self, server: int | None, archive: Archive, failing: Sequence[Source]) -> None:
-        """Tell the moderators of all servers that share failing sources, until some were told."""
-        collection_of, told = self._bot.settings.discord.collection_of, False
+        """Notify moderators of all servers that share failing sources; note if any was reached."""
+        collection_of, notified = self._bot.settings.discord.collection_of, False
         for guild in self._bot.guilds:
             shares = collection_of(guild.id) == collection_of(server)
             if shares and not self._bot.unasked.wait_s(guild.id):
-                told |= await self._notify(guild, notice_view(_warning(failing)))
-        for source in failing if told else ():
+                notified |= await self._notify(guild, notice_view(_warning(failing)))
+        for source in failing if notified else ():
             await asyncio.to_thread(archive.sources.mark_reported, source.uri)
 
-    def _wanting(self, server: int | None, archive: Archive) -> list[discord.Guild]:
-        """The servers that want counts, of those whose collection this is."""
+    def _weekly_servers(self, server: int | None, archive: Archive) -> list[discord.Guild]:
+        """Return the servers that use this collection and want weekly counts."""
         collection_of = self._bot.settings.discord.collection_of
         guilds = map(self._bot.get_guild, archive.preferences.named("weekly"))
         return [g for g in guilds if g and collection_of(g.id) == collection_of(server)]
 
     def _week_due(self, server: int | None, archive: Archive) -> datetime | None:
-        """When the next server wants the counts of its week."""
-        wanting = self._wanting(server, archive)
-        return min((archive.inbox.week_due(guild.id) for guild in wanting), default=None)
+        """Return when the next weekly counts are due."""
+        guilds = self._weekly_servers(server, archive)
+        return min((archive.inbox.week_due(guild.id) for guild in guilds), default=None)
 
     async def _count_week(self, server: int | None, archive: Archive) -> datetime | None:
-        """Send the counts of the week to servers whose moderators want them."""
+        """Send weekly counts to the servers whose moderators want them."""
         now = discord.utils.utcnow()
-        for guild in await asyncio.to_thread(self._wanting, server, archive):
+        for guild in await asyncio.to_thread(self._weekly_servers, server, archive):
             if self._bot.unasked.wait_s(guild.id):
                 continue
             if await asyncio.to_thread(archive.inbox.begin_week, guild.id, now):
@@ -150,9 +150,9 @@ class Maintenance(commands.Cog):
         return await asyncio.to_thread(self._week_due, server, archive)
 
     async def _notify(self, guild: discord.Guild, view: discord.ui.LayoutView) -> bool:
-        """Tell moderators in the first channel that the bot may write in, else the owner.
+        """Notify moderators in the first channel that the bot may write in, else the owner.
 
-        Return whether anybody could be told.
+        Return whether anybody could be notified.
         """
         preferences = await asyncio.to_thread(self._bot.collections.preferences, guild.id)
         chosen = guild.get_channel(preferences.notices or 0)
@@ -174,12 +174,12 @@ class Maintenance(commands.Cog):
 
     @tasks.loop(hours=1)
     async def update_servers(self) -> None:
-        """Record which servers the bot is in; erase the collections of those left long ago."""
+        """Record which servers the bot is in; erase the collections of servers it left long ago."""
         await self._bot.wait_until_ready()
         async with self._updating:
             expired: list[int] = []
             with logging_failure("updating the list of servers failed"):
-                present = [guild.id for guild in self._bot.guilds]  # includes those in an outage
+                present = [guild.id for guild in self._bot.guilds]  # even during their outage
                 now = discord.utils.utcnow()
                 expired = await asyncio.to_thread(self._servers.update, present, now)
             for server in expired:
@@ -193,7 +193,7 @@ class Maintenance(commands.Cog):
         except (discord.NotFound, discord.Forbidden):
             if await asyncio.to_thread(self._bot.collections.existing, [server]):
                 await asyncio.to_thread(self._bot.collections.leave, server)
-                log.warning("erased what was kept of server %s, left long ago", server)
+                log.warning("erased the data of server %s, which the bot left long ago", server)
             await asyncio.to_thread(self._servers.remove, server)
 
     @commands.Cog.listener("on_guild_remove")
@@ -204,14 +204,14 @@ class Maintenance(commands.Cog):
 
 
 class KnownServers:
-    """The servers that the bot is in, and when it left others, in a small file."""
+    """The servers that the bot is in, and when it left other servers, in a small file."""
 
     def __init__(
         self, path: Path, keep: timedelta, is_ours: Callable[[int], bool] = lambda _: True
     ) -> None:
-        """Use this file; data of servers left is kept for this long.
+        """Use the file `path`; the data of a server are kept for `keep` after the bot has left it.
 
-        Of servers that are not ours, which another process looks after, nothing is said.
+        Only servers for which `is_ours` is true are recorded: other processes serve the rest.
 
         Raises:
             SettingsError: the file is damaged.
@@ -226,7 +226,7 @@ class KnownServers:
             ) from None
 
     def update(self, present: Iterable[int], now: datetime) -> list[int]:
-        """Record current servers; return those left longer ago than the retention period."""
+        """Record the present servers; return servers left longer ago than the retention period."""
         current = dict.fromkeys(map(str, present), "")
         left = {
             server: since or now.isoformat()
@@ -241,7 +241,7 @@ class KnownServers:
         ]
 
     def known(self) -> set[int]:
-        """The servers that the bot is in or left, until they are removed."""
+        """Return the servers that the bot is in or has left, until they are removed."""
         return {*map(int, self._left)}
 
     def remove(self, server: int) -> None:
@@ -256,7 +256,7 @@ class KnownServers:
 
 
 def _weekly(week: Week, failing: int) -> str:
-    """What moderators read of the last seven days."""
+    """Return the notice about the last seven days."""
     lines = (
         f"- {plural(week.answered, 'question')} answered, {week.declined:,} declined",
         f"- {plural(week.flagged, 'quote')} flagged as wrong",
@@ -267,7 +267,7 @@ def _weekly(week: Week, failing: int) -> str:
 
 
 def _warning(failing: Iterable[Source]) -> str:
-    """What moderators read about sources that have failed for a week."""
+    """Return the notice about sources that have failed for a week."""
     lines = [
         f"- {escape(source_name(source.uri)[:_SHOWN_CHARS])}\n"
         f"  since {format_dt(source.failing_since, 'D')}: "

@@ -49,7 +49,7 @@ from index import MAX_NOTE_CHARS, Archive, HistoryEvent, InputError, Noted
 
 Note = app_commands.Range[str, 1, MAX_NOTE_CHARS]
 _PAGE = 8  # lines of the audit log
-_TITLES, _SHORT_CHARS = 3, 60  # titles shown of each change, and their length
+_TITLES, _SHORT_CHARS = 3, 60  # titles shown for each change, and their length
 _LOOK_BACK = 200  # changes offered to undo
 _ERASE_PHRASE = "erase everything"
 
@@ -65,7 +65,7 @@ async def _change_choices(interaction: Interaction, typed: str) -> list[app_comm
 
     def produce() -> list[tuple[str, int]]:
         events = collections.archive(server).history(_LOOK_BACK)
-        # The newest is the present state.
+        # The newest change led to the present state.
         return [(_event_label(event), event.generation) for event in events[1:]]
 
     return await choices(interaction, produce, typed)
@@ -107,7 +107,7 @@ class Moderation(commands.Cog):
             change: Undo everything after this change
         """
         await defer(interaction, ephemeral=True)
-        await undo_all_the_same(Press(interaction, str(change)))
+        await undo_after(Press(interaction, str(change)))
 
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
@@ -159,13 +159,13 @@ class Moderation(commands.Cog):
     async def erase_all(self, interaction: Interaction) -> None:
         """Delete all reports and answers permanently."""
         if not granted_to(interaction.user).manage_guild:
-            raise InputError("Only who has Manage Server can erase everything: ask them.")
+            raise InputError("Erasing everything needs Manage Server: ask somebody who has it.")
         interaction.client.collections.check_erasable(interaction.guild_id)
         await interaction.response.send_modal(EraseAll())
 
 
 class EraseAll(Form, title="Erase all reports and answers?"):
-    """Asks for a phrase that nobody types by mistake."""
+    """Asks to type a phrase as confirmation."""
 
     phrase: ui.TextInput[Self] = ui.TextInput(
         label=f"This cannot be undone. Type: {_ERASE_PHRASE}",
@@ -182,8 +182,8 @@ class EraseAll(Form, title="Erase all reports and answers?"):
         await defer(interaction, ephemeral=True, thinking=True)
         await asyncio.to_thread(bot.collections.erase, server)
         text = (
-            "All reports, answers, sources and the audit log have been erased. What was chosen in "
-            "`/settings` still holds."
+            "All reports, answers, sources and the audit log have been erased. The choices in "
+            "`/settings` are kept."
         )
         await edit_reply(interaction, notice_view(text))
 
@@ -191,7 +191,7 @@ class EraseAll(Form, title="Erase all reports and answers?"):
 async def _attach_notice(
     interaction: Interaction, title: str, note: str, attach: Callable[..., Noted]
 ) -> None:
-    """Attach a correction or retraction to one report."""
+    """Attach a correction or retraction to a report."""
     archive = await defer_and_open(interaction)
     article_id, actor = await find_report(interaction, title), actor_of(interaction)
     noted = await asyncio.to_thread(attach, archive, article_id, note, actor=actor)
@@ -206,16 +206,16 @@ async def _attach_notice(
     await edit_reply(interaction, notice_view(text))
 
 
-@button("restore", "Restore it all the same", "in place")
-async def restore_all_the_same(press: Press) -> None:
-    """Restore a report after the moderator was asked about its retraction."""
+@button("restore", "Restore anyway", "in place")
+async def restore_anyway(press: Press) -> None:
+    """Restore a report after the moderator has confirmed the loss of its retraction."""
     await check_moderator(press.interaction)
     value, agreed = press.key.split()
     await _restore(press, await find_report(press.interaction, value, removed=True), agreed)
 
 
 async def _restore(press: Press, article_id: str, agreed: str = "") -> None:
-    """Restore a report; ask first if that withdraws more than what was `agreed` to."""
+    """Restore a report; ask first if that loses something that was not `agreed` to."""
     archive = await press.archive()
     article = await asyncio.to_thread(archive.article, article_id)
     warnings = restore_warnings([article])
@@ -230,19 +230,19 @@ async def _restore(press: Press, article_id: str, agreed: str = "") -> None:
     await press.reply(notice_view(result_text(result)))
 
 
-@button("undo", "Undo all the same", "in place")
-async def undo_all_the_same(press: Press) -> None:
+@button("undo", "Undo anyway", "in place")
+async def undo_after(press: Press) -> None:
     """Undo everything after a change; ask first if that loses something.
 
     The key is the change and, once the moderator was asked, the newest change at that time: if
-    there is another one since, they are asked again.
+    there are further changes since, they are asked again.
     """
     await check_moderator(press.interaction)
     archive = await press.archive()
     change, *asked_at = map(int, press.key.split())
 
     def preview() -> tuple[int, list[str]]:
-        newest, articles = archive.generation, archive.size().articles  # before the preview
+        newest, articles = archive.generation, archive.size().articles  # as before the preview
         return newest, undo_warnings(archive.undo(change, dry_run=True), articles)
 
     newest, warnings = await asyncio.to_thread(preview)
@@ -256,7 +256,7 @@ async def undo_all_the_same(press: Press) -> None:
 
 
 async def _ask_first(press: Press, heading: str, warnings: list[str], go_on: Button) -> None:
-    """Say what going on would lose, with a button that does it all the same."""
+    """Say what would be lost, with a button to proceed."""
     lines = [f"### {heading}", *(f"- {escape(line)}" for line in warnings)]
     lines.append("-# This can be undone with `/moderate undo`.")
     await press.reply(notice_view("\n".join(lines), [Row(go_on)]))
@@ -270,7 +270,7 @@ def _write_export(archive: Archive, file: IO[bytes]) -> None:
 
 @button("history", "Next ▶", "in place")
 async def show_history(press: Press) -> None:
-    """One page of the audit log, newest first."""
+    """Show a page of the audit log, newest first."""
     await check_moderator(press.interaction)
     events = await asyncio.to_thread((await press.archive()).history)
     shown, label, rows = page_of(events, press, _PAGE, "history")
@@ -280,7 +280,7 @@ async def show_history(press: Press) -> None:
 
 
 def _event_line(event: HistoryEvent) -> str:
-    """The event as a line of the audit log."""
+    """Return an event as a line of the audit log."""
     kind, _, person = event.actor.partition(":")
     by = f"<@{person}>" if kind == "discord" and person.isdecimal() else escape(event.actor)
     note = f" · {escape(shorten(event.note, _SHORT_CHARS))}" if event.note else ""
@@ -292,7 +292,7 @@ def _event_line(event: HistoryEvent) -> str:
 
 
 def _event_label(event: HistoryEvent) -> str:
-    """The event as a plain-text autocomplete label."""
+    """Return an event as a plain-text autocomplete label."""
     titles = ", ".join(titles_of(event, _TITLES))
     label = f"{event.generation} · {event.at:%d %b %Y %H:%M} UTC · {event_words(event)} · {titles}"
     return label.removesuffix(" · ")

@@ -1,4 +1,4 @@
-"""/settings: what moderators choose for their server, one menu each; it holds at once."""
+"""/settings: a menu for each preference of a server; choices take effect at once."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ from bot.views.text import plural
 from index import InputError
 
 Menu = ui.Select[Any] | ui.RoleSelect[Any] | ui.ChannelSelect[Any]
-_MOST = 25  # values in one menu, by Discord's limit
+_MAX_VALUES = 25  # Discord's limit for a menu
 _MINUTE, _DAYS = (1, 2, 3, 6, 10, 20, 60), (7, 30, 90, 180, 365, 730)
 _HEAD = (
-    "### Settings\nThey hold at once, and the audit log names who changed them. To go back to the "
-    "default, choose nothing."
+    "### Settings\nChanges take effect at once, and the audit log says who made them. To go back "
+    "to the default, choose nothing."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A preference as it is shown.
+    """How a preference is shown.
 
     Attributes:
-        title: what the audit log calls it.
+        title: its name, also in the audit log.
         about: what it does.
-        unset: what holds while nothing is chosen.
-        options: value, label and description of each choice; none for roles and channels.
+        unset: what applies if nothing is chosen.
+        options: value, label and description of each choice; empty for roles and channels.
     """
 
     title: str
@@ -58,10 +58,10 @@ class Setting:
 SETTINGS = {
     "moderator_roles": Setting(
         "Moderators",
-        "Roles whose members moderate, besides who has Manage Server, or Manage Messages in all "
-        "channels. So that Discord shows them my commands, allow them under *Server Settings*, "
-        "*Integrations*.",
-        "No roles besides",
+        "Roles whose members moderate, in addition to members with Manage Server, or with Manage "
+        "Messages in all channels. To let Discord show them my commands, allow the roles under "
+        "*Server Settings*, *Integrations*.",
+        "No further roles",
     ),
     "channels": Setting(
         "Channels for answers",
@@ -70,12 +70,12 @@ SETTINGS = {
     ),
     "notices": Setting(
         "Channel for notices",
-        "Where I tell moderators what needs them, such as a source that fails.",
+        "Where I notify moderators of what needs them, such as a source that fails.",
         "Discord's channel for updates, or the owner",
     ),
     "weekly": Setting(
         "Weekly counts",
-        "How many questions I answered and declined, and what waits in `/inbox`, as a notice.",
+        "A notice of how many questions I answered and declined, and what is in `/inbox`.",
         "Never",
         ((True, "Every week", ""),),
     ),
@@ -92,7 +92,7 @@ SETTINGS = {
     ),
     "caution": Setting(
         "Caution",
-        "When I rather decline than answer.",
+        "How readily I decline instead of answering.",
         "Normal",
         (
             (
@@ -129,9 +129,9 @@ async def _show(interaction: Interaction, preferences: Preferences, saved: str =
 
 
 def settings_view(preferences: Preferences, most_days: int, saved: str = "") -> ui.LayoutView:
-    """Every setting with its menu, and what was `saved` just now.
+    """Return every setting with its menu, and what was `saved` just now.
 
-    `most_days` is how long the operator keeps answers.
+    `most_days` is the operator's limit on the days that answers are kept.
     """
     view = ui.LayoutView(timeout=None)
     if saved:
@@ -145,14 +145,14 @@ def settings_view(preferences: Preferences, most_days: int, saved: str = "") -> 
 
 
 def _settings(most_days: int) -> dict[str, Setting]:
-    """All settings, without days that the operator does not allow."""
+    """Return all settings, without days that the operator does not allow."""
     days = [*(days for days in _DAYS if days < most_days), most_days]
     options = tuple((number, plural(number, "day"), "") for number in days)
     return SETTINGS | {"keep_days": replace(SETTINGS["keep_days"], options=options)}
 
 
 def _menu(name: str, setting: Setting, value: Any) -> Menu:
-    """The menu of a setting, in which what holds is chosen."""
+    """Return the menu of a setting, with the present choice selected."""
     shown: dict[str, Any] = {
         "custom_id": f"onrecord:set:{name}",
         "placeholder": setting.unset,
@@ -160,12 +160,12 @@ def _menu(name: str, setting: Setting, value: Any) -> Menu:
     }
     if name == "moderator_roles":
         roles = [discord.Object(role, type=discord.Role) for role in value]
-        return ui.RoleSelect[Any](**shown, max_values=_MOST, default_values=roles)
+        return ui.RoleSelect[Any](**shown, max_values=_MAX_VALUES, default_values=roles)
     if not setting.options:
         ids = (value,) if isinstance(value, int) else value or ()
         channels = [discord.Object(channel, type=discord.TextChannel) for channel in ids]
         kinds = [discord.ChannelType.text, discord.ChannelType.news]
-        shown["max_values"] = _MOST if name == "channels" else 1
+        shown["max_values"] = _MAX_VALUES if name == "channels" else 1
         return ui.ChannelSelect[Any](**shown, channel_types=kinds, default_values=channels)
     menu = ui.Select[Any](**shown)
     for option, label, description in setting.options:
@@ -176,7 +176,7 @@ def _menu(name: str, setting: Setting, value: Any) -> Menu:
 
 
 class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_]+)"):
-    """The menu of one setting; it survives restarts as buttons do."""
+    """The menu of a setting; it survives restarts as buttons do."""
 
     def __init__(self, menu: Menu, name: str) -> None:
         """Wrap a menu."""
@@ -194,7 +194,7 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
         return cls(item, match["name"])  # type: ignore[arg-type]  # the menu with that id
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Keep what a moderator chose, and show all settings again."""
+        """Save what a moderator chose, and show all settings again."""
         try:
             interaction.client.press_limit.take(interaction.user.id, interaction.guild_id)
             await defer(interaction)
@@ -205,7 +205,7 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
 
 
 async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) -> None:
-    """Keep a choice; what cannot hold is refused with a sentence, and nothing changes."""
+    """Save a choice and show all settings. Raises InputError for a choice that cannot be used."""
     bot = interaction.client
     setting = _settings(bot.settings.answers.keep_days).get(name)
     known = {str(value): (value, label) for value, label, _ in setting.options} if setting else {}
@@ -214,7 +214,7 @@ async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) ->
         raise InputError("This menu is out of date: open `/settings` again.")
     granted = granted_to(interaction.user)
     if name == "moderator_roles" and not (granted.manage_guild or granted.manage_messages):
-        raise InputError("Only who has Manage Server or Manage Messages can choose who moderates.")
+        raise InputError("Choosing who moderates needs Manage Server or Manage Messages.")
     pairs = [known[item] if isinstance(item, str) else _pair(interaction, item) for item in chosen]
     values, labels = [value for value, _ in pairs], [label for _, label in pairs]
     value = values if name in {"moderator_roles", "channels"} else (*values, None)[0]
@@ -228,7 +228,7 @@ async def _choose(interaction: Interaction, name: str, chosen: Iterable[Any]) ->
 
 
 def _pair(interaction: Interaction, item: Any) -> tuple[int, str]:
-    """The id and name of a chosen role or channel. Raises InputError if it cannot be used."""
+    """Return the id and name of a chosen role or channel. Raises InputError if it is unusable."""
     if isinstance(item, discord.Role):
         if item.is_default():
             raise InputError("Not everyone can moderate: choose a role that only some have.")

@@ -1,4 +1,4 @@
-"""Looking reports up: /reports list, show and timeline."""
+"""Look up reports: /reports list, show and timeline."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ _NO_FILES = "\n-# To draw this, I need the Attach Files permission here."
 
 
 async def report_choices(interaction: Interaction, typed: str) -> Choices:
-    """The reports of the server as choices."""
+    """Return the reports of the server as choices."""
     return await headline_choices(interaction, typed, removed=False)
 
 
 async def headline_choices(interaction: Interaction, typed: str, *, removed: bool) -> Choices:
-    """Live or removed reports as choices; the value is a `choice_value` of the id."""
+    """Return live or removed reports as choices; the value is a `choice_value` of the id."""
     collections, server = interaction.client.collections, interaction.guild_id
 
     def produce() -> Iterator[tuple[str, str]]:
@@ -59,7 +59,7 @@ async def headline_choices(interaction: Interaction, typed: str, *, removed: boo
 
 
 async def find_report(interaction: Interaction, title: str, *, removed: bool = False) -> str:
-    """The id of the only report with that title, or chosen from the list."""
+    """Return the id of the only report with this title, or of the report chosen from the list."""
     collections, server = interaction.client.collections, interaction.guild_id
 
     def matches() -> list[Headline]:
@@ -76,19 +76,19 @@ async def find_report(interaction: Interaction, title: str, *, removed: bool = F
 
 
 def _values(article_id: str) -> set[str]:
-    """What stands for an id: in a list of choices, and in a button."""
+    """Return the values for an id: in a list of choices, and in a button."""
     return {choice_value(article_id), choice_value(article_id, visible=False)}
 
 
 def choice_value(name: str, *, visible: bool = True) -> str:
-    """An id or address as the value of a choice, hashed if it is too long or not `visible`."""
+    """Return an id or URL as the value of a choice, hashed if it is too long or not `visible`."""
     if visible and len(name) <= CHOICE_CHARS:
         return name
     return "#" + hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
 class Lookups(commands.Cog):
-    """The part of `/reports` that everybody may use."""
+    """The commands of `/reports`."""
 
     @app_commands.command(name="list")
     async def list_reports(
@@ -147,7 +147,7 @@ class Lookups(commands.Cog):
 
 @button("list", "Next ▶", "in place")
 async def show_list(press: Press) -> None:
-    """One page of the reports that match a search."""
+    """Show a page of the reports that match a search."""
     interaction, search = press.interaction, press.key
     collections, server = interaction.client.collections, interaction.guild_id
     headlines = await asyncio.to_thread(collections.headlines, server, search)
@@ -167,7 +167,7 @@ def _line(headline: Headline) -> str:
 
 
 def _description(archive: Archive, article_id: str, channels: Iterable[int]) -> str:
-    """A report with its source, length, copies, and the questions it answered in these channels."""
+    """Return a report with its source, length and copies, and its questions in these channels."""
     article = archive.article(article_id)
     lines = [
         f"### {escape(article.title[:_TITLE_CHARS])}",

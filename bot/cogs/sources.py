@@ -1,4 +1,4 @@
-"""Where reports come from: files and addresses added once, sources, and /reindex."""
+"""Add reports: from files and addresses, from sources on a schedule, and with /reindex."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ Address = app_commands.Range[str, 1, MAX_ADDRESS_CHARS]
 Interval = Literal["quarter-hourly", "hourly", "six-hourly", "daily", "weekly", "manually"]
 _MINUTES = dict(zip(get_args(Interval), (15, 60, 360, 1_440, 10_080, None), strict=True))
 _SHOWN_CHARS = 150
-_PAGE = 5  # sources: they fit into a message even if each letter is escaped
+_PAGE = 5  # sources: they fit in a message even if every character is escaped
 _ADDRESS = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)  # https://a.example/x?y=z
 _TRAILING = ".,;:!?'\"”’)]}*_|~"
 
@@ -131,7 +131,7 @@ class SourceCommands(commands.Cog):
 
 @button("feeds", "Next ▶", "in place")
 async def show_sources(press: Press) -> None:
-    """A page of the sources."""
+    """Show a page of the sources."""
     await check_moderator(press.interaction)
     sources = await asyncio.to_thread((await press.archive()).sources.all)
     shown, label, rows = page_of(sources, press, _PAGE, "feeds")
@@ -199,10 +199,10 @@ async def reindex(interaction: Interaction) -> None:
 async def _add(
     interaction: Interaction, links: Sequence[str], attachments: Sequence[discord.Attachment]
 ) -> None:
-    """Add what links and attachments hold to the server's collection, as a job."""
+    """Add the reports in links and attachments to the server's collection, as a job."""
     max_mb, actor = interaction.client.settings.discord.attachment_mb, actor_of(interaction)
     with tempfile.TemporaryDirectory(prefix="onrecord-") as folder:
-        # Files are named by number there, never by what strangers call them.
+        # Files are named by number, not by names that strangers gave them.
         files = [
             await _download(attachment, Path(folder, str(number)), max_mb)
             for number, attachment in enumerate(attachments)
@@ -228,14 +228,14 @@ async def _download(attachment: discord.Attachment, path: Path, max_mb: int) -> 
 
 
 def addresses(text: str) -> list[str]:
-    """The web addresses in a message, each once, without the punctuation around them."""
+    """Return the distinct web addresses in a message, without the punctuation around them."""
     links = (match.group().rstrip(_TRAILING) for match in _ADDRESS.finditer(text))
     closed = (link + ")" if link.count("(") > link.count(")") else link for link in links)
     return list(dict.fromkeys(closed))
 
 
 def web_address(typed: str) -> str:
-    """A typed web address. Raises InputError for anything else, such as a local path."""
+    """Return a typed web address. Raises InputError for anything else, such as a local path."""
     if not is_url(typed.strip()):
         raise InputError("An address begins with https:// or http://: copy all of it.")
     return typed.strip()
@@ -244,7 +244,7 @@ def web_address(typed: str) -> str:
 async def _apply(
     interaction: Interaction, chosen: str, change: Callable[[Sources, str], None], done: str
 ) -> None:
-    """Apply a change to one source and confirm it."""
+    """Apply a change to a source and confirm it."""
     archive = await defer_and_open(interaction)
     sources = await asyncio.to_thread(archive.sources.all)
     uris = {_choice_value(source.uri): source.uri for source in sources}
@@ -257,12 +257,12 @@ async def _apply(
 
 
 def _choice_value(uri: str) -> str:
-    """Autocomplete value for a source; never reveals a local path."""
+    """Return the autocomplete value of a source, which never reveals a local path."""
     return choice_value(uri, visible=is_url(uri))
 
 
 def _describe(source: Source) -> str:
-    """A source: how often it is checked, when it was last read, and why it fails."""
+    """Return how often a source is checked, when it was last read, and why it fails."""
     names = {minutes: name for name, minutes in _MINUTES.items()} | {None: "only on `/reindex`"}
     interval = names.get(source.every, f"every {source.every} minutes")
     name = escape(source_name(source.uri)[:_SHOWN_CHARS])

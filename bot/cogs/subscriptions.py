@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
-_LISTED = 10  # each with a button of its own, far under 40 components
-_QUESTION_CHARS = 150  # so that all fit into a message even if each letter is escaped
-_PINGED = 50  # people in one message; Discord takes 100 mentions
-_NONCE_CHARS = 24  # Discord takes 25
+_LISTED = 10  # each with a button, far under 40 components
+_QUESTION_CHARS = 150  # so that all fit in a message even if every character is escaped
+_PINGED = 50  # people in a message; Discord allows 100 mentions
+_NONCE_CHARS = 24  # Discord allows 25
 _AWAY = timedelta(hours=1)
 
 
@@ -48,7 +48,7 @@ async def watching(interaction: Interaction) -> None:
 
 @button("watches", "Next ▶", "in place")
 async def show_watches(press: Press) -> None:
-    """A page of one's own watches; for a moderator also of others' in channels they may read."""
+    """Show a page of the user's watches; to moderators, also others' in channels they may read."""
     archive, interaction = await press.archive(), press.interaction
     viewer, moderates = viewer_of(interaction), await is_moderator(interaction)
     watches = [
@@ -73,7 +73,7 @@ async def show_watches(press: Press) -> None:
 
 
 def stop_row(number: int) -> Row:
-    """The button that stops a watch."""
+    """Return the button that stops a watch."""
     return Row(Button("stop", f"{number:x}"))
 
 
@@ -81,8 +81,8 @@ def stop_row(number: int) -> Row:
 async def start_watch(press: Press) -> None:
     """Watch the question of a declined answer for the person who pressed.
 
-    If only they see the answer, they are notified by direct message; the first says so, and finds
-    out whether they take any.
+    If only they see the answer, they are notified by direct message; a first message says so, and
+    tests whether they accept direct messages.
     """
     archive, interaction = await press.archive(), press.interaction
     answer = (await answers.recall(archive, press.key)).answer
@@ -116,7 +116,7 @@ async def start_watch(press: Press) -> None:
 
 @button("stop", "Stop", "in place")
 async def stop_watch(press: Press) -> None:
-    """Stop a watch: your own, or as a moderator anybody's."""
+    """Stop a watch: one's own or, for a moderator, anybody's."""
     archive = await press.archive()
     number, user = int(press.key, 16), press.interaction.user
     watches = await asyncio.to_thread(archive.people.watches)
@@ -130,59 +130,59 @@ async def stop_watch(press: Press) -> None:
 async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> datetime | None:
     """Ask the watched questions of a collection that has changed since they were last asked.
 
-    Those who wait for the same answer in one channel get it in one message.
+    People who wait for the same answer in a channel get it in a single message.
 
     Returns:
-        When to ask again what could not be asked or sent now; None: once there are new reports.
+        When to ask again what could not be asked or sent; None if not before there are new reports.
     """
-    alike: dict[tuple[object, ...], list[Watch]] = {}
+    same: dict[tuple[object, ...], list[Watch]] = {}
     for watch in await asyncio.to_thread(_outdated, archive):
-        place = watch.channel or f"person {watch.person}"
-        alike.setdefault((watch.server, watch.question, watch.filters, place), []).append(watch)
-    for watches in alike.values():
+        target = watch.channel or f"person {watch.person}"
+        same.setdefault((watch.server, watch.question, watch.filters, target), []).append(watch)
+    for watches in same.values():
         if bot.stopping:
             break
         try:
             await _ask_again(bot, archive, watches)
-        except QuestionError as error:  # such as a publisher that has no reports any more
+        except QuestionError as error:  # such as a publisher that no longer has reports
             for watch in watches:
                 number, generation = watch.number, archive.generation
                 await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
             log.info("watches of server %s cannot be asked: %s", server, error)
-        except Exception:  # the next watches still count
+        except Exception:  # go on with the next watches
             numbers = [watch.number for watch in watches]
             log.exception("watches %s of server %s could not be asked again", numbers, server)
     return await asyncio.to_thread(watches_due, bot, archive)
 
 
 def watches_due(bot: OnRecord, archive: Archive) -> datetime | None:
-    """When to ask watched questions again; None: once there are new reports.
+    """Return when to ask watched questions again; None if not before there are new reports.
 
-    Those of a server that the bot does not see now wait longer: it is away, or was left.
+    Watches of a server that is unavailable or was left wait longer.
     """
     outdated, now = _outdated(archive), discord.utils.utcnow()
-    seen = any(watch.server is None or _guild(bot, watch) for watch in outdated)
-    return (now if seen else now + _AWAY) if outdated else None
+    available = any(watch.server is None or _guild(bot, watch) for watch in outdated)
+    return (now if available else now + _AWAY) if outdated else None
 
 
 def _guild(bot: OnRecord, watch: Watch) -> discord.Guild | None:
-    """The server of a watch, if the bot is in it and Discord has no outage there."""
+    """Return the server of a watch; None if the bot is not in it, or it has an outage."""
     guild = bot.get_guild(watch.server or 0)
     return guild if guild and not guild.unavailable else None
 
 
 def _outdated(archive: Archive) -> list[Watch]:
-    """The watches whose questions were last asked of an earlier generation, oldest first."""
+    """Return the watches whose questions were last asked of an earlier generation, oldest first."""
     generation = archive.generation
     return [watch for watch in archive.people.watches() if watch.generation < generation]
 
 
 async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) -> None:
-    """Ask a watched question; send the answer, if there is one, and end the watches.
+    """Ask a watched question; if it is answered, send the answer and end the watches.
 
-    Those who may read the channel are mentioned there, other members of the server get a direct
-    message, and who left the server gets nothing. What finds no room in this hour waits, and so
-    does a server in an outage.
+    People who may read the channel are mentioned there, other members of the server get a direct
+    message, and people who have left it get nothing. Messages above the hourly limit wait, as do
+    servers in an outage.
     """
     question, filters, server = watches[0].question, watches[0].filters, watches[0].server
     guild = _guild(bot, watches[0])
@@ -210,18 +210,18 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
 
 
 def _nonce(*watches: Watch) -> str:
-    """What Discord knows a message by, so that one sent again after a crash stays one message."""
+    """Return a nonce, so that Discord drops a message that is sent again after a crash."""
     content = f"{watches[0].server} {[(watch.number, watch.person) for watch in watches]}"
     return hashlib.blake2b(content.encode(), digest_size=_NONCE_CHARS // 2).hexdigest()
 
 
 async def _end(archive: Archive, *watches: Watch) -> None:
-    """End watches: each right after its message, so that a crash never sends many twice."""
+    """End watches, right after their message, so that a crash hardly repeats a message."""
     await asyncio.to_thread(archive.people.remove_watches, [watch.number for watch in watches])
 
 
 async def _post(archive: Archive, answer: Answer, channel: Any, watches: Sequence[Watch]) -> None:
-    """Post an answer where it was asked for, mention those who wait for it, and end the watches."""
+    """Post an answer in a channel, mention the people who wait for it, and end the watches."""
     people = [discord.Object(watch.person) for watch in watches]
     mentions = " ".join(f"<@{person.id}>" for person in people)
     note = f"{mentions} The reports now answer what you asked."
@@ -262,7 +262,7 @@ async def _send_privately(
     try:
         await answers.send_answer(archive, view, send)
     except (discord.Forbidden, discord.NotFound):
-        log.warning("watch %s ends: its person takes no direct messages", watch.number)
+        log.warning("watch %s ends: its person accepts no direct messages", watch.number)
         await _end(archive, watch)
     else:
         await _end(archive, watch)
@@ -270,7 +270,7 @@ async def _send_privately(
 
 
 async def _channel(bot: OnRecord, guild: discord.Guild | None, channel_id: int | None) -> Any:
-    """The channel or thread in which to answer; None if the bot may write in none."""
+    """Return the channel or thread of a watch; None if the bot may not answer there."""
     if guild is None or channel_id is None:
         return None
     channel: Any = guild.get_channel_or_thread(channel_id)
@@ -284,7 +284,7 @@ async def _channel(bot: OnRecord, guild: discord.Guild | None, channel_id: int |
 
 
 async def _member(guild: discord.Guild, person: int) -> discord.Member | None:
-    """The member of a server; None if they have left."""
+    """Return a person as a member of a server; None if they have left."""
     with contextlib.suppress(discord.NotFound):
         return guild.get_member(person) or await guild.fetch_member(person)
     return None

@@ -1,4 +1,4 @@
-"""Looks after thousands of collections: each is opened once to see what there is to do in it."""
+"""Schedule work on thousands of collections, each opened only if there may be work."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
-# What is due so soon is begun now: a look that comes a moment early would make it a minute late.
+# Work that is due so soon starts now: else a loop that runs a moment early makes it a minute late.
 SOON = timedelta(seconds=3)
 SCHEDULED = "onrecord-scheduled"  # the name of the tasks that work on one collection
 
 
 @dataclass(eq=False, kw_only=True)
 class Duty:
-    """One kind of work on collections.
+    """A kind of work on collections.
 
     Attributes:
         name: for the log.
-        look: says in a thread when there is something to do; None: not before something changes.
-        work: does it, and says when to do it again, as `look` does.
-        at_once: on so many collections, without waiting for those that take long.
-        left_too: also on collections that are kept of servers that the bot left.
+        look: called in a thread; returns when there is work, None if not before a change.
+        work: does the work; returns when there is more, as `look` does.
+        at_once: the number of collections that are worked on at the same time.
+        left_too: whether to work on collections of servers that the bot has left.
     """
 
     name: str
@@ -48,13 +48,13 @@ class Duty:
     _workers: set[asyncio.Task[None]] = field(default_factory=set)
 
     def is_due(self, server: int | None, state: object, now: datetime) -> bool:
-        """Whether a collection in that state has to be looked at, or worked on."""
+        """Return whether a collection in this state has to be looked at."""
         before, again = self._known.get(server, (None, None))
-        begun = server in self._waiting or server in self._busy
-        return not begun and (state != before or (again is not None and again <= now + SOON))
+        is_queued = server in self._waiting or server in self._busy
+        return not is_queued and (state != before or (again is not None and again <= now + SOON))
 
     def note(self, bot: OnRecord, server: int | None, state: object, when: datetime | None) -> None:
-        """Note when there is something to do in a collection in that state; begin it if it is."""
+        """Record when there is work on a collection in this state; queue it if it is due."""
         self._known[server] = state, when
         if when is None or when > discord.utils.utcnow() + SOON:
             return
@@ -72,32 +72,32 @@ class Duty:
             self._known.pop(server, None)  # if it fails, it is looked at again
             with logging_failure(f"{self.name} failed for server {server}"):
                 async with _held(bot.collections, server, self.name) as is_ours:
-                    if is_ours:  # else see in a minute what another bot has left
-                        # Not created: it may have been erased since it was listed.
+                    if is_ours:  # else look again in a minute, after another bot's work
+                        # Not created, since it may have been erased meanwhile.
                         opening = partial(bot.collections.archive, server, create=False)
                         archive = await asyncio.to_thread(opening)
                         self._known[server] = state, await self.work(server, archive)
             self._busy.discard(server)
-        # Here, not once the task is done: what came between would wait for no worker.
+        # Here and not when the task is done: work queued in between would get no worker.
         self._workers.discard(asyncio.current_task())
 
 
 class Upkeep:
-    """Does its duties in every collection that changed or has something due.
+    """Performs duties in every collection that has changed or has work due.
 
-    What a collection needs is looked up once for all duties, since opening thousands costs most;
-    one without anything to do is not opened at all.
+    A collection is opened once for all duties, since opening thousands is the main cost, and not at
+    all if none of them may have work.
     """
 
     def __init__(self, bot: OnRecord, duties: Iterable[Duty], left: Callable[[], set[int]]) -> None:
-        """Look after the collections of this bot; `left` gives servers that it may have left."""
+        """Work on the collections of this bot; `left` returns servers that it may have left."""
         self._bot = bot
         self._duties = [*duties]
         self._left = left
         self._looking: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
-        """Begin what is due; a loop that raised or waited here would end or fall behind."""
+        """Start what is due in a task: a loop that raised or waited would end or fall behind."""
         await self._bot.wait_until_ready()
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._look(), name=SCHEDULED)
@@ -105,7 +105,7 @@ class Upkeep:
     async def _look(self) -> None:
         with logging_failure("listing the collections failed"):
             here = sorted(guild.id for guild in self._bot.guilds)
-            # The last of those that share a collection stands for it: one that the bot is in.
+            # The last server that shares a collection represents it: one that the bot is in.
             servers = [*sorted(self._left().difference(here)), *here]
             existing = await asyncio.to_thread(self._bot.collections.existing, servers)
             present = {None, *here}
@@ -117,18 +117,18 @@ class Upkeep:
                     if (server in present or duty.left_too) and duty.is_due(server, state, now)
                 ]
                 if due and not self._bot.stopping:
-                    with logging_failure(f"looking after server {server} failed"):
+                    with logging_failure(f"looking for work in server {server} failed"):
                         await self._look_at(server, state, due)
 
     async def _look_at(self, server: int | None, state: object, due: list[Duty]) -> None:
         def look() -> list[tuple[Duty, datetime | None]]:
-            found = []
+            times = []
             archive = self._bot.collections.archive(server, create=False)
             with archive.glance():
                 for duty in due:
                     with logging_failure(f"{duty.name} failed for server {server}"):
-                        found.append((duty, duty.look(server, archive)))
-            return found
+                        times.append((duty, duty.look(server, archive)))
+            return times
 
         for duty, when in await asyncio.to_thread(look):
             duty.note(self._bot, server, state, when)
@@ -136,7 +136,7 @@ class Upkeep:
 
 @contextlib.asynccontextmanager
 async def _held(collections: Collections, server: int | None, work: str) -> AsyncIterator[bool]:
-    """Keep other bots from this work on a server's collection; False if one is at it."""
+    """Keep other bots from doing this work on a collection; yield False if one is doing it."""
     end = await asyncio.to_thread(collections.hold, server, work)
     try:
         yield end is not None
@@ -147,11 +147,11 @@ async def _held(collections: Collections, server: int | None, work: str) -> Asyn
 
 @contextlib.contextmanager
 def logging_failure(message: str) -> Iterator[None]:
-    """Log whatever fails, and go on; what fails for a known reason is tried again next time."""
+    """Log any error and go on; the work is tried again later."""
     try:
         yield
     except CancelledError:
-        pass  # which the job logged
+        pass  # the job has logged it
     except OnRecordError as error:  # such as a collection that another process holds
         log.warning("%s: %s", message, error)
     except Exception:

@@ -1,4 +1,4 @@
-"""What a server reads when the bot joins it: one message, and nothing else unasked."""
+"""Welcome: a single message when the bot joins a server."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from bot.bot import OnRecord
 
 log = logging.getLogger(__name__)
-_LOOK_BACK = 20  # bots that were added last, in the server's audit log
+_LOOK_BACK = 20  # entries of the server's audit log about added bots
 WELCOME = """### I answer questions by quoting your reports, word for word
 1. Give me the first ones: `/moderate add` takes files, or the address of a page or a feed.
-2. Whoever has *Manage Server* may do that. So that others may too, choose their role in
+2. Members with *Manage Server* can do that. To let others do it too, choose their role in
 `/settings`, and allow it under *Server Settings*, *Integrations*.
 3. Then anybody can `/ask`. `/help` says the rest."""
 
@@ -34,11 +34,11 @@ class Welcome(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_join(self, guild: discord.Guild) -> None:
-        """Tell whoever added the bot what to do first, or else all in the system channel.
+        """Tell whoever added the bot what to do first, else write it in the system channel.
 
-        A server that comes back to its reports, or shares those of others, is told nothing.
+        Nothing is sent to a server that already has reports, of its own or shared.
         """
-        if not self._bot.is_ready():  # before that, servers that were there all along arrive
+        if not self._bot.is_ready():  # until then, events are for servers that the bot was in
             return
         if await asyncio.to_thread(self._bot.collections.existing, [guild.id]):
             return
@@ -51,7 +51,7 @@ class Welcome(commands.Cog):
         log.info("nobody in server %s could be welcomed", guild.id)
 
     async def _adder(self, guild: discord.Guild) -> discord.abc.Messageable | None:
-        """Who added the bot, as far as it may read that."""
+        """Return who added the bot; None if it may not read that."""
         if not guild.me.guild_permissions.view_audit_log:
             return None
         action = discord.AuditLogAction.bot_add
@@ -63,7 +63,8 @@ class Welcome(commands.Cog):
 
 
 def _system_channel(guild: discord.Guild) -> discord.TextChannel | None:
-    """The channel for the server's own messages, if the bot may write in it."""
+    """Return the server's system channel; None if the bot may not write in it."""
     channel = guild.system_channel
-    closed = channel is None or missing_to_write(channel, channel.permissions_for(guild.me))
-    return None if closed else channel
+    if channel is None or missing_to_write(channel, channel.permissions_for(guild.me)):
+        return None
+    return channel

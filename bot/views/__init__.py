@@ -1,1 +1,1 @@
-"""What messages look like: answers, buttons, lists and progress."""
+"""The look of messages: answers, buttons, lists and progress."""

@@ -1,7 +1,7 @@
 """Answers as Discord messages. Pure: no network, no clock, no settings.
 
-Quotes are shown verbatim: what Discord would read as markup, mentions or links is escaped, never
-dropped, and bold only wraps words. A quote that does not fit is left out whole, never cut.
+Quotes are shown verbatim: markup, mentions and links are escaped, never dropped, and bold only
+wraps words. A quote that does not fit is left out as a whole, never shortened.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ from bot.views.text import (
 )
 from index import Answer, Article, Citation, CitedQuote, Span, optional
 
-_RESERVED = 60  # of MAX_TEXT, for the line about quotes left out
-NOTE_ROOM = 400  # of MAX_TEXT, for what becomes of the reports later
-_MAX_QUOTES = 5  # with speakers and citations they stay under Discord's 40 components
+_RESERVED = 60  # characters for the line about quotes left out
+NOTE_ROOM = 400  # characters for a later note on changed reports
+_MAX_QUOTES = 5  # with speakers and citations, under Discord's limit of 40 components
 _QUESTION_CHARS = 300
 _FILTER_CHARS, _REASON_CHARS = 300, 600
 _TITLE_CHARS = 150
@@ -46,7 +46,7 @@ class AnswerView(ui.LayoutView):
     """A message that quotes reports; `bot.answers.send_answer` checks its `answer` and sends it."""
 
     def __init__(self, answer: Answer) -> None:
-        """Start empty."""
+        """Create an empty message."""
         super().__init__(timeout=None)
         self.answer = answer
 
@@ -54,23 +54,23 @@ class AnswerView(ui.LayoutView):
 def answer_view(
     answer: Answer, rows: Iterable[Row] = (), *, typed: str | None = None, note: str = ""
 ) -> AnswerView:
-    """An answer, or a decline that is plainly one, within Discord's limits.
+    """Return an answer or a decline as a message within Discord's limits.
 
     Args:
         answer: any answer.
         rows: buttons.
-        typed: the question as it was typed; `answer.question` is what it was understood as.
-        note: the bot's own markdown, shown on top.
+        typed: the question as it was typed; `answer.question` is how it was understood.
+        note: the bot's own Markdown, shown on top.
     """
     question = escape(shorten(answer.question, _QUESTION_CHARS))
     heading = escape(shorten(typed, _QUESTION_CHARS)) if typed else question
     understood = f"-# Understood as: {question}" if heading != question else ""
-    only = shorten(optional("", describe_filters, answer.filters), _FILTER_CHARS)
+    filters = shorten(optional("", describe_filters, answer.filters), _FILTER_CHARS)
     lines = [
         note,
         f"### {heading}",
         understood,
-        f"-# {escape(only[:1].upper() + only[1:])}" if only else "",
+        f"-# {escape(filters[:1].upper() + filters[1:])}" if filters else "",
     ]
     lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
@@ -88,17 +88,17 @@ def answer_view(
 def quotes_view(
     head: str, quotes: Sequence[CitedQuote], answer: Answer, footer: str, rows: Iterable[Row] = ()
 ) -> AnswerView:
-    """Quotes of an answer under a heading: as many as fit, each with its citation.
+    """Return quotes of an answer under a heading: as many as fit, each with its citation.
 
-    Room is left for a note on what becomes of the reports. If not even one quote fits, its
-    citation says where to read it.
+    Room is left for a later note on changed reports. If no quote fits, the citation of the first
+    says where to read it.
     """
     sources = {citation.number: citation for citation in answer.citations}
     groups: list[tuple[str, ...]] = []
     chars_left = MAX_TEXT - NOTE_ROOM - len(head) - len(footer) - _RESERVED
     for cited in quotes[:_MAX_QUOTES]:
         if len(cited.quote.text) > chars_left:
-            continue  # a shorter one may still fit
+            continue  # a shorter quote may still fit
         group = _group(cited, sources, answer)
         if sum(map(len, group)) > chars_left:
             continue
@@ -109,8 +109,8 @@ def quotes_view(
     if quotes and not groups:
         note = f"-# {plural(missing, 'quote')} of more characters than a message may have.\n"
         source = sources[quotes[0].citation]
-        told = [_notice_line(source.article), citation_line(source, quotes[0])]
-        groups = [("\n".join(filter(None, told)),)]
+        lines = [_notice_line(source.article), citation_line(source, quotes[0])]
+        groups = [("\n".join(filter(None, lines)),)]
     view, last = AnswerView(answer), (note + footer,)
     container: ui.Container[ui.LayoutView] = ui.Container(accent_colour=_COLOUR)
     container.add_item(ui.TextDisplay[Any](head))
@@ -124,7 +124,7 @@ def quotes_view(
 
 
 def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -> tuple[str, ...]:
-    """The texts of a quote: what is wrong with it and its speaker, its words, and its sources."""
+    """Return the texts of a quote: its notice and speaker, its words, and its sources."""
     speaker = optional(None, speaker_line, cited, answer)
     above = [_notice_line(sources[cited.citation].article)]
     above += [escape(shorten(speaker, _NAME_CHARS))] if speaker else []
@@ -133,21 +133,21 @@ def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -
 
 
 def _cited_as(cited: CitedQuote, sources: Mapping[int, Citation]) -> str:
-    """The sources of a quote."""
+    """Return the citation of a quote, and of other reports with the same sentence."""
     also = [citation_line(sources[number]) for number in cited.also[:_MAX_ALSO]]
     also += [f"{len(cited.also) - _MAX_ALSO} more"] * (len(cited.also) > _MAX_ALSO)
     return "\n-# Also in ".join([citation_line(sources[cited.citation], cited), *also])
 
 
 def text_view(answer: Answer, text: str) -> AnswerView:
-    """A plain text that cites an answer."""
+    """Return a message of plain text that cites an answer."""
     view = AnswerView(answer)
     view.add_item(ui.TextDisplay[Any](text[:MAX_TEXT]))
     return view
 
 
 def block_quote(cited: CitedQuote) -> str:
-    """A quote as a block quote, with the part that answers in bold."""
+    """Return a quote as a block quote, with the part that answers in bold."""
     bold = optional([], _bold, cited)
     return "\n".join(f"> {line}" for line in escape(cited.quote.text, bold).split("\n"))
 
@@ -158,9 +158,9 @@ def _bold(cited: CitedQuote) -> list[Span]:
 
 
 def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
-    """Number, publisher, date and title; the title links to the page, at the quote if given.
+    """Return number, publisher, date and title; the title links to the page, at the quote if given.
 
-    A notice follows, but for a quote: there it stands above the words that it corrects.
+    A notice follows, but not with a quote: there it precedes the words that it corrects.
     """
     article = citation.article
     parts = [escape(shorten(article.publisher, _NAME_CHARS))] if article.publisher else []
@@ -173,7 +173,7 @@ def citation_line(citation: Citation, cited: CitedQuote | None = None) -> str:
 
 
 def _notice_line(article: Article) -> str:
-    """What is wrong with a report, in small print; "" if nothing is known to be."""
+    """Return the notice of a report in small print; "" if it has none."""
     if article.notice is None:
         return ""
     words, kind = escape(shorten(notice_words(article.notice), _NOTE_CHARS)), article.notice.kind
@@ -181,7 +181,7 @@ def _notice_line(article: Article) -> str:
 
 
 def text_fragment(url: str, text: str) -> str:
-    """A link that opens a page at a text (URL fragment text directives, WICG).
+    """Return a link that scrolls to a text in a page (URL fragment text directives, WICG).
 
     For example https://a.example/x#:~:text=The%20gate%20failed.
     """

@@ -20,11 +20,11 @@ _PAGE = 4  # passages
 _MAX_PASSAGES = 40
 _QUESTION_CHARS = 200
 _REASON_CHARS = 300
-_FLAGGED_CHARS = 40  # of a quote, so that moderators can tell which it is
+_FLAGGED_CHARS = 40  # enough of a quote for moderators to recognise it
 
 
 def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
-    """The buttons that belong under an answer."""
+    """Return the buttons that belong under an answer."""
     names = ["more", "around", "sources", "wrong"]
     if answer.status == "declined":
         names = ["more", "watch"] if answer.closest else ["watch"]
@@ -36,7 +36,7 @@ def answer_rows(answer: Answer, *, private: bool) -> list[Row]:
 @button("passages", "Next ▶", "in place")
 @button("more", "More passages", "private")
 async def show_more(press: Press) -> None:
-    """A page of further passages: first as a private message, then turned in place."""
+    """Show a page of further passages, first as a private message, then in its place."""
     archive = await press.archive()
     answer = (await recall(archive, press.key)).answer
     further = await asyncio.to_thread(archive.more, answer, _MAX_PASSAGES)
@@ -52,7 +52,7 @@ async def show_more(press: Press) -> None:
 
 @button("around", "Sentences around", "private")
 async def show_context(press: Press) -> None:
-    """The quotes with the sentences around them."""
+    """Show the quotes with the sentences around them."""
     archive = await press.archive()
     answer = (await recall(archive, press.key)).answer
     wider = await asyncio.to_thread(widened, answer)
@@ -64,7 +64,7 @@ async def show_context(press: Press) -> None:
 
 @button("sources", "Sources", "private")
 async def show_sources(press: Press) -> None:
-    """The reports behind an answer, and whether they have changed since."""
+    """Show the reports behind an answer, and whether they have changed since."""
     archive = await press.archive()
     entry = await recall(archive, press.key)
     lines = ["### Sources"]
@@ -82,7 +82,7 @@ async def show_sources(press: Press) -> None:
 
 @button("share", "Show everyone", "in place", primary=True)
 async def share(press: Press) -> None:
-    """A private answer, shown to everyone in the channel; a failure is told in private."""
+    """Show a private answer to everyone in the channel; failures are explained in private."""
     archive, interaction = await press.archive(), press.interaction
     if reason := await why_not_here(interaction):
         raise InputError(f"I can't show it here: {reason}")
@@ -101,7 +101,7 @@ async def share(press: Press) -> None:
 class WrongQuote(Form, title="Report a wrong quote"):
     """Asks which quote is wrong, if there are several, and why.
 
-    The reason is kept with the answer and without the person.
+    The reason is kept with the answer, without the person's name.
     """
 
     def __init__(self, answer: Answer) -> None:

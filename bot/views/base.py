@@ -1,6 +1,6 @@
-"""What views are made of: notices, persistent buttons, pages, modals and choices.
+"""The parts of views: notices, persistent buttons, pages, modals and autocomplete choices.
 
-A button's state lives in its custom_id, so buttons survive restarts.
+A button's state is in its custom_id, so buttons survive restarts.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ T = TypeVar("T")
 V = TypeVar("V", str, int)
 Choices = list[app_commands.Choice[str]]
 Row = ui.ActionRow[Any]
-MAX_TEXT = 4_000  # characters in all text of one Components V2 message
+MAX_TEXT = 4_000  # characters in all text of a Components V2 message
 _MONTHS = 12  # offered as dates
 MAX_CHOICES, CHOICE_CHARS = 25, 100  # Discord's limits on autocomplete
-_CHOICES_WITHIN_S = 3.0  # later ones are not shown
+_CHOICES_WITHIN_S = 3.0  # Discord does not show later choices
 Reply = Literal["private", "in place", "modal"]
 _DEFERRALS: dict[Reply, dict[str, bool]] = {
     "private": {"ephemeral": True, "thinking": True},
     "in place": {},
 }
 _RUN = secrets.token_hex(4)
-_OPEN_S = 3600.0  # in which a form may be filled in; discord.py keeps it as long in memory
-_LATE_S = 60.0  # in which discord.py may still know a form that is over
+_OPEN_S = 3600.0  # for filling in a form, which discord.py keeps in memory meanwhile
+_LATE_S = 60.0  # for which discord.py may still know a form that has timed out
 _NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
 def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
-    """A notice from the bot, with bidirectional controls stripped."""
+    """Return a notice from the bot, with bidirectional controls stripped."""
     view = ui.LayoutView(timeout=None)
     view.add_item(ui.TextDisplay(strip_direction(text)[:MAX_TEXT]))
     for row in rows:
@@ -56,7 +56,7 @@ def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
 def overflowing_view(
     text: str, name: str, interaction: discord.Interaction[Any], details: str = ""
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
-    """A notice, with a file of that name if the text is too long or there are `details`."""
+    """Return a notice, with a file of this name if the text is too long or there are `details`."""
     if len(text) <= MAX_TEXT and not details:
         return (notice_view(text),)
     start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
@@ -69,14 +69,14 @@ def overflowing_view(
 
 @dataclass(frozen=True, slots=True)
 class Press:
-    """A pressed button: its interaction, its key (an id or words) and the page it turns to."""
+    """A press of a button: its interaction, its key (an id or words) and the page to show."""
 
     interaction: Interaction
     key: str
     page: int = 0
 
     async def archive(self) -> Archive:
-        """The collection of the server it was pressed in."""
+        """Return the collection of the server it was pressed in."""
         return await archive_of(self.interaction)
 
     async def reply(self, view: ui.LayoutView) -> discord.Message:
@@ -89,12 +89,12 @@ Handler = Callable[[Press], Awaitable[object]]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What a button says and does.
+    """The look and effect of a button.
 
     Attributes:
-        label: what it says by default.
-        reply: where the reply goes; it is deferred, but for a modal, which has to come first.
-        primary: whether it stands out.
+        label: its default label.
+        reply: where the reply goes; it is deferred, except for a modal, which has to come first.
+        primary: whether it has the primary style.
         handler: called when it is pressed.
     """
 
@@ -115,7 +115,7 @@ _OUTDATED = Action("Outdated", "private", primary=False, handler=_explain_outdat
 def button(
     name: str, label: str, reply: Reply, *, primary: bool = False
 ) -> Callable[[Handler], Handler]:
-    """Decorator: registers the handler of the buttons with that name."""
+    """Register the decorated function as the handler of the buttons of this name."""
 
     def register(handler: Handler) -> Handler:
         ACTIONS[name] = Action(label, reply, primary, handler)
@@ -128,7 +128,7 @@ class Button(
     ui.DynamicItem[ui.Button[ui.LayoutView]],
     template=r"onrecord:(?P<name>[a-z]+):(?P<key>.{0,60}):(?P<page>\d{1,9})",
 ):
-    """One of the buttons in `ACTIONS`, such as "onrecord:more:0123456789ab:2"."""
+    """A button of `ACTIONS`, with a custom_id such as "onrecord:more:0123456789ab:2"."""
 
     def __init__(
         self, name: str, key: str = "", page: int = 0, *, label: str = "", disabled: bool = False
@@ -156,7 +156,7 @@ class Button(
         return cls(match["name"], match["key"], int(match["page"]))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Run the button's handler; whatever fails is explained to the person who pressed it."""
+        """Run the button's handler; explain failures to the person who pressed it."""
         bot = interaction.client
         try:
             bot.press_limit.take(interaction.user.id, interaction.guild_id)
@@ -170,9 +170,9 @@ class Button(
 def page_of(
     items: Sequence[T], press: Press, size: int, name: str
 ) -> tuple[Sequence[T], str, list[Row]]:
-    """The page that a press turned to, its label, and a row of buttons of that name to turn it.
+    """Return the items of a page, its label, and a row of buttons of this name to turn pages.
 
-    There is no row if all items fit on one page.
+    There is no row if all items fit on a page.
     """
     count = max(1, -(-len(items) // size))
     number = min(press.page, count - 1)
@@ -185,17 +185,17 @@ def page_of(
 
 
 class Form(ui.Modal):
-    """A modal; whatever fails is explained to the person who submitted it."""
+    """A modal that explains failures to the person who submitted it."""
 
     def __init__(self) -> None:
-        """Give it an id that says which run of the bot can handle it, and until when."""
+        """Create an id that says which run of the bot can handle the form, and until when."""
         until = int(discord.utils.utcnow().timestamp() + _OPEN_S)
         super().__init__(custom_id=f"onrecord:{_RUN}:{until}:{secrets.token_hex(8)}")
         self.timeout = _OPEN_S
 
     @staticmethod
     def is_outdated(custom_id: str) -> bool:
-        """Whether the bot has forgotten a form: it was open too long, or before a restart."""
+        """Return whether discord.py has dropped a form: it timed out, or the bot was restarted."""
         run, _, rest = custom_id.removeprefix("onrecord:").partition(":")
         until = rest.partition(":")[0]
         now = discord.utils.utcnow().timestamp()
@@ -210,12 +210,12 @@ class Form(ui.Modal):
 async def choices(
     interaction: Interaction, produce: Callable[[], Iterable[tuple[str, V]]], typed: str = ""
 ) -> list[app_commands.Choice[V]]:
-    """Autocomplete choices, as many and as long as Discord takes.
+    """Return autocomplete choices within Discord's limits.
 
     Args:
-        interaction: the keystroke; one that has waited too long gets none.
-        produce: gives (label, value) pairs; called in a thread, read until there are enough.
-        typed: keeps the labels that contain it.
+        interaction: the keystroke; after too long a wait, it gets no choices.
+        produce: yields (label, value) pairs; called in a thread, read until there are enough.
+        typed: only labels that contain it are kept.
     """
     asked, loop = time.monotonic(), asyncio.get_running_loop()
 
@@ -235,13 +235,13 @@ async def choices(
 
 
 def date_choices(typed: str, today: date) -> Iterator[tuple[str, str]]:
-    """Dates as choices: what was typed, if it is one, and usual ones that contain it."""
-    usual = ["today", "yesterday", "this week", "last week", "this month", "last month"]
+    """Yield dates as choices: what was typed, if it is a date, and common dates that contain it."""
+    common = ["today", "yesterday", "this week", "last week", "this month", "last month"]
     months = [today.replace(day=1)]
     while len(months) < _MONTHS:
         months.append((months[-1] - timedelta(1)).replace(day=1))
-    usual += [f"{month:%B %Y}" for month in months]
-    matching = [name for name in usual if typed.strip().casefold() in name.casefold()]
+    common += [f"{month:%B %Y}" for month in months]
+    matching = [name for name in common if typed.strip().casefold() in name.casefold()]
     with contextlib.suppress(QuestionError):
         parse_period(typed, today)
         matching.insert(0, " ".join(typed.split()))

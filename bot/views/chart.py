@@ -12,17 +12,17 @@ from bot.markdown import escape
 from bot.views.text import format_day, plural
 from index import Timeline
 
-_MAX_DAYS = 12  # in words; the chart has all
+_MAX_DAYS = 12  # in words; the chart has every day
 _WIDTH, _HEIGHT, _LEGEND_LINE, _DPI = 4.8, 3.1, 0.24, 200  # inches; 960 pixels wide
 _MAX_BARS, _MAX_TICKS = 60, 5
-_MAX_PUBLISHERS = 6  # with a colour of their own
-_NAME_CHARS, _HALF_CHARS = 28, 15  # of a legend of one column, and of two
-_BACKGROUND = "#2b2d31"  # as Discord's dark theme has behind pictures
+_MAX_PUBLISHERS = 6  # each with its own colour
+_NAME_CHARS, _HALF_CHARS = 28, 15  # in a legend of one column, and of two
+_BACKGROUND = "#2b2d31"  # the background of images in Discord's dark theme
 _STYLE: Sequence[str | dict[str, Any]] = [
     "dark_background",
     {
-        "font.size": 13,  # of so small a picture: 11 pixels on a phone
-        "text.parse_math": False,  # "$" is no formula
+        "font.size": 13,  # 11 pixels on a phone
+        "text.parse_math": False,  # "$" does not begin a formula
         "figure.facecolor": _BACKGROUND,
         "savefig.facecolor": _BACKGROUND,
         "axes.facecolor": _BACKGROUND,
@@ -31,7 +31,7 @@ _STYLE: Sequence[str | dict[str, Any]] = [
 
 
 def describe(timeline: Timeline, *, plain: bool = False) -> str:
-    """The timeline in words, latest day first; `plain` is for alternative text, without markup."""
+    """Return the timeline in words, latest day first; `plain` is without markup, for alt text."""
     written = (lambda text: text) if plain else escape
     if not timeline.reports:
         return f"No report contains all words of “{written(timeline.topic)}”."
@@ -47,7 +47,7 @@ def describe(timeline: Timeline, *, plain: bool = False) -> str:
 
 
 def caption(timeline: Timeline, *, plain: bool = False) -> str:
-    """How many reports there are, and whether their days are those mentioned or published."""
+    """Return the number of reports, and whether their days are mentioned or of publication."""
     topic = timeline.topic if plain else escape(timeline.topic)
     reports = f"{plural(timeline.reports, 'report')} on “{topic}”"
     published = timeline.by_publication
@@ -60,7 +60,7 @@ def caption(timeline: Timeline, *, plain: bool = False) -> str:
 
 
 def draw(timeline: Timeline) -> bytes:
-    """A PNG with a bar for each day, month or year with reports, stacked by publisher."""
+    """Return a PNG with a bar for each day, month or year with reports, stacked by publisher."""
     from matplotlib import style  # noqa: PLC0415 - takes a second to import
     from matplotlib.figure import Figure  # noqa: PLC0415 - as above
 
@@ -94,14 +94,14 @@ def draw(timeline: Timeline) -> bytes:
 
 
 def _tick(period: str) -> str:
-    """A day, month or year as a label of two short lines: “9 Mar”, “2026”."""
+    """Return a day, month or year as a label of two short lines: “9 Mar”, “2026”."""
     year, *rest = map(int, period.split("-"))
     month = f"{date(year, rest[0], 1):%b}" if rest else ""
     return "\n".join(filter(None, [" ".join([*map(str, rest[1:]), month]).strip(), str(year)]))
 
 
 def _by_publisher(timeline: Timeline, length: int) -> dict[str, Counter[str]]:
-    """Reports of each publisher by period, the largest first; small ones together as "others"."""
+    """Return the reports of each publisher by period, the largest first; small ones as "others"."""
     totals: Counter[str] = Counter()
     for counts in timeline.days.values():
         totals.update(counts)

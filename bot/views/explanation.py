@@ -1,4 +1,4 @@
-"""How an answer came about, in words."""
+"""Explain in words how an answer came about."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _NOTES = 3  # reasons that readers gave
 
 
 def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: int) -> str:
-    """Where an answer comes from, how strong its evidence is, and what has changed since.
+    """Return where an answer comes from, how strong its evidence is, and what has changed since.
 
     Args:
         entry: the logged answer.
         feedback: what readers reported about it.
-        generation: the collection's generation now.
+        generation: the collection's present generation.
     """
     answer = entry.answer
     later = generation - answer.generation

@@ -18,7 +18,7 @@ from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
 log = logging.getLogger(__name__)
-EDIT_EVERY_S = 2.0  # at first; then less and less often, since Discord limits edits
+EDIT_EVERY_S = 2.0  # at first; then less and less often, because of Discord's rate limits
 _EDIT_AT_LEAST_S, _SLOWER = 30.0, 1.5
 _CELLS = 20
 _TITLE_CHARS = 80
@@ -31,10 +31,10 @@ async def run_job(
     """Run a job on the server's collection, with a public status message where it was started.
 
     Args:
-        interaction: a command or modal, answered at most by a deferral.
+        interaction: of a command or modal, without a reply yet, except for a deferral.
         title: such as "Reindexing".
-        task: blocking; called with the collection and where to report progress.
-        exclusive: whether no other such job may run on the collection meanwhile.
+        task: blocks; called with the collection and a callback for progress.
+        exclusive: whether it excludes other exclusive jobs on the collection.
 
     Raises:
         InputError: another job excludes this one; nothing was started.
@@ -63,21 +63,21 @@ async def run_job(
 
 
 async def finished(running: asyncio.Future[IngestResult], seconds: float) -> bool:
-    """Whether a job finished in so many seconds."""
+    """Wait up to so many seconds; return whether a job has finished."""
     return bool((await asyncio.wait({running}, timeout=seconds))[0])
 
 
 class StatusMessage:
-    """A job's message; edited through the interaction until its token expires, then directly."""
+    """A job's message, edited through the interaction until its token expires, then directly."""
 
     def __init__(self, interaction: Interaction) -> None:
-        """Post it as the interaction's reply."""
+        """Use the interaction's reply, which the first update posts."""
         self._interaction = interaction
         self._channel: Any = interaction.channel
         self._message: discord.Message | None = None
 
     async def update(self, view: ui.LayoutView) -> str | None:
-        """Show progress and return the message's address; the job goes on if that fails."""
+        """Show progress and return the message's URL; the job goes on if that fails."""
         try:
             await self._write(view=view, files=[])
         except Exception as error:  # noqa: BLE001 - whatever the network does
@@ -85,7 +85,7 @@ class StatusMessage:
         return self._message.jump_url if self._message else None
 
     async def finish(self, view: ui.LayoutView, files: list[discord.File]) -> None:
-        """Show the result: in the message, else as a new one, else to the user in private."""
+        """Show the result in the message, else in a new message, else in a direct message."""
         for send in (self._write, self._channel.send, self._interaction.user.send):
             try:
                 await send(view=view, files=files)
@@ -108,7 +108,7 @@ class StatusMessage:
 
 @button("halt", "Stop", "in place")
 async def stop_job(press: Press) -> None:
-    """Stop a job after the report it is at: for the person who started it, and moderators."""
+    """Stop a job after its current report, for the person who started it and for moderators."""
     interaction = press.interaction
     job = interaction.client.jobs.running.get(press.key)
     if job is None:
@@ -120,14 +120,14 @@ async def stop_job(press: Press) -> None:
 
 
 def progress_view(job: Job) -> ui.LayoutView:
-    """How far a job is, with its Stop button."""
+    """Return the progress of a job, with its Stop button."""
     stopping = job.stopped_by is not None
     stop = Button("halt", job.key, disabled=stopping, label="Stopping …" if stopping else "")
     return notice_view(progress_text(job), [Row(stop)])
 
 
 def progress_text(job: Job) -> str:
-    """Bar, counts, the current report, and when the job is likely to be done."""
+    """Return a progress bar, counts, the current report, and when the job is likely to finish."""
     progress, end = job.progress, ""
     lines = [f"### {job.title}"]
     if progress is None:
@@ -151,7 +151,7 @@ def progress_text(job: Job) -> str:
 def result_view(
     title: str, result: IngestResult, interaction: Interaction
 ) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
-    """A result as a message, with a full list in a file if the message shows only a part."""
+    """Return a result as a message, with the full list in a file if it does not fit."""
     lines: list[str] = []
     for heading, detail, items in outcomes(result, operator=False):
         lines += [heading + detail, *items] if len(items) > _LISTED else []
@@ -160,7 +160,7 @@ def result_view(
 
 
 def result_text(result: IngestResult) -> str:
-    """Counts, the first titles, and failures with their reasons."""
+    """Return counts, the first titles, and failures with their reasons."""
     lines = []
     for heading, detail, items in outcomes(result, operator=False):
         lines += [f"**{heading}**{detail}", *(f"- {escape(item)}" for item in items[:_LISTED])]

@@ -1,4 +1,4 @@
-"""The phrases around quotes and results, shared by Discord and the command line."""
+"""Phrases around quotes and results, shared by Discord and the command line."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ from index import (
     is_whole_day,
 )
 
-CLOSEST = "The closest passage, in case it helps:"  # under a decline, which may be mistaken
+CLOSEST = "The closest passage, in case it helps:"  # under a decline, which may be a mistake
 KINDS = ("added", "updated", "restored", "removed")  # outcomes for an article
-_STRONG, _FAIR = 0.5, 0.25  # as likely as not, and half of that
+_STRONG, _FAIR = 0.5, 0.25  # confidence: as likely as not, and half of that
 _PRONOUN = re.compile(  # "He", "the leader of their union"; not "US officials"
     r"\b(?:[Hh]e|[Ss]he|[Ii]t|[Tt]hey|[Ww]e|[Yy]ou|[Hh]im|[Tt]hem|[Hh]is|[Hh]ers?|[Ii]ts|[Tt]heirs?"
     r"|[Oo]urs?|[Mm]y|[Yy]ours?|us|me)\b|^I$"
@@ -43,15 +43,15 @@ _BECAME = {
     "withdrawn": "is no longer marked as corrected",
 }
 _NOUNS: dict[NoticeKind, str] = {"corrected": "correction", "retracted": "retraction"}
-_SHORT_CHARS = 150  # of the short form of an answer: of more, the quote itself is as quick to read
+_SHORT_CHARS = 150  # of an answer's short form: above that, the quote is as quick to read
 _LISTED = 10  # corrections that undoing would withdraw
 
 
 def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
-    """The speaker as the report names them, and whether the quote is new; None without either.
+    """Return the speaker as the report names them, and whether the quote is new; None for neither.
 
-    A speaker whom the quote names as well is not repeated, and a pronoun names nobody. A denial is
-    called one only beside what it denies.
+    A speaker whom the quote names is not repeated, and a pronoun names nobody. A denial is called a
+    denial only beside what it denies.
     """
     speaker = " ".join((cited.speaker or "").split())
     repeated = speaker.casefold() in " ".join(cited.quote.text.split()).casefold()
@@ -65,14 +65,14 @@ def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
 
 
 def _is_against(cited: CitedQuote, answer: Answer) -> bool:
-    """Whether a quote is on the second side of a disagreement."""
+    """Return whether a quote is on the second side of a disagreement."""
     if answer.agreement is None or answer.agreement.kind != "disagree":
         return False
     return cited in [answer.quotes[n] for n in answer.agreement.sides[-1].quotes]
 
 
 def story_line(answer: Answer) -> str | None:
-    """How many reports an answer quotes and whether they agree; None for one, and for a decline."""
+    """Return how many reports an answer quotes and how they relate; None if there is nothing."""
     if answer.status == "declined":
         return None
     parts = [_news(answer.news, len(answer.citations))] if answer.news else []
@@ -85,7 +85,7 @@ def story_line(answer: Answer) -> str | None:
 
 
 def _independence(independent: int | None, count: int) -> str:
-    """How many of so many reports are independent, to go on a sentence with."""
+    """Return the end of a sentence: how many of so many reports are independent."""
     if independent is None:
         return "; whether they are independent of one another is not known"
     how = (
@@ -95,21 +95,21 @@ def _independence(independent: int | None, count: int) -> str:
 
 
 def short_form(answer: Answer) -> str:
-    """The words that answer the question, on one line; "" if none are sure, or they are many."""
+    """Return the words that answer the question, on a line; "" if unsure, or if they are many."""
     part = answer.short and answer.short.answer
     words = " ".join(part.text.split()) if part else ""
     return words if len(words) <= _SHORT_CHARS else ""
 
 
 def date_words(published: date | None, guess: date | None) -> str:
-    """When a report was published, as far as its source says: "undated, perhaps 9 March 2026"."""
+    """Return when a report was published, or a guess: "undated, perhaps 9 March 2026"."""
     if published:
         return format_day(published)
     return f"undated, perhaps {format_day(guess)}" if guess else "undated"
 
 
 def describe_filters(filters: Filters) -> str:
-    """Filters in words, such as "only dated reports by Northwire, since 9 March 2026"; or ""."""
+    """Return filters as "only dated reports by Northwire, since 9 March 2026"; "" for none."""
     by = [f"by {', '.join(filters.publishers)}"] if filters.publishers else []
     bounds = [("since", filters.since), ("until", filters.latest)]
     dates = [f"{word} {format_moment(moment)}" for word, moment in bounds if moment]
@@ -119,12 +119,12 @@ def describe_filters(filters: Filters) -> str:
 
 
 def notice_words(notice: Notice) -> str:
-    """A correction or retraction, such as "Corrected on 9 March 2026: It was five."."""
+    """Return a correction or retraction, such as "Corrected on 9 March 2026: It was five."."""
     return f"{notice.kind.capitalize()} on {format_day(notice.at)}: {notice.note}"
 
 
 def became_words(standing: Standing) -> str:
-    """What has become of a quoted report, such as "was corrected: It was five."."""
+    """Return what has become of a quoted report, such as "was corrected: It was five."."""
     words = " and ".join(_BECAME[word] for word in standing.became)
     notice = standing.article.notice
     if notice and notice.kind in standing.became:
@@ -133,7 +133,7 @@ def became_words(standing: Standing) -> str:
 
 
 def _agreement(answer: Answer, agreement: Agreement) -> str:
-    """How the quotes agree; in a developing story, the date of the latest figure."""
+    """Return how the quotes agree; for an update, also the date of the latest report."""
     if agreement.kind == "agree":
         return "Independent reports say the same."
     if agreement.kind == "updated":
@@ -157,32 +157,32 @@ def _news(news: News, cited: int) -> str:
 
 
 def format_day(moment: date) -> str:
-    """A date in words, such as "9 March 2026"."""
+    """Return a date in words, such as "9 March 2026"."""
     return f"{moment.day} {moment:%B %Y}"
 
 
 def strength(confidence: float) -> str:
-    """A confidence in a word."""
+    """Return a confidence as a word."""
     return "strong" if confidence >= _STRONG else "fair" if confidence >= _FAIR else "weak"
 
 
 def share_of(confidence: float, score: float, best: float) -> float:
-    """A passage's share of the confidence: its odds fall with the score's distance to the best.
+    """Return the confidence in a passage, given the confidence in the best passage and both scores.
 
-    Scores are sums of logistic weights, so a difference of scores is a ratio of odds.
+    Scores are sums of logistic weights, so their difference is the logarithm of a ratio of odds.
     """
     safe = min(max(confidence, 1e-6), 1 - 1e-6)
     return 1 / (1 + math.exp(-(math.log(safe / (1 - safe)) + score - best)))
 
 
 def format_moment(moment: datetime) -> str:
-    """A moment in words; what stands for a day is shown as one."""
+    """Return a moment in words, without a time if it means a whole day."""
     day = format_day(moment)
     return day if is_whole_day(moment) else f"{day}, {moment:%H:%M %Z}".rstrip()
 
 
 def plural(count: int, noun: str) -> str:
-    """A count with its noun, such as "1 report" or "2,000 reports"."""
+    """Return a count with its noun, such as "1 report" or "2,000 reports"."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
@@ -191,7 +191,7 @@ def outcomes(
 ) -> Iterator[tuple[str, str, list[str]]]:
     """Yield (heading, detail, items) for each outcome of a run.
 
-    For the operator titles come with ids, and files with folders; in Discord without.
+    For the operator, titles have ids and files have folders; in Discord, they do not.
     """
     for kind in KINDS:
         if changes := getattr(result, kind):
@@ -219,17 +219,17 @@ def outcomes(
 
 
 def notice_item(change: NoticeChange) -> str:
-    """A correction or retraction as an item of a list."""
+    """Return a correction or retraction as an item of a list."""
     return f"{_NOUNS[change.notice.kind]} of “{change.title}”: {change.notice.note}"
 
 
 def undo_warnings(preview: IngestResult, articles: int, noun: str = "report") -> list[str]:
-    """What undoing would lose that has to be asked first; nothing if it may be done at once.
+    """Return what undoing would lose, for which confirmation is needed; empty for nothing.
 
     Args:
-        preview: of a dry run.
-        articles: how many there are now.
-        noun: what they are called here.
+        preview: the result of a dry run.
+        articles: the present number of articles.
+        noun: "report" or "article".
     """
     lines = []
     if articles and len(preview.removed) == articles and not preview.restored:
@@ -238,7 +238,7 @@ def undo_warnings(preview: IngestResult, articles: int, noun: str = "report") ->
 
 
 def restore_warnings(articles: Iterable[Article]) -> list[str]:
-    """What restoring removed articles would lose that has to be asked first: retractions."""
+    """Return the retractions that restoring would lose, for which confirmation is needed."""
     retractions = [
         NoticeChange(article.article_id, article.title, article.notice, in_force=False)
         for article in articles
@@ -255,7 +255,7 @@ def _withdrawals(lost: Sequence[NoticeChange]) -> list[str]:
 
 
 def event_words(event: HistoryEvent) -> str:
-    """What an event of the audit log did, such as "undo: 2 removed, 1 correction withdrawn"."""
+    """Return what an event did, such as "undo: 2 removed, 1 correction withdrawn"."""
     counts = [
         f"{plural(count, 'correction')} withdrawn"
         if outcome == "withdrawn"
@@ -266,14 +266,14 @@ def event_words(event: HistoryEvent) -> str:
 
 
 def titles_of(event: HistoryEvent, most: int) -> Sequence[str]:
-    """The titles of an event, and how many there are besides."""
+    """Return the first titles of an event, and how many more it has."""
     titles = event.titles[:most]
     rest = sum(event.articles.values()) - len(titles)
     return [*titles, f"and {rest:,} more"] if titles and rest > 0 else titles
 
 
 def failure_line(failure: Failure | Omission, *, folders: bool = True) -> str:
-    """What failed or was left out, and why; a file name that begins the reason is not repeated."""
+    """Return what failed or was left out, and why, without repeating a file name."""
     name = source_name(failure.source)
     shown = failure.source if folders else name
     error = failure.error.replace(failure.source, name)
@@ -282,10 +282,10 @@ def failure_line(failure: Failure | Omission, *, folders: bool = True) -> str:
 
 
 def source_name(source: str) -> str:
-    """A source without its folder."""
+    """Return a source without its folder."""
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 
 def source_error(source: Source) -> str:
-    """Why a source fails, without its folder."""
+    """Return why a source fails, without its folder."""
     return (source.error or "").replace(source.uri, source_name(source.uri))

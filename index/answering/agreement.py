@@ -14,7 +14,7 @@ from index.encoder import Vectors
 
 
 def voice(passage: Passage) -> Attribution:
-    """Who says a passage, and how; the speaker is known if one says all of its sentences."""
+    """Return the speaker and act of a passage; no speaker if its sentences have several."""
     speaker = passage.best.speaker
     if speaker and all(same_speaker(speaker, s.speaker) for s in passage.sentences):
         return Attribution(speaker, passage.best.act)
@@ -36,15 +36,15 @@ def agreement(
     vectors: Mapping[int, Vectors] = MappingProxyType({}),
     about: int | None = None,
 ) -> tuple[Agreement | None, frozenset[int]]:
-    """Return the most important relation of passages, and which of them (indices) deny another.
+    """Return the most important relation of passages, and the indices of those that deny another.
 
     Args:
-        question: the one that they answer.
+        question: what they answer.
         passages: in the order of the answer.
-        vectors: the embedding (d,) of a sentence by its id, where known.
-        about: the passage (index) that others have to agree or disagree with, since it is what was
-            asked for; None for any. Two others may well disagree on something else. Updates are
-            of what the question counts, or corrections.
+        vectors: embeddings (d,) by sentence id, where known.
+        about: index of the passage that answers best; others have to agree or disagree with it,
+            since any two may disagree on something that was not asked. None for no such passage.
+            Updates concern what the question counts, or are corrections, so any two may do.
     """
     statements = [
         (n, Statement(passage.article, sentence, vectors.get(sentence.sentence_id)))
@@ -58,7 +58,7 @@ def agreement(
     ]
     for kind in ("disagree", "updated", "agree"):
         alike = [pair for pair in pairs if pair.relation.kind == kind]
-        alike.sort(key=lambda pair: about not in pair.indices)  # the others may join its sides
+        alike.sort(key=lambda pair: about not in pair.indices)  # other pairs may join its sides
         if alike and (about is None or kind == "updated" or about in alike[0].indices):
             against = [
                 p.indices[p.relation.against] for p in alike if p.relation.against is not None
@@ -70,7 +70,7 @@ def agreement(
 
 
 def _sides(pairs: Sequence[_Pair]) -> tuple[Side, ...]:
-    """One side of passages that agree, else two; a passage stays on the side of its first pair."""
+    """Return one side if passages agree, else two; a passage stays where its first pair puts it."""
     agree = pairs[0].relation.kind == "agree"
     side: dict[int, int] = {}
     speaker: dict[int, str | None] = {}

@@ -1,7 +1,7 @@
 """Find the part of a quote that answers the question: shown in bold, and as the short form.
 
-The reader proposes a part. It is left out where the sentence shows that it does not answer: no
-short form is better than one that puts words into the reports' mouths.
+The reader proposes a part. If the sentence shows that it does not answer, there is no short form:
+that is better than to put words into the reports' mouths.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _POINTS_BACK = re.compile(
 
 
 def answer_part(query: Query, passage: Passage, reading: Reading | None) -> Quote | None:
-    """Return the part of a passage that answers, where the reader is sure of it."""
+    """Return the part of a passage that answers; None unless the reader is sure of it."""
     if reading is None or reading.start is None or reading.end is None or not reading.answers:
         return None
     sentence = passage.best
@@ -51,15 +51,15 @@ def answer_part(query: Query, passage: Passage, reading: Reading | None) -> Quot
 
 
 def counted_part(query: Query, passage: Passage) -> Quote | None:
-    """Return the one figure of a passage's best sentence that counts what the question asks for."""
+    """Return the only figure of the best sentence that counts what is asked for, if any."""
     counts = [*given(query, passage.best.text)] if query.counted else []
     return _cut(passage, passage.best, counts[0]) if len(counts) == 1 else None
 
 
 def counts_differ(query: Query, passages: Sequence[Passage]) -> bool:
-    """Whether the first passage counts what is asked, and another gives other figures for it.
+    """Return whether the first passage counts what is asked, and another passage differs from it.
 
-    It may count something else of the kind ("three died" in a second explosion).
+    They may count different things of a kind ("three died" in a second explosion).
     """
     first, *others = (
         {figure.value for figure in figures(passage.best.text) if figure.unit in query.counted}
@@ -74,13 +74,13 @@ def _cut(passage: Passage, sentence: Sentence, span: Span) -> Quote:
 
 
 def _misleads(query: Query, sentence: Sentence, span: Span) -> bool:
-    """Whether a part of a sentence would not answer, or not alone, whatever the reader thinks."""
+    """Return whether a part of a sentence, shown alone, would not answer or would be misread."""
     text = sentence.text
     part = text[span.start : span.end]
     return (
         query.known.union(STOP_TERMS).issuperset(terms(part))  # it only repeats the question
         or (span.start == 0 and not _asks_who(query) and bool(_POINTS_BACK.fullmatch(part)))
-        or bool(CORRECTION.match(text))  # it states what was wrong, too
+        or bool(CORRECTION.match(text))  # it also states what was wrong
         or (bool(_ASKS_FOR_CAUSE.search(query.question)) and not _is_cause(text, span))
         or _only_says_it(query, sentence, part)
     )
@@ -99,10 +99,10 @@ def _is_cause(text: str, span: Span) -> bool:
 
 
 def _only_says_it(query: Query, sentence: Sentence, part: str) -> bool:
-    """Whether a part names who says the sentence, and the question asks for something else.
+    """Return whether a part names the speaker of the sentence, and the question does not ask that.
 
-    Asked “Who broke the gate?”, “The gate broke, said Mara Voss” does not answer “Mara Voss”. Asked
-    who says so, it does; so does “said Mara Voss, the chief engineer” if the chief is asked for.
+    “The gate broke, said Mara Voss” does not answer “Who broke the gate?” with “Mara Voss”, but it
+    does answer “Who says so?”. “Said Mara Voss, the chief engineer” answers who the chief is.
     """
     speaker = sentence.speaker or ""
     place = sentence.text.find(speaker) if speaker else -1
@@ -116,6 +116,6 @@ def _only_says_it(query: Query, sentence: Sentence, part: str) -> bool:
 
 
 def _up_to_saying(text: str) -> str:
-    """The start of a text up to a verb of saying, or a quotation."""
+    """Return the start of a text, up to its first verb of saying or quotation mark."""
     ends = [m.start() for m in re.finditer(r"\w+|[\"“”]", text) if m[0] in {*SAYING, *'"“”'}]
     return text[: min(ends, default=len(text))]

@@ -8,9 +8,9 @@ from index.answering import decline, whats_new
 from index.answering.compose import Context, citations, cited, compose, judge
 from index.answering.followup import resolved
 from index.answering.select import CANDIDATES
-from index.domain import Answer, Citation, CitedQuote, Filters, FollowUp, Passage, Quote
+from index.domain import Answer, Citation, CitedQuote, Filters, Passage, Quote
 from index.errors import NotFoundError, QuoteError, optional
-from index.ranking.query import Query, parse, publishers_named
+from index.ranking.query import FollowUp, Query, parse, publishers_named
 from index.ranking.rank import DEPTH, Ranker, Ranking
 from index.ranking.spelling import corrected
 from index.store.protocol import Snapshot
@@ -19,19 +19,19 @@ from index.text.sentences import split
 from index.text.terms import terms
 
 _CONTEXT = 2  # sentences on each side of a quote
-_KEPT = 200  # answers, some 20 KB each
+_CACHED = 200  # answers, some 20 KB each
 
 
-class Asked:
-    """Answers questions; one that is asked again meanwhile gets the same answer at once.
+class Asker:
+    """Answers questions, and caches the answers until the collection changes.
 
-    Answers are kept until the collection changes. Safe to use from several threads.
+    Safe to use from several threads.
     """
 
     def __init__(self, ranker: Ranker) -> None:
         """Answer with a ranker's models."""
         self._ranker = ranker
-        self._kept: tuple[IndexVersion | None, dict[object, Answer]] = (None, {})
+        self._cache: tuple[IndexVersion | None, dict[object, Answer]] = (None, {})
 
     def ask(
         self,
@@ -42,19 +42,19 @@ class Asked:
         threshold: float,
     ) -> Answer:
         """Answer a question, or a follow-up to a previous answer; see `Archive.ask`."""
-        if previous is not None:  # of which there are as many as answers
+        if previous is not None:  # the same follow-up to the same answer is rare
             return ask(snapshot, self._ranker, question, filters, previous, threshold)
-        version, answers = self._kept
-        if version != snapshot.version or len(answers) >= _KEPT:
+        version, answers = self._cache
+        if version != snapshot.version or len(answers) >= _CACHED:
             answers = {}
-            self._kept = snapshot.version, answers
-        asked = (question, filters, threshold)
-        if asked not in answers:
-            answers[asked] = ask(snapshot, self._ranker, question, filters, None, threshold)
-        return answers[asked]
+            self._cache = snapshot.version, answers
+        key = (question, filters, threshold)
+        if key not in answers:
+            answers[key] = ask(snapshot, self._ranker, question, filters, None, threshold)
+        return answers[key]
 
 
-def ask(  # noqa: PLR0917 - all that an answer depends on
+def ask(  # noqa: PLR0917 - everything that an answer depends on
     snapshot: Snapshot,
     ranker: Ranker,
     question: str,
@@ -92,21 +92,22 @@ def _answered(snapshot: Snapshot, ranker: Ranker, query: Query, context: Context
 
 
 def _excluded(snapshot: Snapshot, ranker: Ranker, query: Query, context: Context) -> str:
-    """Which report would answer but for the filters, in a sentence; "" if none would."""
-    free = ranker.rank(snapshot, query)
-    if judge(free, context)[1]:
+    """Return a sentence on a report that would answer but for the filters; "" if none would."""
+    unfiltered = ranker.rank(snapshot, query)
+    if judge(unfiltered, context)[1]:
         return ""
-    return decline.excluded(context.filters, free.articles[free.sentences[0].article_id])
+    best = unfiltered.articles[unfiltered.sentences[0].article_id]
+    return decline.excluded(context.filters, best)
 
 
 def search(snapshot: Snapshot, ranker: Ranker, question: str, filters: Filters, k: int) -> Ranking:
-    """Rank sentences without answering; at least k of them, if there are so many."""
+    """Rank sentences without answering; see `Archive.search`."""
     query, filters = _parsed(snapshot, question, filters)
     return ranker.rank(snapshot, query, filters, max(DEPTH, k))
 
 
 def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answer:
-    """Return a copy of an answer that quotes those of the best `limit` passages not shown yet."""
+    """Return a copy of an answer that quotes the passages of the best `limit` not shown yet."""
     query, filters = _parsed(snapshot, answer.question, answer.filters)
     if request := whats_new.parse(query, snapshot):
         best = whats_new.passages(request, snapshot, filters, limit)
@@ -114,7 +115,7 @@ def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answ
         ranking = ranker.rank(snapshot, query, filters, max(DEPTH, limit))
         top = ranking.sentences[:limit]
         best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
-    shown = [past.quote for past in (*answer.quotes, *filter(None, [answer.closest]))]
+    shown = [cited.quote for cited in (*answer.quotes, *filter(None, [answer.closest]))]
     rest = [
         replace(passage, also=())
         for passage in best
@@ -132,7 +133,7 @@ def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answ
 def _parsed(
     snapshot: Snapshot, question: str, filters: Filters, after: FollowUp | None = None
 ) -> tuple[Query, Filters]:
-    """The question as a query, its spelling corrected, and the filters with whole names."""
+    """Return the question as a query in corrected spelling, and the filters with full names."""
     publishers = snapshot.publishers()
     today = filters.as_of.date() if filters.as_of else filters.today
     query = parse(question, publishers, as_of=today, after=after)
@@ -145,7 +146,7 @@ def _parsed(
 
     query = optional(query, respelled)
     names = publishers_named(filters.publishers, publishers)
-    # A question without days is the same on every day, and so is the id of its answer.
+    # A question that names no days has the same answer, with the same id, whenever it is asked.
     today = filters.today if query.days(None) else None
     return query, replace(filters, publishers=names, today=today)
 
@@ -184,7 +185,7 @@ def check(answer: Answer, snapshot: Snapshot) -> None:
     for shown in filter(None, [*answer.quotes, answer.closest]):
         try:
             article = snapshot.article(shown.quote.article_id, shown.quote.revision)
-        except NotFoundError as error:  # a recovery took it away
+        except NotFoundError as error:  # a recovered backup does not have it
             raise QuoteError(
                 f"{shown.quote.article_id} is no longer in the collection; "
                 "its quote was not sent: ask again."

@@ -1,15 +1,15 @@
 """Find the speaker and the act of each sentence of a report: who says it, and how.
 
-Rules over tokens, without parser or model; the first of these patterns that yields a speaker wins
-(families after Pareti et al. 2013, "Automatically Detecting and Attributing Indirect Quotations"):
+Rules over tokens, without parser or model. The first of these patterns that yields a speaker wins
+(after Pareti et al. 2013, "Automatically Detecting and Attributing Indirect Quotations"):
 
-1. a verb of saying with its subject, also inverted ("said Mara Voss") or passive;
+1. a verb of saying with its subject, which may follow it ("said Mara Voss") or be passive;
 2. "according to" somebody;
 3. a participle or a long quotation that belongs to the sentence's subject;
-4. a sentence that is all quotation: the speaker of the sentence before.
+4. a sentence that is all quotation: the speaker of the previous sentence.
 
-A pronoun stands for the speaker that the sentences before name, else the speaker is unknown: no
-name is better than a wrong one. Rules that changed few labels of Wikinews sentences were dropped.
+A pronoun is resolved to a speaker of the previous sentences. If that fails, the speaker is unknown:
+no name is better than a wrong name. Rules that changed few labels in Wikinews were dropped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from index.text.sentences import MAX_SENTENCE, Span
 
 @dataclass(frozen=True, slots=True)
 class Attribution:
-    """Who says a sentence, and how; `speaker` is in the words of the text, None if unknown."""
+    """The speaker of a sentence, in the words of the text or None if unknown, and the act."""
 
     speaker: str | None = None
     act: Act = "report"
@@ -72,7 +72,7 @@ _TURNED_DOWN = re.compile(
 _ACCORDING = re.compile(r"\b[Aa]ccording to\s+")
 _NAME = re.compile(r"(?:^|\s)(?!The\b|An?\b)[A-Z]")  # "Mara Voss", "the Wire"; not "The dam"
 _QUOTED_WHOLE = re.compile(r"[,:]\s*[\"“]¤{20}")  # 'took the stage: "We will rebuild it all."'
-# "..., the leader of their union said on Wednesday." closes a sentence that it all belongs to.
+# "..., the leader of their union said on Wednesday." attributes the whole sentence that it ends.
 _CLOSING = re.compile(r", [^,\"“”]+ (said|says)(?: on \w+)?\W*$")
 _OPEN = frozenset(
     "if whether until before after when unless because had".split()
@@ -82,25 +82,25 @@ _NEAR = 6  # words before a verb in which `_OPEN` counts
 _UNSAID = frozenset(
     "will would could may might should must can cannot not never neither nor".split()
 )
-# These say something only with a clause: not "claimed three victories", "wrote the song".
+# Verbs of saying only with a clause: not "claimed three victories", "wrote the song".
 _WITH_CLAUSE = frozenset("added found maintained claimed claims conceded wrote writes".split())
 _NO_SAYING = {("said", "goodbye"), ("said", "farewell"), ("adding", "to"), ("admitted", "to")}
-_BACK = 8  # sentences searched for whom a pronoun means
+_BACK = 8  # sentences searched for the antecedent of a pronoun
 _SKIPPED = 2  # of these, how many may be about something else
 _QUOTES = frozenset('"”')
 
 
 @dataclass(slots=True)
 class _Sentence:
-    """A sentence as the reporter wrote it, and what is known of who says it.
+    """A sentence as the reporter wrote it, and what is known of its speaker.
 
     Attributes:
-        masked: the text, its quotations masked.
-        sayings: who says it, surest first: a phrase and an act.
-        attribution: who says it, once pronouns are resolved.
-        continues: whether it stands in a quotation that an earlier sentence opened.
+        masked: the text with its quotations masked.
+        sayings: possible speakers with their acts, the surest first.
+        continues: whether it begins in a quotation that an earlier sentence opened.
         open: whether it ends inside a quotation.
-        begins: whether a paragraph begins with it.
+        begins: whether it begins a paragraph.
+        attribution: the speaker and act, once pronouns are resolved.
     """
 
     text: str
@@ -113,16 +113,16 @@ class _Sentence:
 
     @property
     def is_quotation(self) -> bool:
-        """Whether there is nothing but quotation."""
+        """Whether all of it is quotation."""
         return "¤" in self.masked and not re.search(r"\w", self.masked.replace("¤", ""))
 
     def words(self, span: Span) -> str:
-        """The words of a span."""
+        """Return the words of a span."""
         return self.text[span.start : span.end]
 
 
 def annotate(text: str, spans: Sequence[Span]) -> list[Attribution]:
-    """Return who says each sentence of an article, and how: one attribution per span."""
+    """Return the attribution of each sentence of an article, in the order of the spans."""
     people = People(text)
     sentences = list(_read(text, spans))
     for n, sentence in enumerate(sentences):
@@ -137,7 +137,7 @@ def _read(text: str, spans: Sequence[Span]) -> Iterator[_Sentence]:
     end, mark = 0, ""
     for span in spans:
         continues, begins = bool(mark), "\n" in text[end : span.start]
-        if begins:  # a quotation goes on in the next paragraph by a mark of its own
+        if begins:  # a quotation that goes on in the next paragraph is opened again there
             continues = continues and text[span.start] in '“"'
             mark = ""
         end = span.end
@@ -148,15 +148,15 @@ def _read(text: str, spans: Sequence[Span]) -> Iterator[_Sentence]:
 
 
 def _attribute(sentence: _Sentence, before: Sequence[_Sentence], people: People) -> Attribution:
-    """Who says a sentence that names a speaker.
+    """Return the attribution of a sentence that names a speaker.
 
-    Of several acts by one speaker the denial counts: "confirmed clashes but denied that ..." is
-    a sentence that disagrees with others.
+    Among several acts by a speaker, a denial counts: "confirmed clashes but denied that ..." is a
+    sentence that may disagree with others.
     """
     span, act = sentence.sayings[0]
     phrase = sentence.words(span)
-    same = {phrase, *PRONOUNS}
-    if any(a == "denial" and sentence.words(other) in same for other, a in sentence.sayings):
+    same_speaker = {phrase, *PRONOUNS}
+    if any(a == "denial" and sentence.words(s) in same_speaker for s, a in sentence.sayings):
         act = "denial"
     if phrase.lower() in PRONOUNS:
         return Attribution(_antecedent(sentence, span, before, people), act)
@@ -186,14 +186,14 @@ def _sayings(sentence: str, masked: str) -> Iterator[tuple[Span, Act]]:
 
 
 def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
-    """The act that word n stands for, or None if it is not a verb of saying here."""
+    """Return the act that word n stands for, or None if it is not a verb of saying here."""
     text = words[n].text
     if text in _QUOTING:
         return "claim" if "¤" in masked else None
     if _TURNED_DOWN.match(masked, words[n].start):
         return "denial"
     after = words[n + 1].text if n + 1 < len(words) else ""
-    # Nearly all words stand for no act: asked first, that costs least.
+    # Nearly all words stand for no act, so this cheap test comes first.
     if text not in _ACT_OF or (text, after) in _NO_SAYING:
         return None
     if text in _WITH_CLAUSE and after not in {"that", ",", ".", ":", '"', "“"}:
@@ -209,7 +209,7 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
 
 
 def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
-    """The subject of verb n: after it if the two are inverted, else before it."""
+    """Return the subject of verb n, which may stand before or after it."""
     end, passive = before_verb(words, n)
     text, previous = words[n].text, words[n - 1].text if n else ""
     following = words[n + 1].text if n + 1 < len(words) else ""
@@ -245,7 +245,7 @@ def _speaker_of(words: Sequence[Token], n: int) -> Span | None:
 def _antecedent(
     sentence: _Sentence, span: Span, before: Sequence[_Sentence], people: People
 ) -> str | None:
-    """Whom the pronoun of a span means, or None if it might mean somebody else."""
+    """Return the antecedent of the pronoun in a span, or None if it is ambiguous."""
     pronoun = sentence.words(span).lower()
     words = tokens(sentence.masked)
     place = sum(word.start < span.start for word in words)
@@ -271,7 +271,7 @@ def _antecedent(
             if pronoun in {"it", "they"}:
                 return None
         if name:
-            # who has just spoken goes on speaking, whoever was spoken of
+            # the last speaker goes on speaking, whoever else was mentioned
             end = previous.sayings[0][0].end if previous.sayings and not skipped else None
             return _fitting(pronoun, name, previous.masked[:end], people)
         if previous.sayings or any(people.others(pronoun, previous.masked)) or skipped == _SKIPPED:
@@ -281,14 +281,14 @@ def _antecedent(
 
 
 def _fitting(pronoun: str, name: str, text: str, people: People) -> str | None:
-    """The name if a pronoun can stand for it and for nobody else in a text."""
+    """Return the name if a pronoun can refer to it and to nobody else in a text, else None."""
     if not people.fits(pronoun, name):
         return None
     return None if any(people.others(pronoun, text, name)) else name
 
 
 def _quotations(sentences: Sequence[_Sentence]) -> Iterator[tuple[int, int]]:
-    """Yield the first and last index of each run of sentences that one quotation joins."""
+    """Yield the first and last index of each run of sentences that share a quotation."""
     first = 0
     for n, sentence in enumerate(sentences):
         if n and not (sentence.continues and sentences[n - 1].open):
@@ -299,10 +299,10 @@ def _quotations(sentences: Sequence[_Sentence]) -> Iterator[tuple[int, int]]:
 
 
 def _give_one_speaker(sentences: Sequence[_Sentence], first: int, last: int) -> None:
-    """Give the sentences that are all quotation the one speaker of their quotation.
+    """Attribute the sentences that are all quotation to the speaker of their quotation.
 
-    A quotation without a speaker of its own goes on with the one before it, and in a new paragraph
-    only if a speaker is named right before.
+    A quotation without a speaker has the speaker of the previous sentence; in a new paragraph, only
+    if that sentence is not itself all quotation.
     """
     run = sentences[first : last + 1]
     quotations = [sentence for sentence in run if sentence.is_quotation]

@@ -40,9 +40,9 @@ class Context:
 
     Attributes:
         filters: which articles may answer.
-        generation: of the collection.
-        model: names the weights that ranked.
-        threshold: the confidence below which a question is declined, 0..1.
+        generation: the collection's generation.
+        model: the names of the weights that ranked.
+        threshold: the confidence below which a question is declined, 0 to 1.
     """
 
     filters: Filters
@@ -51,7 +51,7 @@ class Context:
     threshold: float
 
     def answer(self, query: Query, **fields: Any) -> Answer:
-        """Return an answer; its id is a hash of the question and all that the answer depends on."""
+        """Return an answer; its id is a hash of the question and all else that it depends on."""
         filters, after = self.filters, query.after
         parts = [query.question, sorted(filters.publishers), self.generation, self.model]
         parts += [self.threshold]
@@ -74,7 +74,7 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
     Args:
         ranking: the ranked sentences.
         rewrites: for each article id, the ids of the articles that copy or rewrite it.
-        context: what else the answer depends on.
+        context: everything else that the answer depends on.
     """
     confidence, reason = judge(ranking, context)
     chosen = passages(ranking, rewrites)[: None if reason is None else 1]
@@ -99,9 +99,9 @@ def compose(ranking: Ranking, rewrites: Mapping[str, AbstractSet[str]], context:
 
 
 def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
-    """The confidence, and the reason to decline if the best passages do not answer.
+    """Return the confidence, and the reason to decline if the best passages do not answer.
 
-    A question for somebody's words has few words to match: it is answered if a top sentence has
+    A question for somebody's words has few words to match: it is answered if a top sentence is by
     that speaker, and declined if no report has the name.
     """
     if not ranking.sentences:
@@ -117,10 +117,10 @@ def judge(ranking: Ranking, context: Context) -> tuple[float, str | None]:
 
 
 def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
-    """The passages, how they relate, and which of them deny.
+    """Return the passages in the order to show, their relation, and the indices of denials.
 
-    The latest comes first if it updates the others, and a claim before the denial that answers
-    best: alone, a denial cannot be understood.
+    A passage that updates the others comes first. If a denial answers best, its claim precedes it:
+    alone, a denial cannot be understood.
     """
     best = max(range(len(chosen)), key=lambda n: chosen[n].score, default=None)
     relation, denying = agreement(ranking.query.question, chosen, ranking.vectors, best)
@@ -134,10 +134,8 @@ def _related(ranking: Ranking, chosen: list[Passage]) -> _Related:
 
 
 def _asks_about_past(ranking: Ranking) -> bool:
-    """Whether the question names a time, or asks for the first reports."""
-    dates = [a.published.date() for a in ranking.articles.values() if a.published]
-    days = ranking.query.days(max(dates, default=None))
-    return ranking.query.order == "oldest" or bool(days)
+    """Return whether the question names a time, or asks for the first reports."""
+    return ranking.query.order == "oldest" or bool(ranking.query.days(ranking.newest))
 
 
 def _in_order(
@@ -147,23 +145,21 @@ def _in_order(
     *,
     first: Sequence[int],
 ) -> _Related:
-    """The same with some of the passages (indices) first."""
+    """Move some passages (indices) to the front, and renumber the relation and the denials."""
     order = [*first, *(n for n in range(len(chosen)) if n not in first)]
-    place = {old: new for new, old in enumerate(order)}
-    sides = [Side(tuple(sorted(place[n] for n in s.quotes)), s.speaker) for s in relation.sides]
+    position = {old: new for new, old in enumerate(order)}
+    sides = [Side(tuple(sorted(position[n] for n in s.quotes)), s.speaker) for s in relation.sides]
     moved = replace(relation, sides=tuple(sides))
-    return [chosen[n] for n in order], moved, frozenset(place[n] for n in denying)
+    return [chosen[n] for n in order], moved, frozenset(position[n] for n in denying)
 
 
 def _parts(
     ranking: Ranking, chosen: Sequence[Passage], relation: Agreement | None
 ) -> dict[int, Quote | None]:
-    """The part of each passage (index) that answers; of outdated ones none.
+    """Return the part of each passage (by index) that answers; outdated passages have none.
 
-    Where figures differ and nothing says that one updates the other, none stands out.
-
-    The latest count is marked even where the reader is not sure of it: else an older one would be
-    the only one that stands out.
+    Passages that count differently without one updating the other have none either. The latest
+    count is marked even if the reader is not sure of it: else only an older count would stand out.
     """
     updated = relation is not None and relation.kind == "updated"
     if chosen and not updated and counts_differ(ranking.query, chosen):
@@ -204,7 +200,7 @@ def citations(
     articles: Mapping[str, Article],
     rewrites: Mapping[str, AbstractSet[str]],
 ) -> tuple[Citation, ...]:
-    """Return the citations of the quoted reports, then of those with the same sentences."""
+    """Return the citations of the quoted reports, then of reports with the same sentences."""
     ids = [passage.article.article_id for passage in chosen]
     ids += [article_id for passage in chosen for article_id in passage.also]
     listed = [articles[article_id] for article_id in dict.fromkeys(ids)]

@@ -22,22 +22,21 @@ import numpy as np
 from index.answering.independence import same_publisher, share_source
 from index.domain import Article, Sentence
 from index.encoder import Vectors
+from index.ranking.features import NEGATION
+from index.ranking.query import DENIAL_VERBS
 from index.text.dates import MONTHS, WEEKDAYS, date_ranges
 from index.text.quantities import GROWING, Figure, figures, measures, units
 from index.text.rewrites import Wording, is_rewrite, read
 
-# Chosen on pairs of FNC-1, RAMDocs and MRPC; those of rule 4 on tests/data/contradictions.jsonl.
-_NEAR = 0.45  # cosine of two sentences that may make one point
-_SOME, _HALF = 0.3, 0.5  # shares of the words of one sentence that another has
-_SAME, _SAME_WORDS = 0.75, 5  # rule 4: cosine and share of words, and words in common at least
+# Chosen on pairs of FNC-1, RAMDocs and MRPC; for rule 4, on tests/data/contradictions.jsonl.
+_NEAR = 0.45  # the least cosine of two sentences that may make the same point
+_SOME, _HALF = 0.3, 0.5  # shares of the words of a sentence that another sentence has
+_SAME, _SAME_WORDS = 0.75, 5  # rule 4: the least cosine and share of words; words in common
 _BESIDE = 40  # code points between a figure and its place or period
 _EQUAL, _ROUGHLY = 0.02, 0.15  # share by which figures may differ: exact ones, rounded ones
-_LEAD = 600  # code points of an article whose names show what it is about
+_LEAD = 600  # code points at the start of an article, whose names show what it is about
 
-REBUTS = re.compile(r"\b(?:den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut)", re.IGNORECASE)
-_NEGATIVE = re.compile(
-    rf"{REBUTS.pattern}|\b(?:hoax|false|fake|no|not|never)\b|n['’]t\b", re.IGNORECASE
-)
+REBUTS = re.compile(rf"\b(?:{DENIAL_VERBS})", re.IGNORECASE)
 CORRECTION = re.compile(  # "Correction: ...", "This article was amended on ..."
     r"\W*(?:corrections?|clarification|editor[’']s note)\b|\W*an earlier version\b"
     r"|\W*this (?:article|story|report) (?:has been|was) (?:corrected|amended)",
@@ -96,12 +95,12 @@ class Relation:
 
 
 def is_negative(text: str) -> bool:
-    """Whether a text has a word of negation or denial, as one of two in conflict mostly has."""
-    return bool(_NEGATIVE.search(text))
+    """Return whether a text has a word of negation or denial; in most conflicts, one side has."""
+    return bool(REBUTS.search(text) or NEGATION.search(text))
 
 
 def same_speaker(a: str | None, b: str | None) -> bool:
-    """Whether two phrases name one speaker: one has all words of the other."""
+    """Return whether two phrases name the same speaker: one has all words of the other."""
     left, right = (read(phrase or "").bag for phrase in (a, b))
     return left <= right or right <= left if left and right else a == b
 
@@ -133,7 +132,7 @@ def _by_correction(a: Statement, b: Statement) -> Relation | None:
 
 
 def _by_count(question: str, a: Statement, b: Statement) -> Relation | None:
-    """Each gives one number of a kind that the question asks for, and the numbers differ."""
+    """Relate statements that each give one count of what the question asks for, if they differ."""
     if _near(a, b) < _NEAR:
         return None
     known = read(question).bag | _DAY_NAMES | (a.wording.bag & b.wording.bag)
@@ -149,7 +148,7 @@ def _by_count(question: str, a: Statement, b: Statement) -> Relation | None:
 
 
 def _wanted(question: str, statement: Statement) -> list[Figure]:
-    """The figures of a statement that a question may ask for."""
+    """Return the figures of a statement that a question may ask for."""
     if kinds := units(question):
         return [figure for figure in figures(statement.plain) if figure.unit in kinds]
     return measures(statement.plain)
@@ -172,7 +171,7 @@ def _of_figures(a: Statement, b: Statement, of_a: Figure, of_b: Figure) -> Relat
 
 
 def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
-    """One statement denies or negates most of what the other says."""
+    """Relate statements if one denies or negates most of what the other says."""
     for against, denial, claim in ((0, a, b), (1, b, a)):
         denied = _denied(denial.plain)
         if not denied or not denied.stems:
@@ -192,13 +191,13 @@ def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
 
 
 def negates(a: str, b: str) -> bool:
-    """Whether one of two texts denies or negates a word that the other has."""
+    """Return whether one of two texts denies or negates a word that the other has."""
     denials = ((_denied(text), other) for text, other in ((a, b), (b, a)))
     return any(d and d.stems and d.stems[0] in read(other).bag for d, other in denials)
 
 
 def _denied(text: str) -> Wording | None:
-    """The wording of what a text denies or negates in its main clause; None if nothing."""
+    """Return the wording of what a text denies or negates in its main clause; None for nothing."""
     if "?" in text:
         return None
     if verb := _DENIES.search(text):
@@ -210,7 +209,7 @@ def _denied(text: str) -> Wording | None:
 
 
 def _by_wording(a: Statement, b: Statement) -> Relation | None:
-    """Two independent articles say the same (true of none of 260 other pairs in the benchmark)."""
+    """Relate independent articles that say the same (no false alarm in 260 benchmark pairs)."""
     if is_negative(a.plain) != is_negative(b.plain) or a.wording.figures != b.wording.figures:
         return None
     if any(CORRECTION.match(statement.plain) for statement in (a, b)):
@@ -223,43 +222,42 @@ def _by_wording(a: Statement, b: Statement) -> Relation | None:
 
 
 def _near(a: Statement, b: Statement) -> float:
-    """The cosine of two statements, or their share of words if an embedding is unknown."""
+    """Return the cosine of two statements, or their share of words if an embedding is unknown."""
     if a.vector is None or b.vector is None:
         return _shared(a.wording, b.wording)
     return float(np.dot(a.vector, b.vector))
 
 
 def _shared(a: Wording, b: Wording) -> float:
-    """The share of the shorter wording's words that the other has, without numbers."""
+    """Return the share of the shorter wording's words that the other has, without numbers."""
     left, right = (wording.bag - wording.figures for wording in (a, b))
     return len(left & right) / (min(len(left), len(right)) or 1)
 
 
 def _same_event(question: str, a: str, b: str) -> bool:
-    """Whether two articles begin with common names that the question does not have."""
+    """Return whether the leads of two articles share names that the question does not have."""
     left, right = (read(text[:_LEAD]) for text in (a, b))
     shared = (left.names | {*left.stems[:1]}) & (right.names | {*right.stems[:1]})
     return len(shared) > 1 and not shared <= read(question).bag
 
 
 def _periods(statement: Statement, figure: Figure) -> set[tuple[date | None, date]]:
-    """The periods of several days beside a figure."""
-    published = statement.article.published
+    """Return the periods of several days that are mentioned beside a figure."""
     return {
         (days.start, days.end)
-        for days in date_ranges(statement.plain, published.date() if published else None)
+        for days in date_ranges(statement.plain, statement.article.published_on)
         if days.start and days.end - days.start > timedelta(1)
         if days.text_start - figure.end < _BESIDE and figure.start - days.text_end < _BESIDE
     }
 
 
 def _places(statement: Statement, figure: Figure) -> frozenset[str]:
-    """Stems of the places named beside a figure."""
+    """Return stems of the places named beside a figure."""
     beside = statement.plain[max(0, figure.start - _BESIDE) : figure.end + _BESIDE]
     return read(" in ".join(["", *_PLACE.findall(beside)])).names
 
 
 def _later(a: Statement, b: Statement) -> int | None:
-    """The statement (0 or 1) that was published on a later day; None if none or unknown."""
-    days = [s.article.published.date() for s in (a, b) if s.article.published]
-    return int(days[0] < days[1]) if len({*days}) > 1 else None
+    """Return which statement (0 or 1) was published on a later day; None if neither or unknown."""
+    first, second = a.article.published_on, b.article.published_on
+    return int(first < second) if first and second and first != second else None

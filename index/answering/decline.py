@@ -19,10 +19,9 @@ _FOREIGN = 3  # words; a shorter question without an English word may be a name
 
 
 def reason(ranking: Ranking) -> str:
-    """Return what is missing in the reports; if several things are, the plainest.
+    """Return what the reports lack; of several reasons, the plainest.
 
-    Only a name or number that no report has is said to be missing: of other words the reports
-    may have a synonym.
+    Only names and numbers are said to be missing: of other words, the reports may have a synonym.
     """
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
@@ -43,28 +42,28 @@ def reason(ranking: Ranking) -> str:
         return f"No report mentions {_listed(query, named)}."
     if len(words(query.question)) == 1:
         return (
-            "One word is little to go by: ask a whole question, with the names and places it "
+            "One word is too little to go by: ask a whole question, with the names and places it "
             "is about."
         )
     return NO_ANSWER
 
 
 def _days_of_reports(ranking: Ranking) -> frozenset[str]:
-    """The terms of the question that name a time in which some report was published."""
+    """Return the terms of the question that name a time in which some report was published."""
     query = ranking.query
-    published = {a.published.date() for a in ranking.articles.values() if a.published}
+    published = {a.published_on for a in ranking.articles.values() if a.published_on}
     named = (
         query.question[days.text_start : days.text_end]
-        for days in query.days(max(published, default=None))
+        for days in query.days(ranking.newest)
         if any(days.holds(day) for day in published)
     )
     return frozenset(terms(" ".join(named)))
 
 
 def unknown_speaker(ranking: Ranking) -> bool:
-    """Whether the question asks for the words of somebody whom no report names.
+    """Return whether the question asks for the words of somebody whom no report names.
 
-    An acronym is known where a report has the name that it stands for, and the other way round.
+    An acronym counts as named if a report has the full name, and the other way round.
     """
     speaker = ranking.query.speaker
     named = content_terms(speaker.speaker) if speaker else []
@@ -78,7 +77,7 @@ def unknown_speaker(ranking: Ranking) -> bool:
 
 
 def _same(phrase: str, text: str) -> Iterator[tuple[str, str]]:
-    """Yield the names and acronyms that stand for one another, one in a phrase, one in a text."""
+    """Yield pairs of a name and its acronym, one of them in a phrase, the other in a text."""
     for names, short in ((phrase, text), (text, phrase)):
         full = names_by_acronym(names)
         yield from ((full[acronym], acronym) for acronym in acronyms(short) if acronym in full)
@@ -87,7 +86,7 @@ def _same(phrase: str, text: str) -> Iterator[tuple[str, str]]:
 def missing_count(ranking: Ranking) -> str | None:
     """Return a reason to decline if no top sentence counts what the question asks to count.
 
-    A report that counts the displaced is near in every other word to a question on the dead.
+    A report that counts the displaced may match a question on the dead in every other word.
     """
     query = ranking.query
     if query.answer_type != "number" or not query.counted:
@@ -99,18 +98,15 @@ def missing_count(ranking: Ranking) -> str | None:
 
 
 def excluded(filters: Filters, article: Article) -> str:
-    """Say that an article would answer but for the filters, and which of them leaves it out.
-
-    "" if none does.
-    """
+    """Return a sentence that names the filters that exclude an article; "" if none does."""
     names, at = {name.casefold() for name in filters.publishers}, article.published
-    by = {
+    excludes = {
         "publisher": names and (article.publisher or "").casefold() not in names,
         "since": filters.since and (at is None or is_before(at, filters.since)),
         "until": filters.until and (at is None or is_before(filters.until, at)),
         "as of": filters.as_of and (at is None or is_before(filters.as_of, at)),
     }
-    which = _joined([f"“{name}”" for name, out in by.items() if out])
+    which = _joined([f"“{name}”" for name, is_excluded in excludes.items() if is_excluded])
     if not which:
         return ""
     source = f" ({article.publisher})" if article.publisher else ""
@@ -122,7 +118,7 @@ def excluded(filters: Filters, article: Article) -> str:
 
 
 def _listed(query: Query, missing: list[str]) -> str:
-    """The words of the question that have these terms, as they are written there."""
+    """Return the words of the question that have these terms, in its spelling."""
     written = {term: word for word in words(query.question) for term in terms(word)}
     return _joined([f"“{written.get(term, term)}”" for term in missing[:_NAMED]], " or ")
 

@@ -1,7 +1,7 @@
 """Turn a follow-up ("And who denied it?") and the previous answer into a question of its own.
 
-The words taken over stand in brackets: "When does it start (inquiry Hallow Dam)?". The question of
-the previous answer has some of those before it in its own brackets.
+Words taken over from the previous question are put in brackets: "When does it start (inquiry Hallow
+Dam)?". That question may have words of the question before it in its own brackets.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from collections.abc import Set as AbstractSet
 
 from index.answering.intent import wants_more
 from index.answering.speakers import People
-from index.domain import Answer, FollowUp
-from index.ranking.query import MAX_QUESTION_CHARS
+from index.domain import Answer
+from index.ranking.query import MAX_QUESTION_CHARS, FollowUp
 from index.text.terms import STOP_TERMS, STOP_WORDS, content_terms, terms
 
 _LEANS = re.compile(  # "And the siren?", "Why?", "What did they say?"
@@ -26,14 +26,14 @@ _CONNECTIVE = re.compile(r"^(?:and|but|so|or|also|then)\b[\s,]*", re.IGNORECASE)
 _SOMEBODY = re.compile(r"\b(?:(?P<he>he|him|his)|she|her|hers)\b", re.IGNORECASE)
 _BRACKETS = re.compile(r"(?P<own>.*?)(?: \((?P<older>[^()]*)\))?\W*")
 _FULL_NAME = re.compile(r"[A-Z][\w’'-]*(?: [A-Z][\w’'.-]*)+")  # "Ida Roe"
-_MARKS = '?!.,;:()“”"'  # around a word that is taken over
-_FEW_TERMS = 2  # so few terms, or one more without a name, say too little alone
-_CARRIED = 14  # words at most that are carried over from the question before
-_OLDER = 7  # and from those before that: a long talk has left its first topic
+_MARKS = '?!.,;:()“”"'  # stripped from words that are taken over
+_FEW_TERMS = 2  # a question of so few terms, or one more without a name, says too little alone
+_MAX_PREVIOUS = 14  # words taken over from the previous question
+_MAX_OLDER = 7  # words taken over from questions before it: a long talk has left its first topic
 
 
 def is_follow_up(question: str) -> bool:
-    """Whether a question seems to need the one before it."""
+    """Return whether a question seems to need the previous question."""
     content = [term for term in content_terms(question) if term not in STOP_WORDS]
     few = _FEW_TERMS + (not re.search(r"(?<!^)\b[A-Z]", question.strip()))
     return len(content) <= few or bool(_LEANS.search(question.strip()))
@@ -44,10 +44,10 @@ def resolved(
 ) -> tuple[str, FollowUp]:
     """Return a question that stands alone, and what ranking needs from the previous answer.
 
-    The words of the follow-up come first, since they say what kind of answer is wanted. In brackets
-    "he" and "she" add the name of the person the previous answer is about; the words of the
-    previous question follow, or only those whose terms are `known`. A bare "And?" or "more" asks
-    the previous question again.
+    The words of the follow-up come first, since they say what kind of answer is wanted. The words
+    of the previous question follow in brackets, or only those whose terms are `known`; if the
+    follow-up has "he" or "she", so does the name of the person the previous answer is about. A
+    bare "And?" or "more" asks the previous question again.
     """
     quoted = tuple(cited.quote for cited in previous.quotes)
     words = _CONNECTIVE.sub("", question).rstrip(" ?!.")
@@ -58,25 +58,25 @@ def resolved(
     new_words = f"{words} {name.split()[-1]}" if name else words
     present = STOP_TERMS.union(terms(f"{words} {name or ''}"))
 
-    def carried(text: str | None, most: int) -> list[str]:
-        kept = [
+    def taken_over(text: str | None, most: int) -> list[str]:
+        words = [
             word
             for word in (part.strip(_MARKS) for part in (text or "").split())
             if not (new := set(terms(word))) <= present and (known is None or new & known)
         ]
-        return kept[:most]
+        return words[:most]
 
     before = _BRACKETS.fullmatch(previous.question)
     own, older = before.group("own", "older") if before else (previous.question, None)
-    taken_over = [*carried(own, _CARRIED), *carried(older, _OLDER)]
+    added = [*taken_over(own, _MAX_PREVIOUS), *taken_over(older, _MAX_OLDER)]
     about = name.replace(",", "").split() if name else []
-    context = " ".join([*about, *dict.fromkeys(taken_over)])
+    context = " ".join([*about, *dict.fromkeys(added)])
     whole = f"{words} ({context})?" if context else f"{words}?"
     return whole[:MAX_QUESTION_CHARS], FollowUp(new_words, quoted)
 
 
 def _person(answer: Answer, pronoun: str) -> str | None:
-    """The person an answer is about: a full name that answers the question, else the speaker."""
+    """Return the person an answer is about: a full name among its parts, else the speaker."""
     parts = [cited.answer.text for cited in answer.quotes if cited.answer]
     name = next((part for part in parts if _FULL_NAME.fullmatch(part)), None)
     speaker = answer.quotes[0].speaker if answer.quotes else None

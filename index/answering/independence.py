@@ -15,10 +15,11 @@ _LONGEST = 20_000  # code points of an article that are searched for a source
 def independence(
     articles: Sequence[Article], rewrites: Mapping[str, AbstractSet[str]]
 ) -> list[frozenset[int]]:
-    """Return, for each article, the indices of those that it is independent of.
+    """Return, for each article, the indices of the articles that it is independent of.
 
-    An article is not independent of itself, of a copy or rewrite (also through others), of an
-    article of the same publisher, nor where one names the other's publisher as its source.
+    Two articles are not independent if one copies or rewrites the other (perhaps through others),
+    if they have the same publisher, or if one names the other's publisher as its source. No article
+    is independent of itself.
 
     Args:
         articles: n articles.
@@ -40,18 +41,18 @@ def independence(
 
 
 def share_source(a: Article, b: Article) -> bool:
-    """Whether two articles have one publisher, or one names the other's as its source."""
+    """Return whether two articles have the same publisher, or one names the other's as a source."""
     return same_publisher(a, b) or _cites(a, b) or _cites(b, a)
 
 
 def same_publisher(a: Article, b: Article) -> bool:
-    """Whether two articles have one publisher, however its name is capitalised or spaced."""
+    """Return whether two articles have the same publisher, ignoring case and spacing."""
     names = [" ".join((article.publisher or "").casefold().split()) for article in (a, b)]
     return names[0] == names[1] != ""
 
 
 def _cites(article: Article, source: Article) -> bool:
-    """Whether an article names another one's publisher as its source.
+    """Return whether an article names the publisher of another article as its source.
 
     "the Northern Wire reported", "told the Courier", "(Northwire)"; not "beside the Courier".
     """

@@ -1,4 +1,4 @@
-"""Tell what a message to the bot wants: an answer, more of the last one, or nothing."""
+"""Classify messages to the bot: questions, requests for more, and chat."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _AROUND_MORE = _CONNECTIVES | frozenset(  # "tell me more about it", "is there a
 
 
 def intent(text: str, encoder: Encoder) -> Intent:
-    """Return what a message wants.
+    """Return what a message is.
 
-    It wants an answer if it has a question word, is long, or is as near to the questions among the
-    examples as to the chat ("thanks!", "haha ok"). Of 60 chat lines and 60 short questions that it
-    was not made with, it knows 58 and 59.
+    It is a question if it has a question word, is long, or is at least as near to the example
+    questions as to the example chat ("thanks!", "haha ok"). On held-out lines, 58 of 60 chat lines
+    and 59 of 60 short questions are classified correctly.
     """
     if wants_more(text):
         return "more"
@@ -48,7 +48,7 @@ def intent(text: str, encoder: Encoder) -> Intent:
 
 
 def wants_more(text: str) -> bool:
-    """Whether a message only asks for more: "And?", "more", "what else?", "?"."""
+    """Return whether a message only asks for more: "And?", "more", "what else?", "?"."""
     words = set(_WORD.findall(text.casefold()))
     if words <= _CONNECTIVES:
         return bool(words) or "?" in text
@@ -56,7 +56,7 @@ def wants_more(text: str) -> bool:
 
 
 def _vectors(encoder: Encoder) -> tuple[Vectors, Vectors]:
-    """The vectors of the questions and of the chat among the examples; once for each model."""
+    """Return the vectors of the example questions and chat lines, computed once for each model."""
     if encoder.model not in _EMBEDDED:
         examples = json.loads(_EXAMPLES.read_text("utf-8"))
         questions, chat = (map(str.casefold, examples[kind]) for kind in ("questions", "chat"))
@@ -65,5 +65,5 @@ def _vectors(encoder: Encoder) -> tuple[Vectors, Vectors]:
 
 
 def _nearness(vector: Vectors, examples: Vectors) -> float:
-    """The mean cosine of a vector and the nearest examples."""
+    """Return the mean cosine of a vector and the nearest examples."""
     return float(np.sort(examples @ vector)[-_NEAREST:].mean())

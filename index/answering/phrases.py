@@ -1,4 +1,4 @@
-"""Find noun phrases of news English by rule: the subject of a verb, a name after "said".
+"""Find noun phrases in news English by rules: the subject of a verb, a name after "said".
 
 There is no tagger: a phrase runs from a boundary (punctuation, a subordinator, a verb) to the verb.
 Quotations are masked first, so that their words are never taken for the reporter's. Offsets are
@@ -30,7 +30,7 @@ _TOKEN = re.compile(
     r"|\b(?:Mr|Mrs|Ms|Dr|Gen|Sen|Rep|Gov|Lt|Col|Sgt|St|No|Maj|Capt|Prof|Jr)\."
     r"|¤+|[^\W_]+(?:['’‘&./@–-][^\W_]+)*['’]?|\S"
 )
-_CLOSES = re.compile(r'[.,!?…]"(?=\s|$)')  # a straight mark that can open nothing
+_CLOSES = re.compile(r'[.,!?…]"(?=\s|$)')  # a straight mark that cannot open a quotation
 _MARK = re.compile('[“”"]')
 _LONGEST_PHRASE = 16  # words
 _ARTICLES = frozenset({"a", "an", "the"})
@@ -63,9 +63,9 @@ _FINITE = frozenset(
 def mask(text: str, inside: str = "") -> tuple[str, str]:
     """Return the text with its quotations replaced by "¤" (same length), and the mark still open.
 
-    A quotation may run over several sentences: `inside` is the mark that closes the quotation the
-    text begins in, and the returned mark closes the one it ends in ("" for none). A closing
-    mark without an opening one masks everything before it.
+    A quotation may run over several sentences: `inside` is the mark that closes the quotation in
+    which the text begins, and the returned mark closes the quotation in which it ends ("" for
+    none). An unopened closing mark masks everything before it.
     """
     if not inside and not _MARK.search(text):
         return text, ""
@@ -85,25 +85,25 @@ def mask(text: str, inside: str = "") -> tuple[str, str]:
 
 
 def tokens(text: str) -> list[Token]:
-    """The words and punctuation marks of a text, in order."""
+    """Return the words and punctuation marks of a text, in order."""
     return [Token(match.group(), *match.span()) for match in _TOKEN.finditer(text)]
 
 
 def begins_adverbial(words: Sequence[Token], n: int) -> bool:
-    """Whether an adverbial of time, place or manner begins at word n, or the words end there."""
+    """Return whether an adverbial of time, place or manner, or nothing, begins at word n."""
     leads = {"on", "in", "at", "during", "via", "after"} | TIME
     return n >= len(words) or words[n].text.lower() in leads
 
 
 def leading_clause(words: Sequence[Token]) -> int:
-    """How many words a subordinate clause has that opens the sentence, with its comma; else 0."""
+    """Return the number of words, comma included, in a subordinate clause that opens a sentence."""
     if not words or words[0].text.lower() not in _SUBORDINATORS:
         return 0
     return next((n + 1 for n, word in enumerate(words) if word.text == ","), 0)
 
 
 def subject(words: Sequence[Token]) -> Span | None:
-    """The subject of a clause: the phrase before its first verb, if that can speak."""
+    """Return the subject of a clause: the phrase before its first verb, if it can speak."""
     for n, word in enumerate(words):
         if n and is_finite(word.text):
             end, _ = before_verb(words, n)
@@ -113,7 +113,7 @@ def subject(words: Sequence[Token]) -> Span | None:
 
 
 def before_verb(words: Sequence[Token], n: int) -> tuple[int, bool]:
-    """Index of the last word before verb n and its adverbs, and whether the verb is passive."""
+    """Return the index of the last word before verb n and its adverbs; whether it is passive."""
     i = n - 1
     while i >= 0 and (
         words[i].text in _AUXILIARIES or words[i].text.lower() in TIME or _is_adverb(words[i].text)
@@ -123,7 +123,7 @@ def before_verb(words: Sequence[Token], n: int) -> tuple[int, bool]:
 
 
 def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
-    """The noun phrase whose last word is ``end`` (an index), its appositions included."""
+    """Return the noun phrase whose last word is ``end`` (an index), its appositions included."""
     if end < 0 or words[end].text != ",":
         return _checked(words, _start(words, end), end)
     commas = [n for n in range(end) if words[n].text == ","]
@@ -148,7 +148,7 @@ def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
 
 
 def phrase_starting(words: Sequence[Token], n: int) -> Span | None:
-    """The noun phrase that begins at word n: up to punctuation, an adverb, or a verb."""
+    """Return the noun phrase that begins at word n: up to punctuation, an adverb, or a verb."""
     i = n
     while i < len(words) and words[i].text[0].isalnum() and words[i].text not in _BOUNDARIES:
         text = words[i].text
@@ -161,10 +161,10 @@ def phrase_starting(words: Sequence[Token], n: int) -> Span | None:
 
 
 def _belongs(words: Sequence[Token], n: int, i: int) -> bool:
-    """Whether preposition i continues the phrase from word n: "the head of the union".
+    """Return whether preposition i continues the phrase from word n: "the head of the union".
 
-    Behind a name only another name does: "the University of Ostby", but "Estelle Moran | of the
-    findings".
+    After a name, it does so only before another name: "the University of Ostby", but "Estelle Moran
+    | of the findings".
     """
     if i == n or words[i].text not in {"of", "for", "by", "from"}:
         return False
@@ -175,7 +175,7 @@ def _belongs(words: Sequence[Token], n: int, i: int) -> bool:
 
 
 def _start(words: Sequence[Token], end: int) -> int:
-    """Index of the first word of the phrase that ends at word ``end``."""
+    """Return the index of the first word of the phrase that ends at word ``end``."""
     i = end
     while i >= 0:
         text = words[i].text
@@ -197,7 +197,7 @@ def _start(words: Sequence[Token], end: int) -> int:
 
 
 def _checked(words: Sequence[Token], first: int, last: int) -> Span | None:
-    """The span of words first..last, trimmed at the left, if they can speak."""
+    """Return the span of words first..last, trimmed at the left, if they can speak."""
     openers = TIME | {"and", "but", "then", "earlier", "later"}
     while first <= last and (
         words[first].text.lower() in openers
@@ -233,6 +233,6 @@ def _is_adverb(word: str) -> bool:
 
 
 def is_finite(word: str) -> bool:
-    """Whether a word looks like a verb that a subject stands before."""
+    """Return whether a word looks like a finite verb, which follows a subject."""
     plain = len(word) > len("need") and word.islower() and word.endswith("ed") and "-" not in word
     return plain or word in _FINITE

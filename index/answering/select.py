@@ -24,16 +24,16 @@ _SPREAD = 0.35  # of the lead of the best score over the mean: how far below it 
 _UNLIKELY = 0.1  # probability of an answer below which only the best sentence is quoted
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
-_FIGURES = frozenset({"date", "amount", "number", "place"})  # a denial answers no such question
+_FIGURES = frozenset({"date", "amount", "number", "place"})  # answer types that denials never give
 
 
 @dataclass(slots=True)
 class _Group:
-    """A passage in the making.
+    """A passage that is being put together.
 
     Attributes:
         statements: its sentences, best first.
-        score: of the best one.
+        score: the best sentence's score.
         also: the same statement in other articles, by article id.
     """
 
@@ -46,7 +46,7 @@ class _Group:
         return self.statements[0]
 
     def quote(self, statement: Statement) -> None:
-        """Quote this statement of `also` instead of the best one."""
+        """Quote a statement of `also` instead of the best statement."""
         if self.also.pop(statement.article.article_id, None):
             self.also[self.best.article.article_id] = self.best
             self.statements = [statement]
@@ -62,16 +62,16 @@ def passages(
 ) -> list[Passage]:
     """Return the passages to quote, best first.
 
-    Quoted are sentences that the reader takes for answers and sentences that rank near the best,
-    but for those that it thinks unlikely to answer. Neighbouring sentences make one
-    passage, and so do the copies of a sentence in rewrites of an article. A denial stands beside
-    the leading claim, and the latest count beside an earlier one that leads. If the question asks
-    for the latest (or the first) reports, the newest (or the oldest) passage leads.
+    A sentence is quoted if the reader judges that it answers, or if it ranks near the best and the
+    reader does not think that unlikely. Neighbouring sentences form one passage, and so do copies
+    of a sentence in rewrites of an article. A denial is put beside a leading claim, and the latest
+    count beside a leading earlier count. If the question asks for the latest (or the first)
+    reports, the newest (or the oldest) passage leads.
 
     Args:
         ranking: the ranked sentences.
         rewrites: for each article id, the ids of the articles that copy or rewrite it.
-        most: the limit of passages.
+        most: the number of passages at most.
     """
     statements = [
         Statement(ranking.articles[s.article_id], s, ranking.vectors.get(s.sentence_id))
@@ -111,16 +111,16 @@ def _grouped(
 def _worth_quoting(
     ranking: Ranking, statements: list[Statement]
 ) -> Iterator[tuple[Statement, float]]:
-    """The statements that may be quoted, best first, with their scores."""
+    """Return the statements that may be quoted, best first, with their scores."""
     scored = [*zip(statements[:CANDIDATES], ranking.scores.tolist(), strict=False)]
     readings = [ranking.readings.get(statement.sentence.sentence_id) for statement, _ in scored]
-    several = len(ranking.query.clauses) > 1  # each is answered by a sentence of its own
+    several = len(ranking.query.clauses) > 1  # each may be answered by another sentence
     best = scored[0][1] if scored else 0.0
-    # The mean of equal scores may be rounded up, above all of them.
+    # Rounding may put the mean of equal scores above all of them.
     floor = best - _SPREAD * max(0.0, best - float(ranking.scores.mean())) if scored else 0.0
     articles: set[str] = set()
     for rank, ((statement, score), reading) in enumerate(zip(scored, readings, strict=True)):
-        # further sentences of one article have to be nearer to the best
+        # further sentences of the same article have to be nearer to the best
         known = statement.article.article_id in articles
         near = rank < 2 or not known or score >= (best + floor) / 2 or _rebuts(statement)  # noqa: PLR2004
         likely = rank == 0 or several or reading is None or reading.probability >= _UNLIKELY
@@ -141,7 +141,7 @@ def _adjoins(group: _Group, statement: Statement) -> bool:
 
 
 def _one_voice(a: Statement, b: Statement) -> bool:
-    """Whether two sentences may stand in one quote: not two speakers, nor a claim and a denial."""
+    """Return whether one quote may hold both: not if two speakers, or a claim and a denial."""
     left, right = a.sentence, b.sentence
     if None not in {left.speaker, right.speaker} and not same_speaker(left.speaker, right.speaker):
         return False
@@ -151,12 +151,12 @@ def _one_voice(a: Statement, b: Statement) -> bool:
 def _group_of(
     statement: Statement, groups: list[_Group], rewrites: Mapping[str, AbstractSet[str]]
 ) -> _Group | None:
-    """The group whose best statement this one repeats."""
+    """Return the group whose best statement a statement repeats."""
     return next((group for group in groups if _repeats(statement, group.best, rewrites)), None)
 
 
 def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]]) -> bool:
-    """Whether two statements say the same in the same words, without being independent."""
+    """Return whether two statements say the same in the same words, without being independent."""
     first, second = a.sentence.text, b.sentence.text
     # A rewrite may well say "could not be crossed" for "was impassable".
     copied = b.article.article_id in rewrites.get(a.article.article_id, ())
@@ -175,7 +175,7 @@ def _repeats(a: Statement, b: Statement, rewrites: Mapping[str, AbstractSet[str]
 
 
 def _in_time(order: Order | None, groups: list[_Group]) -> list[_Group]:
-    """The groups by the date of their articles, undated ones last, if the question asks for it."""
+    """Sort groups by the date of their articles, undated last, if the question asks for it."""
     if order is None:
         return groups
     newest = order == "newest"
@@ -212,7 +212,7 @@ def _set_beside(
 def _bring_up_to_date(
     ranking: Ranking, groups: list[_Group], statements: list[Statement], most: int
 ) -> None:
-    """Add the newest report that counts what the leading one counts and has another number."""
+    """Add the newest report that counts what the leading report counts, but has another number."""
     leading = max(groups, key=lambda group: group.score)
     counting = [s for s in statements if ranking.query.counted & units(s.plain)]
     later = [s for s in counting if _updates(ranking.query.question, s, leading.best)]
@@ -223,11 +223,11 @@ def _bring_up_to_date(
 
 
 def _insert(groups: list[_Group], leading: _Group, group: _Group, most: int) -> None:
-    """Put a group behind the leading one; if there are too many, the last of the others goes."""
-    place = groups.index(leading)
-    groups.insert(place + 1, group)
+    """Insert a group after the leading group; if there are too many, drop the last other group."""
+    position = groups.index(leading)
+    groups.insert(position + 1, group)
     if len(groups) > most:
-        groups.pop(-1 if place + 1 < most else place - 1)
+        groups.pop(-1 if position + 1 < most else position - 1)
 
 
 def _updates(question: str, later: Statement, earlier: Statement) -> bool:
@@ -236,7 +236,7 @@ def _updates(question: str, later: Statement, earlier: Statement) -> bool:
 
 
 def _disagree(question: str, a: Statement, b: Statement) -> bool:
-    """Whether one statement denies the other; exactly one of them has to be negative."""
+    """Return whether one statement denies the other; exactly one of them has to be negative."""
     if is_negative(a.sentence.text) == is_negative(b.sentence.text):
         return False
     relation = relate(question, a, b)

@@ -1,7 +1,7 @@
-"""Tell who can speak: which phrases mean a person, a body or a document, by their words alone.
+"""Recognise phrases that can speak, by their words alone: persons, organisations and documents.
 
-A phrase is judged by its head: in "the head of their union" that is "head", in "a number of
-doctors" it is "doctors". A capitalised head is a name.
+A phrase is judged by its head: "head" in "the head of their union", "doctors" in "a number of
+doctors". A capitalised head is a name.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from index.text.dates import MONTHS, WEEKDAYS
 
 PRONOUNS = frozenset("he she it they i we you there".split())
-# "people familiar with it": the word ends a phrase as a preposition does
+# "familiar" ends a phrase as a preposition does: "people familiar with it"
 PREPOSITIONS = frozenset(
     "in on at by for from to of with during under over into about atop near through between among"
     " against outside inside behind across along around beyond via within without despite like"
@@ -69,7 +69,7 @@ _DOCUMENTS = frozenset(
 )
 _SPEAKERS = _PERSON | _PEOPLE | _BODIES | _DOCUMENTS
 _DOER = re.compile(r"(?:\w{3}(?:ist|ian)|man|men|woman|women|person|people|\w{2}[eo]r|year-old)s?$")
-# Words that end like "reader" and "actor", and mean things.
+# Words that end like "reader" and "actor", but mean things.
 _THINGS = frozenset(
     "after alter anger another answer barrier behavior behaviour border center chapter character"
     " checklist cluster color computer container corner corridor counter cover danger despite"
@@ -104,7 +104,7 @@ _POSSESSIVE = re.compile(r"['’]s?$")
 
 
 def can_speak(words: Sequence[str]) -> bool:
-    """Whether a noun phrase, given as its words, can be somebody who says something."""
+    """Return whether a noun phrase, given as its words, can be somebody who says something."""
     pronoun, contracted, _ = words[0].lower().replace("’", "'").partition("'")
     if pronoun in PRONOUNS:
         return len(words) == 1 and not contracted  # "I'd argue" has no subject of its own
@@ -118,9 +118,9 @@ def can_speak(words: Sequence[str]) -> bool:
 
 
 def _head(words: Sequence[str]) -> int:
-    """Index of the head of a noun phrase: the word before its first preposition or comma.
+    """Return index of the head of a noun phrase: the word before its first preposition or comma.
 
-    Of "a number of doctors" and "most of them" it is looked for behind the "of".
+    In "a number of doctors" and "most of them", it comes after the "of".
     """
     for n in range(1, len(words)):
         word = words[n].lower()
@@ -144,7 +144,7 @@ def _is_speaker(word: str) -> bool:
 
 
 class People:
-    """The persons whom a report names, and which pronoun stands for each."""
+    """The persons whom a report names, and the pronoun of each."""
 
     def __init__(self, text: str) -> None:
         self._pronoun: dict[str, str] = {}  # by surname; "" if it may be both
@@ -163,7 +163,7 @@ class People:
             self._pronoun[surname] = gender or self._pronoun.get(surname, "")
 
     def fits(self, pronoun: str, phrase: str) -> bool:
-        """Whether a pronoun can stand for a phrase by its number, its gender and what it means."""
+        """Return whether a pronoun agrees with a phrase in number, gender and kind."""
         name, *asides = (_WORD.findall(part) for part in re.split(r"[,(]", phrase))
         if not name:
             return False
@@ -191,7 +191,7 @@ class People:
         return person and gender in {"", pronoun}
 
     def others(self, pronoun: str, text: str, phrase: str = "") -> Iterator[str]:
-        """Yield the persons in a text whom "he" or "she" may mean, but for those of a phrase."""
+        """Yield the persons in a text, except those of a phrase, whom "he" or "she" may mean."""
         if pronoun not in {"he", "she"}:
             return
         own = {_bare(word) for word in _WORD.findall(phrase)}

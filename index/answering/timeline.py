@@ -1,4 +1,4 @@
-"""Count the reports on a topic by the days that they speak of, and by publisher."""
+"""Count the reports on a topic by the days that they mention, and by publisher."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _SHORT = timedelta(6)  # "in 1978" and "in May" are not days
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The days that the reports with all words of a topic speak of.
+    """The days that the reports with all words of a topic mention.
 
     Attributes:
         topic: as the person typed it.
-        days: for each day, how many reports of each publisher; a report counts once a day.
-        reports: how many reports have all words.
-        by_publication: how many of them name no day, so that their day of publication counts.
+        days: for each day, the number of reports by publisher; a report counts once a day.
+        reports: the number of reports with all words.
+        by_publication: how many of them mention no day, so that they count on the day when they
+            were published.
         undated: how many have no day of publication either.
     """
 
@@ -42,8 +43,8 @@ def timeline(topic: str, ranking: Ranking) -> Timeline:
         if not wanted.issubset(terms(f"{article.title}\n{article.text}")):
             continue
         reports += 1
-        published = article.published.date() if article.published else None
-        spoken_of = {
+        published = article.published_on
+        mentioned = {
             named.start
             for sentence in ranking.sentences
             if sentence.article_id == article.article_id
@@ -51,10 +52,10 @@ def timeline(topic: str, ranking: Ranking) -> Timeline:
             for named in date_ranges(sentence.text, published)
             if named.start and named.end - named.start <= _SHORT
         }
-        if not spoken_of and published:
+        if not mentioned and published:
             by_publication += 1
-            spoken_of = {published}
-        undated += not spoken_of
-        for day in spoken_of:
+            mentioned = {published}
+        undated += not mentioned
+        for day in mentioned:
             days.setdefault(day, Counter())[article.publisher or "no publisher"] += 1
     return Timeline(topic, days, reports, by_publication, undated)

@@ -1,4 +1,4 @@
-"""Answers to "What has changed at the dam since Monday?": what no report had before that day.
+"""Answer "What has changed at the dam since Monday?" with what no report had before that day.
 
 Nothing is ranked by meaning here: the sentences of the newest reports come first.
 """
@@ -23,7 +23,7 @@ from index.text.dates import as_written, date_ranges
 from index.text.terms import content_terms, terms
 
 _MOST_REPORTS = 300  # searched for a topic
-_LEAST_TERMS = 5  # of a sentence that is clear alone
+_LEAST_TERMS = 5  # a shorter sentence is not clear alone
 _ASKS = re.compile(  # "What has changed at the dam", "Any news on the siren", "How has it changed"
     r"^\W*(?:(?:so|and|please|whats?|is|are|has|have|been|there|any|anything|the|s)\W+)*"
     r"(?:new|news|changed?|changes|happened|updates?|developments?)"
@@ -39,20 +39,20 @@ _SINCE = re.compile(  # "... since ", "... over the last three days"
 )
 _LONGEST = 150  # code points: a longer question asks for more than news
 _FURTHEST = timedelta(366)
-# For a collection without dates: a weekday is near this day, a year that the question names is not.
+# In place of missing dates: any weekday is near this day, and any named year is far from it.
 _UNDATED = (datetime(9000, 1, 1, tzinfo=UTC),) * 2
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A question for what is new since a day, about a topic ("" for anything)."""
+    """A question about what is new since a day, on a topic ("" for any)."""
 
     since: date
     topic: str
 
 
 def parse(query: Query, snapshot: Snapshot) -> Request | None:
-    """Return what a question for news asks for; None for any other question.
+    """Return what a question about news asks for; None for any other question.
 
     A question that goes back further than the reports ("What has changed since 1962?") asks what
     they say of that time, not what is new.
@@ -73,7 +73,7 @@ def parse(query: Query, snapshot: Snapshot) -> Request | None:
 
 
 def answer(query: Query, request: Request, snapshot: Snapshot, context: Context) -> Answer:
-    """Quote the newest of what is new or changed; decline if there is none."""
+    """Quote the newest passages that are new or changed; decline if there are none."""
     fresh = _fresh(request, snapshot, context.filters)
     articles = {passage.article.article_id: passage.article for passage, _ in fresh}
     changes = {passage.article.article_id: change for passage, change in fresh}
@@ -102,7 +102,7 @@ def answer(query: Query, request: Request, snapshot: Snapshot, context: Context)
 
 
 def passages(request: Request, snapshot: Snapshot, filters: Filters, most: int) -> list[Passage]:
-    """Return the passages that are new or changed, newest first, without repeats by rewrites."""
+    """Return passages that are new or changed, newest first, without repeats from rewrites."""
     fresh = _fresh(request, snapshot, filters)
     rewrites = snapshot.rewrites([passage.article.article_id for passage, _ in fresh])
     return _once(fresh, rewrites, most)
@@ -113,13 +113,13 @@ def _once(
     rewrites: Mapping[str, AbstractSet[str]],
     most: int,
 ) -> list[Passage]:
-    """One passage for each article and its rewrites; `also` has the ids of the rewrites."""
+    """Return one passage for each article and its rewrites; `also` has the ids of the rewrites."""
     chosen: list[Passage] = []
     for passage, _ in fresh:
         article_id = passage.article.article_id
-        places = (n for n, p in enumerate(chosen) if p.article.article_id in rewrites[article_id])
-        if (place := next(places, None)) is not None:
-            chosen[place] = replace(chosen[place], also=(*chosen[place].also, article_id))
+        copies = (n for n, p in enumerate(chosen) if p.article.article_id in rewrites[article_id])
+        if (n := next(copies, None)) is not None:
+            chosen[n] = replace(chosen[n], also=(*chosen[n].also, article_id))
         elif len(chosen) < most:
             chosen.append(passage)
     return chosen
@@ -128,9 +128,9 @@ def _once(
 def _fresh(
     request: Request, snapshot: Snapshot, filters: Filters
 ) -> list[tuple[Passage, ChangeKind]]:
-    """The best new sentence of each article with news on the topic, newest article first.
+    """Return the best new sentence of each article with news on the topic, newest article first.
 
-    The best has the most words of the topic; of equals the first, which mostly has the news.
+    The best sentence has the most words of the topic; among equals, the first mostly has the news.
     """
     start = datetime.combine(request.since, time.min, UTC)
     start = max(start, filters.since) if filters.since else start
@@ -139,7 +139,7 @@ def _fresh(
     for recent in snapshot.fresh(start, filters, _MOST_REPORTS):
         article, before = recent.article, recent.before.text if recent.before else ""
         mentioned = topic.intersection(terms(f"{article.title}\n{article.text}")) if topic else ()
-        if 3 * len(mentioned) < 2 * len(topic):  # two thirds; both of two words
+        if 3 * len(mentioned) < 2 * len(topic):  # needs two thirds; of two words, both
             continue
         new = [s for s in snapshot.sentences(article.article_id) if s.text not in before]
         if best := _best(new, topic):
@@ -149,7 +149,7 @@ def _fresh(
 
 
 def _best(sentences: Sequence[Sentence], topic: set[str]) -> Sentence | None:
-    """The clear sentence with the most words of a topic, else any; of equals the first."""
+    """Return the clear (else any) sentence with the most words of a topic; of equals, the first."""
     with_terms = ((sentence, terms(sentence.text)) for sentence in sentences)
     clear = ((s, words) for s, words in with_terms if len(words) >= _LEAST_TERMS)
     if not topic:  # then the rest need not be read

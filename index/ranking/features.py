@@ -1,10 +1,10 @@
-"""Measure each candidate sentence: a few features, each of them readable.
+"""Measure each candidate sentence by a few readable features.
 
 `table` returns raw values; `ranking.json` holds the weights. The columns of `SCALED` are z-scored
-among the candidates of a question, the others are weighted as they are.
+among the candidates of a question; the other columns are weighted as they are.
 
-The weights under "fitted" were learned by tests/benchmarks/fit.py on six public sets of questions.
-No public set asks who said what, for a time, or in several turns, so the weights under "by_hand"
+The weights under "fitted" were learned by tests/benchmarks/fit.py on six public question sets. No
+public set asks who said what, about a time, or in several turns, so the weights under "by_hand"
 were chosen on the sample reports and tests/data/follow_ups.jsonl.
 """
 
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from index.domain import Article, FollowUp, Sentence
+from index.domain import Article, Sentence
 from index.encoder import Vectors
-from index.ranking.query import ACT_WORDS, AnswerType, Query
+from index.ranking.query import ACT_WORDS, AnswerType, FollowUp, Query
 from index.store.types import Rows
 from index.text.acronyms import spelt_out
 from index.text.dates import MONTHS, WEEKDAYS, DateRange, date_ranges
@@ -33,20 +33,20 @@ Floats = npt.NDArray[np.floating[Any]]
 
 SCALED = frozenset({"cover", "clause_bm25", "clause_dense", "article_dense", "length"})
 JUDGING = frozenset({"dense", "names", "near"})
-"""Used for confidence only: the cosine of sentence and question, and the share (by idf) of the
-question's names, and of all its terms, in the sentence, its neighbours and its title."""
+"""Used for confidence only: the cosine of sentence and question, and the shares (by idf) of the
+question's names and of all its terms that the sentence, its neighbours and its title have."""
 _K1, _B = 1.2, 0.75
-_PROMISING = 150  # of some 340 candidates are read for `gives`; reading all ranks no better
+_PROMISING = 150  # `gives` is computed for so many of some 340 candidates: all would rank no better
 
 
 def table(query: Query, rows: Rows, vectors: Vectors, idf: Floats) -> dict[str, Floats]:
-    """Return the raw values (n,) of candidates by feature, `JUDGING` included.
+    """Return the raw values (n,) of candidates by feature, including `JUDGING`.
 
     Args:
         query: with m terms and c clauses.
         rows: n candidates.
-        vectors: float32 (1 + c, d), of the question and its clauses.
-        idf: float32 (m,), inverse document frequency of the terms.
+        vectors: float32 (1 + c, d), embeddings of the question and its clauses.
+        idf: float32 (m,), inverse document frequencies of the terms.
     """
     owners, articles = _owners(rows)
     counts, sizes = _term_counts(query, rows.terms)
@@ -90,26 +90,27 @@ def table(query: Query, rows: Rows, vectors: Vectors, idf: Floats) -> dict[str, 
 
 
 def source_features(query: Query, rows: Rows) -> dict[str, Floats]:
-    """Return how well a question names the publisher of each sentence, and its day: each (n,)."""
+    """Return how well the question names the publisher and the day of each sentence: each (n,)."""
     owners, articles = _owners(rows)
-    days = query.dates(_newest(articles))
+    days = query.dates(newest(articles))
     publisher = [query.publishers.get(article.publisher or "", 0.0) for article in articles]
     day = [max((_nearness(day, article) for day in days), default=0.0) for article in articles]
     return {"publisher": _column(publisher)[owners], "day": _column(day)[owners]}
 
 
 def _nearness(day: DateRange, article: Article) -> float:
-    """1 on the named day, 0.5 on a day beside it, 0.25 in a named month, else 0."""
-    if article.published is None or day.start is None:
+    """Return 1 on the named day, 0.5 on the day before or after, 0.25 in a named month, else 0."""
+    published = article.published_on
+    if published is None or day.start is None:
         return 0.0
-    published = article.published.date()
     if day.start != day.end:
         return 0.25 if day.holds(published) else 0.0
     return {0: 1.0, 1: 0.5}.get(abs((day.start - published).days), 0.0)
 
 
-def _newest(articles: Iterable[Article]) -> date | None:
-    return max((a.published.date() for a in articles if a.published), default=None)
+def newest(articles: Iterable[Article]) -> date | None:
+    """Return the last day on which one of the articles was published; None if none has a date."""
+    return max((a.published_on for a in articles if a.published_on), default=None)
 
 
 def scaled(name: str, column: Floats) -> Floats:
@@ -135,19 +136,19 @@ def _column(values: Iterable[float]) -> Floats:
 
 
 def _z_scores(values: Floats) -> Floats:
-    """z-scores over the first axis; zeros where all values are equal."""
+    """Return z-scores over the first axis; zeros where all values are equal."""
     return np.asarray((values - values.mean(0)) / (values.std(0) + 1e-6))
 
 
 def _owners(rows: Rows) -> tuple[npt.NDArray[np.int64], list[Article]]:
-    """For each row the index of its article (n,), and the articles."""
+    """Return the index of each row's article (n,), and the articles."""
     order = {article_id: i for i, article_id in enumerate(rows.articles)}
     owners = np.array([order[sentence.article_id] for sentence in rows.sentences], dtype=np.int64)
     return owners, list(rows.articles.values())
 
 
 def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Floats, Floats]:
-    """How often each query term occurs in each text (n, m), and how many terms each has (n,)."""
+    """Return the count of each query term in each text (n, m), and the texts' lengths (n,)."""
     column = {term: i for i, term in enumerate(query.terms)}
     counts = np.zeros((len(texts), len(column)), dtype=np.float32)
     for row, text in enumerate(texts):
@@ -157,18 +158,18 @@ def _term_counts(query: Query, texts: Sequence[Sequence[str]]) -> tuple[Floats, 
 
 
 def _saturated(counts: Floats, sizes: Floats) -> Floats:
-    """BM25 term weights before idf (Robertson, Zaragoza 2009); lengths relative to these texts."""
+    """Return BM25 term weights before idf (Robertson, Zaragoza 2009); the texts set the length."""
     norm = _K1 * (1 - _B + _B * sizes / max(float(sizes.mean()), 1.0))
     return counts * (_K1 + 1) / (counts + norm[:, None])
 
 
 def _share(counts: Floats, weights: Floats) -> Floats:
-    """The share of all weight that the terms present carry: (n,)."""
+    """Return the share of the total weight that the terms present carry: (n,)."""
     return np.minimum(counts, 1) @ weights / max(float(weights.sum()), 1e-6)
 
 
 def _with_neighbours(values: Floats, follows: npt.NDArray[np.bool_]) -> Floats:
-    """Each row plus its neighbours; `follows` (n - 1,) says whether row i + 1 continues row i."""
+    """Add its neighbours to each row; `follows` (n - 1,) says whether row i + 1 follows row i."""
     total = values.copy()
     total[1:][follows] += values[:-1][follows]
     total[:-1][follows] += values[1:][follows]
@@ -177,18 +178,18 @@ def _with_neighbours(values: Floats, follows: npt.NDArray[np.bool_]) -> Floats:
 
 # The form of a question: a time, a speaker, an act, a follow-up
 
-_NEGATIVE = re.compile(r"\b(?:no|not|never|false|fake|hoax)\b|n['’]t\b", re.IGNORECASE)
-_BARE = 3  # words: "And why?" has nothing new to look for, so what was quoted may answer it
+NEGATION = re.compile(r"\b(?:no|not|never|false|fake|hoax)\b|n['’]t\b", re.IGNORECASE)
+_BARE = 3  # words: "And why?" has no new words to look for, so what was quoted may answer it
 
 
 def _form_features(query: Query, rows: Rows) -> dict[str, Floats]:
-    """Features of the form of the question, zero for most questions: each (n,)."""
+    """Return the features that depend on a question's form, zero for most questions: each (n,)."""
     names = ("time", "speaker", "act", "new_words", "repeats")
     columns: dict[str, Floats] = dict.fromkeys(names, np.zeros(len(rows.sentences)))
     pairs = [(sentence, rows.articles[sentence.article_id]) for sentence in rows.sentences]
-    days = query.days(_newest(rows.articles.values()))
-    if days and len(query.clauses) == 1:  # the dates in longer questions mostly name reports
-        columns["time"] = _column(_speaks_of(days, *pair) for pair in pairs)
+    days = query.days(newest(rows.articles.values()))
+    if days and len(query.clauses) == 1:  # dates in longer questions mostly identify reports
+        columns["time"] = _column(_is_about(days, *pair) for pair in pairs)
     if query.speaker:
         columns["speaker"] = _column(_is_said_by_speaker(query, *pair) for pair in pairs)
     if query.acts:
@@ -198,16 +199,16 @@ def _form_features(query: Query, rows: Rows) -> dict[str, Floats]:
     return columns
 
 
-def _speaks_of(days: Sequence[DateRange], sentence: Sentence, article: Article) -> bool:
-    """Whether a sentence names one of the days, or names none and was published on one."""
-    published = article.published.date() if article.published else None
+def _is_about(days: Sequence[DateRange], sentence: Sentence, article: Article) -> bool:
+    """Return whether a sentence names any of the days, or names no day but was published on one."""
+    published = article.published_on
     if named := date_ranges(sentence.text, published):
         return any(day.overlaps(other) for day in days for other in named)
     return published is not None and any(day.holds(published) for day in days)
 
 
 def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> bool:
-    """Whether "What did X say about Y?" asks for this sentence: said by X, half of Y mentioned."""
+    """Return whether "What did X say about Y?" asks for a sentence: by X, and on half of Y."""
     if query.speaker is None or not _same_name(query.speaker.speaker, sentence.speaker or ""):
         return False
     if query.speaker.verb.lower().startswith("den") and sentence.act != "denial":
@@ -217,24 +218,24 @@ def _is_said_by_speaker(query: Query, sentence: Sentence, article: Article) -> b
     return 2 * len(mentioned) >= len(topic)
 
 
-@lru_cache(maxsize=4_096)  # one question meets few speakers
+@lru_cache(maxsize=4_096)  # the candidates of a question have few speakers
 def _same_name(a: str, b: str) -> bool:
-    """Whether the words of one phrase are among those of the other, acronyms spelt out."""
+    """Return whether one phrase has all words of the other, with acronyms spelt out."""
     left, right = set(terms(spelt_out(a, b))) - STOP_TERMS, set(terms(spelt_out(b, a))) - STOP_TERMS
     return bool(left and right) and (left <= right or right <= left)
 
 
 def _is_act(query: Query, sentence: Sentence) -> bool:
-    """Whether a sentence is an act the question asks about; a negative claim is a denial."""
-    negated = sentence.act == "claim" and _NEGATIVE.search(sentence.text)
+    """Return whether a sentence is an act the question asks about; a negative claim is a denial."""
+    negated = sentence.act == "claim" and NEGATION.search(sentence.text)
     return ("denial" if negated else sentence.act) in query.acts
 
 
 def _novelty(after: FollowUp, rows: Rows) -> dict[str, Floats]:
-    """The share of a follow-up's new words in each sentence, and whether it was quoted before.
+    """Return the share of a follow-up's new words in each sentence, and how far it is repeated.
 
-    A quoted sentence with half of the new words counts as half repeated; none counts as repeated
-    if the follow-up is about the quotes themselves ("Why?").
+    A sentence that was quoted before counts as repeated, and as half repeated if it has half of the
+    new words; no sentence does if the follow-up is about the quotes themselves ("Why?").
     """
     wording = after.new_words
     for pattern in ACT_WORDS.values():
@@ -287,7 +288,7 @@ _GIVEN: dict[AnswerType, re.Pattern[str]] = {
 
 def given(query: Query, text: str) -> Iterator[Span]:
     """Yield the spans of a text that give the kind of thing asked for, unless the question does."""
-    if query.answer_type == "number" and query.counted:  # the displaced are no answer on the dead
+    if query.answer_type == "number" and query.counted:  # not the displaced for the dead
         if query.counted & units(text):
             counted = (figure for figure in figures(text) if figure.unit in query.counted)
             yield from (Span(figure.start, figure.end) for figure in counted)

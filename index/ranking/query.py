@@ -1,4 +1,4 @@
-"""Parse a question: its terms, clauses, publishers and days, and what it asks for."""
+"""Parse a question into its terms, clauses, publishers and days, and what it asks for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Literal, NamedTuple
 
-from index.domain import Act, FollowUp
+from index.domain import Act, Quote
 from index.errors import QuestionError
 from index.text.dates import DateRange, as_written, date_ranges
 from index.text.quantities import units
@@ -17,7 +17,7 @@ from index.text.sentences import Span
 from index.text.terms import STOP_TERMS, content_terms, terms
 
 MAX_QUESTION_CHARS = 2_000
-_FEW = 2  # clauses of a question that one sentence may answer
+_FEW = 2  # clauses: a single sentence may answer a question of so many
 _QUESTION_WORD = re.compile(r"\b(?:who(?:se|m)?|what|when|where|why|how|which)s?\b", re.IGNORECASE)
 _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that ..."
     r"\W*(?:(?:and|but|so|or|then)\W+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would"
@@ -26,7 +26,7 @@ _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that .
 )
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
-_ANY_DAY = date(2100, 1, 1)  # where a date stands in a question does not depend on today
+_ANY_DAY = date(2100, 1, 1)  # the positions of dates in a question do not depend on today
 
 AnswerType = Literal["person", "date", "amount", "number", "place", "name"]
 Order = Literal["newest", "oldest"]
@@ -41,28 +41,40 @@ class SpeakerQuestion(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class FollowUp:
+    """What a follow-up adds to the question before it.
+
+    `new_words` weigh more than the words of that question; "And?" has none. What was `quoted`
+    before is quoted again only if nothing else answers as well.
+    """
+
+    new_words: str
+    quoted: tuple[Quote, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """What is sent to retrieval.
+    """A question as sent to retrieval.
 
     Attributes:
         question: as the person typed it, white space folded.
-        terms: the distinct terms that carry its meaning.
+        terms: its distinct terms without stop words.
         known: all its terms; an answer has to add to them.
-        source_terms: terms that only name a publisher or a day of publication. They say which
-            article is meant, not what it says.
+        source_terms: terms that only name a publisher or a day of publication. They identify an
+            article, not what it says.
         names: terms of capitalised words.
-        clauses: spans of its parts if it asks several things at once, else one span, the whole.
+        clauses: spans of its parts if it asks several things at once, else a span of the whole.
         publishers: the publishers of the collection that it names, with a certainty from 0 to 1.
         as_of: the day on which it is asked; None if unknown.
         answer_type: the kind of thing that would answer it; None if its words do not say.
         counted: what it asks to count, as units of `index.text.quantities`.
-        speaker: whose words it asks for, if it does.
+        speaker: the speaker whose words it asks for, if any.
         acts: the acts it asks about, as in "Who denied it?".
-        order: whether it asks for the latest or for the first reports.
+        order: whether it asks for the latest or for the first reports; None for neither.
         asks: whether it has a question word or asks for yes or no; else it names a topic.
         yes_or_no: whether it asks for yes or no.
         names_a_source: whether it mentions a publisher, known in this collection or not.
-        after: what was asked and quoted before, if it is a follow-up.
+        after: what it adds to the question before it, if it is a follow-up.
     """
 
     question: str
@@ -85,21 +97,21 @@ class Query:
 
     @property
     def has_many_clauses(self) -> bool:
-        """Whether it asks so much that hardly any sentence answers all of it."""
+        """Whether it asks too much for a single sentence to answer completely."""
         return len(self.clauses) > _FEW
 
     def days(self, newest: date | None) -> list[DateRange]:
-        """Return the days it names, seen from the day on which it is asked.
+        """Return the days it names, relative to the day on which it is asked.
 
-        Nothing here reads a clock, so that asking again gives the same answer: if that day is not
-        known, the day of the `newest` report stands for it.
+        If that day is unknown, days are relative to the day of the `newest` report, and not to the
+        clock, so that asking again gives the same answer.
         """
         return date_ranges(as_written(self.question), self.as_of or newest)
 
     def dates(self, newest: date | None) -> list[DateRange]:
-        """Return those of its days and months that are written as dates ("12 March", "2026-03").
+        """Return its days and months that are written as dates ("12 March", "2026-03").
 
-        Questions name reports by such dates: "the report before 12 March" is near that day, too.
+        Questions identify reports by such dates: "the report before 12 March" is near it, too.
         """
         return _dates(as_written(self.question), self.as_of or newest)
 
@@ -115,9 +127,9 @@ def parse(
 
     Args:
         question: in a person's own words.
-        publishers: the publishers of the collection, to find those that it names.
+        publishers: the publishers of the collection, to find which of them it names.
         as_of: the day on which it is asked, if known.
-        after: what was asked and quoted before, if it is a follow-up.
+        after: what it adds to the question before it, if it is a follow-up.
 
     Raises:
         QuestionError: it is empty or too long.
@@ -132,14 +144,14 @@ def parse(
             f"ask it in at most {MAX_QUESTION_CHARS:,}."
         )
     lower = folded.lower()
-    mentions = {name: places for name in publishers if (places := _mentions(folded, lower, name))}
-    sources = [text for places in mentions.values() for _, text in places]
+    mentions = {name: found for name in publishers if (found := _mentions(folded, lower, name))}
+    sources = [text for found in mentions.values() for _, text in found]
     dates = _dates(as_written(folded), as_of or _ANY_DAY)
     sources += [folded[days.text_start : days.text_end] for days in dates]
     new_words = after.new_words if after else folded
     speaker = _SPEAKER.search(folded)
     orders = [order for order, pattern in _ORDERS.items() if pattern.search(folded)]
-    kinds = [(at.start(), kind) for kind, words in _TYPES.items() if (at := words.search(folded))]
+    kinds = [(m.start(), kind) for kind, words in _TYPES.items() if (m := words.search(folded))]
     return Query(
         question=folded,
         terms=tuple(content_terms(folded)),
@@ -147,9 +159,9 @@ def parse(
         source_terms=frozenset(term for text in sources for term in terms(text)),
         names=frozenset(terms(" ".join(_CAPITALISED.findall(folded)))) - STOP_TERMS,
         clauses=_clauses(folded),
-        publishers={name: places[0][0] for name, places in mentions.items()},
+        publishers={name: found[0][0] for name, found in mentions.items()},
         as_of=as_of,
-        answer_type=min(kinds)[1] if kinds else None,  # the first that its words name
+        answer_type=min(kinds)[1] if kinds else None,  # the type that is named first
         counted=units(folded),
         speaker=SpeakerQuestion(*speaker.group("who", "verb", "about")) if speaker else None,
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
@@ -166,7 +178,7 @@ def words(text: str) -> list[str]:
     return re.findall(r"[\w$£€](?:[\w'’.,-]*\w)?", text)
 
 
-# What is asked for
+# Answer types
 
 _NOUNS: Mapping[AnswerType, str] = {
     "person": r"(?: \w+){0,2} (?:person|individual|figure|man|woman|player|actor|actress|president"
@@ -213,8 +225,9 @@ _SPEAKER = re.compile(
     r"|claim|confirm|announce|report|promise|warn|tell|told)\w*\b(?P<about>[^?]*)",
     re.IGNORECASE,
 )
+DENIAL_VERBS = "den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut"
 _ACT_VERBS: Mapping[Act, str] = {
-    "denial": "den(?:y|ies|ied|ial)|reject|refut|disput|dismiss|rebut",
+    "denial": DENIAL_VERBS,
     "claim": "claim|said|says|alleg|accus",
     "confirmation": "confirm|admit|acknowledg",
 }
@@ -247,16 +260,16 @@ _SOURCE = re.compile(  # "according to the Courier", "the Courier's report"
 
 
 def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, str]]:
-    """How certainly a question names a publisher, and with which words, best first.
+    """Return each mention of a publisher: its certainty and its words, the most certain first.
 
-    1 for the full name, 0.8 without its section or ".com", 0.7 for its core.
+    The certainty is 1 for the full name, 0.8 without its section or ".com", 0.7 for its core.
     """
     head, bare, core = _names_of(publisher)
     if core.lower() not in lower:  # spares thousands of patterns
         return []
     if bare.startswith("The ") and len(core.split()) == 1 and not core.isupper():
         core = f"the {core}"  # "Age" alone names nobody
-    # of equal names the surest counts
+    # if some of these names are equal, the highest certainty counts
     certainty = {core: 0.7, head: 0.8, bare: 0.8, publisher: 1.0}
     flags = re.IGNORECASE if question == lower else re.NOFLAG
     return [
@@ -269,14 +282,14 @@ def _mentions(question: str, lower: str, publisher: str) -> list[tuple[float, st
 
 @lru_cache(maxsize=100_000)
 def _names_of(publisher: str) -> tuple[str, str, str]:
-    """A publisher's name without its section, that without ".com", and the core of both."""
+    """Return a publisher's name without its section, then without ".com" too, and its core."""
     parts = [part.strip() for part in re.split(r"\s+[-–|]\s+|:\s+", publisher) if part.strip()]
     head = parts[0] if parts else publisher
     bare = re.sub(r"\.(?:com|co\.uk|net|org)$", "", head)
     return head, bare, re.sub(r"^The | (?:News|Online)$", "", bare)
 
 
-# Parts
+# Clauses
 
 _CUT = re.compile(  # "Who opened the gates | and when did | ..."
     r"(?:[;:?]|,(?!\s\d{4}))\s+|\s+[–—]\s+"

@@ -1,4 +1,4 @@
-"""Tell which names an acronym stands for: "UN" for "United Nations"."""
+"""Match acronyms with the names that they stand for: "UN" and "United Nations"."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _ACRONYM = re.compile(r"\b(?:[A-Z]\.){2,6}|\b[A-Z]{2,6}\b")
 
 
 def acronyms(text: str) -> dict[str, str]:
-    """The acronyms of a text, each in capitals without stops, as they are written there."""
+    """Return the acronyms of a text in capitals without stops, each with its spelling there."""
     return {match.group().replace(".", ""): match.group() for match in _ACRONYM.finditer(text)}
 
 
 def names_by_acronym(text: str) -> dict[str, str]:
-    """The names of two words or more in a text by the acronym of each, small words left out.
+    """Return the names of two words or more in a text by their acronyms, which skip small words.
 
     A name may be part of a longer one: "United Nations Port Agency" yields "UN" too.
     """
@@ -31,7 +31,7 @@ def names_by_acronym(text: str) -> dict[str, str]:
 
 
 def spelt_out(phrase: str, text: str) -> str:
-    """The phrase with its acronyms replaced by the names that a text has for them."""
+    """Return a phrase with its acronyms replaced by the names that a text has for them."""
     names = names_by_acronym(text)
     for acronym, written in acronyms(phrase).items():
         if acronym in names:

@@ -1,4 +1,4 @@
-"""Find dates in text and turn them into ranges of days, seen from the day of publication.
+"""Find dates in text and turn them into ranges of days, relative to the day of publication.
 
 "last Thursday", "in early June", "since 2016", "three days ago" and "from March 3 to 5" each become
 a first and a last day, both included. Dates that need more context ("the day before") are not
@@ -15,18 +15,18 @@ from datetime import date, timedelta
 
 from index.text.quantities import NUMBERS
 
-LONGEST = 1_500  # code points of a text that are read
+LONGEST = 1_500  # code points; the rest of a text is not read
 MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 _UNKNOWN = date(2200, 1, 1)  # stands for an unknown base: later than any year in a report
-_NEAR = 80  # code points before a date that are read for "since", "will" and the like
+_NEAR = 80  # code points before a date that are searched for "since", "will" and the like
 
 
 @dataclass(frozen=True, slots=True)
 class DateRange:
-    """Days `start` to `end`, inclusive, that `text[text_start:text_end]` means.
+    """The days from `start` to `end`, inclusive, that `text[text_start:text_end]` means.
 
     `start` is None after "until" and "before", which name no beginning.
     """
@@ -37,25 +37,25 @@ class DateRange:
     text_end: int
 
     def overlaps(self, other: DateRange) -> bool:
-        """Whether the two ranges share a day."""
+        """Return whether the two ranges share a day."""
         return (self.start is None or self.start <= other.end) and (
             other.start is None or other.start <= self.end
         )
 
     def holds(self, day: date) -> bool:
-        """Whether a day lies in the range."""
+        """Return whether a day lies in the range."""
         return (self.start is None or self.start <= day) and day <= self.end
 
 
 def as_written(typed: str) -> str:
-    """The text with its days and months capitalised ("9 march"), as `date_ranges` reads them."""
+    """Return a text with days and months capitalised ("9 march"), as `date_ranges` expects them."""
     return _TYPED.sub(lambda name: name.group().capitalize(), typed)
 
 
 def date_ranges(text: str, base: date | None) -> list[DateRange]:
     """Return the ranges of days that `text` names, in order, not overlapping.
 
-    A weekday or a date without a year is the latest one not after `base`, the day of publication,
+    A weekday or a date without a year is the latest such day up to `base`, the day of publication,
     unless the words before it look ahead ("will", "scheduled", "until"). If `base` is None, only
     dates with a year are read.
     """
@@ -74,7 +74,7 @@ def date_ranges(text: str, base: date | None) -> list[DateRange]:
     return ranges
 
 
-# Patterns, each with the days that it means
+# Patterns, and the days that they mean
 
 _Days = tuple[date, date]
 _Match = re.Match[str]
@@ -124,7 +124,7 @@ def _year(year: int) -> _Days:
 
 
 def _part(days: _Days, part: str | None) -> _Days:
-    """The first, middle or last third of a month (10 days), a year (4 months) or a decade."""
+    """Return the first, middle or last third of a month (10 days), year (4 months) or decade."""
     if part is None:
         return days
     third, (first, last) = _PART[part.lower()], days
@@ -138,7 +138,7 @@ def _part(days: _Days, part: str | None) -> _Days:
 
 
 def _without_year(base: date, month: int, day: int, *, ahead: bool) -> date:
-    """The latest such day, or the next one if the text looks ahead or it is at most 60 days off."""
+    """Return the latest such day, or the next if the text looks ahead or it is within 60 days."""
     this_year = date(base.year, month, day)
     if not ahead and this_year - base > timedelta(60):
         return this_year.replace(year=base.year - 1)
@@ -218,7 +218,7 @@ def _away(base: date, unit: str, number: int) -> _Days:
 
 
 def _lasting(m: _Match, base: date, _ahead: bool) -> _Days:
-    """A period that ends on the day of publication: "over the past three years"."""
+    """Return a period that ends on the day of publication: "over the past three years"."""
     return base - timedelta(round(_number(m) * _UNIT_DAYS[m["unit"]])), base
 
 
@@ -227,7 +227,7 @@ def _number(m: _Match) -> int:
 
 
 _Reader = Callable[[_Match, date, bool], _Days | None]
-# A pattern is tried only on a text that has one of its words: most sentences have few.
+# A pattern is tried only if its hint matches the text: most sentences match few hints.
 _MONTH_NAMED = re.compile(_M)
 _YEAR_NAMED = re.compile(r"\d{4}")
 _UNIT_NAMED = re.compile(rf"day|night|tomorrow|morning|afternoon|evening|{_UNIT}")
@@ -276,7 +276,7 @@ _BETWEEN = re.compile(r"\b[Bb]etween\s$")
 
 
 def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
-    """Each date's span and days; where spans overlap the longest wins, then the earlier pattern."""
+    """Return the span and days of each date; if spans overlap, the longest wins, then rank."""
     raw = []
     hints = {hint for hint in (_MONTH_NAMED, _YEAR_NAMED, _UNIT_NAMED) if hint.search(text)}
     for rank, (hint, pattern, read) in enumerate(_PATTERNS):
@@ -296,7 +296,7 @@ def _spans(text: str, base: date) -> list[tuple[int, int, _Days]]:
 
 
 def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> DateRange | None:
-    """Two ranges joined into one ("from March 3 to March 9", "2014–2016"); None if they are not."""
+    """Join two ranges ("from March 3 to March 9", "2014–2016"); None if they are separate."""
     between = text[last.text_end : start]
     first = last.start
     if first is None or not _JOIN.fullmatch(between):
@@ -314,7 +314,7 @@ def _joined(text: str, last: DateRange, start: int, end: int, days: _Days) -> Da
 
 
 def _bounded(text: str, start: int, end: int, days: _Days, base: date) -> DateRange:
-    """The range of a span, changed by "since", "until", "by", "before" or "after" before it."""
+    """Return the range of a span, bounded by a preceding "since", "until", "before" or the like."""
     first, last = days
     match = _BEFORE.search(text, max(0, start - _NEAR), start)
     word, begin = (match["word"].lower(), match.start()) if match else ("", start)

@@ -1,8 +1,8 @@
 """Read a date that a source states, in any form that can mean only one day.
 
-"3 November 2026", "Nov. 3, 2026, 9:24 p.m. EST" and "13/11/2026" are read; "01/04/63", which can
-mean several days, and "November 2026", which names none, are not. Nothing depends on a locale or a
-clock.
+"3 November 2026", "Nov. 3, 2026, 9:24 p.m. EST" and "13/11/2026" are read. "01/04/63", which can
+mean several days, and "November 2026", which names no day, are not. Nothing depends on a locale or
+a clock.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from index.text.dates import MONTHS, WEEKDAYS
 
 _MAX_CHARS = 100
 _YEARS = range(1501, 2200)  # plausible for a report
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # with a time: a program's zero, and no date
-# Names of zones that stand for one offset, in hours. RFC 5322 has those of the first line. Others,
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # with a time, it is a program's zero and not a date
+# Names of time zones with a single offset, in hours. The first line is from RFC 5322. Other names,
 # such as IST, mean different offsets in different countries.
 _ZONES = {
     name: timezone(timedelta(hours=float(hours)))
@@ -70,11 +70,11 @@ _HOURS = re.compile(r"\d\d?:\d\d-\d\d?(?::\d\d)?")  # "10:00-11:00": until, or a
 
 
 def read_moment(written: str) -> datetime | None:
-    """Return the moment that a date stands for, aware, on the clock it was written for.
+    """Return the moment that a date means, aware, on the clock it was written for.
 
     A date without a zone is in UTC. A day without a time is its midnight, and so is a day with a
-    time in a zone that nobody can tell: of "3 Nov 2026 21:24 IST" only the day is certain. None if
-    it can mean several days or none, or is implausible as the date of a report.
+    time in an ambiguous zone: of "3 Nov 2026 21:24 IST", only the day is certain. None if it can
+    mean several days or no day, or is implausible as the date of a report.
     """
     written = " ".join(written[: _MAX_CHARS + 1].split())
     if len(written) > _MAX_CHARS:
@@ -100,7 +100,10 @@ def _seconds(written: str) -> datetime | None:
 
 
 def _worded(written: str) -> datetime | None:
-    """A date in words or numbers, perhaps with a weekday and a time. ValueError if impossible."""
+    """Read a date in words or numbers, perhaps with a weekday and a time.
+
+    Raises ValueError if there is no such time.
+    """
     time = _TIME.search(written)
     rest = written.replace(time.group(), " ", 1) if time else written
     weekday = _WEEKDAY.search(rest)
@@ -118,7 +121,7 @@ def _worded(written: str) -> datetime | None:
 
 
 def _day(match: re.Match[str] | None) -> datetime | None:
-    """The day of a match; None if there is no such day."""
+    """Return the day that a match names; None if there is no such day."""
     if not match:
         return None
     parts = match.groupdict()
@@ -133,7 +136,7 @@ def _day(match: re.Match[str] | None) -> datetime | None:
 
 
 def _at(day: datetime, time: re.Match[str]) -> datetime:
-    """A time on a day, in its zone. Raises ValueError if there is no such time."""
+    """Return a day at a time, in its zone. Raises ValueError if there is no such time."""
     hour, half = int(time["hour"]), time["half"] or time["halfday"]
     if half:
         if not 1 <= hour <= 12:  # noqa: PLR2004

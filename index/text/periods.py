@@ -22,21 +22,22 @@ class Period:
 
 
 def is_whole_day(moment: datetime) -> bool:
-    """Whether a moment is the first or the last of a day, and so stands for the day."""
+    """Return whether a moment is the first or the last of a day, and so means the whole day."""
     return moment.time() in {time.min, time.max}
 
 
 def is_before(a: datetime, b: datetime) -> bool:
-    """Whether a is before b. What stands for a day is compared with the other's own clock."""
+    """Return whether a is before b; if either means a whole day, clocks are compared, not zones."""
     if is_whole_day(a) or is_whole_day(b):
         return a.replace(tzinfo=None) < b.replace(tzinfo=None)
     return a < b
 
 
 def parse_moment(text: str | None, today: date, *, last: bool = False) -> datetime | None:
-    """Return the first moment of the days that a text names, seen from `today`, or the last.
+    """Return the first moment (or with `last`, the last) of the days that a text names.
 
-    An ISO date with a time is that moment, in UTC unless it names a zone.
+    Days are relative to `today`. An ISO date with a time is that moment, in UTC unless it names a
+    zone.
 
     Raises:
         QuestionError: the text names no days.
@@ -53,7 +54,7 @@ def parse_moment(text: str | None, today: date, *, last: bool = False) -> dateti
 
 
 def parse_period(text: str, today: date) -> Period:
-    """Return the days that a text names, seen from `today`.
+    """Return the days that a text names, relative to `today`.
 
     Raises:
         QuestionError: the text names no days.
@@ -69,7 +70,7 @@ def parse_period(text: str, today: date) -> Period:
 
 
 def _read(words: str, today: date) -> Period | None:
-    """The days that all of "in ..." means; without a year, the last such days that have begun."""
+    """Return the days that "in ..." means as a whole; without a year, the last that have begun."""
     days = next(iter(date_ranges(words, today)), None)
     if days is None or days.start is None or (days.text_start, days.text_end) != (3, len(words)):
         return None

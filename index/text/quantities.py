@@ -1,8 +1,7 @@
-"""Number words, and the quantities in a text: people counted, things counted, and measures.
+"""Find quantities in a text: counts of people, and measures.
 
 A count of people is recognised by the words around its number ("12 were killed"), a measure by the
-unit after it ("430 kilos"). Each quantity is converted to the base of its unit, so that quantities
-can be compared.
+unit after it ("430 kilos"). Quantities are converted to base units, so that they can be compared.
 """
 
 from __future__ import annotations
@@ -21,12 +20,12 @@ NUMBERS = {word: number for number, word in enumerate(_SMALL)} | {
 }
 _SCALES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9}
 _SCALE = rf"(?: (?:{'|'.join(_SCALES)})s?)?"
-# Number words from "two" on: "one" is mostly no number ("one of them", "the one that").
+# Number words from "two" on: "one" is mostly not a number ("one of them", "the one that").
 COUNTING = rf"(?:{'|'.join(_TENS)})(?:-(?:{'|'.join(_SMALL[1:10])}))?|" + "|".join(
     sorted(_SMALL[2:], key=len, reverse=True)
 )
 
-# What reports count, and the words for it. The counts of `GROWING` only go up as news comes in.
+# What reports count, and the words for it. The counts in `GROWING` only rise as news comes in.
 _UNITS = {
     "death": "dead death deaths die died killed killing killings fatalities fatality lives bodies"
     " toll perished slain casualty casualties drowned",
@@ -39,7 +38,7 @@ _UNITS = {
 }
 GROWING = frozenset(_UNITS) - {"missing"}
 _UNIT_OF = {word: unit for unit, words in _UNITS.items() for word in words.split()}
-# Words right after a number that let a word before it say what is counted: "killed 12 people".
+# After these words, a word before the number may say what is counted: "killed 12 people".
 _PEOPLE = frozenset(
     "people others persons men women children civilians passengers in and on as with at to".split()
 )
@@ -52,7 +51,7 @@ _NUMBER = re.compile(
     r"(?! ?%| percent\b|[\w:/]|[.,]\d|-\w|,? (?:years?|days?|hours?|minutes?)\b)",
     re.IGNORECASE,
 )
-# Words after a number, with their unit and its size in the base of the unit.
+# Words after a number, with their unit and its size in base units.
 _MEASURES = {
     "euros?|dollars?|pounds?|crowns?|francs?|yen|kronor|pesos?|rupees?": ("money", 1),
     "%|per ?cent": ("percent", 1),
@@ -62,7 +61,7 @@ _MEASURES = {
     "acres?": ("area", 0.405),
     "years? old|years? of age|year-old": ("age", 1),
 }
-# "$1.2 billion", "430 kilos", "4%", "seven-year-old"; a bare number is no measure.
+# "$1.2 billion", "430 kilos", "4%", "seven-year-old"; a bare number is not a measure.
 _MEASURE = re.compile(
     rf"(?<![\w.,$£€-])(?<!\d, )(?<!\d\. )(?P<sign>[$£€] ?)?(?P<number>(?:\d[\d,]*(?:\.\d+)?"
     rf"|{COUNTING}){_SCALE})(?:[ -]?(?P<word>{'|'.join(_MEASURES)})|(?<=\w))(?!\w)",
@@ -76,7 +75,7 @@ _TOLL = re.compile(
 _NO_COUNT_AFTER = re.compile(
     r"\b(?:(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*|aged?) $", re.IGNORECASE
 )
-# What makes a quantity a part ("of them"), a rate ("a year"), a sum ("in total"), or only planned.
+# Words that narrow a quantity to a part ("of them"), a rate ("a year"), a sum or a plan.
 _NARROWS = re.compile(
     r"\b(?:of (?:those|them|whom|our|its|his|their|the (?:dead|victims|injured))"
     r"|among (?:them|those|the)|alone|each|per (?!cent)[a-z]+"
@@ -92,7 +91,7 @@ _HEDGES = {
 }
 _HEDGED = {name: re.compile(rf"\b(?:{words}) $", re.IGNORECASE) for name, words in _HEDGES.items()}
 _AROUND = 25  # code points on each side of a number that qualify it
-_AFTER = 6  # words: "280,000 people had been forced to flee"
+_AFTER = 6  # words after a number that are searched: "280,000 people had been forced to flee"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ class Figure:
 
 
 def value(words: str) -> float:
-    """The value of digits or number words: "1,200", "twenty-three", "two dozen"."""
+    """Return the value of digits or number words: "1,200", "twenty-three", "two dozen"."""
     total = 0.0
     for part in re.findall(r"[a-z]+|[\d.]+", words.lower().replace(",", "")):
         if scale := _SCALES.get(part.removesuffix("s")):
@@ -123,15 +122,15 @@ def value(words: str) -> float:
 
 
 def units(text: str) -> frozenset[str]:
-    """The kinds of people that a text counts or asks about ("death" in "How many were killed?")."""
+    """Return what a text counts or asks to count, as units ("death" in "How many were killed?")."""
     words = _UNIT_OF.keys() & re.findall(r"[a-z]+", text.lower())
     return frozenset(_UNIT_OF[word] for word in words)
 
 
 def figures(text: str) -> list[Figure]:
-    """The counts of people in a text, in order; years, ages, times and money are left out.
+    """Return the counts of people in a text, in order; years, ages, times and money are not counts.
 
-    A death toll counts all the dead, so other counts of the dead beside it are left out.
+    A death toll includes all the dead, so other counts of the dead beside it are left out.
     """
     toll, counted = None, []
     for match in _NUMBER.finditer(text):
@@ -144,7 +143,7 @@ def figures(text: str) -> list[Figure]:
 
 
 def measures(text: str) -> list[Figure]:
-    """The amounts of money, shares, weights, areas and ages in a text, in order."""
+    """Return the amounts of money, shares, weights, areas and ages in a text, in order."""
     measured = []
     for match in _MEASURE.finditer(text):
         word = (match["word"] or "").lower()
@@ -158,7 +157,7 @@ def measures(text: str) -> list[Figure]:
 
 
 def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure:
-    """A figure with the words around it that hedge or narrow it."""
+    """Return a figure, with the words around it that hedge or narrow it."""
     before = text[max(0, start - _AROUND) : start]
     hedge = next((name for name, words in _HEDGED.items() if words.search(before)), "exact")
     around = _NARROWS.finditer(text, max(0, start - _AROUND), end + _AROUND)
@@ -167,7 +166,7 @@ def _figure(text: str, number: float, unit: str, start: int, end: int) -> Figure
 
 
 def _unit(before: str, after: str) -> str | None:
-    """The unit of what is counted, by a word close after the number, else one close before it."""
+    """Return the unit of a count, by a word close after its number, else close before it."""
     if _TOLL.search(before):
         return "death"
     near = re.findall(r"[a-z]+|[,.;()\d]", after.lower())[:_AFTER]

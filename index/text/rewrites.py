@@ -1,10 +1,10 @@
-"""Which texts copy or rewrite one another, and which were written independently.
+"""Tell copies and rewrites of a text from texts that were written independently.
 
-Two outlets that both print one agency's text are one witness, not two. Independent reports of one
+Two outlets that print the same agency's text are one witness, not two. Independent reports of an
 event share names and figures but not wording; a rewrite keeps most of the wording sentence by
-sentence, in another order, cut or respelled. So sentences are aligned by their wording, without
-their quotations (both may quote one speech), and the share of the shorter text that both have is
-measured: containment of word trigrams, after Broder 1997 ("On the resemblance and containment of
+sentence, reordered, shortened or respelled. So sentences are aligned by their wording, without
+quotations (both may quote the same speech), and containment of word trigrams is measured: the share
+of the shorter text that both have (after Broder 1997, "On the resemblance and containment of
 documents"). Sentences with different figures or names are never aligned.
 """
 
@@ -23,26 +23,26 @@ from index.text.terms import STOP_TERMS, terms
 
 LONGEST = 20_000  # code points of a text that are compared
 _LEAST_WORDS = 5  # a shorter sentence ("She won the prize.") has no wording of its own
-_REWRITE = 0.22  # of the shorter text's words: independent reports of one event mostly share less
-_SHINGLES = 0.1  # of the runs of three words as they stand: no rewrite measured had less than 0.13
-_LEAST_SHARED = 13  # words: texts of a few lines share as much by chance
-_WHOLLY = 0.9  # of a text of one sentence that has to be shared for a rewrite
+_REWRITE = 0.22  # share of the shorter text's words: independent reports mostly share less
+_SHINGLES = 0.1  # share of verbatim word trigrams: no rewrite that was measured had under 0.13
+_LEAST_SHARED = 13  # words: texts of a few lines share as many by chance
+_WHOLLY = 0.9  # share that a text of a single sentence needs to be a rewrite
 
 Trigram = tuple[str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
 class Wording:
-    """A sentence as it is compared with others.
+    """A sentence in the form in which it is compared with others.
 
     Attributes:
         stems: its words in order, as terms, without stop words; numbers in digits.
         bag: the stems as a set.
         figures: its numbers.
         names: stems of its capitalised words except the first.
-        pairs: its runs of two stems.
-        trigrams: its runs of three stems; None for those made mostly of names and figures, which
-            are no evidence of copying.
+        pairs: its bigrams of stems.
+        trigrams: its trigrams of stems; None in place of those that are mostly names and figures,
+            which are no evidence of copying.
     """
 
     stems: tuple[str, ...]
@@ -55,7 +55,7 @@ class Wording:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """The sentences of a text that have enough words, their trigrams, and their words counted."""
+    """The sentences of a text that have enough words, their trigrams and number of words."""
 
     sentences: tuple[Wording, ...]
     trigrams: frozenset[Trigram]
@@ -63,12 +63,12 @@ class _Text:
 
 
 def is_rewrite(a: str, b: str) -> bool:
-    """Whether one of two texts copies or rewrites the other, or both rewrite a third."""
+    """Return whether one of two texts copies or rewrites the other, or both rewrite a third."""
     return shared_wording(a, b) >= _REWRITE
 
 
 def shared_wording(a: str, b: str) -> float:
-    """The share of the shorter text's words in trigrams that aligned sentences have in common.
+    """Return the share of the shorter text's words in trigrams that aligned sentences share.
 
     Trigrams of names and figures do not count. 0 if there is too little in common to tell.
     """
@@ -90,12 +90,12 @@ def shared_wording(a: str, b: str) -> float:
 
 
 def same_sentence(a: str, b: str) -> bool:
-    """Whether two sentences have the same wording, figures and names."""
+    """Return whether two sentences have the same wording, figures and names."""
     return _same(read(a), read(b))
 
 
 def facts_differ(a: Wording, b: Wording) -> bool:
-    """Whether each has a figure that the other lacks, or each a name in the other's place."""
+    """Return whether each has a figure that the other lacks; or a name, and they share no name."""
     if a.figures - b.figures and b.figures - a.figures:
         return True
     return bool(a.names - b.bag and b.names - a.bag) and not a.names & b.names
@@ -114,7 +114,7 @@ _SAYING = STOP_TERMS | set(terms("said say says said will would also may might c
 
 @lru_cache(maxsize=1024)
 def read(sentence: str) -> Wording:
-    """The wording of a sentence."""
+    """Return the wording of a sentence."""
     sentence = _TIME.sub(r"\1:\2 ", sentence)  # "4.40am" is "4:40 a.m."
     words = _WORD.findall(sentence)
     stemmed = [_stem(word) for word in words]
@@ -137,13 +137,13 @@ def read(sentence: str) -> Wording:
 
 
 def _stem(word: str) -> str:
-    """The term that a word is compared as, a number in digits; empty for a stop word."""
+    """Return the term of a word, a number in digits; "" for a stop word."""
     stem = _NUMBER.get(word.lower()) or "".join(terms(word))
     return "" if stem in _SAYING else stem
 
 
 def _read_text(text: str) -> _Text:
-    """The sentences of a text that have enough words, without what they quote."""
+    """Return the sentences of a text that have enough words, without quotations."""
     plain = "\n".join(_QUOTED.sub(" ", line) for line in text.splitlines())
     readings = [read(sentence) for sentence in _ENDS.split(plain) if sentence]
     sentences = tuple(wording for wording in readings if len(wording.bag) >= _LEAST_WORDS)
@@ -154,9 +154,9 @@ def _read_text(text: str) -> _Text:
     )
 
 
-@lru_cache(maxsize=32)  # one text is compared with many
+@lru_cache(maxsize=32)  # the same text is compared with many
 def _shingles(text: str) -> frozenset[int]:
-    """Hashes of the runs of three words as written: they tell most pairs apart at little cost."""
+    """Return hashes of the verbatim word trigrams, a cheap test that rules out most pairs."""
     words = text.lower().split()
     return frozenset(map(hash, zip(words, words[1:], words[2:], strict=False)))
 
@@ -167,7 +167,7 @@ _Pairs = list[tuple[int, int]]
 
 
 def _align(left: Sequence[Wording], right: Sequence[Wording]) -> _Pairs:
-    """Pairs (i, j) of sentences with the same wording; a rewrite may split a sentence."""
+    """Return pairs (i, j) of sentences with the same wording; a rewrite may split a sentence."""
     holders: dict[tuple[str, str], list[int]] = {}
     for j, wording in enumerate(right):
         for pair in wording.pairs:
@@ -180,7 +180,7 @@ def _align(left: Sequence[Wording], right: Sequence[Wording]) -> _Pairs:
 
 
 def _same(a: Wording, b: Wording) -> bool:
-    """Whether two sentences share their wording, not only their subject, and their facts."""
+    """Return whether two sentences share most wording (not only a subject), and no facts differ."""
     shared = len(a.bag & b.bag)
     least, most = sorted((len(a.bag), len(b.bag)))
     if shared < 4 or shared < 0.5 * least or shared < 0.3 * most:  # noqa: PLR2004
@@ -190,7 +190,7 @@ def _same(a: Wording, b: Wording) -> bool:
 
 
 def _covered(text: _Text, other: _Text, pairs: _Pairs) -> float:
-    """The share of a text's words that are in trigrams of the sentences aligned with its own."""
+    """Return the share of a text's words in trigrams that sentences aligned with its own have."""
     covered = set()
     for i, j in pairs:
         known = set(other.sentences[j].trigrams)
@@ -202,14 +202,14 @@ def _covered(text: _Text, other: _Text, pairs: _Pairs) -> float:
 
 # Finding candidates
 
-_SKETCHED = 4  # one trigram in four is kept
+_SKETCHED = 4  # every fourth trigram is kept, by its hash
 
 
 def sketch(text: str) -> frozenset[int]:
-    """Hashes of a sample of a text's word trigrams, the same sample in every text that has them.
+    """Return a sample of the hashes of a text's word trigrams, consistent across texts.
 
-    Those divisible by 4 (the mod sketch of Broder 1997), else the smallest; the same in every
-    process. Texts that share none are not worth comparing.
+    It has the hashes divisible by 4 (the mod sketch of Broder 1997), else the smallest hash; every
+    process computes the same. Texts whose samples do not overlap are not worth comparing.
     """
     words = text[:LONGEST].lower().split()
     threes = zip(words, words[1:], words[2:], strict=False)

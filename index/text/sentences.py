@@ -14,10 +14,10 @@ from itertools import pairwise
 from sentencex import get_sentence_boundaries
 
 MAX_SENTENCE = 1200
-"""Code points in a sentence; a longer one is cut at a clause, else at whitespace."""
+"""Code points; a longer sentence is cut at the end of a clause, else at whitespace."""
 _MAX_BLOCK = 8000
 _MAX_ASIDE = 400
-_SHORT = 4  # letters: so short a word, with a stop and a small letter after it, is an abbreviation
+_SHORT = 4  # letters: so short a word, before a stop and a lower-case letter, is an abbreviation
 _WRAP_WIDTH = range(40, 101)
 
 
@@ -33,7 +33,7 @@ def _any(words: str) -> str:
     return "(?:" + "|".join(words.split()) + ")"
 
 
-# An abbreviation that may also close a sentence does so before one of these words.
+# Before these words, an abbreviation that may close a sentence does close it.
 _OPENERS = _any(
     "A After Again All Also Although An Analysts And Another As Asked At Because Before Both But By"
     " Critics Despite During Each Even For From Had Has He Her Here His How However I If In Instead"
@@ -96,7 +96,7 @@ def split(text: str, language: str = "en") -> list[Span]:
 
     Headlines, bullets and table rows count as sentences of their own; a sentence may hold a
     newline where the text is hard-wrapped. No sentence is longer than `MAX_SENTENCE`. `language`
-    is an ISO 639 code; an unknown one is read as English. Never raises on any string.
+    is an ISO 639 code; an unknown code is read as English. No string raises an error.
     """
     return [
         span
@@ -107,7 +107,7 @@ def split(text: str, language: str = "en") -> list[Span]:
 
 
 def _groups(text: str) -> Iterator[list[Span]]:
-    """The groups of lines that blank lines separate."""
+    """Yield the groups of lines that blank lines separate."""
     start = 0
     for end, after in [*(gap.span() for gap in _GAP.finditer(text)), (len(text), len(text))]:
         lines = [line for line in _LINE.finditer(text, start, end) if line[0].strip()]
@@ -117,13 +117,13 @@ def _groups(text: str) -> Iterator[list[Span]]:
 
 
 def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
-    """The paragraphs of a group of lines, in pieces of at most `_MAX_BLOCK` code points."""
+    """Yield the paragraphs of a group of lines, in pieces of at most `_MAX_BLOCK` code points."""
     shown = [text[line.start : line.end] for line in lines]
     margin = min(len(line) - len(line.lstrip()) for line in shown)
     shown = [line[margin:] for line in shown]
     width = max(map(len, shown))
     wrapped = len(lines) > 1 and width in _WRAP_WIDTH
-    # Where paragraphs open with an indent, a line without one continues the line above.
+    # Where paragraphs open with an indent, an unindented line continues the line above.
     indented = wrapped and any(line[0].isspace() for line in shown)
     start = lines[0].start
     for i, (here, then) in enumerate(pairwise(shown)):
@@ -138,12 +138,12 @@ def _blocks(text: str, lines: list[Span]) -> Iterator[Span]:
 
 
 def _runs_on(here: str, then: str) -> bool:
-    """Whether a line plainly continues in the next: it ends in "the", or the next begins small."""
+    """Return whether a line plainly runs on: it ends in "the", or the next is in lower case."""
     return bool(_UNFINISHED.search(here)) or (then[0].islower() and here.rstrip()[-1] not in "!?:;")
 
 
 def _fills(here: str, then: str, width: int) -> bool:
-    """Whether the next word would not have fitted into the width of the text."""
+    """Return whether the next word would not have fitted into the width of the text."""
     room = width - 3 - len(here)
     return len(here) >= _WRAP_WIDTH.start and 1 + len(then.split(maxsplit=1)[0]) > room
 
@@ -172,13 +172,13 @@ def _cuts(body: str, language: str) -> list[int]:
 
 
 def _token(text: str, end: int) -> str:
-    """The last word before `end`, of at most 24 characters, without opening quotation marks."""
+    """Return the last word before `end`, up to 24 characters, without opening quotation marks."""
     words = text[max(0, end - 24) : end].rsplit(maxsplit=1)
     return words[-1].lstrip("\"'“‘([") if words else ""
 
 
 def _closes(word: str, candidate: re.Match[str]) -> bool:
-    """Whether a stop after `word` closes a sentence though sentencex did not see it."""
+    """Return whether a stop after `word` closes a sentence that sentencex did not split."""
     if not candidate.string[candidate.end()].isspace():
         return word[-2:].islower()
     if word in _WORDS or candidate.string[candidate.start() - 1].isspace():
@@ -188,7 +188,7 @@ def _closes(word: str, candidate: re.Match[str]) -> bool:
 
 
 def _goes_on(body: str, cut: int) -> bool:
-    """Whether the sentence continues after what looks like its end."""
+    """Return whether the sentence continues after what looks like its end."""
     token = _token(body, cut)
     bare = token.rstrip("\"'”’»“)]*")
     word, stop = bare.rstrip(".!?…"), bare[-1:]
@@ -208,7 +208,7 @@ def _goes_on(body: str, cut: int) -> bool:
 
 
 def _inside_aside(body: str, start: int, cut: int) -> bool:
-    """Whether `cut` falls into a parenthesis that was opened within the sentence and is closed."""
+    """Return whether `cut` falls into a parenthesis that the sentence opens and closes."""
     opened = body.rfind("(", start, cut)
     if opened < 0 or not body[start:opened].strip() or body.find(")", opened, cut) >= 0:
         return False
@@ -216,7 +216,7 @@ def _inside_aside(body: str, start: int, cut: int) -> bool:
 
 
 def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[Span]:
-    """`text[start:end]` without outer whitespace, in pieces of at most `limit` code points."""
+    """Yield `text[start:end]` without outer whitespace, in pieces of up to `limit` code points."""
     while start < end:
         cut = end if end - start <= limit else _weakest(text, start + limit // 2, start + limit)
         piece = text[start:cut]
@@ -228,7 +228,7 @@ def _pieces(text: str, start: int, end: int, limit: int) -> Iterator[Span]:
 
 
 def _weakest(text: str, low: int, high: int) -> int:
-    """The last sentence end, clause end, whitespace or whole character in `text[low:high]`."""
+    """Return where to cut `text[low:high]`: at a sentence, a clause, a word or a character."""
     for pattern in _WEAK:
         if match := pattern.match(text, low, high):
             return match.end()
@@ -243,7 +243,7 @@ def _joins(character: str) -> bool:
 
 
 def closes_unopened(text: str) -> bool:
-    """Whether a text ends with a mark that closes a quotation begun before it."""
+    """Return whether a text ends with a mark that closes a quotation opened before the text."""
     if text.endswith("”"):
         return text.count("“") < text.count("”")
     return text.endswith('"') and text.count('"') % 2 == 1

@@ -1,9 +1,9 @@
 """Turn text into terms for full-text search, BM25 and name matching.
 
-The same function prepares articles and questions, so that different spellings meet: case, accents,
-possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators, short units of
-money and share ("$1.2bn", "7%"), British and American spelling and word forms (irregular ones by a
-table, the rest by Snowball's English stemmer, Porter 2001) do not matter.
+Articles and questions go through the same function, so that different spellings match: case,
+accents, possessives, hyphens, dotted abbreviations ("U.S." and "US"), thousands separators, short
+units of money and share ("$1.2bn", "7%"), British and American spelling, and word forms (irregular
+forms by a table, the rest by Snowball's English stemmer, Porter 2001) do not matter.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}
 _AFTER_MONEY = {"b": "billion", "m": "million", "k": "thousand"}
 _MONEY = re.compile(r"[$£€]\d")
-# One spelling for the British and the American one, applied to articles and questions alike: other
-# words that fit ("resource", "capsize") still match themselves. It is "-ise", since "revise" has to
-# match "revision".
+# Maps British and American spellings to one, in articles and questions alike, so that other words
+# that fit ("resource", "capsize") still match themselves. It is "-ise", since "revise" has to match
+# "revision".
 _SPELLINGS = (
     (re.compile(r"(?<=[a-z]{3})our"), "or"),
     (re.compile(r"(?<=[a-z]{2})tre(s?)$"), r"ter\1"),
@@ -42,7 +42,7 @@ _SPELLINGS = (
     (re.compile(r"^(program)me|^(kilogram)me"), r"\1\2"),
     (re.compile(r"a(?=em)|(?<=p)a(?=ed)|^o(?=est|esoph|edem)|(?<=f)o(?=et)"), ""),  # Greek ae, oe
 )
-# Irregular forms, each after its base form. Those that mostly mean something else are left out:
+# Irregular forms, each after its base form. Forms that mostly mean something else are left out:
 # "fed", "born", "wound", "ground", "bit", "lay", "leaves".
 _FORMS = """
 arise arose arisen, awake awoke awoken, beat beaten, become became, begin began begun, bend bent,
@@ -74,7 +74,7 @@ _BASE = {form: base for base, *forms in map(str.split, _FORMS.split(",")) for fo
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
 _MAX_TERM_CHARS = 40
 _STEMMER = Stemmer.Stemmer("english")
-_STEMMING = threading.Lock()  # a stemmer keeps the current word as its own state
+_STEMMING = threading.Lock()  # a stemmer is not thread-safe: it keeps the current word
 
 
 def terms(text: str) -> list[str]:
@@ -84,9 +84,9 @@ def terms(text: str) -> list[str]:
 
 
 def content_terms(text: str) -> list[str]:
-    """Return the distinct terms of a text that carry its meaning, in order.
+    """Return the distinct terms of a text, in order, without stop words.
 
-    Without stop words, unless nothing else is left ("Who is it?" keeps its words).
+    If there are only stop words, they are kept ("Who is it?").
     """
     distinct = list(dict.fromkeys(terms(text)))
     kept = [term for term in distinct if term not in STOP_TERMS]
@@ -95,7 +95,7 @@ def content_terms(text: str) -> list[str]:
 
 @lru_cache(maxsize=200_000)
 def _terms_of(stretch: str) -> tuple[str, ...]:
-    """The terms of lower-case text without white space; cached, since a corpus repeats itself."""
+    """Return the terms of lower-case text without white space; cached, since words recur."""
     if not stretch.isascii():
         folded = unicodedata.normalize("NFKD", stretch.replace("’", "'"))
         stretch = "".join(char for char in folded if not unicodedata.combining(char))

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from index.answering.ask import Asked
+from index.answering.ask import Asker
 from index.archive import Archive
 from index.encoder import PackagedEncoder
 from index.network import prepare_process
@@ -64,7 +64,7 @@ def ask(folder: Path, questions: list[str]) -> None:
     archive.ask(questions[0])  # loads the models
     whole, encoding = [], []
     for number in range(ASKED):
-        archive._asked = Asked(archive._ranker)  # which would remember the answer
+        archive._asked = Asker(archive._ranker)  # which would remember the answer
         question = questions[number % len(questions)]
         started = time.process_time()
         archive.ask(question)

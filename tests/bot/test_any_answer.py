@@ -131,7 +131,7 @@ def test_optional_logs_what_it_leaves_out(caplog: pytest.LogCaptureFixture) -> N
     """What a part raises is logged with its cause; what works is returned."""
     assert optional(1, int, "2") == 2
     assert optional("nothing", broken) == "nothing"
-    assert "an answer goes without one of its parts" in caplog.text
+    assert "an optional part of an answer failed and is left out" in caplog.text
     assert "IndexError: tuple index out of range" in caplog.text
 
 
@@ -148,7 +148,7 @@ def test_a_part_that_fails_to_render_is_left_out(
     blocks = texts(answer_view(answer))
     assert quoted(blocks) == whole == ["The gate failed.", "The siren came late."]
     assert "A title" in blocks[2]
-    assert "an answer goes without one of its parts" in caplog.text
+    assert "an optional part of an answer failed and is left out" in caplog.text
 
 
 @pytest.mark.parametrize("part", ["story_line", "speaker_line"])

@@ -170,7 +170,7 @@ async def test_expired_interaction_is_no_second_failure(
     room.env.inject_error("POST", "/webhooks/*", status=404, code=10015)
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     await room.reader.slash(room.channel, "ask", question="Who?")
-    assert "the user could not be told" in caplog.text
+    assert "its user could not be notified" in caplog.text
     place = f"server {room.guild.id}, channel {room.channel.id}, user {room.reader.id}"
     assert f"ask ({place})" in caplog.text
     assert room.env.errors

@@ -81,7 +81,7 @@ def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.Monkey
         ),
         ("[model]\nthreads = 0", "The setting “model.threads” cannot be 0: "),
         ("model = 'large'", "The setting “model” cannot be "),
-        ("data = '~nobody-here/x'", "~nobody-here/x names no folder: "),
+        ("data = '~nobody-here/x'", "~nobody-here/x is not a folder: "),
         ("[discord]\nshards = '4-8/8'", "The setting “discord.shards” cannot be '4-8/8'"),
         ("[discord]\nshards = '3'", "The setting “discord.shards” cannot be '3'"),
         ("[discord]\nattachment_mb = 'x'", "The setting “discord.attachment_mb” cannot be "),

@@ -442,7 +442,7 @@ def test_dates_bound_what_is_quoted(archive: Archive) -> None:
 
 def forget_answers(archive: Archive) -> None:
     """Let it answer again what was asked before."""
-    archive._asked = asking.Asked(archive._ranker)
+    archive._asked = asking.Asker(archive._ranker)
 
 
 def test_an_answer_goes_without_a_part_that_fails(
@@ -472,7 +472,7 @@ def test_an_answer_goes_without_a_part_that_fails(
         assert [[q.quote for q in quotes] for quotes in partial] == [
             [q.quote for q in quotes] for quotes in whole
         ]
-        assert "an answer goes without one of its parts" in caplog.text, part
+        assert "an optional part of an answer failed and is left out" in caplog.text, part
 
 
 def test_a_decline_goes_without_wording_that_fails(
@@ -681,7 +681,7 @@ def test_what_was_added_is_told_though_the_index_fails(
     def broken(_: SqliteStore) -> None:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setattr(ingest, "_MANY", 0)
+    monkeypatch.setattr(ingest, "_MANY_SENTENCES", 0)
     monkeypatch.setattr(SqliteStore, "prepare", broken)
     assert len(archive.add(["-"], stream=stream(*ALL)).added) == len(ALL)
 

@@ -290,7 +290,7 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
 ) -> None:
     """Wherever taking in ends early, the next reindex brings the articles that were missed."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
-    monkeypatch.setattr(ingest, "_WAITING", 3)
+    monkeypatch.setattr(ingest, "_MAX_WAITING", 3)
     folder = tmp_path / "reports"
     folder.mkdir()
     for stop in range(8):

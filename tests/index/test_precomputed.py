@@ -85,11 +85,11 @@ def no_embeddings(file: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "kind", "message"),
     [
-        (another_model, ModelMismatchError, "made with other"),
-        (cut_short, InputError, "no whole file"),
-        (no_embeddings, InputError, "other numbers"),
-        (lambda file: file.write_bytes(b"%PDF-1.7"), InputError, "no whole file"),
-        (lambda _: None, InputError, "no whole file"),
+        (another_model, ModelMismatchError, "embeddings by other"),
+        (cut_short, InputError, "not a complete file"),
+        (no_embeddings, InputError, "no valid embeddings"),
+        (lambda file: file.write_bytes(b"%PDF-1.7"), InputError, "not a complete file"),
+        (lambda _: None, InputError, "not a complete file"),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused(

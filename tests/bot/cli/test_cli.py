@@ -555,7 +555,7 @@ def test_what_loses_a_collection_asks_first(stocked: Shell, tmp_path: Path) -> N
     stocked("backup", copy)
     for arguments, question in (
         (["undo", "0"], "2 articles would be removed, and none would be left."),
-        (["recover", copy], "its 2 articles, answers and history would go."),
+        (["recover", copy], "its 2 articles, answers and history would be lost."),
     ):
         stocked(*arguments, status=1)
         assert question in stocked.err
@@ -692,7 +692,7 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     before = stocked.json("ask", "Which gate failed?")
     stocked("remove", "dam", "cup")
     stocked("recover", str(copy), status=1)
-    assert "its 0 articles, answers and history would go. Add --yes" in stocked.err
+    assert "its 0 articles, answers and history would be lost. Add --yes" in stocked.err
     stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2
     assert stocked.json("ask", "Which gate failed?")["quotes"] == before["quotes"]
@@ -708,6 +708,6 @@ def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
     (catalogue,) = stocked.data.glob("*/catalogue.sqlite3")
     catalogue.write_bytes(b"damaged" * 1_000)
     stocked("recover", str(copy), status=1)
-    assert "all that is left in it would go. Add --yes" in stocked.err
+    assert "all that is left in it would be lost. Add --yes" in stocked.err
     stocked("recover", str(copy), "--yes")
     assert len(stocked.json("articles")["articles"]) == 2

@@ -60,7 +60,7 @@ def test_collections_are_copied_both_ways(
     before = [served("--collection", name, *what, on=False) for what in LISTED]
     there = ("--to", postgres.address)
     assert "copied and compared" in served("copy", name, *there, on=False)
-    assert "there already" in served("copy", name, *there, on=False)
+    assert "already there" in served("copy", name, *there, on=False)
     assert [served("--collection", name, *what) for what in LISTED] == before
     back = tmp_path / "back"
     assert "copied and compared" in served("copy", name, "--to", str(back))

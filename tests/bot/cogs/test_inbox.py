@@ -23,7 +23,7 @@ from index.text.terms import content_terms
 
 FERRY = "When did the ferry Marigold run aground?"
 NEWS = "The ferry Marigold ran aground at noon on Friday."
-EMPTY = "Nothing waits for you"
+EMPTY = "Nothing to do"
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_declined_questions_are_counted_and_asked_again(
     shown = await inbox(room)
     assert "1 open item" in said(shown)
     assert f"**Not answered** · {FERRY}" in said(shown)
-    assert "asked 3 times · 1 reader will be told of an answer" in said(shown)
+    assert "asked 3 times · 1 reader will be notified of an answer" in said(shown)
     assert "answered now" not in said(shown)
     form = await room.editor.click(shown.message, label="Add reports")
     assert len(fields(form)) == 2

@@ -59,9 +59,9 @@ async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
     assert "It was \\*five\\*." in said(result.response)
     assert room.archive().article(report).notice
     room.archive().retract(report, "Made up.")
-    again = await room.editor.click(result.response.message, label="Undo all the same")
+    again = await room.editor.click(result.response.message, label="Undo anyway")
     assert "withdraw the retraction of" in said(again.response)
-    done = await room.editor.click(again.response.message, label="Undo all the same")
+    done = await room.editor.click(again.response.message, label="Undo anyway")
     assert "**Withdrawn 2**" in said(done.response)
     assert "- retraction of “A gate" in said(done.response)
     assert "- correction of “A gate" in said(done.response)
@@ -78,10 +78,10 @@ async def test_restoring_asks_before_it_withdraws_a_retraction(room: Newsroom) -
     assert "### Restore “A gate at Hallow Dam" in said(result.response)
     assert "This would withdraw the retraction of “A gate" in said(result.response)
     room.archive().retract(report, "Copied.")
-    again = await room.editor.click(result.response.message, label="Restore it all the same")
+    again = await room.editor.click(result.response.message, label="Restore anyway")
     assert "”: Copied." in said(again.response)
     assert room.archive().article(report).retired
-    done = await room.editor.click(again.response.message, label="Restore it all the same")
+    done = await room.editor.click(again.response.message, label="Restore anyway")
     assert "**Restored 1**" in said(done.response)
     assert "**Withdrawn 1**" in said(done.response)
     assert not room.archive().article(report).retired
@@ -123,7 +123,7 @@ async def test_undo_asks_before_nothing_is_left(room: Newsroom) -> None:
     result = await room.editor.slash(room.channel, "moderate undo", change=0)
     assert "2 reports would be removed, and none would be left." in said(result.response)
     assert room.archive().size().articles == 2
-    await room.editor.click(result.response.message, label="Undo all the same")
+    await room.editor.click(result.response.message, label="Undo anyway")
     assert room.archive().size().articles == 0
 
 
@@ -205,7 +205,7 @@ async def test_erasing_needs_manage_server(room: Newsroom) -> None:
     for person in (room.reader, helper):
         await room.offer_everything(person)
         result = await person.slash(room.channel, "moderate erase-all")
-        assert "Only who has Manage Server" in said(result.response)
+        assert "Erasing everything needs Manage Server" in said(result.response)
     assert room.env.errors
 
 

@@ -44,7 +44,7 @@ async def test_role_moderates_at_once(room: Newsroom) -> None:
     result = await choose(room, "moderator_roles")
     assert chosen(result.response, "moderator_roles") == []
     refused = await member.slash(room.channel, "moderate history")
-    assert "a role that they have named in /settings" in said(refused.response)
+    assert "a role that is named in /settings" in said(refused.response)
     assert room.env.errors
 
 
@@ -101,7 +101,7 @@ async def test_what_was_deleted_is_not_shown_as_chosen(room: Newsroom) -> None:
     shown = await room.editor.slash(room.channel, "settings")
     assert [chosen(shown.response, name) for name in names] == [[], [], []]
     asked = await room.reader.slash(room.channel, "ask", question=ASKED)
-    assert "the channels chosen in `/settings` are gone" in said(asked.response)
+    assert "the channels chosen in `/settings` no longer exist" in said(asked.response)
 
 
 async def test_settings_are_read_once_before_the_reply(

@@ -16,9 +16,9 @@ from support.fakes import FakeEncoder
 from index import is_follow_up
 from index.answering.followup import resolved
 from index.archive import Archive
-from index.domain import Answer, Article, Citation, CitedQuote, Filters, FollowUp, Quote
+from index.domain import Answer, Article, Citation, CitedQuote, Filters, Quote
 from index.encoder import PackagedEncoder
-from index.ranking.query import parse
+from index.ranking.query import FollowUp, parse
 
 WARNED = "Crews at Hallow Dam had warned of Gate 3, said Mara Voss. Nobody denied it."
 BEFORE = "Had the crews been warned about Gate 3 at Hallow Dam?"

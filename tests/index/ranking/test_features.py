@@ -9,10 +9,10 @@ import pytest
 from support.fakes import FakeEncoder
 
 from index.answering.attribution import annotate
-from index.domain import Article, FollowUp, Quote, Sentence
+from index.domain import Article, Quote, Sentence
 from index.ranking.features import Floats, article_bm25, table
 from index.ranking.features import given as given_spans
-from index.ranking.query import parse
+from index.ranking.query import FollowUp, parse
 from index.store.types import Rows
 from index.text.sentences import split
 from index.text.terms import terms

@@ -19,7 +19,7 @@ from index.domain import Filters
 from index.encoder import PackagedEncoder
 from index.errors import QuestionError
 from index.ranking.features import JUDGING
-from index.ranking.rank import packaged
+from index.ranking.model import packaged
 
 ROWS = [
     {
@@ -147,7 +147,7 @@ def test_a_decline_names_what_is_missing(archive: Archive, question: str, says: 
 
 def test_a_short_question_is_no_single_word(archive: Archive) -> None:
     """Only a single word is told to be a whole question; “Did anyone resign?” is one."""
-    assert "One word is little to go by" in (archive.ask("resignations?").reason or "")
+    assert "One word is too little to go by" in (archive.ask("resignations?").reason or "")
     asked = archive.ask("Did anyone resign?")
     assert asked.reason == "The reports do not seem to answer this."
 

@@ -16,7 +16,8 @@ from support.fakes import FakeEncoder, FakeReader, write_rows
 from index.archive import Archive
 from index.domain import Answer, Article, CitedQuote, Quote, Sentence
 from index.errors import InputError
-from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts, packaged
+from index.ranking.model import packaged
+from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts
 from index.reader.excerpts import Excerpt
 
 QUESTION = "How many crowns will the ministry pay for the hoist?"

@@ -14,9 +14,9 @@ from support.files import BODY, FIRST, MARKUP, SECOND, TEXT, items, refusal, rss
 
 from index.archive import Archive
 from index.domain import Article, Failure
-from index.ingest import IngestResult
 from index.reading.feeds import _name
 from index.reading.items import Link, Omission
+from index.results import IngestResult
 from index.store.sqlite import SqliteStore
 
 TWELVE = "Twelve people were hurt when a tram left the rails in Adell, the operator said."
