@@ -31,12 +31,13 @@ from sklearn.linear_model import LogisticRegression
 
 from bot.cli.evaluate import answered_at, auroc, ndcg
 from index.ranking.features import JUDGING, scaled
-from index.ranking.rank import Candidates, Model, Ranking, packaged, ranked, read
+from index.ranking.model import Model, packaged
+from index.ranking.rank import Candidates, Ranking, ranked, read
 from index.reader.excerpts import Excerpt
 from index.reader.model import Reading, TrainedReader
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact", "news"]
-NEWS_WEIGHT = {"multihop": 3.0, "news": 3.0}  # for confidence: the others are encyclopedias
+NEWS_WEIGHT = {"multihop": 3.0, "news": 3.0}  # with the reader: the others are encyclopedias
 SIGNS = {"length": 0, "asks": -1, "unfinished": -1}  # all others +1
 FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
@@ -419,11 +420,12 @@ def with_reader(
 ) -> tuple[dict[str, float], dict[str, list[Ranking]]]:
     """The weights of the reader's score by `Model.reader`, and the rankings with them.
 
-    Of some weights the likeliest, each set counting the same: a softmax over the sentences read,
-    as sharp or as flat as suits each weight, since only the order matters.
+    Of some weights the likeliest, by a softmax over the sentences read, as sharp or as flat as
+    suits each weight, since only the order matters.
     """
     reader = RememberingReader()
     losses: dict[str, list[Grid]] = {"few": [], "many": []}
+    shares: dict[str, list[float]] = {"few": [], "many": []}
     for one in sets:
         own: dict[str, list[Grid]] = {kind: [] for kind in losses}
         for item, run in zip(one.test, runs[one.name], strict=True):
@@ -439,10 +441,12 @@ def with_reader(
                 loss = logsumexp(logits, axis=2) - logsumexp(logits[..., right], axis=2)
                 own["many" if run.query.has_many_clauses else "few"].append(loss)
         for kind, rows in own.items():
-            losses[kind] += [np.mean(rows, axis=0)] if rows else []
+            if rows:
+                losses[kind].append(np.mean(rows, axis=0))
+                shares[kind].append(NEWS_WEIGHT.get(one.name, 1.0))
     weights = {}
     for kind, of_sets in losses.items():
-        loss = np.mean(of_sets, axis=0).min(0)
+        loss = np.average(of_sets, axis=0, weights=shares[kind]).min(0)
         shown = (f"{w:g} {each:.3f}" for w, each in zip(READER_WEIGHTS, loss, strict=True))
         print(f"\nweight of the reader, {kind} clause(s), mean loss: " + "  ".join(shown))
         weights[kind] = float(READER_WEIGHTS[int(loss.argmin())])

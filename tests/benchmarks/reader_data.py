@@ -24,7 +24,7 @@ from index.reader.excerpts import Excerpt
 
 LONGEST = 900  # characters of an excerpt
 ALONE = 0.12  # share of excerpts of one sentence
-_CAPS = {"qamr": 1200, "time_sensitive_qa": 1500, "qnli_dev": 2000}
+_CAPS = {"qamr": 3000, "time_sensitive_qa": 1500}  # questions an epoch
 _RARE = 2  # files of news that have a word which tells what a question is about
 _NEAREST = 8  # sentences of other reports that a question is paired with
 _WORD = re.compile(r"\w+")
