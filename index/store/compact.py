@@ -9,8 +9,8 @@ eighth sentence misses 3 % of real sentences' ten nearest, and at these sizes sa
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from index.store.words import Mask, Postings, arrays_of
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
+log = logging.getLogger(__name__)
 _SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
 _PER_RESULT = 16  # the same for each sentence asked for
 _BLOCK = 16_384  # rows at a time, so that no more memory is needed
@@ -210,9 +211,16 @@ class Compact:
 
     @classmethod
     def kept(cls, file: Path) -> Compact | None:
-        """The index in a file; None if it is missing or damaged."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        """The index in a file; None if it is missing or, which is logged, damaged."""
+        try:
             return cls(file)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning(
+                "the vector index %s is not used (%s: %s): it is made again from the collection",
+                *(file, type(error).__name__, error),
+            )
         return None
 
 
