@@ -85,43 +85,40 @@ class Compact:
 
     # Searching
 
-    def search(self, vector: Vectors, k: int, allowed: Ids | None, dropped: Ids) -> Ranked:
+    def search(self, vector: Vectors, k: int, allowed: Ids | None, gone: Rows) -> Ranked:
         """Return about the k highest inner products with `vector` (d,), in no order.
 
         Args:
             vector: the question's.
             k: how many; that many are too few if the scores have to be exact.
             allowed: ascending ids, if only they may be found.
-            dropped: ascending ids that may not be found.
+            gone: rows that may not be found.
         """
-        passing = self.passing(dropped, allowed)
-        rows = np.flatnonzero(passing)
+        passing = self.passing(gone, allowed)
+        count = int(np.count_nonzero(passing))
         wanted = max(_SCANNED, _PER_RESULT * k)
-        depth = wanted * len(self) // max(1, len(rows))
-        while depth < len(rows):  # else to score all that pass costs less than to scan for them
-            near = self._nearest(vector, depth)
-            near = near[passing[near]]
-            if len(near) >= wanted // 2:  # else the filter leaves little that is near
-                rows = near
+        depth = wanted * len(self) // max(1, count)
+        while depth < count:  # else to score all that pass costs less than to scan for them
+            rows = self._nearest(vector, depth)
+            rows = rows[passing[rows]]
+            if len(rows) >= wanted // 2:  # else the filter leaves little that is near
                 break
             depth *= 4
+        else:
+            rows = np.flatnonzero(passing)
         scores = self._scores(rows, vector)
         best = np.argpartition(-scores, k)[:k] if len(rows) > k else slice(None)
         return Ranked(self.ids[rows[best]], scores[best])
 
-    def passing(self, dropped: Ids, allowed: Ids | None = None) -> Mask:
-        """Which rows are among ascending `allowed` ids, all if None, and not `dropped`: (n,)."""
+    def passing(self, gone: Rows, allowed: Ids | None = None) -> Mask:
+        """Which rows are of ascending `allowed` ids, all if None, and not `gone`: (n,)."""
         passing = np.full(len(self), allowed is None)
         if allowed is not None:
-            passing[self._rows(allowed)] = True
-        passing[self._rows(dropped)] = False
+            passing[self.rows(allowed)] = True
+        passing[gone] = False
         return passing
 
-    def present(self, ids: Ids) -> Ids:
-        """Those of the ids that are here."""
-        return self.ids[self._rows(ids)]
-
-    def _rows(self, ids: Ids) -> Rows:
+    def rows(self, ids: Ids) -> Rows:
         """Where those of the ids stand that are here."""
         places = np.searchsorted(self.ids, ids, sorter=self._order)
         inside = places < len(self)
@@ -157,10 +154,10 @@ class Compact:
         parts = _coded(source, ids, codes)
         return cls._write(source, len(ids), codebook, parts, terms=source.terms(ids), file=file)
 
-    def extended(self, source: Source, dropped: Ids, added: Ids, file: Path | None) -> Compact:
+    def extended(self, source: Source, changed: Ids, added: Ids, file: Path | None) -> Compact:
         """Return an index of a later generation, with this one's codebook. Raises OSError."""
         codes = _quantizer(self.dimension, self._codebook)
-        rows = np.flatnonzero(~np.isin(self.ids, dropped))
+        rows = np.flatnonzero(self.passing(self.rows(changed)))
 
         def parts() -> Iterator[_Part]:
             for start in range(0, len(rows), _BLOCK):
