@@ -91,7 +91,7 @@ def _checked(opened: IO[bytes]) -> dict[str, Any]:
     """What a file says of itself. Raises ValueError if its checksum shows damage."""
     end = opened.seek(0, os.SEEK_END) - _END.size
     if end < 0:
-        raise ValueError
+        raise ValueError("it is cut short")
     opened.seek(end)
     expected, start = _END.unpack(opened.read())
     opened.seek(0)
@@ -100,7 +100,7 @@ def _checked(opened: IO[bytes]) -> dict[str, Any]:
         data = opened.read(min(left, 1 << 20))
         checksum, left = zlib.crc32(data, checksum), left - len(data)
     if checksum != expected or not 0 <= start < end:
-        raise ValueError
+        raise ValueError("its checksum is wrong")
     opened.seek(start)
     head: dict[str, Any] = json.loads(opened.read(end - start))
     return head

@@ -9,8 +9,8 @@ eighth sentence misses 3 % of real sentences' ten nearest, and at these sizes sa
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from index.store.words import Mask, Postings, arrays_of
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
+log = logging.getLogger(__name__)
 _SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
 _PER_RESULT = 16  # the same for each sentence asked for
 _BLOCK = 16_384  # rows at a time, so that no more memory is needed
@@ -84,43 +85,40 @@ class Compact:
 
     # Searching
 
-    def search(self, vector: Vectors, k: int, allowed: Ids | None, dropped: Ids) -> Ranked:
+    def search(self, vector: Vectors, k: int, allowed: Ids | None, gone: Rows) -> Ranked:
         """Return about the k highest inner products with `vector` (d,), in no order.
 
         Args:
             vector: the question's.
             k: how many; that many are too few if the scores have to be exact.
             allowed: ascending ids, if only they may be found.
-            dropped: ascending ids that may not be found.
+            gone: rows that may not be found.
         """
-        passing = self.passing(dropped, allowed)
-        rows = np.flatnonzero(passing)
+        passing = self.passing(gone, allowed)
+        count = int(np.count_nonzero(passing))
         wanted = max(_SCANNED, _PER_RESULT * k)
-        depth = wanted * len(self) // max(1, len(rows))
-        while depth < len(rows):  # else to score all that pass costs less than to scan for them
-            near = self._nearest(vector, depth)
-            near = near[passing[near]]
-            if len(near) >= wanted // 2:  # else the filter leaves little that is near
-                rows = near
+        depth = wanted * len(self) // max(1, count)
+        while depth < count:  # else to score all that pass costs less than to scan for them
+            rows = self._nearest(vector, depth)
+            rows = rows[passing[rows]]
+            if len(rows) >= wanted // 2:  # else the filter leaves little that is near
                 break
             depth *= 4
+        else:
+            rows = np.flatnonzero(passing)
         scores = self._scores(rows, vector)
         best = np.argpartition(-scores, k)[:k] if len(rows) > k else slice(None)
         return Ranked(self.ids[rows[best]], scores[best])
 
-    def passing(self, dropped: Ids, allowed: Ids | None = None) -> Mask:
-        """Which rows are among ascending `allowed` ids, all if None, and not `dropped`: (n,)."""
+    def passing(self, gone: Rows, allowed: Ids | None = None) -> Mask:
+        """Which rows are of ascending `allowed` ids, all if None, and not `gone`: (n,)."""
         passing = np.full(len(self), allowed is None)
         if allowed is not None:
-            passing[self._rows(allowed)] = True
-        passing[self._rows(dropped)] = False
+            passing[self.rows(allowed)] = True
+        passing[gone] = False
         return passing
 
-    def present(self, ids: Ids) -> Ids:
-        """Those of the ids that are here."""
-        return self.ids[self._rows(ids)]
-
-    def _rows(self, ids: Ids) -> Rows:
+    def rows(self, ids: Ids) -> Rows:
         """Where those of the ids stand that are here."""
         places = np.searchsorted(self.ids, ids, sorter=self._order)
         inside = places < len(self)
@@ -156,10 +154,10 @@ class Compact:
         parts = _coded(source, ids, codes)
         return cls._write(source, len(ids), codebook, parts, terms=source.terms(ids), file=file)
 
-    def extended(self, source: Source, dropped: Ids, added: Ids, file: Path | None) -> Compact:
+    def extended(self, source: Source, changed: Ids, added: Ids, file: Path | None) -> Compact:
         """Return an index of a later generation, with this one's codebook. Raises OSError."""
         codes = _quantizer(self.dimension, self._codebook)
-        rows = np.flatnonzero(~np.isin(self.ids, dropped))
+        rows = np.flatnonzero(self.passing(self.rows(changed)))
 
         def parts() -> Iterator[_Part]:
             for start in range(0, len(rows), _BLOCK):
@@ -210,9 +208,16 @@ class Compact:
 
     @classmethod
     def kept(cls, file: Path) -> Compact | None:
-        """The index in a file; None if it is missing or damaged."""
-        with suppress(OSError, ValueError, KeyError, TypeError):
+        """The index in a file; None if it is missing or, which is logged, damaged."""
+        try:
             return cls(file)
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning(
+                "the vector index %s is not used (%s: %s): it is made again from the collection",
+                *(file, type(error).__name__, error),
+            )
         return None
 
 

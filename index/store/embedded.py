@@ -17,6 +17,7 @@ from index.store.rows import ids_of, matrix, passing
 from index.store.searcher import Searcher
 from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.types import Ids, IndexVersion, Ranked
+from index.store.words import FullText
 
 _ALL = Filters()
 _AT_ONCE = 10_000  # sentences
@@ -36,13 +37,16 @@ class SqliteSnapshot(CatalogueSnapshot):
         """Search with `searcher` what is derived from the file."""
         super().__init__(db, version, model, cache)
         self._searcher = searcher
+        # What one question asks for more than once.
+        self._passing: dict[Filters, Ids] = {}
+        self._texts: dict[tuple[str, ...], FullText | None] = {}
 
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
-        return self._searcher.nearest(self, vector, k, self.live_ids(filters) if filters else None)
+        return self._searcher.nearest(self, vector, k, self._allowed(filters))
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
-        allowed = self.live_ids(filters) if filters else None
-        if text := self._searcher.full_text(self, terms):
+        allowed = self._allowed(filters)
+        if text := self._full_text(terms):
             return text.best(k, allowed)
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         rows = self.db.execute(
@@ -55,12 +59,25 @@ class SqliteSnapshot(CatalogueSnapshot):
         return Ranked(ids_of(rows), np.array([row[1] for row in rows], dtype=np.float32))
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        if text := self._searcher.full_text(self, listed := [*terms]):
-            return text.frequencies()
+        if text := self._full_text(listed := [*terms]):
+            return text.frequencies
         return super().document_frequencies(listed)
 
     def vocabulary(self, initial: str) -> dict[str, int]:
         return self._searcher.vocabulary(self, initial) or super().vocabulary(initial)
+
+    def _full_text(self, terms: Sequence[str]) -> FullText | None:
+        """What the compact index has of some terms, if there is one of this generation."""
+        asked = tuple(terms)
+        if asked not in self._texts:
+            self._texts[asked] = self._searcher.full_text(self, asked)
+        return self._texts[asked]
+
+    def _allowed(self, filters: Filters) -> Ids | None:
+        """The live sentences that pass the filters; None without filters."""
+        if filters and filters not in self._passing:
+            self._passing[filters] = self.live_ids(filters)
+        return self._passing.get(filters)
 
     # For the vector index
 

@@ -73,13 +73,13 @@ class VectorIndex:
         self._forget_recent()
 
     def _forget_recent(self) -> None:
-        self._dropped = _NO_IDS  # of the compact index: changed since
+        self._gone = _NO_IDS  # ascending rows of the compact index: changed since
         self._ids = _NO_IDS  # live, and not in the compact index
         self._index: Any = None  # maps these ids to vectors; None while there are none
         self._words = RecentWords()  # of these ids, beside a compact index
 
     def __len__(self) -> int:
-        return len(self._ids) + len(self._compact or ()) - len(self._dropped)
+        return len(self._ids) + len(self._compact or ()) - len(self._gone)
 
     def search(
         self,
@@ -105,7 +105,7 @@ class VectorIndex:
         """
         faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
         with self._lock:
-            compact, dropped = self._compact, self._dropped
+            compact, gone = self._compact, self._gone
             foreign = model is not None and self.version and self.version.model != model
             if k < 1 or foreign:
                 return _NOTHING
@@ -118,7 +118,7 @@ class VectorIndex:
             recent = self._search_recent(vector, k, allowed)
         if compact is None:
             return recent
-        near = compact.search(vector, _RESCORED * k, allowed, dropped)
+        near = compact.search(vector, _RESCORED * k, allowed, gone)
         ids, vectors = stored(near.ids)
         scores = vectors @ vector if len(ids) else _NOTHING.scores
         ids, scores = np.append(recent.ids, ids), np.append(recent.scores, scores)
@@ -146,16 +146,13 @@ class VectorIndex:
     def full_text(self, version: IndexVersion, terms: Iterable[str]) -> FullText | None:
         """What a generation has of some terms; None where there is no compact index of it."""
         with self._lock:
-            if self._compact is None or self.version != version:
+            compact, gone = self._compact, self._gone
+            if compact is None or self.version != version:
                 return None
-            return FullText(
-                self._compact.postings,
-                self._compact.ids,
-                partial(self._compact.passing, self._dropped),
-                {term: self._words.holders(term) for term in terms},
-                len(self._words),
-                self._words.total,
-            )
+            recent = {term: self._words.holders(term) for term in terms}
+            others = len(self._words), self._words.total
+        passing = partial(compact.passing, gone)
+        return FullText(compact.postings, compact.ids, passing, gone, recent=recent, others=others)
 
     def vocabulary(self, version: IndexVersion, initial: str) -> dict[str, int] | None:
         """Terms that begin with a character, and how many sentences have each, or had it lately.
@@ -207,7 +204,7 @@ class VectorIndex:
         held = len(self._compact or ())
         if time.monotonic() < self._retry_at:
             return False
-        return len(self._ids) + len(self._dropped) > max(self._exact_up_to, held // _SHARE)
+        return len(self._ids) + len(self._gone) > max(self._exact_up_to, held // _SHARE)
 
     def _renew(self, newest: Newest) -> None:
         """Make a compact index of the newest generation if it is due; searches go on meanwhile.
@@ -267,7 +264,7 @@ class VectorIndex:
         """Take in what has changed after a generation."""
         changed, live = snapshot.changed_since(generation)
         if self._compact:
-            self._dropped = np.union1d(self._dropped, self._compact.present(changed))
+            self._gone = np.union1d(self._gone, self._compact.rows(changed))
         present = np.intersect1d(self._ids, changed)
         if len(present):  # removing scans the whole index
             self._index.remove_ids(faiss.IDSelectorBatch(present))

@@ -7,10 +7,10 @@ BM25 is the same (k1 1.2, b 0.75, as SQLite's `bm25` has it).
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -159,56 +159,68 @@ class RecentWords:
         return ((term, count) for term, count in held if count)
 
 
-@dataclass(frozen=True, slots=True)
 class FullText:
     """What a generation has of some terms.
 
     Attributes:
-        postings: of n sentences.
-        ids: theirs (n,).
-        passing: gives which of them are still live and, if ids are given, among these: (n,).
-        recent: by term, what `RecentWords.holders` gives of the others.
-        others: how many these are.
-        total: their terms.
+        frequencies: in how many live sentences each term occurs, without terms that occur in none.
     """
 
-    postings: Postings
-    ids: Ids
-    passing: Callable[[Ids | None], Mask]
-    recent: Mapping[str, tuple[Ids, Ids, Ids]]
-    others: int
-    total: int
+    def __init__(
+        self,
+        postings: Postings,
+        ids: Ids,
+        passing: Callable[[Ids | None], Mask],
+        gone: Ids,
+        *,
+        recent: Mapping[str, tuple[Ids, Ids, Ids]],
+        others: tuple[int, int],
+    ) -> None:
+        """Look the terms up.
 
-    def frequencies(self) -> dict[str, int]:
-        """In how many live sentences each term occurs, without terms that occur in none."""
-        live = self.passing(None)
+        Args:
+            postings: of n sentences.
+            ids: theirs (n,).
+            passing: gives which of them are live and, if ids are given, among these: (n,).
+            gone: ascending rows of those that are not live.
+            recent: by term, what `RecentWords.holders` gives of live sentences that are not there.
+            others: how many these are, and how many terms they have.
+        """
+        self._postings, self._ids = postings, ids
+        self._passing, self._gone = passing, gone
+        self._recent, self._others = recent, others
+        self._held = {term: postings.holders(term) for term in recent}
         counts = {
-            term: int(live[self.postings.holders(term)[0]].sum()) + len(self.recent[term][0])
-            for term in self.recent
+            term: len(rows) - _shared(rows, gone) + len(recent[term][0])
+            for term, (rows, _) in self._held.items()
         }
-        return {term: count for term, count in counts.items() if count}
+        self.frequencies = {term: count for term, count in counts.items() if count}
 
     def best(self, k: int, allowed: Ids | None = None) -> Ranked:
         """Return the k sentences with the highest BM25 for any of the terms.
 
         Among ascending `allowed` ids, if they are given.
         """
-        live = self.passing(None)
-        size = max(1, int(live.sum()) + self.others)
-        gone = int(self.postings.lengths[~live].sum(dtype=np.int64))
-        average = max(1, self.postings.total - gone + self.total) / size
-        scores = np.zeros(len(self.ids), np.float32)
+        others, more = self._others
+        size = max(1, len(self._ids) - len(self._gone) + others)
+        lengths = self._postings.lengths
+        total = self._postings.total - int(lengths[self._gone].sum(dtype=np.int64)) + more
+        average = max(1, total) / size
+        passing = None if allowed is None else self._passing(allowed)
+        scores = np.zeros(len(self._ids), np.float32)
         recent: Counter[int] = Counter()
-        frequencies = self.frequencies()
-        for term in frequencies:
-            rows, counts = self.postings.holders(term)
-            ids, times, lengths = self.recent[term]
-            held = frequencies[term]
-            idf = max(float(np.log((size - held + 0.5) / (held + 0.5))), _LEAST_IDF)
-            scores[rows] += idf * _saturated(counts, self.postings.lengths[rows], average)
-            values = idf * _saturated(times, lengths, average)
+        for term, held in self.frequencies.items():
+            rows, counts = self._held[term]
+            if passing is not None:
+                inside = passing[rows]
+                rows, counts = rows[inside], counts[inside]
+            ids, times, sizes = self._recent[term]
+            idf = np.float32(max(math.log((size - held + 0.5) / (held + 0.5)), _LEAST_IDF))
+            scores[rows] += idf * _saturated(counts, lengths[rows], average)
+            values = idf * _saturated(times, sizes, average)
             recent.update(dict(zip(ids.tolist(), values.tolist(), strict=True)))
-        rows = np.flatnonzero((scores > 0) & (live if allowed is None else self.passing(allowed)))
+        scores[self._gone] = 0
+        rows = np.flatnonzero(scores > 0)
         if len(rows) > k > 0:  # with all that tie for the last place
             least = np.partition(scores[rows], len(rows) - k)[len(rows) - k]
             rows = rows[scores[rows] >= least]
@@ -217,13 +229,22 @@ class FullText:
         if allowed is not None:
             inside = np.isin(ids, allowed)
             ids, values = ids[inside], values[inside]
-        ids, values = np.append(ids, self.ids[rows]), np.append(values, scores[rows])
+        ids, values = np.append(ids, self._ids[rows]), np.append(values, scores[rows])
         order = np.lexsort((ids, -values))[:k]
         return Ranked(ids[order], values[order])
 
 
+def _shared(left: Ids, right: Ids) -> int:
+    """How many of the ascending rows are in both."""
+    few, many = sorted((left, right), key=len)
+    places = np.searchsorted(many, few)
+    inside = places < len(many)
+    return int(np.count_nonzero(many[places[inside]] == few[inside]))
+
+
 def _saturated(times: Any, lengths: Any, average: float) -> Vectors:
     """The weight of a term before its idf, by how often it occurs and how long the sentence is."""
-    norm = _K1 * (1 - _B + _B / average * np.asarray(lengths, np.float32))
-    weight: Vectors = np.asarray(times, np.float32) * np.float32(_K1 + 1) / (times + norm)
-    return weight
+    counts = np.asarray(times, np.float32)
+    norms: Any = np.asarray(lengths, np.float32) * np.float32(_K1 * _B / average)
+    norms += np.float32(_K1 * (1 - _B))
+    return np.asarray(counts * np.float32(_K1 + 1) / (counts + norms))

@@ -95,8 +95,8 @@ def fill(data: Path, servers: int) -> list[int]:
 class Offline(OnRecord):
     """The bot in so many servers, without a connection to Discord."""
 
-    def __init__(self, settings: Settings, servers: int) -> None:
-        super().__init__(Collections(settings, HashEncoder()), settings)
+    def __init__(self, collections: Collections, settings: Settings, servers: int) -> None:
+        super().__init__(collections, settings)
         self._servers = [SimpleNamespace(id=server) for server in range(servers)]
 
     @property
@@ -209,7 +209,8 @@ def main() -> None:
         with_titles = Archive.open(data, f"server-{arguments.servers}", HashEncoder())
         with_titles.add(["-"], stream=stream_of(arguments.listed, arguments.servers, 1))
         with_titles.close()
-        bot = Offline(Settings(data=data), arguments.servers)
+        settings = Settings(data=data)
+        bot = Offline(Collections(settings, HashEncoder()), settings, arguments.servers)
         asyncio.run(measure(bot, arguments))
         bot.collections.close()
 

@@ -235,6 +235,20 @@ def test_damage_in_any_byte_is_found(tmp_path: Path) -> None:
         assert not len(kept(path, corpus)), length
 
 
+def test_damage_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is missing is nothing to speak of; one that is damaged is one warning."""
+    path = tmp_path / "vectors.compact"
+    _, corpus = build(range(1, 40), exact_up_to=10, cache=path)
+    assert not caplog.records
+    path.write_bytes(path.read_bytes()[:-1])
+    again, _ = build(range(1, 40), exact_up_to=10, cache=path)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert str(path) in record.getMessage()
+    assert kept(path, corpus).version == again.version
+    assert len(caplog.records) == 1
+
+
 def test_a_file_of_something_else_is_not_used(tmp_path: Path) -> None:
     """No file, a folder, and a file of FAISS itself are no caches."""
     index = faiss.IndexFlatIP(DIMENSION)

@@ -66,3 +66,5 @@ def same(large: SqliteStore, small: SqliteStore) -> None:
                 scores = dict(zip(found.ids.tolist(), found.scores.tolist(), strict=True))
                 assert np.allclose([scores[i] for i in true.ids.tolist()], true.scores, atol=1e-4)
                 assert np.all(np.diff(found.scores) <= 0)
+                for k in (0, 2):
+                    assert one.lexical(terms, k, filters).ids.tolist() == found.ids[:k].tolist()
