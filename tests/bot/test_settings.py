@@ -16,7 +16,9 @@ from index import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "onrecord.toml"
 
-SET = tuple(f"ONRECORD_{name}" for name in ("DATA", "STORE", "COLLECTION", "CONFIG", "SHARDS"))
+SET = tuple(
+    f"ONRECORD_{name}" for name in ("DATA", "STORE", "REPLICA", "COLLECTION", "CONFIG", "SHARDS")
+)
 
 
 @pytest.fixture(autouse=True)
