@@ -147,7 +147,7 @@ def recall(exact: PostgresStore, indexed: PostgresStore, servers: Sequence[int])
     """How much of the ten nearest an HNSW index finds, how fast, and how long it takes to make."""
     started = time.monotonic()
     indexed.prepare()
-    print(f"HNSW index made in {time.monotonic() - started:.1f} s")
+    print(f"HNSW index, unless it was there: made in {time.monotonic() - started:.1f} s")
     encoder = WordEncoder()
     for name, filters in (("plain", Filters()), ("filtered", FILTERS)):
         shares = []
@@ -263,22 +263,26 @@ def main() -> None:
     parser.add_argument("--address")
     parser.add_argument("--replica")
     arguments = parser.parse_args()
-    servers = list[Postgres]()
-    if not arguments.address:
-        for make in (made, lambda: replica_of(servers[0])):
-            servers.append(make())
-            servers[-1].start()
-        arguments.address, arguments.replica = (server.address for server in servers)
-    password = servers[0].password if servers else os.environ.get("PGPASSWORD", "")
-    address = arguments.address
-    processes = [server.process.pid for server in servers if server.process]
+    address, replica = arguments.address, arguments.replica or ""
+    password, servers = os.environ.get("PGPASSWORD", ""), list[Postgres]()
+
+    def start(server: Postgres) -> tuple[str, str]:
+        servers.append(server)
+        server.start()
+        return server.address, server.password
+
     try:
+        if not arguments.address:
+            address, password = start(made())
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(PostgresEngine(address, password)) as engine,
-            closing(PostgresEngine(address, password, arguments.replica or "")) as other,
         ):
-            measure(Path(folder), engine, other, arguments.sentences, processes)
+            measure(Path(folder), engine, arguments.sentences, running(servers))
+            if not arguments.address:  # only now: following the additions would slow them down
+                replica, _ = start(replica_of(servers[0]))
+            with closing(PostgresEngine(address, password, replica)) as other:
+                serve(engine, other, running(servers))
             kill_in_turn(engine, address, password, arguments.kills)
             engine.open(NAME, create=False).erase()
     finally:
@@ -287,14 +291,21 @@ def main() -> None:
             shutil.rmtree(server.folder)
 
 
-def measure(
-    folder: Path,
-    engine: PostgresEngine,
-    other: PostgresEngine,
-    sentences: int,
-    servers: Sequence[int],
-) -> None:
-    """Print all figures but those of killed bots."""
+def running(servers: Sequence[Postgres]) -> list[int]:
+    """The processes that servers began with."""
+    return [server.process.pid for server in servers if server.process]
+
+
+def serve(engine: PostgresEngine, other: PostgresEngine, servers: Sequence[int]) -> None:
+    """Ask the replica of another bot, if it has one, and see how fast that bot hears of commits."""
+    if other._replica:
+        archive = Archive(other.open(NAME, create=False), WordEncoder())
+        print(f"ask, plain, the replica: {timed(archive.ask, servers)}", flush=True)
+    visible(engine, other)
+
+
+def measure(folder: Path, engine: PostgresEngine, sentences: int, servers: Sequence[int]) -> None:
+    """Print how both engines compare."""
     embedded = Archive(Folder(folder).open(NAME, create=True), WordEncoder())
     served = Archive(engine.open(NAME, create=True), WordEncoder())
     for name, archive in (("embedded", embedded), ("PostgreSQL", served)):
@@ -314,10 +325,6 @@ def measure(
         wall, work = time.monotonic() - started, busy_s(servers) - worked
         print(f"prepare, {name}: {wall:.1f} s, {work:.1f} s of processor time", flush=True)
     compare(embedded, served, servers)
-    if other._replica:
-        replica = Archive(other.open(NAME, create=False), WordEncoder())
-        print(f"ask, plain, the replica: {timed(replica.ask, servers)}")
-    visible(engine, other)
     exact, indexed = (PostgresStore(engine.server, NAME, exact_up_to=n) for n in (10**9, 0))
     recall(exact, indexed, servers)
     started, worked = time.monotonic(), busy_s(servers)

@@ -15,6 +15,7 @@ from support.postgres import Postgres
 from bot.bot import OnRecord
 from bot.collections import Collections
 from bot.settings import Discord, Settings
+from index import SettingsError
 
 
 @pytest.fixture
@@ -102,6 +103,16 @@ async def test_a_schedule_runs_on_one_bot(settings: Settings, tmp_path: Path, si
             end()
             await room.env.advance_time(120)
             assert room.archive().size().articles == 2
+
+
+def test_a_bot_reads_from_the_replica_of_its_settings(settings: Settings) -> None:
+    """It is given to the engine; one without a primary is refused."""
+    named = settings.model_copy(update={"replica": settings.store})
+    with closing(Collections(named, FakeEncoder())) as collections:
+        assert collections._engine._replica
+    alone = named.model_copy(update={"store": ""})
+    with pytest.raises(SettingsError, match="“store”"):
+        Collections(alone, FakeEncoder())
 
 
 def test_a_bot_connects_its_shards(settings: Settings) -> None:

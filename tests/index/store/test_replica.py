@@ -16,8 +16,7 @@ from support.postgres import Postgres, made, replica_of
 from support.stores import DAM
 
 from index.archive import Archive
-from index.errors import SettingsError, StoreError
-from index.store.engines import engine_of
+from index.errors import StoreError
 from index.store.postgres import replica as replicas
 from index.store.postgres.engine import PostgresEngine
 from index.store.postgres.store import PostgresStore
@@ -204,9 +203,3 @@ def test_a_server_that_is_no_replica_is_refused(
     finally:
         other.stop(kill=True)
         shutil.rmtree(other.folder)
-
-
-def test_a_replica_needs_its_primary(tmp_path: object) -> None:
-    """A replica without a primary is a mistake in the settings."""
-    with pytest.raises(SettingsError, match="“store”"):
-        engine_of(tmp_path, "", replica="postgresql://db.example/news")  # type: ignore[arg-type]
