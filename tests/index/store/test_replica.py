@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,11 +14,13 @@ import psycopg
 import pytest
 from support.fakes import FakeEncoder, put
 from support.postgres import Postgres, made, replica_of
-from support.stores import DAM
+from support.stores import BANK, CUP, DAM
 
 from index.archive import Archive
 from index.errors import StoreError
+from index.store.postgres import engine as engines
 from index.store.postgres import replica as replicas
+from index.store.postgres.connections import has_replayed, position_of
 from index.store.postgres.engine import PostgresEngine
 from index.store.postgres.store import PostgresStore
 from index.store.protocol import Snapshot
@@ -124,6 +127,39 @@ def test_a_replica_that_is_behind_is_not_asked(
     assert behind
     wait_for_replica(store)
     assert store.read(seen) == (True, 19)
+
+
+def test_a_write_of_this_process_is_known_before_it_is_heard_of(
+    store: PostgresStore,
+    elsewhere: PostgresEngine,
+    standby: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not even what is heard at that moment of another's write lets an older state be read."""
+    heard, known = threading.Event(), threading.Event()
+
+    def position(db: psycopg.Connection) -> str:
+        found = position_of(db)
+        if heard.is_set():  # this process' own write is heard of, but late
+            known.wait(PATIENCE_S)
+            return found
+        with psycopg.connect(standby.address, password=standby.password, autocommit=True) as other:
+            while not has_replayed(other, found):
+                time.sleep(0.01)
+        replay(standby, goes_on=False)
+        put(store, CUP)
+        heard.set()
+        return found
+
+    monkeypatch.setattr(engines, "position_of", position)
+    try:
+        put(elsewhere.open(store.name, create=False), BANK)
+        assert heard.wait(PATIENCE_S)
+        time.sleep(0.2)
+        assert store.read(seen) == (False, 3)
+    finally:
+        known.set()
+        replay(standby, goes_on=True)
 
 
 def test_what_was_erased_is_not_answered_from(
