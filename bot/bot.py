@@ -126,9 +126,12 @@ class OnRecord(commands.AutoShardedBot):
         self.collections = collections
         self.settings = settings
         self.jobs = Jobs(collections, settings.discord)
-        self.question_limit = RateLimit(settings.discord)
+        self.question_limit = RateLimit(settings.discord, collections.wait_s)
         self.press_limit = RateLimit(
-            settings.discord, _PRESSES_PER_QUESTION, done="pressed many buttons"
+            settings.discord,
+            collections.wait_s,
+            _PRESSES_PER_QUESTION,
+            done="pressed many buttons",
         )
         self.unasked = Pace(_UNASKED_PER_HOUR, 3600)
         # Answering is bound by the processor: more threads than cores would slow each other down.

@@ -71,7 +71,8 @@ def engine(settings: Settings) -> Engine:
         settings.data,
         settings.store,
         password.get_secret_value() if password else None,
-        settings.discord.open_collections,
+        replica=settings.replica,
+        open_at_most=settings.discord.open_collections,
     )
 
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import discord
 from discord import app_commands, ui
 
-from bot.collections import Collections
 from bot.metrics import count_error
 from bot.preferences import Preferences
 from bot.settings import Discord
@@ -36,6 +35,7 @@ _UNKNOWN_INTERACTION = 10062  # it expired
 _WINDOW_S = 60.0
 _PREFERENCES = "preferences"  # among what an interaction carries
 T = TypeVar("T")
+WaitS: TypeAlias = Callable[[str, int, float], float | None]
 
 
 async def defer(interaction: Interaction, **options: bool) -> None:
@@ -275,42 +275,46 @@ class RateLimitError(QuestionError):
 
 
 class RateLimit:
-    """Counts requests by person and by server, a minute at a time."""
+    """Counts requests by person, to all bots together, and by server, a minute at a time."""
 
-    def __init__(self, settings: Discord, factor: int = 1, *, done: str = "asked a lot") -> None:
-        """Allow `factor` requests for each question that the settings allow; `done` names them."""
+    def __init__(
+        self,
+        settings: Discord,
+        wait_s: WaitS,
+        factor: int = 1,
+        *,
+        done: str = "asked a lot",
+    ) -> None:
+        """Allow `factor` requests for each question that the settings allow.
+
+        Args:
+            settings: how many questions a minute.
+            wait_s: counts what a person does for all bots; see `Collections.wait_s`.
+            factor: requests for each question.
+            done: names them, to the person and among what bots share.
+        """
         self._per_person = factor * settings.questions_per_minute
         self._by_person = Pace(self._per_person, _WINDOW_S)
         self._by_server = Pace(factor * settings.server_questions_per_minute, _WINDOW_S)
+        self._wait_s = wait_s
         self._done = done
 
-    async def take_everywhere(
-        self,
-        collections: Collections,
-        person: int,
-        server: int | None,
-        per_minute: int | None = None,
-    ) -> None:
-        """Count a request as `take` does, and a person's with those to other bots of this kind."""
-        self.take(person, server, per_minute)
-        most = self._per_person if per_minute is None else per_minute
-        event = f"{self._done} {person}"
-        wait = await asyncio.to_thread(collections.wait_s, event, most, _WINDOW_S)
-        if wait:
-            raise self._error("You've", wait)
-
-    def take(self, person: int, server: int | None, per_minute: int | None = None) -> None:
+    async def take(self, person: int, server: int | None, per_minute: int | None = None) -> None:
         """Count one request; `per_minute` is how many a person may make here, if not the usual.
 
         Raises:
             RateLimitError: it is over the limit; the message says when to try again.
         """
+        most = self._per_person if per_minute is None else per_minute
         for pace, key, count, whose in (
-            (self._by_person, person, per_minute, "You've"),
-            (self._by_server, server, None, "This server has"),
+            (self._by_person, person, most, "You've"),
+            (self._by_server, server, None, "This server has"),  # which is one bot's alone
         ):
             if key is not None and not pace.allows(key, count):
                 raise self._error(whose, pace.wait_s(key, count))
+        event = f"{self._done} {person}"
+        if wait := await asyncio.to_thread(self._wait_s, event, most, _WINDOW_S):
+            raise self._error("You've", wait)
 
     def _error(self, whose: str, wait_s: float) -> RateLimitError:
         again = int(discord.utils.utcnow().timestamp() + wait_s) + 1

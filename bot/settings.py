@@ -134,6 +134,7 @@ class Settings(BaseModel, extra="forbid", frozen=True):
 
     data: Path
     store: str = ""
+    replica: str = ""
     collection: _CollectionName = "default"
     model: Model = Model()
     answers: Answers = Answers()
@@ -149,9 +150,9 @@ def load(
 ) -> Settings:
     """Load the settings: arguments override the environment, which overrides the file.
 
-    Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_COLLECTION, ONRECORD_CONFIG,
-    ONRECORD_METRICS_PORT, ONRECORD_SHARDS, and DISCORD_TOKEN and PGPASSWORD, which are read from
-    nowhere else, and only once: they are then removed.
+    Environment: ONRECORD_DATA, ONRECORD_STORE, ONRECORD_REPLICA, ONRECORD_COLLECTION,
+    ONRECORD_CONFIG, ONRECORD_METRICS_PORT, ONRECORD_SHARDS, and DISCORD_TOKEN and PGPASSWORD,
+    which are read from nowhere else, and only once: they are then removed.
 
     Raises:
         SettingsError: the file is missing or is not TOML, a key is unknown, or a value is wrong.
@@ -174,6 +175,7 @@ def load(
     overrides = {
         "data": data or os.environ.get("ONRECORD_DATA") or values.get("data") or default,
         "store": os.environ.get("ONRECORD_STORE"),
+        "replica": os.environ.get("ONRECORD_REPLICA"),
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "metrics": {"port": port} if port else None,
         "token": _take(_VARIABLE),

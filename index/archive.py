@@ -107,13 +107,13 @@ class Archive:
         Raises QuestionError if the question or a filter cannot be used.
         """
         least = self._threshold if threshold is None else threshold
-        with self._store.snapshot() as snapshot:
-            return self._asked.ask(snapshot, question, filters, previous, least)
+        return self._store.read(
+            lambda snapshot: self._asked.ask(snapshot, question, filters, previous, least)
+        )
 
     def more(self, answer: Answer, limit: int) -> Answer:
         """Return a copy of an answer that quotes the next best (for news: newest) passages."""
-        with self._store.snapshot() as snapshot:
-            return asking.more(snapshot, self._ranker, answer, limit)
+        return self._store.read(lambda snapshot: asking.more(snapshot, self._ranker, answer, limit))
 
     def timeline(self, topic: str) -> Timeline:
         """Return the days mentioned by reports with all words of a topic. Raises QuestionError."""
@@ -124,8 +124,7 @@ class Archive:
 
         Raises QuoteError if the text differs: then no part of the answer may be shown.
         """
-        with self._store.snapshot() as snapshot:
-            asking.check(answer, snapshot)
+        self._store.read(lambda snapshot: asking.check(answer, snapshot))
 
     def search(
         self,
@@ -139,8 +138,9 @@ class Archive:
         """
         if not 1 <= k <= MAX_K:
             raise QuestionError(f"k is {k}: ask for 1 to {MAX_K:,} results.")
-        with self._store.snapshot() as snapshot:
-            return asking.search(snapshot, self._ranker, question, filters, k)
+        return self._store.read(
+            lambda snapshot: asking.search(snapshot, self._ranker, question, filters, k)
+        )
 
     # Changing
 

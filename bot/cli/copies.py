@@ -92,8 +92,8 @@ def copy(
 def _place(place: str) -> dict[str, object]:
     """Return the settings that name a folder or a database."""
     if place.startswith(("postgresql://", "postgres://")):
-        return {"store": place}
-    return {"store": "", "data": Path(place).expanduser()}
+        return {"store": place, "replica": ""}
+    return {"store": "", "replica": "", "data": Path(place).expanduser()}
 
 
 def recover(context: Context, file: Path, yes: options.Yes = False) -> Result:

@@ -164,8 +164,8 @@ class Ask(commands.Cog):
             if intent == "chat":
                 return
             chosen = await asyncio.to_thread(self._bot.collections.preferences, server)
-            await self._bot.question_limit.take_everywhere(
-                self._bot.collections, message.author.id, server, chosen.questions_per_minute
+            await self._bot.question_limit.take(
+                message.author.id, server, chosen.questions_per_minute
             )
             if reason := chosen.elsewhere(message.channel) if message.guild else "":
                 await self._tell_privately(message, f"I can't answer there: {reason}")
@@ -258,8 +258,7 @@ async def _respond(
     """Answer a command, and log the answer; it is private where the bot may not write."""
     bot, server = interaction.client, interaction.guild_id
     per_minute = (await preferences_of(interaction)).questions_per_minute
-    limit = bot.question_limit
-    await limit.take_everywhere(bot.collections, interaction.user.id, server, per_minute)
+    await bot.question_limit.take(interaction.user.id, server, per_minute)
     if not private and (reason := await why_not_here(interaction)):
         private, note = True, _ONLY_YOU.format(reason=reason)
     deferral = defer(interaction, ephemeral=private)

@@ -196,7 +196,8 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Save what a moderator chose, and show all settings again."""
         try:
-            interaction.client.press_limit.take(interaction.user.id, interaction.guild_id)
+            limit = interaction.client.press_limit
+            await limit.take(interaction.user.id, interaction.guild_id)
             await defer(interaction)
             await check_moderator(interaction)
             await _choose(interaction, self._name, self.item.values)

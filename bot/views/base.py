@@ -159,7 +159,7 @@ class Button(
         """Run the button's handler; explain failures to the person who pressed it."""
         bot = interaction.client
         try:
-            bot.press_limit.take(interaction.user.id, interaction.guild_id)
+            await bot.press_limit.take(interaction.user.id, interaction.guild_id)
             if self._action.reply != "modal":
                 await defer(interaction, **_DEFERRALS[self._action.reply])
             await self._action.handler(Press(interaction, self._key, self._page))

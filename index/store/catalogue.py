@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from index.encoder import Encoder
 from index.errors import StoreError
@@ -16,7 +16,7 @@ from index.store.database import Database
 from index.store.inbox import Inbox
 from index.store.people import People
 from index.store.preferences import Preferences
-from index.store.protocol import Store
+from index.store.protocol import Snapshot, Store
 from index.store.schema import meta, set_meta, utc_text
 from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.sources import COLUMNS, Source
@@ -24,6 +24,7 @@ from index.store.transfer import fingerprint, transfer
 from index.store.types import Changes, Commit, IndexVersion
 from index.store.writer import Writer
 
+T = TypeVar("T")
 _REBUILT = 1_000  # sentences embedded again between two commits
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
@@ -61,6 +62,14 @@ class Catalogue(ABC):
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[CatalogueSnapshot]:
         """Open the newest generation to read. Raises StoreError if that fails."""
+
+    def read(self, work: Callable[[Snapshot], T]) -> T:
+        """Return what some work finds in the newest generation that this process has heard of.
+
+        The engine may let a replica do the work, and again itself if that fails.
+        """
+        with self.snapshot() as snapshot:
+            return work(snapshot)
 
     @abstractmethod
     def writing(self) -> AbstractContextManager[Database]:

@@ -71,13 +71,20 @@ class Folder:
 
 
 def engine_of(
-    data: Path, address: str = "", password: str | None = None, open_at_most: int = 1
+    data: Path,
+    address: str = "",
+    password: str | None = None,
+    *,
+    replica: str = "",
+    open_at_most: int = 1,
 ) -> Engine:
     """Return where collections are kept: at the address of a database, or else in a folder.
 
     Raises:
-        SettingsError: the address cannot be used, or the extra `postgres` is not installed.
+        SettingsError: an address cannot be used, or the extra `postgres` is not installed.
     """
+    if replica and not address:
+        raise SettingsError("A “replica” needs its primary: name that in the setting “store”.")
     if not address:
         return Folder(data, open_at_most)
     try:
@@ -88,4 +95,4 @@ def engine_of(
         raise SettingsError(
             'PostgreSQL needs its extra: pip install "onrecord[postgres]".'
         ) from None
-    return PostgresEngine(address, password)
+    return PostgresEngine(address, password, replica)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from index.domain import Article, Filters, Sentence
 from index.encoder import Encoder, Vectors
@@ -28,6 +28,8 @@ from index.store.types import (
     Rows,
     Size,
 )
+
+T = TypeVar("T")
 
 
 class Snapshot(Protocol):
@@ -70,6 +72,7 @@ class Store(Protocol):
 
     def glance(self) -> AbstractContextManager[None]: ...
     def snapshot(self) -> AbstractContextManager[Snapshot]: ...
+    def read(self, work: Callable[[Snapshot], T]) -> T: ...
     def writing(self) -> AbstractContextManager[Database]: ...
     def copy_to(self, target: Store, on_progress: Callable[[int], None] | None = None) -> int: ...
     def commit(

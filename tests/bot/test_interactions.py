@@ -57,14 +57,15 @@ async def test_failed_deferral_cancels_the_work() -> None:
     assert cancelled.is_set()  # it has ended: nobody has to look after it
 
 
-def test_server_has_a_limit_of_its_own() -> None:
+async def test_server_has_a_limit_of_its_own() -> None:
     """Many people together are slowed down too, each server for itself."""
-    limit = RateLimit(Discord(questions_per_minute=5, server_questions_per_minute=2))
-    limit.take(1, 7)
-    limit.take(2, 7)
+    few = Discord(questions_per_minute=5, server_questions_per_minute=2)
+    limit = RateLimit(few, lambda *_: None)
+    await limit.take(1, 7)
+    await limit.take(2, 7)
     with pytest.raises(RateLimitError, match="This server has asked a lot"):
-        limit.take(3, 7)
-    limit.take(3, 8)
+        await limit.take(3, 7)
+    await limit.take(3, 8)
 
 
 def test_pace_counts_any_stretch_of_time(monkeypatch: pytest.MonkeyPatch) -> None:

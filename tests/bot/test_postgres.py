@@ -14,8 +14,8 @@ from support.postgres import Postgres
 
 from bot.bot import OnRecord
 from bot.collections import Collections
-from bot.interactions import RateLimit
 from bot.settings import Discord, Settings
+from index import SettingsError
 
 
 @pytest.fixture
@@ -58,15 +58,34 @@ async def test_a_person_asks_all_bots_together(settings: Settings, tmp_path: Pat
     settings = settings.model_copy(update={"discord": few})
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=DAM)
-        limit = RateLimit(few)
         with closing(Collections(settings, FakeEncoder())) as elsewhere:
+            other = OnRecord(elsewhere, settings)
             for _ in range(2):
-                await limit.take_everywhere(elsewhere, room.reader.user.id, 7)
+                await other.question_limit.take(room.reader.user.id, 7)
         refused = await room.reader.slash(room.channel, "ask", question=ASKED)
         assert "You've asked a lot in the last minute" in said(refused.response)
         assert room.env.errors
         answered = await room.editor.slash(room.channel, "ask", question=ASKED)
         assert "failed at 4:40" in said(answered.response).replace("*", "")
+
+
+async def test_a_person_presses_buttons_of_all_bots_together(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """Buttons of another bot that somebody pressed count here as well; others press on."""
+    few = settings.discord.model_copy(update={"questions_per_minute": 1})
+    settings = settings.model_copy(update={"discord": few})
+    async with discord_with(settings) as room:
+        room.stock(settings, tmp_path / "reports", dam=DAM)
+        asked = await room.reader.slash(room.channel, "ask", question=ASKED)
+        with closing(Collections(settings, FakeEncoder())) as elsewhere:
+            other = OnRecord(elsewhere, settings)
+            for _ in range(5):
+                await other.press_limit.take(room.reader.user.id, 7)
+        refused = await room.reader.click(asked.response.message, label="Sources")
+        assert "You've pressed many buttons in the last minute" in said(refused.response)
+        shown = await room.editor.click(asked.response.message, label="Sources")
+        assert "### Sources" in said(shown.response)
 
 
 async def test_a_schedule_runs_on_one_bot(settings: Settings, tmp_path: Path, site: Site) -> None:
@@ -84,6 +103,16 @@ async def test_a_schedule_runs_on_one_bot(settings: Settings, tmp_path: Path, si
             end()
             await room.env.advance_time(120)
             assert room.archive().size().articles == 2
+
+
+def test_a_bot_reads_from_the_replica_of_its_settings(settings: Settings) -> None:
+    """It is given to the engine; one without a primary is refused."""
+    named = settings.model_copy(update={"replica": settings.store})
+    with closing(Collections(named, FakeEncoder())) as collections:
+        assert collections._engine._replica
+    alone = named.model_copy(update={"store": ""})
+    with pytest.raises(SettingsError, match="“store”"):
+        Collections(alone, FakeEncoder())
 
 
 def test_a_bot_connects_its_shards(settings: Settings) -> None:

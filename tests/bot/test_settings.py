@@ -16,7 +16,9 @@ from index import SettingsError
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "onrecord.toml"
 
-SET = tuple(f"ONRECORD_{name}" for name in ("DATA", "STORE", "COLLECTION", "CONFIG", "SHARDS"))
+SET = tuple(
+    f"ONRECORD_{name}" for name in ("DATA", "STORE", "REPLICA", "COLLECTION", "CONFIG", "SHARDS")
+)
 
 
 @pytest.fixture(autouse=True)
@@ -62,8 +64,10 @@ def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.Monkey
     """It is read, removed from the environment, and hidden."""
     monkeypatch.setenv("PGPASSWORD", "very-secret")
     monkeypatch.setenv("ONRECORD_STORE", "postgresql://db.example/news")
+    monkeypatch.setenv("ONRECORD_REPLICA", "postgresql://near.example/news")
     settings = load()
     assert settings.store == "postgresql://db.example/news"
+    assert settings.replica == "postgresql://near.example/news"
     assert settings.store_password is not None
     assert settings.store_password.get_secret_value() == "very-secret"
     assert "very-secret" not in repr(settings)

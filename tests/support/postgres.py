@@ -82,21 +82,37 @@ def _run(program: str, *arguments: object) -> None:
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **_USER)
 
 
-def made() -> Postgres:
-    """Make a server of its own, which is not started yet, in a folder that is to be deleted."""
+def _placed(password: str) -> Postgres:
+    """A server that has no data yet."""
     folder = Path(tempfile.mkdtemp(prefix="onrecord-postgres-"))
-    password = secrets.token_hex(8)
     (folder / "password").write_text(password, "ascii")
     if _USER:
         for path in (folder, folder / "password"):
             shutil.chown(path, **_USER)
-    _run(
-        *("initdb", "-D", folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C"),
-        *("--auth=scram-sha-256", f"--pwfile={folder / 'password'}", "--no-sync"),
-    )
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return Postgres(folder, free.getsockname()[1], password)
+
+
+def made() -> Postgres:
+    """Make a server of its own, which is not started yet, in a folder that is to be deleted."""
+    server = _placed(secrets.token_hex(8))
+    _run(
+        *("initdb", "-D", server.folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C"),
+        *("--auth=scram-sha-256", f"--pwfile={server.folder / 'password'}", "--no-sync"),
+    )
+    return server
+
+
+def replica_of(primary: Postgres) -> Postgres:
+    """Make a streaming replica of a server that runs; it is not started yet, as above."""
+    server = _placed(primary.password)
+    address = primary.address.replace("@", f":{primary.password}@")
+    _run(
+        *("pg_basebackup", "-D", server.folder / "data", "-d", address),
+        *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+    )
+    return server
 
 
 @pytest.fixture(scope="session")

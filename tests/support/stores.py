@@ -1,4 +1,4 @@
-"""Every engine that keeps collections, for tests of what they all promise."""
+"""Every engine that keeps collections, and reports to keep, for tests of what they all promise."""
 
 from __future__ import annotations
 
@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from index.domain import Article
 from index.store.catalogue import Catalogue
 from index.store.postgres.store import PostgresStore
 from index.store.sqlite import SqliteStore
 
+DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
+BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
+CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
 Make = Callable[[Path, pytest.FixtureRequest], Catalogue]
 
 

@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "onrecord"
 LEAST_SERVER, LEAST_VECTOR = 15, (0, 8)
 _BUSY_S = 30  # to wait for another writer
-_CONNECT_S = 10
+CONNECT_S = 10  # also after which a connection that went silent is given up
 _AT_MOST = 20  # connections of one process
 _LOOPBACK = ("localhost", "127.", "::1", "/", "@")  # how a host on this machine begins
 _HOLDER = """
@@ -43,7 +43,9 @@ _HOLDER = """
 """
 
 
-def parameters(address: str, password: str | None = None) -> dict[str, Any]:
+def parameters(
+    address: str, password: str | None = None, connect_s: int = CONNECT_S
+) -> dict[str, Any]:
     """Return how to connect to an address, `postgresql://USER@HOST/DATABASE`.
 
     Another host has to prove who it is, unless the address or PGSSLMODE says otherwise.
@@ -53,15 +55,15 @@ def parameters(address: str, password: str | None = None) -> dict[str, Any]:
     """
     try:
         given: dict[str, Any] = conninfo.conninfo_to_dict(address)
-    except psycopg.ProgrammingError as error:
+    except psycopg.ProgrammingError:  # which repeats the address, perhaps with a password in it
         raise SettingsError(
-            f"The setting “store” is no address of a PostgreSQL database ({error}): write "
+            "The settings name what is no address of a PostgreSQL database: write "
             "postgresql://USER@HOST/DATABASE."
-        ) from error
+        ) from None
     if given.pop("password", None):
         raise SettingsError(
-            "A password does not belong in the setting “store”: set PGPASSWORD, or name a file "
-            "with PGPASSFILE."
+            "A password does not belong in the address of a database: set PGPASSWORD, or name a "
+            "file with PGPASSFILE."
         )
     host = str(given.get("host") or os.environ.get("PGHOST") or "/")
     if not all(one.startswith(_LOOPBACK) for one in host.split(",")):
@@ -70,24 +72,49 @@ def parameters(address: str, password: str | None = None) -> dict[str, Any]:
         if given.get("sslmode") == "verify-full" and "PGSSLROOTCERT" not in os.environ:
             given.setdefault("sslrootcert", "system")
     name = f"onrecord {platform.node()} {os.getpid()}"
-    usual = {"application_name": name[:63], "connect_timeout": _CONNECT_S, "autocommit": True}
+    usual = {
+        "application_name": name[:63],
+        "autocommit": True,
+        "connect_timeout": connect_s,
+        # Else a host that vanished without a word would be waited for, and listened to, for hours.
+        "keepalives_idle": connect_s,
+        "keepalives_interval": 1,
+        "tcp_user_timeout": 1_000 * connect_s,
+    }
     return usual | ({"password": password} if password else {}) | given
 
 
 class Server:
     """The database that collections are in. Safe to use from several threads."""
 
-    def __init__(self, address: str, password: str | None = None, at_most: int = _AT_MOST) -> None:
-        """Connect at first use. Raises SettingsError if the address cannot be used."""
-        self._parameters = parameters(address, password)
+    def __init__(
+        self,
+        address: str,
+        password: str | None = None,
+        *,
+        connect_s: int = CONNECT_S,
+        lease_s: float = _BUSY_S,
+    ) -> None:
+        """Connect at first use.
+
+        Args:
+            address: of the database.
+            password: of its user.
+            connect_s: seconds to wait for a connection, and for a word on one.
+            lease_s: seconds to wait where all connections are in use.
+
+        Raises:
+            SettingsError: the address cannot be used.
+        """
+        self._parameters = parameters(address, password, connect_s)
         self._lock = threading.Lock()
         self._types: dict[str, list[int]] = {}
         self._closed = False
         self._pool = psycopg_pool.ConnectionPool(
             kwargs=self._parameters,
             min_size=0,
-            max_size=at_most,
-            timeout=_BUSY_S,
+            max_size=_AT_MOST,
+            timeout=lease_s,
             configure=self._configure,
             check=psycopg_pool.ConnectionPool.check_connection,
             open=False,
@@ -160,7 +187,7 @@ class Server:
         except psycopg_pool.PoolTimeout as error:
             self.connect().close()  # says why, if the server is gone
             raise StoreBusyError(
-                "All connections to PostgreSQL are in use: try again in a minute."
+                "PostgreSQL has no connection free: try again in a minute."
             ) from error
         except psycopg.Error as error:
             raise explained(error) from error
@@ -170,10 +197,20 @@ class Server:
             ) from error
 
     @contextlib.contextmanager
-    def reading(self, schema: str) -> Iterator[PostgresDatabase]:
-        """Open a read transaction on a collection, which sees one state of it."""
+    def reading(self, schema: str, position: str | None = None) -> Iterator[PostgresDatabase]:
+        """Open a read transaction on a collection, which sees one state of it.
+
+        Args:
+            schema: the collection's.
+            position: on a replica, what it has to have replayed of the primary's log.
+
+        Raises:
+            StoreBusyError: the replica has not replayed so much.
+        """
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         with self.lease() as db:
+            if position is not None and not has_replayed(db, position):
+                raise StoreBusyError("The replica is behind: the primary has to be asked.")
             self._begin(db, begin, schema)
             yield PostgresDatabase(db, self._types)
             db.rollback()
@@ -194,8 +231,9 @@ class Server:
             except errors.LockNotAvailable as error:
                 db.rollback()
                 raise StoreBusyError(_who_holds(db, key)) from error
-            yield PostgresDatabase(db, self._types)
-            if db.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS:
+            database = PostgresDatabase(db, self._types)
+            yield database
+            if database.in_transaction:
                 name = schema.removeprefix(schemas.PREFIX)
                 db.execute("SELECT pg_notify(%s, %s)", (CHANNEL, name))
                 db.execute("COMMIT")
@@ -216,6 +254,18 @@ def versions(db: psycopg.Connection[Any]) -> tuple[int, tuple[int, ...] | None]:
     row = db.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     extension = tuple(int(part) for part in row[0].split(".")) if row else None
     return db.info.server_version // 10_000, extension
+
+
+def position_of(db: psycopg.Connection[Any]) -> str:
+    """Return a position of a primary's log at which all that was committed by now stands in it."""
+    (row,) = db.execute("SELECT pg_current_wal_flush_lsn()::text").fetchall()
+    return str(row[0])
+
+
+def has_replayed(db: psycopg.Connection[Any], position: str) -> bool:
+    """Return whether a replica shows all that was committed at a position of the primary's log."""
+    row = db.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchone()
+    return row == (True,)
 
 
 def hash_of(name: str) -> int:
@@ -243,7 +293,7 @@ _REASONS: tuple[tuple[type[psycopg.Error], type[StoreError], str], ...] = (
     (
         errors.ReadOnlySqlTransaction,
         StoreError,
-        "The server is read-only: name the primary in the setting “store”.",
+        "The server is read-only: the setting “store” has to name the primary.",
     ),
     (errors.DiskFull, StoreError, "The server's disk is full: make room, then try again."),
     (
@@ -259,7 +309,7 @@ _REASONS: tuple[tuple[type[psycopg.Error], type[StoreError], str], ...] = (
     (
         psycopg.OperationalError,
         StoreError,
-        "PostgreSQL cannot be used ({}): check the server, the setting “store”, and PGPASSWORD.",
+        "PostgreSQL cannot be used ({}): check the server, its address, and PGPASSWORD.",
     ),
     (psycopg.Error, StoreError, "The collection cannot be opened or used ({}): try again."),
 )

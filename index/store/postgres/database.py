@@ -118,6 +118,11 @@ class PostgresDatabase:
                 f"(SELECT coalesce(max({column}), 0) + 1 FROM {table}), FALSE)"
             )
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the transaction goes on: what it does will be committed."""
+        return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
+
     def rollback(self) -> None:
         """Undo what the transaction did, and end it."""
         self.connection.rollback()

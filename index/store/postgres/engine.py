@@ -12,8 +12,9 @@ import psycopg
 
 from index.errors import NotFoundError, StoreError
 from index.store.postgres import schema as schemas
-from index.store.postgres.connections import CHANNEL, Server, hash_of, versions
+from index.store.postgres.connections import CHANNEL, Server, hash_of, position_of, versions
 from index.store.postgres.pace import wait_s
+from index.store.postgres.replica import Replica
 from index.store.postgres.search import vector_indexes
 from index.store.postgres.store import PostgresStore
 
@@ -31,10 +32,17 @@ _RIGHTS = """
 class PostgresEngine:
     """The collections of a database. Safe to use from several threads."""
 
-    def __init__(self, address: str, password: str | None = None) -> None:
-        """Connect at first use. Raises SettingsError if the address cannot be used."""
+    def __init__(self, address: str, password: str | None = None, replica: str = "") -> None:
+        """Connect at first use; read questions from the `replica` at an address, if one is named.
+
+        Raises:
+            SettingsError: an address cannot be used.
+        """
         self.server = Server(address, password)
         self._news = _News(self.server)
+        self._replica = (
+            Replica(replica, password, self.server, self._news.position) if replica else None
+        )
 
     def names(self) -> list[str]:
         """Return the names of the collections."""
@@ -57,7 +65,7 @@ class PostgresEngine:
             if not create and not schemas.exists(db, schema):
                 have = ", ".join(schemas.names(db)) or "none yet"
                 raise NotFoundError(f"PostgreSQL has no collection “{name}”. It has: {have}.")
-        return PostgresStore(self.server, name, on_write=self._news.note)
+        return PostgresStore(self.server, name, replica=self._replica, on_write=self._news.note)
 
     def state(self, name: str) -> object | None:
         """Return what changes whenever a collection is written to, by anyone; None: no such."""
@@ -115,11 +123,13 @@ class PostgresEngine:
             return (
                 f"PostgreSQL {version} with pgvector {vector}, {tls}; {len(names)} there, "
                 f"{len(whole)} with a vector index{rest}"
-            )
+            ) + (f"; {self._replica.check()}" if self._replica else "")
 
     def close(self) -> None:
         """Close all connections."""
         self._news.close()
+        if self._replica:
+            self._replica.close()
         self.server.close()
 
 
@@ -127,25 +137,35 @@ class _News:
     """Which collections there are, each with a number that changes with every write to it.
 
     A thread listens to PostgreSQL's notifications. When it has lost its connection, all numbers
-    change, since it may have missed some.
+    change, since it may have missed some. Beside the number stands where in the server's log all
+    writes that were heard of end; None while one of this process, or a lost connection, is not
+    heard of yet.
     """
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._lock = threading.Lock()
         self._numbers = count(1)
-        self._states: dict[str, int] = {}
+        self._states: dict[str, tuple[int, str | None]] = {}
         self._thread: threading.Thread | None = None
         self._known = threading.Event()
         self._closing = threading.Event()
         self._error: StoreError | None = None
 
-    def state(self, name: str) -> int | None:
+    def _start(self) -> None:
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._listen, name="onrecord-news")
                 self._thread.daemon = True
                 self._thread.start()
+
+    def position(self, name: str) -> str | None:
+        self._start()
+        with self._lock:
+            return self._states.get(name, (0, None))[1]
+
+    def state(self, name: str) -> object | None:
+        self._start()
         if not self._known.wait(_PATIENCE_S):
             raise self._error or StoreError("PostgreSQL does not answer: try again in a minute.")
         with self._lock:
@@ -154,27 +174,42 @@ class _News:
     def note(self, name: str, *, exists: bool) -> None:
         """Note a write; one of this process at once, as its notification comes later."""
         with self._lock:
-            if exists:
-                self._states[name] = next(self._numbers)
-            else:
-                self._states.pop(name, None)
+            self._set(name, None, exists=exists)
+
+    def _set(self, name: str, position: str | None, *, exists: bool) -> None:
+        if exists:
+            self._states[name] = next(self._numbers), position
+        else:
+            self._states.pop(name, None)
+
+    def _hear(self, db: psycopg.Connection, name: str) -> None:
+        """Note a write that was notified of, unless this process writes: that is heard next."""
+        with self._lock:
+            before = self._states.get(name)
+        exists, position = schemas.has(db, name), position_of(db)
+        with self._lock:
+            if self._states.get(name) == before:
+                self._set(name, position, exists=exists)
 
     def _listen(self) -> None:
         while not self._closing.is_set():
             try:
                 with self._server.connect() as db:
                     db.execute(f"LISTEN {CHANNEL}")
+                    names, position = schemas.names(db), position_of(db)
                     with self._lock:
-                        self._states = {name: next(self._numbers) for name in schemas.names(db)}
+                        self._states = {name: (next(self._numbers), position) for name in names}
                     self._known.set()
                     self._error = None
                     while not self._closing.is_set():
                         notices = db.notifies(timeout=_CHECK_S, stop_after=1)
                         for name in {notice.payload for notice in notices}:
-                            self.note(name, exists=schemas.has(db, name))
+                            self._hear(db, name)
             except (StoreError, psycopg.Error) as error:
                 log.warning("PostgreSQL's notifications are not heard: %s", error)
                 self._error = error if isinstance(error, StoreError) else None
+                with self._lock:
+                    self._states = {name: (next(self._numbers), None) for name in self._states}
                 self._closing.wait(_AGAIN_S)
 
     def close(self) -> None:

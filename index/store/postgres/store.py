@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from psycopg import errors, sql
 
@@ -17,16 +17,20 @@ from index.store.catalogue import Catalogue
 from index.store.postgres import schema as schemas
 from index.store.postgres.connections import Server, hash_of
 from index.store.postgres.database import PostgresDatabase
+from index.store.postgres.replica import Replica
 from index.store.postgres.search import (
     EXACT_UP_TO,
     PostgresSnapshot,
     rebuilt,
     vector_indexes,
 )
+from index.store.protocol import Snapshot
 from index.store.rows import newest
 from index.store.sqlite import SqliteStore
 from index.store.transfer import TABLES, transfer
 from index.store.types import Commit
+
+T = TypeVar("T")
 
 
 class OnWrite(Protocol):
@@ -44,6 +48,7 @@ class PostgresStore(Catalogue):
         name: str,
         *,
         exact_up_to: int = EXACT_UP_TO,
+        replica: Replica | None = None,
         on_write: OnWrite | None = None,
     ) -> None:
         """Name the collection; it is opened, or created, at first use.
@@ -52,12 +57,14 @@ class PostgresStore(Catalogue):
             server: has its database.
             name: its name, without the prefix of its schema.
             exact_up_to: sentences above which an index finds vectors, approximately.
+            replica: what questions are read from while it shows all that was heard of.
             on_write: called after it was written to or erased.
         """
         super().__init__()
         self._server, self.name = server, name
         self._schema = schemas.schema_of(name)
         self._exact_up_to = exact_up_to
+        self._replica = replica
         self._on_write = on_write
         self._closed = self._is_ours = False
 
@@ -65,18 +72,27 @@ class PostgresStore(Catalogue):
     def snapshot(self) -> Iterator[PostgresSnapshot]:
         self._check_open()
         with contextlib.ExitStack() as stack:
-            db = stack.enter_context(self._server.reading(self._schema))
-            if not self._is_ours:  # raises StoreVersionError if another version's
-                self._is_ours = schemas.exists(db.connection, self._schema)
             try:
-                version, model = newest(db)
+                newest = self._newest(stack.enter_context(self._server.reading(self._schema)))
             except errors.UndefinedTable:
                 stack.close()
                 self._create()
-                db = stack.enter_context(self._server.reading(self._schema))
-                version, model = newest(db)
-            cache = self._cache_of(version)
-            yield PostgresSnapshot(db, version, model, cache, self._exact_up_to)
+                newest = self._newest(stack.enter_context(self._server.reading(self._schema)))
+            yield newest
+
+    def read(self, work: Callable[[Snapshot], T]) -> T:
+        self._check_open()
+        if self._replica is not None:
+            with contextlib.suppress(StoreError), self._replica.reading(self.name) as db:
+                return work(self._newest(db))
+        return super().read(work)
+
+    def _newest(self, db: PostgresDatabase) -> PostgresSnapshot:
+        if not self._is_ours:  # raises StoreVersionError if another version's
+            self._is_ours = schemas.exists(db.connection, self._schema)
+        version, model = newest(db)
+        cache = self._cache_of(version)
+        return PostgresSnapshot(db, version, model, cache, self._exact_up_to)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[PostgresDatabase]:
@@ -85,7 +101,9 @@ class PostgresStore(Catalogue):
             if not schemas.exists(db.connection, self._schema):
                 schemas.create(db.connection, self._schema)
             yield db
-        self._report(exists=True)
+            changed = db.in_transaction
+        if changed:
+            self._report(exists=True)
 
     def _create(self) -> None:
         with self.writing():

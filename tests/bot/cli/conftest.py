@@ -15,8 +15,9 @@ def run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Shell:
     monkeypatch.setenv("ONRECORD_DATA", str(tmp_path / "data"))
-    for name in ("ONRECORD_STORE", "ONRECORD_COLLECTION", "ONRECORD_CONFIG", "DISCORD_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
+    for name in ("STORE", "REPLICA", "COLLECTION", "CONFIG"):
+        monkeypatch.delenv(f"ONRECORD_{name}", raising=False)
+    monkeypatch.delenv("DISCORD_TOKEN", raising=False)
     monkeypatch.setattr("index.load_encoder", lambda *_, **__: FakeEncoder())
     return Shell(tmp_path / "data", monkeypatch, capsys)
 

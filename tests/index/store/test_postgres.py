@@ -6,13 +6,14 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -24,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, remove
 from support.postgres import Postgres, made, value
+from support.stores import BANK, CUP, DAM
 
 from index.archive import Archive
 from index.domain import Article, Filters
@@ -45,10 +47,6 @@ from index.store.postgres.search import vector_indexes
 from index.store.postgres.store import PostgresStore
 from index.store.snapshot import CatalogueSnapshot
 from index.store.sqlite import SqliteStore
-
-DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
-BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
-CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
 
 
 @pytest.fixture
@@ -235,14 +233,20 @@ def np_share(ours: Vectors, theirs: Vectors) -> float:
 
 # Killed, or broken off
 
-WRITER = """
-import sys
-from support.fakes import put, remove
+OPENED = """
+import os, signal, sys, time
+from itertools import count
+from support.fakes import FakeEncoder, put, remove
+from index.archive import Archive
 from index.domain import Article
-from index.store.postgres.connections import Server
-from index.store.postgres.store import PostgresStore
+from index.store import catalogue
+from index.store.postgres.engine import PostgresEngine
 
-store = PostgresStore(Server(sys.argv[1], sys.argv[2]), sys.argv[3])
+address, password, name = sys.argv[1:]
+engine = PostgresEngine(address, password)
+store = engine.open(name, create=True)
+"""
+WRITER = """
 with store.snapshot() as snapshot:
     first = snapshot.generation
 for n in range(first, first + 100_000):
@@ -259,10 +263,10 @@ ENVIRONMENT = {  # of a process that finds this code and `support`
 }
 
 
-def start(script: str, *arguments: str) -> subprocess.Popen[str]:
-    """Run Python beside this process."""
+def start(script: str, server: Postgres, name: str) -> subprocess.Popen[str]:
+    """Run Python beside this process, with a collection open as `store`."""
     return subprocess.Popen(
-        [sys.executable, "-c", script, *arguments],
+        [sys.executable, "-c", OPENED + script, server.address, server.password, name],
         stdout=subprocess.PIPE,
         env=ENVIRONMENT,
         cwd=Path(__file__).parents[3],
@@ -272,7 +276,7 @@ def start(script: str, *arguments: str) -> subprocess.Popen[str]:
 
 def killed(server: Postgres, name: str, lines: int) -> int:
     """Kill a process that writes after so many lines; return the last generation it printed."""
-    with start(WRITER, server.address, server.password, name) as writer:
+    with start(WRITER, server, name) as writer:
         assert writer.stdout is not None
         printed = [int(writer.stdout.readline()) for _ in range(lines)]
         writer.send_signal(signal.SIGKILL)
@@ -294,14 +298,32 @@ def test_a_killed_writer_tears_nothing(postgres: Postgres, database: Server, nam
 
 
 def test_a_killed_server_loses_no_commit() -> None:
-    """After kill -9 of the server itself amid commits, the same store goes on without a gap."""
-    server = made()
+    """After kill -9 of the server itself amid commits and questions, all go on without a gap."""
+    server, ended = made(), threading.Event()
     server.start()
+
+    def ask(store: PostgresStore) -> int:
+        answered = 0
+        while not ended.is_set() or not answered:
+            try:
+                with store.snapshot() as snapshot:
+                    assert "dam" in found(snapshot)
+                    answered += 1
+            except StoreError:
+                answered = 0
+                time.sleep(0.1)
+        return answered
+
     try:
-        with closing(Server(server.address, server.password)) as database:
-            store = PostgresStore(database, "kept")
+        with (
+            closing(PostgresEngine(server.address, server.password)) as engine,
+            ThreadPoolExecutor(3) as threads,
+        ):
+            store, database = engine.open("kept", create=True), engine.server
+            database._pool.timeout = 5.0
             put(store, DAM)
-            with start(WRITER, server.address, server.password, "kept") as writer:
+            asking = [threads.submit(ask, store) for _ in range(3)]
+            with start(WRITER, server, "kept") as writer:
                 assert writer.stdout is not None
                 last = [int(writer.stdout.readline()) for _ in range(6)][-1]
                 server.stop(kill=True)
@@ -312,9 +334,21 @@ def test_a_killed_server_loses_no_commit() -> None:
             with store.snapshot() as snapshot:
                 assert snapshot.generation >= last
                 assert "dam" in found(snapshot)
+            ended.set()
+            assert all(one.result() for one in asking)
             consistent(database, "kept")
-            put(store, CUP)
+            deadline = time.monotonic() + 60
+            while engine._news.position("kept") is None:  # it does not listen again yet
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+            state = engine.state("kept")
+            with start("remove(store, 'dam')", server, "kept") as bot:
+                assert bot.wait() == 0
+            while engine.state("kept") == state:
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
     finally:
+        ended.set()
         server.stop()
         shutil.rmtree(server.folder)
 
@@ -324,17 +358,12 @@ def test_a_rebuild_that_was_killed_goes_on(
 ) -> None:
     """What was embedded before a kill is not embedded again; the old vectors serve until then."""
     script = (
-        "import os, signal, sys\n"
-        "from index.store import catalogue; from support.fakes import FakeEncoder\n"
-        "from index.store.postgres.connections import Server\n"
-        "from index.store.postgres.store import PostgresStore\n"
         "catalogue._REBUILT = 4\n"
         "def die(count): count == 8 and os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store = PostgresStore(Server(*sys.argv[1:3]), sys.argv[3])\n"
         "store.rebuild(FakeEncoder('other'), actor='tester', on_progress=die)\n"
     )
     put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(10)))
-    with start(script, postgres.address, postgres.password, name) as rebuilding:
+    with start(script, postgres, name) as rebuilding:
         assert rebuilding.wait() == -signal.SIGKILL
     with store.snapshot() as snapshot:
         assert (snapshot.model, len(found(snapshot))) == ("fake-256", 10)
@@ -356,6 +385,110 @@ def test_a_lost_connection_is_replaced(postgres: Postgres, store: PostgresStore)
     with store.snapshot() as snapshot:
         assert found(snapshot) == {"dam"}
     put(store, CUP)
+
+
+BOT = """
+archive = Archive(store, FakeEncoder())
+for number in count():
+    answer = archive.ask("Who was warned of the dam?")
+    archive.answers.record(answer, channel=1, message=number)
+    print("answered", flush=True)
+"""
+
+
+def test_bots_killed_in_turn_lose_no_answer(
+    postgres: Postgres, store: PostgresStore, name: str
+) -> None:
+    """Of two bots that answer, each is killed once: the other goes on, and no answer is lost."""
+    put(store, DAM)
+    bots = [start(BOT, postgres, name) for _ in range(2)]
+    answered = 0
+
+    def hear(bot: subprocess.Popen[str], lines: int) -> None:
+        nonlocal answered
+        assert bot.stdout is not None
+        for _ in range(lines):
+            assert bot.stdout.readline() == "answered\n"
+            answered += 1
+
+    def kill(number: int) -> None:
+        nonlocal answered
+        bot = bots[number]
+        assert bot.stdout is not None
+        bot.kill()
+        answered += sum(line == "answered\n" for line in bot.stdout)
+        bot.wait()
+        bot.stdout.close()
+
+    for number in (0, 1):
+        hear(bots[0], 5)
+        hear(bots[1], 5)
+        kill(number)
+        hear(bots[1 - number], 10)
+        bots[number] = start(BOT, postgres, name)
+    for number in (0, 1):
+        kill(number)
+    recorded = value(postgres, f'SELECT sum(times) FROM "onrecord-{name}".asked')
+    assert answered <= recorded <= answered + 4  # four were killed, perhaps before they said so
+
+
+class Cutting:
+    """Passes bytes on to a server, and cuts the line at a COMMIT, or at the answer to it."""
+
+    def __init__(self, server: Postgres, *, after: bool) -> None:
+        self._server, self._after = server, after
+        self.armed = self._cuts = False
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.create_connection(("127.0.0.1", self._server.port))
+                for source, target in ((client, server), (server, client)):
+                    asking = source is client
+                    passing = threading.Thread(target=self._pass, args=(source, target, asking))
+                    passing.daemon = True
+                    passing.start()
+
+    def _pass(self, source: socket.socket, target: socket.socket, asking: object) -> None:
+        with source, target, suppress(OSError):
+            while data := source.recv(65_536):
+                if self.armed and asking and b"COMMIT" in data:
+                    self.armed, self._cuts = False, True
+                if self._cuts and asking != self._after:
+                    self._cuts = False
+                    for end in (source, target):
+                        end.shutdown(socket.SHUT_RDWR)
+                    return
+                target.sendall(data)
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_connection_cut_in_a_commit_leaves_it_whole(
+    postgres: Postgres, store: PostgresStore, name: str, *, after: bool
+) -> None:
+    """Where the line is cut at a commit or its answer, it is there once or not at all."""
+    put(store, DAM)
+    with closing(Cutting(postgres, after=after)) as line:
+        address = postgres.address.replace(str(postgres.port), str(line.port))
+        with closing(Server(address, postgres.password)) as server:
+            other = PostgresStore(server, name)
+            with other.snapshot() as snapshot:
+                assert found(snapshot) == {"dam"}
+            line.armed = True
+            with pytest.raises(StoreError, match="check the server"):
+                put(other, CUP)
+            consistent(server, name)
+            outcome = put(other, CUP).outcomes["cup"]
+    assert outcome == ("unchanged" if after else "added")
+    with store.snapshot() as snapshot:
+        assert (snapshot.generation, found(snapshot)) == (2, {"dam", "cup"})
 
 
 # Several at once
@@ -462,12 +595,8 @@ def test_one_process_at_a_time_holds_a_work(
     engine: PostgresEngine, postgres: Postgres, name: str
 ) -> None:
     """A work is done by one process, until that ends it or is killed; other works go on."""
-    script = (
-        "import sys, time; from index.store.postgres.engine import PostgresEngine\n"
-        "end = PostgresEngine(*sys.argv[1:3]).hold(sys.argv[3], 'reading')\n"
-        "print('held', flush=True); time.sleep(600)\n"
-    )
-    with start(script, postgres.address, postgres.password, name) as other:
+    script = "end = engine.hold(name, 'reading'); print('held', flush=True); time.sleep(600)"
+    with start(script, postgres, name) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         assert engine.hold(name, "reading") is None
@@ -592,6 +721,38 @@ def test_a_server_that_cannot_be_used_is_explained(
         assert time.monotonic() - started < 10
 
 
+def test_a_database_that_is_not_ready_is_explained(postgres: Postgres, name: str) -> None:
+    """Without pgvector, with an old one, and without a right, it is said what to run."""
+    with psycopg.connect(postgres.address, password=postgres.password, autocommit=True) as db:
+        for sql in (
+            "DROP DATABASE IF EXISTS {0}",
+            "CREATE DATABASE {0}",
+            "DROP ROLE IF EXISTS {0}",
+        ):
+            db.execute(sql.format(name))
+        db.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{postgres.password}'")
+    owners = postgres.address.removesuffix("postgres") + name
+
+    def check(message: str, *statements: str) -> None:
+        with psycopg.connect(owners, password=postgres.password, autocommit=True) as db:
+            for statement in statements:
+                db.execute(statement)
+        theirs = owners.replace("postgres@", f"{name}@")
+        with (
+            closing(PostgresEngine(theirs, postgres.password)) as engine,
+            pytest.raises(StoreError, match=message),
+        ):
+            engine.check()
+
+    check("run CREATE EXTENSION vector")
+    extended = "UPDATE pg_extension SET extversion = '{}' WHERE extname = 'vector'"
+    check("ALTER EXTENSION vector UPDATE", "CREATE EXTENSION vector", extended.format("0.7.4"))
+    check("GRANT it CREATE ON DATABASE", extended.format("0.8.5"))
+    with psycopg.connect(postgres.address, password=postgres.password, autocommit=True) as db:
+        db.execute(f"DROP DATABASE {name}")
+        db.execute(f"DROP ROLE {name}")
+
+
 @pytest.mark.parametrize(
     ("address", "expected"),
     [
@@ -615,6 +776,7 @@ def test_another_host_has_to_prove_who_it_is(address: str, expected: str | None)
     [
         ("postgresql://me:secret@db.example/news", "PGPASSWORD"),
         ("postgresql://me@db.example/news?password=secret", "PGPASSWORD"),
+        ("postgresql://me:secret@[db.example/news", "no address"),
         ("news at home", "no address"),
     ],
 )

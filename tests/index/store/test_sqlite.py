@@ -20,8 +20,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
+from support.stores import BANK, CUP, DAM
 
-from index.domain import Article, Filters, Notice
+from index.domain import Filters, Notice
 from index.encoder import Vectors
 from index.errors import (
     CancelledError,
@@ -40,9 +41,6 @@ from index.store.sqlite import SqliteStore
 from index.store.types import Changes
 from index.store.vectors import VectorIndex
 
-DAM = Article(article_id="dam", title="Dam", text="The dam failed. Nobody was warned.")
-BANK = Article(article_id="bank", title="Bank", text="Thieves took data. The bank blamed others.")
-CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The crowd sang.")
 TABLES = (
     "meta generation article revision identity sentence embedding staged sketch rewrite change"
     " notice source page page_article"
