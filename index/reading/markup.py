@@ -14,14 +14,16 @@ from typing import Any
 from index.reading.text import Record, front_matter
 
 # Lines of a page that are not the report: "Read more: …", "Advertisement", "Sign up for our
-# newsletter", "Share this on …", "© 2026 Northwire", "We use cookies …".
+# newsletter", "Follow us on Instagram", "Share this on …", "© 2026 Northwire", "We use cookies …".
 BOILERPLATE = re.compile(
     r"(?:read (?:more|also|next|on)|also read|see also|related(?: (?:articles?|stories|coverage))?"
     r"|more on this(?: story)?|recommended(?: for you)?|trending(?: now)?|most (?:read|popular))"
     r"\s*(?:[:|›»→…].*|\.{3}.*)?"
     r"|(?:continue|keep) reading.{0,60}|(?:story|article) continues (?:below|after).{0,40}"
     r"|advertisements?|sponsored(?: content)?"
-    r"|(?:sign up|subscribe)\b.{0,80}\b(?:newsletter|updates|inbox|alerts)\b.{0,40}"
+    r"|(?:sign up|subscribe)\b.{0,80}\b(?:newsletters?|updates|inbox|alerts)\b.{0,40}"
+    r"|get .{0,80}\b(?:inbox|newsletters?)\b.{0,60}"
+    r"|follow .{1,60} on (?:twitter|facebook|instagram|telegram|youtube)\b.{0,80}"
     r"|share (?:this|on)\b.{0,40}|(?:©|\(c\)|copyright\b).{0,120}|all rights reserved\.?"
     r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",
     re.IGNORECASE,

@@ -52,6 +52,7 @@ _OTHER_STORIES_HEADING = re.compile(  # "More from Northwire", "You may also lik
     r"|most (?:read|popular)|must reads?|recommended(?: for you)?|trending(?: now)?",
     re.IGNORECASE,
 )
+_KIND = re.compile(r"\[[^]]{1,30}\]")  # of another story: "[VIDEO]"
 _LEAVES = " | ".join(f"//{tag}" for tag in "h2 h3 h4 p span strong".split()) + (
     " | //div[not(div or p or section or ul)]"
 )
@@ -181,7 +182,7 @@ def _is_teaser(node: Any) -> bool:
     if node.get("hidden") is not None or _OTHER_STORIES.search(" ".join(names)):
         return True
     if node.tag == "p":
-        return _is_link(node)
+        return _is_link(node) or _is_list_of_links(node)
     if node.tag == "span":
         return _is_card(node)
     if node.tag == "ul":
@@ -210,6 +211,17 @@ def _is_link(node: Any) -> bool:
         return False
     label = text.removesuffix(linked).rstrip()
     return not label or (label.endswith(":") and len(label) < _MAX_LABEL_CHARS)
+
+
+def _is_list_of_links(node: Any) -> bool:
+    """Whether a paragraph is several headlines, all links; each may have a kind: “[VIDEO]”."""
+    links = [_line(link) for link in node.iterdescendants("a")]
+    outside = " ".join(node.xpath(".//text()[not(ancestor::a)]"))
+    return (
+        len(links) > 1
+        and not letters(_KIND.sub("", outside))
+        and not any(map(SENTENCE_END.search, [outside, *links]))
+    )
 
 
 def _line(node: Any) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from index.reading.markup import HIDDEN_TAGS, letters
+from index.reading.markup import BOILERPLATE, HIDDEN_TAGS, letters
 from index.text.moments import read_moment
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ def _overlooked(
     for index, block in enumerate(texts[: last + 1]):
         if index in places:
             before = places[index]
-        elif not block.is_prose or block.letters in kept:
+        elif not block.is_prose or block.letters in kept or BOILERPLATE.fullmatch(block.text):
             continue
         elif block.box in boxes or (index > first and block.kind in kinds):
             added.setdefault(before, []).append(block.text)

@@ -10,10 +10,10 @@ import json
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta, timezone
 from html import unescape
 from typing import Any
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from index.reading.text import Record, parse_date
 from index.reading.urls import is_home, site
@@ -21,13 +21,19 @@ from index.reading.urls import is_home, site
 _PUBLISHED_TAGS = (
     "article:published_time og:article:published_time datepublished dc.date.issued"
     " dcterms.issued dc.date dcterms.date dcterms.created pubdate publishdate publish-date"
-    " parsely-pub-date sailthru.date cxenseparse:recs:publishtime date"
+    " parsely-pub-date sailthru.date cxenseparse:recs:publishtime"
 ).split()
+_DAY_TAG = "date"  # also used for the day of a change
 _NO_NAME = re.compile(r"https?:|www\.|//|[^ ]+@|©|\(c\)|copyright\b", re.IGNORECASE)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:?\d\d")
 _URL_DAY = re.compile(r"/(\d{4})(/?)(\d\d?)\2(\d\d?)/")  # "/2026/11/3/", "/20261103/"
 _DAY = timedelta(days=1)
-_ZONES = timedelta(hours=14)  # the farthest from Greenwich
+_EAST, _WEST = timedelta(hours=14), timedelta(hours=10)  # the zones farthest from Greenwich
+# Domains of countries that anybody uses, for what they spell.
+_OPEN_DOMAINS = frozenset(
+    "ac ad ai am as bz cc cd co dj fm gg io je la ly me ms nu sc sh sr st su tk to tv vc vg vu"
+    " ws".split()
+)
 
 
 def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
@@ -38,7 +44,8 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     own_site = site(canonical) and site(canonical) == site(url or canonical)
     # A page cannot pass for another site's. Many sites name their home on every page by mistake.
     address = canonical if own_site and not is_home(canonical) else url
-    dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS)]
+    dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS), _shown_day(tree)]
+    dates.append(tags.get(_DAY_TAG))
     published = next(filter(None, map(parse_date, dates)), None)
     return {
         "title": _text(linked.get("headline")) or tags.get("og:title"),
@@ -52,8 +59,18 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     }
 
 
+def _shown_day(tree: Any) -> str | None:
+    """The one day that a page's `time` tags name."""
+    days = {str(value)[:10] for value in tree.xpath("//time/@datetime")}
+    return days.pop() if len(days) == 1 else None
+
+
 def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str | None) -> datetime:
-    """A moment in UTC as the page writes it elsewhere on its own clock; else the day in its URL."""
+    """A moment in UTC on the page's own clock, or else the day that it was there.
+
+    The clock is that of the same moment elsewhere on the page, of the day in its address, or of the
+    country of its domain, in this order.
+    """
     if moment.utcoffset() or moment.time() == time():
         return moment
     written = [match[0].decode() for match in _MOMENT.finditer(data)]
@@ -62,9 +79,29 @@ def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str 
             return local
     in_url = _URL_DAY.search(url or "")
     day = parse_date("{}-{:0>2}-{:0>2}".format(*in_url.group(1, 3, 4))) if in_url else None
-    if day and day.date() != moment.date() and -_ZONES <= moment - day < _ZONES + _DAY:
-        return day
-    return moment
+    if day and -_EAST <= moment - day < _WEST + _DAY:
+        return moment if day.date() == moment.date() else day
+    return _in_its_country(moment, url)
+
+
+def _in_its_country(moment: datetime, url: str | None) -> datetime:
+    """A moment on the clock of a domain's country, or the day there if its clocks differ.
+
+    Where not even the day is the same everywhere, it stays as it is.
+    """
+    import pytz  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    host = urlsplit(url or "").hostname or ""
+    domain = host.rpartition(".")[2]
+    if domain in _OPEN_DOMAINS:
+        return moment
+    names = pytz.country_timezones.get("gb" if domain == "uk" else domain, ())
+    locally = [moment.astimezone(pytz.timezone(name)) for name in names]
+    offsets = {local.utcoffset() or timedelta() for local in locally}
+    days = {local.date() for local in locally}
+    if len(offsets) == 1:
+        return moment.astimezone(timezone(offsets.pop()))
+    return datetime.combine(days.pop(), time(), UTC) if len(days) == 1 else moment
 
 
 def _json_ld(tree: Any) -> Record:

@@ -137,14 +137,27 @@ OTHER = "<p>Measles cases tripled in October, the health board of the county has
         f'<a href="/m">{OTHER}</a>',
         '<p>Léalo también: <a href="/m">Measles cases tripled in October</a></p>',
         '<p><a href="/m">Measles cases tripled in October, it was said</a></p>',
+        '<p><a href="/m">Measles cases</a> [<b>VIDEO]|<br></b><a href="/n">Trams</a> [MORE]</p>',
     ],
-    ids="class id card hidden heading block label link".split(),
+    ids="class id card hidden heading block label link links".split(),
 )
 def test_teasers_are_left_out(teaser: str) -> None:
     """Other stories are told by their containers' names or headings, or by being only a link."""
     more = f"{WARNING} It said so again in May, and once more when the snow had gone in June."
     text = read(f"{THIRD}</p>{teaser}<p>{more}")
     assert text == "\n\n".join([*BODY, more])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Follow Northwire on Instagram, Facebook and YouTube.",
+        "Get the latest updates right in your inbox. Subscribe to our newsletters.",
+    ],
+)
+def test_lines_that_ask_to_follow_the_publisher_are_left_out(line: str) -> None:
+    """A line that asks readers to follow or subscribe is no part of the report."""
+    assert read(line, THIRD) == TEXT
 
 
 def test_a_live_blog_is_kept() -> None:
@@ -331,6 +344,7 @@ def test_a_publisher_is_a_name(name: str) -> None:
         ("2026-11-03T23:01:00Z", "", "/2026/11/4/dam", "2026-11-04T00:00:00+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/04/dam", "2026-11-04T02:24:10+00:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/11/01/dam", "2026-11-04T02:24:10+00:00"),
+        ("2026-11-04T10:24:10Z", "", "/2026/11/03/dam", "2026-11-04T10:24:10+00:00"),
         ("2026-11-04T02:24:10+01:00", "", "/2026/11/03/dam", "2026-11-04T02:24:10+01:00"),
         ("2026-11-04T02:24:10Z", "", "/2026/44/44/dam", "2026-11-04T02:24:10+00:00"),
     ],
@@ -351,6 +365,36 @@ def test_a_date_in_utc_is_put_on_the_clock_of_a_tag() -> None:
     head = '<meta name="date" content="Tue, 03 Nov 2026 21:24:00 -0500">'
     found = stated({**REPORT, "datePublished": "2026-11-04T02:24:00Z"}, head=head)
     assert found.published.isoformat() == "2026-11-03T21:24:00-05:00"
+
+
+@pytest.mark.parametrize(
+    ("moment", "host", "expected"),
+    [
+        ("2026-11-03T23:00:00Z", "northwire.de", "2026-11-04T00:00:00+01:00"),
+        ("2026-07-03T23:30:00Z", "www.northwire.co.uk", "2026-07-04T00:30:00+01:00"),
+        ("2026-11-04T01:10:00Z", "northwire.ca", "2026-11-03T00:00:00+00:00"),
+        ("2026-11-04T05:10:00Z", "northwire.ca", "2026-11-04T05:10:00+00:00"),
+        ("2026-11-03T23:00:00Z", "northwire.tv", "2026-11-03T23:00:00+00:00"),
+        ("2026-11-03T23:00:00Z", "northwire.example", "2026-11-03T23:00:00+00:00"),
+    ],
+    ids="one-clock summer one-day two-days any-country no-country".split(),
+)
+def test_a_date_in_utc_is_put_on_the_clock_of_its_country(
+    moment: str, host: str, expected: str
+) -> None:
+    """A country's domain says what day it was there, if it was the same day everywhere in it."""
+    found = stated({**REPORT, "datePublished": moment}, url=f"https://{host}/dam")
+    assert found.published.isoformat() == expected
+
+
+def test_the_one_day_that_a_page_marks_up() -> None:
+    """The only day in `time` tags is stated, before a vague tag; of two days, none is."""
+    head = '<meta name="date" content="2026-11-06">'
+    once = '<time datetime="2026-11-04T09:00">4 November</time>'
+    assert stated(head=head + once).published == datetime(2026, 11, 4, tzinfo=UTC)
+    twice = once + '<time datetime="2026-11-05">5 November</time>'
+    assert stated(head=head + twice).published == datetime(2026, 11, 6, tzinfo=UTC)
+    assert stated(head=twice).published is None
 
 
 def test_a_day_is_not_moved() -> None:
