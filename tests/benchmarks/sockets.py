@@ -99,7 +99,7 @@ class Bot:
         settings = data / "onrecord.toml"
         settings.write_text(
             "[discord]\nquestions_per_minute = 1000\nserver_questions_per_minute = 100000\n"
-            f"[answers]\nreader = {str(reader).lower()}\n"
+            f'[answers]\nreader = {str(reader).lower()}\n[logs]\nlevel = "WARNING"\n'
         )
         environment = {
             **os.environ,
@@ -223,7 +223,9 @@ async def measure(arguments: argparse.Namespace, data: Path, source: Path) -> No
             crowd.asked.clear()
             if not arguments.calm:
                 server.trouble = trouble
-            work = [bot.watch()] + [change(source, arguments.adding)] * bool(arguments.adding)
+            work = [bot.watch()]
+            if arguments.adding:
+                work.append(change(source, arguments.adding))
             used, started = bot.processor_s(), time.perf_counter()
             async with meanwhile(*work):
                 await (crowd.for_minutes() if arguments.minutes else crowd.in_rounds())
