@@ -44,6 +44,7 @@ from bot.jobs import Jobs
 from bot.lifecycle import ANSWERS_S, finish, run_until, stop_signals
 from bot.logs import configure, fields
 from bot.metrics import served
+from bot.sending import DISCORD_ERRORS, send_once
 from bot.settings import Settings
 from bot.turns import Turns
 from bot.views.base import Button, Form, notice_view
@@ -173,7 +174,7 @@ class OnRecord(commands.AutoShardedBot):
             return
         try:
             await self.tree.sync()
-        except (discord.HTTPException, aiohttp.ClientError):  # it still knows the earlier ones
+        except DISCORD_ERRORS:  # it still knows the earlier ones
             log.exception("Discord did not accept the commands; the next start tries again")
         else:
             file.write_text(digest, "ascii")
@@ -233,9 +234,9 @@ class OnRecord(commands.AutoShardedBot):
         try:
             try:
                 await reply_privately(interaction, view)
-            except discord.HTTPException:
-                await interaction.user.send(view=view)
-        except discord.HTTPException as failure:
+            except DISCORD_ERRORS:
+                await send_once(interaction.user.send, view=view)
+        except DISCORD_ERRORS as failure:
             log.warning("%s failed, and its user could not be notified: %s", context, failure)
 
 

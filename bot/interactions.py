@@ -14,6 +14,7 @@ from discord import app_commands, ui
 
 from bot.metrics import count_error
 from bot.preferences import Preferences
+from bot.sending import again, has_trouble
 from bot.settings import Discord
 from index import (
     Archive,
@@ -33,7 +34,7 @@ Interaction: TypeAlias = "discord.Interaction[OnRecord]"
 _ALREADY_ACKNOWLEDGED = 40060  # Discord's error code
 _UNKNOWN_INTERACTION = 10062  # it expired
 _WINDOW_S = 60.0
-_PREFERENCES = "preferences"  # among what an interaction carries
+_PREFERENCES, _DEFERRED = "preferences", "deferred"  # among what an interaction carries
 T = TypeVar("T")
 WaitS: TypeAlias = Callable[[str, int, float], float | None]
 
@@ -46,25 +47,30 @@ async def defer(interaction: Interaction, **options: bool) -> None:
     if missing_to_post(interaction):
         options["ephemeral"] = True
     try:
-        await interaction.response.defer(**options)
+        await again(lambda: interaction.response.defer(**options))
     except discord.HTTPException as error:
         if error.code != _ALREADY_ACKNOWLEDGED:
             raise
+    interaction.extras[_DEFERRED] = True
 
 
 async def edit_reply(
     interaction: Interaction, view: ui.LayoutView, *files: discord.File
 ) -> discord.Message:
     """Fill in the deferred reply; repeating it still leaves one reply."""
-    message: discord.Message = await interaction.edit_original_response(
-        view=view, attachments=files
-    )
-    return message
+
+    async def fill() -> discord.Message:
+        message: discord.Message = await interaction.edit_original_response(
+            view=view, attachments=files
+        )
+        return message
+
+    return await (fill() if files else again(fill))  # a file is read once
 
 
 async def reply_privately(interaction: Interaction, view: ui.LayoutView) -> None:
     """Reply to the user alone, deferred or not."""
-    if interaction.response.is_done():
+    if interaction.response.is_done() or _DEFERRED in interaction.extras:
         await interaction.followup.send(view=view, ephemeral=True)
     else:
         await interaction.response.send_message(view=view, ephemeral=True)
@@ -135,15 +141,27 @@ def explain(error: Exception, context: str) -> str:
             )
         case app_commands.CommandSignatureMismatch() | app_commands.CommandNotFound():
             return "This command has changed since your Discord loaded it: try again in a minute."
-        case discord.NotFound(code=code):
-            expired = code == _UNKNOWN_INTERACTION
-            gone = "The message or channel that this belongs to is gone: ask again."
-            return "I was too slow to answer: try again." if expired else gone
-        case discord.Forbidden():
-            return "I'm not allowed to do that here: give me View Channel and Send Messages."
+        case cause if sentence := _discord_sentence(cause):
+            level = logging.WARNING if has_trouble(cause) else logging.INFO
+            log.log(level, "%s failed: %s", context, cause)
+            return sentence
         case cause:
             log.error("unexpected error in %s", context, exc_info=cause)
             return "Something went wrong. It has been logged."
+
+
+def _discord_sentence(error: Exception) -> str:
+    """What Discord did with a request that failed; "" if it is about anything else."""
+    match error:
+        case discord.NotFound(code=code) if code == _UNKNOWN_INTERACTION:
+            return "I was too slow to answer: try again."
+        case discord.NotFound():
+            return "The message or channel that this belongs to is gone: ask again."
+        case discord.Forbidden():
+            return "I'm not allowed to do that here: give me View Channel and Send Messages."
+    if has_trouble(error):
+        return "Discord has trouble at this moment: try again in a minute."
+    return ""
 
 
 class _UnreadableError(app_commands.AppCommandError):

@@ -25,7 +25,9 @@ from smoke_demo import BROWSER, ONRECORD, address_of
 
 PICTURES = Path(__file__).parents[1] / ".github"
 SIZE = {"width": 620, "height": 1600, "deviceScaleFactor": 2, "mobile": False}
-LAST = "[...document.querySelectorAll('article.channel-message')].at(-1)"
+MESSAGES = "[...document.querySelectorAll('article.channel-message')]"
+LAST = f"{MESSAGES}.at(-1)"
+FOCUS = "document.getElementById('channel-composer-input').focus()"
 RECTANGLE = f"""(() => {{
     {LAST}.scrollIntoView({{block: "end"}});
     const box = {LAST}.getBoundingClientRect();
@@ -55,8 +57,8 @@ class Page:
         return answer["result"].get("value")
 
     async def wait_for(self, script: str) -> None:
-        """Wait until an expression is true, at most a minute."""
-        deadline = time.monotonic() + 60
+        """Wait until an expression is true, at most five minutes."""
+        deadline = time.monotonic() + 300
         while not await self.run(script):
             if time.monotonic() > deadline:
                 raise TimeoutError(script)
@@ -69,14 +71,43 @@ class Page:
         shot = await self.call("Page.captureScreenshot", format="png", clip=clip)
         (PICTURES / f"{name}.png").write_bytes(base64.b64decode(shot["data"]))
 
-    async def ask(self, question: str) -> None:
-        """Type a question, and wait for its answer."""
-        await self.run("document.getElementById('channel-composer-input').focus()")
-        await self.call("Input.insertText", text=f"@On Record {question}")
+    async def type(self, text: str) -> None:
+        """Type into the field that has the focus."""
+        await self.call("Input.insertText", text=text)
+
+    async def enter(self) -> None:
+        """Press the Enter key."""
         key = {"key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13}
         await self.call("Input.dispatchKeyEvent", type="keyDown", text="\r", **key)
         await self.call("Input.dispatchKeyEvent", type="keyUp", **key)
-        await self.wait_for(f"{LAST}.innerText.includes('Quoted verbatim')")
+
+    async def until_last_says(self, words: str) -> None:
+        """Wait until the last message has these words."""
+        await self.wait_for(f"{LAST}.innerText.includes({words!r})")
+
+    async def ask(self, question: str) -> None:
+        """Ask in a message, and wait for the answer to it."""
+        before = await self.run(f"{MESSAGES}.length")
+        await self.run(FOCUS)
+        await self.type(f"@On Record {question}")
+        await self.enter()
+        await self.wait_for(f"{MESSAGES}.length >= {before + 2}")
+        await self.until_last_says("Quoted verbatim")
+
+    async def press(self, label: str) -> None:
+        """Press a button of the last message."""
+        buttons = f"[...{LAST}.querySelectorAll('button')]"
+        await self.run(f"{buttons}.find(b => b.innerText.includes({label!r})).click()")
+
+    async def command(self, name: str, value: str) -> None:
+        """Choose a command from the list that its name opens, and send it with one option."""
+        await self.run(FOCUS)
+        await self.type(f"/{name}")
+        await self.wait_for("!!document.querySelector('#command-picker-listbox [role=option]')")
+        await self.enter()
+        await self.wait_for("document.activeElement.tagName == 'INPUT'")
+        await self.type(value)
+        await self.enter()
 
 
 async def take_pictures(address: str, port: str) -> None:
@@ -94,6 +125,13 @@ async def take_pictures(address: str, port: str) -> None:
             await page.save("decline")
             await page.ask("Had the crews been warned about the gate?")
             await page.save("demo")
+            answer = await page.run(f"{LAST}.innerText.match(/answer\\s+(\\w+)/)[1]")
+            await page.press("More passages")
+            await page.until_last_says("More on:")
+            await page.save("more")
+            await page.command("why", answer)
+            await page.until_last_says("As the reports were")
+            await page.save("why")
 
 
 @contextmanager

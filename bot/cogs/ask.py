@@ -35,6 +35,7 @@ from bot.interactions import (
     why_not_here,
 )
 from bot.markdown import escape
+from bot.sending import DISCORD_ERRORS, has_trouble, send_once
 from bot.views.answer import answer_view, text_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import CHOICE_CHARS, Choices, choices, date_choices, notice_view
@@ -60,7 +61,6 @@ _MENTION = re.compile(r"<@[!&]?\d+>")  # <@1> a user, <@!1> a nickname, <@&1> a 
 _PICTURE = re.compile(r"<a?:\w+:\d+>")  # <:smile:1>
 _THREAD_NAME_CHARS = 100
 _LOOK_BACK = 20  # messages of a thread that are searched for the answer before a follow-up
-_SERVER_ERROR = 500
 _CLAIM = "-# What the reports say about this claim. Whether it's true is for you to judge."
 _ONLY_YOU = "-# Only you see this. I can't answer in public here: {reason}"
 _HINT = "Mention me with a question, or use `/ask`. `/help` says what else I can do."
@@ -178,7 +178,7 @@ class Ask(commands.Cog):
             text = explain(error, f"a message ({place})")
             try:
                 await _send(message, notice_view(text))
-            except discord.HTTPException:  # such as a channel that is gone
+            except DISCORD_ERRORS:  # such as a channel that is gone
                 await self._tell_privately(message, text)
 
     async def _reply(self, message: discord.Message, question: str, *, more: bool) -> None:
@@ -215,9 +215,9 @@ class Ask(commands.Cog):
             return
         log.warning("channel %s: %s", message.channel.id, text)
         try:
-            await message.author.send(view=notice_view(text))
-        except discord.HTTPException:
-            log.warning("channel %s: the asker takes no direct messages", message.channel.id)
+            await send_once(message.author.send, view=notice_view(text))
+        except DISCORD_ERRORS as failure:
+            log.warning("channel %s: the asker could not be told: %s", message.channel.id, failure)
 
     async def _previous(self, message: discord.Message, archive: Archive) -> Answer | None:
         """Return the bot's answer that was replied to, or its last one in the thread."""
@@ -286,7 +286,7 @@ async def _start_thread(interaction: Interaction, answer: Answer, message: disco
     name = answer.question[:_THREAD_NAME_CHARS]
     thread = await channel.create_thread(name=name, message=message)
     text = f"Mention me here to ask a follow-up.\n-# After answer `{answer.answer_id}`"
-    await thread.send(view=notice_view(text))
+    await send_once(thread.send, view=notice_view(text))
 
 
 def _text_of(message: discord.Message) -> str:
@@ -300,11 +300,11 @@ async def _send(message: discord.Message, view: discord.ui.LayoutView) -> discor
     The nonce prevents a second message if a request that seemed to fail is sent again.
     """
     try:
-        return await message.reply(view=view, mention_author=False, nonce=message.id)
+        return await send_once(message.reply, view=view, mention_author=False, nonce=message.id)
     except discord.HTTPException as error:
-        if error.status >= _SERVER_ERROR:
+        if has_trouble(error):
             raise
-        return await message.channel.send(view=view, nonce=message.id)
+        return await send_once(message.channel.send, view=view, nonce=message.id)
 
 
 async def _show_typing(channel: discord.abc.Messageable) -> None:

@@ -16,6 +16,7 @@ import discord
 from discord import ui
 
 from bot.markdown import escape, shorten
+from bot.sending import DISCORD_ERRORS, has_trouble
 from bot.views.base import MAX_TEXT
 from bot.views.text import became_words, plural
 from index import Archive, StaleAnswer, Standing
@@ -30,7 +31,6 @@ _TITLE_CHARS, _NOTE_CHARS, _MAX_LINES = 100, 300, 4
 _HEAD = "**Since this answer:**"
 # Discord limits edits of messages older than an hour, and takes them again later.
 _TOO_MANY_EDITS = 30046
-_SERVER_ERROR = 500
 
 
 class Corrections:
@@ -83,8 +83,8 @@ class Corrections:
         try:
             answer = await self._bot.get_partial_messageable(channel).fetch_message(message)
             await answer.edit(view=_with_note(answer, stale.standings))
-        except discord.HTTPException as error:
-            if error.code == _TOO_MANY_EDITS or error.status >= _SERVER_ERROR:
+        except DISCORD_ERRORS as error:
+            if has_trouble(error) or getattr(error, "code", None) == _TOO_MANY_EDITS:
                 return False
             log.warning("answer %s in channel %s gets no note: %s", message, channel, error)
         return True

@@ -23,6 +23,7 @@ from bot.interactions import missing_to_write
 from bot.jobs import SCHEDULED_AT_ONCE
 from bot.markdown import escape
 from bot.preferences import kept_days
+from bot.sending import DISCORD_ERRORS, send_once
 from bot.views.base import notice_view
 from bot.views.text import plural, source_error, source_name
 from index import (
@@ -164,9 +165,9 @@ class Maintenance(commands.Cog):
             and not missing_to_write(channel, channel.permissions_for(guild.me))
         ]
         for target in (*channels, guild.owner):
-            with contextlib.suppress(discord.HTTPException):
+            with contextlib.suppress(*DISCORD_ERRORS):
                 reader = target or await self._bot.fetch_user(guild.owner_id or 0)
-                await reader.send(view=view)
+                await send_once(reader.send, view=view)
                 self._bot.unasked.count(guild.id)
                 return True
         log.warning("nobody in server %s could be notified", guild.id)

@@ -153,7 +153,7 @@ class Moderation(commands.Cog):
                 )
             file.seek(0)
             attachment = discord.File(file, "reports.jsonl.gz")
-            await interaction.followup.send(file=attachment, ephemeral=True)
+            await interaction.edit_original_response(attachments=[attachment])
 
     @app_commands.command(name="erase-all")
     async def erase_all(self, interaction: Interaction) -> None:

@@ -26,6 +26,7 @@ from bot.interactions import (
     offered_to_moderators,
 )
 from bot.markdown import escape
+from bot.sending import DISCORD_ERRORS
 from bot.views.base import Choices, Form, Press, button, choices, notice_view, page_of
 from bot.views.progress import run_job
 from bot.views.text import source_error, source_name
@@ -221,7 +222,7 @@ async def _download(attachment: discord.Attachment, path: Path, max_mb: int) -> 
         return Failure(attachment.filename, error)
     try:
         await attachment.save(path)
-    except discord.HTTPException:
+    except DISCORD_ERRORS:
         error = "Couldn't download this from Discord: attach it again."
         return Failure(attachment.filename, error)
     return Upload(path, attachment.filename)

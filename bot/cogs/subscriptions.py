@@ -23,6 +23,7 @@ from bot.interactions import (
     viewer_of,
 )
 from bot.markdown import escape
+from bot.sending import send_once
 from bot.views.answer import AnswerView, answer_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import Button, Press, Row, button, notice_view, page_of
@@ -97,7 +98,8 @@ async def start_watch(press: Press) -> None:
         promise = f"I'll write to you here when the reports{where} answer this:"
         question = escape(answer.question[:_QUESTION_CHARS])
         try:
-            await interaction.user.send(view=notice_view(f"{promise}\n**{question}**"))
+            notice = notice_view(f"{promise}\n**{question}**")
+            await send_once(interaction.user.send, view=notice)
         except discord.Forbidden:
             raise InputError(
                 "I can't send you direct messages, and won't answer a private question in public: "
@@ -229,10 +231,8 @@ async def _post(archive: Archive, answer: Answer, channel: Any, watches: Sequenc
 
     async def send(view: AnswerView) -> discord.Message:
         allowed = discord.AllowedMentions(users=people)
-        message: discord.Message = await channel.send(
-            view=view, allowed_mentions=allowed, nonce=_nonce(*watches)
-        )
-        return message
+        nonce = _nonce(*watches)
+        return await send_once(channel.send, view=view, allowed_mentions=allowed, nonce=nonce)
 
     try:
         message = await answers.send_answer(archive, view, send)
@@ -257,7 +257,7 @@ async def _send_privately(
 
     async def send(view: AnswerView) -> discord.Message:
         channel = await bot.create_dm(discord.Object(watch.person))
-        return await channel.send(view=view, nonce=_nonce(watch))
+        return await send_once(channel.send, view=view, nonce=_nonce(watch))
 
     try:
         await answers.send_answer(archive, view, send)

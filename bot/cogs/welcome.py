@@ -11,6 +11,7 @@ import discord
 from discord.ext import commands
 
 from bot.interactions import missing_to_write
+from bot.sending import DISCORD_ERRORS, send_once
 from bot.views.base import notice_view
 
 if TYPE_CHECKING:
@@ -45,8 +46,8 @@ class Welcome(commands.Cog):
         view = notice_view(WELCOME)
         for reader in (await self._adder(guild), _system_channel(guild)):
             if reader is not None:
-                with contextlib.suppress(discord.HTTPException):  # such as closed direct messages
-                    await reader.send(view=view)
+                with contextlib.suppress(*DISCORD_ERRORS):  # such as closed direct messages
+                    await send_once(reader.send, view=view)
                     return
         log.info("nobody in server %s could be welcomed", guild.id)
 
@@ -55,7 +56,7 @@ class Welcome(commands.Cog):
         if not guild.me.guild_permissions.view_audit_log:
             return None
         action = discord.AuditLogAction.bot_add
-        with contextlib.suppress(discord.HTTPException):
+        with contextlib.suppress(*DISCORD_ERRORS):
             async for entry in guild.audit_logs(action=action, limit=_LOOK_BACK):
                 if entry.target is not None and entry.target.id == guild.me.id:
                     return entry.user

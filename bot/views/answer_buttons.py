@@ -11,6 +11,7 @@ from discord import ui
 from bot.answers import log_answer, recall, send_answer
 from bot.interactions import defer, why_not_here
 from bot.markdown import escape, shorten
+from bot.sending import send_once
 from bot.views.answer import AnswerView, answer_view, citation_line, quotes_view, text_view
 from bot.views.base import CHOICE_CHARS, Button, Form, Press, Row, button, notice_view, page_of
 from bot.views.text import became_words
@@ -91,7 +92,8 @@ async def share(press: Press) -> None:
     view = answer_view(answer, answer_rows(answer, private=False), note=note)
 
     async def send(view: AnswerView) -> discord.Message:
-        return await interaction.followup.send(view=view, wait=True)
+        channel: Any = interaction.channel
+        return await send_once(channel.send, view=view)
 
     message = await send_answer(archive, view, send)
     server, person = interaction.guild_id, interaction.user.id

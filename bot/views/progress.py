@@ -10,7 +10,14 @@ import discord
 from discord import ui
 from discord.utils import format_dt
 
-from bot.interactions import Interaction, context_of, defer, explain, is_moderator
+from bot.interactions import (
+    Interaction,
+    context_of,
+    defer,
+    edit_reply,
+    explain,
+    is_moderator,
+)
 from bot.jobs import Job, Task
 from bot.markdown import escape
 from bot.views.base import Button, Press, Row, button, notice_view, overflowing_view
@@ -98,7 +105,7 @@ class StatusMessage:
 
     async def _write(self, *, view: ui.LayoutView, files: list[discord.File]) -> None:
         if self._message is None:
-            self._message = await self._interaction.followup.send(view=view, files=files, wait=True)
+            self._message = await edit_reply(self._interaction, view, *files)
         elif self._interaction.is_expired():
             message = self._channel.get_partial_message(self._message.id)
             await message.edit(view=view, attachments=files)

@@ -88,8 +88,10 @@ def _decode_detected(data: bytes, start: int, charsets: Sequence[str | None]) ->
     # From a few marks alone chardet infers letters: “Ł5 million” for “£5 million”.
     if {*data[start:].decode("windows-1252", "replace")} - _ASCII <= _TYPOGRAPHY:
         attempts.insert(0, {"include_encodings": ["windows-1252"]})
-    stated = ("windows-1252" if name.lower() in _LATIN else name for name in charsets if name)
-    for options in [*({"include_encodings": [name]} for name in stated), *attempts]:
+    stated = ["windows-1252" if name.lower() in _LATIN else name for name in charsets if name]
+    # `no_match_encoding` has to be one of those included.
+    tried = [{"include_encodings": [name], "no_match_encoding": name} for name in stated]
+    for options in [*tried, *attempts]:
         try:
             sample = data[first : first + 200_000]
             encoding = chardet.detect(sample, prefer_superset=True, **options)["encoding"]

@@ -136,7 +136,6 @@ def main() -> None:
     dice = random.Random(arguments.seed)  # noqa: S311 - no secrets
     files = seeds()
     warnings.simplefilter("error")
-    warnings.filterwarnings("ignore", "no_match_encoding")  # chardet's, where it finds nothing
     outcomes = Counter[tuple[str, str]]()
     slowest, end = 0.0, time.monotonic() + 60 * arguments.minutes
     while time.monotonic() < end:

@@ -22,6 +22,7 @@ class FakeInteraction:
         gone: Any = type("Response", (), {"status": 400, "reason": ""})()
         self._error = discord.HTTPException(gone, {"code": code, "message": "No"})
         self.response = self
+        self.extras = dict[str, bool]()
 
     async def defer(self, **_: bool) -> None:
         raise self._error

@@ -10,7 +10,8 @@ import os
 import time
 from collections.abc import Sequence
 
-import discord.http
+import discord
+import yarl
 
 from bot.cli.app import main
 from bot.cli.context import Run
@@ -29,7 +30,10 @@ class SlowEncoder(FakeEncoder):
         return super().encode_parts(text, parts)
 
 
-discord.http.Route.BASE = os.environ["ONRECORD_TEST_DISCORD"]
+api = os.environ["ONRECORD_TEST_DISCORD"]
+gateway = yarl.URL(api.replace("http:", "ws:").replace("/api", "/events"))
+discord.http.Route.BASE = api
+discord.gateway.DiscordWebSocket.DEFAULT_GATEWAY = gateway  # of sessions after the first
 if SECONDS >= 0:
     Run.encoder = lambda *_: SlowEncoder()  # type: ignore[assignment, method-assign]
 main()

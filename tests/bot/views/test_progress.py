@@ -127,7 +127,7 @@ async def test_result_is_told_in_private_where_it_cannot_stand(
 ) -> None:
     """Where neither the message nor the channel takes the result, who asked gets it."""
     await room.editor.slash(room.channel, "reindex")
-    room.env.inject_error("POST", "/webhooks/*", status=404)
+    room.env.inject_error("PATCH", "/webhooks/*", status=404)
     room.env.inject_error("POST", "/channels/*/messages", status=403)
     await held.release()
     assert "Unchanged 2" in said(room.editor.user.dm_channel.last_message)

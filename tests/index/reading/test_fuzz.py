@@ -8,7 +8,6 @@ import pytest
 from benchmarks.fuzz import mutated, read_one, seeds
 
 
-@pytest.mark.filterwarnings("ignore:no_match_encoding")  # chardet's, where it finds nothing
 @pytest.mark.parametrize("name", seeds())
 def test_a_mangled_file_is_read_or_refused(name: str) -> None:
     """Cut, flipped and full of tricks, it fails only in words, and no control character is kept."""

@@ -91,6 +91,15 @@ def test_decoding(data: bytes, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("charset", "stated"), [("cp1250", "gb2312"), ("latin-1", "utf-8"), ("koi8-r", "koi8-r")]
+)
+def test_a_charset_that_is_stated_wrongly(charset: str, stated: str) -> None:
+    """Bytes that are not in the charset that a mail or page states are read in their own."""
+    text = {"cp1250": "Zażółć gęślą jaźń. ", "latin-1": "Der Fluß steigt. "}.get(charset, "Мир. ")
+    assert decode((text * 20).encode(charset), stated) == text * 20
+
+
+@pytest.mark.parametrize(
     "data",
     [
         b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 8,
