@@ -17,7 +17,7 @@ from index.network import Network
 from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
-_SHA256 = "b428bef47edc632c548cd463e719f210b8fc2d778a4f24df6160d1dd50fe86ad"
+_SHA256 = "3e1edffb2024a3a5e9b88992cdcb811b9b1c1420355a0242d1cb1af9f2228bd4"
 _ANSWERS = 0.5  # probability from which on a sentence counts as an answer
 
 
