@@ -219,7 +219,7 @@ def test_kept_in_a_file_it_is_the_same(tmp_path: Path) -> None:
 
 
 def test_damage_in_any_byte_is_found(tmp_path: Path) -> None:
-    """With one bit flipped, or cut short, anywhere, the file is not used."""
+    """A file with a bit flipped anywhere, or cut short anywhere, is not used."""
     path = tmp_path / "vectors.compact"
     first, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     whole = path.read_bytes()
