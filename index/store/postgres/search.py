@@ -89,7 +89,7 @@ class PostgresSnapshot(CatalogueSnapshot):
     def _nearest(
         self, vector: Vectors, depth: int, among: list[int] | None, *, exact: bool
     ) -> tuple[Ids, Vectors, float]:
-        """Return ids and exact scores of the nearest sentences, and the least half-precision score."""
+        """Return ids and exact scores of the nearest sentences, and the least approximate score."""
         halves = "[" + ",".join(map(repr, vector.tolist())) + "]"
         column = sql.SQL("vector" if exact else f"(vector::halfvec({len(vector):d}))")
         nearness = sql.SQL("{} <#> {}::halfvec").format(column, halves)
