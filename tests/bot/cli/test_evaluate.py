@@ -54,7 +54,7 @@ def archive(tmp_path: Path) -> Iterator[Archive]:
 
 
 def test_ndcg_of_known_rankings() -> None:
-    """nDCG equals values computed by hand."""
+    """The nDCG of rankings equals values computed by hand."""
     grades = {"a": 2, "b": 1}
     ideal = 2 / math.log2(2) + 1 / math.log2(3)
     assert ndcg(["a", "b", "x"], grades, 10) == pytest.approx(1)

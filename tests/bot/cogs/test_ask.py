@@ -176,7 +176,7 @@ async def test_claim_of_a_message_is_checked(room: Newsroom) -> None:
 
 
 async def test_too_many_questions_are_refused(room: Newsroom) -> None:
-    """The seventh question within a minute is refused in private; a minute later one is accepted."""
+    """The seventh question within a minute is refused in private; a minute later it is taken."""
     for _ in range(6):
         await room.reader.slash(room.channel, "ask", question=ASKED)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)

@@ -57,7 +57,7 @@ async def flag(person: Any, message: Any) -> None:
 
 
 async def test_forget_me_deletes_what_is_kept_about_a_person(tmp_path: Path) -> None:
-    """After confirmation a person's watches, private answers and feedback are deleted, not others'."""
+    """A person's watches, private answers and feedback are deleted; others' stay."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=0.1))
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=ASKED.replace("When did", "At noon"))
