@@ -1,4 +1,4 @@
-"""Work on a collection in a process that is killed (-9) at a chosen point; and what is then there.
+"""Kill a process (-9) at a chosen point of its work on a collection, and check the collection.
 
     python -m support.killing EVERY OPERATION...
 

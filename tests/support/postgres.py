@@ -36,10 +36,10 @@ _OPTIONS = {
 
 @dataclass
 class Postgres:
-    """A server that runs, or did.
+    """A PostgreSQL server, running or not.
 
     Attributes:
-        address: of its database, without the password.
+        address: the address of its database, without the password.
     """
 
     folder: Path

@@ -226,8 +226,8 @@ def test_a_server_that_is_no_replica_is_refused(
     other.start()
     try:
         for address, message in (
-            (other.address, "no replica of the primary"),
-            (postgres.address, "or is none"),
+            (other.address, "not a replica of the primary"),
+            (postgres.address, "or is not a replica"),
         ):
             with closing(PostgresEngine(postgres.address, postgres.password, address)) as wrong:
                 wrong._replica._server._parameters["password"] = (  # type: ignore[union-attr]
