@@ -57,7 +57,7 @@ def parameters(
         given: dict[str, Any] = conninfo.conninfo_to_dict(address)
     except psycopg.ProgrammingError:  # its message has the address, perhaps with a password
         raise SettingsError(
-            "The settings have an address that is not a PostgreSQL database: write "
+            "An address in the settings is not that of a PostgreSQL database: write "
             "postgresql://USER@HOST/DATABASE."
         ) from None
     if given.pop("password", None):

@@ -774,8 +774,8 @@ def test_the_certificate_of_another_host_is_checked(address: str, expected: str 
     [
         ("postgresql://me:secret@db.example/news", "PGPASSWORD"),
         ("postgresql://me@db.example/news?password=secret", "PGPASSWORD"),
-        ("postgresql://me:secret@[db.example/news", "not a PostgreSQL database"),
-        ("news at home", "not a PostgreSQL database"),
+        ("postgresql://me:secret@[db.example/news", "not that of a PostgreSQL database"),
+        ("news at home", "not that of a PostgreSQL database"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused(
