@@ -1,6 +1,6 @@
-"""What a monitor sees of the bot, on this machine alone: `/metrics` for Prometheus, and `/healthz`.
+"""Monitor the bot from this machine: `/metrics` for Prometheus, and `/healthz`.
 
-Counts and times; never what was asked, nor by whom, where, or about what.
+They have counts and times, but never what was asked, by whom or where.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from index import SettingsError
 if TYPE_CHECKING:
     from bot.bot import OnRecord
 
-_HOST = "127.0.0.1"  # nobody else's business
-_COUNTED = CollectorRegistry()  # of this process, whatever bots it runs
+_HOST = "127.0.0.1"  # not reachable from other machines
+_COUNTED = CollectorRegistry()  # for this process, whatever bots it runs
 _STAGES = Histogram(
     "onrecord_stage_seconds",
     "Seconds that each stage of an answer took: waiting, answering, checking its quotes, sending.",
@@ -39,7 +39,7 @@ _ERRORS = Counter("onrecord_errors", "What went wrong, by class.", ["kind"], reg
 
 
 def stage(name: str) -> contextlib.AbstractContextManager[object]:
-    """Time what happens inside, as a stage of an answer."""
+    """Time a block as a stage of an answer."""
     timer: contextlib.AbstractContextManager[object] = _STAGES.labels(name).time()
     return timer
 
@@ -55,7 +55,7 @@ def count_error(error: BaseException) -> None:
 
 
 class _State(Collector):
-    """What the bot is at, looked up when it is asked for."""
+    """The present state of the bot, collected on demand."""
 
     def __init__(self, bot: OnRecord) -> None:
         self._bot = bot
@@ -66,7 +66,7 @@ class _State(Collector):
         latencies = [shard.latency for shard in shards if math.isfinite(shard.latency)]
         gauges: dict[str, tuple[str, float]] = {
             "ready": ("1 once all servers are known.", bot.is_ready()),
-            "gateway_shards": ("Connections to Discord that are meant to be.", len(shards)),
+            "gateway_shards": ("Connections to Discord that should be open.", len(shards)),
             "gateway_open": (
                 "Connections to Discord that are open.",
                 sum(not shard.is_closed() for shard in shards),
@@ -90,7 +90,7 @@ class _State(Collector):
 
 
 def trouble(bot: OnRecord) -> str:
-    """Why the bot answers nobody at the moment, in a few words; "" if it answers."""
+    """Return in a few words why the bot cannot answer at the moment; "" if it can."""
     if bot.stopping or bot.is_closed():
         return "stopping"
     if not bot.is_ready():
@@ -101,7 +101,7 @@ def trouble(bot: OnRecord) -> str:
 
 @contextlib.asynccontextmanager
 async def served(bot: OnRecord, port: int) -> AsyncIterator[None]:
-    """Serve both pages on this machine meanwhile; a `port` of 0 serves nothing.
+    """Serve both pages to this machine inside the block; with a `port` of 0, serve nothing.
 
     Raises:
         SettingsError: the port is taken.

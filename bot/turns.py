@@ -1,4 +1,4 @@
-"""Turns: who is answered next. The line is bounded, and neither a server nor a person holds it."""
+"""Decide who is answered next: the queue is bounded, and no server or person can occupy it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 from index import QuestionError
 
-_MOST_OF_PERSON = 2  # in the line or being answered; a person's next question waits before it
-_MOST_WAITING = 128  # half a minute's work of two cores
+_MOST_OF_PERSON = 2  # a person's questions queued or being answered; others wait to be queued
+_MOST_WAITING = 128  # half a minute's work for two cores
 
 
 class BusyError(QuestionError):
@@ -18,14 +18,14 @@ class BusyError(QuestionError):
 
 
 class Turns:
-    """Gives as many turns at once as there are threads, to servers in rotation.
+    """Gives turns to servers in rotation, as many at once as there are threads.
 
     Attributes:
-        running: how many have a turn.
+        running: the number of questions that have a turn.
     """
 
     def __init__(self, at_once: int, *, most_waiting: int = _MOST_WAITING) -> None:
-        """Give `at_once` turns at a time; at most so many more wait."""
+        """Give `at_once` turns at a time; at most `most_waiting` more questions wait."""
         self.running = 0
         self._at_once, self._most_waiting = at_once, most_waiting
         self._lines: dict[int | None, deque[asyncio.Future[None]]] = {}  # the next server is first
@@ -34,15 +34,15 @@ class Turns:
 
     @property
     def waiting(self) -> int:
-        """How many wait for a turn."""
+        """The number of questions that wait for a turn."""
         return self._here - self.running
 
     @asynccontextmanager
     async def turn(self, server: int | None, person: int | None) -> AsyncIterator[None]:
-        """Wait for a turn and hold it; without a `person` (scheduled work) nothing is refused.
+        """Wait for a turn and hold it; without a `person` (scheduled work) it is never refused.
 
         Raises:
-            BusyError: at once, if too many wait already.
+            BusyError: at once, if too many questions are waiting already.
         """
         full = self.running == self._at_once and self.waiting >= self._most_waiting
         if full and person is not None:
@@ -56,7 +56,7 @@ class Turns:
 
     @asynccontextmanager
     async def _of(self, person: int | None) -> AsyncIterator[None]:
-        """Wait until a person has fewer questions in the line than they may have."""
+        """Wait until a person may queue another question."""
         if person is None:
             yield
             return
@@ -87,12 +87,12 @@ class Turns:
         try:
             await given
         except asyncio.CancelledError:
-            if not given.cancelled():  # it was given at the same moment
+            if not given.cancelled():  # the turn was given at the same moment
                 self._pass_on()
             raise
 
     def _pass_on(self) -> None:
-        """Give a turn that has ended to the next in line, whose server then comes last."""
+        """Give an ended turn to the next question in line, whose server then comes last."""
         while self._lines:
             server = next(iter(self._lines))
             line = self._lines.pop(server)

@@ -1,8 +1,8 @@
-"""Run the packaged networks: BERT layers in ONNX files, over the packaged model's word embeddings.
+"""Run the packaged networks: BERT layers in ONNX files, on the packaged model's word embeddings.
 
 The encoder and the reader share the tokenizer and the word embeddings of all-MiniLM-L6-v2, so each
-file holds only the layers above them, a byte a weight. Texts are run one by one: nothing is padded,
-and a result depends on its own text alone (activations are scaled by the largest one of a run).
+file has only the layers above them, with a byte per weight. Texts are run one by one: nothing is
+padded, and a result depends only on its own text (activations are scaled by the largest of a run).
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ _LOADING = threading.Lock()
 def prepare_process() -> None:
     """Limit threads and silence progress bars in this process, before a model is loaded.
 
-    Torch reads the environment when it is imported. With two threads a pass, a question costs half
-    as much again in processor time; texts run side by side instead.
+    Torch reads the environment when it is imported. With two threads for a pass, a question would
+    take half as much processor time again; texts are run side by side instead.
     """
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = "1"
@@ -48,11 +48,11 @@ def prepare_process() -> None:
 
 
 class Network:
-    """An ONNX file, loaded at first use. Safe to call from several threads.
+    """A network in an ONNX file, loaded at first use. Safe to call from several threads.
 
     Args:
         file: written by tests/benchmarks/export.py.
-        sha256: what the file must hash to.
+        sha256: the hash that the file must have.
     """
 
     def __init__(self, file: Path, sha256: str) -> None:
@@ -60,14 +60,14 @@ class Network:
         self._session: Any = None
 
     def run(self, ids: Sequence[int], types: Sequence[int] | None = None) -> list[Floats]:
-        """Run the network on the t tokens of one text, [CLS] and [SEP] included.
+        """Run the network on the t tokens of a text, including [CLS] and [SEP].
 
         Args:
             ids: token ids.
             types: a token type, 0 or 1, for each token; by default all 0.
 
         Returns:
-            The network's outputs, without the dimension of a batch.
+            The network's outputs, without a batch dimension.
 
         Raises:
             EncoderError: the file is missing or is not the published one.
@@ -80,7 +80,7 @@ class Network:
 
     @property
     def metadata(self) -> dict[str, float]:
-        """Numbers that the file holds beside its weights. Raises EncoderError."""
+        """Return the numbers in the file's metadata. Raises EncoderError."""
         stored = self._loaded().get_modelmeta().custom_metadata_map
         return {name: float(value) for name, value in stored.items() if not name.startswith("onnx")}
 
@@ -112,7 +112,7 @@ def _session(file: Path, sha256: str) -> Any:
 
 @lru_cache(maxsize=1)
 def packaged_folder() -> Path:
-    """The folder of the packaged sentence-transformers model, its weights checked.
+    """Return the folder of the packaged sentence-transformers model after checking its weights.
 
     Raises:
         EncoderError: the package is missing or changed.
@@ -134,7 +134,7 @@ def packaged_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def word_embeddings() -> Floats:
-    """The packaged model's word embeddings: float32 (30522, 384). Raises EncoderError."""
+    """Return the packaged model's word embeddings: float32 (30522, 384). Raises EncoderError."""
     from safetensors import safe_open  # noqa: PLC0415
 
     with safe_open(packaged_folder() / "model.safetensors", framework="np") as weights:
@@ -144,7 +144,7 @@ def word_embeddings() -> Floats:
 
 @lru_cache(maxsize=1)
 def tokenizer() -> Tokenizer:
-    """The packaged model's tokenizer, which neither pads nor cuts. Raises EncoderError."""
+    """Return the packaged model's tokenizer, which does not pad or cut. Raises EncoderError."""
     from tokenizers import Tokenizer  # noqa: PLC0415
 
     plain = Tokenizer.from_file(str(packaged_folder() / "tokenizer.json"))

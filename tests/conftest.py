@@ -1,4 +1,4 @@
-"""What all tests share: one thread a pass, and Hypothesis without deadlines."""
+"""Settings of all tests: one thread per pass, and Hypothesis without deadlines."""
 
 from hypothesis import settings
 

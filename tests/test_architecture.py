@@ -1,4 +1,4 @@
-"""Rules of the house that the import contract in pyproject.toml cannot state."""
+"""Architectural rules that the import contract in pyproject.toml cannot express."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def blocks(document: Path, kind: str) -> list[str]:
 
 
 def test_readme_is_short_and_begins_with_what_a_newcomer_needs() -> None:
-    """What it is, a picture, and two commands come before all else, in at most 1,500 words."""
+    """README begins with a summary, a picture and two commands, and has at most 1,500 words."""
     text = README.read_text(encoding="utf-8")
     assert len(text.split()) <= MAX_WORDS
     start = text.partition("\n## ")[0]
@@ -114,7 +114,7 @@ async def test_every_slash_command_is_documented(room: Newsroom) -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(document: Path) -> None:
-    """Every link and picture within the project names a file and a heading that are there."""
+    """Every link and picture within the project leads to an existing file and heading."""
     text = document.read_text(encoding="utf-8")
     for link in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", text):
         target, _, anchor = "".join(link).partition("#")
@@ -129,7 +129,7 @@ def test_links_lead_somewhere(document: Path) -> None:
 
 @pytest.mark.encoder
 def test_the_answer_shown_is_the_answer_given(tmp_path: Path) -> None:
-    """README shows what the command prints about the sample reports, except for the answer's id."""
+    """README's example is what the command prints, except for the answer's id."""
     (asked,) = re.findall(r"`onrecord (ask \".*?\")`", README.read_text(encoding="utf-8"))
     (answer,) = blocks(README, "text")
 

@@ -1,4 +1,4 @@
-"""How the reader sees a question and an excerpt of a report: token ids, and what stands where."""
+"""The reader's input: token ids of a question and an excerpt of a report, and their positions."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 from index.network import CLS, SEP, Floats, tokenizer
 
-QUESTION_TOKENS, TITLE_TOKENS, SENTENCE_TOKENS = 64, 24, 72  # what is longer is cut off
+QUESTION_TOKENS, TITLE_TOKENS, SENTENCE_TOKENS = 64, 24, 72  # longer texts are cut off
 _ANSWER_TOKENS = 24  # the longest answer that is marked
 
 
 class Excerpt(NamedTuple):
-    """Sentences of one report that follow one another, and its title or ""."""
+    """Consecutive sentences of a report, and its title or ""."""
 
     title: str
     sentences: tuple[str, ...]
@@ -35,17 +35,17 @@ class LaidOut(NamedTuple):
 
     @property
     def types(self) -> list[int]:
-        """A token type for each id: 1 marks the sentences and their [SEP]."""
+        """Return a token type for each id: 1 marks the sentences and their [SEP]."""
         first = self.first(0) if self.ends else len(self.ids)
         return [0] * first + [1] * (len(self.ids) - first)
 
     def first(self, sentence: int) -> int:
-        """The index of a sentence's first token."""
+        """Return the index of a sentence's first token."""
         return self.ends[sentence] - len(self.offsets[sentence])
 
 
 def lay_out(questions: Sequence[str], excerpts: Sequence[Excerpt]) -> list[LaidOut]:
-    """Write [CLS] question [SEP] title [SEP] sentence [SEP] sentence [SEP] …; no empty titles."""
+    """Write [CLS] question [SEP] title [SEP] sentence [SEP] sentence [SEP] …; omit empty titles."""
     texts = [*questions]
     for excerpt in excerpts:
         texts += [excerpt.title, *excerpt.sentences]
@@ -66,11 +66,11 @@ def lay_out(questions: Sequence[str], excerpts: Sequence[Excerpt]) -> list[LaidO
 
 
 def best_place(logits: Floats) -> tuple[int, int, float]:
-    """First and last token of the likeliest answer in a sentence, with its probability.
+    """Return the first and last token of the likeliest answer in a sentence, and its probability.
 
     Args:
-        logits: (t + 1, 2), that the answer begins and ends at each of the sentence's t tokens, or
-            at the [SEP] behind them: nowhere.
+        logits: (t + 1, 2), for the answer to begin and to end at each of the sentence's t tokens,
+            or at the [SEP] after them, which means nowhere.
     """
     size = len(logits) - 1
     if not size:

@@ -1,4 +1,4 @@
-"""Questions and sentences -> does it answer, how sure, and where; by a small cross-encoder.
+"""Judge whether sentences answer a question, how surely, and where, by a small cross-encoder.
 
 The encoder sees question and sentence apart, so it cannot tell "about this" from "answers this".
 The reader reads the question together with an excerpt, and judges each sentence in its context.
@@ -18,7 +18,7 @@ from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
 _SHA256 = "3e1edffb2024a3a5e9b88992cdcb811b9b1c1420355a0242d1cb1af9f2228bd4"
-_ANSWERS = 0.5  # probability from which on a sentence counts as an answer
+_ANSWERS = 0.5  # the least probability with which a sentence counts as an answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,10 @@ class Reading:
     """The reader's judgement of one sentence.
 
     Attributes:
-        score: logit that the sentence answers the question.
-        probability: the score calibrated, 0..1.
-        start: code point of the sentence where the answer begins; None where no place stands out.
-        end: code point after the answer.
+        score: the logit that the sentence answers the question.
+        probability: the calibrated score, 0 to 1.
+        start: the code point of the sentence where the answer begins; None if no part stands out.
+        end: the code point after the answer.
     """
 
     score: float
@@ -54,12 +54,12 @@ class Reader(Protocol):
         """Judge whether each sentence of each excerpt answers the question.
 
         Args:
-            question: in words; of more than 64 tokens the rest is cut off.
-            excerpts: any number. Of titles 24 tokens count, of sentences 72; the network was
-                trained with excerpts of up to 900 characters.
+            question: the question; it is cut off after 64 tokens.
+            excerpts: any number. Titles are cut off after 24 tokens, sentences after 72; the
+                network was trained with excerpts of up to 900 characters.
 
         Returns:
-            One reading for each sentence, in their order, for each excerpt.
+            For each excerpt, a reading for each sentence, in their order.
 
         Raises:
             EncoderError: the weights cannot be loaded.
@@ -70,12 +70,12 @@ class Reader(Protocol):
 class TrainedReader:
     """The packaged cross-encoder in int8, without torch.
 
-    It is loaded at first use, and its weights are compared with their SHA-256. Safe to call from
-    several threads.
+    It is loaded at first use, and the SHA-256 of its weights is checked. Safe to call from several
+    threads.
 
     Attributes:
         weights: a file written by tests/benchmarks/export.py.
-        sha256: what the file must hash to.
+        sha256: the hash that the file must have.
     """
 
     weights: Path = WEIGHTS

@@ -1,1 +1,1 @@
-"""From files, pages and feeds to articles."""
+"""Read articles from files, pages and feeds."""

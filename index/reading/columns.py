@@ -1,4 +1,4 @@
-"""Put the lines of a PDF's page in reading order; runs in the sandbox.
+"""Put the lines of a PDF page in reading order; runs in the sandbox.
 
 Many programs write a page with columns row by row, across all columns. A gutter shows where
 several lines have a gap at the same place, with running text on both sides.
@@ -11,18 +11,18 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from statistics import median
 
-WIDE_GAP = 0.8  # heights of a line: more than most spaces between justified words
-_MIN_LINES = 3  # that have a gap where the gutter is
-_MAX_CROSSING = 0.25  # lines across the gutter, such as headlines, for each line with the gap
-_MIN_WORDS = 3  # in the median line of a column: fewer are cells of a table
-_MAX_GAPS = 500  # of a page that are compared
+WIDE_GAP = 0.8  # in heights of a line: wider than most spaces between justified words
+_MIN_LINES = 3  # lines with a gap at the gutter
+_MAX_CROSSING = 0.25  # lines across the gutter, such as headlines, per line with the gap
+_MIN_WORDS = 3  # words in the median line of a column: fewer suggest cells of a table
+_MAX_GAPS = 500  # gaps compared per page
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of text; positions and height of its letters in points.
 
-    `pieces` are what wide gaps divide it into, without pieces of their own.
+    `pieces` are the parts between wide gaps; they have no pieces themselves.
     """
 
     text: str
@@ -35,15 +35,15 @@ class Line:
 
 
 def joined(pieces: Sequence[Line]) -> Line:
-    """Return a line of one or more pieces."""
+    """Join one or more pieces into a line."""
     text = " ".join(piece.text for piece in pieces)
     return replace(pieces[0], text=text, right=pieces[-1].right, pieces=tuple(pieces))
 
 
 def in_reading_order(lines: list[Line]) -> list[Line]:
-    """Return the lines of a page, those of each column together, the left one first.
+    """Return the lines of a page column by column, from the left.
 
-    What crosses a gutter, such as a headline, stays between what is above and below it.
+    A line that crosses a gutter, such as a headline, stays between the text above and below it.
     """
     gutter = _gutter(lines)
     if gutter is None:
@@ -66,12 +66,12 @@ def in_reading_order(lines: list[Line]) -> list[Line]:
 
 
 def _hyphenated(line: Line) -> Line:
-    """A line that ends at a gutter, with PDFium's mark for a hyphen that ends a line."""
+    """Give a line that ends at a gutter PDFium's mark for a hyphen at a line end."""
     return replace(line, text=f"{line.text[:-1]}\x02") if line.text.endswith("-") else line
 
 
 def _gutter(lines: list[Line]) -> float | None:
-    """Where the gutter is that divides the most lines into running text; None if there is none."""
+    """Return the position of the gutter that divides the most lines; None if there is none."""
     middles = {(a.right + b.left) / 2 for line in lines for a, b in pairwise(line.pieces)}
     best: tuple[int, float] | None = None
     for middle in sorted(middles)[:_MAX_GAPS]:
@@ -88,7 +88,7 @@ def _is_divided(line: Line, place: float) -> bool:
 
 
 def _is_gutter(lines: list[Line], place: float, divided: int) -> bool:
-    """Whether few lines cross a place, and running text stands on both of its sides."""
+    """Return whether few lines cross a position and it has running text on both sides."""
     crossing = sum(any(p.left < place < p.right for p in line.pieces) for line in lines)
     if crossing > _MAX_CROSSING * divided:
         return False

@@ -1,7 +1,7 @@
 """Read RSS, Atom and JSON Feed; runs in the sandbox.
 
-One item that cannot be read never costs its feed: it is `omitted`. An item is identified by its
-guid, since links and titles change with a correction; `key` holds it.
+An item that cannot be read is `omitted`, and the rest of its feed is read. An item is identified by
+its guid, since links and titles change with a correction; `key` holds it.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from index.reading.markup import blocks, paragraphs, with_guesses
 from index.reading.text import Record, clean, digest, known_fields
 from index.reading.urls import canonical, is_url, site
 
-_MAX_ENTRIES = 1_000  # of a feed
+_MAX_ENTRIES = 1_000  # entries of a feed
 _MIN_STORY_CHARS = 1_000  # a shorter description in a feed is a summary
 _CUT_SHORT = re.compile(  # "The dam failed and […]", "Continue reading"
     r"(?:…|\.{3}|\[(?:…|\.{3}|&hellip;)\]|(?:read (?:more|on)|(?:continue|keep) reading)\W*)\s*$",
     re.IGNORECASE,
 )
-_URIS = ("http://", "https://", "tag:", "urn:")  # guids that no other feed of a site gives away
-_MIN_DIGITS = 4  # of a number that counts the articles of a site, not the items of a feed
+_URIS = ("http://", "https://", "tag:", "urn:")  # guids that other feeds of a site do not reuse
+_MIN_DIGITS = 4  # digits of a number that counts a site's articles, not a feed's items
 _ADDRESS = re.compile(r"(?:mailto:)?[\w.+%-]+@[\w.-]+\w|https?://\S+")  # of a mailbox or a page
 _NO_XML = bytes({*range(32)} - {*b"\t\n\r\x1b"})  # what XML forbids; escapes switch charsets
 _ENTRY = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->|(<(?:item|entry)[\s/>])", re.DOTALL)
 
 
 def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
-    """Read the entries of an RSS or Atom feed; one that is only a summary is `partial`."""
+    """Read the entries of an RSS or Atom feed; an entry that is only a summary is `partial`."""
     import feedparser  # type: ignore[import-untyped]  # noqa: PLC0415
 
     if not data.startswith((b"\xff\xfe", b"\xfe\xff")):  # UTF-16
@@ -42,7 +42,7 @@ def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
     if count > _MAX_ENTRIES:
         raise SourceError(f"has more than {_MAX_ENTRIES:,} entries: shorten it")
     headers = {"content-location": url or ""}
-    # Its sanitizer would remove what hides text, and so show it.
+    # feedparser's sanitizer would remove the markup that hides text, and so reveal the text.
     parsed = feedparser.parse(io.BytesIO(data), response_headers=headers, sanitize_html=False)
     if not parsed.version:
         raise SourceError("is XML, but neither a feed nor a page: save it as HTML or text")
@@ -61,7 +61,7 @@ def read_feed(data: bytes, *, url: str | None = None) -> list[Record]:
 
 
 def _latest(entries: list[Any]) -> list[Any]:
-    """Entries without earlier versions of one, which Atom allows beside it under the same id."""
+    """Return entries without their earlier versions, which Atom allows under the same id."""
     latest = {
         (entry.get("id"), entry.get("link")): entry
         for entry in sorted(entries, key=lambda entry: tuple(entry.get("updated_parsed") or ()))
@@ -71,7 +71,7 @@ def _latest(entries: list[Any]) -> list[Any]:
 
 
 def read_json_feed(data: bytes, *, url: str | None = None) -> list[Record]:
-    """Read the items of a JSON Feed, or other JSON that holds reports as JSON lines do."""
+    """Read the items of a JSON Feed, or other JSON with reports in the form of JSON lines."""
     try:
         value = json.loads(data)
     except (ValueError, RecursionError):
@@ -101,7 +101,7 @@ def read_json_feed(data: bytes, *, url: str | None = None) -> list[Record]:
 def _read_all(
     entries: Iterable[Any], read: Callable[[Any], Record], home: str, url: str | None
 ) -> list[Record]:
-    """Read entries one by one, and find what identifies each."""
+    """Read entries one by one, and find the identifier of each."""
     records: list[Record] = []
     for number, entry in enumerate(entries, 1):
         try:
@@ -118,10 +118,10 @@ def _omitted(name: str) -> Record:
 
 
 def _identify(records: list[Record], home: str, feed: str) -> None:
-    """Replace the guids of entries by keys, which none of them shares with another.
+    """Replace the guids of entries by unique keys.
 
-    Without a guid of its own, an entry is identified by its link, and has no key. If others share
-    the link too, as in live blogs, its words identify it.
+    An entry without a unique guid is identified by its link, and has no key. If others share the
+    link too, as in live blogs, it is identified by its text.
     """
     entries = [record for record in records if "guid" in record]
     distinct = {
@@ -143,12 +143,12 @@ def _identify(records: list[Record], home: str, feed: str) -> None:
 
 
 def _names(record: Record, home: str, feed: str) -> list[str]:
-    """What an entry's guid may identify it by, the steadiest first.
+    """Return possible keys from an entry's guid, the most stable first.
 
-    A guid counts on the site that the feed was fetched from, whatever home the feed states. An
-    address counts there without its fragment, which some sites raise with every change. Any other
-    guid that is no URI counts only within its feed: each feed of a site may count from 1. Of a
-    feed in a file, only its home is known; there, a short number counts for nothing.
+    A guid is valid within the site that the feed was fetched from, whatever home the feed states.
+    An address is used without its fragment, which some sites increase with every change. A guid
+    that is not a URI is valid only within its feed: each feed of a site may count from 1. For a
+    feed in a file, only its home is known, and a short number is ignored.
     """
     guid = record["guid"]
     scope = site(feed or home or record["url"])
@@ -162,7 +162,7 @@ def _names(record: Record, home: str, feed: str) -> list[str]:
 
 
 def _entry(entry: Any, channel: Any, url: str | None, is_atom: bool) -> Record:
-    """An entry of RSS or Atom; the date of an update is no date of publication."""
+    """Read an entry of RSS or Atom; the date of an update is not a date of publication."""
     contents = [_text(content) for content in entry.get("content", [])]
     body = max([*contents, _text(entry.get("summary_detail"))], key=len)
     updated = entry.get("updated")  # in RSS, its only date
@@ -184,7 +184,7 @@ def _entry(entry: Any, channel: Any, url: str | None, is_atom: bool) -> Record:
 
 
 def _json_item(item: Any, feed: Any, url: str | None) -> Record:
-    """An item of a JSON Feed."""
+    """Read an item of a JSON Feed."""
     body = _body(item.get("content_html")) or clean(item.get("content_text") or "").strip()
     authors = item.get("authors") or [item.get("author")]
     authors = authors if any(authors) else feed.get("authors") or [feed.get("author")]
@@ -204,7 +204,7 @@ def _json_item(item: Any, feed: Any, url: str | None) -> Record:
 
 
 def _text(part: Any) -> str:
-    """The text of an element, which is plain or markup."""
+    """Return the text of an element, which is plain text or markup."""
     value = (part or {}).get("value") or ""
     is_plain = value and part.get("type") == "text/plain"
     return clean(value).strip() if is_plain else _body(value)
@@ -215,18 +215,18 @@ def _body(markup: str | None) -> str:
 
 
 def _line(markup: str | None) -> str:
-    """A title, which may hold markup."""
+    """Return a title, which may contain markup, as plain text."""
     return " ".join(text for _, text in blocks(clean(markup or "")))
 
 
 def _link(base: str | None, link: str | None) -> str | None:
-    """The address of an entry; an entry without a link has none, not that of its feed."""
+    """Return the address of an entry; None without a link, not the address of its feed."""
     absolute = urljoin(base or "", link) if link else ""
     return absolute if is_url(absolute) else None
 
 
 def _authors(entry: Any) -> str | None:
-    """The names of an entry's authors; feedparser cuts those that come with an address."""
+    """Return the names of an entry's authors; feedparser cuts names that have an address."""
     authors = entry.get("authors") or []
     if any("email" in author for author in authors) and len(authors) == 1:
         return _name(entry.get("author") or "")
@@ -235,7 +235,7 @@ def _authors(entry: Any) -> str | None:
 
 
 def _name(written: str) -> str | None:
-    """The name beside an address, as in “desk@news.example (Ada Vell)”; None if there is none."""
+    """Return the name beside an address, as in “desk@news.example (Ada Vell)”; None without."""
     rest = _ADDRESS.sub(" ", clean(written)).replace("<", " ").replace(">", " ")
     rest = " ".join(rest.split()).removesuffix("()").strip(" ,;:")
     inner = re.fullmatch(r"\(([^()]*)\)", rest)

@@ -1,4 +1,4 @@
-"""Read files and pages in any format as articles, with one reader per format."""
+"""Read articles from files and pages in any format, with one reader per format."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from index.reading.recognise import HEAD_BYTES, Format, Origin, recognise
 from index.reading.sandbox import Sandbox
 from index.reading.text import Record, decode, digest, read_row, read_text, to_article
 
-MAX_BYTES = 20_000_000  # of one report, and of one line of JSON
+MAX_BYTES = 20_000_000  # size of a report, and of a line of JSON
 _LIMIT = f"{MAX_BYTES // 1_000_000} MB"
-_MAX_GZIP_RATIO = 200  # beyond MAX_BYTES
-_MAX_WITHIN = 2  # a zip archive in a mail, or a mail in one
+_MAX_GZIP_RATIO = 200  # for files above MAX_BYTES
+_MAX_WITHIN = 2  # levels of packing, such as a mail in a zip archive
 _SANDBOX = Sandbox()
 _WRITTEN = "title text publisher author published guessed_date url language guessed".split()
 
@@ -66,10 +66,10 @@ def read(file: IO[bytes], origin: Origin) -> Iterator[Item]:
 def read_rows(
     file: IO[bytes], name: str, max_bytes: int | None = None
 ) -> Iterator[Article | Failure | Omission]:
-    """Yield one article per line of JSON; a line that cannot be used fails alone.
+    """Yield an article per line of JSON; an unusable line is a failure of its own.
 
     Raises:
-        SourceError: there are more than `max_bytes`.
+        SourceError: there are more than `max_bytes` bytes.
     """
     number = total = 0
     at_line_start = True
@@ -90,7 +90,7 @@ def read_rows(
 
 
 def isolation_of_parsers() -> Isolation:
-    """Parse a text in the sandbox, and return what its process gave up.
+    """Parse a text in the sandbox, and return the isolation of its process.
 
     Raises:
         SourceError: nothing can be parsed on this system.
@@ -103,7 +103,7 @@ def _sandboxed(reader: str, data: bytes, **options: str | None) -> list[Record]:
     return cast("list[Record]", _SANDBOX.run(f"index.reading.{reader}", data, **options))
 
 
-# Errors that these readers raise lack their subject. JSON lines are read one by one instead.
+# The messages of these readers' errors lack their subject. JSON lines are read one by one instead.
 _READERS: Mapping[Format, Callable[[bytes, Origin], list[Record]]] = {
     "text": lambda data, _: [read_text(decode(data))],
     "markdown": lambda data, _: _sandboxed("markup.read_markdown", decode(data).encode()),
@@ -144,7 +144,7 @@ def _records(kind: Format, file: IO[bytes], origin: Origin) -> list[Record]:
 
 
 def _with_distinct_names(records: list[Record]) -> list[Record]:
-    """Records of which no two files have one name, as attachments may: the name is their id."""
+    """Make the names of files in records distinct, since the name of an attachment is its id."""
     counts: Counter[str] = Counter()
     for record in records:
         if name := record.get("name"):
@@ -154,7 +154,7 @@ def _with_distinct_names(records: list[Record]) -> list[Record]:
 
 
 def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
-    """Turn a record into what it holds (see `Record`)."""
+    """Yield what a record holds (see `Record`)."""
     if "omitted" in record:
         yield Omission(origin.name, record["omitted"])
     elif "data" in record:
@@ -181,13 +181,13 @@ def _items(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
 
 
 def _article(record: Record, kind: Format, origin: Origin) -> Iterator[Article | Omission]:
-    """The article of a file or page; its id is the given one, or made from its URL or path."""
+    """Yield the article of a file or page; its id is given, or made from its URL or path."""
     if origin.url:
         return to_article({**record, "url": record.get("url") or origin.url}, origin.url)
     path = origin.upload or str(Path(origin.name).resolve())
-    if record.get("key"):  # wherever a mail is kept, it is that mail
+    if record.get("key"):  # a mail is the same mail in whatever file it is
         return to_article(record, path, key=record["key"])
-    if kind == "html" and record.get("url"):  # a saved page is the page
+    if kind == "html" and record.get("url"):  # a saved page is the page at its URL
         return to_article(record, path)
     stem = Path(origin.name).name.split(".")[0].lower()
     slug = re.sub(r"[^a-z0-9]+", "-", stem).strip("-")[:48] or "report"
@@ -195,7 +195,7 @@ def _article(record: Record, kind: Format, origin: Origin) -> Iterator[Article |
 
 
 def _archived(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
-    """What a file of an archive, or the attachment of a mail, holds."""
+    """Yield the items in a file of an archive, or in an attachment of a mail."""
     if len(origin.within) >= _MAX_WITHIN or (kind == "zip" and "zip" in origin.within):
         raise SourceError(f"{origin.name} is packed inside another: unpack it first.")
     path = f"/{record['name']}"
@@ -211,7 +211,7 @@ def _archived(record: Record, kind: Format, origin: Origin) -> Iterator[Item]:
 
 
 def json_line(article: Article) -> bytes:
-    """Return an article as a JSON line that is read as the same article."""
+    """Return an article as a JSON line, from which the same article is read."""
     row = {"id": article.article_id} | {name: getattr(article, name) for name in _WRITTEN}
     filled = {name: value for name, value in row.items() if value}
     return json.dumps(filled, ensure_ascii=False, default=datetime.isoformat).encode() + b"\n"

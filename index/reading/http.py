@@ -1,8 +1,8 @@
 """Fetch URLs safely, whatever the URL and whoever answers.
 
-A URL could make us read what only this machine can reach. So we resolve the host once, check each
-address, and connect to the same address that was checked: a name cannot point elsewhere between
-check and use. Each redirect is checked again.
+A URL could lead to something that only this machine can reach. So the host is resolved once, each
+address is checked, and the connection goes to an address that was checked: a name cannot point
+elsewhere between check and use. Each redirect is checked again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _HEADERS = {
 _ROBOTS_PATH = "/robots.txt"
 _ROBOTS_MAX_BYTES = 500_000  # RFC 9309 asks for at least 500 kibibytes
 _ROBOTS_MAX_HOSTS = 256
-_ROBOTS_SECONDS = 600.0  # rules are kept this long
+_ROBOTS_SECONDS = 600.0  # how long rules are cached
 _BLOCK_BYTES = 65_536
 _GZIP_OR_ZLIB = 47  # tells zlib to accept both headers
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
@@ -64,7 +64,7 @@ class Fetched:
 
 
 class _UnavailableError(SourceError):
-    """The server has no such page, or keeps it from us (“unavailable” in RFC 9309)."""
+    """The server has no such page, or denies access (“unavailable” in RFC 9309)."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,11 +72,11 @@ class Fetcher:
     """Fetches pages and feeds, and obeys robots.txt. Safe to use from several threads.
 
     Attributes:
-        max_bytes: limit of a body, before and after decompression.
-        seconds: limit of a `get`, including redirects and robots.txt.
-        redirects: limit of redirects followed.
+        max_bytes: the limit for a body, before and after decompression.
+        seconds: the limit for a `get`, including redirects and robots.txt.
+        redirects: how many redirects are followed.
         ports: ports that a URL may name.
-        allow: (address, port) pairs that may be connected to although they are private.
+        allow: private (address, port) pairs that may be connected to all the same.
         resolve: (host, port) -> addresses.
         context: TLS settings; the default checks certificates.
     """
@@ -94,7 +94,7 @@ class Fetcher:
         """Fetch a page unless it is unchanged since the given validators.
 
         Raises:
-            SourceError: the URL is refused, does not answer, or its answer cannot be used.
+            SourceError: the URL is refused, there is no answer, or the answer cannot be used.
         """
         deadline = time.monotonic() + self.seconds
         validators = {"If-None-Match": etag, "If-Modified-Since": last_modified}
@@ -108,7 +108,7 @@ class Fetcher:
     def _follow(
         self, start: Target, validators: dict[str, str], deadline: float, max_bytes: int
     ) -> Fetched:
-        """Follow redirects to an answer; robots.txt itself needs no permission."""
+        """Follow redirects to an answer; robots.txt itself may always be fetched."""
         target = start
         for _ in range(self.redirects + 1):
             if start.path != _ROBOTS_PATH and not self._may_fetch(target, deadline):
@@ -197,7 +197,7 @@ class Fetcher:
 
 
 def _before(deadline: float, call: Callable[[], Sequence[str]]) -> Sequence[str]:
-    """Return a call's result, or raise TimeoutError; an uninterruptible call is left running."""
+    """Return a call's result, or raise TimeoutError and leave an uninterruptible call running."""
     answer: Future[Sequence[str]] = Future()
 
     def run() -> None:
@@ -224,7 +224,7 @@ class _DeadlineSocket(socket.socket):
 
 
 class _DeadlineTlsSocket(_DeadlineSocket, ssl.SSLSocket):
-    """The same over TLS."""
+    """A socket with one deadline for all reads, over TLS."""
 
 
 def _fetched(
@@ -250,7 +250,7 @@ def _fetched(
 
 
 def _body(response: http.client.HTTPResponse, target: Target, max_bytes: int) -> bytes:
-    """Read and decompress in small pieces, so that a bomb is stopped early."""
+    """Read and decompress a body in small pieces, so that a decompression bomb is stopped early."""
     coding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if coding not in {"", "identity", "gzip", "x-gzip", "deflate"}:
         raise SourceError(f"{target.host} answers in an encoding we did not ask for: check it.")

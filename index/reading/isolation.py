@@ -1,10 +1,10 @@
-"""Takes from this process what a parser of strangers' files does not need.
+"""Drop the rights of this process that a parser of strangers' files does not need.
 
-The sandbox's process calls it before it sees a file. Two layers of Linux, each applied if this
-system has it: Landlock (Linux 5.13) leaves only Python's own files readable, and no other file,
-folder or process; seccomp (with the library libseccomp) refuses the calls that Landlock does not
-see: sockets, programs, processes, signals, permissions, and what processes share by number instead
-of by file: queues, semaphores and memory. Other systems have neither.
+The sandbox's process calls it before it sees a file. There are two layers, both of Linux, and each
+is applied if this system has it. Landlock (Linux 5.13) makes only Python's own files readable, and
+no other file, folder or process. seccomp (with the library libseccomp) refuses calls that Landlock
+does not cover: sockets, programs, processes, signals, permissions, and whatever processes share by
+number instead of by file: queues, semaphores and memory.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-# What importing a parser and running it may read, besides Python's own folders.
+# Paths that a parser may have to read, besides Python's own folders.
 _READABLE = (
     *("/usr/lib", "/usr/lib64", "/usr/local/lib", "/lib", "/lib64"),  # shared libraries
     *("/etc/ld.so.cache", "/etc/localtime", "/usr/share/zoneinfo"),
@@ -46,23 +46,23 @@ _REFUSED_CALLS = """
     iopl ioperm personality
 """.split()
 _CLONE_THREAD = 0x10000
-# Of fcntl, only copying a descriptor (also F_DUPFD_CLOEXEC, 1030) and reading or setting its flags
-# (commands below 4) stay. The others lock files, or have the kernel signal any process when a pipe
-# is written to.
+# Commands of fcntl that stay allowed copy a descriptor (also F_DUPFD_CLOEXEC, 1030) and read or set
+# its flags (below 4). Others lock files, or have the kernel signal any process when a pipe is
+# written to.
 _LAST_FCNTL = 1030
 _REFUSED_FCNTL = (*range(4, 64), *range(1024, _LAST_FCNTL))
-# Calls from Linux 5.17 on, which libseccomp may not know by name; fchmodat2, of 6.6, is 452.
+# Calls since Linux 5.17, which libseccomp may not know by name; fchmodat2, of 6.6, is 452.
 _NEWER_CALLS = range(450, 512)
 
 
 @dataclass(frozen=True, slots=True)
 class Isolation:
-    """Which layers hold in a process.
+    """The layers that are in force in a process.
 
     Attributes:
-        files: no file but Python's own can be opened, for reading or for writing.
-        calls: no socket, no program, no process and no queue or memory that processes share can be
-            opened, none can be signalled, and no file changed.
+        files: no file except Python's own can be opened, for reading or for writing.
+        calls: no socket, program, process, or queue or memory shared by processes can be opened,
+            no process can be signalled, and no file can be changed.
     """
 
     files: bool
@@ -72,7 +72,7 @@ class Isolation:
         return self.files and self.calls
 
     def __str__(self) -> str:
-        """What a parser can reach, and what this system lacks to prevent it."""
+        """Say what a parser can reach, and what this system lacks to prevent it."""
         if self:
             return "parsers of files and pages cannot reach files, the network or other processes"
         layers = {
@@ -98,7 +98,7 @@ def isolate(package: Path) -> Isolation:
 
 
 def _prepare_landlock(package: Path) -> Callable[[], bool]:
-    """Return a function that applies the rules for files, and is False if the system has none."""
+    """Return a function that applies the rules for files; it returns False if it cannot."""
     try:
         from py_landlock import AccessFs, Landlock, LandlockError  # noqa: PLC0415 - Linux only
     except ImportError:
@@ -126,7 +126,7 @@ def _prepare_landlock(package: Path) -> Callable[[], bool]:
 def _apply_seccomp() -> bool:
     """Refuse system calls; return False if libseccomp or the kernel's filter is missing."""
     try:
-        # Without libseccomp, the import itself is a RuntimeError.
+        # Without libseccomp, the import itself raises a RuntimeError.
         from pyseccomp import (  # type: ignore[import-untyped]  # noqa: PLC0415 - Linux only
             ALLOW,
             EQ,
@@ -141,7 +141,7 @@ def _apply_seccomp() -> bool:
         calls = SyscallFilter(ALLOW)
 
         def refuse(call: str | int, *conditions: Arg, error: int = errno.EPERM) -> None:
-            with suppress(ValueError, OSError):  # this kind of processor has no such call
+            with suppress(ValueError, OSError):  # this processor architecture has no such call
                 calls.add_rule(ERRNO(error), call, *conditions)
 
         for name in _REFUSED_CALLS:
@@ -152,13 +152,13 @@ def _apply_seccomp() -> bool:
         for command in _REFUSED_FCNTL:
             refuse("fcntl", Arg(1, EQ, command))
         refuse("fcntl", Arg(1, GT, _LAST_FCNTL))  # also with bits that the kernel ignores
-        # Types into terminals and signals their users; where it is denied, Python sets flags by
-        # fcntl instead.
+        # ioctl can type into terminals and signal their users. If it is denied, Python sets flags
+        # by fcntl instead.
         refuse("ioctl", error=errno.EACCES)
-        refuse("prlimit64", Arg(2, NE, 0))  # to set a limit, of whatever process
-        refuse("clone", Arg(0, MASKED_EQ, _CLONE_THREAD, 0))  # of no thread, but a process
-        # These keep their flags in memory, which a filter cannot see. Where a call is unknown, the
-        # C library makes do with an older one.
+        refuse("prlimit64", Arg(2, NE, 0))  # setting a limit of any process
+        refuse("clone", Arg(0, MASKED_EQ, _CLONE_THREAD, 0))  # starting a process, not a thread
+        # The flags of these calls are in memory, where a filter cannot see them. If a call is
+        # unknown, the C library uses an older call.
         for call in ("clone3", "openat2", *_NEWER_CALLS):
             refuse(call, error=errno.ENOSYS)
         calls.load()

@@ -1,4 +1,4 @@
-"""What reading a source yields."""
+"""The items that reading a source yields."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from index.domain import Article, Failure
 
 @dataclass(frozen=True, slots=True)
 class PageState:
-    """A file or URL as it was last read: its validators and what it held.
+    """The state of a file or URL when it was last read: its validators and contents.
 
     `modified` is a server's Last-Modified, or a file's time and size; `articles` are ids; `links`
-    are pages that a feed only names; `unchanged` means that it was not read again.
+    are pages that a feed only links to; `unchanged` means that it was not read again.
     """
 
     address: str
@@ -25,7 +25,7 @@ class PageState:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A report that a feed only names: its page has to be fetched. `key`: see `Article`."""
+    """A report that a feed only links to: its page has to be fetched. `key`: see `Article`."""
 
     url: str
     title: str
@@ -34,9 +34,9 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Omission:
-    """What was left out of something that was read, and one sentence that says why.
+    """A part of a source that was left out, and a sentence that says why; the rest was added.
 
-    Such as a date that can mean several days, or one item of a feed; the rest went in.
+    Examples are a date that can mean several days, and an item of a feed.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""Read a mail: its text, and the files attached to it; runs in the sandbox."""
+"""Read a mail: its text and its attached files; runs in the sandbox."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from index.reading.recognise import READABLE_SUFFIXES, suffix_of
 from index.reading.text import Record, decode
 
 _BROKEN = (InvalidBase64CharactersDefect, InvalidBase64LengthDefect)
-_LISTED = 3  # names of attachments that are not read
-_WRAPPED = range(50, 81)  # length of lines that a mail program broke
+_LISTED = 3  # how many attachments that are not read are named
+_WRAPPED = range(50, 81)  # lengths of lines that a mail program broke
 
 
 def read_mail(data: bytes) -> list[Record]:
-    """Read a mail's report, and the `name` and base64 `data` of each readable file attached to it.
+    """Read a mail's report, and the `name` and base64 `data` of each readable attached file.
 
-    The sender is its author; its publisher can only be guessed, from the address.
+    The author is the sender; the publisher can only be guessed from the sender's address.
     """
     message = message_from_bytes(data, policy=policy.default)
     sender = next(iter(message["from"].addresses), None) if message["from"] else None
@@ -54,7 +54,7 @@ def _key(message: MIMEPart) -> str | None:
 
 
 def _body(message: MIMEPart) -> str:
-    """The text of a mail: the plain one, unless it is a mere notice beside a page in HTML."""
+    """Return a mail's plain text, or its HTML if the plain text is only a notice beside it."""
     plain, page = (message.get_body((kind,)) for kind in ("plain", "html"))
     text = (_flowed if _is_flowed(plain) else _unwrapped)(_decoded(plain)) if plain else ""
     markup = paragraphs(_decoded(page)) if page else ""
@@ -69,7 +69,7 @@ def _decoded(part: MIMEPart) -> str:
 
 
 def _content(part: MIMEPart) -> bytes | None:
-    """The bytes of a part; None if what should be base64 is not."""
+    """Return the bytes of a part; None if its base64 is invalid."""
     content = cast("bytes", part.get_payload(decode=True) or b"")
     return None if any(isinstance(defect, _BROKEN) for defect in part.defects) else content
 
@@ -79,9 +79,9 @@ def _is_flowed(part: MIMEPart) -> bool:
 
 
 def _flowed(text: str) -> str:
-    """Join lines by RFC 3676: one that goes on ends with a space, and keeps its speaker."""
+    """Join lines by RFC 3676: a line that continues ends with a space, at the same quote depth."""
     lines: list[str] = []
-    open_quote = None  # the marks, such as “>>”, of the line before if it goes on
+    open_quote = None  # quote marks, such as “>>”, of the previous line if it continues
     for line in text.split("\n"):
         quote = line[: len(line) - len(line.lstrip(">"))]
         words = line[len(quote) :].removeprefix(" ")
@@ -95,7 +95,7 @@ def _flowed(text: str) -> str:
 
 
 def _unwrapped(text: str) -> str:
-    """Join lines that a mail program broke, and leave those that the writer broke."""
+    """Join lines that a mail program broke, and keep the line breaks of the writer."""
     blocks = []
     for block in re.split(r"\n[ \t]*\n", text.strip()):
         lines = block.split("\n")
@@ -105,7 +105,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _attachments(message: MIMEPart) -> tuple[list[Record], list[str]]:
-    """The attached files that may hold reports, and the names of the others."""
+    """Return the attached files that may be reports, and the names of the others."""
     files, unread = [], []
     for name, content in _attached(message):
         if content is None:
@@ -119,7 +119,7 @@ def _attachments(message: MIMEPart) -> tuple[list[Record], list[str]]:
 
 def _attached(message: MIMEPart) -> Iterator[tuple[str, bytes | None]]:
     for number, part in enumerate(message.iter_attachments(), 1):
-        name = re.split(r"[/\\]", part.get_filename() or "")[-1]  # it leads nowhere
+        name = re.split(r"[/\\]", part.get_filename() or "")[-1]  # without a path
         if part.get_content_type() == "message/rfc822":
             yield name or f"mail-{number}.eml", cast("MIMEPart", part.get_content()).as_bytes()
         else:

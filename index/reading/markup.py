@@ -1,8 +1,8 @@
 """Cut markup into blocks of text, and read Markdown; runs in the sandbox.
 
-What the readers of pages, feeds, books and Word files share. A field that its source does not state
-is worked out, and then named in `guessed`. Parsers are imported where they are used, since each
-takes a while.
+The readers of pages, feeds, books and Word files share this. A field that its source does not state
+is guessed, and then named in `guessed`. Parsers are imported where they are used, since each takes
+a while.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from index.reading.text import Record, front_matter
 
-# Lines of a page that are not the report: "Read more: …", "Advertisement", "Sign up for our
+# Lines of a page that are not part of the report: "Read more: …", "Advertisement", "Sign up for our
 # newsletter", "Follow us on Instagram", "Share this on …", "© 2026 Northwire", "We use cookies …".
 BOILERPLATE = re.compile(
     r"(?:read (?:more|also|next|on)|also read|see also|related(?: (?:articles?|stories|coverage))?"
@@ -28,7 +28,7 @@ BOILERPLATE = re.compile(
     r"|(?:we|this (?:web)?site|our (?:web)?sites?)(?: and our partners)? uses? cookies\b.{0,400}",
     re.IGNORECASE,
 )
-_HEAD_BYTES = 8_192  # in which a page has to name its charset
+_HEAD_BYTES = 8_192  # searched for the charset that a page states
 # <?xml version="1.0" encoding="koi8-r"?>, <meta charset=koi8-r>, and
 # <meta http-equiv="Content-Type" content="text/html; charset=koi8-r">
 _CHARSET = re.compile(
@@ -40,9 +40,9 @@ _BLOCK_TAGS = frozenset(
 )
 INLINE = frozenset(
     "abbr b bdi big cite em font i mark q small span strong sub sup time u".split()
-)  # what stands in a sentence
+)  # elements within a sentence
 HIDDEN_TAGS = frozenset("script style noscript template iframe object svg form button".split())
-# What a reader of a page does not see, or sees struck out; `rt` tells how to say a word.
+# Elements that a reader does not see, or sees struck out; `rt` is the pronunciation of a word.
 _UNSEEN = frozenset("del s strike rt rp".split())
 _HIDDEN = re.compile(r"display:none|visibility:hidden|font-size:0(?:px|pt|em|rem|%)?(?![.\w])")
 _STRUCK = re.compile(r"text-decoration(?:-line)?:[^;]*line-through")
@@ -67,19 +67,19 @@ def stated_charset(data: bytes) -> str | None:
 
 
 def with_guesses(stated: Record, guesses: Mapping[str, Any]) -> Record:
-    """The stated fields, with gaps filled by guesses that are marked as such."""
+    """Return the stated fields, with gaps filled by guesses that are marked as such."""
     new = {name: value for name, value in guesses.items() if value and not stated.get(name)}
     return {**stated, **new, "guessed": sorted(new)}
 
 
 def with_text(record: Record, lines: Sequence[str]) -> Record:
-    """The record with these lines as its text, without a first line that repeats the title."""
+    """Return the record with these lines as its text, without a first line that is the title."""
     repeated = len(lines) > 1 and letters(lines[0]) == letters(record.get("title") or "")
     return {**record, "text": "\n\n".join(lines[repeated:])}
 
 
 def letters(line: str) -> str:
-    """Return only the letters and digits of a line, in one case, to compare it with another."""
+    """Return only the letters and digits of a line, case-folded, to compare it with another."""
     return re.sub(r"\W+", "", line).casefold()
 
 
@@ -89,7 +89,7 @@ def raised(text: str) -> str:
 
 
 def raise_digits(node: Any) -> None:
-    """Make the digits within an element superscripts."""
+    """Turn the digits within an element into superscripts."""
     for part in node.iter():
         part.text = raised(part.text or "")
         if part is not node:
@@ -101,10 +101,10 @@ def as_seen(tree: Any) -> None:
     classes = _styled_classes(tree)
     for node in [*tree.iterdescendants()]:
         if node.getparent() is None or not isinstance(node.tag, str):
-            continue  # removed with what it stood in
+            continue  # removed with its parent
         style = _style(node, classes)
         hides = node.get("hidden") is not None or _HIDDEN.search(style) or _STRUCK.search(style)
-        # What hides paragraphs is a fold that a click opens.
+        # An element that hides paragraphs is a fold that a click opens.
         if node.tag in _UNSEEN or (hides and node.find(".//p") is None):
             node.drop_tree()
         elif _RAISED.search(style):
@@ -118,7 +118,7 @@ def as_seen(tree: Any) -> None:
 
 
 def _styled_classes(tree: Any) -> dict[str, str]:
-    """What the style sheets in a page declare for classes, without white space."""
+    """Return the declarations for classes in a page's style sheets, without white space."""
     classes: dict[str, str] = {}
     for sheet in tree.iter("style"):
         for selectors, declared in _RULE.findall(_AT_RULE.sub("", sheet.text or "")):
@@ -129,7 +129,7 @@ def _styled_classes(tree: Any) -> dict[str, str]:
 
 
 def _style(node: Any, classes: Mapping[str, str]) -> str:
-    """The declarations of an element; those by class count for parts of a sentence only."""
+    """Return the declarations of an element; those by class, only for parts of a sentence."""
     own = _packed(node.get("style") or "")
     names = (node.get("class") or "").split() if node.tag in INLINE else []
     return ";".join([*(classes[name] for name in names if name in classes), own])
@@ -140,10 +140,10 @@ def _packed(declared: str) -> str:
 
 
 def blocks(markup: str) -> Iterator[tuple[str, str]]:
-    """(tag, text) of each block with text, in order, as it is seen and without footnotes."""
+    """Yield (tag, text) of each block with text, in order, as a reader sees it, without notes."""
     from lxml import etree, html  # type: ignore[import-untyped]  # noqa: PLC0415
 
-    # A comment takes the text behind it along if it is skipped later.
+    # If a comment were skipped later, the text behind it would be lost too.
     parser = html.HTMLParser(remove_comments=True, remove_pis=True)
     tree = html.fragment_fromstring(markup, create_parent="div", parser=parser)
     for note in tree.xpath(_NOTES):
@@ -167,12 +167,12 @@ def blocks(markup: str) -> Iterator[tuple[str, str]]:
 
 
 def paragraphs(markup: str) -> str:
-    """The text of some markup, without lines that are not the report."""
+    """Return the text of some markup, without lines that are not part of the report."""
     return "\n\n".join(text for _, text in blocks(markup) if not BOILERPLATE.fullmatch(text))
 
 
 def read_markdown(data: bytes) -> list[Record]:
-    """Read one report in UTF-8; the first `#` heading is a title, and not part of the text."""
+    """Read a report in UTF-8; the first `#` heading is its title, and not part of the text."""
     from markdown_it import MarkdownIt  # noqa: PLC0415
 
     fields, body = front_matter(data.decode())

@@ -15,16 +15,16 @@ from index.reading.recognise import READABLE_SUFFIXES, suffix_of
 from index.reading.text import Record, names_no_report, parse_date
 
 _WORD_TEXT = "word/document.xml"
-_MAX_FILES = 1_000  # of an archive
+_MAX_FILES = 1_000  # files in an archive
 _MAX_UNPACKED_BYTES = 50_000_000
-_LISTED = 3  # names of files that are not read
-_MAX_RATIO = 100  # text packs to about a tenth, a bomb to a thousandth
+_LISTED = 3  # how many files that are not read are named
+_MAX_RATIO = 100  # text packs to about a tenth of its size, a bomb to a thousandth
 
 
 def read_zip(data: bytes) -> list[Record]:
-    """Read the report of a Word file, an OpenDocument text or a book, or what an archive holds.
+    """Read the report of a Word file, an OpenDocument text or a book, or the files of an archive.
 
-    Of each readable file in an archive, that is the `name` and base64 `data`.
+    Each readable file of an archive is a record with its `name` and base64 `data`.
     """
     archive = zipfile.ZipFile(io.BytesIO(data))
     files = archive.infolist()
@@ -32,7 +32,7 @@ def read_zip(data: bytes) -> list[Record]:
         raise SourceError(f"holds more than {_MAX_FILES:,} files: split it")
     if any(file.flag_bits & 1 for file in files):
         raise SourceError("is locked with a password: save a copy without one")
-    unpacked = sum(file.file_size for file in files)  # zipfile reads no more than this
+    unpacked = sum(file.file_size for file in files)  # zipfile reads no more than these sizes
     if unpacked > _MAX_UNPACKED_BYTES or unpacked > _MAX_RATIO * max(len(data), 10_000):
         raise SourceError("is far larger unpacked than packed: split it, or send the files alone")
     names = archive.namelist()
@@ -49,12 +49,12 @@ def read_zip(data: bytes) -> list[Record]:
 
 
 def _files(archive: zipfile.ZipFile) -> list[Record]:
-    """The readable files in an archive, without hidden ones, and what the others are."""
+    """Read the readable files in an archive, without hidden files, and name the others."""
     records: list[Record] = []
     unread: list[str] = []
     for file in archive.infolist():
         path = PurePosixPath(file.filename.replace("\\", "/"))
-        parts = [part for part in path.parts if part not in {"/", "..", "."}]  # it leads nowhere
+        parts = [part for part in path.parts if part not in {"/", "..", "."}]  # stay in the archive
         if file.is_dir() or any(part.startswith((".", "__MACOSX")) for part in parts):
             continue
         if suffix_of(file.filename) in READABLE_SUFFIXES:
@@ -84,7 +84,7 @@ def _word(archive: zipfile.ZipFile) -> list[Record]:
     if not lines:
         raise SourceError("has no text: add some, or save it as PDF")
     properties = {}
-    with suppress(KeyError):  # there are none
+    with suppress(KeyError):  # it has no properties
         safe = etree.XMLParser(resolve_entities=False, no_network=True)
         root = etree.fromstring(archive.read("docProps/core.xml"), safe)
         properties = {etree.QName(node).localname: node.text for node in root.iterchildren("*")}
@@ -99,7 +99,7 @@ def _word(archive: zipfile.ZipFile) -> list[Record]:
 
 
 def _without_hidden(archive: zipfile.ZipFile) -> io.BytesIO:
-    """A Word file without its hidden text and what is struck twice, which mammoth would read."""
+    """Return a Word file without hidden and double-struck text, which mammoth would read."""
     from lxml import etree  # noqa: PLC0415
 
     root = etree.fromstring(archive.read(_WORD_TEXT), etree.XMLParser(no_network=True))
@@ -117,7 +117,7 @@ def _without_hidden(archive: zipfile.ZipFile) -> io.BytesIO:
 
 
 def _with_rows(markup: str) -> str:
-    """The markup with the paragraphs in each cell of a table joined, so that rows stay rows."""
+    """Join the paragraphs in each cell of a table, so that rows stay rows."""
     from lxml import html  # noqa: PLC0415
 
     tree = html.fragment_fromstring(markup, create_parent="div")

@@ -13,7 +13,7 @@ from index.reading.markup import blocks, raise_digits, stated_charset, with_gues
 from index.reading.text import Record, decode, names_no_report
 
 _LOCKED = "is locked with a password: save a copy without one"
-# Elements of OpenDocument that are not the text: notes, comments, deleted text, contents lists.
+# Elements of OpenDocument that are not the text: notes, comments, deleted text, tables of contents.
 _ASIDE = frozenset(
     "note annotation tracked-changes forms table-of-content alphabetical-index frame"
     " ruby-text".split()
@@ -66,7 +66,7 @@ def _as_seen(root: Any) -> None:
 
 
 def _lines(node: Any, titles: set[str | None]) -> Iterator[tuple[bool, str]]:
-    """(is a title, text) of each paragraph, heading or row of a table, in order."""
+    """Yield (is a title, text) of each paragraph, heading or row of a table, in order."""
     for child in node:
         name = _name(child)
         if name in {"p", "h"}:
@@ -85,7 +85,7 @@ def _lines(node: Any, titles: set[str | None]) -> Iterator[tuple[bool, str]]:
 
 
 def _boxes(node: Any) -> Iterator[Any]:
-    """The boxes of text in a paragraph, but not those within another."""
+    """Yield the text boxes in a paragraph, without boxes inside others."""
     for child in node:
         if _name(child) == "text-box":
             yield child
@@ -94,7 +94,7 @@ def _boxes(node: Any) -> Iterator[Any]:
 
 
 def _pieces(node: Any) -> Iterator[str]:
-    """The text of a paragraph; spaces, tabs and line ends are elements."""
+    """Yield the text of a paragraph; spaces, tabs and line ends are elements."""
     yield node.text or ""
     for child in node:
         if _name(child) in {"s", "tab", "line-break"}:
@@ -105,7 +105,7 @@ def _pieces(node: Any) -> Iterator[str]:
 
 
 def read_epub(archive: zipfile.ZipFile) -> list[Record]:
-    """Read a book's chapters in order as one report, with what it states about itself."""
+    """Read a book's chapters in order as one report, with the metadata that it states."""
     from lxml import html  # type: ignore[import-untyped]  # noqa: PLC0415
 
     container = _parsed(_file(archive, "META-INF/container.xml"))
@@ -149,7 +149,7 @@ def _file(archive: zipfile.ZipFile, name: str) -> bytes:
 def _parsed(data: bytes) -> Any:
     from lxml import etree  # noqa: PLC0415
 
-    # Of a paragraph with a comment or an entity in it, what follows is that node's tail.
+    # Text after a comment or an entity in a paragraph would be that node's tail.
     parser = etree.XMLParser(
         resolve_entities="internal", no_network=True, remove_comments=True, remove_pis=True
     )
@@ -161,5 +161,5 @@ def _name(node: Any) -> str:
 
 
 def _attribute(node: Any, name: str) -> str | None:
-    """An attribute in whatever namespace."""
+    """Return an attribute by its name in any namespace."""
     return next((value for key, value in node.items() if key.rpartition("}")[2] == name), None)

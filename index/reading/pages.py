@@ -1,7 +1,8 @@
 """Read the report in an HTML page; runs in the sandbox.
 
-trafilatura finds the text. Before that, we take out what it would take for the report, and mend
-what it would take for something else; its fallbacks and its settings do not reach that far.
+trafilatura finds the text. Before that, we remove what it would mistake for the report, and mend
+parts of the report that it would mistake for something else. Its fallbacks and settings do not
+suffice for that.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from index.reading.urls import site
 
 _MAX_TAGS = 150_000  # about ten seconds of work
 _MIN_REPORT_CHARS = 60  # a shorter text is a label or a menu
-_SHORT_REPORT_CHARS = 1_500  # in a longer one, hardly ever was most of the text overlooked
-_OVERLOOKED = 3  # times as much text
-_MIN_PART_CHARS = 500  # of paragraphs; teasers are shorter
+_SHORT_REPORT_CHARS = 1_500  # of longer reports, hardly ever was most of the text overlooked
+_OVERLOOKED = 3  # how many times as much text shows that most was overlooked
+_MIN_PART_CHARS = 500  # length of paragraphs in a part of a report; teasers are shorter
 _MAX_LEAD_CHARS = 700
-_LEAD_LETTERS = 40  # by which a lead is recognised: a description is often cut short
+_LEAD_LETTERS = 40  # letters by which a lead is recognised: a description is often cut short
 _MAX_LABEL_CHARS = 40  # “You may also like: ”
-_TEASER_SHARE = 0.2  # of the page's text; what is longer is the report, whatever its class
+_TEASER_SHARE = 0.2  # of the page's text; a longer element is the report, whatever its class
 _DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a reply"
     r"(?:\d+ )?(?:reader )?comments?(?: \(\d+\))?|(?:leave|post|add) a (?:comment|reply)",
@@ -52,19 +53,19 @@ _OTHER_STORIES_HEADING = re.compile(  # "More from Northwire", "You may also lik
     r"|most (?:read|popular)|must reads?|recommended(?: for you)?|trending(?: now)?",
     re.IGNORECASE,
 )
-_KIND = re.compile(r"\[[^]]{1,30}\]")  # of another story: "[VIDEO]"
+_KIND = re.compile(r"\[[^]]{1,30}\]")  # the kind of another story: "[VIDEO]"
 _LEAVES = " | ".join(f"//{tag}" for tag in "h2 h3 h4 p span strong".split()) + (
     " | //div[not(div or p or section or ul)]"
 )
 
 
 def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
-    """Read a page's report in UTF-8: main text, title, author, publisher and date."""
+    """Read the report of a page in UTF-8: main text, title, author, publisher and date."""
     from lxml import html  # type: ignore[import-untyped]  # noqa: PLC0415
 
     if data.count(b"<") > _MAX_TAGS:
         raise SourceError("has too many tags for a report: save its text alone")
-    # Of a paragraph with a comment in it, trafilatura would keep only what stands before.
+    # trafilatura would keep only the part of a paragraph before a comment.
     parser = html.HTMLParser(encoding="utf-8", remove_comments=True, remove_pis=True)
     tree = html.document_fromstring(data, parser=parser)
     stated = read_stated(tree, data, url)
@@ -88,7 +89,7 @@ def read_html(data: bytes, *, url: str | None = None) -> list[Record]:
 
 
 def _with_guesses(stated: Record, extracted: Mapping[str, Any], url: str | None) -> Record:
-    """The stated fields, with gaps filled by what trafilatura makes of the page."""
+    """Return the stated fields, with gaps filled by what trafilatura extracts from the page."""
     title, publisher = extracted.get("title"), as_name(extracted.get("sitename"))
     guesses = {
         "title": title,
@@ -102,7 +103,7 @@ def _with_guesses(stated: Record, extracted: Mapping[str, Any], url: str | None)
 
 
 def _lead(tree: Any, description: str, text: str) -> str | None:
-    """The paragraph above the text that the page gives as its description, if it was overlooked."""
+    """Return the paragraph above the text that is the page's description, if it was overlooked."""
     start, first = (letters(line)[:_LEAD_LETTERS] for line in (description, text))
     if len(start) < _LEAD_LETTERS or start in letters(text):
         return None
@@ -110,16 +111,16 @@ def _lead(tree: Any, description: str, text: str) -> str | None:
         line = _line(node)
         if letters(line).startswith(start) and len(line) < _MAX_LEAD_CHARS:
             return line
-        if letters(line).startswith(first):  # what follows is not above the text
+        if letters(line).startswith(first):  # the text begins here
             break
     return None
 
 
 def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
-    """What trafilatura makes of a page.
+    """Return what trafilatura extracts from a page.
 
-    It reads cautiously. Where that overlooks most of the text, the stated `body` counts, or what it
-    finds with less caution.
+    It prefers precision. If that overlooks most of the text, the result has the stated `body`, or
+    what trafilatura finds when it prefers recall.
     """
     from trafilatura import bare_extraction  # noqa: PLC0415
 
@@ -139,25 +140,25 @@ def _extract(tree: Any, body: str, url: str | None) -> dict[str, Any]:
 
 
 def _drop_comments(tree: Any) -> None:
-    """Remove a heading like “2 comments”, and what follows it below the report.
+    """Remove headings like “2 comments” and, below the report, everything after them.
 
-    Where the markup does not mark comments, this is how to tell them.
+    This finds comments that the markup does not mark.
     """
-    chars = 0  # of the report, so far: a count of comments may also stand above it
+    chars = 0  # length of the report so far: a count of comments may also stand above it
     for node in [*tree.iter("h1", "h2", "h3", "h4", "h5", "h6", "p")]:
         text = _line(node)
         if node.tag == "h1":
             chars = 0
         elif not _COMMENTS_HEADING.fullmatch(text):
             chars += len(text)
-        elif node.getparent() is not None:  # not removed with a heading before
+        elif node.getparent() is not None:  # not yet removed
             for sibling in [*node.itersiblings()] if chars >= _MIN_REPORT_CHARS else []:
                 sibling.drop_tree()
             node.drop_tree()
 
 
 def _drop_teasers(tree: Any) -> None:
-    """Remove what presents other stories."""
+    """Remove teasers of other stories."""
     limit = _TEASER_SHARE * sum(len(node.text_content()) for node in tree.iter("p"))
     for node in [*tree.iter("a", "div", "p", "section", "span", "ul")]:
         is_here = node.getparent() is not None
@@ -169,13 +170,13 @@ def _drop_teasers(tree: Any) -> None:
 
 
 def _is_label(node: Any) -> bool:
-    """Whether an element only announces what follows, as “More:” does."""
+    """Return whether an element only announces what follows, like “More:”."""
     text = _line(node)
     return text.endswith(":") and len(text) < _MAX_LABEL_CHARS
 
 
 def _is_teaser(node: Any) -> bool:
-    """Whether an element is so named or headed, or is a link and no sentence."""
+    """Return whether an element is a teaser by its name or heading, or a link and no sentence."""
     if node.tag == "a":
         return node.find("p") is not None
     names = map(node.get, ("class", "id", "role", "data-testid"), ("",) * 4)
@@ -193,7 +194,7 @@ def _is_teaser(node: Any) -> bool:
 
 
 def _is_card(node: Any) -> bool:
-    """Whether an element behind text begins with a picture, as a card about a name does."""
+    """Return whether an element behind text begins with a picture, as a card about a name does."""
     if node.getprevious() is None and not (node.getparent().text or "").strip():
         return False
     for part in node.iter():
@@ -205,7 +206,7 @@ def _is_card(node: Any) -> bool:
 
 
 def _is_link(node: Any) -> bool:
-    """Whether a paragraph is a link, perhaps after a label, and no sentence."""
+    """Return whether a paragraph is a link, perhaps after a label, and no sentence."""
     text, linked = _line(node), " ".join("".join(node.xpath(".//a//text()")).split())
     if not linked or not text.endswith(linked) or SENTENCE_END.search(text):
         return False
@@ -214,7 +215,7 @@ def _is_link(node: Any) -> bool:
 
 
 def _is_list_of_links(node: Any) -> bool:
-    """Whether a paragraph is several headlines, all links; each may have a kind: “[VIDEO]”."""
+    """Return whether a paragraph is several headlines, all links, perhaps each with a kind."""
     links = [_line(link) for link in node.iterdescendants("a")]
     outside = " ".join(node.xpath(".//text()[not(ancestor::a)]"))
     return (
@@ -229,10 +230,10 @@ def _line(node: Any) -> str:
 
 
 def _flatten_sentences(tree: Any) -> None:
-    """Leave only text in sentences: trafilatura drops parts of them by class, or as a menu.
+    """Flatten sentences to text: trafilatura drops parts of them by class, or as a menu.
 
-    Links stay where they are less than half of the text, since they tell what is no report. Of a
-    sentence, the full stop stands outside of the links; of a headline in a list it does not.
+    Links stay unless most of the text is linked, since they show what is not a report. The full
+    stop of a sentence is outside of its links, but not that of a headline in a list.
     """
     for node in tree.iter("p"):
         outside = "".join(node.xpath(".//text()[not(ancestor::a)]"))
@@ -244,9 +245,9 @@ def _flatten_sentences(tree: Any) -> None:
 
 
 def _join_parts(tree: Any) -> None:
-    """Join a report that is cut into containers of one class: trafilatura would read the first.
+    """Join a report in containers of the same class, of which trafilatura would read the first.
 
-    Articles below each other stay apart: they are different reports.
+    Successive articles stay apart: they are different reports.
     """
     parts: dict[tuple[Any, str], Any] = {}
     for node in [*tree.iter("div", "section")]:

@@ -1,8 +1,8 @@
 """Compare extracted text with the paragraphs of its page; runs in the sandbox.
 
-An extractor judges containers, by their names and by their share of links. This looks at each
-paragraph instead, and at where it stands: one that is made as the kept ones are, and stands among
-them, belongs to the report; a heading that heads nothing does not.
+An extractor judges containers by their names and their share of links. This module judges each
+paragraph and its place instead. A paragraph among those that the extractor kept, with the same tags
+and classes, belongs to the report; a heading with nothing under it does not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from index.reading.markup import BOILERPLATE, HIDDEN_TAGS, letters
 from index.text.moments import read_moment
 
 T = TypeVar("T")
-_NEAR = 2  # elements above a paragraph, in which its neighbours are
+_NEAR = 2  # levels above a paragraph that contain its neighbours
 SENTENCE_END = re.compile(r"[.!?…。！？।][\"'“”‘’«»‹›」』)\]]*\s*$")
 _BLOCKS = frozenset(
     "address article aside blockquote body dd div dl dt figcaption figure footer form h1 h2 h3 h4"
@@ -29,20 +29,21 @@ _LISTS = frozenset(["ul", "ol", "li", "dl", "dd", "dt"])
 _TIME_OF_DAY = re.compile(r"\b[ap]\.?m\.\s*$", re.IGNORECASE)  # "PUBLISHED: … at 4:30 p.m."
 _ROWS = frozenset(["li", "td", "th", "dd", "dt", "pre", "blockquote"])
 _ABOVE = -1  # stands for the line before the first
-_MIN_LETTERS = 40  # of a paragraph that is added; a shorter one may be a label
+_MIN_LETTERS = 40  # letters of a paragraph that is added; a shorter one may be a label
 _MAX_LEAD_CHARS = 700
-_MAX_LABEL_CHARS = 100  # of a heading, label or credit
-_MAIN = 0.8  # of the prose, if most of it is made or stands alike
-_MAX_LINKED = 0.5  # of a paragraph
+_MAX_LABEL_CHARS = 100  # length of a heading, label or credit
+_MAIN = 0.8  # share of the prose with the same kind or place that makes it the main one
+_MAX_LINKED = 0.5  # share of a paragraph's text in links
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
     """A paragraph, heading or list item of a page.
 
-    `kind` is its tag and the tags and classes above it, by which one paragraph of a report is like
-    the others; `box` tells which element it stands in, lists apart, and `within` those around it;
-    `tags` are the names of all of them; `linked` is the share of its text in links.
+    `kind` is its tag with the tags and classes above it, which the paragraphs of a report have in
+    common; `box` is the number of the element that contains it, not counting lists, and `within`
+    has the numbers of those around it; `tags` are the names of all of them; `linked` is the share
+    of its text in links.
     """
 
     tag: str
@@ -56,7 +57,7 @@ class Block:
 
     @property
     def is_prose(self) -> bool:
-        """Whether it is a sentence at least, and not made of links."""
+        """Whether it is at least a sentence, and not made of links."""
         return (
             len(self.letters) >= _MIN_LETTERS
             and self.linked < _MAX_LINKED
@@ -65,18 +66,18 @@ class Block:
 
 
 def ends_sentence(line: str) -> bool:
-    """Whether a line ends as a sentence does, and not with a time of day."""
+    """Return whether a line ends like a sentence, and not with a time of day."""
     return SENTENCE_END.search(line) is not None and not _TIME_OF_DAY.search(line)
 
 
 def read_blocks(tree: Any) -> list[Block]:
-    """The blocks of a page in order; text that stands beside paragraphs is a block, too."""
+    """Return the blocks of a page in order; text beside paragraphs is a block, too."""
     from lxml import etree  # type: ignore[import-untyped]  # noqa: PLC0415
 
     numbers = {node: number for number, node in enumerate(tree.iter())}
     found: list[Block] = []
     parts: list[str] = []
-    linked = links = 0  # letters in links, and links that are open
+    linked = links = 0  # letters in links, and open links
 
     def end_block(node: Any) -> None:
         nonlocal linked
@@ -123,7 +124,7 @@ def _block(node: Any, text: str, linked: int, numbers: dict[Any, int]) -> Block:
 
 
 def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[str]:
-    """The lines with overlooked paragraphs in their places, and without what is no report."""
+    """Insert overlooked paragraphs into the lines, and remove lines that are not of the report."""
     texts = [block for block in blocks if _BESIDE.isdisjoint(block.tags)]
     known = {block.letters: block for block in [*blocks, *texts]}
     places = _places(lines, texts)
@@ -145,7 +146,7 @@ def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[s
 def _overlooked(
     texts: Sequence[Block], places: Mapping[int, int], kept: str
 ) -> dict[int, list[str]]:
-    """Paragraphs that stand among the kept ones or are made as they are, by the line before."""
+    """Return overlooked paragraphs, by their kind or place, by the number of the previous line."""
     prose = [texts[index] for index in places if texts[index].is_prose]
     kinds, boxes = {block.kind for block in prose}, {block.box for block in prose}
     first, last = min(places), max(places)
@@ -164,14 +165,14 @@ def _overlooked(
 def _foreign(
     lines: Sequence[str], texts: Sequence[Block], places: Mapping[int, int]
 ) -> frozenset[int]:
-    """The numbers of lines below the report and apart from it, and of labels without content."""
+    """Return the numbers of lines below and apart from the report, and of labels without text."""
     prose = [texts[index] for index in places if texts[index].is_prose]
     own = [index for index in places if _is_of(prose, texts[index])]
     near = frozenset[int]().union(*(texts[index].within for index in own))
 
     def is_foreign(index: int, line: str) -> bool:
         if line.endswith(":") and index + 1 < len(texts) and index + 1 not in places:
-            return True  # of what it announces, nothing was kept
+            return True  # a label whose content was not kept
         if not own or min(own) <= index <= max(own):
             return False
         is_label = len(texts[index].letters) < _MIN_LETTERS
@@ -181,20 +182,20 @@ def _foreign(
 
 
 def _is_of(prose: Sequence[Block], block: Block) -> bool:
-    """Whether a block is made as most of the prose is, or stands within or beside it."""
+    """Return whether a block has the kind of most of the prose, or is within or beside it."""
     box, kind = (_main(getattr(part, field) for part in prose) for field in ("box", "kind"))
     return block.kind == kind or box in block.within
 
 
 def _main(values: Iterable[T]) -> T | None:
-    """The value that nearly all have; None if there is none."""
+    """Return the value that nearly all have; None if there is none."""
     counts = Counter(values)
     main, count = counts.most_common(1)[0] if counts else (None, 0)
     return main if count >= _MAIN * counts.total() else None
 
 
 def _places(lines: Sequence[str], blocks: Sequence[Block]) -> dict[int, int]:
-    """Which block became which line, both by number, as far as the order is the same."""
+    """Return which block became which line, by number, as far as they have the same order."""
     places: dict[int, int] = {}
     start = 0
     for number, line in enumerate(lines):
@@ -208,7 +209,7 @@ def _places(lines: Sequence[str], blocks: Sequence[Block]) -> dict[int, int]:
 
 
 def _lead(above: Sequence[Block], title: str, kept: str) -> list[str]:
-    """The paragraph between the heading of the report and its text, if it was overlooked."""
+    """Return the paragraph between the heading and the text of the report, if overlooked."""
     wanted = letters(title)
     starts = [n for n, block in enumerate(above) if block.tag == "h1" or block.letters == wanted]
     for block in above[starts[-1] + 1 :] if starts else []:
@@ -218,9 +219,9 @@ def _lead(above: Sequence[Block], title: str, kept: str) -> list[str]:
 
 
 def _without_bare_headings(lines: Sequence[str], known: dict[str, Block]) -> list[str]:
-    """The lines without headings that head nothing, and without short lines at the end."""
+    """Return the lines without headings that have no text, and without short lines at the end."""
     kept: list[str] = []
-    level = ""  # of the heading just read, from the end
+    level = ""  # of the last heading read, from the end
     for line in reversed(lines):
         block = known.get(letters(line))
         tag = block.tag if block else ""
@@ -234,7 +235,7 @@ def _without_bare_headings(lines: Sequence[str], known: dict[str, Block]) -> lis
 
 
 def _is_bare(line: str, block: Block | None) -> bool:
-    """Whether a last line is a heading, a label or a credit."""
+    """Return whether a last line is a heading, a label or a credit."""
     if line.endswith(":"):
         return True
     is_short = block is not None and block.tag not in _ROWS and len(line) < _MAX_LABEL_CHARS

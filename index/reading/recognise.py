@@ -1,6 +1,6 @@
-"""Recognise what a file is: by its content and, between kinds of text, by its name.
+"""Recognise the format of a file: by its content and, between kinds of text, by its name.
 
-What a report cannot be read from, such as a program, is refused in words.
+A file that cannot contain a report, such as a program, is refused with an explanation.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _SIGNATURES: Mapping[str, Format] = {
     r"\s*\{\\rtf\d": "rtf",
     _PROLOGUE + r"<(?:!doctype\s+html|html)\b": "html",
     _PROLOGUE + r"<(?:rss|feed|rdf:rdf)\b": "feed",
-    r"\s*<\?xml\b": "feed",  # whose reader refuses other XML
+    r"\s*<\?xml\b": "feed",  # its reader refuses other XML
 }
 _REFUSED = tuple(
     (re.compile(pattern, re.IGNORECASE), what)
@@ -65,7 +65,7 @@ _REFUSED = tuple(
         (r"%!PS|\s*\\documentclass\b", "the source of a document: save it as PDF"),
     )
 )
-_OTHER_DATA = frozenset(  # usual suffixes of what content alone cannot tell from text
+_OTHER_DATA = frozenset(  # suffixes of files that their content cannot distinguish from text
     ".py .js .mjs .ts .jsx .tsx .css .scss .c .h .cc .cpp .hpp .cs .java .kt .go .rs .rb .pl .php"
     " .sh .bash .bat .ps1 .sql .r .lua .swift .ipynb .yaml .yml .toml .ini .cfg .tex"
     " .bib .ics .vcf .srt .vtt .ass .sub .mht .mhtml .warc .mbox .geojson .svg".split()
@@ -73,7 +73,7 @@ _OTHER_DATA = frozenset(  # usual suffixes of what content alone cannot tell fro
 _JSON_FEED = re.compile(r'"version"\s*:\s*"https?://jsonfeed\.org/version')
 _TAG = re.compile(r"<(?:[a-z][a-z0-9]*\b|!--)", re.IGNORECASE)
 _HEADER = re.compile(r"([A-Za-z][\w-]*):(?:[ \t].*)?|[ \t].*")  # "Subject: …", or its next line
-_MOST_HEADERS = 40  # that are looked at
+_MOST_HEADERS = 40  # how many headers are looked at
 _WEB_ARCHIVE = re.compile(
     r"^(?:Snapshot-Content-Location:|From: <?Saved by )|\AWARC/1|\Abplist00", re.MULTILINE
 )
@@ -85,10 +85,10 @@ _MAIL_HEADERS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where bytes come from, and what their sender says about them.
+    """The origin of some bytes, and what their sender says about them.
 
     `name` is a path or URL, which is shown and whose suffix breaks ties. `upload` identifies an
-    upload, which has no lasting path. `within`: the formats of the archives and mails it is in.
+    upload, which has no lasting path. `within` has the formats of the archives and mails around it.
     """
 
     name: str
@@ -103,7 +103,7 @@ def recognise(head: bytes, origin: Origin) -> Format:
     """Return the format of a file by its first bytes, else by its content type and suffix.
 
     Raises:
-        SourceError: it is something that no report can be read from; the message lacks its subject.
+        SourceError: it cannot contain a report; the message lacks its subject.
     """
     is_utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))
     text = head.decode("utf-16" if is_utf16 else "latin-1", "replace").removeprefix("\xef\xbb\xbf")
@@ -121,7 +121,7 @@ def recognise(head: bytes, origin: Origin) -> Format:
 
 
 def _refuse(text: str, origin: Origin) -> None:
-    """Raise SourceError, without its subject, for what holds no report in a form that is read."""
+    """Raise SourceError, without its subject, if a text is in a form that cannot be read."""
     what = next((what for pattern, what in _REFUSED if pattern.match(text)), None)
     if what is None and _WEB_ARCHIVE.search(text.partition("\n\n")[0]):
         what = "a web archive: save the page as HTML"
@@ -138,7 +138,7 @@ def suffix_of(name: str) -> str:
 
 
 def _structured(text: str, named: Format | None) -> Format | None:
-    """Whether a text is JSON, a table or a mail; None if it is running text or markup."""
+    """Return the kind of JSON, table or mail; None for running text or markup."""
     if re.match(r'\s*(?:\{\s*"|\[\s*\{)', text):
         return _json_kind(text, named)
     if is_heading(text):
@@ -147,7 +147,7 @@ def _structured(text: str, named: Format | None) -> Format | None:
 
 
 def _json_kind(text: str, named: Format | None) -> Format:
-    """Whether JSON is one document, or one on each line."""
+    """Return whether JSON is a single document, or a document per line."""
     first, line_end, _ = text.lstrip().partition("\n")
     if _JSON_FEED.search(text) or first.strip() in {"{", "[", "[{"}:
         return "json"
@@ -160,7 +160,7 @@ def _json_kind(text: str, named: Format | None) -> Format:
 
 
 def _is_mail(text: str) -> bool:
-    """Whether a text begins with the headers of a mail, up to an empty line."""
+    """Return whether a text begins with the headers of a mail, up to an empty line."""
     lines = text.replace("\r\n", "\n").partition("\n\n")[0].split("\n")[:_MOST_HEADERS]
     if len(text) >= HEAD_BYTES:  # the last line may be cut
         lines.pop()

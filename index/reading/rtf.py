@@ -11,14 +11,14 @@ from index.reading.text import Record, is_headline, names_no_report
 
 _INFO = r"\{{\\(?:\*\\)?{} ?((?:[^{{}}\\]|\\[^a-z]|\\[a-z]+-?\d* ?)*)\}}"  # {\title Dam fails}
 _CREATED = re.compile(r"\\creatim\\yr(\d{4})\\mo(\d\d?)\\dy(\d\d?)")
-# striprtf writes a link's address into the text, where no reader of the document sees it.
+# striprtf writes a link's address into the text, although no reader of the document sees it.
 _LINK = re.compile(r"(\\fldinst[\s{]*(?:\\\w+\s*)*)HYPERLINK", re.IGNORECASE)
 _UNSEEN = frozenset("v deleted strike striked".split())  # words that hide text or strike it out
 _LETTERS = frozenset("u tab emdash endash bullet lquote rquote ldblquote rdblquote".split())
 
 
 def read_rtf(data: bytes) -> list[Record]:
-    """Read an RTF file's text, title and author, and when it was made as the guess of its date."""
+    """Read an RTF file's text, title and author; when it was made is a guess of its date."""
     from striprtf.striprtf import rtf_to_text  # noqa: PLC0415
 
     source = data.decode("latin-1")
@@ -43,12 +43,12 @@ def read_rtf(data: bytes) -> list[Record]:
 
 
 def _seen(source: str) -> Iterator[str]:
-    """The parts of RTF without hidden and struck text, and with raised digits in superscript."""
+    """Yield the parts of RTF without hidden and struck text, and with digits in superscript."""
     from striprtf.striprtf import PATTERN  # noqa: PLC0415
 
     unseen: frozenset[str] = frozenset()
     is_raised = False
-    outer: list[tuple[frozenset[str], bool]] = []  # what holds in the groups around this one
+    outer: list[tuple[frozenset[str], bool]] = []  # the states of the groups around this group
     for match in PATTERN.finditer(source):
         word, argument, _, _, brace, letter = match.groups()
         if brace == "{":

@@ -1,9 +1,9 @@
-"""A second process with limits of memory and time, in which parsers of files run.
+"""Run parsers of files in another process, with limits of memory and time.
 
-Parsers of HTML, PDF and Office files are large, partly written in C, and fed by strangers. If one
-hangs, crashes or takes too much, only its file fails; the next file gets a new process. The
-process speaks JSON, which cannot run code here, is not given our environment variables, and gives
-up what `isolation` can take from it.
+Parsers of HTML, PDF and Office files are large, partly written in C, and fed by strangers. If a
+parser hangs, crashes or takes too much, only its file fails; the next file gets a new process. The
+process answers in JSON, which cannot run code here, does not get our environment variables, and
+gives up all rights that `isolation` can drop.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Sandbox:
     """A process that runs functions by name, one call at a time. Safe to use from several threads.
 
     It starts at the first call. `seconds` limits a call, `memory` the address space in bytes.
-    `isolation` says what the process gave up; it is None until one has started.
+    `isolation` says what the process gave up; it is None until a process has started.
     """
 
     seconds: int = 30
@@ -79,8 +79,8 @@ class Sandbox:
         `function` is a full name, such as "index.reading.pages.read_html".
 
         Raises:
-            SourceError: it raised one, failed, took too much, or could not be tried because no
-                process started; the message lacks its subject.
+            SourceError: the function raised one, failed or took too much, or no process could be
+                started; the message lacks its subject.
         """
         with self._lock:
             pipe, process = self._running()
@@ -92,7 +92,7 @@ class Sandbox:
             except (OSError, EOFError, TypeError, ValueError):
                 self._stop()
                 raise SourceError(_TOO_MUCH) from None
-            except BaseException:  # an interrupt: the process is still at work on this file
+            except BaseException:  # an interrupt: the process is still working on this file
                 self._stop()
                 raise
         if error:
@@ -100,12 +100,12 @@ class Sandbox:
         return value
 
     def close(self) -> None:
-        """End the process; another call starts a new one."""
+        """End the process; the next call starts a new process."""
         with self._lock:
             self._stop()
 
     def _running(self) -> tuple[Connection, subprocess.Popen[bytes]]:
-        """Return a process that runs, newly started if it must be, and the pipe to it."""
+        """Return a running process, started if necessary, and the pipe to it."""
         if self._calls >= _MAX_CALLS or (self._process and self._process.poll() is not None):
             self._stop()
         self._calls += 1
@@ -121,7 +121,7 @@ class Sandbox:
             raise
 
     def _started(self) -> tuple[Connection, subprocess.Popen[bytes]]:
-        """Start a process, which says when it can be called and what it has given up."""
+        """Start a process, which reports when it is ready and what it has given up."""
         self._pipe, child_end = Pipe()
         numbers = map(str, [child_end.fileno(), self.memory, self.seconds])
         with child_end:
@@ -158,7 +158,7 @@ def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Iterator[No
     timer = threading.Timer(seconds, process.kill)
     try:
         timer.start()
-    except RuntimeError as error:  # no more threads: as little can be read as without a process
+    except RuntimeError as error:  # no thread can be started, so the file cannot be read
         raise SourceError(_NOT_STARTED) from error
     try:
         yield
@@ -170,7 +170,7 @@ def _time_limit(process: subprocess.Popen[bytes], seconds: float) -> Iterator[No
 
 
 def serve(descriptor: int, memory: int, seconds: int) -> None:
-    """Set limits, give up what parsers do not need, say what that was, and answer calls.
+    """Set limits, give up what parsers do not need, report that, and answer calls.
 
     It ends when the pipe is closed.
     """
@@ -190,7 +190,7 @@ def serve(descriptor: int, memory: int, seconds: int) -> None:
 
 
 def _call(function: str, data: bytes, options: dict[str, Any]) -> tuple[Any, str | None]:
-    """What a function returns, or its error message."""
+    """Return the result of a function, or its error message."""
     module, _, name = function.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)(data, **options), None

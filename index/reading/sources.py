@@ -21,17 +21,17 @@ from index.reading.recognise import READABLE_SUFFIXES, Origin, suffix_of
 from index.reading.urls import is_url, site
 
 PageLookup = Callable[[str], PageState | None]
-"""File or URL -> its state when it was last read."""
+"""Returns the state of a file or URL when it was last read."""
 
 _OF_MANY = frozenset(
     ".jsonl .ndjson .csv .tsv .zip .eml .rss .atom .xml".split()
-)  # hold any number of articles
+)  # formats with any number of articles
 _CLOCK_NS = 2_000_000_000  # a file may change twice within one tick of its file system's clock
 
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """An uploaded file: where it is for now, and its name."""
+    """An uploaded file: its temporary path, and its name."""
 
     path: Path
     name: str
@@ -45,18 +45,19 @@ def read(
 ) -> Iterator[SourceItem]:
     """Read a file, a folder, the page or feed at a URL or, for "-", JSON lines.
 
-    Folders are read in name order with their sub-folders, without hidden files. Pages that a feed
-    only summarises are fetched. A `PageState` follows the articles of each file or URL that was
-    read without a failure.
+    Folders are read in name order with their sub-folders, without hidden files. If a feed has only
+    summaries, the pages are fetched. A `PageState` follows the articles of each file or URL that
+    was read without a failure.
 
     Args:
         source: a path, a URL, or "-".
         stream: bytes for "-".
-        fetcher: for URLs; the default has the usual limits.
-        last_state: a file or URL that has not changed since is not read, and its state says so.
+        fetcher: fetches URLs; the default has the usual limits.
+        last_state: a file or URL that has not changed since then is not read, and its new state
+            says so.
 
     Raises:
-        SourceError: there is no such source, or nothing in it that can be read.
+        SourceError: there is no such source, or it has nothing that can be read.
     """
     if source == "-":
         if stream is None:
@@ -93,17 +94,17 @@ def uploaded(files: Iterable[Upload | Failure]) -> Iterator[SourceItem]:
 
 
 def existing(name: str) -> Path | None:
-    """The file or folder of that name, if there is one; a name has to be UTF-8 to be stored."""
+    """Return the file or folder of that name, if any; a name has to be UTF-8 to be stored."""
     try:
         name.encode()
         path = Path(name).expanduser()
         return path if name and (path.is_file() or path.is_dir()) else None
-    except (OSError, RuntimeError, UnicodeError):  # an impossible name, or the home of nobody
+    except (OSError, RuntimeError, UnicodeError):  # an impossible name, or an unknown user's home
         return None
 
 
 def missing(name: str) -> str:
-    """Say that there is no file or folder of that name."""
+    """Return a message that there is no file or folder of that name."""
     if any("\ud800" <= char <= "\udfff" for char in name):  # a byte that is not UTF-8
         return f"{name} has a name that is not in UTF-8: rename it."
     return f"{name} is not a file or folder: check the name."
@@ -115,14 +116,14 @@ def skipped_files(names: Iterable[str]) -> int:
 
 
 def total(names: Sequence[str]) -> int | None:
-    """Return how many articles these sources hold, for a progress bar; None if unknown."""
+    """Return how many articles these sources have, for a progress bar; None if unknown."""
     files = [file for name in names for file in _files(name)[0]]
     unknown = None in map(existing, names) or any(suffix_of(f.name) in _OF_MANY for f in files)
     return None if unknown else len(files)
 
 
 def _files(name: str) -> tuple[list[Path], int]:
-    """The file, or a folder's readable files in name order, and the number of others in it.
+    """Return a file, or a folder's readable files in name order, and the number of other files.
 
     Hidden files and folders do not count.
     """
@@ -138,7 +139,7 @@ def _files(name: str) -> tuple[list[Path], int]:
 
 
 def _read_file(path: Path, last_state: PageLookup) -> Iterator[SourceItem]:
-    name = str(path).encode("utf-8", "replace").decode()  # a name of any bytes can be stored
+    name = str(path).encode("utf-8", "replace").decode()  # so that any name can be stored
     try:
         with path.open("rb") as file:
             stat = os.fstat(file.fileno())
@@ -163,10 +164,10 @@ def _read_url(
     named: Link | None = None,
     feed: str = "",
 ) -> Iterator[SourceItem]:
-    """Read a page or feed, and the pages that a feed names.
+    """Read a page or feed, and the pages that a feed links to.
 
-    A page that was `named` by a feed cannot be a feed itself. If it is on the site of the feed, it
-    is what the feed says it is.
+    A page that was `named` by a feed cannot itself be a feed. If it is on the site of the feed, it
+    is identified as in the feed.
     """
     links: Sequence[Link] = ()
     try:
@@ -189,7 +190,7 @@ def _read_url(
 
 
 def _keyed(items: Iterator[Item], key: str) -> Iterator[Item]:
-    """The items, with the key of the article among them."""
+    """Yield the items, and give the article among them a key."""
     for item in items:
         yield replace(item, key=key) if isinstance(item, Article) and not item.key else item
 
@@ -197,12 +198,12 @@ def _keyed(items: Iterator[Item], key: str) -> Iterator[Item]:
 def _with_state(
     state: PageState, items: Iterator[Item], *, follow: bool = False
 ) -> Generator[SourceItem, None, list[Link]]:
-    """Yield the items, then the state if it held anything and a later change could be noticed.
+    """Yield the items, then the state if there were any and a later change could be noticed.
 
-    What failed in it, such as one line of many, fails again only when it is read again: after a
-    change, or when it is added once more.
+    Failures within it, such as a line of many, are reported again only when it is read again: after
+    a change, or when it is added once more.
 
-    Returns the links to `follow`, each page once; else links are failures.
+    Returns the links to `follow`, each page once; otherwise links are failures.
     """
     article_ids: list[str] = []
     links: dict[str, Link] = {}

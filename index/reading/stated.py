@@ -1,4 +1,4 @@
-"""Read what an HTML page states of its report: in JSON-LD, else in meta tags.
+"""Read what an HTML page states about its report: in JSON-LD, else in meta tags.
 
 We do this ourselves: trafilatura takes a date of modification for that of publication, overlooks
 agencies as authors, and does not say what it guessed.
@@ -29,7 +29,7 @@ _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:?\d\d")
 _URL_DAY = re.compile(r"/(\d{4})(/?)(\d\d?)\2(\d\d?)/")  # "/2026/11/3/", "/20261103/"
 _DAY = timedelta(days=1)
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=10)  # the zones farthest from Greenwich
-# Domains of countries that anybody uses, for what they spell.
+# Country domains that are used anywhere because of what they spell.
 _OPEN_DOMAINS = frozenset(
     "ac ad ai am as bz cc cd co dj fm gg io je la ly me ms nu sc sh sr st su tk to tv vc vg vu"
     " ws".split()
@@ -37,12 +37,12 @@ _OPEN_DOMAINS = frozenset(
 
 
 def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
-    """The fields that a page states of its report, and its `description` and `body` if it does."""
+    """Return the fields that a page states about its report, and any `description` and `body`."""
     linked, tags = _json_ld(tree), _meta_tags(tree)
     language = re.match(r"[a-z]{2}\b", (tree.get("lang") or "").lower())
     canonical = urljoin(url or "", tree.xpath("string(//link[@rel='canonical']/@href)").strip())
     own_site = site(canonical) and site(canonical) == site(url or canonical)
-    # A page cannot pass for another site's. Many sites name their home on every page by mistake.
+    # A page must not pass for another site's. Many sites name their home on every page by mistake.
     address = canonical if own_site and not is_home(canonical) else url
     dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS), _shown_day(tree)]
     dates.append(tags.get(_DAY_TAG))
@@ -60,13 +60,13 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
 
 
 def _shown_day(tree: Any) -> str | None:
-    """The one day that a page's `time` tags name."""
+    """Return the only day that a page's `time` tags name; None if there is no such day."""
     days = {str(value)[:10] for value in tree.xpath("//time/@datetime")}
     return days.pop() if len(days) == 1 else None
 
 
 def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str | None) -> datetime:
-    """A moment in UTC on the page's own clock, or else the day that it was there.
+    """Return a moment in UTC on the page's own clock, or else the day that it was there.
 
     The clock is that of the same moment elsewhere on the page, of the day in its address, or of the
     country of its domain, in this order.
@@ -85,9 +85,9 @@ def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str 
 
 
 def _in_its_country(moment: datetime, url: str | None) -> datetime:
-    """A moment on the clock of a domain's country, or the day there if its clocks differ.
+    """Return a moment on the clock of a domain's country, or the day there if its clocks differ.
 
-    Where not even the day is the same everywhere, it stays as it is.
+    If not even the day is the same everywhere in the country, the moment is returned as it is.
     """
     import pytz  # type: ignore[import-untyped]  # noqa: PLC0415
 
@@ -105,9 +105,9 @@ def _in_its_country(moment: datetime, url: str | None) -> datetime:
 
 
 def _json_ld(tree: Any) -> Record:
-    """The article with the most fields among a page's JSON-LD, else the date of the page.
+    """Return the article with the most fields in a page's JSON-LD, else the date of the page.
 
-    Its author and publisher are names, also where they are only referred to by an id.
+    Its author and publisher are names, even if the article only refers to them by an id.
     """
     articles: list[Record] = []
     dated: list[Record] = []
@@ -146,7 +146,7 @@ def _json_ld(tree: Any) -> Record:
 
 
 def _meta_tags(tree: Any) -> dict[str, str]:
-    """Contents of meta tags and of `time` tags marked as publication, by lower-case name."""
+    """Return contents of meta tags and of `time` tags of publication, by lower-case name."""
     tags: dict[str, str] = {}
     for tag in tree.xpath("//meta[@content] | //time[@datetime][@itemprop or @pubdate]"):
         name = tag.get("property") or tag.get("name") or tag.get("itemprop") or "pubdate"
@@ -156,13 +156,13 @@ def _meta_tags(tree: Any) -> dict[str, str]:
 
 
 def as_name(*values: Any) -> str | None:
-    """Return the first value that is a name of somebody: no address, and no “Copyright 2014”."""
+    """Return the first value that is a name, not an address or “Copyright 2014”."""
     names = (text for value in values if (text := _text(value)) and not _NO_NAME.match(text))
     return next(names, None)
 
 
 def _text(value: Any, line_end: str = " ") -> str | None:
-    """A string without the entities that many sites leave in; None if it has nothing else."""
+    """Return a string without the entities that many sites leave in; None if nothing is left."""
     if not isinstance(value, str):
         return None
     lines = (" ".join(line.split()) for line in unescape(value).splitlines())

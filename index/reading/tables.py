@@ -12,7 +12,7 @@ _DELIMITERS = ",;\t"
 
 
 def is_heading(text: str) -> bool:
-    """Whether a text begins with the columns of a table of reports: “title,text,published”."""
+    """Return whether a text begins with the column names of a table: “title,text,published”."""
     names = _columns(text, _delimiter(text))
     return "text" in names and len(FIELDS.intersection(names)) > 1
 
@@ -54,12 +54,12 @@ def read_table(data: bytes) -> list[Record]:
 
 
 def _delimiter(text: str) -> str:
-    """What separates the most known names in the first row."""
+    """Return the delimiter that separates the most known names in the first row."""
     return max(_DELIMITERS, key=lambda mark: len(FIELDS.intersection(_columns(text, mark))))
 
 
 def _columns(text: str, delimiter: str) -> list[str]:
-    """The names in the first row of a table; a name in quotes may hold a delimiter."""
+    """Return the names in the first row of a table; a name in quotes may contain a delimiter."""
     csv.field_size_limit(len(text) + 1)
     heading: list[str] = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     return [name.strip().lower() for name in heading]

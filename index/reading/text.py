@@ -1,4 +1,4 @@
-"""Decode bytes, read text and rows of JSON, and build an Article from named fields."""
+"""Decode bytes, read text and rows of JSON, and build an `Article` from named fields."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from index.text.moments import read_moment
 Record = dict[str, Any]
 """Fields of a report by name, as read from some format.
 
-Other fields say what it is instead: `omitted`, why something was left out; `name` and `data` in
-base64, a file in an archive. More about a report say: `place`, which row it is; `partial`, whether
-a feed has only its summary; `key`, what identifies it (see `Article`).
+Some fields make it something else: `omitted` says why something was left out; `name` and `data` (in
+base64) are a file in an archive. Others say more about a report: `place` is its row; `partial`
+means that a feed has only its summary; `key` identifies it (see `Article`).
 """
 
-FIELDS = frozenset(  # of a row of JSON, a row of a table, and front matter
+FIELDS = frozenset(  # names in a row of JSON, a row of a table, and front matter
     "_id id article_id title text publisher source author published published_at guessed_date url"
     " language guessed".split()
 )
 MAX_TITLE_CHARS = 180  # a longer first line is a paragraph
-_MAX_LINE_CHARS = 300  # of a title, author or publisher
-_OPENING_CHARS = 90  # of the text that stands in for a missing title
+_MAX_LINE_CHARS = 300  # length of a title, author or publisher
+_OPENING_CHARS = 90  # length of the opening of the text, shown for a missing title
 _GUESSABLE = ("author", "language", "publisher", "title", "url")
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f]")  # but tab and line ends
 _BINARY = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")  # what text files do not contain
@@ -46,14 +46,14 @@ _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
 _SEVEN_BITS = re.compile(r"iso-2022-|hz\b|(?:unicode-1-1-)?utf-?7\b", re.IGNORECASE)
 _ASCII = frozenset(map(chr, range(128)))
-_TYPOGRAPHY = frozenset("€…‘’“”•–—™£©®°§½«»")  # what English uses of Windows-1252 beyond ASCII
+_TYPOGRAPHY = frozenset("€…‘’“”•–—™£©®°§½«»")  # English marks of Windows-1252 beyond ASCII
 _SENTENCE_END = re.compile(r"[.!?:;,…][\"'”’)\]]*$")  # as in: “Run,” she said.
 
 
 def decode(data: bytes, *charsets: str | None) -> str:
-    """Decode as UTF-8, else by the first stated charset that fits, else by the likeliest one.
+    """Decode as UTF-8, else by the first stated charset that fits, else by the likeliest charset.
 
-    A stated charset of 7 bits goes first, since whatever it writes is also UTF-8. UTF-8 with a few
+    A stated 7-bit charset goes first, since all its texts are also valid UTF-8. UTF-8 with a few
     bad bytes is still UTF-8, and these become �. Line ends become newlines and control characters
     are dropped; nothing else changes.
 
@@ -66,7 +66,7 @@ def decode(data: bytes, *charsets: str | None) -> str:
     except UnicodeDecodeError as error:
         text = data.decode("utf-8-sig", "replace")
         beyond_ascii = len(text) - len(text.encode("ascii", "ignore"))
-        if text.count("\ufffd") > beyond_ascii / 2:  # of other charsets, hardly any byte fits
+        if text.count("\ufffd") > beyond_ascii / 2:  # hardly any byte of other charsets fits
             text = _decode_detected(data, error.start, charsets)
     if len(_BINARY.findall(text)) > max(2, len(text) // 200):
         raise SourceError("looks like a binary file: save it as UTF-8 text")
@@ -74,7 +74,7 @@ def decode(data: bytes, *charsets: str | None) -> str:
 
 
 def _decode_seven_bits(data: bytes, charset: str | None) -> str | None:
-    """The text of ASCII bytes that stand for other letters; None if they stand for themselves."""
+    """Decode ASCII bytes that stand for other letters; None if they stand for themselves."""
     with suppress(ValueError, LookupError):  # an unknown charset, or the wrong one
         return data.decode(charset) if charset and data.isascii() else None
     return None
@@ -82,14 +82,14 @@ def _decode_seven_bits(data: bytes, charset: str | None) -> str | None:
 
 def _decode_detected(data: bytes, start: int, charsets: Sequence[str | None]) -> str:
     """Decode by a stated charset, or by what the bytes around `start` look like."""
-    first = max(0, start - 100_000)  # the bytes before may be ASCII and tell nothing
-    # DOS code pages are left out: chardet would find them in “smart” quotes.
+    first = max(0, start - 100_000)  # earlier bytes may be only ASCII, which shows nothing
+    # DOS code pages are left out: chardet would mistake “smart” quotes for them.
     attempts: list[dict[str, Any]] = [{"encoding_era": chardet.EncodingEra.MODERN_WEB}]
     # From a few marks alone chardet infers letters: “Ł5 million” for “£5 million”.
     if {*data[start:].decode("windows-1252", "replace")} - _ASCII <= _TYPOGRAPHY:
         attempts.insert(0, {"include_encodings": ["windows-1252"]})
     stated = ["windows-1252" if name.lower() in _LATIN else name for name in charsets if name]
-    # `no_match_encoding` has to be one of those included.
+    # `no_match_encoding` has to be one of the included encodings.
     tried = [{"include_encodings": [name], "no_match_encoding": name} for name in stated]
     for options in [*tried, *attempts]:
         try:
@@ -108,17 +108,17 @@ def clean(text: str) -> str:
 
 
 def is_headline(line: str) -> bool:
-    """Whether a line is short and does not end like a sentence."""
+    """Return whether a line is short and does not end like a sentence."""
     return len(line) <= MAX_TITLE_CHARS and not _SENTENCE_END.search(line)
 
 
 def names_no_report(title: str | None) -> bool:
-    """Whether a title is missing, or what a program puts there: the name of a file or of itself."""
+    """Return whether a title is missing, or is the name of a file or program."""
     return _NO_TITLE.fullmatch(title or "") is not None
 
 
 def read_text(text: str) -> Record:
-    """Read one report; a first line that looks like a headline is its title."""
+    """Read a report; a first line that looks like a headline is its title."""
     fields, body = front_matter(text)
     first, _, rest = body.strip().partition("\n")
     title = fields.get("title") or first.strip()
@@ -154,7 +154,7 @@ def read_row(line: bytes) -> Record:
 
 
 def known_fields(row: Record) -> Record:
-    """The fields of a report in a row, also in its BEIR “metadata”, which the others go before."""
+    """Return the fields of a report in a row; those in its BEIR “metadata” come last."""
     metadata = row.get("metadata")
     fields = {**(metadata if isinstance(metadata, dict) else {}), **row}
     return {name: value for name, value in fields.items() if name in FIELDS}
@@ -166,9 +166,9 @@ def to_article(
     article_id: str | None = None,
     key: str | None = None,
 ) -> Iterator[Article | Omission]:
-    """Yield the article of some fields, under any of the names in use, and what it goes without.
+    """Yield the article of some fields, under any of their common names, and its omissions.
 
-    `article_id` is for fields without one; the default is a hash of the key, the URL or the text.
+    `article_id` is for fields without an id; the default is a hash of the key, the URL or the text.
 
     Raises:
         InputError: a field cannot be used; the message is a whole sentence.
@@ -213,13 +213,13 @@ def digest(text: str) -> str:
 
 
 def _line(fields: Mapping[str, Any], *names: str) -> str | None:
-    """A field on one line, cut to a readable length."""
+    """Return a field as a single line, cut to a readable length."""
     text = _string(fields, *names)
     return " ".join(text[: 2 * _MAX_LINE_CHARS].split())[:_MAX_LINE_CHARS] if text else None
 
 
 def _string(fields: Mapping[str, Any], *names: str) -> str | None:
-    """The first of these fields that has a value. Raises SourceError for a text of another type."""
+    """Return the first of these fields with a value. Raises SourceError for another type."""
     for name in names:
         value = fields.get(name)
         if isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -237,6 +237,6 @@ def parse_date(value: Any) -> datetime | None:
 
 
 def _opening(text: str) -> str:
-    """The first words of a text, to show where a title is missing."""
+    """Return the first words of a text, to show for a missing title."""
     words = " ".join(text[: _OPENING_CHARS * 3].split())
     return words if len(words) <= _OPENING_CHARS else words[:_OPENING_CHARS].rsplit(" ", 1)[0] + "…"

@@ -1,7 +1,7 @@
-"""Parse URLs strictly, check addresses, and compare URLs of one page.
+"""Parse URLs strictly, check addresses, and compare URLs of a page.
 
-A URL is parsed once and only the result is used. A spelling that two programs could read in two
-ways is refused.
+A URL is parsed once, and only the result is used. A spelling that two programs could read
+differently is refused.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from publicsuffixlist import PublicSuffixList
 from index.errors import SourceError
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_SAFE_CHARS = "/%:@!$&'()*+,;=~-._?[]"  # of a path or query; all others are percent-encoded
+_SAFE_CHARS = "/%:@!$&'()*+,;=~-._?[]"  # in a path or query; all others are percent-encoded
 _MAX_URL_CHARS = 4_000
 _MAX_HOST_CHARS = 253  # RFC 1035
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")  # "news" in news.example
 _NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # "1" in 127.1, "0x7f000001"
-_SERVICE = re.compile(r"(?:www|feeds?|rss|m|mobile|amp)\.(.+)")  # "feeds." of one site
-# Hosts on which the first part of a path, but for "feed", says whose pages they are. On others, a
-# part like "@vell" or "~vell" does.
+_SERVICE = re.compile(r"(?:www|feeds?|rss|m|mobile|amp)\.(.+)")  # "feeds." of the same site
+# Hosts on which the first part of a path (except "feed") says whose pages they are. On other hosts,
+# only a part like "@vell" or "~vell" does.
 _SHARED = frozenset(
     "bitbucket.org codeberg.org feedburner.com feedpress.me github.com gitlab.com medium.com"
     " raw.githubusercontent.com sites.google.com tumblr.com".split()
 )
 _OWNER = re.compile(r"(?:/feeds?)?(/[@~]?[^/]+)")  # "/@vell" in /@vell/dam-fails, "/feed/@vell"
 _FORBIDDEN_CHARS = re.compile(r"[\x00-\x20\x7f\\]")
-# Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x;
-# courlan, a library for this, also drops cid, uid, eid and source, which name the page elsewhere.
+# Query parameters that say how a reader came to a page, such as utm_source=feed or fbclid=x. The
+# library courlan also drops cid, uid, eid and source, which identify the page on some sites.
 _TRACKING = re.compile(
     r"utm_\w+|at_(?:medium|campaign|custom\d|link_\w+)|ns_\w+|mc_[ce]id|_ga|[a-z]*clid|msclkid|igsh(?:id)?"
     r"|cmp(?:id)?|ocid|smid|smtyp|xtor|wt\.\w+|spm|srnd|ito|ref_?src|ref_?url|cvid|guccounter",
     re.IGNORECASE,
 )
 
-# Registered as public, yet they lead to this machine, its provider or a private network.
+# Addresses registered as public that lead to this machine, its provider or a private network.
 # In order: protocol assignments, among them a cloud's metadata service; 6to4 relays; a large
 # cloud's internal service; 6to4; Teredo, ORCHID and other special uses; documentation.
 _REFUSED = [
@@ -61,19 +61,19 @@ class Target:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and, unless it is the default, port."""
+        """The scheme, host and, unless it is the default, port."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         default = self.port == DEFAULT_PORTS[self.scheme]
         return f"{self.scheme}://{host}" + ("" if default else f":{self.port}")
 
     @property
     def url(self) -> str:
-        """The whole URL in its normal spelling."""
+        """The whole URL in its normal form."""
         return self.origin + self.path
 
 
 def is_url(source: str) -> bool:
-    """Whether a source is a URL, rather than a file on this machine."""
+    """Return whether a source is a URL, rather than a file on this machine."""
     return source.lower().startswith(("http://", "https://"))
 
 
@@ -105,11 +105,11 @@ def parse(url: str, ports: Container[int]) -> Target:
 
 
 def site(url: str | None) -> str:
-    """Where one publisher's pages are; empty if it is not a URL.
+    """Return the site of a URL, where a publisher's pages are; "" if it is not a URL.
 
-    This is the host without “www.”, “feeds.” and the like, if what remains is a domain that
-    somebody registered. Other subdomains are kept: on blog platforms they belong to different
-    people. On hosts whose paths do, this ends in a path, as in “medium.com/@vell”.
+    This is the host without “www.”, “feeds.” and the like, if the rest is a registered domain.
+    Other subdomains are kept: on blog platforms they belong to different people. On hosts where
+    paths belong to different people, it ends in a path, as in “medium.com/@vell”.
     """
     try:
         parts = urlsplit(url or "")
@@ -126,17 +126,17 @@ def site(url: str | None) -> str:
 
 @cache
 def _suffixes() -> PublicSuffixList:
-    """The domains below which anybody can register one, such as co.uk and github.io."""
+    """Return the domains below which anybody can register a name, such as co.uk and github.io."""
     return PublicSuffixList()
 
 
 def is_home(url: str) -> bool:
-    """Whether a URL is that of a whole site, and so of no single report."""
+    """Return whether a URL is that of a whole site, and so not of a single report."""
     return "/" not in (page := canonical(url)) and "?" not in page
 
 
 def canonical(url: str) -> str:
-    """A key that all URLs of one page share: to compare, not to fetch.
+    """Return a key that all URLs of a page share, to compare and not to fetch.
 
     It ignores the scheme, “www.”, the default port, the fragment, a trailing slash, tracking
     parameters and the order of the other parameters.
@@ -145,7 +145,7 @@ def canonical(url: str) -> str:
         parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port not in {None, 80, 443} else ""
         parameters = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:  # equal to itself only
+    except ValueError:  # not a URL, so equal only to itself
         return url
     host = (parts.hostname or "").removeprefix("www.")
     query = urlencode(sorted(pair for pair in parameters if not _TRACKING.fullmatch(pair[0])))
@@ -153,7 +153,7 @@ def canonical(url: str) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether an IP address is on the open internet and does not embed another address."""
+    """Return whether an IP address is on the open internet and does not embed another address."""
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
@@ -165,12 +165,12 @@ def is_public(address: str) -> bool:
 
 
 def _host(host: str) -> str:
-    """The normal form of a host. Raises SourceError for a spelling that is not plain."""
+    """Return the normal form of a host. Raises SourceError for any other spelling."""
     try:
         if ":" in host:
             return str(ipaddress.IPv6Address(host if "%" not in host else ""))
         labels = [label if label.isascii() else _idna(label) for label in host.split(".")]
-        if _NUMBER.fullmatch(labels[-1]):  # it ends in a number: an IP address, however written
+        if _NUMBER.fullmatch(labels[-1]):  # it ends in a number: an IP address in another spelling
             return str(ipaddress.IPv4Address(host))
         plain = len(labels) > 1 and all(_LABEL.fullmatch(label) for label in labels)
         if plain and len(host) <= _MAX_HOST_CHARS:
@@ -181,7 +181,7 @@ def _host(host: str) -> str:
 
 
 def _idna(label: str) -> str:
-    """The ASCII form of a label. Raises ValueError for look-alikes such as “ⓛocalhost”."""
+    """Return the ASCII form of a label. Raises ValueError for look-alikes such as “ⓛocalhost”."""
     ascii_label = label.encode("idna").decode("ascii")
     if not ascii_label.startswith("xn--"):
         raise ValueError(label)

@@ -1,1 +1,1 @@
-"""Where a collection is kept: one transaction a change, one generation a snapshot."""
+"""Store collections: each change is a transaction, each snapshot shows one generation."""

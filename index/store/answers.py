@@ -1,8 +1,8 @@
 """The log of a collection's answers.
 
-It lives with its collection and is not part of a generation. It holds questions and
-quotes, never the asker (`index.store.people` says who may open a private answer). An answer is kept
-without the text of any article: its quotes are cut again when it is read.
+It is stored with its collection and is not part of a generation. It holds questions and quotes,
+never the asker (`index.store.people` says who may open a private answer). Answers are stored
+without the text of any article: their quotes are cut again from the articles when they are read.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class LoggedAnswer:
     """An answer that was sent, its quotes cut again from the revisions they came from.
 
     Attributes:
-        channel, message: where all can read it; None if it was private.
-        standings: what has become of each article that it cites.
+        channel, message: where others can read it; None if it was private.
+        standings: how each article that it cites has changed since.
     """
 
     answer: Answer
@@ -56,11 +56,11 @@ class LoggedAnswer:
 
 @dataclass(frozen=True, slots=True)
 class StaleAnswer:
-    """A public answer whose readers do not know yet what has become of its articles.
+    """A public answer whose articles have changed in a way that its readers do not know yet.
 
     Attributes:
-        entry: the answer as it was recorded, with where it was posted.
-        standings: of the articles that do not stand, or did not when readers were last notified.
+        entry: the answer as it was recorded, and where it was posted.
+        standings: of the articles that have changed, or had when readers were last notified.
     """
 
     entry: LoggedAnswer
@@ -79,10 +79,10 @@ class AnswerLog(Tables):
         message: int | None = None,
         asker: int | None = None,
     ) -> None:
-        """Record an answer that was sent: where it is public, or else who asked in private.
+        """Record an answer that was sent, with its public message or else its private asker.
 
-        An answer sent again is recorded once, with the last place and time at which it was public,
-        and for each server where it was asked.
+        An answer that is sent again is recorded once, with the place and time at which it was last
+        public, and with each server where it was asked.
         """
         now, public = datetime.now(UTC).isoformat(), message is not None
         values = (
@@ -111,7 +111,7 @@ class AnswerLog(Tables):
                 "channel = coalesce(excluded.channel, asked.channel)",
                 (answer.answer_id, server or 0, now, int(public), channel),
             )
-            if public:  # its readers there have not been notified yet
+            if public:  # the readers of the new message have not been notified yet
                 db.execute("DELETE FROM notified WHERE answer_id = ?", (answer.answer_id,))
                 sql = "UPDATE asked SET done = FALSE WHERE answer_id = ? AND server = ?"
                 db.execute(sql, (answer.answer_id, server or 0))
@@ -119,11 +119,11 @@ class AnswerLog(Tables):
                 add_asker(db, answer.answer_id, asker)
 
     def get(self, answer_id: str, viewer: Viewer | None = None) -> LoggedAnswer:
-        """Return an answer that was sent, its quotes cut again, by its id as it is shown: “`1a2b`”.
+        """Return an answer that was sent, with its quotes, by its id as it is shown: “`1a2b`”.
 
         Raises:
-            NotFoundError: there is none, or the viewer (None: the operator) may not see it: it is
-                in a channel that is closed to them, or was private and not theirs.
+            NotFoundError: there is no such answer, or the viewer (None: the operator) may not see
+                it, because its channel is closed to them or it was another person's private answer.
         """
         key = answer_id.strip(" `#\n").lower()
         with self._snapshot() as snapshot:
@@ -144,16 +144,16 @@ class AnswerLog(Tables):
         return [QuotingAnswer(*row) for row in rows]
 
     def prune(self, days: int) -> None:
-        """Delete answers that are older than so many days, with their feedback, and watches."""
+        """Delete watches, and answers with their feedback, that are older than `days` days."""
         before = (datetime.now(UTC) - timedelta(days=days)).isoformat()
         with self._writing() as db:
             db.execute("DELETE FROM answer WHERE at < ?", (before,))
             db.execute("DELETE FROM watch WHERE at < ?", (before,))
 
     def overdue(self, days: int) -> timedelta | None:
-        """Return for how long `prune` has had a day's work; negative before, None without answers.
+        """Return how long ago `prune` became due; negative if it is not due, None without answers.
 
-        So that it is done once a day at most.
+        It is due when it has a day's work, so that it runs once a day at most.
         """
         sql = "SELECT min(at) FROM (SELECT at FROM answer UNION ALL SELECT at FROM watch) AS kept"
         ((oldest,),) = self._rows(sql)
@@ -162,9 +162,9 @@ class AnswerLog(Tables):
         return datetime.now(UTC) - datetime.fromisoformat(oldest) - timedelta(days=days + 1)
 
     def stale(self, since: datetime) -> list[StaleAnswer]:
-        """Return public answers since then whose articles are not as their readers know them.
+        """Return public answers since a time whose articles have changed unknown to their readers.
 
-        Readers know what the answer showed, and what they were notified of later.
+        Readers know what the answer showed, and the changes that they were notified of later.
         """
         stale = []
         with self._snapshot() as snapshot:
@@ -185,7 +185,7 @@ class AnswerLog(Tables):
         return stale
 
     def mark_notified(self, stale: StaleAnswer) -> None:
-        """Note what the readers of an answer know now of its articles."""
+        """Note that the readers of an answer know the present state of its articles."""
         answer_id = stale.entry.answer.answer_id
         rows = [(answer_id, s.article.article_id, s.state) for s in stale.standings]
         with self._writing() as db:
@@ -197,7 +197,7 @@ class AnswerLog(Tables):
 
 
 def _posted(snapshot: CatalogueSnapshot, since: datetime) -> Iterator[LoggedAnswer]:
-    """Public answers since then, without those that quote what a recovery took away."""
+    """Yield public answers since a time, except those that quote articles lost in a recovery."""
     rows = snapshot.db.execute(
         f"SELECT * FROM answer WHERE {_PUBLIC} AND at >= ? ORDER BY at",
         (since.astimezone(UTC).isoformat(),),
@@ -208,7 +208,7 @@ def _posted(snapshot: CatalogueSnapshot, since: datetime) -> Iterator[LoggedAnsw
 
 
 def _may_see(db: Database, viewer: Viewer | None, answer_id: str) -> bool:
-    """Whether an answer may be opened by a viewer: it was public where they read, or is theirs."""
+    """Return whether a viewer may open an answer: it is in a channel they can read, or theirs."""
     rows = db.execute("SELECT channel FROM asked WHERE answer_id = ?", (answer_id,)).fetchall()
     return (
         viewer is None
@@ -218,7 +218,7 @@ def _may_see(db: Database, viewer: Viewer | None, answer_id: str) -> bool:
 
 
 def _parts_json(answer: Answer) -> str:
-    """An answer's quotes (as the spans they were cut from), citations, agreement and news."""
+    """Return as JSON an answer's quotes (only their spans), citations, agreement and news."""
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     scores = answer.scores or (0.0,) * len(quotes)
     cuts = []
@@ -242,7 +242,7 @@ def _parts_json(answer: Answer) -> str:
 
 
 def _restored(snapshot: CatalogueSnapshot, row: tuple[Any, ...]) -> LoggedAnswer:
-    """The answer of a row, and the present state of its articles; may raise QuoteError too."""
+    """Return the answer in a row. Raises NotFoundError or QuoteError if an article is lost."""
     key, at, question, filters, generation, model, status, confidence, text, *place = row
     reason, channel, message = place
     parts = json.loads(text)

@@ -1,4 +1,4 @@
-"""Arrays in a file that is mapped into memory: whole and undamaged, or not used at all."""
+"""Keep arrays in a file that is mapped into memory; a damaged file is never used."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
-_DRAFT = ".vectors-"  # begins the name of a file under way
-_END = struct.Struct("<IQ")  # of a file: the checksum of all before, and where its head begins
+_DRAFT = ".vectors-"  # begins the name of an unfinished file
+_END = struct.Struct("<IQ")  # ends a file: the checksum of all before it, and the header's offset
 _ALIGNED = 8  # bytes
 
 
 def write(
     file: Path | None, facts: Mapping[str, Any], arrays: Iterable[tuple[str, Iterable[Array]]]
 ) -> Path:
-    """Write arrays, each given in parts, or nothing.
+    """Write arrays, each given in parts, to a file, or write nothing.
 
     Args:
-        file: replaced at once; None for a temporary one, which the caller deletes.
-        facts: of JSON types, kept with them.
-        arrays: name and parts, with at least one part each; they are made as they are written.
+        file: replaced atomically; None for a temporary file, which the caller deletes.
+        facts: JSON values, stored with the arrays.
+        arrays: names and parts, at least one part each; the parts are computed as they are written.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     folder = file.parent if file else None
-    for draft in folder.glob(f"{_DRAFT}*") if folder else ():  # of a process that was killed
+    for draft in folder.glob(f"{_DRAFT}*") if folder else ():  # left by a process that was killed
         draft.unlink(missing_ok=True)
     with tempfile.NamedTemporaryFile(dir=folder, prefix=_DRAFT, delete=False) as opened:
         draft = Path(opened.name)
@@ -75,7 +75,8 @@ def read(file: Path) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the facts and the arrays of a file; the arrays stay in the file.
 
     Raises:
-        ValueError, OSError: it is damaged, or no such file.
+        ValueError: it is damaged.
+        OSError: it is missing or cannot be read.
     """
     with file.open("rb") as opened:
         facts = _checked(opened)
@@ -88,7 +89,7 @@ def read(file: Path) -> tuple[dict[str, Any], dict[str, Array]]:
 
 
 def _checked(opened: IO[bytes]) -> dict[str, Any]:
-    """What a file says of itself. Raises ValueError if its checksum shows damage."""
+    """Return the header of a file. Raises ValueError if its checksum shows damage."""
     end = opened.seek(0, os.SEEK_END) - _END.size
     if end < 0:
         raise ValueError("it is cut short")

@@ -1,4 +1,4 @@
-"""Backups of a collection: a copy to recover from is opened only once it is known to be whole."""
+"""Recover a collection from a backup, which is checked before anything is changed."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ def copy_of(backup: Path) -> Iterator[SqliteDatabase]:
 
 
 def recovered(db: Database, last: int, chosen: Sequence[Any], actor: str) -> Commit:
-    """Make a generation of a backup that was put in the place of a collection.
+    """Make a generation of a backup that has replaced a collection.
 
     Args:
-        db: has what was in the backup.
-        last: the generation of the collection before; 0 if it cannot be read.
-        chosen: its rows of `preference`: who moderates must not change with the articles.
-        actor: named in the audit log.
+        db: the database, with the contents of the backup.
+        last: the last generation of the replaced collection; 0 if it cannot be read.
+        chosen: its rows of `preference`: a recovery must not change who moderates.
+        actor: who recovers, for the audit log.
     """
     if last or chosen:
         db.execute("DELETE FROM preference")
@@ -65,7 +65,7 @@ def _open(file: Path | str) -> SqliteDatabase:
 
 
 def _check(db: SqliteDatabase, backup: Path) -> None:
-    """Raise StoreError unless a copy of this backup is a whole collection with a generation."""
+    """Raise StoreError unless the copy of a backup is an undamaged collection with a generation."""
     try:
         if is_new(db, backup) or newest(db)[0].generation == 0:
             raise StoreError(f"{backup} is empty: {_HINT}")

@@ -1,4 +1,4 @@
-"""A collection in SQL tables: what is the same in every engine that keeps it in them."""
+"""A collection in SQL tables: what all engines share."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from index.store.types import Changes, Commit, IndexVersion
 from index.store.writer import Writer
 
 T = TypeVar("T")
-_REBUILT = 1_000  # sentences embedded again between two commits
+_REBUILT = 1_000  # sentences embedded again per commit
 _UNSTAGED = """
     SELECT s.sentence_id, r.text, s.start, s.stop FROM sentence s JOIN revision r USING (revision)
     WHERE s.sentence_id > ?
@@ -47,9 +47,9 @@ class Catalogue(ABC):
 
     Attributes:
         answers: the log of its answers; not part of a generation.
-        people: what it keeps of people; not part of a generation.
-        inbox: what waits for a moderator; not part of a generation.
-        preferences: what moderators of its servers have chosen; not part of a generation.
+        people: what it keeps about people; not part of a generation.
+        inbox: open items for moderators; not part of a generation.
+        preferences: what the moderators of its servers chose; not part of a generation.
     """
 
     def __init__(self) -> None:
@@ -64,9 +64,9 @@ class Catalogue(ABC):
         """Open the newest generation to read. Raises StoreError if that fails."""
 
     def read(self, work: Callable[[Snapshot], T]) -> T:
-        """Return what some work finds in the newest generation that this process has heard of.
+        """Return what some work finds in the newest generation that this process knows of.
 
-        The engine may let a replica do the work, and again itself if that fails.
+        The engine may read from a replica, and repeats the work itself if that fails.
         """
         with self.snapshot() as snapshot:
             return work(snapshot)
@@ -80,11 +80,11 @@ class Catalogue(ABC):
         """
 
     def glance(self) -> AbstractContextManager[None]:
-        """Let what this thread does meanwhile cost no other collection its place in memory."""
+        """Keep what this thread does meanwhile from evicting another collection from memory."""
         return contextlib.nullcontext()
 
     def _cache_of(self, version: IndexVersion) -> GenerationCache:
-        """What the snapshots of a generation share."""
+        """Return the cache that the snapshots of a generation share."""
         cached, cache = self._cache
         if cached != version:
             cache = GenerationCache()
@@ -103,17 +103,17 @@ class Catalogue(ABC):
     ) -> Commit:
         """Apply all changes and make a generation, or change nothing at all.
 
-        What an article is (new, known under another id, unchanged, refused) is decided inside
-        the transaction. `model` is the model of the vectors. A `dry_run` returns what the commit
+        Whether an article is new, known under another id, unchanged or refused is decided inside
+        the transaction. `model` is the encoder of the vectors. A `dry_run` returns what the commit
         would do, and rolls it back; nobody else can write meanwhile.
 
         Raises:
             NotFoundError: there is no such generation to go back to.
-            InputError: the collection has changed since what `changes.seen` names, or a retracted
-                article would be corrected.
-            ModelMismatchError: the collection was embedded by another model.
+            InputError: the collection has changed since the generation `changes.seen`, or a
+                retracted article would be corrected.
+            ModelMismatchError: the collection was embedded with another encoder.
             StoreBusyError: another process is writing and does not finish.
-            StoreError: it cannot be written.
+            StoreError: the collection cannot be written.
         """
         with self.writing() as db:
             writer = Writer(db)
@@ -124,17 +124,17 @@ class Catalogue(ABC):
             return commit
 
     def copy_to(self, target: Store, on_progress: Callable[[int], None] | None = None) -> int:
-        """Copy all that is stored into another collection, of any engine, or nothing.
+        """Copy everything stored into another collection, of any engine, or copy nothing.
 
         Args:
-            target: has nothing in it, or is such a copy already.
+            target: empty, or already a copy of this collection.
             on_progress: called with the number of rows copied; may raise to stop.
 
         Returns:
-            How many rows were copied; 0 if all are there already.
+            The number of rows copied; 0 if the target is already a copy.
 
         Raises:
-            StoreError: the target has something else in it, or the copy differs.
+            StoreError: the target has other contents, or the copy differs.
         """
         with self.snapshot() as snapshot, target.writing() as db:
             there = fingerprint(db)
@@ -142,7 +142,7 @@ class Catalogue(ABC):
                 if there == fingerprint(snapshot.db):
                     return 0
                 raise StoreError(
-                    "The collection there has something else in it: erase it there first, with "
+                    "The collection there has other contents: erase it there first, with "
                     "`onrecord erase-all`, or copy to another place. Nothing was changed."
                 )
             copied = transfer(snapshot.db, db, on_progress)
@@ -150,7 +150,7 @@ class Catalogue(ABC):
         return copied
 
     def add_sources(self, sources: Iterable[Source]) -> None:
-        """Add these sources, but for those that are there already, which stay as they are."""
+        """Add sources; those that exist already stay as they are."""
         with self.writing() as db:
             db.executemany(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
@@ -158,7 +158,7 @@ class Catalogue(ABC):
             )
 
     def put_source(self, source: Source) -> Source:
-        """Add a source, or change the interval of the one that is there; return it as stored."""
+        """Add a source, or change the interval of an existing source; return it as stored."""
         with self.writing() as db:
             (row,) = db.execute(
                 "INSERT INTO source (uri, kind, every) VALUES (?, ?, ?) "
@@ -168,14 +168,14 @@ class Catalogue(ABC):
         return Source.from_row(row)
 
     def update_source(self, uri: str, **changes: int | str | datetime | None) -> None:
-        """Change these fields of a source and no others."""
+        """Change some fields of a source."""
         columns = ", ".join(f"{name} = ?" for name in changes)
         values = (utc_text(v) if isinstance(v, datetime) else v for v in changes.values())
         with self.writing() as db:
             db.execute(f"UPDATE source SET {columns} WHERE uri = ?", (*values, uri))
 
     def remove_source(self, uri: str) -> None:
-        """Drop a source; its articles stay."""
+        """Remove a source; its articles stay."""
         with self.writing() as db:
             db.execute("DELETE FROM source WHERE uri = ?", (uri,))
 
@@ -184,17 +184,17 @@ class Catalogue(ABC):
     ) -> Commit:
         """Embed every sentence again, then switch to the new embeddings in one commit.
 
-        Until then snapshots have the old embeddings, and articles may be added. If it ends early,
-        even killed, the next call for the same model goes on from there. Others can write between
-        two batches: sentences are chosen and embedded without holding the collection.
+        Until then snapshots have the old embeddings, and articles may be added. If it is stopped or
+        killed, the next call with the same model continues. Others can write between two batches:
+        sentences are chosen and embedded without holding the collection's lock.
 
         Args:
-            encoder: makes the vectors.
-            actor: named in the audit log.
+            encoder: the encoder to embed with.
+            actor: who rebuilds, for the audit log.
             on_progress: called with the number of sentences done; may raise to stop.
         """
         with self._staging(encoder.model):
-            pass  # what was staged for another model is gone
+            pass  # this deleted what was staged for another model
         done = last = 0
         while True:
             with self.snapshot() as snapshot:
@@ -206,7 +206,7 @@ class Catalogue(ABC):
                     on_progress(done)
                 continue
             with self._staging(encoder.model) as db:
-                # Another process may have undone some of it, so all is looked at once more.
+                # Another process may have discarded some of it, so look for all once more.
                 rest = db.execute(_UNSTAGED, (0, 1)).fetchone()
                 if rest is None:
                     return _activate_staged(db, encoder.model, actor)
@@ -214,11 +214,11 @@ class Catalogue(ABC):
 
     def _stage(self, rows: list[Any], encoder: Encoder, version: IndexVersion) -> None:
         """Embed sentences (rows of `_UNSTAGED` in that version), and stage their embeddings."""
-        # Cut here and not in SQL, which takes a NUL for the end of a text.
+        # Cut here and not in SQL, which takes a NUL to be the end of a text.
         vectors = encoder.encode([text[start:stop] for _, text, start, stop in rows])
         staged = [(row[0], vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)]
         with self._staging(encoder.model) as db:
-            # A copy recovered meanwhile may have other sentences under these numbers.
+            # A backup recovered meanwhile may have other sentences under these ids.
             if db.execute(_IS_KNOWN, (version.generation, version.token)).fetchone():
                 db.executemany(_STAGE, staged)
 

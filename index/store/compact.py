@@ -1,10 +1,10 @@
 """A compact index of the sentences of one generation, in a file that is mapped into memory.
 
 A search scans 4-bit product-quantised codes of all sentences (André, Kermarrec, Le Scouarnec 2017,
-FAISS's "fast scan"), and scores what is best there by 8-bit codes: of a vector of 384 dimensions,
-48 bytes in memory and 384 that stay in the file. Of 100,000 sentences the scan misses none of the
-ten nearest and takes a seventh of an exact search's time; an inverted file that looks at every
-eighth sentence misses 3 % of real sentences' ten nearest, and at these sizes saves nothing.
+FAISS's "fast scan"), and scores the best of them by 8-bit codes: a vector of 384 dimensions takes
+48 bytes in memory and 384 in the file. Among 100,000 sentences the scan misses none of the ten
+nearest and takes a seventh of an exact search's time. An inverted file that looks at every eighth
+sentence misses 3 % of the ten nearest of real sentences, and saves nothing at these sizes.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 log = logging.getLogger(__name__)
 _SCANNED = 1_500  # scored by 8-bit codes; 1,000 miss 1 % of the 70 nearest of 100,000
-_PER_RESULT = 16  # the same for each sentence asked for
-_BLOCK = 16_384  # rows at a time, so that no more memory is needed
+_PER_RESULT = 16  # scored by 8-bit codes for each sentence asked for, if that is more
+_BLOCK = 16_384  # rows handled at a time, to save memory
 _TRAINING = 20_000  # sentences that the codebook is learned from
 _CENTROIDS = 16  # of four dimensions each
 
@@ -38,7 +38,7 @@ _Part = tuple[Array, Array, Array, Array]  # int8 (n, d), ids (n,), scales (n,),
 
 
 class Source(Protocol):
-    """A generation that gives its sentences' vectors."""
+    """A generation from which an index can be built."""
 
     @property
     def version(self) -> IndexVersion: ...
@@ -48,20 +48,21 @@ class Source(Protocol):
 
 
 class Compact:
-    """Sentences of one generation; it never changes, so that any number of threads may search it.
+    """An index of one generation. It never changes, so any number of threads may search it.
 
     Attributes:
-        version: the generation's.
-        ids: of its n sentences, int64 (n,).
+        version: the version of the generation.
+        ids: the ids of its n sentences, int64 (n,).
         postings: their terms.
-        trained_for: how many sentences there were when its codebook was learned.
+        trained_for: the number of sentences when its codebook was learned.
     """
 
     def __init__(self, file: Path) -> None:
         """Map a file that `build` or `extended` wrote.
 
         Raises:
-            ValueError, OSError: it is damaged, or no such file.
+            ValueError: it is damaged.
+            OSError: it is missing or cannot be read.
         """
         facts, arrays = read(file)
         self.version = IndexVersion(**facts["version"])
@@ -90,18 +91,18 @@ class Compact:
 
         Args:
             vector: the question's.
-            k: how many; that many are too few if the scores have to be exact.
-            allowed: ascending ids, if only they may be found.
-            gone: rows that may not be found.
+            k: how many; scores are approximate, so ask for more and score those again.
+            allowed: ascending ids to search; None for all.
+            gone: rows to leave out.
         """
         passing = self.passing(gone, allowed)
         count = int(np.count_nonzero(passing))
         wanted = max(_SCANNED, _PER_RESULT * k)
         depth = wanted * len(self) // max(1, count)
-        while depth < count:  # else to score all that pass costs less than to scan for them
+        while depth < count:  # else scoring all that pass costs less than scanning
             rows = self._nearest(vector, depth)
             rows = rows[passing[rows]]
-            if len(rows) >= wanted // 2:  # else the filter leaves little that is near
+            if len(rows) >= wanted // 2:  # else the filter leaves few of the nearest: scan deeper
                 break
             depth *= 4
         else:
@@ -111,7 +112,7 @@ class Compact:
         return Ranked(self.ids[rows[best]], scores[best])
 
     def passing(self, gone: Rows, allowed: Ids | None = None) -> Mask:
-        """Which rows are of ascending `allowed` ids, all if None, and not `gone`: (n,)."""
+        """Return which rows (n,) are not `gone` and, if given, have ascending `allowed` ids."""
         passing = np.full(len(self), allowed is None)
         if allowed is not None:
             passing[self.rows(allowed)] = True
@@ -119,7 +120,7 @@ class Compact:
         return passing
 
     def rows(self, ids: Ids) -> Rows:
-        """Where those of the ids stand that are here."""
+        """Return the rows of those ids that the index has."""
         places = np.searchsorted(self.ids, ids, sorter=self._order)
         inside = places < len(self)
         rows = self._order[places[inside]]
@@ -127,7 +128,7 @@ class Compact:
         return found
 
     def _nearest(self, vector: Vectors, depth: int) -> Rows:
-        used = self._scan.d  # without a rest of the dimensions that four do not divide
+        used = self._scan.d  # the dimensions up to a multiple of four
         rows: Rows = self._scan.search(np.ascontiguousarray(vector[None, :used]), depth)[1][0]
         return rows[rows >= 0]
 
@@ -139,11 +140,11 @@ class Compact:
         scores *= self._scales[rows]
         return scores
 
-    # Making
+    # Building
 
     @classmethod
     def build(cls, source: Source, file: Path | None) -> Compact:
-        """Learn a codebook from a generation, and index it; `file` keeps it. Raises OSError."""
+        """Learn a codebook from a generation, and index it in `file`. Raises OSError."""
         ids = source.live_ids()
         sample = np.sort(np.random.default_rng(0).permutation(ids)[:_TRAINING])
         vectors = source.vectors(sample)[1]
@@ -208,21 +209,21 @@ class Compact:
 
     @classmethod
     def kept(cls, file: Path) -> Compact | None:
-        """The index in a file; None if it is missing or, which is logged, damaged."""
+        """Return the index in a file; None if it is missing or damaged, which is logged."""
         try:
             return cls(file)
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.warning(
-                "the vector index %s is not used (%s: %s): it is made again from the collection",
+                "the vector index %s is not used (%s: %s): it is built again from the collection",
                 *(file, type(error).__name__, error),
             )
         return None
 
 
 def _quantizer(dimension: int, codebook: Vectors | None = None) -> Any:
-    """FAISS's product quantiser of four dimensions a code, with a codebook if there is one."""
+    """Return FAISS's product quantiser with four dimensions per code, and its codebook if given."""
     used = dimension // 4 * 4
     codes = faiss.IndexPQ(used, used // 4, 4, faiss.METRIC_INNER_PRODUCT)
     codes.pq.cp.min_points_per_centroid = 1  # else FAISS prints a warning
@@ -233,7 +234,7 @@ def _quantizer(dimension: int, codebook: Vectors | None = None) -> Any:
 
 
 def _coded(source: Source, ids: Ids, codes: Any) -> Iterator[_Part]:
-    """The sentences as they are kept, some thousands at a time."""
+    """Yield the encoded sentences, some thousands at a time."""
     for start in range(0, len(ids), _BLOCK):
         found, vectors = source.vectors(ids[start : start + _BLOCK])
         scales = np.maximum(np.abs(vectors).max(axis=1), 1e-9) / 127

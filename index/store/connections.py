@@ -1,4 +1,4 @@
-"""Where collections lie in a data folder, and connections to the SQLite file of one."""
+"""Find collections in a data folder, and connect to the SQLite file of a collection."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from index.errors import InputError, NotFoundError, StoreError, not_utf8
 from index.store.schema import SqliteDatabase, explained
 
 CATALOGUE = "catalogue.sqlite3"
-_KEPT_IDLE = 2  # connections to one file: each holds two descriptors, and the file one more
-# By folder, for all stores of this process: SQLite opens a file and its log one after the other, by
-# name. A connection that has an erased file and the log of the next one damages the latter.
+_KEPT_IDLE = 2  # connections to a file: each holds two descriptors, and the file one more
+# By folder, for all stores of this process. SQLite opens a file and then its log, each by name. If
+# the collection is erased and made again in between, the connection has the erased file and the new
+# log, and damages the new file.
 _OPENING: dict[Path, threading.Lock] = {}
 _GLANCING = threading.local()
 
@@ -27,7 +28,7 @@ def collection_names(data: Path) -> list[str]:
 
 
 def folder_of(data: Path, name: str, *, create: bool) -> Path:
-    """Return the folder of a collection, which exists already unless `create`.
+    """Return the folder of a collection, which must exist unless `create`.
 
     Raises:
         InputError: the name cannot name a folder.
@@ -42,38 +43,39 @@ def folder_of(data: Path, name: str, *, create: bool) -> Path:
 
 
 def state_of(data: Path, name: str) -> tuple[tuple[int, int, int], ...] | None:
-    """Return what changes whenever a collection is written to, without opening it; None: no such.
+    """Return a value that changes whenever a collection is written to; None if it is missing.
 
-    It also changes when a log is worked into the file, for which nothing has to be looked up again.
+    The collection is not opened. The value also changes when SQLite moves its log into the file,
+    although nothing has changed then.
     """
     states = []
     with contextlib.suppress(OSError):
         for end in ("", "-wal"):
             file = (data / name / f"{CATALOGUE}{end}").stat()
             states.append((file.st_ino, file.st_mtime_ns, file.st_size))
-    if len(states) > 1 and not states[-1][-1]:  # those who only read leave an empty log, or none
+    if len(states) > 1 and not states[-1][-1]:  # readers leave an empty log, or none
         states.pop()
     return tuple(states) or None
 
 
 def was_killed(data: Path, name: str) -> bool:
-    """Return whether a collection that nobody has open was not closed: its log is still there."""
+    """Return whether a collection that nobody has open was not closed: its log still exists."""
     with contextlib.suppress(OSError):
         return (data / name / f"{CATALOGUE}-wal").stat().st_size > 0
     return False
 
 
 class Pool:
-    """Keeps so many files open, and lets those rest that were used least recently. Thread-safe."""
+    """Limits how many files are open by closing the least recently used. Thread-safe."""
 
     def __init__(self, limit: int) -> None:
-        """Keep `limit` files open; more only while more are in use at the same moment."""
+        """Keep up to `limit` files open, or more while more are in use at the same moment."""
         self._limit = limit
         self._lock = threading.Lock()
-        self._open: dict[Connections, None] = {}  # the one used last comes last
+        self._open: dict[Connections, None] = {}  # in order of their last use
 
     def use(self, connections: Connections) -> None:
-        """Note that a file is in use, and let others rest in its place."""
+        """Note that a file is in use, and close others if there are too many."""
         with self._lock:
             self._open.pop(connections, None)
             if connections.closed:
@@ -82,7 +84,7 @@ class Pool:
             surplus = [*islice(self._open, max(0, len(self._open) - self._limit))]
             for other in surplus:
                 del self._open[other]
-        for other in surplus:  # without the lock: closing a file may write to it
+        for other in surplus:  # without holding the lock: closing a file may write to it
             if not other.rest():
                 with self._lock:
                     if not other.closed:
@@ -92,7 +94,7 @@ class Pool:
         return connections in self._open
 
     def drop(self, connections: Connections) -> None:
-        """Forget a file that was closed."""
+        """Remove a file that was closed."""
         with self._lock:
             self._open.pop(connections, None)
 
@@ -101,8 +103,8 @@ class Connections:
     """Connections to one file, each used by one thread at a time.
 
     Attributes:
-        opening: held while the file is opened; hold it while its folder is renamed.
-        closed: whether none is opened any more.
+        opening: a lock held while the file is opened; hold it while the folder is renamed.
+        closed: whether `close` was called, so that no connection can be opened any more.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Connections:
         pool: Pool,
         on_rest: Callable[[], None] = lambda: None,
     ) -> None:
-        """Open nothing yet; `on_rest` is called once the pool has closed what was idle."""
+        """Open nothing yet; `on_rest` is called once the pool has closed idle connections."""
         self._path = path
         self._opener = opener
         self._pool = pool
@@ -145,7 +147,7 @@ class Connections:
 
     @contextlib.contextmanager
     def glance(self) -> Iterator[None]:
-        """Let what this thread does meanwhile take no place in the pool, unless it has one."""
+        """Keep this thread from taking up a place in the pool meanwhile, unless it has one."""
         _GLANCING.here = self
         try:
             yield
@@ -156,7 +158,7 @@ class Connections:
 
     @contextlib.contextmanager
     def _in_use(self) -> Iterator[None]:
-        with self._lock:  # before the pool knows of it, which then cannot miss that it is in use
+        with self._lock:  # count first, then tell the pool: so it cannot close a file in use
             self._users += 1
         try:
             if getattr(_GLANCING, "here", None) is not self:
@@ -177,9 +179,9 @@ class Connections:
         except sqlite3.DatabaseError as error:
             db.close()
             raise explained(error) from error
-        except Exception as error:  # the caller's; the connection is whole
+        except Exception as error:  # raised by the caller; the connection is intact
             self._return(db, inode)
-            if isinstance(error, UnicodeEncodeError):  # bytes of a command line that are no UTF-8
+            if isinstance(error, UnicodeEncodeError):  # bytes on a command line that are not UTF-8
                 raise InputError(not_utf8(error)) from error
             raise
         except BaseException:  # an interrupt, perhaps in the middle of a transaction
@@ -189,7 +191,7 @@ class Connections:
             self._return(db, inode)
 
     def _return(self, db: SqliteDatabase, inode: int | None) -> None:
-        """Take a lent connection back, to lend it again unless there are enough of them."""
+        """Take back a lent connection, and keep it to lend again unless enough are idle."""
         if self._idle.qsize() >= _KEPT_IDLE:
             db.close()
             self._crowded = True
@@ -208,7 +210,7 @@ class Connections:
             return True
 
     def close(self) -> None:
-        """Close those that nobody uses, and others once they are returned; open no more."""
+        """Close idle connections, and others once they are returned; open no more."""
         self.closed = True
         self._close_idle()
         self._pool.drop(self)
@@ -219,7 +221,7 @@ class Connections:
                 self._idle.get_nowait()[0].close()
 
     def _borrowed(self) -> tuple[SqliteDatabase, int | None]:
-        """An idle connection or a new one; close those to a file that another process erased."""
+        """Return an idle or new connection; close those to a file that another process erased."""
         with contextlib.suppress(queue.Empty):
             while True:
                 db, inode = self._idle.get_nowait()
@@ -228,7 +230,7 @@ class Connections:
                 db.close()
         folder = self._path.parent
         with self.opening:
-            if self.closed:  # perhaps erased: what is opened now would be made anew
+            if self.closed:  # perhaps erased: opening the file now would create it again
                 raise StoreError("The collection was closed meanwhile: try again.")
             try:
                 folder.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""What the tables of a collection are reached through, whichever engine keeps them.
+"""Access the tables of a collection, whichever engine keeps them.
 
-All statements but an engine's own are written in what SQLite and PostgreSQL have in common: `?`
-stands for a value, and `IN {LIST}` for any of a list's.
+Statements that are not an engine's own use the SQL that SQLite and PostgreSQL have in common. `?`
+stands for a value, and `IN {LIST}` for a condition with a list of values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Cursor(Protocol):
 
 
 class Database(Protocol):
-    """A connection to the tables of one collection, used by one thread at a time."""
+    """A connection to the tables of a collection, used by one thread at a time."""
 
     def execute(self, sql: str, values: Sequence[object] = ..., /) -> Cursor:
         """Run a statement."""
@@ -32,19 +32,19 @@ class Database(Protocol):
         """Run a statement for each row of values."""
 
     def insert(self, table: str, rows: Iterable[Sequence[Any]], /) -> None:
-        """Insert whole rows, whose values come in the order of the table's columns."""
+        """Insert whole rows, with their values in the order of the table's columns."""
 
     def stream(self, sql: str, /) -> Iterator[Any]:
         """Yield the rows of a statement without holding all of them."""
 
     def switch_live(self, before: Sequence[int], after: Sequence[int], /) -> None:
-        """Take the sentences of some revisions out of both searches, and those of others in."""
+        """Remove the sentences of revisions `before` from both searches, and add `after`'s."""
 
     def activate_staged(self, generation: int, /) -> None:
-        """Replace all embeddings by the staged ones, in the generation that is being written."""
+        """Replace all embeddings by the staged embeddings, in the generation being written."""
 
     def count_on(self) -> None:
-        """Let the numbers that the engine gives go on after those that were inserted."""
+        """Continue the engine's generated ids after the ids that were inserted."""
 
     def rollback(self) -> None:
-        """Undo what the transaction did, and end it."""
+        """Undo and end the transaction."""

@@ -1,7 +1,7 @@
 """Read and search one generation of an embedded collection.
 
-Of a large one both searches use what is derived from the file; of a small one words are searched
-by FTS5.
+In a large collection, vectors and words are searched in the compact index; in a small collection,
+words are searched by FTS5.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ class SqliteSnapshot(CatalogueSnapshot):
         cache: GenerationCache,
         searcher: Searcher,
     ) -> None:
-        """Search with `searcher` what is derived from the file."""
+        """Read a generation; `searcher` searches the index that is derived from the file."""
         super().__init__(db, version, model, cache)
         self._searcher = searcher
-        # What one question asks for more than once.
+        # Looked up more than once for a question.
         self._passing: dict[Filters, Ids] = {}
         self._texts: dict[tuple[str, ...], FullText | None] = {}
 
@@ -51,7 +51,7 @@ class SqliteSnapshot(CatalogueSnapshot):
         match = " OR ".join('"' + term.replace('"', '""') + '"' for term in terms) or '""'
         rows = self.db.execute(
             "SELECT rowid, -bm25(live_text) FROM live_text WHERE live_text MATCH ? "
-            # "+": else SQLite looks each of them up in the full text
+            # "+": else SQLite looks each sentence up in the full text
             + (f"AND +rowid IN {LIST} " if filters else "")
             + "ORDER BY bm25(live_text), rowid LIMIT ?",
             (match, *([] if allowed is None else [allowed.tolist()]), max(k, 0)),
@@ -67,14 +67,14 @@ class SqliteSnapshot(CatalogueSnapshot):
         return self._searcher.vocabulary(self, initial) or super().vocabulary(initial)
 
     def _full_text(self, terms: Sequence[str]) -> FullText | None:
-        """What the compact index has of some terms, if there is one of this generation."""
+        """Return postings of terms in the compact index; None if it has another generation."""
         asked = tuple(terms)
         if asked not in self._texts:
             self._texts[asked] = self._searcher.full_text(self, asked)
         return self._texts[asked]
 
     def _allowed(self, filters: Filters) -> Ids | None:
-        """The live sentences that pass the filters; None without filters."""
+        """Return the live sentences that pass the filters; None without filters."""
         if filters and filters not in self._passing:
             self._passing[filters] = self.live_ids(filters)
         return self._passing.get(filters)
@@ -84,28 +84,28 @@ class SqliteSnapshot(CatalogueSnapshot):
     def live_ids(self, filters: Filters = _ALL) -> Ids:
         """Return live sentence ids, ascending: int64 (n,)."""
         condition, values = passing(filters)
-        # A filter's index first; without one, never the revisions with their long texts.
+        # With filters, begin with their index; without, avoid the revisions and their long texts.
         tables = "revision r CROSS JOIN article a" if filters else "article a CROSS JOIN revision r"
         sql = f"SELECT r.first, r.sentences FROM {tables} ON r.revision = a.live"
         return _ranges(self.db.execute(f"{sql} WHERE a.live IS NOT NULL{condition}", values))
 
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
-        """Return those of the ids that have an embedding (n,), ascending, and it: (n, d)."""
+        """Return the ids (n,) that have an embedding, ascending, and their vectors (n, d)."""
         sql = f"SELECT sentence_id, vector FROM embedding WHERE sentence_id IN {LIST} ORDER BY 1"
         rows = self.db.execute(sql, (ids.tolist(),)).fetchall()
         return ids_of(rows), matrix([row[1] for row in rows])
 
     def descends_from(self, version: IndexVersion) -> bool:
-        """Whether this generation is that version or follows it, with the same model."""
+        """Return whether this generation is that version or follows it, with the same model."""
         sql = "SELECT token FROM generation WHERE number = ?"
         row = self.db.execute(sql, (version.generation,)).fetchone()
         return (row[0] if row else "", self.version.model) == (version.token, version.model)
 
     def changed_since(self, generation: int) -> tuple[Ids, Ids]:
-        """Return the sentences of articles that changed after a generation; after 0, of all.
+        """Return the sentences of articles that changed after a generation; all after 0.
 
         Returns:
-            All ids (n,) and those that are live now (m,), both ascending.
+            The ids of all (n,) and of those that are live now (m,), both ascending.
         """
         sql = (
             "SELECT r.first, r.sentences FROM article a JOIN revision r USING (article) "
@@ -115,7 +115,7 @@ class SqliteSnapshot(CatalogueSnapshot):
         return changed, _ranges(self.db.execute(f"{sql} AND a.live = r.revision", (generation,)))
 
     def terms(self, ids: Ids) -> Iterator[list[str]]:
-        """Yield the terms of sentences by ascending id, joined by spaces; thousands at once."""
+        """Yield lists of sentences' terms, joined by spaces, by ascending id."""
         sql = f"SELECT terms FROM sentence WHERE sentence_id IN {LIST} ORDER BY sentence_id"
         for start in range(0, len(ids), _AT_ONCE):
             some = ids[start : start + _AT_ONCE].tolist()
@@ -123,7 +123,7 @@ class SqliteSnapshot(CatalogueSnapshot):
 
 
 def _ranges(rows: Iterable[tuple[int, int]]) -> Ids:
-    """The ids of sentences, ascending, given by the first and the number of each revision's."""
+    """Return ascending sentence ids, from the first id and the count of each revision."""
     firsts, counts = np.array([*rows], dtype=np.int64).reshape(-1, 2).T
     ends = np.cumsum(counts)
     return np.sort(np.repeat(firsts - (ends - counts), counts) + np.arange(counts.sum()))

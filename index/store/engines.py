@@ -1,4 +1,4 @@
-"""Where collections are kept: in a folder, or in a PostgreSQL database."""
+"""Choose where collections are kept: in a folder, or in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Folder:
     """Collections in a folder, one subfolder each."""
 
     def __init__(self, data: Path, open_at_most: int = 1) -> None:
-        """Keep so many collections' files open, and vectors in memory."""
+        """Keep the files of up to `open_at_most` collections open and their vectors in memory."""
         self._data = data
         self._pool = Pool(open_at_most)
 
@@ -24,7 +24,7 @@ class Folder:
         return collection_names(self._data)
 
     def recent(self) -> list[str]:
-        """Return the names of the collections, those changed last first."""
+        """Return the names of the collections, the last changed first."""
 
         def changed(name: str) -> int:
             return max((moment for _, moment, _ in state_of(self._data, name) or ()), default=0)
@@ -32,7 +32,7 @@ class Folder:
         return sorted(self.names(), key=changed, reverse=True)
 
     def open(self, name: str, *, create: bool) -> SqliteStore:
-        """Open a collection, which exists already unless `create`.
+        """Open a collection, which must exist unless `create`.
 
         Raises:
             InputError: the name cannot name a folder.
@@ -41,29 +41,30 @@ class Folder:
         return SqliteStore(folder_of(self._data, name, create=create), pool=self._pool)
 
     def state(self, name: str) -> object | None:
-        """Return what changes whenever a collection is written to, without opening it; or None."""
+        """Return a value that changes whenever a collection is written to; None if missing."""
         return state_of(self._data, name)
 
     def was_killed(self, name: str) -> bool:
-        """Return whether the process that had a collection last did not close it."""
+        """Return whether the last process that used a collection did not close it."""
         return was_killed(self._data, name)
 
     def hold(self, name: str, work: str) -> Callable[[], None] | None:
         """Keep other processes from doing this work on a collection.
 
         Returns:
-            What to call at the end; None: another process is at it. One bot has a folder.
+            A function to call at the end; None if another process does this work. A folder has
+            only one bot, so it is never None here.
         """
         del name, work
         return lambda: None
 
     def wait_s(self, event: str, most: int, window_s: float) -> float | None:
-        """Count an event of all processes; None: they are one, which can count by itself."""
+        """Return None: only one process uses a folder, so it can count its events itself."""
         del event, most, window_s
         return None
 
     def check(self) -> str:
-        """Return in a few words that it can be used. Raises StoreError, which says what to do."""
+        """Return a few words on the folder if it can be used. Raises StoreError if it cannot."""
         return f"{len(self.names())} in the data folder"
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
-"""What waits for a moderator: quotes that readers flagged, and questions that were declined.
+"""List open items for moderators: quotes that readers flagged, and questions that were declined.
 
-Moderators see what they could read anyway: the question of an answer in a channel that is closed to
-them, or of a private one, is never shown.
+Moderators see only what they could read anyway: the question of a private answer, or of an answer
+in a channel that is closed to them, is never shown.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from index.store.tables import Tables
 from index.text.terms import content_terms
 
 _WEEK = timedelta(days=7)
-_LATEST = 1_000  # declined questions; who deals with the first pages sees the others
-_ALIKE = 0.5  # of the words of two questions: reworded ones share as many, others hardly any
+_LATEST = 1_000  # declined questions listed; earlier ones follow once these are dealt with
+_ALIKE = 0.5  # share of words: reworded questions have as many in common, others hardly any
 
 
 @dataclass(frozen=True, slots=True)
 class Flagged:
-    """An answer with quotes that readers say are wrong, and why; `question` is None if hidden."""
+    """An answer with quotes that readers flagged, and their notes; `question` is None if hidden."""
 
     answer_id: str
     question: str | None
@@ -34,12 +34,12 @@ class Flagged:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """Declined questions that are alike, as the latest was asked.
+    """A group of similar declined questions, shown as the latest was asked.
 
     Attributes:
-        answer_ids: of all of them.
+        answer_ids: the ids of all their answers.
         times: how often they were asked.
-        watchers: how many people wait for an answer.
+        watchers: how many people watch them.
     """
 
     answer_ids: tuple[str, ...]
@@ -51,7 +51,7 @@ class Declined:
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """How many different questions were answered and declined in a week, and quotes flagged."""
+    """Counts of a week: different questions answered and declined, and answers flagged."""
 
     answered: int
     declined: int
@@ -62,9 +62,9 @@ class Inbox(Tables):
     """The open items of each server that uses a collection."""
 
     def flagged(self, server: int, channels: Collection[int]) -> list[Flagged]:
-        """Return the answers flagged in a server and not dealt with, for who reads these channels.
+        """Return answers flagged in a server that no moderator has dealt with, the latest first.
 
-        The latest come first.
+        Questions are shown only if they were asked in these channels.
         """
         rows = self._rows(
             "SELECT f.answer_id, question, p.channel, note FROM feedback f "
@@ -81,9 +81,9 @@ class Inbox(Tables):
         return [*flagged.values()]
 
     def declined(self, server: int, channels: Collection[int]) -> list[Declined]:
-        """Return the questions declined in these channels of a server, alike ones together.
+        """Return the questions declined in these channels of a server, similar ones grouped.
 
-        Those asked most often come first. Of more than `_LATEST` the earlier ones are left out.
+        Those asked most often come first. Only the latest `_LATEST` are grouped.
         """
         rows = self._rows(
             "SELECT a.answer_id, question, filters, times, "
@@ -95,7 +95,7 @@ class Inbox(Tables):
             (server, [*channels], _LATEST),
         )
         alone = list[Declined]()
-        asked = set[tuple[str, str]]()  # of which the watchers are counted
+        asked = set[tuple[str, str]]()  # questions whose watchers were counted
         for answer_id, question, filters, times, watchers in rows:
             waiting = 0 if (question, filters) in asked else watchers
             asked.add((question, filters))
@@ -116,14 +116,14 @@ class Inbox(Tables):
         return Week(answered, declined, flagged)
 
     def week_due(self, server: int) -> datetime:
-        """Return when the next week of a server begins; a time long past if none ever did."""
+        """Return when the next week of a server begins; a time long past before the first."""
         with self._snapshot() as snapshot:
             return _next_week(meta(snapshot.db, f"week {server}"))
 
     def begin_week(self, server: int, now: datetime) -> bool:
-        """Return whether a week has passed since this last was true for a server, or it never was.
+        """Return whether a week has passed since a server's last week began, or it is the first.
 
-        A new week begins then.
+        If so, a new week begins now.
         """
         with self._writing() as db:
             if due := _next_week(meta(db, key := f"week {server}")) <= now:
@@ -131,9 +131,9 @@ class Inbox(Tables):
             return due
 
     def mark_done(self, server: int, answer_ids: Iterable[str]) -> None:
-        """Note that a moderator of a server dealt with what was flagged or declined there.
+        """Note that a moderator of a server dealt with flagged or declined answers.
 
-        What is flagged or asked again later is open again.
+        If they are flagged or asked again later, they are open again.
         """
         rows = [(answer_id, server) for answer_id in answer_ids]
         with self._writing() as db:
@@ -143,10 +143,10 @@ class Inbox(Tables):
 
 
 def grouped(questions: Iterable[Declined]) -> list[list[Declined]]:
-    """Put alike questions together, each with the first one that it resembles.
+    """Group similar questions, each with the first question that it resembles.
 
-    Where two share half of all their words, they share one of the rarer half of either's: only
-    those that do are compared.
+    Two questions that share half of their words share a word of the rarer half of each: only such
+    questions are compared.
     """
     items = [(item, frozenset(content_terms(item.question))) for item in questions]
     counts = Counter(word for _, words in items for word in words)

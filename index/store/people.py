@@ -1,7 +1,7 @@
-"""What a collection keeps of people: watches, feedback, and who may open a private answer.
+"""Keep data about people: watches, feedback, and who may open a private answer.
 
-Only a watch names its person, who has to be notified. Feedback and private answers have an alias
-instead: it tells whether it is the same person, but not who. `People.forget` deletes all of it.
+Only a watch has the person's id, since they have to be notified. Feedback and private answers have
+an alias instead, which cannot be turned back into an id. `People.forget` deletes all of it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from index.store.schema import meta, set_meta
 from index.store.tables import Tables
 
 FILTERS = TypeAdapter(Filters)
-MAX_WATCHES, MAX_WATCHES_OF_PERSON = 500, 25  # in a collection: each is asked at every change
+MAX_WATCHES, MAX_WATCHES_OF_PERSON = 500, 25  # per collection: each is asked again at every change
 _Role = Literal["asker", "reader"]
 _TABLES: dict[_Role, str] = {"asker": "asker", "reader": "feedback"}
 
 
 @dataclass(frozen=True, slots=True)
 class Viewer:
-    """Someone who looks an answer up, and the channels that they may read."""
+    """A person who looks up an answer, and the channels that they may read."""
 
     person: int
     channels: frozenset[int]
@@ -37,7 +37,7 @@ class Viewer:
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What a reader says is wrong with a quote of an answer."""
+    """A reader's note on what is wrong with a quote of an answer."""
 
     note: str
     at: datetime
@@ -64,7 +64,7 @@ class Watch:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """How many watches, private answers and notes of feedback are kept of a person."""
+    """How many watches, private answers and notes of feedback are kept about a person."""
 
     watches: int
     answers: int
@@ -72,17 +72,17 @@ class Kept:
 
 
 class People(Tables):
-    """What is kept of people."""
+    """The data that a collection keeps about people."""
 
     # Feedback
 
     def add_feedback(
         self, answer_id: str, note: str, *, reader: int, server: int | None = None
     ) -> None:
-        """Keep what a reader in a server says is wrong; it replaces their earlier feedback.
+        """Store a reader's feedback on an answer, in place of their earlier feedback.
 
         Raises:
-            NotFoundError: no such answer is recorded.
+            NotFoundError: there is no such answer.
         """
         now = datetime.now(UTC).isoformat()
         with self._writing() as db:
@@ -97,7 +97,7 @@ class People(Tables):
             )
 
     def feedback(self, answer_id: str) -> list[Feedback]:
-        """Return what readers say is wrong with an answer, oldest first."""
+        """Return the feedback on an answer, oldest first."""
         sql = "SELECT note, at FROM feedback WHERE answer_id = ? ORDER BY at"
         rows = self._rows(sql, (answer_id,))
         return [Feedback(note, datetime.fromisoformat(at)) for note, at in rows]
@@ -109,10 +109,10 @@ class People(Tables):
     ) -> int:
         """Watch for reports that answer a declined question; return the number of the watch.
 
-        The same question, filters, place and person give the same watch.
+        A person's watch for the same question and filters in the same place is not added twice.
 
         Raises:
-            InputError: the person, or all people here together, watch too many questions.
+            InputError: the person, or all people of the collection, watch too many questions.
         """
         values = (
             *(datetime.now(UTC).isoformat(), answer.question),
@@ -163,7 +163,7 @@ class People(Tables):
     # A person
 
     def kept(self, person: int) -> Kept:
-        """Return how much is kept of a person."""
+        """Return how much is kept about a person."""
         with self._snapshot() as snapshot:
             db, key = snapshot.db, meta(snapshot.db, "readers")
             sql = "SELECT count(*) FROM watch WHERE person = ?"
@@ -172,9 +172,9 @@ class People(Tables):
             return Kept(watches, len(asked), len(_aliases(db, key, "reader", person)))
 
     def forget(self, person: int) -> Kept:
-        """Delete all that is kept of a person; return how much that was.
+        """Delete everything that is kept about a person; return how much that was.
 
-        Answers that nobody else may open are deleted with their questions.
+        Answers that only they may open are deleted with their questions.
         """
         with self._writing() as db:
             key = _key(db)
@@ -197,7 +197,7 @@ def filters_json(filters: Filters) -> str:
 
 
 def no_answer(answer_id: str) -> NotFoundError:
-    """Return the error that says that no such answer is recorded, or none for this reader."""
+    """Return the error for an answer that does not exist or that a viewer may not open."""
     return NotFoundError(
         f"No answer “{answer_id}” was found: copy the id from under an answer; old ones are "
         "deleted, and a private one opens only for the person who asked."
@@ -219,7 +219,7 @@ def is_asker(db: Database, answer_id: str, person: int) -> bool:
 
 
 def _aliases(db: Database, key: str | None, role: _Role, person: int) -> dict[int, str]:
-    """A person's aliases in a table, each with the answer that it belongs to."""
+    """Return a person's aliases in a table, with the answer of each."""
     if key is None:
         return {}
     rows = db.execute(f"SELECT alias, answer_id FROM {_TABLES[role]}").fetchall()
@@ -231,16 +231,16 @@ def _aliases(db: Database, key: str | None, role: _Role, person: int) -> dict[in
 
 
 def _key(db: Database) -> str:
-    """The collection's secret, made at first use."""
+    """Return the collection's secret, which is created at first use."""
     if (key := meta(db, "readers")) is None:
         set_meta(db, "readers", key := secrets.token_hex(32))
     return key
 
 
 def _alias(key: str, role: _Role, answer_id: str, person: int) -> int:
-    """A number for a person's part in an answer: a hash, keyed by a secret of the collection.
+    """Return a person's alias for one answer: a hash, keyed by a secret of the collection.
 
-    It tells the readers of an answer apart, but not who they are or what else they asked or wrote.
+    It distinguishes the people of an answer, but not who they are or what else they asked.
     """
     content = f"{role} {answer_id} {person}".encode()
     digest = hashlib.blake2b(content, key=bytes.fromhex(key), digest_size=8).digest()

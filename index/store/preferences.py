@@ -1,8 +1,8 @@
-"""What the moderators of a server have chosen for it, kept with the collection that it uses.
+"""Keep what a server's moderators chose, with the collection that the server uses.
 
-A preference is a name and a JSON value; what they mean is up to who reads them. Several servers may
-share a collection, each with preferences of its own. They are not part of a generation, but a
-change of one makes one, so that the audit log names it.
+A preference is a name and a JSON value; the caller knows what they mean. Several servers may share
+a collection, each with its own preferences. They are not part of a generation, but changing a
+preference makes a generation, so that the audit log records it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Preferences(Tables):
     """The preferences of every server that uses a collection."""
 
     def of(self, server: int) -> dict[str, Any]:
-        """Return a server's preferences by name; those that were never chosen are left out."""
+        """Return a server's preferences by name, without those that were never chosen."""
         rows = self._rows("SELECT name, value FROM preference WHERE server = ?", (server,))
         return {name: json.loads(value) for name, value in rows}
 
@@ -29,7 +29,7 @@ class Preferences(Tables):
         return {server: json.loads(value) for server, value in rows}
 
     def put(self, server: int, name: str, value: object, *, actor: str, note: str) -> None:
-        """Choose a value (None: none any more), and say so in the audit log with that note."""
+        """Set a preference (None: unset it), and record that in the audit log with a note."""
         with self._writing() as db:
             db.execute("DELETE FROM preference WHERE server = ? AND name = ?", (server, name))
             if value is not None:
@@ -38,15 +38,15 @@ class Preferences(Tables):
             Writer(db).finish(actor, "settings", note, always=True)
 
     def keep(self, server: int, chosen: Mapping[str, Any]) -> None:
-        """Choose again what a server had chosen before its collection was erased."""
+        """Set again what a server had chosen before its collection was erased."""
         rows = [(server, name, json.dumps(value)) for name, value in chosen.items()]
         with self._writing() as db:
             db.executemany("INSERT INTO preference VALUES (?, ?, ?)", rows)
 
     def forget(self, server: int) -> None:
-        """Delete all that a collection keeps of a server that shares it no more.
+        """Delete what a collection keeps about a server that no longer uses it.
 
-        Answers stay until they are old: others may have got the same ones.
+        Answers stay until they are pruned: other servers may have got the same answers.
         """
         with self._writing() as db:
             for table in ("preference", "watch", "feedback", "asked"):

@@ -1,4 +1,4 @@
-"""The interface of an engine: it keeps collections; `Store` is one, `Snapshot` its generation."""
+"""The interfaces of a storage engine (`Engine`), a collection (`Store`) and its `Snapshot`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 
 class Snapshot(Protocol):
-    """One generation, to read; `CatalogueSnapshot` says what each method promises."""
+    """A generation to read; `CatalogueSnapshot` describes its methods."""
 
     @property
     def generation(self) -> int: ...
@@ -63,7 +63,7 @@ class Snapshot(Protocol):
 
 
 class Store(Protocol):
-    """One collection; `Catalogue` and `SqliteStore` say what each method promises."""
+    """A collection; `Catalogue` and `SqliteStore` describe its methods."""
 
     answers: AnswerLog
     people: People
@@ -102,7 +102,7 @@ class Store(Protocol):
 
 
 class Engine(Protocol):
-    """Where collections are kept; `Folder` says what each method promises."""
+    """A place where collections are kept; `Folder` describes its methods."""
 
     def names(self) -> list[str]: ...
     def recent(self) -> list[str]: ...

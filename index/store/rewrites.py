@@ -1,4 +1,4 @@
-"""Which revisions of different articles copy or rewrite each other."""
+"""Find the revisions of different articles that copy or rewrite each other."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from index.store.database import Database
 from index.text.rewrites import is_rewrite
 
-_SHARED = 2  # hashes that the sketches of a text and its rewrite share; 1 of a tiny sketch
-_TINY = 8  # hashes of a sketch: texts of some 30 words
+_SHARED = 2  # hashes shared by the sketches of a text and its rewrite; 1 in a tiny sketch
+_TINY = 8  # hashes of a tiny sketch, which is that of a text of some 30 words
 _COMMON = 51  # a hash in so many revisions is boilerplate, not a sign of a rewrite
-_CANDIDATES = 20  # compared with a new revision
+_CANDIDATES = 20  # revisions compared with a new revision
 
 
 def note_rewrites(db: Database, revision: int, key: int, text: str, hashes: Sequence[int]) -> None:
     """Store which revisions of other articles copy or rewrite this text, or are its source.
 
-    Candidates share word trigrams in their sketches; live ones come first.
+    Candidates share word trigrams in their sketches; live revisions come first.
     """
     least = _SHARED if len(hashes) >= _TINY else 1
     if not hashes:

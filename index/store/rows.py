@@ -1,4 +1,4 @@
-"""SQL that several statements share, and the records that rows become."""
+"""SQL that several statements share, and records made from rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from index.store.schema import moment
 from index.store.types import Ids, IndexVersion
 from index.text.periods import is_whole_day
 
-NEWEST = 2**63 - 1  # a generation that no other comes after
+NEWEST = 2**63 - 1  # stands for the newest generation: it is higher than any number
 _FIELDS = (
     "article_id title text publisher author published guessed_date url language source guessed"
 ).split()
@@ -59,7 +59,7 @@ def passing(filters: Filters) -> tuple[str, list[object]]:
             conditions[f"r.published {sign} ?"] = f"{bound:%Y-%m-%dT%H:%M:%S}{after}"
         elif bound:
             conditions[f"unixepoch(r.published) {sign} ?"] = int(bound.timestamp())
-            # Clocks differ by less than two days; these few the index on dates finds at once.
+            # Clocks differ by less than two days, so the index on dates leaves few to compare.
             about = bound + (_CLOCKS if after else -_CLOCKS)
             conditions[f"r.published {sign} ?"] = about.isoformat(timespec="seconds")
     used = {condition: value for condition, value in conditions.items() if value}
@@ -73,7 +73,7 @@ def matrix(blobs: list[bytes]) -> Vectors:
 
 
 def article_of(row: Sequence[Any]) -> Article:
-    """Return the article of a row of `ARTICLE`; a notice without a kind cancels earlier ones."""
+    """Return the article of an `ARTICLE` row; a notice without a kind cancels earlier notices."""
     _, number, retired, kind, note, at, actor, *values = row
     notice = Notice(kind, note, datetime.fromisoformat(at), actor) if kind else None
     named = dict(zip(_FIELDS, values, strict=True))
@@ -83,7 +83,7 @@ def article_of(row: Sequence[Any]) -> Article:
 
 
 def page_of(row: Sequence[Any], articles: Sequence[str]) -> PageState:
-    """Return the state of a page or file; of its links, older versions stored only addresses."""
+    """Return the state of a page or file; older versions stored only the addresses of links."""
     address, etag, modified, links = row
     named = (Link(link, "") if isinstance(link, str) else Link(*link) for link in json.loads(links))
     return PageState(address, etag, modified, (*articles,), tuple(named))
@@ -95,10 +95,10 @@ def notice_at(db: Database, article_id: str, generation: int) -> Notice | None:
 
 
 def notices_at(db: Database, article_id: str, generation: int) -> list[Notice]:
-    """Return the notices of an article that hold in a generation, the one that is shown first.
+    """Return the notices of an article in force in a generation; the first is the one shown.
 
-    They are the newest one and, under a retraction, the correction that it covers. A notice without
-    a kind cancels earlier ones.
+    They are the newest notice and, below a retraction, the correction that it covers. A notice
+    without a kind cancels earlier notices.
     """
     sql = (
         "SELECT kind, note, at, actor, covers FROM notice JOIN article USING (article) "

@@ -22,10 +22,10 @@ from index.errors import StoreBusyError, StoreDamagedError, StoreError, StoreVer
 from index.store.database import Database
 
 SCHEMA_VERSION = 3
-_APPLICATION_ID = 0x4F6E5265  # "OnRe": tells our files from other SQLite files
+_APPLICATION_ID = 0x4F6E5265  # "OnRe": distinguishes our files from other SQLite files
 _BUSY_S = 30.0
-_LOG_BYTES = 64_000_000  # kept of the log for the next commits, however large one was
-_WAL_MS = 100  # to wait for readers of a new file; this thread may be one of them
+_LOG_BYTES = 64_000_000  # size of the log file kept for later commits
+_WAL_MS = 100  # time to wait for readers of a new file; this thread may be one of them
 
 _SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -171,28 +171,28 @@ class SqliteDatabase(sqlite3.Connection):
         )
 
     def activate_staged(self, generation: int, /) -> None:
-        """Replace the embeddings by the staged ones, without copying any."""
+        """Replace the embeddings by the staged embeddings, without copying."""
         del generation
         for statement in _ACTIVATE.split(";\n"):
             self.execute(statement)
 
     def count_on(self) -> None:
-        """Do nothing: SQLite goes on after the highest number."""
+        """Do nothing: SQLite continues after the highest id."""
 
 
-sqlite3.register_adapter(list, json.dumps)  # what `IN {LIST}` reads
+sqlite3.register_adapter(list, json.dumps)  # `IN {LIST}` reads JSON
 
 
 def connect(path: Path) -> SqliteDatabase:
-    """Open a collection's file, and create its tables if there are none yet.
+    """Open a collection's file, and create its tables if it has none yet.
 
-    In a folder that may not be written to, it is opened to read only.
+    In a read-only folder, it is opened for reading only.
 
     Raises:
         StoreVersionError: another version of On Record made it.
-        StoreBusyError: another process holds it and does not finish.
+        StoreBusyError: another process has it locked and does not finish.
         StoreDamagedError: it is damaged, or not a database.
-        StoreError: it cannot be opened, or is another program's.
+        StoreError: it cannot be opened, or belongs to another program.
     """
     try:
         connection = sqlite3.connect(
@@ -223,23 +223,23 @@ def connect(path: Path) -> SqliteDatabase:
 
 
 def _uri(path: Path) -> str:
-    """The address of a collection's file, with how it can be opened."""
+    """Return the URI of a collection's file, with the mode in which it can be opened."""
     uri = path.absolute().as_uri()
     if not path.exists() or os.access(path.parent, os.W_OK):
         return uri
-    # Without a log nobody has it open, and SQLite need not write one beside it to read it.
+    # Without a log nobody has it open, and SQLite can read it without writing a log.
     logged = path.with_name(f"{path.name}-wal").exists()
     return f"{uri}?mode=ro" if logged else f"{uri}?mode=ro&immutable=1"
 
 
 def is_new(connection: sqlite3.Connection, path: Path) -> bool:
-    """Return whether nothing was ever written to a file; only read it.
+    """Return whether nothing was ever written to a file, without writing to it.
 
     Raises:
         StoreVersionError: another version of On Record made it.
-        StoreError: it is another program's.
+        StoreError: it belongs to another program.
     """
-    # One statement, so that another process cannot make the tables between two of these.
+    # A single statement, so that another process cannot create the tables in between.
     tables, version, application = connection.execute(
         "SELECT (SELECT count(*) FROM sqlite_master), user_version, application_id "
         "FROM pragma_user_version, pragma_application_id"
@@ -260,7 +260,7 @@ def is_new(connection: sqlite3.Connection, path: Path) -> bool:
 def _create(connection: sqlite3.Connection, path: Path) -> None:
     """Create all tables or none."""
     connection.execute("BEGIN IMMEDIATE")
-    with connection:  # which commits at its end, or rolls back
+    with connection:  # commits at its end, or rolls back
         if is_new(connection, path):  # another process may have been faster
             for statement in _SCHEMA.split(";\n"):
                 connection.execute(statement)
@@ -269,7 +269,7 @@ def _create(connection: sqlite3.Connection, path: Path) -> None:
 
 
 def explained(error: sqlite3.DatabaseError) -> StoreError:
-    """Return what SQLite reports as a sentence that says what to do."""
+    """Return an error of SQLite as an error whose message says what to do."""
     match getattr(error, "sqlite_errorcode", 0) & 0xFF:  # the rest of the code is detail
         case sqlite3.SQLITE_BUSY | sqlite3.SQLITE_LOCKED:
             return StoreBusyError(
@@ -290,7 +290,7 @@ def explained(error: sqlite3.DatabaseError) -> StoreError:
 
 
 def damaged(how: object) -> StoreDamagedError:
-    """Return that a collection is damaged, and what to do about it."""
+    """Return the error for a damaged collection, which says what to do about it."""
     return StoreDamagedError(
         f"The collection is damaged ({how}): put a backup in its place with `onrecord recover`, or "
         "erase it."
@@ -303,7 +303,7 @@ def utc_text(moment: datetime | None) -> str | None:
 
 
 def clock_text(moment: datetime | None) -> str | None:
-    """Return a report's date as it is stored: on its own clock, so that text is ordered by day."""
+    """Return a report's date as it is stored: on its own clock, so that text order is day order."""
     return moment.isoformat(timespec="seconds") if moment else None
 
 

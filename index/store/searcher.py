@@ -1,4 +1,4 @@
-"""Search one generation of a collection by what is derived from its file."""
+"""Search one generation of a collection in the index that is derived from its file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from index.store.words import FullText
 
 
 class Searcher:
-    """An index that is brought forward to the generation that is searched."""
+    """Searches an index, and brings it up to date with the generation that is searched."""
 
     def __init__(self, index: VectorIndex, newest: Newest) -> None:
         """Search an index; `newest` opens the newest generation."""
@@ -20,9 +20,13 @@ class Searcher:
         self._newest = newest
 
     def nearest(self, snapshot: Generation, vector: Vectors, k: int, allowed: Ids | None) -> Ranked:
-        """Return the k highest inner products with `vector` (d,) of what is live in a generation.
+        """Return the k live sentences of a generation with the highest inner product with `vector`.
 
-        Among ascending `allowed` ids, if they are given.
+        Args:
+            snapshot: the generation.
+            vector: the question's (d,).
+            k: how many.
+            allowed: ascending ids to search; None for all.
         """
         index = self._followed(snapshot)
         search = partial(
@@ -34,15 +38,15 @@ class Searcher:
         return ranked
 
     def full_text(self, snapshot: Generation, terms: Sequence[str]) -> FullText | None:
-        """Return what the compact index has of some terms, if there is one of this generation."""
+        """Return postings of terms in the compact index; None if it has another generation."""
         return self._followed(snapshot).full_text(snapshot.version, terms)
 
     def vocabulary(self, snapshot: Generation, initial: str) -> dict[str, int] | None:
-        """Return the compact index's terms with an initial, if there is one of this generation."""
+        """Return terms with an initial in the compact index; None if it has another generation."""
         return self._followed(snapshot).vocabulary(snapshot.version, initial)
 
     def _followed(self, snapshot: Generation) -> VectorIndex:
-        """The index, brought forward to this generation or a newer one."""
+        """Return the index, brought up to date with this generation or a newer one."""
         if self._index.version != snapshot.version:
             self._index.follow(snapshot, self._newest)
         return self._index

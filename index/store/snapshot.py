@@ -46,21 +46,21 @@ _ALL_ROWS = 2**63 - 1
 
 @dataclass(slots=True)
 class GenerationCache:
-    """What the snapshots of one generation share: articles by revision, and publishers' counts."""
+    """A cache shared by the snapshots of a generation: articles by revision, publishers' counts."""
 
     articles: dict[int, Article] = field(default_factory=dict)
     census: list[tuple[str | None, int, int]] = field(default_factory=list)
 
 
 class CatalogueSnapshot(ABC):
-    """One generation of a collection in SQL tables, to read inside its `with` block.
+    """A generation of a collection in SQL tables, to read inside its `with` block.
 
     Each engine searches in its own way.
 
     Attributes:
-        db: the connection; inside a transaction, pinned to the generation.
-        version: the generation's.
-        model: the encoder's; None while nothing is embedded.
+        db: the connection, inside a transaction that sees only this generation.
+        version: the version of the generation.
+        model: the name of the encoder; None while nothing is embedded.
     """
 
     db: Database
@@ -68,7 +68,7 @@ class CatalogueSnapshot(ABC):
     def __init__(
         self, db: Database, version: IndexVersion, model: str | None, cache: GenerationCache
     ) -> None:
-        """Read a generation through a connection; `cache` is of that generation, and filled."""
+        """Read a generation through a connection; `cache` belongs to that generation."""
         self.db = db
         self.version = version
         self.model = model
@@ -81,7 +81,7 @@ class CatalogueSnapshot(ABC):
 
     @property
     def _census(self) -> list[tuple[str | None, int, int]]:
-        """Each publisher (None if unknown) with its numbers of live articles and sentences."""
+        """Publishers (None: unknown), each with its numbers of live articles and sentences."""
         sql = "SELECT name, articles, sentences FROM publisher WHERE articles > 0"
         self._cache.census = self._cache.census or self.db.execute(sql).fetchall()
         return self._cache.census
@@ -102,8 +102,8 @@ class CatalogueSnapshot(ABC):
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
         """Return the k live sentences with the highest inner product with `vector` (d,).
 
-        Exact in a small collection, and of its newest generation. A snapshot that is no longer the
-        newest may miss sentences that were removed since, but never has one that was added since.
+        The result is exact in a small collection and the newest generation. An older snapshot may
+        miss sentences that were removed since, but never has sentences that were added since.
         """
 
     @abstractmethod
@@ -111,7 +111,7 @@ class CatalogueSnapshot(ABC):
         """Return the k live sentences with the highest BM25 for any of the terms."""
 
     def document_frequencies(self, terms: Iterable[str]) -> dict[str, int]:
-        """Return in how many live sentences each term occurs, without terms that occur in none."""
+        """Return in how many live sentences each term occurs, without terms that occur nowhere."""
         sql = f"SELECT term, doc FROM live_terms WHERE term IN {LIST}"
         return dict(self.db.execute(sql, ([*terms],)))
 
@@ -137,7 +137,7 @@ class CatalogueSnapshot(ABC):
         )
 
     def _articles(self, revisions: set[int]) -> dict[int, Article]:
-        """Articles by revision. Another thread may empty the cache: each entry is read once."""
+        """Return articles by revision. Other threads may empty the cache: read each entry once."""
         cached = {r: article for r in revisions if (article := self._cache.articles.get(r))}
         missing = [*(revisions - cached.keys())]
         rows = self.db.execute(f"SELECT {ARTICLE} WHERE r.revision IN {LIST}", (missing,))
@@ -150,7 +150,7 @@ class CatalogueSnapshot(ABC):
     # Articles
 
     def article(self, article_id: str, revision: int | None = None) -> Article:
-        """Return an article, retired or not, in its latest or the given revision.
+        """Return an article, live or retired, in its latest or the given revision.
 
         Raises:
             NotFoundError: no such article or revision.
@@ -186,13 +186,13 @@ class CatalogueSnapshot(ABC):
         return int(rows.fetchone()[0])
 
     def fresh(self, since: datetime, filters: Filters, limit: int) -> list[RecentArticle]:
-        """Return live articles published or revised since then, newest first."""
-        condition, values = passing(replace(filters, since=None))  # a revised one may be older
+        """Return live articles published or revised since a time, newest first."""
+        condition, values = passing(replace(filters, since=None))  # a revised article may be older
         sql = (
             "SELECT a.article_id, r.number FROM change c JOIN generation g "
             "ON g.number = c.generation JOIN article a USING (article) JOIN revision r "
             "ON r.revision = c.before WHERE c.outcome = 'updated' AND g.at >= ? "
-            "ORDER BY c.before DESC"  # so that the earliest of several stays
+            "ORDER BY c.before DESC"  # so that the earliest of several changes stays
         )
         revised: dict[str, int] = dict(self.db.execute(sql, (utc_text(since),)))
         articles = self._select_articles(
@@ -207,7 +207,7 @@ class CatalogueSnapshot(ABC):
         ]
 
     def rewrites(self, article_ids: Iterable[str]) -> dict[str, frozenset[str]]:
-        """Return, for each of these articles, the live ones that copy or rewrite it, or it them."""
+        """Return, for each of these articles, the live articles that are rewrites of each other."""
         others: dict[str, set[str]] = {article_id: set() for article_id in article_ids}
         rows = self.db.execute(
             "SELECT a.article_id, b.article_id FROM article a JOIN rewrite w ON w.revision = a.live"
@@ -231,7 +231,7 @@ class CatalogueSnapshot(ABC):
     # Look-ups for ingestion
 
     def decide(self, article: Article, *, revive: bool = True) -> Decision:
-        """Decide what storing an article would do to this generation."""
+        """Return what storing an article would do to this generation."""
         return decide(self.db, article, revive=revive)
 
     def page(self, address: str) -> PageState | None:

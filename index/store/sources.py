@@ -18,7 +18,8 @@ class Source:
     Attributes:
         every: minutes between two reads; None: only when a reindex is asked for.
         checked, succeeded: when it was last read, and last read without failing.
-        failures: in a row; `error` is the last one, `failing_since` the time of the first.
+        failures: failed reads in a row; `error` is the last error, `failing_since` the time of the
+            first.
         reported: whether moderators know that it fails.
     """
 
@@ -46,9 +47,9 @@ class Source:
         )
 
     def due(self) -> datetime | None:
-        """When to read it again; each failure in a row doubles the wait, up to a day.
+        """The time to read it again; each failure in a row doubles the wait, up to a day.
 
-        None: not on a schedule. One that was never read is due since the beginning of time.
+        It is None without a schedule, and the beginning of time if it was never read.
         """
         if self.every is None or self.paused:
             return None
@@ -56,7 +57,7 @@ class Source:
         return self.checked + timedelta(minutes=wait) if self.checked else _ALWAYS
 
     def after(self, now: datetime, error: str | None) -> dict[str, Any]:
-        """Return the fields to update after it was read, or failed with an `error`."""
+        """Return the fields to update after it was read or, with an `error`, could not be read."""
         if error is not None:
             since, failures = self.failing_since or now, self.failures + 1
             return {"checked": now, "failures": failures, "failing_since": since, "error": error}

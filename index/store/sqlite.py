@@ -1,7 +1,7 @@
 """A collection: one folder with a SQLite file and, for large collections, a file of codes.
 
-The SQLite file is the only source of truth. The vector index in memory follows the commits of this
-and other processes before each search; its file is a cache that is checked before use and made
+The SQLite file is the only source of truth. Before each search, the vector index in memory takes in
+the commits of this and other processes. Its file is a cache, which is checked before use and built
 again when it is missing, stale or damaged.
 """
 
@@ -46,8 +46,8 @@ class SqliteStore(Catalogue):
         Args:
             folder: created if missing.
             exact_up_to: sentences above which the vector index is compact.
-            opener: opens connections; tests pass one that fails.
-            pool: closes the files, and drops the vectors, of stores that were not used lately.
+            opener: opens connections; tests pass a function that fails.
+            pool: closes the files and drops the vectors of stores that were not used recently.
         """
         self._folder = folder
         self._exact_up_to = exact_up_to
@@ -56,7 +56,7 @@ class SqliteStore(Catalogue):
         super().__init__()
 
     def _forget(self) -> None:
-        """Drop what is derived from the file; who uses it now keeps what they have."""
+        """Drop what is derived from the file; searches under way keep what they have."""
         self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
         self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
 
@@ -90,7 +90,7 @@ class SqliteStore(Catalogue):
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[SqliteStore]:
-        """A copy of the collection, to try a change on; it is deleted afterwards."""
+        """Lend a copy of the collection to try a change on; it is deleted afterwards."""
         with tempfile.TemporaryDirectory(prefix="onrecord-copy-") as folder:
             self.backup(Path(folder, CATALOGUE))
             with closing(SqliteStore(Path(folder))) as store:
@@ -99,27 +99,27 @@ class SqliteStore(Catalogue):
     def backup(self, file: Path) -> None:
         """Write a whole copy of the newest generation to a file, or nothing. Raises StoreError."""
         draft = file.with_name(f".{file.name}-{secrets.token_hex(4)}.draft")
-        with self._connections.lease() as db:  # whose errors are not the file's
+        with self._connections.lease() as db:  # errors of the collection, not of `file`
             try:
                 with closing(sqlite3.connect(draft)) as copy:
                     db.backup(copy)
                 draft.replace(file)
             except (OSError, sqlite3.OperationalError) as error:
                 raise StoreError(
-                    f"{file} cannot be written: name a file in a folder that is there and has room."
+                    f"{file} cannot be written: name a file in a folder that exists and has room."
                 ) from error
             finally:
                 draft.unlink(missing_ok=True)
 
     def recover(self, file: Path, *, actor: str) -> Commit:
-        """Replace all that is stored, damaged or not, by a backup, in a generation of its own.
+        """Replace everything stored, damaged or not, by a backup, in a new generation.
 
-        Its number is higher than any before (unless damage hides that), and the audit log of the
-        backup goes on with it, so that nothing read before the recovery is taken for the state
-        after it. What moderators have chosen stays as it is, if it can be read.
+        Its number is higher than any before (unless damage hides them), and it continues the audit
+        log of the backup, so that nothing read before the recovery is taken for the state after it.
+        Moderators' preferences stay as they are, if they can be read.
 
         Raises:
-            StoreError: the file is no whole backup with something in it, and nothing was changed.
+            StoreError: the file is not an undamaged backup with contents; nothing was changed.
         """
         with copy_of(file) as source:
             try:
@@ -143,13 +143,13 @@ class SqliteStore(Catalogue):
             source.backup(db)
 
     def erase(self) -> None:
-        """Delete all that is stored, for good, damaged or not, and close.
+        """Delete everything stored, damaged or not, for good, and close.
 
         Raises:
-            StoreError: it is another program's, or cannot be deleted now.
+            StoreError: the file belongs to another program, or cannot be deleted now.
         """
         with contextlib.suppress(StoreDamagedError), self._connections.writing():
-            pass  # it is a collection, or empty, and nobody is writing
+            pass  # it is a collection or empty, and nobody is writing
         self.close()
         self._delete_files()
 
@@ -159,8 +159,8 @@ class SqliteStore(Catalogue):
         ours = [CATALOGUE + end for end in ("-wal", "-shm", "-journal", "")]
         try:
             with self._connections.opening:
-                self._folder.rename(doomed)  # at once: nobody must meet half of its files
-        except FileNotFoundError:  # somebody else has just erased it
+                self._folder.rename(doomed)  # atomic: nobody must see half of its files
+        except FileNotFoundError:  # another process has just erased it
             return
         except OSError as error:
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
@@ -175,6 +175,6 @@ class SqliteStore(Catalogue):
             raise StoreError(f"{error.filename} cannot be deleted: delete it by hand.") from error
 
     def close(self) -> None:
-        """Close files and connections; who still uses the store gets a StoreError."""
+        """Close files and connections; later uses of the store raise StoreError."""
         self._connections.close()
-        self._vectors.finish()  # else it may write a file where there is no collection any more
+        self._vectors.finish()  # else it may write its file after the collection was erased

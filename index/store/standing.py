@@ -1,7 +1,7 @@
-"""Compare the articles that an answer cites with what they were in the answer's generation.
+"""Compare the articles that an answer cites with their state in the answer's generation.
 
-States are compared, never times: what is undone leaves no trace, and nothing is missed because two
-changes share a second.
+States are compared, never times: a change that was undone leaves no trace, and no change is missed
+because another has the same second.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ Became = Literal["changed", "revised", "removed", "corrected", "retracted", "wit
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a cited article is now and was not when the answer was given.
+    """How a cited article has changed since the answer was given.
 
     Attributes:
-        article: as it is now, with its notice.
-        became: nothing if it stands as it did; "changed" if it lost a quote, "revised" if its text
-            changed elsewhere, "withdrawn" if the correction that the answer showed is void.
-        quotes: the quotes that the article no longer has; all, if it was removed.
+        article: the article as it is now, with its notice.
+        became: "" if nothing has changed; "changed" if it lost a quote, "revised" if its text
+            changed elsewhere, "withdrawn" if the correction that the answer showed was withdrawn.
+        quotes: the quotes that the article no longer has; all of them if it was removed.
     """
 
     article: Article
@@ -33,14 +33,14 @@ class Standing:
 
     @property
     def state(self) -> str:
-        """A key of what readers of the answer have to know; "" if it stands."""
+        """A key for what readers of the answer have to know; "" if nothing has changed."""
         notice = self.article.notice
         note = notice.note if notice and notice.kind in self.became else ""
         return " ".join([*(word for word in self.became if word != "revised"), note]).strip()
 
 
 def standings(snapshot: CatalogueSnapshot, answer: Answer) -> tuple[Standing, ...]:
-    """Return what has become of each article that an answer cites, in the order of its citations.
+    """Return the standing of each article that an answer cites, in the order of its citations.
 
     Raises:
         NotFoundError: an article is no longer stored, after a recovery.

@@ -1,4 +1,4 @@
-"""The base of what keeps tables in a collection that are not part of its generations."""
+"""A base class for tables of a collection that are not part of its generations."""
 
 from __future__ import annotations
 

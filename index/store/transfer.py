@@ -1,6 +1,7 @@
-"""Copy a collection from one engine into another: all that is stored, and nothing derived from it.
+"""Copy a collection from one engine to another.
 
-Embeddings are copied as they are; what the target searches, it makes of the copied rows.
+Rows are copied as they are, with their embeddings. Nothing derived is copied: the target builds
+what it searches from the copied rows.
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ TABLES = (
     " watch"
 ).split()
 _LIVE = "SELECT live FROM article WHERE live IS NOT NULL ORDER BY live"
-_AT_ONCE = 500  # revisions made searchable by one statement
+_AT_ONCE = 500  # revisions made searchable per statement
 
 
 class _Sum:
-    """A count and a sum of hashes of rows, the same in whichever order they come."""
+    """A count of rows and a sum of their hashes, which do not depend on the order of the rows."""
 
     def __init__(self) -> None:
         self.rows = self.total = 0
@@ -35,7 +36,7 @@ class _Sum:
         self.total = (self.total + int.from_bytes(digest.digest())) % 2**128
 
     def of(self, rows: Iterable[tuple[Any, ...]]) -> Iterator[tuple[Any, ...]]:
-        """Pass rows on, and add each."""
+        """Add each row, and pass it on."""
         for row in rows:
             self.add(row)
             yield row
@@ -46,7 +47,7 @@ class _Sum:
 
 
 def fingerprint(db: Database) -> dict[str, tuple[int, int]]:
-    """Return how many rows each table has, and a sum of their hashes; the same in both engines."""
+    """Return the row count of each table and a sum of the rows' hashes, equal in both engines."""
     sums = {table: _Sum() for table in TABLES}
     for table, total in sums.items():
         for row in db.stream(f"SELECT * FROM {table}"):
@@ -57,10 +58,10 @@ def fingerprint(db: Database) -> dict[str, tuple[int, int]]:
 def transfer(
     source: Database, target: Database, on_progress: Callable[[int], None] | None = None
 ) -> int:
-    """Copy every row into a collection without any, and check the copy; return how many there are.
+    """Copy every row into an empty collection, and check the copy; return the number of rows.
 
     Args:
-        source: inside a transaction that sees one state.
+        source: inside a transaction that sees a single state.
         target: inside a write transaction.
         on_progress: called with the number of rows copied; may raise to stop.
 
@@ -75,8 +76,8 @@ def transfer(
             written.add(row)
         if given.result != written.result:
             raise StoreError(
-                f"The copy of “{table}” is not what was read, so nothing was copied: check disk "
-                "and memory of both machines, then try again."
+                f"The copy of “{table}” differs from the original, so nothing was copied: check "
+                "the disks and memory of both machines, then try again."
             )
         copied += given.rows
         if on_progress is not None:

@@ -1,4 +1,4 @@
-"""The records that a store takes and returns."""
+"""Records that a store takes and returns."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ Outcome = Put | Literal["removed", "absent", "corrected", "retracted", "withdraw
 class PreparedArticle:
     """An article ready to be stored: `vectors` float32 (len(spans), d), one per sentence.
 
-    `voices` has a speaker and an act for each sentence, or is empty. `terms` are those of each
-    sentence, and `hashes` the sketch of the text, worked out here: nobody waits for a lock then.
+    `voices` has the speaker and act of each sentence, or is empty. `terms` (of each sentence) and
+    `hashes` (the sketch of the text) are computed here, before the store is locked.
     """
 
     article: Article
@@ -50,14 +50,14 @@ class Changes:
 
     Attributes:
         put: articles to add or, where the text differs from the stored one, to update.
-        remove, restore: ids of articles to remove from the corpus, and to bring back.
-        revive: whether a put brings back a removed article; reading a source again must not undo
-            a moderator's removal.
-        notices: article ids with a notice each; a retraction removes its article as well.
+        remove, restore: ids of articles to remove from the corpus, and to restore.
+        revive: whether a put restores a removed article; reading a source again must not undo a
+            moderator's removal.
+        notices: a notice for each of these article ids; a retraction also removes the article.
         undo: a generation; every article becomes live, or not, as it was then.
-        seen: the newest generation that whoever decided on this has seen; after another one
-            nothing is changed.
-        pages: how to recognise unchanged files and pages; alone they make no generation.
+        seen: the newest generation that whoever decided on this has seen; if there is a newer
+            generation, nothing is changed.
+        pages: how to recognise unchanged files and pages; they alone make no generation.
     """
 
     put: Sequence[PreparedArticle] = ()
@@ -72,17 +72,17 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What putting an article does, in view of what is stored.
+    """What putting an article would do to what is stored.
 
     Attributes:
         given: the article as it was read.
-        article: the same with the id and URL it is stored under: those of the stored article
-            that it is, if there is one.
-        claims: whether it has a key or page that nobody has yet, from where it may come: storing
-            it notes these, also where its text is unchanged.
+        article: the article with the id and URL that it is stored under, which are those of the
+            stored article that it is a version of, if there is one.
+        claims: whether it has a key or page that no article has yet and that its source may claim:
+            storing it records these, even if its text is unchanged.
         reason: why it is refused, in a sentence that says what to do.
-        key, latest, live, number: of the stored article: its row, its latest and live
-            revisions, and the number of its last revision.
+        key, latest, live, number: the stored article's row, its latest and live revisions, and the
+            number of its last revision.
     """
 
     given: Article
@@ -98,7 +98,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class NoticeChange:
-    """A notice that a change withdrew or replaced, or put `in_force` again."""
+    """A notice that a change withdrew or replaced, or that is `in_force` again."""
 
     article_id: str
     title: str
@@ -108,7 +108,7 @@ class NoticeChange:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """An article with its new notice, and the earlier one of the same kind that this replaced."""
+    """An article with its new notice, and the earlier notice of the same kind that it replaced."""
 
     article: Article
     replaced: Notice | None
@@ -119,10 +119,10 @@ class Commit:
     """What a commit did.
 
     Attributes:
-        generation: the one it made, or the newest if nothing changed.
+        generation: the generation it made, or the newest if nothing changed.
         outcomes: by the id of each article concerned.
         put: a decision for each article put, in order.
-        notices: those that this withdrew, replaced or put in force again.
+        notices: the notices that were withdrawn or replaced, or are in force again.
     """
 
     generation: int
@@ -135,7 +135,7 @@ class Commit:
 class HistoryEvent:
     """An entry of the audit log: a generation, who made it, how, and what it changed.
 
-    `articles` counts by outcome; `titles` are of the first few articles that it changed.
+    `articles` has counts by outcome; `titles` are those of the first few articles it changed.
     """
 
     generation: int
@@ -149,7 +149,7 @@ class HistoryEvent:
 
 @dataclass(frozen=True, slots=True)
 class RecentArticle:
-    """A live article that is new since a moment, or changed: `before` is its earlier revision."""
+    """A live article that was added or changed since a time: `before` is its earlier revision."""
 
     article: Article
     before: Article | None
@@ -157,9 +157,9 @@ class RecentArticle:
 
 @dataclass(frozen=True, slots=True)
 class IndexVersion:
-    """Identifies one state of a collection, for good.
+    """A permanent identifier of one state of a collection.
 
-    The number of a generation does not: in a collection that was erased it is used again.
+    The number of a generation is none: after a collection was erased, it is used again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.
@@ -181,10 +181,10 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Sentences with all that ranking needs, ordered by id.
+    """Sentences with everything that ranking needs, ordered by id.
 
     Attributes:
-        sentences: n of them; consecutive sentences of an article have consecutive ids.
+        sentences: n sentences; consecutive sentences of an article have consecutive ids.
         vectors: float32 (n, d), unit norm.
         terms: n term lists.
         articles: by article id.

@@ -1,8 +1,8 @@
-"""Keep the vectors of a collection's newest generation; with `compact`, all that knows FAISS.
+"""Index the vectors of a collection's newest generation with FAISS.
 
-Up to `EXACT_UP_TO` sentences a search is exact. Of larger collections a compact index holds one
-generation, and what has changed since is searched exactly beside it; once that is much, a new one
-is made while searches go on, and takes the other's place.
+Up to `EXACT_UP_TO` sentences a search is exact. A larger collection has a compact index of one
+generation, and what has changed since is searched exactly beside it. Once much has changed, a new
+compact index is built while searches go on, and then replaces the old one.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ from index.store.words import FullText, RecentWords
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 log = logging.getLogger(__name__)
-EXACT_UP_TO = 20_000  # there an exact search takes 3 ms, a compact one 2
-_SHARE = 32  # of a compact index that may change before it is made again
+EXACT_UP_TO = 20_000  # sentences; here an exact search takes 3 ms, a compact search 2
+_SHARE = 32  # a compact index is built again once 1/32 of it has changed
 _GROWTH = 2  # the codebook is learned again at twice the sentences it was learned for
 _RETRY_S = 600
-_RESCORED = 2  # sentences scored by their stored vectors for each that is asked for
+_RESCORED = 2  # sentences scored by their stored vectors for each sentence asked for
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 _NOTHING = Ranked(_NO_IDS, np.empty(0, dtype=np.float32))
 
 
 class Generation(Source, Protocol):
-    """A generation that can be followed."""
+    """A generation that an index can follow."""
 
     def descends_from(self, version: IndexVersion) -> bool: ...
     def changed_since(self, generation: int) -> tuple[Ids, Ids]: ...
@@ -53,15 +53,15 @@ class VectorIndex:
     """The live sentences of the newest generation it followed. Safe to use from several threads.
 
     Attributes:
-        version: the generation that it has; None before the first.
+        version: the version of the generation that it has; None before the first.
     """
 
     def __init__(self, exact_up_to: int = EXACT_UP_TO, cache: Path | None = None) -> None:
         """Start without vectors.
 
         Args:
-            exact_up_to: sentences above which it is compact.
-            cache: file that keeps a compact index.
+            exact_up_to: sentences above which the index is compact.
+            cache: the file for a compact index.
         """
         self.version: IndexVersion | None = None
         self._exact_up_to = exact_up_to
@@ -73,10 +73,10 @@ class VectorIndex:
         self._forget_recent()
 
     def _forget_recent(self) -> None:
-        self._gone = _NO_IDS  # ascending rows of the compact index: changed since
-        self._ids = _NO_IDS  # live, and not in the compact index
+        self._gone = _NO_IDS  # ascending rows of the compact index that changed since
+        self._ids = _NO_IDS  # live sentences that are not in the compact index
         self._index: Any = None  # maps these ids to vectors; None while there are none
-        self._words = RecentWords()  # of these ids, beside a compact index
+        self._words = RecentWords()  # the terms of these sentences, beside a compact index
 
     def __len__(self) -> int:
         return len(self._ids) + len(self._compact or ()) - len(self._gone)
@@ -92,18 +92,18 @@ class VectorIndex:
     ) -> Ranked:
         """Return the k highest inner products with `vector` (d,), among ascending `allowed` ids.
 
-        Nothing is returned for a `model` whose vectors the index no longer has: those of two
+        Nothing is returned for a `model` whose vectors the index no longer has: vectors of two
         encoders cannot be compared.
 
         Args:
-            vector: of the question.
+            vector: the question's.
             k: how many.
-            allowed: ids that may be found; None for all.
-            stored: gives the vectors of ids, as `SqliteSnapshot.vectors` does: what a compact
-                index finds is scored by them.
-            model: whose vector this is.
+            allowed: ids to search; None for all.
+            stored: returns the vectors of ids, as `SqliteSnapshot.vectors` does: the results of a
+                compact index are scored by them.
+            model: the encoder of the vector.
         """
-        faiss.omp_set_num_threads(1)  # of this thread: more would only wait for each other
+        faiss.omp_set_num_threads(1)  # for this thread: more would only wait for each other
         with self._lock:
             compact, gone = self._compact, self._gone
             foreign = model is not None and self.version and self.version.model != model
@@ -139,12 +139,12 @@ class VectorIndex:
             scores, ids = self._index.search(vector[None, :], depth, params=parameters)
             if depth == count or scores[0][k - 1] != scores[0][-1]:
                 return _best(ids[0], scores[0], k)
-            # FAISS returns any of those that tie for the last place: get all, to choose the
-            # lowest ids
+            # Of sentences that tie for the last place FAISS returns any: get all of them, to
+            # choose the lowest ids.
             depth = min(4 * depth, count)
 
     def full_text(self, version: IndexVersion, terms: Iterable[str]) -> FullText | None:
-        """What a generation has of some terms; None where there is no compact index of it."""
+        """Return the postings of terms in a generation; None without a compact index of it."""
         with self._lock:
             compact, gone = self._compact, self._gone
             if compact is None or self.version != version:
@@ -155,9 +155,9 @@ class VectorIndex:
         return FullText(compact.postings, compact.ids, passing, gone, recent=recent, others=others)
 
     def vocabulary(self, version: IndexVersion, initial: str) -> dict[str, int] | None:
-        """Terms that begin with a character, and how many sentences have each, or had it lately.
+        """Return the terms with an initial, and how many sentences have or recently had each.
 
-        None where there is no compact index of that generation.
+        None without a compact index of that generation.
         """
         with self._lock:
             if self._compact is None or self.version != version:
@@ -167,14 +167,14 @@ class VectorIndex:
             return dict(counts)
 
     def follow(self, snapshot: Generation, newest: Newest) -> None:
-        """Bring the index forward to a generation.
+        """Bring the index up to date with a generation.
 
-        A generation that does not descend from the index is older, or comes from a recovery: then
-        the newest one is followed, opened under the lock, so that no index goes back.
+        A generation that does not descend from the index's is older, or comes from a recovery. The
+        newest generation is followed instead, opened under the lock, so that no index goes back.
 
         Args:
-            snapshot: a generation.
-            newest: opens the newest one.
+            snapshot: the generation.
+            newest: opens the newest generation.
         """
         with self._lock:
             if self.version is None and self._cache is not None:
@@ -189,14 +189,14 @@ class VectorIndex:
             threading.Thread(target=self._renew, args=(newest,), daemon=True).start()
 
     def prepare(self, newest: Newest) -> None:
-        """Follow the newest generation; make a compact index again if it is due."""
+        """Follow the newest generation; build a new compact index if it is due."""
         with newest() as snapshot:
             self.follow(snapshot, newest)
-        self._renewing.acquire()  # which is released when that is done
+        self._renewing.acquire()  # released when that is done
         self._renew(newest)
 
     def finish(self) -> None:
-        """Wait until nothing is under way."""
+        """Wait until no compact index is being built."""
         with self._renewing:
             pass
 
@@ -207,10 +207,10 @@ class VectorIndex:
         return len(self._ids) + len(self._gone) > max(self._exact_up_to, held // _SHARE)
 
     def _renew(self, newest: Newest) -> None:
-        """Make a compact index of the newest generation if it is due; searches go on meanwhile.
+        """Build a compact index of the newest generation if it is due; searches go on meanwhile.
 
-        Call it with `_renewing` held, which it releases. If it fails, what there is stays: it finds
-        the same, with more work.
+        Call it with `_renewing` held, which it releases. If it fails, the old index stays: it finds
+        the same with more work.
         """
         try:
             while self._is_due():
@@ -221,12 +221,12 @@ class VectorIndex:
                         self._take(compact, snapshot)
         except (OSError, StoreError) as error:
             self._retry_at = time.monotonic() + _RETRY_S
-            log.warning("the vector index stays as it is, and is made again later: %s", error)
+            log.warning("the vector index stays as it is, and is built again later: %s", error)
         finally:
             self._renewing.release()
 
     def _renewed(self, snapshot: Generation) -> Compact | None:
-        """A compact index of a generation; None if there are too few sentences for one."""
+        """Return a compact index of a generation; None if it has too few sentences."""
         with self._lock:
             old = self._compact
         if len(ids := snapshot.live_ids()) <= self._exact_up_to:
@@ -237,7 +237,7 @@ class VectorIndex:
         return Compact.build(snapshot, self._cache)
 
     def _take(self, compact: Compact | None, snapshot: Generation) -> None:
-        """Put a compact index, or none, in the place of what there is; call with the lock held."""
+        """Replace the compact index, perhaps by None; call with the lock held."""
         self._compact = compact
         self._forget_recent()
         self._catch_up(snapshot, compact.version.generation if compact else 0)
@@ -256,17 +256,17 @@ class VectorIndex:
         if len(snapshot.live_ids()) > self._exact_up_to:
             try:
                 compact = Compact.build(snapshot, self._cache)
-            except OSError:  # the collection's folder is full, or may not be written to
+            except OSError:  # the collection's folder is full or read-only
                 compact = Compact.build(snapshot, None)
         self._take(compact, snapshot)
 
     def _catch_up(self, snapshot: Generation, generation: int) -> None:
-        """Take in what has changed after a generation."""
+        """Take in the changes after a generation."""
         changed, live = snapshot.changed_since(generation)
         if self._compact:
             self._gone = np.union1d(self._gone, self._compact.rows(changed))
         present = np.intersect1d(self._ids, changed)
-        if len(present):  # removing scans the whole index
+        if len(present):  # else skip it, since removing scans the whole index
             self._index.remove_ids(faiss.IDSelectorBatch(present))
             for sentence_id in present.tolist():
                 self._words.remove(sentence_id)
@@ -285,6 +285,6 @@ class VectorIndex:
 
 
 def _best(ids: Ids, scores: Vectors, k: int) -> Ranked:
-    """The k best, of equals those with the lowest ids."""
+    """Return the k best; among equal scores, those with the lowest ids."""
     order = np.lexsort((ids, -scores))[:k]
     return Ranked(ids[order], scores[order])

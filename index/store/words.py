@@ -1,8 +1,8 @@
-"""Full text of large collections: which sentences have a term, as arrays beside their codes.
+"""The full-text index of large collections: postings in arrays, in the compact index's file.
 
-SQLite's full text looks at each sentence that has any word of a question one by one: 2 µs each,
-and of a million sentences tens of thousands have one. Here a term's sentences are one array, and
-BM25 is the same (k1 1.2, b 0.75, as SQLite's `bm25` has it).
+SQLite's full text visits each sentence that has any word of a question, at 2 µs each; in a million
+sentences, tens of thousands have one. Here the sentences of a term are an array. BM25 is the same
+(k1 1.2, b 0.75, as in SQLite's `bm25`).
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from index.encoder import Vectors
 from index.store.types import Ids, Ranked
 
 _K1, _B = 1.2, 0.75
-_LEAST_IDF = 1e-6  # of a term that more than half of the sentences have
-_MOST = 255  # times that a term counts in a sentence
+_LEAST_IDF = 1e-6  # the idf of a term that more than half of the sentences have
+_MOST = 255  # the highest count of a term in a sentence: it is stored in 8 bits
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -29,7 +29,7 @@ Mask = npt.NDArray[np.bool_]
 
 
 class Postings:
-    """The terms of n sentences, which stand in rows 0 to n - 1. It never changes."""
+    """The terms of n sentences, numbered as rows 0 to n - 1. It never changes."""
 
     def __init__(self, arrays: Arrays) -> None:
         """Use the arrays that `arrays_of` makes."""
@@ -40,7 +40,7 @@ class Postings:
         self.total = int(self.lengths.sum(dtype=np.int64))
 
     def holders(self, term: str) -> tuple[Ids, npt.NDArray[np.uint8]]:
-        """The rows that have a term, ascending, and how often each has it."""
+        """Return the rows that have a term, ascending, and how often each has it."""
         number = self._place(term)
         if number == len(self._ends) or self._term(number) != term:
             return _NO_IDS, np.empty(0, np.uint8)
@@ -60,7 +60,7 @@ class Postings:
         return bytes(self._vocabulary[start : int(self._ends[number])]).decode()
 
     def kept(self, rows: Ids) -> tuple[list[str], npt.NDArray[np.uint64], Vectors]:
-        """What `arrays_of` goes on from if only some rows, ascending, stay: they close up."""
+        """Return the postings of some ascending rows, renumbered from 0, for `arrays_of`."""
         places = np.full(len(self.lengths), -1, np.int64)
         places[rows] = np.arange(len(rows))
         numbers = np.repeat(np.arange(len(self._ends)), np.diff(self._starts))
@@ -77,8 +77,8 @@ def arrays_of(
     """Return the arrays of `Postings`.
 
     Args:
-        sentences: blocks of sentences, each its terms joined by spaces, in the order of their rows.
-        before: what `Postings.kept` gives, of rows that come before these.
+        sentences: lists of sentences, each its terms joined by spaces, in the order of their rows.
+        before: the result of `Postings.kept` for the rows before these.
     """
     vocabulary, packed, lengths = before or ([], np.empty(0, np.uint64), np.empty(0, np.uint16))
     numbers = {term: number for number, term in enumerate(vocabulary)}
@@ -113,7 +113,7 @@ def arrays_of(
 
 
 def _packed(numbers: Any, rows: Any, times: Any) -> npt.NDArray[np.uint64]:
-    """A term's number in 24 bits, a row in 32 and a count in 8, so that they sort as one."""
+    """Pack a term's number in 24 bits, a row in 32 and a count in 8, to sort by them."""
     high: Any = np.asarray(numbers).astype(np.uint64) << np.uint64(40)
     low = np.asarray(rows).astype(np.uint64) << np.uint64(8)
     packed: npt.NDArray[np.uint64] = high | low | np.asarray(times).astype(np.uint64)
@@ -127,7 +127,7 @@ class RecentWords:
         self._holders: dict[str, dict[int, int]] = {}
         self._lengths: dict[int, int] = {}
         self._terms: dict[int, str] = {}
-        self.total = 0  # terms of all sentences
+        self.total = 0  # number of terms in all sentences
 
     def __len__(self) -> int:
         return len(self._lengths)
@@ -141,13 +141,13 @@ class RecentWords:
             self._holders.setdefault(term, {})[sentence_id] = min(count, _MOST)
 
     def remove(self, sentence_id: int) -> None:
-        """Remove a sentence, if it is there."""
+        """Remove a sentence, if it exists."""
         self.total -= self._lengths.pop(sentence_id, 0)
         for term in set(self._terms.pop(sentence_id, "").split()):
             del self._holders[term][sentence_id]
 
     def holders(self, term: str) -> tuple[Ids, Ids, Ids]:
-        """Ids of the sentences that have a term, how often, and how many terms each has."""
+        """Return the ids of the sentences with a term, their counts of it, and their lengths."""
         held = self._holders.get(term, {})
         ids = np.fromiter(held, np.int64, len(held))
         lengths = np.fromiter((self._lengths[i] for i in held), np.int64, len(held))
@@ -160,10 +160,10 @@ class RecentWords:
 
 
 class FullText:
-    """What a generation has of some terms.
+    """The postings of some terms in a generation.
 
     Attributes:
-        frequencies: in how many live sentences each term occurs, without terms that occur in none.
+        frequencies: in how many live sentences each term occurs, without terms that occur nowhere.
     """
 
     def __init__(
@@ -179,12 +179,12 @@ class FullText:
         """Look the terms up.
 
         Args:
-            postings: of n sentences.
-            ids: theirs (n,).
-            passing: gives which of them are live and, if ids are given, among these: (n,).
+            postings: the postings of n sentences.
+            ids: their ids (n,).
+            passing: returns which of them (n,) are live and, if ids are given, among those.
             gone: ascending rows of those that are not live.
-            recent: by term, what `RecentWords.holders` gives of live sentences that are not there.
-            others: how many these are, and how many terms they have.
+            recent: by term, the result of `RecentWords.holders` for newer live sentences.
+            others: the number of newer sentences, and of their terms.
         """
         self._postings, self._ids = postings, ids
         self._passing, self._gone = passing, gone
@@ -199,7 +199,7 @@ class FullText:
     def best(self, k: int, allowed: Ids | None = None) -> Ranked:
         """Return the k sentences with the highest BM25 for any of the terms.
 
-        Among ascending `allowed` ids, if they are given.
+        With ascending `allowed` ids, only these are searched.
         """
         others, more = self._others
         size = max(1, len(self._ids) - len(self._gone) + others)
@@ -221,7 +221,7 @@ class FullText:
             recent.update(dict(zip(ids.tolist(), values.tolist(), strict=True)))
         scores[self._gone] = 0
         rows = np.flatnonzero(scores > 0)
-        if len(rows) > k > 0:  # with all that tie for the last place
+        if len(rows) > k > 0:  # keep all that tie for the last place
             least = np.partition(scores[rows], len(rows) - k)[len(rows) - k]
             rows = rows[scores[rows] >= least]
         ids = np.fromiter(recent, np.int64, len(recent))
@@ -235,7 +235,7 @@ class FullText:
 
 
 def _shared(left: Ids, right: Ids) -> int:
-    """How many of the ascending rows are in both."""
+    """Return how many ascending rows are in both."""
     few, many = sorted((left, right), key=len)
     places = np.searchsorted(many, few)
     inside = places < len(many)
@@ -243,7 +243,7 @@ def _shared(left: Ids, right: Ids) -> int:
 
 
 def _saturated(times: Any, lengths: Any, average: float) -> Vectors:
-    """The weight of a term before its idf, by how often it occurs and how long the sentence is."""
+    """Return the weight of a term without its idf, from its counts and the sentences' lengths."""
     counts = np.asarray(times, np.float32)
     norms: Any = np.asarray(lengths, np.float32) * np.float32(_K1 * _B / average)
     norms += np.float32(_K1 * (1 - _B))

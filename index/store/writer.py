@@ -1,7 +1,7 @@
 """Write the changes of one commit to the tables of a collection.
 
 Articles, sentences, embeddings, rewrites and the audit log are written here, inside the transaction
-that the engine opens and ends; what it searches, the engine brings up to date itself.
+that the engine opens and ends; the engine itself updates its search indexes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Writer:
     """Writes the changes of one transaction; `finish` returns what it did."""
 
     def __init__(self, db: Database, after: int = 0) -> None:
-        """Use a connection inside a write transaction; number generations `after` that one."""
+        """Use a connection inside a write transaction; the generation comes `after` that number."""
         self._db = db
         self.generation = max(newest(db)[0].generation, after) + 1
         self._outcomes: dict[str, Outcome] = {}
         self._decisions: list[Decision] = []
         self._notices: dict[str, list[NoticeChange]] = {}
-        self._live = Counter[int]()  # revisions: 1 if it becomes live, -1 if it no longer is
+        self._live = Counter[int]()  # by revision: 1 if it becomes live, -1 if it no longer is
         self._sentences: list[Sequence[object]] = []  # rows that `finish` writes, all at once
         self._embeddings: list[Sequence[object]] = []
 
@@ -67,7 +67,7 @@ class Writer:
             self._save_validators(page)
 
     def finish(self, actor: str, action: str, note: str = "", *, always: bool = False) -> Commit:
-        """Write the generation into the audit log, if anything changed."""
+        """Write the generation to the audit log, if anything changed."""
         put = tuple(self._decisions)
         if self._sentences:
             set_meta(self._db, "next sentence", str(self._next_sentence()))
@@ -90,7 +90,7 @@ class Writer:
         return Commit(self.generation, self._outcomes, put, (*chain(*self._notices.values()),))
 
     def _count(self, revisions: Sequence[int], times: int) -> None:
-        """Count revisions that became live, or with -1 that no longer are, by their publisher."""
+        """Update the publishers' counts for revisions that became live (1) or retired (-1)."""
         self._db.execute(
             "INSERT INTO publisher SELECT coalesce(publisher_key, ''), min(publisher), "
             f"? * count(*), ? * sum(sentences) FROM revision WHERE revision IN {LIST} "
@@ -102,7 +102,7 @@ class Writer:
         )
 
     def _put(self, prepared: PreparedArticle, *, revive: bool) -> None:
-        """Add an article, revise it, bring it back, or leave it as it is."""
+        """Add an article, revise it, restore it, or leave it as it is."""
         decision = decide(self._db, prepared.article, revive=revive)
         article, key, live = decision.article, decision.key, decision.live
         if key is None:
@@ -110,7 +110,7 @@ class Writer:
             ((key,),) = self._db.execute(sql, (article.article_id,)).fetchall()
             self._revise(article, key, 1, None, prepared=prepared, outcome="added")
         elif decision.outcome == "updated":
-            if self._outcomes.get(article.article_id) == "added":  # in this same commit
+            if self._outcomes.get(article.article_id) == "added":  # earlier in this commit
                 decision = replace(decision, outcome="added")
             number = decision.number + 1
             self._revise(article, key, number, live, prepared=prepared, outcome=decision.outcome)
@@ -122,7 +122,7 @@ class Writer:
         self._decisions.append(decision)
 
     def _stored(self, article_id: str) -> list[tuple[int, int | None, int]]:
-        """The row, live and latest revision of an article; note an unknown one as absent."""
+        """Return the row, live and latest revision of an article; if unknown, record it absent."""
         sql = "SELECT article, live, latest FROM article WHERE article_id = ?"
         rows = self._db.execute(sql, (article_id,)).fetchall()
         if not rows:
@@ -151,7 +151,7 @@ class Writer:
             self._notices[article_id] = [change]
 
     def _write_notice(self, key: int, notice: Sequence[object]) -> None:
-        """Store an article's newest notice: kind, note, moment, actor and what it covers."""
+        """Store an article's newest notice: kind, note, time, actor and generation it covers."""
         self._db.execute(
             "INSERT INTO notice VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (generation, article) "
             "DO UPDATE SET kind = excluded.kind, note = excluded.note, at = excluded.at, "
@@ -160,7 +160,7 @@ class Writer:
         )
 
     def _correction(self, key: int) -> int | None:
-        """The generation of the correction of an article that holds, or that is covered."""
+        """Return the generation of an article's correction, in force or covered; None without."""
         row = self._db.execute(
             "SELECT kind, generation, covers FROM notice WHERE article = ? AND generation < ? "
             "ORDER BY generation DESC LIMIT 1",
@@ -170,12 +170,12 @@ class Writer:
         return generation if kind == "corrected" else covers
 
     def _title(self, key: int) -> str:
-        """The title of an article's latest revision."""
+        """Return the title of an article's latest revision."""
         sql = "SELECT title FROM article a JOIN revision ON revision = latest WHERE a.article = ?"
         return str(self._db.execute(sql, (key,)).fetchone()[0])
 
     def _undo(self, generation: int) -> None:
-        """Make each article what it was at a generation, notices included.
+        """Restore each article and its notices to their state in a generation.
 
         Raises:
             NotFoundError: there is no such generation.
@@ -209,12 +209,12 @@ class Writer:
             if self._notices.get(article_id):
                 outcome: Outcome = notice.kind if notice else "withdrawn"
                 self._write_live(article_id, key, live, live, outcome)
-            else:  # nothing to see has changed: this may not become a generation
+            else:  # nothing visible has changed: this must not make a generation
                 sql = "DELETE FROM notice WHERE generation = ? AND article = ?"
                 self._db.execute(sql, (self.generation, key))
 
     def _save_validators(self, page: PageState) -> None:
-        """Store how to recognise a page or file that has not changed when it is read next."""
+        """Store how to recognise whether a page or file has changed when it is read next."""
         self._db.execute("DELETE FROM page WHERE address = ?", (page.address,))
         self._db.execute(
             "INSERT INTO page VALUES (?, ?, ?, ?)",
@@ -238,7 +238,7 @@ class Writer:
         prepared: PreparedArticle,
         outcome: Outcome,
     ) -> None:
-        """Write a revision of an article, stored by its own id; make it the live one."""
+        """Write a revision of an article, and make it the live revision."""
         spans = prepared.spans
         if len(spans) != len(prepared.vectors):
             raise StoreError(f"{article.article_id} needs one vector per sentence.")
@@ -262,7 +262,7 @@ class Writer:
         self._write_live(article.article_id, key, live, revision, outcome)
 
     def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
-        """Keep the rows of sentences and embeddings, under consecutive ids, for `finish`."""
+        """Prepare rows of sentences and embeddings, with consecutive ids, for `finish` to write."""
         spans = prepared.spans
         voices = prepared.voices or ((None, "report"),) * len(spans)
         self._sentences += [
@@ -275,7 +275,7 @@ class Writer:
         self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
 
     def _next_sentence(self) -> int:
-        """The id of the next sentence, which was never used before."""
+        """Return the id of the next sentence, which was never used before."""
         if self._sentences:
             return int(str(self._sentences[-1][0])) + 1
         return int(meta(self._db, "next sentence") or 1)
@@ -283,7 +283,7 @@ class Writer:
     def _set_live_revision(
         self, article_id: str, key: int, before: int | None, after: int | None
     ) -> None:
-        """Make a stored revision, or none, the live one, and note the outcome."""
+        """Make a stored revision, or none, the live revision, and note the outcome."""
         if before == after:
             self._outcomes.setdefault(article_id, "unchanged")
             return
@@ -293,14 +293,14 @@ class Writer:
     def _write_live(
         self, article_id: str, key: int, before: int | None, after: int | None, outcome: Outcome
     ) -> None:
-        """Write which revision is live, and that into the audit log."""
+        """Write which revision is live, to the article and to the audit log."""
         self._outcomes[article_id] = outcome
         if before != after:
             self._live.update({after: 1} if after else {})
             self._live.subtract({before: 1} if before else {})
-        if before is None and after is not None and outcome != "added":  # it is back
+        if before is None and after is not None and outcome != "added":  # it is restored
             self._reinstate_notice(article_id, key, self._correction(key) or 0)
-            self._db.execute(  # what its page said meanwhile was not stored: read it again
+            self._db.execute(  # changes of its page were not stored meanwhile: read it again
                 "DELETE FROM page WHERE address IN "
                 "(SELECT address FROM page_article WHERE article_id = ?)",
                 (article_id,),
@@ -317,7 +317,7 @@ class Writer:
         )
 
     def _reinstate_notice(self, article_id: str, key: int, generation: int) -> Notice | None:
-        """Make the notice that an article had at a generation the newest again, or cancel all."""
+        """Bring an article's notice of a generation back into force, or cancel all notices."""
         then = self._db.execute(
             "SELECT kind, note, at, actor, covers FROM notice WHERE article = ? "
             "AND generation <= ? ORDER BY generation DESC LIMIT 1",
@@ -336,7 +336,7 @@ class Writer:
 
 
 def check_model(stored: str | None, model: str) -> None:
-    """Raise ModelMismatchError if a collection was embedded by another model."""
+    """Raise ModelMismatchError if a collection was embedded with another encoder."""
     if stored not in {None, model}:
         raise ModelMismatchError(
             f"This collection was embedded with {stored}, and the settings name {model}: "

@@ -36,7 +36,7 @@ NAME = f"server-{SERVER}"
 async def ask_on(
     bot: Offline, person: int, questions: Iterator[str], end: float, took: list[float]
 ) -> Counter[str]:
-    """Ask one question after the other; count the answers by status."""
+    """Ask questions one after the other; count the answers by status."""
     counts = Counter[str]()
     while time.monotonic() < end:
         started = time.monotonic()

@@ -1,4 +1,4 @@
-"""How many contradictions and agreements between two reports are seen, and how many wrongly.
+"""How many contradictions and agreements between two reports are noticed, and how many wrongly?
 
 `PYTHONPATH=.:tests python tests/benchmarks/contradictions.py [FILE]`. The 300 pairs of
 tests/data/contradictions.jsonl were written by somebody who did not know the rules: two newsrooms
@@ -24,7 +24,7 @@ PAIRS = Path(__file__).parents[1] / "data" / "contradictions.jsonl"
 
 
 def statement(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
-    """One side of a pair: a sentence in its article, behind the lead."""
+    """Return a side of a pair: a sentence in its article, after the lead."""
     text = f"{side['lead']}\n{side['text']}" if side["lead"] else side["text"]
     published = datetime.fromisoformat(side["published"]) if side["published"] else None
     article = Article(
@@ -40,7 +40,7 @@ def statement(side: dict[str, Any], name: str, vector: Vectors) -> Statement:
 
 
 def calls(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:
-    """How often each label (first) was called what (second)."""
+    """Return how often each label (first) was called what (second)."""
     pairs = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     vectors = encoder.encode([pair[side]["text"] for pair in pairs for side in "ab"])
     counted: Counter[tuple[str, str]] = Counter()
@@ -52,7 +52,7 @@ def calls(file: Path, encoder: Encoder) -> Counter[tuple[str, str]]:
 
 
 def main() -> None:
-    """Print the table of labels and calls, precision and recall."""
+    """Print the table of labels and calls, with precision and recall."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=PAIRS)
     counted = calls(parser.parse_args().file, PackagedEncoder())

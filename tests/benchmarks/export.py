@@ -1,4 +1,4 @@
-"""Write a network as an ONNX file with int8 weights, and check it against the one it came from.
+"""Write a network as an ONNX file with int8 weights, and compare it with the original.
 
 python tests/benchmarks/export.py index/encoder.onnx
 
@@ -46,7 +46,7 @@ class Encoder(nn.Module):
 
 
 class Reader(nn.Module):
-    """A trained reader from word embeddings to what it says at each token."""
+    """A trained reader from word embeddings to its judgement of each token."""
 
     def __init__(self, network: nn.ModuleDict) -> None:
         super().__init__()
@@ -86,7 +86,7 @@ def export(module: nn.Module, metadata: Mapping[str, float], file: Path) -> str:
 
 
 def agreement(module: nn.Module, network: Network, texts: Sequence[str]) -> float:
-    """Share of each text's 10 nearest that float32 and int8 have in common."""
+    """Return the share of each text's 10 nearest that float32 and int8 have in common."""
     exact, rounded = np.empty((len(texts), 384), "f"), np.empty((len(texts), 384), "f")
     for row, text in enumerate(texts):
         ids = tokenizer().encode(text).ids[:256]

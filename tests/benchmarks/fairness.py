@@ -1,4 +1,4 @@
-"""How long does one busy server delay another's scheduled refresh?
+"""How long does a busy server delay another server's scheduled refresh?
 
     python tests/benchmarks/fairness.py [--minutes 4]
 
@@ -42,7 +42,7 @@ The tide rose {number} feet at dawn. Boats left the quay.</content:encoded></ite
 
 
 class Feeds:
-    """A web server: /slow feeds answer late, /quick at once and with something new."""
+    """A web server: /slow feeds answer late, /quick at once and with a new item."""
 
     def __init__(self) -> None:
         self.asked: list[float] = []  # when the quick one was
@@ -74,11 +74,11 @@ class Offline(OnRecord):
 
     @property
     def guilds(self) -> Any:
-        """The servers; nothing but their ids."""
+        """The servers, which have only ids."""
         return [SimpleNamespace(id=server) for server in (BUSY, OTHER)]
 
     async def wait_until_ready(self) -> None:
-        """Be ready."""
+        """Return at once."""
 
 
 def add_feeds(archive: Archive, port: int, names: list[str]) -> None:
@@ -89,7 +89,7 @@ def add_feeds(archive: Archive, port: int, names: list[str]) -> None:
 
 
 def upload(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-    """Add many reports that nobody has seen before."""
+    """Add many new reports."""
     chance = random.Random(time.monotonic_ns())  # noqa: S311
     rows = []
     for _ in range(REPORTS):
@@ -100,7 +100,7 @@ def upload(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
 
 
 async def measure(bot: Offline, minutes: int, *, busy: bool) -> None:
-    """Look after both servers once a minute, and print how late the quick feed was asked for."""
+    """Check both servers once a minute, and print how late the quick feed was requested."""
     feeds = Feeds()
     add_feeds(bot.collections.archive(OTHER), feeds.port, ["quick"])
     uploads = []

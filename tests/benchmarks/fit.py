@@ -1,4 +1,4 @@
-"""Fit index/ranking/ranking.json on public question sets, and print how well that carries over.
+"""Fit index/ranking/ranking.json on public question sets, and print how well that generalises.
 
     python tests/benchmarks/fit.py --sets DIR --data FOLDER [--only NAME ...] [--write]
 
@@ -50,7 +50,7 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One question for the fit: a gold row's features, those of all wrong rows, its weight."""
+    """A question for the fit: a gold row's features, those of all wrong rows, its weight."""
 
     gold: Grid
     shares: Grid
@@ -61,12 +61,12 @@ class Example:
 
 
 def matrix(found: Candidates, names: Sequence[str]) -> Grid:
-    """Features as they are weighed: (n, features)."""
+    """Return the weighted features: (n, features)."""
     return np.stack([scaled(name, found.features[name]) for name in names], 1).astype(np.float64)
 
 
 def example(item: Item, names: Sequence[str], blind: frozenset[str], now: Grid) -> Example | None:
-    """What a fit sees of a question; `now` are the weights so far, for an article's best row."""
+    """Return a question as a fit sees it; `now` are the weights so far."""
     grid = matrix(item.blinded or item.found, names)
     grid[:, [name in blind for name in names]] = 0.0
     owners = np.array([sentence.article_id for sentence in item.found.rows.sentences])
@@ -90,7 +90,7 @@ def example(item: Item, names: Sequence[str], blind: frozenset[str], now: Grid) 
 
 
 def fit(parts: Sequence[tuple[QuestionSet, Sequence[Item]]], names: Sequence[str]) -> Grid:
-    """Weights (features,) for several sets, each counting the same."""
+    """Return weights (features,) for several sets, each with the same influence."""
     bounds = [{1: (0, None), -1: (None, 0), 0: (None, None)}[SIGNS.get(name, 1)] for name in names]
     weights = np.array([float("dense" in name) for name in names])
     for _ in range(3 if any(item.relevant for _, items in parts for item in items) else 1):
@@ -104,7 +104,7 @@ def fit(parts: Sequence[tuple[QuestionSet, Sequence[Item]]], names: Sequence[str
 
 
 def _loss(sets: Sequence[Sequence[Example]]) -> Callable[[Grid], tuple[float, Grid]]:
-    """Mean negative log-likelihood and its gradient, all questions in one array."""
+    """Return mean negative log-likelihood and its gradient, all questions in one array."""
     examples = [one for own in sets for one in own]
     sizes = np.array([len(one.wrong) for one in examples])
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
@@ -130,7 +130,7 @@ def _loss(sets: Sequence[Sequence[Example]]) -> Callable[[Grid], tuple[float, Gr
 
 
 def rankings(items: Sequence[Item], names: Sequence[str], weights: Grid) -> list[Ranking]:
-    """What the product would rank with these weights."""
+    """Return the product's rankings with these weights."""
     model = Model(dict(zip(names, weights.tolist(), strict=True)), 0.6, {})
     return [ranked(item.found, model) for item in items]
 
@@ -139,7 +139,7 @@ def rankings(items: Sequence[Item], names: Sequence[str], weights: Grid) -> list
 
 
 def figures(item: Item, ranking: Ranking) -> dict[str, float]:
-    """What can be said of one question."""
+    """Return the figures of a question."""
     if item.relevant:
         ids = [article.article_id for article, _ in ranking.by_article()]
         return {"ndcg@10": ndcg(ids, dict.fromkeys(item.relevant, 1), 10)}
@@ -163,7 +163,7 @@ def figures(item: Item, ranking: Ranking) -> dict[str, float]:
 
 
 def judged(one: QuestionSet) -> list[Item]:
-    """Its questions that have something right to find."""
+    """Return the questions of a set that have something right to find."""
     return [item for item in one.test if item.facts or item.relevant]
 
 
@@ -181,7 +181,7 @@ def table(title: str, sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranki
 
 
 def interval(values: Grid) -> tuple[float, float]:
-    """95 % interval of the mean, by the percentile bootstrap."""
+    """Return the 95 % interval of the mean, by the percentile bootstrap."""
     draw = np.random.default_rng(0)
     means = [draw.choice(values, len(values)).mean() for _ in range(RESAMPLES)]
     low, high = np.percentile(means, [2.5, 97.5])
@@ -189,7 +189,7 @@ def interval(values: Grid) -> tuple[float, float]:
 
 
 def in_folds(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, list[Ranking]]:
-    """Rankings by weights that were fitted without the question, every set in folds at once."""
+    """Return rankings by weights fitted without each question, every set in folds at once."""
     made: dict[str, dict[int, Ranking]] = {one.name: {} for one in sets}
     for fold in range(FOLDS):
         parts, held = [], {}
@@ -208,7 +208,7 @@ def in_folds(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, lis
 
 
 def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Grid]:
-    """For each set the weights fitted on all others."""
+    """Return, for each set, the weights fitted on all others."""
     return {
         one.name: fit([(o, judged(o) + o.train) for o in sets if o is not one], names)
         for one in sets
@@ -219,12 +219,12 @@ def left_out(sets: Sequence[QuestionSet], names: Sequence[str]) -> dict[str, Gri
 
 
 def evidence(runs: Sequence[Ranking]) -> Grid:
-    """Signs of sufficiency (questions, signs), the bias left out."""
+    """Return signs of sufficiency (questions, signs), without the bias."""
     return np.array([[v for k, v in run.evidence.items() if k != "bias"] for run in runs])
 
 
 def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
-    """Weights and bias; a part (weight, signs, answerable) counts by its weight."""
+    """Return weights and bias; a part (weight, signs, answerable) counts by its weight."""
     grid = np.concatenate([own for _, own, _ in parts])
     answerable = np.concatenate([own for _, _, own in parts])
     shares = np.concatenate(
@@ -241,7 +241,7 @@ def logistic(parts: Sequence[tuple[float, Grid, Grid]]) -> tuple[Grid, float]:
 def confidence(
     title: str, sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
 ) -> dict[str, float]:
-    """Fit it on rankings; print how it carries over and what each threshold does.
+    """Fit the confidence on rankings; print how it generalises and what each threshold does.
 
     Args:
         title: printed above the tables.
@@ -275,7 +275,7 @@ def confidence(
 
 
 def _in_folds(name: str, parts: Mapping[str, tuple[float, Grid, Grid]]) -> Grid:
-    """Log-odds of a set's questions by models fitted without them, on all other questions."""
+    """Return log-odds of a set's questions by models fitted without them."""
     share, grid, answerable = parts[name]
     others = [part for other, part in parts.items() if other != name]
     scores = np.zeros(len(grid))
@@ -320,7 +320,7 @@ def _curve(chances: Mapping[str, Grid], truth: Mapping[str, Grid]) -> None:
 
 
 def main() -> None:
-    """Read, fit, print, and write if told to."""
+    """Read, fit, print, and write if asked to."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
@@ -393,7 +393,7 @@ def report(
 
 
 def fit_features(sets: Sequence[QuestionSet], names: Sequence[str]) -> Grid:
-    """Weights (features,) of what chooses the sentences to read; prints how they carry over."""
+    """Fit the weights (features,) that choose sentences to read; print how they generalise."""
     table("folds of every set at once", sets, in_folds(sets, names))
     outside = left_out(sets, names)
     runs = {one.name: rankings(judged(one), names, outside[one.name]) for one in sets}
@@ -404,7 +404,7 @@ def fit_features(sets: Sequence[QuestionSet], names: Sequence[str]) -> Grid:
 def answerable(
     sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
 ) -> dict[str, list[Ranking]]:
-    """The rankings of the questions that have something right to find."""
+    """Return the rankings of the questions that have something right to find."""
     return {
         one.name: [
             run
@@ -418,7 +418,7 @@ def answerable(
 def with_reader(
     sets: Sequence[QuestionSet], runs: Mapping[str, list[Ranking]]
 ) -> tuple[dict[str, float], dict[str, list[Ranking]]]:
-    """The weights of the reader's score by `Model.reader`, and the rankings with them.
+    """Return the weights of the reader's score by `Model.reader`, and the rankings with them.
 
     Of some weights the likeliest, by a softmax over the sentences read, as sharp or as flat as
     suits each weight, since only the order matters.
@@ -455,7 +455,7 @@ def with_reader(
 
 
 class RememberingReader:
-    """The packaged reader, which reads an excerpt once only."""
+    """The packaged reader, which reads each excerpt only once."""
 
     def __init__(self) -> None:
         """Load nothing yet."""
@@ -464,7 +464,7 @@ class RememberingReader:
         self.model = self._reader.model
 
     def read(self, question: str, excerpts: Sequence[Excerpt]) -> list[list[Reading]]:
-        """Read what is not known yet."""
+        """Read what was not read yet."""
         new = [each for each in dict.fromkeys(excerpts) if (question, each) not in self._known]
         for each, readings in zip(new, self._reader.read(question, new), strict=True):
             self._known[question, each] = readings

@@ -1,4 +1,4 @@
-"""Do the readers of files stand whatever strangers send?
+"""Can the readers of files handle whatever strangers send?
 
     PYTHONPATH=.:tests python tests/benchmarks/fuzz.py [--minutes 10] [--seed 1]
 
@@ -53,7 +53,7 @@ TRICKS = (
 
 
 def seeds() -> dict[str, bytes]:
-    """A small file of each format."""
+    """Return a small file of each format."""
     mail = EmailMessage()
     mail["Subject"], mail["From"] = "The gate", "desk@example.org"
     mail.set_content("The gate failed. Nobody was warned.")
@@ -82,7 +82,7 @@ def seeds() -> dict[str, bytes]:
 
 
 def mutated(data: bytes, others: list[bytes], dice: random.Random) -> bytes:
-    """A file with some of its bytes changed, and tricks put in."""
+    """Return a file with some of its bytes changed, and tricks inserted."""
     made = bytearray(data)
     for _ in range(dice.randrange(1, 6)):
         at, length = dice.randrange(len(made) + 1), dice.choice([1, 2, 8, 64, 1000])
@@ -105,7 +105,7 @@ def mutated(data: bytes, others: list[bytes], dice: random.Random) -> bytes:
 
 
 def check(article: Article) -> None:
-    """What is stored can be shown, and its sentences stand in it."""
+    """Check that what is stored can be shown, and that it has its sentences."""
     for text in filter(None, (article.title, article.text, article.publisher, article.author)):
         text.encode()  # no lone surrogate
         assert not any(ord(char) < 32 and char not in "\n\t" for char in text), text[:99]
@@ -114,7 +114,7 @@ def check(article: Article) -> None:
 
 
 def read_one(name: str, data: bytes) -> str:
-    """Read a file; return what came of it. Raises AssertionError for what must not come."""
+    """Read a file; return the result. Raises AssertionError for an invalid result."""
     try:
         items = [*formats.read(io.BytesIO(data), Origin(name))]
     except InputError:
@@ -127,7 +127,7 @@ def read_one(name: str, data: bytes) -> str:
 
 
 def main() -> None:
-    """Read mutated files until the time is over, and print how many."""
+    """Read mutated files until the time is over, and print their number."""
     prepare_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)

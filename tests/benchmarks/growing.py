@@ -1,4 +1,4 @@
-"""Collections of any size for `growth.py`: real reports first, then ones recombined from them.
+"""Collections of any size for `growth.py`: real reports, then reports recombined from them.
 
 A recombined sentence has the first half of the words of one real sentence and the second half of
 another's, shuffled, so that words are as frequent as in news and no run of words is copied. Its
@@ -31,7 +31,7 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 class Remembered:
-    """An encoder that gives each text the vector that it was told, or that it made before."""
+    """An encoder that returns the vectors it was given, or made before."""
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -42,7 +42,7 @@ class Remembered:
     def encode(
         self, texts: Sequence[str], *, on_progress: Callable[[int], None] | None = None
     ) -> Vectors:
-        """Return float32 (n, 384): as told, or embedded and kept."""
+        """Return float32 (n, 384): the given vectors, or embedded and kept."""
         del on_progress
         if new := [text for text in dict.fromkeys(texts) if text not in self.vectors]:
             self.vectors |= zip(new, self._encoder.encode(new), strict=True)
@@ -57,14 +57,14 @@ class Remembered:
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The JSON lines of a file, plain or .gz."""
+    """Return the JSON lines of a file, plain or .gz."""
     content = path.read_bytes()
     lines = gzip.decompress(content) if path.suffix == ".gz" else content
     return [json.loads(line) for line in lines.splitlines() if line.strip()]
 
 
 class Growing:
-    """What a collection is filled with, in portions; the same each time."""
+    """The contents of a collection, in portions; the same each time."""
 
     def __init__(self, reports: Sequence[dict[str, Any]], encoder: Remembered, kept: Path) -> None:
         """Embed the sentences of real reports, which are the first that are given, once.
@@ -85,11 +85,11 @@ class Growing:
         self._words = [_WORD.findall(text) or ["none"] for text in self.real]
 
     def first(self) -> io.BytesIO:
-        """The real reports as JSON lines."""
+        """Return the real reports as JSON lines."""
         return _stream(self._reports)
 
     def portions(self, sentences: int, size: int, seed: int = 0) -> Iterator[io.BytesIO]:
-        """So many recombined sentences as JSON lines, `size` at a time; only those are embedded."""
+        """Yield recombined sentences as JSON lines, `size` at a time; only those are embedded."""
         rng = np.random.default_rng(seed)
         self._encoder.vectors.clear()
         for start in range(0, sentences, size):
@@ -122,7 +122,7 @@ class Growing:
 
 
 def publisher(rank: int) -> str:
-    """The name of a made-up publisher; that of rank 1 has the most reports."""
+    """Return the name of an invented publisher; that of rank 1 has the most reports."""
     return f"Tessen Paper {rank}"
 
 

@@ -1,4 +1,4 @@
-"""How adding, asking, opening, memory and disk grow with a collection, up to a million sentences.
+"""How do adding, asking, opening, memory and disk grow, up to a million sentences?
 
     python tests/benchmarks/growth.py --reports corpus.jsonl.gz --questions queries.jsonl
         [--sizes 20000 100000 300000 1000000] [--json FILE] [--networks] [--processor]
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def show(figures: Figures) -> None:
-    """Say what one size gave, while the next is made."""
+    """Print the figures of a size, while the next is made."""
     print(json.dumps(figures), file=sys.stderr, flush=True)
 
 
@@ -97,7 +97,7 @@ def table(measured: list[Figures]) -> None:
 
 
 def grow(data: Path, size: int, _: list[str], arguments: argparse.Namespace) -> Figures:
-    """Add sentences until there are so many."""
+    """Add sentences until there are enough."""
     prepare_process()
     encoder = Remembered(PackagedEncoder(threads=2))
     growing = Growing(read_rows(arguments.reports), encoder, data / KEPT)
@@ -171,7 +171,7 @@ def timed(
     call: Callable[[str], object],
     questions: Iterable[str],
 ) -> Figures:
-    """Milliseconds of calls, median and 95th percentile."""
+    """Return milliseconds of calls, median and 95th percentile."""
     spent = []
     for question in questions:
         started = clock()
@@ -183,7 +183,7 @@ def timed(
 def parts(
     archive: Archive, encoder: Remembered, asked: list[str], times: Callable[..., Figures]
 ) -> Figures:
-    """The two searches that a question makes, alone."""
+    """Time the two searches that a question makes, alone."""
     queries = {question: parse(question) for question in asked}
     with archive._store.snapshot() as snapshot:
         return {
@@ -199,7 +199,7 @@ def parts(
 
 
 def one_more(archive: Archive, growing: Growing, asked: list[str]) -> Figures:
-    """Add one report at a time, and ask after each: medians of 9."""
+    """Add one report at a time, and ask after each; return medians of 9."""
     adding, asking = [], []
     for number, stream in enumerate(growing.portions(9 * 20, 20, seed=time.time_ns() % 2**32)):
         adding.append(add(archive, stream))
@@ -214,7 +214,7 @@ def one_more(archive: Archive, growing: Growing, asked: list[str]) -> Figures:
 
 
 def filters_of(archive: Archive) -> dict[str, Filters]:
-    """A publisher with about one report in a hundred, and days with about as many."""
+    """Return a publisher with about one report in a hundred, and days with about as many."""
     counts = archive.publishers()
     wanted = sum(counts.values()) / 100
     name = min(counts, key=lambda name: abs(counts[name] - wanted))
@@ -236,7 +236,7 @@ def filters_of(archive: Archive) -> dict[str, Filters]:
 def recall(
     archive: Archive, encoder: Remembered, questions: list[str], rare: dict[str, Filters]
 ) -> Figures:
-    """The share of the true ten nearest sentences that is found, filtered and not."""
+    """Return the share of the true ten nearest sentences found, filtered and not."""
     found: dict[str, list[set[int]]] = {}
     queries = [parse(question) for question in questions]
     vectors = np.stack([encoder.encode_parts(q.question, q.clauses)[0] for q in queries])
@@ -259,7 +259,7 @@ def recall(
 def nearest(
     snapshot: SqliteSnapshot, vectors: Vectors, allowed: dict[str, Any]
 ) -> dict[str, list[set[int]]]:
-    """Ids of the ten nearest sentences of each vector (n, d), by brute force, a part at a time."""
+    """Return ids of the ten nearest sentences of each vector (n, d), by brute force."""
     best = {name: [np.empty((2, 0)) for _ in vectors] for name in allowed}
     for ids, held in stored(snapshot):
         scores = vectors @ held.T
@@ -274,7 +274,7 @@ def nearest(
 
 
 def stored(snapshot: SqliteSnapshot) -> Iterator[tuple[Any, Vectors]]:
-    """All ids and vectors, some thousands at a time."""
+    """Yield all ids and vectors, some thousands at a time."""
     cursor = snapshot.db.execute("SELECT sentence_id, vector FROM embedding")
     while rows := cursor.fetchmany(50_000):
         held = np.frombuffer(b"".join(row[1] for row in rows), np.float32).reshape(len(rows), -1)
@@ -282,7 +282,7 @@ def stored(snapshot: SqliteSnapshot) -> Iterator[tuple[Any, Vectors]]:
 
 
 def memory() -> Figures:
-    """What this process holds, in MB: all that is resident, and of that what is its own."""
+    """Return the resident memory of this process, and its private part, in MB."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     values = {
         name: rest.split()[0]

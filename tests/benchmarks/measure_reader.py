@@ -1,4 +1,4 @@
-"""Measures the reader on what it was not trained on, calibrates it, and writes its weights.
+"""Measure the reader on held-out questions, calibrate it, and write its weights.
 
 python tests/benchmarks/measure_reader.py --sets DATA --weights FILE --export FILE
 
@@ -38,7 +38,7 @@ SURE = 0.35  # probability of the best place from which on it is marked
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """One question as the reader saw it.
+    """A question as the reader saw it.
 
     Attributes:
         scores: logit of each sentence, those that answer first.
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def fewer(groups: Sequence[Group]) -> list[Group]:
-    """Some questions of each kind, always the same."""
+    """Return some questions of each kind, always the same."""
     generator = random.Random(7)  # noqa: S311 - the same in every run
     kinds = {kind: [g for g in groups if bool(g.right) == kind] for kind in SQUAD}
     return [
@@ -93,7 +93,7 @@ def fewer(groups: Sequence[Group]) -> list[Group]:
 
 
 def read(network: Network, groups: Sequence[Group]) -> list[Scored]:
-    """Score every sentence of every question of which it is known whether it answers."""
+    """Score every sentence with a known judgement, for every question."""
     return [_scored(network, group) for group in groups]
 
 
@@ -131,7 +131,7 @@ def excerpts(document: Document) -> list[range]:
 
 
 def figures(name: str, scored: Sequence[Scored]) -> dict[str, list[float]]:
-    """Each figure with the bounds of its 95 % interval over resampled questions."""
+    """Return each figure with the bounds of its 95 % interval over resampled questions."""
     ranked = [each for each in scored if 0 < each.right < len(each.scores)]
     out = {}
     if ranked:
@@ -175,13 +175,13 @@ def separates(scored: Sequence[Scored]) -> float:
 
 
 def wrongly_answered(scored: Sequence[Scored]) -> float:
-    """Share of unanswerable questions answered where 95 % of the answerable are."""
+    """Return the share of unanswerable questions answered if 95 % of answerable ones are."""
     bar = np.quantile([max(each.scores) for each in scored if each.right], 0.05)
     return float(np.mean([max(each.scores) >= bar for each in scored if not each.right]))
 
 
 def words(text: str) -> list[str]:
-    """SQuAD's own normalisation."""
+    """Return the words of a text in SQuAD's own normalisation."""
     bare = "".join(char for char in text.lower() if char not in string.punctuation)
     return re.sub(r"\b(a|an|the)\b", " ", bare).split()
 
@@ -197,7 +197,7 @@ def overlap(marked: str, given: str) -> float:
 
 
 def calibrated(scored: Sequence[Scored]) -> tuple[float, float]:
-    """Slope and offset of the logistic that turns scores into probabilities."""
+    """Return slope and offset of the logistic that turns scores into probabilities."""
     scores = np.array([score for each in scored for score in each.scores])
     right = [i < each.right for each in scored for i in range(len(each.scores))]
     model = LogisticRegression(C=1e6).fit(scores[:, None], right)

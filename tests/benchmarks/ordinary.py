@@ -1,4 +1,4 @@
-"""How well ordinary questions are answered and near misses declined, as a reader would see it.
+"""How well are ordinary questions answered and near misses declined, as a reader would see it?
 
     PYTHONPATH=. python tests/benchmarks/ordinary.py --data DATA --questions FILE REPORTS...
 
@@ -25,18 +25,18 @@ RESAMPLES = 1_000
 
 
 def plain(text: str) -> str:
-    """The letters and digits of a text."""
+    """Return the letters and digits of a text."""
     return "".join(filter(str.isalnum, text.lower()))
 
 
 def right(answer: Answer, gold: Iterable[str], first: int) -> bool:
-    """Whether one of the first quotes holds a right sentence."""
+    """Return whether one of the first quotes has a right sentence."""
     quoted = [plain(cited.quote.text) for cited in answer.quotes[:first]]
     return any(plain(part) in text for part in gold for text in quoted)
 
 
 def share(values: Sequence[bool]) -> str:
-    """A share and its interval."""
+    """Return a share and its interval."""
     draw = np.random.default_rng(0)
     sample = np.array(values, dtype=float)
     means = [draw.choice(sample, len(sample)).mean() for _ in range(RESAMPLES)]

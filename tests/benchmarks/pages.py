@@ -69,7 +69,7 @@ def main() -> None:
 
 
 def articles(folder: Path) -> list[Page]:
-    """The pages of the article-extraction-benchmark, with their whole text."""
+    """Yield the pages of the article-extraction-benchmark, with their whole text."""
     pages = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
     return [
         {"path": folder / f"html/{key}.html.gz", "url": page["url"], "truth": page}
@@ -78,7 +78,7 @@ def articles(folder: Path) -> list[Page]:
 
 
 def annotated(folder: Path, name: str) -> list[Page]:
-    """The pages of a list by address; their files are in one of three folders beside it."""
+    """Return the pages of a list by address; their files are in three folders beside it."""
     pages = json.loads((folder / name).read_text(encoding="utf-8"))
     paths = {
         path.name: path
@@ -92,13 +92,13 @@ def annotated(folder: Path, name: str) -> list[Page]:
 
 
 def read_pages(name: str, pages: list[Page]) -> list[Page]:
-    """The pages with what reading them gives."""
+    """Yield the pages with the results of reading them."""
     print(f"\n{name}: {len(pages)} pages", flush=True)
     return [{"set": name} | page | {"read": read_page(page["path"], page["url"])} for page in pages]
 
 
 def read_page(path: Path, url: str) -> dict[str, Any]:
-    """What a page gives when it is fetched from an address, or the reason why it is refused."""
+    """Return what a page gives when it is fetched, or the reason why it is refused."""
     data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     try:
         (article,) = read(io.BytesIO(data), Origin(url, url, "text/html"))
@@ -123,21 +123,21 @@ def score_articles(pages: list[Page]) -> None:
 
 
 def overlap(truth: str, text: str) -> dict[str, float]:
-    """Precision and recall of a text's shingles; the precision of an empty text is 1."""
+    """Return precision and recall of a text's shingles; the precision of an empty text is 1."""
     wanted, actual = shingles(truth), shingles(text)
     common = (wanted & actual).total()
     return {"precision": common / actual.total() if text else 1, "recall": common / wanted.total()}
 
 
 def shingles(text: str) -> Counter[tuple[str, ...]]:
-    """Every four words in a row."""
+    """Return every four consecutive words."""
     words = re.findall(r"\w+", text)
     starts = range(max(1, len(words) - _SHINGLE + 1))
     return Counter(tuple(words[start : start + _SHINGLE]) for start in starts)
 
 
 def score_segments(pages: list[Page]) -> None:
-    """Print how many annotated segments are missing, and how many foreign ones are there."""
+    """Print how many annotated segments are missing, and how many unwanted are present."""
     for page in pages:
         truth, text = page["truth"], plain(page["read"]["text"])
         page["missing"] = [part for part in truth["with"] if plain(part) not in text]
@@ -151,7 +151,7 @@ def score_segments(pages: list[Page]) -> None:
 
 
 def score_names(pages: list[Page]) -> None:
-    """Print how many titles and authors are as annotated, of those that were read."""
+    """Print how many of the titles and authors that were read are as annotated."""
     for name in ("title", "author"):
         right = total = 0
         for page in pages:
@@ -164,12 +164,12 @@ def score_names(pages: list[Page]) -> None:
 
 
 def plain(text: str) -> str:
-    """A text on one line, without marks of where a word may be cut."""
+    """Return a text on a single line, without marks of where a word may be cut."""
     return " ".join(text.replace("\u00ad", "").split())
 
 
 def refusals(pages: list[Page]) -> str:
-    """How many pages were refused."""
+    """Return in words how many pages were refused."""
     return f"refused {sum('refused' in page['read'] for page in pages)}"
 
 
@@ -190,7 +190,7 @@ def score_dates(pages: list[Page]) -> None:
 
 
 def annotated_day(value: object) -> date | None:
-    """The day of an annotation; a few are no dates."""
+    """Return the day of an annotation; a few annotations are not dates."""
     with suppress(ValueError):
         return datetime.strptime(str(value), "%Y-%m-%d").date()  # noqa: DTZ007 - a day only
     return None

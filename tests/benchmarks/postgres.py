@@ -59,7 +59,7 @@ while True:
 
 
 class WordEncoder:
-    """Sums of vectors that look random, one for each word: texts that share words are near."""
+    """Sums of a random vector for each word: texts that share words are near."""
 
     model = "made-up-words"
 
@@ -84,7 +84,7 @@ class WordEncoder:
 
 
 def busy_s(servers: Sequence[int]) -> float:
-    """Seconds of processor time of this process and of a server's processes, to the microsecond."""
+    """Return seconds of processor time of this process and of a server's processes."""
     total = time.process_time()
     for server in servers:
         for task in Path(f"/proc/{server}/task/{server}/children").read_text().split():
@@ -94,12 +94,12 @@ def busy_s(servers: Sequence[int]) -> float:
 
 
 def questions() -> list[str]:
-    """Questions about what the reports say."""
+    """Return questions about what the reports say."""
     return [f"When was the {WORDS[n % 32]} {WORDS[n * 7 % 32]} seen?" for n in range(ASKED)]
 
 
 def fill(archive: Archive, sentences: int, servers: Sequence[int]) -> str:
-    """Add so many sentences by twenty publishers; say how many a second."""
+    """Add sentences by twenty publishers; return in words how many per second."""
     reports = sentences // SENTENCES // PAPERS
     started, worked = time.monotonic(), busy_s(servers)
     for paper in range(PAPERS):
@@ -114,7 +114,7 @@ def fill(archive: Archive, sentences: int, servers: Sequence[int]) -> str:
 
 
 def timed(work: Callable[[str], object], servers: Sequence[int]) -> str:
-    """The median and the 95th percentile of what each question takes: time, and processor time."""
+    """Return the median and 95th percentile of a question's time, and its processor time."""
     work("When was the barton seen?")
     times, works = [], []
     for question in questions():
@@ -130,7 +130,7 @@ def timed(work: Callable[[str], object], servers: Sequence[int]) -> str:
 
 
 def compare(embedded: Archive, served: Archive, servers: Sequence[int]) -> None:
-    """Time both, and count how often both quote the same."""
+    """Time both engines, and count how often they quote the same."""
     for name, filters in (("plain", Filters()), ("filtered", FILTERS)):
         for engine, archive in (("embedded", embedded), ("PostgreSQL", served)):
             times = timed(lambda q, a=archive, f=filters: a.ask(q, f), servers)
@@ -144,7 +144,7 @@ def compare(embedded: Archive, served: Archive, servers: Sequence[int]) -> None:
 
 
 def recall(exact: PostgresStore, indexed: PostgresStore, servers: Sequence[int]) -> None:
-    """How much of the ten nearest an HNSW index finds, how fast, and how long it takes to make."""
+    """Measure how much of the ten nearest an HNSW index finds, how fast, and its build time."""
     started = time.monotonic()
     indexed.prepare()
     print(f"HNSW index, unless it was there: made in {time.monotonic() - started:.1f} s")
@@ -165,7 +165,7 @@ def recall(exact: PostgresStore, indexed: PostgresStore, servers: Sequence[int])
 
 
 def visible(engine: PostgresEngine, other: PostgresEngine) -> None:
-    """How long after a commit another bot has heard of it, and its replica serves it."""
+    """Measure how soon another bot knows of a commit, and how soon its replica shows it."""
     committed = list[float]()
     store = PostgresStore(
         engine.server, NAME, on_write=lambda *_, **__: committed.append(time.perf_counter())
@@ -215,21 +215,21 @@ class Bot:
                 self.answered.append(float(line))
 
     def wait_for_more(self, count: int = 20) -> None:
-        """Return once it has answered so many more."""
+        """Return once it has answered so many more questions."""
         enough = len(self.answered) + count
         while len(self.answered) < enough:
             assert self._process.poll() is None, "the bot ended"
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """Kill it, and hear what it said before."""
+        """Kill it, and read what it printed before."""
         self._process.kill()
         self._listening.join()
         self._process.wait()
 
 
 def kill_in_turn(engine: PostgresEngine, address: str, password: str, kills: int) -> None:
-    """Kill two bots in turn under load, and start each again; say how long the other paused."""
+    """Kill two bots in turn under load, and restart them; print how long the other paused."""
     bots = Bot(address, password), Bot(address, password)
     for bot in bots:
         bot.wait_for_more()
@@ -292,12 +292,12 @@ def main() -> None:
 
 
 def running(servers: Sequence[Postgres]) -> list[int]:
-    """The processes that servers began with."""
+    """Return the process ids of the servers."""
     return [server.process.pid for server in servers if server.process]
 
 
 def serve(engine: PostgresEngine, other: PostgresEngine, servers: Sequence[int]) -> None:
-    """Ask the replica of another bot, if it has one, and see how fast that bot hears of commits."""
+    """Ask the replica of another bot, if it has one, and note how soon it knows of commits."""
     if other._replica:
         archive = Archive(other.open(NAME, create=False), WordEncoder())
         print(f"ask, plain, the replica: {timed(archive.ask, servers)}", flush=True)

@@ -1,4 +1,4 @@
-"""Questions on documents -> the excerpts that the reader learns from, epoch by epoch.
+"""Make the excerpts that the reader learns from out of questions on documents, per epoch.
 
 An excerpt around a sentence that answers; one elsewhere, of the same document or of another that
 shares most with the question; and near misses made by rule. Unanswerable questions matter most.
@@ -52,14 +52,14 @@ class Example:
 
 @dataclass
 class Corpus:
-    """What is trained on."""
+    """The documents and questions of a training."""
 
     groups: list[Group] = field(default_factory=list)
     near: NearMisses = field(default_factory=NearMisses)
 
 
 def load(sets: Path, without: Iterable[str] = ()) -> Corpus:
-    """Read what is trained on under the folder `sets`, but for sources to leave out."""
+    """Read the training data under the folder `sets`, without some sources."""
     groups = [group for group in read_groups(sets)[0] if group.source not in {*without}]
     groups += _stated(groups)
     corpus = Corpus(retrieved(with_mined(with_hard(groups))))
@@ -68,7 +68,7 @@ def load(sets: Path, without: Iterable[str] = ()) -> Corpus:
 
 
 def _stated(groups: Sequence[Group]) -> Iterator[Group]:
-    """Common questions ("How old is ...?") on sentences that state the answer outright."""
+    """Return common questions ("How old is ...?") on sentences that state the answer."""
     for document in dict.fromkeys(group.document for group in groups):
         for i, sentence in enumerate(document.sentences):
             for question, span in stated(sentence):
@@ -161,7 +161,7 @@ def retrieved(groups: Sequence[Group]) -> list[Group]:
 
 
 def epoch(corpus: Corpus, seed: int) -> Iterator[list[Example]]:
-    """All groups once, in a random order, each as the examples drawn from it."""
+    """Yield all groups once, in a random order, each as the examples drawn from it."""
     generator = random.Random(seed)  # noqa: S311 - the same in every run
     chosen = [*_capped(corpus.groups, generator)]
     generator.shuffle(chosen)
@@ -178,7 +178,7 @@ def _capped(groups: Iterable[Group], generator: random.Random) -> Iterator[Group
 
 
 def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Example]:
-    """Examples of one question: where it is answered, where not, and near misses of it."""
+    """Return examples of a question: where it is answered, where not, and near misses."""
     out = []
     if group.right:
         target = generator.choice([*group.right])
@@ -212,7 +212,7 @@ def _drawn(group: Group, near: NearMisses, generator: random.Random) -> list[Exa
 
 
 def around(document: Document, target: int, generator: random.Random) -> range:
-    """Indices of sentences that follow one another, with the target anywhere among them."""
+    """Return indices of consecutive sentences, with the target anywhere among them."""
     shown = range(target, target + 1)
     if not document.joined or generator.random() < ALONE:
         return shown
@@ -248,7 +248,7 @@ def _text(document: Document, target: int, shown: range) -> Text:
 
 
 def as_typed(question: str, generator: random.Random) -> str:
-    """Now and then without the question mark or with a slip of the fingers, as people type."""
+    """Sometimes drop the question mark or add a typing error, as people do."""
     if generator.random() < 0.3:
         question = question.rstrip("? ")
     if generator.random() < 0.07:

@@ -1,4 +1,4 @@
-"""Real pairs -> questions that their sentence comes near and does not answer, made by rule.
+"""Make questions by rule that a sentence comes near to and does not answer.
 
 Another person, place, day or quantity; a name's twin; another thing asked of the same name. A
 rule fires only where the sentence is sure not to answer: the changed word was in it and the new
@@ -119,7 +119,7 @@ PATTERNS = (  # what a sentence states outright, the question it answers, the gr
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A sentence and what may be shown with it (its title, the sentence before)."""
+    """A sentence and its possible context (its title, the previous sentence)."""
 
     sentence: str
     around: str = ""
@@ -131,7 +131,7 @@ class Text:
 
 @dataclass
 class NearMisses:
-    """Rules, with names and head nouns seen in questions to replace others of their kind.
+    """Rules, with names and head nouns of questions, to replace others of their kind.
 
     Attributes:
         after: names by the word before them, which tells people from places fairly well.
@@ -144,7 +144,7 @@ class NearMisses:
     heads: list[str] = field(default_factory=list)
 
     def learn(self, questions: Iterable[str]) -> None:
-        """Collect what questions name."""
+        """Collect the names in questions."""
         for question in questions:
             for match in _NAME.finditer(question):
                 self.after[_word_before(question, match.start())].append(match[0])
@@ -154,14 +154,14 @@ class NearMisses:
             self.first += [name.split()[0] for name in names if " " in name]
 
     def change(self, question: str, text: Text, generator: random.Random) -> str | None:
-        """A question near one that the text answers, which it does not answer."""
+        """Return a question like one that the text answers, which it does not answer."""
         rules = [self._name, self._name, self._twin, self._head, _another_number, _another_opening]
         generator.shuffle(rules)
         changed = (rule(question, text, generator) for rule in rules)
         return next((each for each in changed if each), None)
 
     def _name(self, question: str, text: Text, generator: random.Random) -> str | None:
-        """Another of its kind for a name that the sentence holds."""
+        """Return another name of the same kind for a name in the sentence."""
         names = [
             match
             for match in _NAME.finditer(question)
@@ -178,7 +178,7 @@ class NearMisses:
         return None
 
     def _twin(self, question: str, text: Text, generator: random.Random) -> str | None:
-        """Another first name for a name that the sentence holds."""
+        """Return another first name for a name in the sentence."""
         names = [m[0] for m in _NAME.finditer(question) if " " in m[0] and m[0] in text.sentence]
         if not names or not self.first:
             return None
@@ -188,7 +188,7 @@ class NearMisses:
         return question.replace(name, f"{first} {name.split(maxsplit=1)[1]}")
 
     def _head(self, question: str, text: Text, generator: random.Random) -> str | None:
-        """What is the capital of -> what is the currency of."""
+        """Change the head noun: what is the capital of -> what is the currency of."""
         head = _HEAD.search(question)
         if not head:
             return None
@@ -211,7 +211,7 @@ def _another_number(question: str, text: Text, generator: random.Random) -> str 
 
 
 def _another_opening(question: str, text: Text, generator: random.Random) -> str | None:
-    """When did it fall -> why did it fall."""
+    """Change how a question begins: when did it fall -> why did it fall."""
     opening = _OPENING.search(question)
     if not opening:
         return None
@@ -226,7 +226,7 @@ def _word_before(text: str, at: int) -> str:
 
 
 def asked_of_a_name(text: Text, generator: random.Random) -> str | None:
-    """A common question about a name in the sentence, which holds nothing of what it asks."""
+    """Return a common question about a name in the sentence, which does not answer it."""
     people = set(_FULL_NAME.findall(text.sentence))
     names = sorted(people) or sorted({m[0] for m in _NAME.finditer(text.sentence)} - _NOT_NAMES)
     if not names:
@@ -240,7 +240,7 @@ def asked_of_a_name(text: Text, generator: random.Random) -> str | None:
 
 
 def stated(sentence: str) -> Iterator[tuple[str, tuple[int, int]]]:
-    """Common questions that the sentence states the answer to, with where."""
+    """Return common questions that the sentence answers, and where."""
     for pattern, form, group in PATTERNS:
         if match := pattern.search(sentence):
             parts = [_DEMONYMS.get(part, part) for part in match.groups()]

@@ -1,4 +1,4 @@
-"""The reader's network in torch, to train it: its layers, heads, and batches.
+"""The reader's network in torch for training: its layers, heads, and batches.
 
 It starts from the packaged encoder and keeps that one's word embeddings, so its own weights are
 the layers above them alone: 10.8 million.
@@ -36,7 +36,7 @@ def collate(texts: Sequence[LaidOut]) -> dict[str, Tensor]:
 
 
 def build_network() -> ModuleDict:
-    """The packaged encoder's layers, with an untrained head for each thing that is judged."""
+    """Return the packaged encoder's layers, with an untrained head for each judgement."""
     folder = packaged_folder()
     config = BertConfig.from_pretrained(
         folder,
@@ -52,7 +52,7 @@ def build_network() -> ModuleDict:
 
 
 def load_weights(file: Path) -> dict[str, Tensor]:
-    """The weights of a training run (.safetensors), or the published ones (.onnx, rounded)."""
+    """Load the weights of a training run (.safetensors), or the published ones (.onnx, rounded)."""
     if file.suffix != ".onnx":
         return load_file(file)
     graph = onnx.load(file).graph

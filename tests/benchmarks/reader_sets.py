@@ -1,4 +1,4 @@
-"""Question sets -> groups of sentences that answer a question and that do not.
+"""Read question sets as groups of sentences that answer a question and that do not.
 
 Only sets that may be trained on are read here. What is measured is kept apart by document: a
 quarter of the SQuAD titles, two thirds of ClapNQ, and the development parts of WikiQA and
@@ -42,7 +42,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """One question asked of a document.
+    """A question asked of a document.
 
     Attributes:
         right: the sentences that answer, by their index, and where in them the answer stands.
@@ -61,7 +61,7 @@ class Group:
 
     @property
     def wrong(self) -> list[int]:
-        """Indices of the sentences that do not answer."""
+        """The indices of the sentences that do not answer."""
         count = range(len(self.document.sentences))
         return [i for i in count if i not in self.right and i not in self.silent]
 
@@ -132,7 +132,7 @@ def read_groups(sets: Path) -> tuple[list[Group], dict[str, list[Group]]]:
 
 
 def kept_apart(document: str, share: int) -> bool:
-    """Whether a document falls to one part in `share`, by its hash."""
+    """Return whether a document belongs to one part in `share`, by its hash."""
     return int(hashlib.sha256(f"reader:{document}".encode()).hexdigest(), 16) % share == 0
 
 
@@ -170,7 +170,7 @@ def _trecqa(file: Path) -> Iterator[Group]:
 
 
 def _answering(file: Path) -> Iterator[Group]:
-    """Groups of a set that says which sentences answer, and gives the one before each."""
+    """Read groups of a set that says which sentences answer, with the previous sentence."""
     rows: dict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in rows_of(file):
         rows[row["context_id"], row["question"]].append(row)
@@ -222,7 +222,7 @@ def _squad(folder: Path) -> Iterator[Group]:
 
 
 def _holding(sentences: Sequence[str], words: set[str]) -> set[int]:
-    """Indices of the sentences that hold any of these words: they may answer, too."""
+    """Return indices of sentences with any of these words: they may answer, too."""
     return {i for i, each in enumerate(sentences) if any(word in each.lower() for word in words)}
 
 
@@ -242,7 +242,7 @@ def _clapnq(folder: Path) -> Iterator[Group]:
 
 
 def _pooled(folder: Path) -> Iterator[Group]:
-    """Groups of sets with positives only: the other sentences of the document are negatives.
+    """Make groups of sets with positives only: other sentences of the document are negatives.
 
     Such questions are asked of a known sentence ("What did they lose?"): another sentence is a
     safe negative only where the question names something.
@@ -288,7 +288,7 @@ def written_texts(folder: Path) -> list[WrittenText]:
 
 
 def _written(folder: Path, source: str) -> Iterator[Group]:
-    """A file is one document by name: reports that follow one another may be on one event."""
+    """Read a file as documents by name: successive reports may be on the same event."""
     for text in written_texts(folder):
         document = Document(text.file, text.title, tuple(text.sentences))
         for question, numbers, answer in text.questions:

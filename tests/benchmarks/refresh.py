@@ -1,4 +1,4 @@
-"""What looking into unchanged sources costs: a feed with pages on loopback, and a folder of pages.
+"""How much does checking unchanged sources cost: a feed with pages, and a folder of pages?
 
 python tests/benchmarks/refresh.py [ARTICLES]
 """
@@ -23,7 +23,7 @@ _OLD = 1_700_000_000
 
 
 def page(number: int) -> str:
-    """A web page with a report of three sentences."""
+    """Return a web page with a report of three sentences."""
     text = (
         f"Gate {number} of the dam above Tessen was opened at dawn by the crew on duty. "
         f"Water rose by {number} centimetres in the valley before noon on the same day. "
@@ -41,7 +41,7 @@ class Site(BaseHTTPRequestHandler):
     articles = 0
 
     def do_GET(self) -> None:
-        """Answer with a page, or that it is as it was."""
+        """Send a page, or 304 if it is unchanged."""
         name = self.path.strip("/")
         body = (page(int(name)) if name.isdigit() else self.feed()).encode()
         etag = f'"{hashlib.sha256(body).hexdigest()}"'
@@ -54,7 +54,7 @@ class Site(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def feed(self) -> str:
-        """RSS that names every page."""
+        """Return RSS that links to every page."""
         host = self.headers["Host"]
         items = (
             f"<item><title>{n}</title><link>http://{host}/{n}</link></item>"
@@ -67,7 +67,7 @@ class Site(BaseHTTPRequestHandler):
 
 
 def main() -> None:
-    """Take articles in from both, then look into both again."""
+    """Add articles from both, then check both again."""
     prepare_process()
     Site.articles = int(sys.argv[1]) if len(sys.argv) > 1 else 500
     server = ThreadingHTTPServer(("127.0.0.1", 0), Site)

@@ -1,4 +1,4 @@
-"""How many servers does one small box carry? Descriptors, memory, upkeep, first answers, lag.
+"""How many servers can a small machine handle? Descriptors, memory, upkeep, first answers, lag.
 
     python tests/benchmarks/servers.py [--servers 2000] [--listed 20000]
 
@@ -45,7 +45,7 @@ STORM, ASKERS = 400, 64  # keystrokes, and people who ask meanwhile
 
 
 class HashEncoder:
-    """Vectors that look random and are the same for the same text."""
+    """An encoder with random vectors, which are the same for the same text."""
 
     model = "made-up"
 
@@ -64,7 +64,7 @@ class HashEncoder:
 
 
 def stream_of(reports: int, seed: int, sentences: int = SENTENCES) -> io.BytesIO:
-    """Reports as JSON lines."""
+    """Return reports as JSON lines."""
     chance = random.Random(seed)  # noqa: S311 - the same reports each time
     lines = []
     for number in range(reports):
@@ -78,7 +78,7 @@ def stream_of(reports: int, seed: int, sentences: int = SENTENCES) -> io.BytesIO
 
 
 def fill(data: Path, servers: int) -> list[int]:
-    """Make so many servers' collections, copies of a few; return these' numbers of sentences."""
+    """Make the collections of so many servers, copies of a few; return their sentence counts."""
     sentences = []
     for server, reports in enumerate(REPORTS[:servers]):
         archive = Archive.open(data, f"server-{server}", HashEncoder())
@@ -101,27 +101,27 @@ class Offline(OnRecord):
 
     @property
     def guilds(self) -> Any:
-        """The servers; nothing but their ids."""
+        """The servers, which have only ids."""
         return self._servers
 
     async def wait_until_ready(self) -> None:
-        """Be ready."""
+        """Return at once."""
 
 
 def descriptors() -> int:
-    """How many files, pipes and sockets this process has open."""
+    """Return how many files, pipes and sockets this process has open."""
     return len([*Path("/proc/self/fd").iterdir()])
 
 
 class Watch:
-    """Samples what is used, and how late the event loop is, until it is cancelled."""
+    """Samples resources, and the event loop's lag, until it is cancelled."""
 
     def __init__(self) -> None:
         self.late_ms: list[float] = []
         self.descriptors = 0
 
     async def run(self) -> None:
-        """Look every 5 ms."""
+        """Sample every 5 ms."""
         while True:
             due = time.monotonic() + 0.005
             await asyncio.sleep(0.005)
@@ -141,7 +141,7 @@ class Watch:
 
 
 async def minute(upkeep: Upkeep, what: str) -> None:
-    """What is done each minute, once."""
+    """Do a minute's scheduled work, once."""
     started, processor = time.monotonic(), time.process_time()
     await upkeep.begin()
     while working := [task for task in asyncio.all_tasks() if task.get_name() == SCHEDULED]:
@@ -183,7 +183,7 @@ def remove_one(archive: Archive) -> None:
 
 
 async def storm(bot: Offline, server: int) -> None:
-    """Type into a list of reports, while others ask; at most 200 keystrokes a second."""
+    """Type into a list of reports while others ask, at most 200 keystrokes a second."""
     interaction: Any = SimpleNamespace(client=bot, guild_id=server)
     work = [
         asyncio.create_task(answers.ask(bot, person, "Where was barton dunley seen?"))

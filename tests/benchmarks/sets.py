@@ -1,4 +1,4 @@
-"""Public question sets -> candidates, measured by the product's own code, with what is right.
+"""Public question sets as candidates, measured by the product's own code, and right answers.
 
 Sets whose questions come with a corpus are indexed into a collection each; TREC-QA and WikiQA
 come with the sentences to rank for each question.
@@ -42,7 +42,7 @@ _PTB = {"-LRB-": "(", "-RRB-": ")", "-LSB-": "[", "-RSB-": "]", "``": '"', "''":
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One question with its measured candidates and what is right for it.
+    """A question with its measured candidates and the right ones.
 
     Attributes:
         found: n candidates, in no telling order.
@@ -81,7 +81,7 @@ class RememberingEncoder:
 
     @property
     def model(self) -> str:
-        """Of the encoder."""
+        """The name of the encoder."""
         return self._encoder.model
 
     def encode(self, texts: Sequence[str], *, on_progress: Any = None) -> Vectors:
@@ -258,7 +258,7 @@ def _clapnq(folder: Path, data: Path, encoder: RememberingEncoder) -> QuestionSe
 def _archive(
     data: Path, name: str, rows: list[dict[str, Any]], encoder: RememberingEncoder
 ) -> Archive:
-    """The collection of a set; it is made again where splitting or analysis have changed."""
+    """Open the collection of a set; it is made again if splitting or analysis have changed."""
     code = [
         (files("index") / f"{one}.py").read_bytes()
         for one in ("text/sentences", "text/terms", "reading/sources", "store/schema")
@@ -279,7 +279,7 @@ def _asked(
     lent: dict[str, Article] | None = None,
     read: AbstractSet[str] = frozenset(),
 ) -> list[Item]:
-    """The questions with their candidates; the reader was trained with the ids in `read`."""
+    """Return the questions with their candidates; `read` has the ids the reader was trained on."""
     items = []
     publishers = archive.publishers()
     with archive._store.snapshot() as snapshot:
@@ -298,7 +298,7 @@ def _asked(
 
 
 def _stating(sentences: Sequence[Sentence], gold: Evidence) -> tuple[int, ...]:
-    """Rows that share most of the shorter one with a gold sentence."""
+    """Return rows that share most words of the shorter one with a gold sentence."""
     rows = []
     for row, one in enumerate(sentences):
         shared = min(one.end, gold.end) - max(one.start, gold.start)
@@ -309,7 +309,7 @@ def _stating(sentences: Sequence[Sentence], gold: Evidence) -> tuple[int, ...]:
 
 
 def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
-    """The same with publishers and dates lent; only the columns that look at them change."""
+    """Lend publishers and dates to candidates; only the columns that use them change."""
     articles = {key: lent.get(key, one) for key, one in found.rows.articles.items()}
     columns = source_features(found.query, replace(found.rows, articles=articles))
     return replace(found, features={**found.features, **columns})
@@ -319,14 +319,14 @@ def _lend(found: Candidates, lent: dict[str, Article]) -> Candidates:
 
 
 def _trecqa(folder: Path, _: Path, encoder: RememberingEncoder) -> QuestionSet:
-    """Candidates come from different reports, positives first: shuffled, each its own article."""
+    """Read TREC-QA: candidates come from different reports, shuffled, each its own article."""
     test = _given(_rows(folder / "trecqa" / "dev.jsonl.gz"), encoder, apart=True)
     train = _given(_rows(folder / "trecqa" / "train.jsonl.gz"), encoder, apart=True)
     return QuestionSet("trecqa", test, train)
 
 
 def _wikiqa(folder: Path, _: Path, encoder: RememberingEncoder) -> QuestionSet:
-    """Candidates are consecutive sentences of one page."""
+    """Read WikiQA, whose candidates are consecutive sentences of a page."""
     train = [*_rows(folder / "wikiqa" / "train_tokenized.jsonl.gz")]
     parts: tuple[list[dict[str, Any]], ...] = ([], [])
     for row in train:
@@ -339,7 +339,7 @@ def _wikiqa(folder: Path, _: Path, encoder: RememberingEncoder) -> QuestionSet:
 def _given(
     rows: Iterable[dict[str, Any]], encoder: RememberingEncoder, *, apart: bool
 ) -> list[Item]:
-    """Items whose candidates are given; a term's frequency is counted over all of them."""
+    """Return items with given candidates; a term's frequency is counted over all of them."""
     rows = [row for row in rows if row["candidates"]]
     texts = [[_plain(one["text"]) for one in row["candidates"]] for row in rows]
     analysed = [[tuple(terms(text)) for text in own] for own in texts]

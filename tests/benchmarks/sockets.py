@@ -1,4 +1,4 @@
-"""How fast does the bot answer over real sockets, with a Discord that fails; does its memory grow?
+"""How fast does the bot answer over real sockets while Discord fails; does its memory grow?
 
     PYTHONPATH=.:tests python tests/benchmarks/sockets.py [--people 64] [--rounds 10]
         [--minutes 120] [--data DATA] [--questions FILE] [--adding N] [--calm] [--no-reader]
@@ -70,7 +70,7 @@ class Trouble:
 
 
 def made_up(path: Path, count: int, seed: int) -> Path:
-    """Reports of random words, 12 sentences each, as JSON lines; their ids are always the same."""
+    """Return reports of random words, 12 sentences each, as JSON lines with fixed ids."""
     choose = random.Random(seed)  # noqa: S311 - no secrets
     with path.open("w", encoding="utf-8") as file:
         for number in range(count):
@@ -81,7 +81,7 @@ def made_up(path: Path, count: int, seed: int) -> Path:
 
 
 def asked_questions(file: Path | None) -> list[str]:
-    """The questions of a file, or made-up ones, in random order."""
+    """Return the questions of a file, or invented questions, in random order."""
     if file:
         return [json.loads(line)["text"] for line in file.read_text("utf-8").splitlines()]
     questions = [
@@ -115,19 +115,19 @@ class Bot:
         self.memory = list[float]()
 
     def memory_mb(self) -> float:
-        """Its memory at this moment."""
+        """Return its present memory."""
         status = Path(f"/proc/{self.process.pid}/status").read_text("ascii")
         line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
         return int(line.split()[1]) / 1024
 
     def processor_s(self) -> float:
-        """Processor time that it has used."""
+        """Return the processor time that it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text("ascii").rpartition(")")[2]
         used = fields.split()
         return (int(used[11]) + int(used[12])) / os.sysconf("SC_CLK_TCK")
 
     async def watch(self) -> None:
-        """Note its memory again and again."""
+        """Record its memory repeatedly."""
         while True:
             self.memory.append(self.memory_mb())
             await asyncio.sleep(SAMPLE_S)
@@ -140,7 +140,7 @@ class Bot:
 
 @asynccontextmanager
 async def meanwhile(*work: Awaitable[None]) -> Any:
-    """Let endless work run while something else does."""
+    """Run endless work while something else runs."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:
         yield
@@ -167,7 +167,7 @@ class Crowd:
         self.asked: list[Asked] = []
 
     async def ask(self, person: int) -> None:
-        """Ask, and wait for the answer; two in three by a command."""
+        """Ask, and wait for the answer; two in three questions are commands."""
         await asyncio.sleep(LATENCY_S / 2)
         await self._server.connected.wait()
         question = next(self._questions)
@@ -179,7 +179,7 @@ class Crowd:
             self._server.forget(self.asked[-REMEMBERED])
 
     async def in_rounds(self) -> None:
-        """Everybody asks at once, again and again; in some rounds the gateway goes."""
+        """Let everybody ask at once, repeatedly; in some rounds the gateway closes."""
         for number in range(self._arguments.rounds):
             await self._server.connected.wait()
             asking = [asyncio.create_task(self.ask(n)) for n in range(self._arguments.people)]
@@ -190,7 +190,7 @@ class Crowd:
             await asyncio.sleep(1)
 
     async def for_minutes(self) -> None:
-        """Each asks, waits and pauses; the gateway goes every ten minutes."""
+        """Let each person ask, wait and pause; the gateway closes every ten minutes."""
         end = time.monotonic() + 60 * self._arguments.minutes
 
         async def one(person: int) -> None:
@@ -208,7 +208,7 @@ class Crowd:
 
 
 async def measure(arguments: argparse.Namespace, data: Path, source: Path) -> None:
-    """Start both, let people ask, and print what came of it."""
+    """Start both, let people ask, and print the results."""
     async with discord_server() as server:
         server.latency_s = LATENCY_S
         bot = Bot(server, data, reader=not arguments.no_reader)
@@ -241,7 +241,7 @@ async def measure(arguments: argparse.Namespace, data: Path, source: Path) -> No
 
 
 def tell(asked: Sequence[Asked], faults: Counter[int], seconds: float) -> None:
-    """Print how it went."""
+    """Print the results."""
     refused = [one for one in asked if any("Too many people" in a for a in one.answers.values())]
     answered = [one for one in asked if one.answers and one not in refused]
     print(
@@ -263,7 +263,7 @@ def tell(asked: Sequence[Asked], faults: Counter[int], seconds: float) -> None:
 
 
 def tell_memory(samples: Sequence[float]) -> None:
-    """Print how memory grew once it was warm."""
+    """Print how memory grew after the warm-up."""
     width = max(1, round(len(samples) * WARM))
     warm, last = samples[width : 2 * width] or samples, samples[-width:]
     before, after = sum(warm) / len(warm), sum(last) / len(last)
@@ -274,7 +274,7 @@ def tell_memory(samples: Sequence[float]) -> None:
 
 
 def spread(times: list[float]) -> list[tuple[str, float]]:
-    """Median, 95th and 99th percentile, and worst."""
+    """Return the median, 95th and 99th percentile, and the maximum."""
     ordered = sorted(times)
     return [
         ("median", ordered[len(ordered) // 2]),

@@ -1,4 +1,4 @@
-"""Measure how often the right speaker of a sentence is named, and how often a wrong one.
+"""How often is the right speaker of a sentence named, and how often a wrong one?
 
     PYTHONPATH=. python tests/benchmarks/speakers.py FOLDER
 
@@ -28,7 +28,7 @@ from index.text.terms import content_terms
 
 
 def measure(rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Precision, recall and F1 of the speakers of annotated sentences, and what they count."""
+    """Return precision, recall and F1 of the speakers of annotated sentences, and counts."""
     sources, sentences = defaultdict(set), {}
     for row in rows:
         for place in range(row["position"], row["position"] + row["sentences"]):
@@ -62,7 +62,7 @@ def measure(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _speaker(context: str, sentence: str) -> str | None:
-    """The speaker of a sentence behind its context; the first if our own split cuts it."""
+    """Return the speaker of a sentence after its context; the first if our split cuts it."""
     text = f"{context} {sentence}".strip()
     start = len(text) - len(sentence)
     spans = split(text)

@@ -37,7 +37,7 @@ QUESTIONS = [
 
 
 def main() -> None:
-    """Add the files to a collection of their own, add them again, then ask."""
+    """Add the files to a new collection, add them again, then ask."""
     prepare_process()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", nargs="+")
@@ -73,14 +73,14 @@ def main() -> None:
 
 
 def rate(what: str, sentences: int, work: Callable[[], object]) -> None:
-    """Print how many sentences a second some work takes in."""
+    """Print how many sentences a second some work handles."""
     started = time.perf_counter()
     work()
     print(f"{what}: {sentences / (time.perf_counter() - started):.0f} sentences/s")
 
 
 def ask(folder: Path, questions: list[str]) -> None:
-    """Ask as the bot does, without its reader: one thread, everything warm."""
+    """Ask like the bot without its reader: one thread, everything warm."""
     encoder = PackagedEncoder()
     archive = Archive.open(folder, "speed", encoder)
     archive.ask(questions[0])  # loads the models
@@ -104,7 +104,7 @@ def ask(folder: Path, questions: list[str]) -> None:
 
 
 def search_txtai(texts: list[str], questions: list[str]) -> None:
-    """The same sentences and questions in txtai, which only searches."""
+    """Search the same sentences with the same questions in txtai."""
     import torch  # noqa: PLC0415 - only where txtai is
     from txtai import Embeddings  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Trains the reader: one command from the data to its weights.
+"""Train the reader: a single command from the data to its weights.
 
     python tests/benchmarks/train_reader.py --sets DATA --out DIR [--minutes N] [--start WEIGHTS]
 
@@ -40,7 +40,7 @@ CHUNK = 1200  # questions from which batches of like length are cut
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a run is told."""
+    """The settings of a run."""
 
     sets: Path
     out: Path
@@ -168,7 +168,7 @@ def train(worker: int, settings: Settings, corpus: Corpus, meeting: str) -> None
 def batches(
     corpus: Corpus, worker: int, seed: int
 ) -> Iterator[tuple[list[LaidOut], list[Example]]]:
-    """Batches of like length for one worker, without end, the same in every run."""
+    """Yield batches of similar length for a worker, endlessly, the same in every run."""
     generator = random.Random(seed)  # noqa: S311 - the same in every run
     for number in range(1_000_000):
         chunk: list[Example] = []
@@ -195,7 +195,7 @@ def _cut(
 def losses_of(
     network: ModuleDict, texts: Sequence[LaidOut], examples: Sequence[Example]
 ) -> dict[str, Tensor]:
-    """Each head's mean loss over the sentences that speak to it."""
+    """Return each head's mean loss over the sentences that it has labels for."""
     answers, place = forward(network, collate(texts))
     known = [
         (row, text.ends[i], float(right))
@@ -222,7 +222,7 @@ def losses_of(
 
 
 def tokens_of(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> tuple[int, int] | None:
-    """First and last of a sentence's tokens that the answer has; None if it was cut off."""
+    """Return first and last token of the answer in a sentence; None if it was cut off."""
     start, end = span
     inside = [i for i, (left, right) in enumerate(offsets) if left < end and right > start]
     if not inside or offsets[inside[-1]][1] < end:
@@ -231,7 +231,7 @@ def tokens_of(offsets: Sequence[tuple[int, int]], span: tuple[int, int]) -> tupl
 
 
 def workers_agree(share: float) -> float:
-    """The first worker's value, at each."""
+    """Return the first worker's value, in every worker."""
     value = torch.tensor(share)
     workers.broadcast(value, 0)
     return float(value)

@@ -1,4 +1,4 @@
-"""The promise that the bot exists for: a quote that no longer matches is not sent."""
+"""A quote that no longer matches the stored text is not sent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MORE = report("Dam", f"The {QUOTE} again on Tuesday, they said.", "Wire", "2025-
 
 @pytest.fixture
 def tampering(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """Call it to have the stored text change after the next answer was read from it."""
+    """Return a function that changes the stored text after the next answer was read."""
     real = Archive.check
 
     def check(archive: Archive, answer: Answer) -> None:
@@ -33,7 +33,7 @@ def tampering(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> Callable[[], N
 
 
 def sent(room: Newsroom, since: int) -> str:
-    """All that was sent to Discord since so many requests, as plain text without markup."""
+    """Return all that was sent to Discord after so many requests, as plain text without markup."""
     return re.sub(r"[*\\]", "", str([r.json for r in room.env.http_requests[since:]]))
 
 
@@ -77,7 +77,7 @@ async def test_altered_text_is_not_sent(
     tampering: Callable[[], None],
     way: Callable[[Newsroom, Any], Awaitable[Any]],
 ) -> None:
-    """However a quote would leave, if the stored text differs nothing is sent but a reason."""
+    """Whenever the stored text differs from a quote, only a reason is sent."""
     filler = {f"more{n}": MORE.replace("again", f"for {n} hours") for n in range(9)}
     room.stock(settings, tmp_path / "more", **filler)
     answer = await room.reader.slash(room.channel, "ask", question=ASKED, private=True)
@@ -91,10 +91,10 @@ async def test_altered_text_is_not_sent(
     assert len(room.env.errors) <= 1
 
 
-async def test_altered_text_is_not_sent_to_who_waits_for_it(
+async def test_altered_text_is_not_sent_to_watchers(
     room: Newsroom, settings: Settings, tmp_path: Path, tampering: Callable[[], None]
 ) -> None:
-    """A watched question whose answer no longer matches is not posted, and goes on waiting."""
+    """A watched question whose answer no longer matches is not answered, and stays watched."""
     declined = room.archive().ask(ASKED)
     room.archive().people.add_watch(
         declined, server=room.guild.id, channel=room.channel.id, person=room.reader.id
@@ -106,10 +106,10 @@ async def test_altered_text_is_not_sent_to_who_waits_for_it(
     assert len(room.archive().people.watches()) == 1
 
 
-async def test_unlogged_answer_is_still_given(
+async def test_an_answer_that_cannot_be_logged_is_sent(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the log cannot be written, the answer still arrives and no error is shown."""
+    """If the log cannot be written, the answer is sent and no error is shown."""
 
     def broken(*_: object, **__: object) -> None:
         raise OSError("disk gone")
@@ -123,7 +123,7 @@ async def test_unlogged_answer_is_still_given(
 async def test_yesterday_is_the_day_before_the_question(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Days in a question count from the day on which it is asked, however old the reports are."""
+    """Days in a question are relative to the day it is asked, however old the reports are."""
     room.stock(settings, tmp_path / "more", more=MORE)
     result = await room.reader.slash(room.channel, "ask", question="What is new since yesterday?")
     yesterday = discord.utils.utcnow().date() - timedelta(1)

@@ -1,4 +1,4 @@
-"""Whatever an answer holds, it is shown: its quotes verbatim, within Discord's limits."""
+"""Every possible answer can be shown: its quotes verbatim, within Discord's limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ BECAME = st.lists(
 
 
 def texts(view: AnswerView) -> list[str]:
-    """The text of each block of a message, checked against Discord's limits."""
+    """Return the text of each block of a message, after checking Discord's limits."""
     assert view.total_children_count <= 40
     assert view.content_length() <= MAX_TEXT
     for item in view.walk_children():
@@ -49,7 +49,7 @@ def texts(view: AnswerView) -> list[str]:
 
 
 def quoted(blocks: list[str]) -> list[str]:
-    """The block quotes of a message as Discord shows them."""
+    """Return the block quotes of a message as Discord shows them."""
     shown = []
     for block in blocks[1:]:
         if all(line.startswith("> ") for line in block.split("\n")):
@@ -61,7 +61,7 @@ def quoted(blocks: list[str]) -> list[str]:
 
 @contextmanager
 def complete() -> Iterator[None]:
-    """Fail if an answer went without one of its parts: that is logged, and would stay hidden."""
+    """Fail if an answer lacks a part: that is only logged, and would stay hidden."""
     records, logger = BufferingHandler(99), logging.getLogger("index.errors")
     logger.addHandler(records)
     try:
@@ -72,7 +72,7 @@ def complete() -> Iterator[None]:
 
 
 def bare(text: str) -> str:
-    """A text without spaces and the codes of a terminal."""
+    """Remove spaces and terminal codes from a text."""
     return "".join(re.sub(r"\x1b\[\d+m", "", text).split())
 
 
@@ -81,13 +81,13 @@ def bare(text: str) -> str:
 def test_no_answer_fails_to_be_shown(
     answer: Answer, private: bool, typed: str | None, data: st.DataObject
 ) -> None:
-    """In Discord and on a terminal; what does not fit is counted; and `/why` and notes follow."""
+    """Discord, terminals, `/why` and notes show every answer, and count what does not fit."""
     with complete():
         show_everywhere(answer, typed, data.draw(st.lists(BECAME, min_size=12)), private=private)
 
 
 def show_everywhere(answer: Answer, typed: str | None, became: list[Any], *, private: bool) -> None:
-    """Show an answer in every way there is."""
+    """Show an answer in every way."""
     given_quotes = answer.quotes or tuple(filter(None, [answer.closest]))
     rows = answer_rows(answer, private=private)
     blocks = texts(answer_view(answer, rows, typed=typed, note="-# note"))
@@ -115,7 +115,7 @@ def show_everywhere(answer: Answer, typed: str | None, became: list[Any], *, pri
 
 
 def test_a_quote_that_fits_nowhere_leaves_its_source() -> None:
-    """A lone quote too long for a message is not cut: its source says where to read it."""
+    """A single quote too long for a message is not cut; its source says where to read it."""
     blocks = texts(answer_view(answer_of(["word " * 2_000], url="https://a.example/x")))
     assert quoted(blocks) == []
     assert "(https://a.example/x#:~:text=word" in blocks[1]
@@ -123,12 +123,12 @@ def test_a_quote_that_fits_nowhere_leaves_its_source() -> None:
 
 
 def broken(*_: object, **__: object) -> Any:
-    """A part of an answer that cannot be worked out."""
+    """Fail like a part of an answer that cannot be computed."""
     raise IndexError("tuple index out of range")
 
 
 def test_optional_logs_what_it_leaves_out(caplog: pytest.LogCaptureFixture) -> None:
-    """What a part raises is logged with its cause; what works is returned."""
+    """`optional` logs an error with its cause, and returns what works."""
     assert optional(1, int, "2") == 2
     assert optional("nothing", broken) == "nothing"
     assert "an optional part of an answer failed and is left out" in caplog.text
@@ -141,7 +141,7 @@ def test_optional_logs_what_it_leaves_out(caplog: pytest.LogCaptureFixture) -> N
 def test_a_part_that_fails_to_render_is_left_out(
     part: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without its labels, bold words, dates, links or line on agreement, an answer is shown."""
+    """An answer is shown without labels, bold words, dates, links or agreement if these fail."""
     answer = answer_of(["The gate failed.", "The siren came late."], url="https://a.example")
     whole = quoted(texts(answer_view(answer)))
     monkeypatch.setattr(view_module, part, broken)
@@ -153,6 +153,6 @@ def test_a_part_that_fails_to_render_is_left_out(
 
 @pytest.mark.parametrize("part", ["story_line", "speaker_line"])
 def test_a_part_that_fails_to_print_is_left_out(part: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a terminal too."""
+    """An answer is printed at a terminal without the parts that fail."""
     monkeypatch.setattr(output, part, broken)
     assert "The gate failed." in output.answer(answer_of(["The gate failed."])).text

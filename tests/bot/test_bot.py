@@ -1,4 +1,4 @@
-"""The bot as a whole, on real discord.py in simcord's simulated Discord."""
+"""The whole bot on real discord.py, in simcord's simulated Discord."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def test_ask_quotes_the_report(room: Newsroom) -> None:
 
 
 async def test_mention_is_answered_as_a_reply_without_pings(room: Newsroom) -> None:
-    """A mention with a question is answered by a reply in which nothing can ping."""
+    """A mention with a question is answered by a reply that pings nobody."""
     me = room.env.bot.user.mention
     await room.reader.send(room.channel, f"{me} who reached the cup final?")
     reply = room.channel.last_message
@@ -41,7 +41,7 @@ async def test_mention_is_answered_as_a_reply_without_pings(room: Newsroom) -> N
 
 
 async def test_misspelt_question_is_shown_as_it_was_understood(room: Newsroom) -> None:
-    """By command and by mention, a corrected question stands below the one that was typed."""
+    """By command and by mention, a corrected question is shown below the question as typed."""
     typed = "who reached the cup finnal?"
     answered = said((await room.reader.slash(room.channel, "ask", question=typed)).response)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {typed}")
@@ -53,15 +53,15 @@ async def test_misspelt_question_is_shown_as_it_was_understood(room: Newsroom) -
 
 
 async def test_quoted_mentions_are_escaped(room: Newsroom) -> None:
-    """@everyone and <@id> inside a quote reach Discord escaped, so they are only letters."""
+    """@everyone and <@id> inside a quote are sent escaped, so that they are only text."""
     result = await room.reader.slash(room.channel, "ask", question="Who cheered, @everyone?")
     text = said(result.response)
     assert "\\@everyone cheered, \\<\\@1\\> did not." in text
     assert "<@1>" not in text
 
 
-async def test_mention_without_a_question_tells_how(room: Newsroom) -> None:
-    """A bare mention is answered by how to ask."""
+async def test_mention_without_a_question_gets_help(room: Newsroom) -> None:
+    """A bare mention is answered with how to ask."""
     await room.reader.send(room.channel, room.env.bot.user.mention)
     assert "/ask" in said(room.channel.last_message)
 
@@ -82,7 +82,7 @@ async def test_other_servers_articles_are_out_of_reach(room: Newsroom) -> None:
 async def test_weak_evidence_declines_with_the_closest_passage(
     tmp_path: Path,
 ) -> None:
-    """Under the threshold the bot says that the reports do not answer, and shows what is near."""
+    """Below the threshold, the bot declines and shows the closest passage."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=1.0))
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=DAM)
@@ -93,7 +93,7 @@ async def test_weak_evidence_declines_with_the_closest_passage(
 
 
 async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An error nobody foresaw is answered in one sentence, without its details."""
+    """An unexpected error is answered with a sentence that hides its details."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
@@ -108,8 +108,8 @@ async def test_every_failure_gets_a_reply(room: Newsroom, monkeypatch: pytest.Mo
     assert room.env.errors
 
 
-async def test_every_command_is_there(room: Newsroom) -> None:
-    """The commands, subcommands and menus are exactly these, so that none gets lost unnoticed."""
+async def test_every_command_is_registered(room: Newsroom) -> None:
+    """The commands, subcommands and menus are exactly these."""
     tree = room.env.bot.tree
     names = {command.qualified_name for command in tree.walk_commands()}
     changing = "add remove restore undo correct retract history export erase-all"
@@ -126,7 +126,7 @@ async def test_every_command_is_there(room: Newsroom) -> None:
 
 
 async def test_commands_fit_into_discord(room: Newsroom) -> None:
-    """Each command has at most 8,000 characters, and at each level 25 options and choices."""
+    """Each command has at most 8,000 characters, and at most 25 options and choices per level."""
 
     def size(part: dict[str, Any]) -> int:
         inner = [*part.get("options", []), *part.get("choices", [])]
@@ -144,7 +144,7 @@ async def test_commands_fit_into_discord(room: Newsroom) -> None:
 async def test_closing_stops_jobs_and_closes_collections(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A closed bot takes no more jobs and no more questions, and has let go of its collections."""
+    """A closed bot accepts no jobs and no questions, and has closed its collections."""
     async with discord_with(settings) as room:
         room.archive().prepare()
         closed: list[Archive] = []
@@ -161,7 +161,7 @@ async def test_closing_stops_jobs_and_closes_collections(
 async def test_expired_interaction_is_no_second_failure(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the user can no longer be told of an error, that is logged and nothing more happens."""
+    """If the user can no longer be told of an error, it is logged and nothing more happens."""
 
     def broken(*_: object) -> None:
         raise StoreError("The disk is full.")
@@ -177,7 +177,7 @@ async def test_expired_interaction_is_no_second_failure(
 
 
 async def test_expired_interaction_is_answered_in_a_direct_message(room: Newsroom) -> None:
-    """When Discord no longer takes a reply, the person is written to."""
+    """If Discord no longer accepts a reply, the person gets a direct message."""
     room.env.inject_error("POST", "/interactions/*", status=404, code=10062, times=9)
     await room.reader.slash(room.channel, "ask", question=ASKED)
     assert said(room.reader.user.dm_channel.last_message) == "I was too slow to answer: try again."
@@ -185,7 +185,7 @@ async def test_expired_interaction_is_answered_in_a_direct_message(room: Newsroo
 
 
 async def test_form_from_before_a_restart_is_answered(room: Newsroom, settings: Settings) -> None:
-    """A form that the bot has forgotten is answered with what to do, and nothing is kept."""
+    """A form from before a restart is answered with what to do, and is not kept in memory."""
     asked = await room.reader.slash(room.channel, "ask", question=ASKED)
     form = await room.reader.click(asked.response.message, label="Wrong quote")
     monkey = pytest.MonkeyPatch()
@@ -198,7 +198,7 @@ async def test_form_from_before_a_restart_is_answered(room: Newsroom, settings: 
 
 
 async def test_form_that_nobody_fills_in_is_forgotten(room: Newsroom) -> None:
-    """After an hour it takes no more memory, and who fills it in later is told to open it again."""
+    """After an hour it takes no memory, and a person who submits it is told to open it again."""
     asked = await room.reader.slash(room.channel, "ask", question=ASKED)
     form = await room.reader.click(asked.response.message, label="Wrong quote")
     assert room.env.bot._connection._view_store._modals
@@ -210,7 +210,7 @@ async def test_form_that_nobody_fills_in_is_forgotten(room: Newsroom) -> None:
 
 
 async def test_deleted_channel_is_answered(room: Newsroom) -> None:
-    """A reply that finds its message gone is one sentence, not an unexpected error."""
+    """A reply to a deleted message is an explanation, not an unexpected error."""
     room.env.inject_error("PATCH", "/webhooks/*", status=404, code=10008)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     assert "is gone: ask again" in said(result.response)
@@ -220,7 +220,7 @@ async def test_deleted_channel_is_answered(room: Newsroom) -> None:
 async def test_everything_is_closed_whatever_fails(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If finishing what was begun fails, that is raised once all the rest is closed."""
+    """If a part of closing fails, the error is raised after all other parts are closed."""
 
     async def broken(_: OnRecord) -> None:
         raise RuntimeError("broken")

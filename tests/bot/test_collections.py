@@ -29,7 +29,7 @@ from index import (
 
 
 def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
-    """A collection that was erased and filled again elsewhere is listed anew, at equal numbers."""
+    """A collection erased and filled again by another process is listed anew."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     for name in ("dam", "cup"):
         with closing(Archive.open(tmp_path, "server-7", FakeEncoder())) as elsewhere:
@@ -40,10 +40,10 @@ def test_headlines_follow_what_another_process_did(tmp_path: Path) -> None:
     collections.close()
 
 
-def test_what_questions_need_is_loaded_before(
+def test_what_questions_need_is_loaded_at_the_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The encoder and all vectors are loaded; a damaged collection, and another model, are told."""
+    """The encoder and all vectors are loaded; damage and another model are reported."""
     for name, model in (("a", "fake-256"), ("b", "other"), ("c", "fake-256")):
         with closing(Archive.open(tmp_path, name, FakeEncoder(model))) as archive:
             archive.add(["-"], stream=io.BytesIO(b'{"id": "x", "text": "The dam failed."}'))
@@ -70,7 +70,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_damage_is_noticed_after_a_kill(tmp_path: Path) -> None:
-    """What a killed process left is looked through; damaged, it is not served from until mended."""
+    """After a kill a collection is checked; if it is damaged, it is not used until recovered."""
     tests = Path(__file__).parents[1]
     environment = os.environ | {"PYTHONPATH": f"{tests.parent}{os.pathsep}{tests}"}
     subprocess.run([sys.executable, "-c", LEFT_OPEN, str(tmp_path)], env=environment, check=False)
@@ -106,8 +106,8 @@ def test_the_reader_is_loaded_before_there_is_a_collection(tmp_path: Path) -> No
     assert reader.excerpts  # it has read something
 
 
-def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:
-    """Who has a collection at hand while it is erased cannot bring back its folder."""
+def test_an_erased_collection_is_not_created_again(tmp_path: Path) -> None:
+    """Using a collection object after it was erased does not create its folder again."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     archive = collections.archive(7)
     archive.prepare()
@@ -122,7 +122,7 @@ def test_what_is_erased_is_not_made_anew(tmp_path: Path) -> None:
 
 
 def test_erasing_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """While a collection is being erased it cannot be opened anew, and others can."""
+    """While a collection is being erased it cannot be opened, and others can."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     collections.archive(7).prepare()
     erase, opened = Archive.erase, []
@@ -146,7 +146,7 @@ def test_erasing_is_not_overtaken(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def crowded(tmp_path: Path, *servers: int) -> Collections:
-    """Collections of which one is kept open, each with a report."""
+    """Make collections of which only one is kept open, each with a report."""
     settings = Settings(data=tmp_path, discord=Discord(open_collections=1))
     collections = Collections(settings, FakeEncoder())
     for server in servers:
@@ -156,7 +156,7 @@ def crowded(tmp_path: Path, *servers: int) -> Collections:
 
 
 def open_files(folder: Path) -> set[str]:
-    """The names of the collections whose files this process has open."""
+    """Return the names of the collections whose files this process has open."""
     files = [*Path("/proc/self/fd").iterdir()]
     targets = [file.readlink() for file in files if file.exists()]
     return {target.parent.name for target in targets if target.parent.parent == folder}
@@ -164,7 +164,7 @@ def open_files(folder: Path) -> set[str]:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_idle_collections_are_closed_and_opened_again(tmp_path: Path) -> None:
-    """With room for one, the one used before is closed, and answers again at its next question."""
+    """With room for one collection, the previous is closed, and opened at its next question."""
     collections = crowded(tmp_path, 1, 2)
     first, second = collections.archive(1), collections.archive(2)
     for asked, name in ((first, "server-1"), (second, "server-2"), (first, "server-1")):
@@ -176,7 +176,7 @@ def test_idle_collections_are_closed_and_opened_again(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_a_collection_in_use_is_not_closed(tmp_path: Path) -> None:
-    """While a question reads one collection, another is asked; the first is closed afterwards."""
+    """A collection that a question reads is closed only afterwards when another is opened."""
     collections = crowded(tmp_path, 1, 2)
     reading, go_on = threading.Event(), threading.Event()
 
@@ -201,7 +201,7 @@ def test_a_collection_in_use_is_not_closed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="needs /proc")
 def test_a_crowd_leaves_few_files_open(tmp_path: Path) -> None:
-    """After eight people read one collection at once, it holds no more than five descriptors."""
+    """After eight people read a collection at once, it holds at most five file descriptors."""
     collections = crowded(tmp_path, 1)
     together = threading.Barrier(8)
 
@@ -217,7 +217,7 @@ def test_a_crowd_leaves_few_files_open(tmp_path: Path) -> None:
 
 
 def test_a_glance_costs_no_place(tmp_path: Path) -> None:
-    """Whoever looks at every collection leaves the vectors of the one in use loaded."""
+    """Looking at every collection does not unload the vectors of the collection in use."""
     collections = crowded(tmp_path, 1, 2)
     hot, cold = collections.archive(1), collections.archive(2)
     assert hot.search("Which dam?").sentences
@@ -233,7 +233,7 @@ def test_a_glance_costs_no_place(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("moment", ["closed in use", "used once closed"])
 def test_the_pool_keeps_nothing_closed(tmp_path: Path, moment: str) -> None:
-    """A collection that is closed while others push it out, or used afterwards, takes no place."""
+    """A collection closed while others push it out, or used afterwards, takes no place."""
     collections = crowded(tmp_path, 1, 2)
     archive = collections.archive(1)
     connections, pool = archive._store._connections, collections._engine._pool
@@ -258,7 +258,7 @@ def test_the_pool_keeps_nothing_closed(tmp_path: Path, moment: str) -> None:
 
 
 def test_a_closed_collection_can_be_erased(tmp_path: Path) -> None:
-    """One that the pool has closed is erased like an open one, and the other stays."""
+    """A collection closed by the pool is erased like an open one, and the others stay."""
     collections = crowded(tmp_path, 1, 2)
     collections.erase(1)
     assert [path.name for path in tmp_path.iterdir()] == ["server-2"]
@@ -267,7 +267,7 @@ def test_a_closed_collection_can_be_erased(tmp_path: Path) -> None:
 
 
 def test_state_tells_whether_a_collection_was_written_to(tmp_path: Path) -> None:
-    """Its state is the same after reading, closing and opening, and differs after each commit."""
+    """The state stays the same after reading, closing and opening, and changes with a commit."""
     collections = crowded(tmp_path, 1, 2)  # 1 is closed by now
     before = collections.existing([1, 3])
     collections.archive(1).search("Which dam?")
@@ -281,7 +281,7 @@ def test_state_tells_whether_a_collection_was_written_to(tmp_path: Path) -> None
 
 
 def test_shared_collections_are_not_erased(tmp_path: Path) -> None:
-    """A collection that the settings give to several servers is not erased from one of them."""
+    """A collection of several servers is not erased from one of them."""
     settings = Settings(data=tmp_path, discord=Discord(collections={"7": "desk"}))
     collections = Collections(settings, FakeEncoder())
     collections.archive(7).prepare()

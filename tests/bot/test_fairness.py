@@ -1,4 +1,4 @@
-"""One server's slow feeds and big uploads hold up no other server."""
+"""A server's slow feeds and big uploads do not delay other servers."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Offline(OnRecord):
 
     @property
     def guilds(self) -> Any:
-        """The servers; nothing but their ids."""
+        """The servers, which have only ids."""
         return [SimpleNamespace(id=server) for server in (BUSY, OTHER)]
 
     async def wait_until_ready(self) -> None:
-        """Be ready."""
+        """Return at once."""
 
 
 def articles_within(archive: Archive, seconds: float) -> int:
-    """How many articles there are, as soon as there are any, or at the end."""
+    """Return the number of articles as soon as there are any, or at the end."""
     end = time.monotonic() + seconds
     while not (count := archive.size().articles) and time.monotonic() < end:
         time.sleep(0.05)
@@ -50,7 +50,7 @@ def articles_within(archive: Archive, seconds: float) -> int:
 
 
 async def test_one_busy_server_delays_no_other(tmp_path: Path) -> None:
-    """While ten feeds of a server answer nothing, and two uploads take long, another is read."""
+    """While a server's ten feeds hang and two uploads take long, another server's is read."""
     bot = Offline(Collections(Settings(data=tmp_path), FakeEncoder()), Settings(data=tmp_path))
     go, asked = threading.Event(), threading.Semaphore(0)
 

@@ -1,4 +1,4 @@
-"""Deferring and its failures; how often people and servers may ask."""
+"""Deferring and its failures, and limits on how often people and servers may ask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from bot.settings import Discord
 
 
 class FakeInteraction:
-    """An interaction that Discord says was acknowledged already, or not at all."""
+    """An interaction that Discord reports as acknowledged already, or not at all."""
 
     guild_id = None
 
@@ -28,8 +28,8 @@ class FakeInteraction:
         raise self._error
 
 
-async def test_first_word_that_arrived_twice_is_no_failure() -> None:
-    """When Discord had heard us before the error, the answer still follows."""
+async def test_a_repeated_deferral_is_no_failure() -> None:
+    """If Discord got the deferral despite an error, the answer still follows."""
     known: Any = FakeInteraction(40060)
     await defer(known)
     unknown: Any = FakeInteraction(10062)
@@ -38,7 +38,7 @@ async def test_first_word_that_arrived_twice_is_no_failure() -> None:
 
 
 async def test_failed_deferral_cancels_the_work() -> None:
-    """If the deferral fails there is nobody to answer, and the work is given up at once."""
+    """If the deferral fails nobody can be answered, so the work is cancelled."""
     started, cancelled = asyncio.Event(), asyncio.Event()
 
     async def deferral() -> None:
@@ -59,7 +59,7 @@ async def test_failed_deferral_cancels_the_work() -> None:
 
 
 async def test_server_has_a_limit_of_its_own() -> None:
-    """Many people together are slowed down too, each server for itself."""
+    """Many people together are limited too, separately for each server."""
     few = Discord(questions_per_minute=5, server_questions_per_minute=2)
     limit = RateLimit(few, lambda *_: None)
     await limit.take(1, 7)
@@ -70,7 +70,7 @@ async def test_server_has_a_limit_of_its_own() -> None:
 
 
 def test_pace_counts_any_stretch_of_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two events in any ten seconds, for each key; what is over is forgotten."""
+    """Two events are allowed in any ten seconds per key; old events are forgotten."""
     pace, now = Pace(2, 10.0), datetime(2026, 1, 1, tzinfo=UTC)
 
     def allows(second: float, key: object = "a") -> bool:
@@ -86,7 +86,7 @@ def test_pace_counts_any_stretch_of_time(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_a_clock_set_back_locks_nobody_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Events that a clock set back puts into the future no longer count."""
+    """Events that lie in the future after a clock was set back no longer count."""
     pace, now = Pace(1, 10.0), datetime(2026, 1, 1, tzinfo=UTC)
     monkeypatch.setattr(discord.utils, "utcnow", lambda: now)
     assert pace.allows("a")

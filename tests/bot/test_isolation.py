@@ -1,4 +1,4 @@
-"""No server ever sees another's text, whatever people do in any order, and whatever they copy."""
+"""No server sees another server's text, whatever people do in any order, and whatever they copy."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ async def everything(result: Any) -> str:
 
 
 class Mischief:
-    """Three servers, and people who do things in them at random; each has one secret."""
+    """Three servers, each with a secret, and people who act in them at random."""
 
     def __init__(self, rooms: list[Newsroom], dice: random.Random) -> None:
         self.rooms, self.dice = rooms, dice
@@ -57,7 +57,7 @@ class Mischief:
         self.silent = 0
 
     async def once(self) -> tuple[int, str]:
-        """Do one thing in one server; return which, and what it showed."""
+        """Perform one action in a server; return which, and what it showed."""
         number = self.dice.randrange(len(self.rooms))
         room = self.rooms[number]
         person = self.dice.choice([room.reader, room.editor])
@@ -82,13 +82,13 @@ class Mischief:
         )
 
     async def mention(self, room: Newsroom, person: Any) -> str:
-        """Ask in a message; what it says stands in the channel."""
+        """Ask in a message, whose text is visible in the channel."""
         question = self.dice.choice(QUESTIONS)
         await person.send(room.channel, f"{room.env.bot.user.mention} {question}")
         return said(room.channel.last_message)
 
     async def check(self, room: Newsroom, person: Any) -> str:
-        """Hold a claim against the reports."""
+        """Check a claim against the reports."""
         claim = await person.send(room.channel, "The keepers hid an animal on Monday.")
         menu = "Check against the reports"
         return await self.everything(await person.context_menu(room.channel, menu, claim))
@@ -99,7 +99,7 @@ class Mischief:
         return await self.everything(await person.slash(room.channel, "why", answer=answer))
 
     async def complete(self, room: Newsroom, _: Any) -> str:
-        """Begin to type."""
+        """Begin to type a value."""
         command, option = self.dice.choice(AUTOCOMPLETED)
         rows = await room.editor.autocomplete(room.channel, command, option, "")
         if option != "publisher":  # the others are ids
@@ -107,7 +107,7 @@ class Mischief:
         return json.dumps(rows)
 
     async def look(self, room: Newsroom, person: Any) -> str:
-        """Look at what there is, also at what another server's id names."""
+        """Look up what exists, also by the id of another server."""
         commands: list[tuple[Any, str, dict[str, Any]]] = [
             (person, "reports list", {}),
             (person, "reports show", {"report": self.dice.choice(self.ids)[:100]}),
@@ -123,7 +123,7 @@ class Mischief:
         return await self.everything(await actor.slash(room.channel, command, **options))
 
     async def press(self, room: Newsroom, person: Any) -> str:
-        """Press a button that was copied from anywhere, or made up."""
+        """Press a button that was copied from anywhere, or invented."""
         name, key, page = self.dice.choice(sorted(ACTIONS)), self.dice.choice(self.ids)[:60], "0"
         if self.buttons and self.dice.random() < 0.7:
             name, key, page = self.dice.choice(self.buttons)
@@ -139,7 +139,7 @@ class Mischief:
         return await self.everything(result)
 
     async def change(self, room: Newsroom, _: Any) -> str:
-        """Change reports and sources, by any server's id."""
+        """Change reports and sources, by the ids of any server."""
         command, option = self.dice.choice(CHANGES)
         name = self.dice.choice(self.ids)[:100]
         options: dict[str, Any] = {option: name}
@@ -160,7 +160,7 @@ async def test_no_server_sees_another(
     caplog: pytest.LogCaptureFixture,
     seed: int,
 ) -> None:
-    """Nothing done in one server shows another's secret; all gets a reply; no log has a secret."""
+    """No action shows another server's secret, each gets a reply, and no log has a secret."""
     rooms = [Newsroom(simcord_env, name) for name in ("Alpha", "Beta", "Gamma")]
     for room, secret in zip(rooms, SECRETS, strict=True):
         text = f"The keepers hid a {secret} on Monday. Nobody fed the {secret}, the warden said."

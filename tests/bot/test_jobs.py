@@ -1,4 +1,4 @@
-"""Jobs share a few threads, and leave one for people."""
+"""Jobs share a few threads, of which one is reserved for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from index import IngestResult
 
 
 async def test_scheduled_jobs_leave_a_thread_for_people(tmp_path: Path) -> None:
-    """While as many sources as may be at once are slow to answer, a moderator's job is done."""
+    """While the maximum of scheduled sources is slow to answer, a moderator's job is done."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     jobs, answered = Jobs(collections, Discord()), threading.Event()
 
@@ -37,7 +37,7 @@ async def test_scheduled_jobs_leave_a_thread_for_people(tmp_path: Path) -> None:
 
 
 async def test_uploads_to_one_collection_take_turns(tmp_path: Path) -> None:
-    """Three big uploads to one collection leave another's its thread, and are all done."""
+    """Three big uploads to a collection leave a thread for another's, and all are done."""
     collections = Collections(Settings(data=tmp_path), FakeEncoder())
     jobs, uploaded = Jobs(collections, Discord()), threading.Event()
 

@@ -1,4 +1,4 @@
-"""The bot as a process: it starts, answers at once, and stops in good order, on real sockets."""
+"""The bot as a process on real sockets: it starts, answers at once, and stops in good order."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ START_S = 180  # of a busy machine
 
 
 def can_be_first() -> bool:
-    """Whether this user may start a process that is the first of its kind of container."""
+    """Return whether this user may start a process as the first of a container."""
     unshare = shutil.which("unshare")
     return bool(unshare) and subprocess.run([unshare, "-pf", "true"], check=False).returncode == 0
 
 
 @dataclass
 class Started:
-    """A bot that runs."""
+    """A bot that is running."""
 
     process: asyncio.subprocess.Process
     first: bool
@@ -54,20 +54,20 @@ class Started:
     log: str = ""
 
     async def logged(self, words: str) -> str:
-        """Wait for a line of its log."""
+        """Wait for a line of the log."""
         async with asyncio.timeout(START_S):
             while words not in (line := await self.lines.get()):
                 assert line, self.log
         return line
 
     def send(self, number: int) -> None:
-        """Send a signal to the bot itself, not to what started it."""
+        """Send a signal to the bot itself, not to the process that started it."""
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children")
         os.kill(int(children.read_text().split()[0]) if self.first else pid, number)
 
     async def ended(self) -> int:
-        """Wait until it has ended; return its status."""
+        """Wait until the bot has ended; return its status."""
         async with asyncio.timeout(START_S):
             return await self.process.wait()
 
@@ -117,7 +117,7 @@ async def started(
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A data folder with the collection of the server."""
+    """Make a data folder with the server's collection."""
     text = "The gate at Hallow Dam failed on Monday. Two people died, the authority said."
     row = f'{{"id": "dam", "text": "{text}"}}\n'.encode()
     with closing(Archive.open(tmp_path, f"server-{GUILD}", FakeEncoder())) as archive:
@@ -141,7 +141,7 @@ FIRST = pytest.param(
     ],
 )
 async def test_stop_loses_no_answer(data: Path, number: int, *, first: bool) -> None:
-    """Stopped under load, it sends every answer in flight and ends in time with status 0."""
+    """Stopped under load, the bot sends every answer in flight and ends with status 0."""
     async with discord_server() as server:
         async with started(data, server, "bot", seconds=0.4, first=first) as bot:
             await bot.logged(" ready ")
@@ -159,7 +159,7 @@ async def test_stop_loses_no_answer(data: Path, number: int, *, first: bool) -> 
 
 
 async def test_a_second_signal_ends_it_at_once(data: Path) -> None:
-    """While it waits for an answer, another signal ends it, with a status that says so."""
+    """While the bot waits for an answer, a second signal ends it with a status that says so."""
     async with discord_server() as server, started(data, server, "bot", seconds=60) as bot:
         await bot.logged(" ready ")
         await server.ask(ASKED)
@@ -170,8 +170,8 @@ async def test_a_second_signal_ends_it_at_once(data: Path) -> None:
         assert await bot.ended() == 128 + signal.SIGTERM
 
 
-async def test_what_does_not_end_is_not_waited_for(data: Path) -> None:
-    """An answer that takes forever holds the end up for less than ten seconds; the log says so."""
+async def test_stop_does_not_wait_for_ever(data: Path) -> None:
+    """An answer that never ends delays the stop by less than ten seconds, and is logged."""
     async with discord_server() as server, started(data, server, "bot", seconds=60) as bot:
         await bot.logged(" ready ")
         await server.ask(ASKED)
@@ -183,8 +183,8 @@ async def test_what_does_not_end_is_not_waited_for(data: Path) -> None:
     assert "unfinished=1" in bot.log
 
 
-def test_taking_python_apart_holds_nothing_up() -> None:
-    """Once all is closed the process ends, however long its modules would take to go."""
+def test_unloading_python_does_not_delay_the_end() -> None:
+    """Once all is closed, the process ends without waiting for its modules."""
     script = (
         "import asyncio, os, signal, time; from bot.lifecycle import stop_signals\n"
         "class Slow:\n"
@@ -200,8 +200,8 @@ def test_taking_python_apart_holds_nothing_up() -> None:
 
 
 @pytest.mark.parametrize(("line", "status"), [("pass", 0), ("raise ValueError", 1)])
-def test_status_tells_of_what_failed_while_stopping(line: str, status: int) -> None:
-    """A part that fails after the signal gives the process a status of its own."""
+def test_a_failure_while_stopping_has_a_status(line: str, status: int) -> None:
+    """If a part fails after the signal, the process ends with a status of its own."""
     script = (
         "import asyncio, os, signal; from bot.lifecycle import stop_signals\n"
         "async def main():\n"
@@ -218,7 +218,7 @@ def test_status_tells_of_what_failed_while_stopping(line: str, status: int) -> N
 
 
 async def test_commands_are_sent_when_they_changed(data: Path) -> None:
-    """Discord is told of the commands at the first start, and then only when that is asked for."""
+    """Commands are sent to Discord at the first start, and later only when asked for."""
     async with discord_server() as server:
         for arguments, synced in (((), 1), ((), 1), (("--sync",), 2)):
             async with started(data, server, "bot", *arguments) as bot:
@@ -231,7 +231,7 @@ async def test_commands_are_sent_when_they_changed(data: Path) -> None:
 
 
 async def test_log_of_a_healthy_run(data: Path) -> None:
-    """It tells the start, what came of a question, and the end; no question, asker or secret."""
+    """The log has the start, a question's result, and the end; no question, asker or secret."""
     async with discord_server() as server, started(data, server, "bot", "--debug") as bot:
         await bot.logged(" ready ")
         await server.ask(ASKED)
@@ -252,7 +252,7 @@ async def test_log_of_a_healthy_run(data: Path) -> None:
 
 
 async def test_demo_stops_too(data: Path) -> None:
-    """The demo ends as the bot does, and leaves nothing behind."""
+    """The demo stops like the bot, and leaves nothing behind."""
     async with started(data, None, "demo", "--no-browser", "--port", "0") as demo:
         await demo.logged("Stop it with Ctrl-C")
         begun = time.monotonic()
@@ -264,7 +264,7 @@ async def test_demo_stops_too(data: Path) -> None:
 
 @pytest.mark.encoder
 async def test_first_answer_comes_at_once(data: Path) -> None:
-    """With the real encoder, the first question after the start is answered within two seconds."""
+    """With the real encoder, the first question is answered within two seconds."""
     async with discord_server() as server, started(data, server, "bot", seconds=-1) as bot:
         await bot.logged(" ready ")
         begun = time.monotonic()
@@ -275,7 +275,7 @@ async def test_first_answer_comes_at_once(data: Path) -> None:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody uses."""
+    """Return an unused port of this machine."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 
@@ -283,7 +283,7 @@ def free_port() -> int:
 async def test_a_monitor_sees_counts_and_nobody(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """/metrics counts and names no question, person or server; /healthz follows the connection."""
+    """/metrics has counts but no question, person or server; /healthz shows the connection."""
     port = free_port()
     monkeypatch.setenv("ONRECORD_METRICS_PORT", str(port))
     page = f"http://127.0.0.1:{port}"
@@ -327,8 +327,8 @@ async def test_a_monitor_sees_counts_and_nobody(
     assert named == {*re.findall(r"`(onrecord_\w+)`", guide)}
 
 
-async def test_a_taken_port_is_told(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port for monitors that another program has ends the start with what to change."""
+async def test_a_taken_port_is_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the port for monitors is in use, the start fails and says what to change."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("ONRECORD_METRICS_PORT", str(taken.getsockname()[1]))
         async with discord_server() as server, started(data, server, "bot") as bot:
@@ -338,7 +338,7 @@ async def test_a_taken_port_is_told(data: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_discord_may_be_down_at_the_start(data: Path) -> None:
-    """The bot says so and tries again; once Discord is there, it serves."""
+    """The bot says so and tries again, and starts once Discord answers."""
     port = free_port()
     down = DiscordServer()
     down.url = f"http://127.0.0.1:{port}/api"
@@ -355,7 +355,7 @@ async def test_discord_may_be_down_at_the_start(data: Path) -> None:
 
 
 async def test_each_question_is_answered_once_whatever_discord_does(data: Path) -> None:
-    """Requests that are limited, fail or break off, before or after Discord took them: one answer.
+    """Whether requests are limited, fail or break off, each question is answered once.
 
     Each is sent again, and no message comes twice.
     """
@@ -379,10 +379,10 @@ async def test_each_question_is_answered_once_whatever_discord_does(data: Path) 
 
 
 @pytest.mark.parametrize("resumable", [True, False])
-async def test_what_was_asked_is_answered_when_the_event_stream_drops(
+async def test_questions_are_answered_when_the_gateway_drops(
     data: Path, *, resumable: bool
 ) -> None:
-    """Answers in flight arrive, what was missed is made up for, and nothing comes twice."""
+    """Answers in flight arrive, missed events are caught up on, and nothing comes twice."""
     async with discord_server() as server, started(data, server, "bot", seconds=0.5) as bot:
         await bot.logged(" ready ")
         asked = [await server.ask(ASKED), await server.ask(f"{ASKED} 2", command=True)]

@@ -1,4 +1,4 @@
-"""The log: a line an event, whole, with fields; never a secret; failures with all that helps."""
+"""The log: an event per line, with fields, without secrets, and with details of failures."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from index import (
 
 
 def line(message: str, **values: object) -> str:
-    """What is written of a message with fields, where TOKEN is the secret."""
+    """Return the line for a message with fields, where TOKEN is the secret."""
     record = logging.LogRecord("bot.x", logging.INFO, "", 0, message, None, None)
     record.__dict__.update(fields(**values))
     return Formatter(["TOKEN"]).format(record)
 
 
 def test_fields_stay_on_one_line() -> None:
-    """A value with spaces, quotes or line breaks is quoted; one that is None is left out."""
+    """A value with spaces, quotes or line breaks is quoted; a value of None is left out."""
     text = line("done", count=2, title='a "b"\nc', server=None)
     assert text.endswith(r'INFO bot.x done count=2 title="a \"b\"\nc"')
     assert "\n" not in text
 
 
 def test_secrets_are_left_out() -> None:
-    """Neither the bot's token nor that of an interaction's reply is written, wherever it stands."""
+    """The tokens of the bot and of an interaction's reply are never written."""
     address = "https://discord.com/api/v10/webhooks/12/aW50ZX.J-h_w==/messages"
     text = line(f"failed with TOKEN: POST {address}", header="Bot TOKEN")
     assert "TOKEN" not in text
@@ -49,7 +49,7 @@ def test_secrets_are_left_out() -> None:
 async def test_a_failure_names_command_server_and_user(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An unexpected error is logged with where it happened, to whom, and its traceback."""
+    """An unexpected error is logged with command, server, user and traceback."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
@@ -67,7 +67,7 @@ async def test_a_failure_names_command_server_and_user(
 async def test_questions_are_logged_only_if_wanted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, *, wanted: bool
 ) -> None:
-    """The text of a question is in the log if the settings say so, and who asked it never is."""
+    """A question's text is logged only if the settings allow it, and its asker never."""
     caplog.set_level(logging.DEBUG, "bot")
     settings = Settings(data=tmp_path, logs=Logs(questions=wanted))
     async with discord_with(settings) as room:
@@ -82,7 +82,7 @@ async def test_questions_are_logged_only_if_wanted(
 @pytest.mark.parametrize("debug", [False, True])
 @pytest.mark.parametrize("permitted", [False, True])
 def test_messages_are_logged_only_if_wanted(*, debug: bool, permitted: bool) -> None:
-    """Discord's library writes each message it gets at DEBUG: never without the permission."""
+    """discord.py's DEBUG lines with messages are written only if the settings allow it."""
     with restored_loggers():
         configure(Logs(level="DEBUG", questions=permitted), [], debug=debug)
         gateway = logging.getLogger("discord.gateway")
@@ -109,7 +109,7 @@ def restored_loggers() -> Iterator[None]:
 async def test_jobs_are_logged(
     room: Newsroom, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Reading sources is logged with its counts, and a source that fails without its query."""
+    """Reading sources is logged with counts, and a failing source without its query."""
     caplog.set_level(logging.INFO, "bot")
     site.publish("The tide rose at dawn.")
     site.reach(room.archive())
@@ -126,7 +126,7 @@ async def test_jobs_are_logged(
 async def test_how_each_job_ended_is_logged(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A job that was stopped, and one that failed, have a line like one that finished."""
+    """A stopped and a failed job are logged like a finished one."""
     caplog.set_level(logging.INFO, "bot")
     jobs, server = room.env.bot.jobs, room.guild.id
     collection = room.env.bot.settings.discord.collection_of(server)
@@ -158,7 +158,7 @@ async def test_a_busy_collection_is_no_failure(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """While another process holds the collection, the log says so in a line; then it is read."""
+    """While another process holds the collection, a line says so; then the source is read."""
     site.publish("The tide rose at dawn.")
     site.reach(room.archive())
     room.archive().sources.add(site.feed, 15)

@@ -1,4 +1,4 @@
-"""Bots that share collections in a PostgreSQL database."""
+"""Several bots share collections in a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def settings(settings: Settings, postgres: Postgres, request: pytest.FixtureRequ
 
 
 def files(folder: Path) -> list[Path]:
-    """The embedded collections in a folder."""
+    """Return the embedded collections in a folder."""
     return [*folder.rglob("*.sqlite3")]
 
 
 async def test_two_bots_share_what_one_answered(settings: Settings, tmp_path: Path) -> None:
-    """A question is answered from the database, and another bot finds the answer and its place."""
+    """A question is answered from the database, and another bot finds the logged answer."""
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=DAM)
         asked = await room.reader.slash(room.channel, "ask", question=ASKED)
@@ -52,8 +52,8 @@ async def test_two_bots_share_what_one_answered(settings: Settings, tmp_path: Pa
         assert not files(tmp_path)
 
 
-async def test_a_person_asks_all_bots_together(settings: Settings, tmp_path: Path) -> None:
-    """What somebody asked of another bot counts here as well; others ask on."""
+async def test_the_limit_of_questions_spans_bots(settings: Settings, tmp_path: Path) -> None:
+    """A person's questions to another bot count towards the limit; other people's do not."""
     few = settings.discord.model_copy(update={"questions_per_minute": 2})
     settings = settings.model_copy(update={"discord": few})
     async with discord_with(settings) as room:
@@ -69,10 +69,8 @@ async def test_a_person_asks_all_bots_together(settings: Settings, tmp_path: Pat
         assert "failed at 4:40" in said(answered.response).replace("*", "")
 
 
-async def test_a_person_presses_buttons_of_all_bots_together(
-    settings: Settings, tmp_path: Path
-) -> None:
-    """Buttons of another bot that somebody pressed count here as well; others press on."""
+async def test_the_limit_of_buttons_spans_bots(settings: Settings, tmp_path: Path) -> None:
+    """A person's presses at another bot count towards the limit; other people's do not."""
     few = settings.discord.model_copy(update={"questions_per_minute": 1})
     settings = settings.model_copy(update={"discord": few})
     async with discord_with(settings) as room:
@@ -89,7 +87,7 @@ async def test_a_person_presses_buttons_of_all_bots_together(
 
 
 async def test_a_schedule_runs_on_one_bot(settings: Settings, tmp_path: Path, site: Site) -> None:
-    """While another bot reads a collection's sources, this one leaves them; then it has a look."""
+    """While another bot reads a collection's sources, this bot leaves them, and looks later."""
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=DAM)
         site.publish("The tide rose at dawn. Boats left the quay.")
@@ -106,7 +104,7 @@ async def test_a_schedule_runs_on_one_bot(settings: Settings, tmp_path: Path, si
 
 
 def test_a_bot_reads_from_the_replica_of_its_settings(settings: Settings) -> None:
-    """It is given to the engine; one without a primary is refused."""
+    """The engine gets the replica; a replica without a primary is refused."""
     named = settings.model_copy(update={"replica": settings.store})
     with closing(Collections(named, FakeEncoder())) as collections:
         assert collections._engine._replica
@@ -116,7 +114,7 @@ def test_a_bot_reads_from_the_replica_of_its_settings(settings: Settings) -> Non
 
 
 def test_a_bot_connects_its_shards(settings: Settings) -> None:
-    """The settings say which shards a process connects, of how many."""
+    """The settings say which shards a process connects, and of how many."""
     some = settings.model_copy(update={"discord": Discord(shards="2-3/8")})
     with closing(Collections(settings, FakeEncoder())) as collections:
         bot = OnRecord(collections, some)

@@ -1,4 +1,4 @@
-"""Settings: where they come from, and what is refused."""
+"""Settings: their sources, and invalid settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def write(path: Path, text: str) -> Path:
 def test_arguments_override_the_environment_and_that_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The command line comes before the environment, and the environment before the file."""
+    """The command line overrides the environment, which overrides the file."""
     config = write(tmp_path / "c.toml", 'data = "/from/file"\ncollection = "file"')
     assert load(config=config).data == Path("/from/file")
     monkeypatch.setenv("ONRECORD_CONFIG", str(config))
@@ -47,7 +47,7 @@ def test_arguments_override_the_environment_and_that_the_file(
 
 
 def test_each_process_has_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every server has one process; the environment says which shards this one has."""
+    """Every server belongs to one process; the environment says which shards this one has."""
     config = write(tmp_path / "c.toml", '[discord]\nnotes = false\nshards = "0-1/6"')
     first = load(config=config).discord
     monkeypatch.setenv("ONRECORD_SHARDS", "2-5/6")
@@ -61,7 +61,7 @@ def test_each_process_has_its_shards(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is read, removed from the environment, and hidden."""
+    """The password is read, removed from the environment, and hidden."""
     monkeypatch.setenv("PGPASSWORD", "very-secret")
     monkeypatch.setenv("ONRECORD_STORE", "postgresql://db.example/news")
     monkeypatch.setenv("ONRECORD_REPLICA", "postgresql://near.example/news")
@@ -98,7 +98,7 @@ def test_the_password_comes_from_the_environment_once(monkeypatch: pytest.Monkey
     ],
 )
 def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: str) -> None:
-    """An unknown key, a wrong value, no TOML and a token are refused in one line."""
+    """An unknown key, a wrong value, invalid TOML and a token are refused in one line."""
     with pytest.raises(SettingsError) as refused:
         load(config=write(tmp_path / "c.toml", text))
     message = str(refused.value)
@@ -108,13 +108,13 @@ def test_a_wrong_setting_is_one_sentence(tmp_path: Path, text: str, sentence: st
 
 
 def test_a_device_is_no_settings_file() -> None:
-    """What may never end is not read."""
+    """A device, which may never end, is not read as a settings file."""
     with pytest.raises(SettingsError, match="/dev/zero is not a file"):
         load(config=Path("/dev/zero"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    """A settings file that is not there is an error, not an empty one."""
+    """A settings file that does not exist is an error."""
     with pytest.raises(SettingsError, match=r"c\.toml cannot be read .*--config"):
         load(config=tmp_path / "c.toml")
 
@@ -176,7 +176,7 @@ see("environ", os.getpid())
     ],
 )
 def test_other_processes_do_not_see_the_token(argument: str, seen: list[str]) -> None:
-    """Once read, the token is neither in the environment's memory nor open to other processes."""
+    """The token is removed from the environment's memory and hidden from other processes."""
     shown = subprocess.run(
         [sys.executable, "-c", SECRETS, argument],
         env=os.environ | {"DISCORD_TOKEN": "very-secret", "PYTHONPATH": str(EXAMPLE.parents[1])},
@@ -188,7 +188,7 @@ def test_other_processes_do_not_see_the_token(argument: str, seen: list[str]) ->
 
 
 def test_the_example_shows_every_setting_and_its_default() -> None:
-    """config/onrecord.toml names every setting, each under a comment, with its default value."""
+    """config/onrecord.toml has every setting, each under a comment, with its default value."""
     text = EXAMPLE.read_text(encoding="utf-8")
     values = tomllib.loads(text)
     shown = Settings(**values)

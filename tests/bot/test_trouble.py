@@ -1,4 +1,4 @@
-"""Discord in trouble: whichever request fails, and however, people are told, and told once."""
+"""Whichever request to Discord fails, and however, people get a single answer or explanation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MENU = "Check against the reports"
 
 
 def command(name: str, *, moderator: bool = False, **options: Any) -> Callable[..., Awaitable[Act]]:
-    """Somebody's command."""
+    """Ask by a command."""
 
     async def prepare(room: Newsroom) -> Act:
         person = room.editor if moderator else room.reader
@@ -33,7 +33,7 @@ def command(name: str, *, moderator: bool = False, **options: Any) -> Callable[.
 
 
 def press(label: str, **options: Any) -> Callable[..., Awaitable[Act]]:
-    """A button under an answer that came without trouble."""
+    """Press a button under an answer that was sent without a failure."""
 
     async def prepare(room: Newsroom) -> Act:
         asked = await room.reader.slash(room.channel, "ask", question=ASKED, **options)
@@ -43,30 +43,30 @@ def press(label: str, **options: Any) -> Callable[..., Awaitable[Act]]:
 
 
 async def mention(room: Newsroom) -> Act:
-    """A question in a message."""
+    """Ask in a message."""
     return lambda: room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
 
 
 async def direct_message(room: Newsroom) -> Act:
-    """A direct message, of which the bot has no reports."""
+    """Ask in a direct message, for which the bot has no reports."""
     return lambda: room.reader.user.send_dm(ASKED)
 
 
 async def claim(room: Newsroom) -> Act:
-    """A claim to check."""
+    """Check a claim."""
     message = await room.editor.send(room.channel, "A gate at Hallow Dam failed on Tuesday!")
     return lambda: room.reader.context_menu(room.channel, MENU, message)
 
 
 async def wrong_quote(room: Newsroom) -> Act:
-    """A form that was filled in."""
+    """Fill in a form."""
     form = await (await press("Wrong quote")(room))()
     (field,) = fields(form)
     return lambda: room.reader.submit_modal(form, {field["custom_id"]: "It was noon."})
 
 
 async def add(room: Newsroom) -> Act:
-    """A job, with its message."""
+    """Start a job, which has a message."""
     form = await room.editor.slash(room.channel, "moderate add")
     upload, _ = (field["custom_id"] for field in fields(form))
     return lambda: room.editor.submit_modal(form, {upload: [("gull.txt", b"A gull flew over it.")]})
@@ -89,7 +89,7 @@ DEEDS: dict[str, Callable[..., Awaitable[Act]]] = {
 
 
 class Onlooker:
-    """Sees what reaches people, and knows what has been there before."""
+    """Sees what people see, and knows what was there before."""
 
     def __init__(self, room: Newsroom) -> None:
         self._room = room
@@ -102,7 +102,7 @@ class Onlooker:
         return {one.id: one for one in messages if one.author.id == room.env.bot.user.id}
 
     def new(self, result: Any) -> list[str]:
-        """What has come since, also what only one person sees: files by their names."""
+        """Return what was sent since, also privately: files by their names."""
         messages = {n: one for n, one in self._messages().items() if n not in self._known}
         for reply in (getattr(result, "response", None), *getattr(result, "followups", ())):
             if reply is not None and reply.id not in self._known:
@@ -114,18 +114,18 @@ class Onlooker:
 
 
 def pattern(path: str) -> str:
-    """The path of a request with its ids and tokens left open."""
+    """Return the path of a request without its ids and tokens."""
     return "/".join("*" if re.search(r"\d", part) else part for part in path.split("/"))
 
 
 @pytest.mark.parametrize("deed", DEEDS)
-async def test_failing_requests_are_told_and_told_once(
+async def test_failing_requests_are_explained_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, deed: str
 ) -> None:
-    """Each request that a deed takes fails once, or from then on, with each status.
+    """Each request of an action fails once, or from then on, with each status.
 
-    Whoever did it sees exactly one answer or one sentence about what went wrong; where Discord lets
-    none through, the log says so. Nothing is an unexpected error, and the bot goes on.
+    The person sees exactly one answer or one sentence about what went wrong; if Discord accepts
+    neither, the log says so. Nothing is an unexpected error, and the bot goes on.
     """
     monkeypatch.setattr("bot.cogs.ask._TELLING_S", 0.0)
     patient = Discord(questions_per_minute=1_000, server_questions_per_minute=10_000)
@@ -156,10 +156,10 @@ async def test_failing_requests_are_told_and_told_once(
         assert room.env.errors is not None  # they were looked at
 
 
-async def test_a_broken_connection_is_tried_again_with_bounds(
+async def test_a_broken_connection_is_retried_within_limits(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Three times in all, with one nonce, so that it is one message; other errors at once."""
+    """A request is sent three times at most, with the same nonce; other errors are not retried."""
     monkeypatch.setattr("bot.sending._WAITS_S", (0.0, 0.0))
     sent: list[str] = []
 
@@ -183,10 +183,10 @@ async def test_a_broken_connection_is_tried_again_with_bounds(
     assert len(tries) == 1
 
 
-async def test_a_channel_that_goes_while_it_is_asked_in(
+async def test_a_channel_deleted_during_a_question(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever asked in a channel that was deleted meanwhile gets a direct message."""
+    """People who asked in a channel that was deleted meanwhile get a direct message."""
     doomed = room.guild.create_text_channel("doomed")
     real = answers.ask
 

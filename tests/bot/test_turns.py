@@ -1,4 +1,4 @@
-"""Turns: bounded, fair among servers, two for a person, and none is ever lost."""
+"""Turns are bounded, fair among servers and people, and never lost."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from bot.turns import BusyError, Turns
 
 
 def asking(turns: Turns, server: int | None, person: int | None, log: list[Any]) -> Any:
-    """A question that holds its turn for a moment, and notes its server."""
+    """Ask a question that holds its turn for a moment and records its server."""
 
     async def work() -> None:
         async with turns.turn(server, person):
@@ -26,7 +26,7 @@ def asking(turns: Turns, server: int | None, person: int | None, log: list[Any])
 
 
 async def test_servers_take_turns() -> None:
-    """A server with one question waits for one of another server, not for all of them."""
+    """A server's only question waits for one question of another server, not for all."""
     turns, log = Turns(1), list[int]()
     crowd = [asking(turns, 1, person, log) for person in range(20)]
     late = asking(turns, 2, 99, log)
@@ -34,8 +34,8 @@ async def test_servers_take_turns() -> None:
     assert log.index(2) <= 2
 
 
-async def test_a_person_has_two_questions_in_the_line() -> None:
-    """The third waits, also where others come later, until one of the two is answered."""
+async def test_a_person_has_two_questions_in_the_queue() -> None:
+    """A person's third question waits, even behind others, until one of two is answered."""
     turns, log = Turns(1), list[int]()
     async with turns.turn(1, 7):
         more = [asking(turns, 1, 7, log), asking(turns, 2, 7, log)]
@@ -48,8 +48,8 @@ async def test_a_person_has_two_questions_in_the_line() -> None:
     assert not turns._people
 
 
-async def test_a_full_line_refuses_at_once_and_recovers() -> None:
-    """Who finds the line full is told so; scheduled work waits; then all goes on as before."""
+async def test_a_full_queue_refuses_at_once_and_recovers() -> None:
+    """A full queue refuses people but not scheduled work; then all goes on as before."""
     turns, log = Turns(1, most_waiting=3), list[int]()
     held = [asking(turns, 1, person, log) for person in range(4)]
     await asyncio.sleep(0)
@@ -69,7 +69,7 @@ EVENTS = st.lists(
 
 @given(EVENTS, st.integers(1, 3))
 def test_no_turn_is_lost(events: list[tuple[str, int, int]], at_once: int) -> None:
-    """Whoever asks or gives up when, only so many hold a turn, and in the end nobody waits."""
+    """Whoever asks or cancels when, turns stay within the limit, and in the end nobody waits."""
 
     async def play() -> None:
         turns, holding, most = Turns(at_once, most_waiting=5), Counter[int](), 0
@@ -102,8 +102,8 @@ def test_no_turn_is_lost(events: list[tuple[str, int, int]], at_once: int) -> No
     asyncio.run(play())
 
 
-async def test_who_finds_the_line_full_is_told_at_once(room: Newsroom) -> None:
-    """A command and a mention get a reply; then there is room again."""
+async def test_people_are_told_that_the_queue_is_full(room: Newsroom) -> None:
+    """A command and a mention get a reply at once; then there is room again."""
     bot = room.env.bot
     bot.turns = Turns(1, most_waiting=0)
     async with bot.turns.turn(1, None):

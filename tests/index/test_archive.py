@@ -1,4 +1,4 @@
-"""The face of index: adding costs what is added, and every answer quotes what is stored."""
+"""The public face of index: adding costs what is added, and answers quote what is stored."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ ALL = [DAM, BANK, CUP]
 
 @pytest.fixture
 def encoder() -> FakeEncoder:
-    """What the archive embeds with."""
+    """Return the encoder of the archive."""
     return FakeEncoder()
 
 
 @pytest.fixture
 def archive(tmp_path: Path, encoder: FakeEncoder) -> Iterator[Archive]:
-    """An empty collection that answers whatever it can, to see what it quotes."""
+    """Open an empty collection that answers whatever it can, to see what it quotes."""
     with closing(Archive.open(tmp_path / "data", "server-1", encoder, threshold=0.0)) as opened:
         yield opened
 
 
 @pytest.fixture
 def reports(tmp_path: Path) -> Path:
-    """A folder with three reports in JSON lines and one in text."""
+    """Write a folder with three reports in JSON lines and one as text."""
     folder = tmp_path / "reports"
     folder.mkdir()
     write_rows(folder / "a.jsonl", ALL)
@@ -77,17 +77,17 @@ def reports(tmp_path: Path) -> Path:
 
 
 def stream(*rows: object) -> io.BytesIO:
-    """JSON lines as standard input."""
+    """Return JSON lines as standard input."""
     return io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def live(archive: Archive) -> set[str]:
-    """Ids of what questions see."""
+    """Return the ids of the articles that questions see."""
     return {article.article_id for article in archive.articles()}
 
 
 def assert_verbatim(archive: Archive, answer: Answer) -> None:
-    """Every quote stands in the stored article, and its citation names that article."""
+    """Check that every quote is in the stored article that its citation names."""
     cited = [*answer.quotes, *([answer.closest] if answer.closest else [])]
     articles = {citation.number: citation.article for citation in answer.citations}
     for item in cited:
@@ -99,8 +99,10 @@ def assert_verbatim(archive: Archive, answer: Answer) -> None:
 # Adding
 
 
-def test_added_reports_are_in(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
-    """A folder goes in with all its reports; each sentence is embedded once."""
+def test_reports_of_a_folder_are_added(
+    archive: Archive, reports: Path, encoder: FakeEncoder
+) -> None:
+    """A folder's reports are all added, and each sentence is embedded once."""
     report = archive.add([str(reports)], actor="mod")
     assert {change.article_id for change in report.added} >= {"dam", "bank", "cup"}
     assert (len(report.added), report.unchanged, report.failed) == (4, 0, ())
@@ -115,7 +117,7 @@ def test_added_reports_are_in(archive: Archive, reports: Path, encoder: FakeEnco
 
 
 def test_adding_again_embeds_nothing(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
-    """Known reports cost no embedding and make no generation."""
+    """Adding known reports embeds nothing and makes no generation."""
     first = archive.add([str(reports)])
     encoder.texts.clear()
     again = archive.add([str(reports)])
@@ -125,7 +127,7 @@ def test_adding_again_embeds_nothing(archive: Archive, reports: Path, encoder: F
 
 
 def test_an_update_embeds_what_is_new(archive: Archive, encoder: FakeEncoder) -> None:
-    """Of a changed report only the changed sentences are embedded."""
+    """Only the changed sentences of a changed report are embedded."""
     archive.add(["-"], stream=stream(*ALL))
     encoder.texts.clear()
     changed = {**DAM, "text": "The dam above Tessen failed at noon. Nobody in Tessen was warned."}
@@ -138,14 +140,14 @@ def test_an_update_embeds_what_is_new(archive: Archive, encoder: FakeEncoder) ->
 
 
 def test_equal_sentences_are_embedded_once(archive: Archive, encoder: FakeEncoder) -> None:
-    """A sentence that stands in many reports of one batch costs one embedding."""
+    """A sentence in many reports of a batch is embedded once."""
     archive.add(["-"], stream=stream(*({**CUP, "_id": f"c{n}"} for n in range(20))))
     assert len(encoder.texts) == 2
     assert archive.size().sentences == 40
 
 
 def test_one_id_on_several_lines(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last line of an id stands and is listed once; adding the same again changes nothing."""
+    """The last line of an id is stored and listed once; adding the same again changes nothing."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     other = {**DAM, "text": "The dam held."}
     rows = [DAM, CUP, BANK, DAM, other, other]
@@ -159,7 +161,7 @@ def test_one_id_on_several_lines(archive: Archive, monkeypatch: pytest.MonkeyPat
 
 
 def test_dry_run_changes_nothing(archive: Archive, reports: Path, encoder: FakeEncoder) -> None:
-    """A dry run tells what would be done and embeds, commits and remembers nothing."""
+    """A dry run says what would be done, and embeds, commits and remembers nothing."""
     archive.add(["-"], stream=stream({**DAM, "text": "The dam held."}, BANK))
     encoder.texts.clear()
     report = archive.add([str(reports)], dry_run=True)
@@ -172,8 +174,8 @@ def test_dry_run_changes_nothing(archive: Archive, reports: Path, encoder: FakeE
     assert len(archive.history()) == 1
 
 
-def test_failures_are_listed_and_the_rest_goes_in(archive: Archive, tmp_path: Path) -> None:
-    """Missing files, broken lines, binary files and reports without words fail alone."""
+def test_failures_are_listed_and_the_rest_is_added(archive: Archive, tmp_path: Path) -> None:
+    """Missing files, broken lines, binary files and empty reports fail alone."""
     folder = tmp_path / "mixed"
     folder.mkdir()
     write_rows(folder / "a.jsonl", [DAM, {"_id": "x"}, "no", {"_id": "y", "text": "—!?…"}, CUP])
@@ -188,7 +190,7 @@ def test_failures_are_listed_and_the_rest_goes_in(archive: Archive, tmp_path: Pa
 def test_an_encoder_that_fails_loses_nothing_committed(
     archive: Archive, encoder: FakeEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was committed before the failure stays, and adding again goes on from there."""
+    """Earlier commits stay after a failure, and adding again continues."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     rows = [{**CUP, "_id": f"c{n}", "text": f"Team {n} won the cup."} for n in range(6)]
     encoder.fail_after = 4
@@ -223,7 +225,7 @@ def test_cancelling_keeps_what_was_committed(
     assert len(archive.add(["-"], stream=stream(*rows)).added) == 5
 
 
-def test_progress_has_a_total_where_it_can(archive: Archive, tmp_path: Path) -> None:
+def test_progress_has_a_total_if_known(archive: Archive, tmp_path: Path) -> None:
     """Text files can be counted, so their progress ends at the total."""
     for name in ("a.txt", "b.txt"):
         (tmp_path / name).write_text(f"{name} says that the dam failed.")
@@ -234,7 +236,7 @@ def test_progress_has_a_total_where_it_can(archive: Archive, tmp_path: Path) -> 
 
 
 def test_another_encoder_answers_from_the_full_text(archive: Archive, tmp_path: Path) -> None:
-    """Until a rebuild, candidates share words with the question, and have the encoder's vectors."""
+    """Before a rebuild, candidates come from full text, with the new encoder's vectors."""
     archive.add(["-"], stream=stream(*ALL))
     store, encoder = SqliteStore(tmp_path / "data" / "server-1"), FakeEncoder("other")
     with closing(Archive(store, encoder, threshold=0.0)) as other:
@@ -249,7 +251,7 @@ def test_another_encoder_answers_from_the_full_text(archive: Archive, tmp_path: 
 
 
 def test_another_encoder_adds_nothing(archive: Archive, tmp_path: Path) -> None:
-    """With another model nothing is added, so that no vectors are mixed; removing still works."""
+    """With another model nothing is added, but removing still works."""
     archive.add(["-"], stream=stream(DAM))
     store = SqliteStore(tmp_path / "data" / "server-1")
     with closing(Archive(store, FakeEncoder("other"))) as other:
@@ -286,7 +288,7 @@ def test_remove_and_restore(archive: Archive, encoder: FakeEncoder) -> None:
 def test_reindex_takes_in_what_is_new(
     archive: Archive, reports: Path, encoder: FakeEncoder
 ) -> None:
-    """New and changed files of a remembered folder go in; removed articles stay removed."""
+    """A reindex adds new and changed files of a source; removed articles stay removed."""
     archive.add([str(reports)])
     archive.remove(["cup"])
     changed = {**BANK, "text": "Thieves took data from a bank in Kessel. It was insured."}
@@ -304,7 +306,7 @@ def test_reindex_takes_in_what_is_new(
 
 
 def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_path: Path) -> None:
-    """A source that is gone is told; the others are read and its articles stay."""
+    """A missing source is reported; other sources are read, and its articles stay."""
     lone = tmp_path / "lone.txt"
     lone.write_text("The mill in Adell closed.", encoding="utf-8")
     archive.add([str(lone), str(reports)])
@@ -316,7 +318,7 @@ def test_reindex_outlives_a_lost_source(archive: Archive, reports: Path, tmp_pat
 
 
 def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path) -> None:
-    """Every sentence, removed ones too, is embedded again, and questions are answered after."""
+    """Every sentence, also of removed articles, is embedded again, and questions work."""
     archive.add(["-"], stream=stream(*ALL))
     archive.remove(["cup"])
     encoder = FakeEncoder("other")
@@ -335,10 +337,10 @@ def test_rebuild_embeds_all_for_the_new_encoder(archive: Archive, tmp_path: Path
         assert other.search("Who won the cup?").sentences[0].article_id == "cup"
 
 
-def test_an_interrupted_rebuild_goes_on(
+def test_an_interrupted_rebuild_continues(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was embedded before the interruption is not embedded again; questions work between."""
+    """Embedded sentences are not embedded again, and questions work meanwhile."""
     monkeypatch.setattr(ingest, "BATCH_SENTENCES", 2)
     archive.add(["-"], stream=stream(*ALL))
     encoder = FakeEncoder("other")
@@ -357,8 +359,8 @@ def test_an_interrupted_rebuild_goes_on(
     )
 
 
-def test_a_rebuild_takes_what_comes_in_meanwhile(archive: Archive, tmp_path: Path) -> None:
-    """Reports added with the old model while a rebuild runs are in the new one too."""
+def test_a_rebuild_includes_new_reports(archive: Archive, tmp_path: Path) -> None:
+    """Reports added with the old model during a rebuild are embedded with the new one too."""
     archive.add(["-"], stream=stream(DAM))
 
     def meanwhile(progress: Progress) -> None:
@@ -374,8 +376,8 @@ def test_a_rebuild_takes_what_comes_in_meanwhile(archive: Archive, tmp_path: Pat
 # Asking
 
 
-def test_search_gives_k_where_there_are_so_many(archive: Archive) -> None:
-    """At least k candidates come back from a collection of more."""
+def test_search_returns_k_results(archive: Archive) -> None:
+    """At least k candidates are returned from a collection of more."""
     text = " ".join(f"Sentence {n} of the report is about water." for n in range(150))
     archive.add(["-"], stream=stream({"_id": "long", "text": text}))
     assert len(archive.search("water", 120).sentences) >= 120
@@ -384,13 +386,13 @@ def test_search_gives_k_where_there_are_so_many(archive: Archive) -> None:
 
 @pytest.mark.parametrize("k", [0, -1, MAX_K + 1])
 def test_k_is_bounded(archive: Archive, k: int) -> None:
-    """A k that makes no sense is an error of the question."""
+    """A k out of range is an error of the question."""
     with pytest.raises(QuestionError, match="results"):
         archive.search("Who?", k)
 
 
 def test_another_count_is_no_answer(archive: Archive) -> None:
-    """Asked for the dead, a report that counts only those who fled is a decline that says so."""
+    """Asked for the dead, reports that only count people who fled are declined with a reason."""
     text = "The fire in Ostby forced 300 people from their homes. It burned for a day."
     archive.add(["-"], stream=stream({"_id": "fire", "text": text, "published": "2026-03-14"}))
     assert archive.ask("How many people had to flee the fire in Ostby?").status == "answered"
@@ -401,7 +403,7 @@ def test_another_count_is_no_answer(archive: Archive) -> None:
 
 
 def test_copies_that_score_alike_answer(archive: Archive) -> None:
-    """However many copies of one sentence there are, and however their mean score is rounded."""
+    """Any number of copies of a sentence answer, however their mean score is rounded."""
     row = {"title": "Dam", "text": "A gate failed at dawn."}
     for count in range(40):
         archive.add(["-"], stream=stream({**row, "_id": f"copy {count}"}))
@@ -409,7 +411,7 @@ def test_copies_that_score_alike_answer(archive: Archive) -> None:
 
 
 def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) -> None:
-    """Where nothing is stored, or nothing passes the filters, the answer is a decline."""
+    """If nothing is stored, or nothing passes the filters, the answer is a decline."""
     long_ago = Filters(until=datetime(1999, 1, 1, tzinfo=UTC))
     for empty in (archive.ask("Who was warned?"), archive.ask("Who was warned?", long_ago)):
         assert (empty.status, empty.generation, empty.quotes) == ("declined", 0, ())
@@ -419,7 +421,7 @@ def test_an_empty_collection_declines(archive: Archive, encoder: FakeEncoder) ->
 
 
 def test_publisher_filters_are_resolved(archive: Archive) -> None:
-    """Case does not matter and part of a name is enough; an unknown one lists the known."""
+    """Case is ignored and part of a name is enough; an unknown name lists the known names."""
     archive.add(["-"], stream=stream(*ALL))
     for name in ("evening gazette", "GAZETTE"):
         ranking = archive.search("dam bank cup", filters=Filters(publishers=(name,)))
@@ -431,7 +433,7 @@ def test_publisher_filters_are_resolved(archive: Archive) -> None:
 
 
 def test_dates_bound_what_is_quoted(archive: Archive) -> None:
-    """An answer as of a moment quotes nothing published later."""
+    """An answer as of a time quotes nothing published later."""
     archive.add(["-"], stream=stream(*ALL))
     moment = datetime(2026, 3, 15, tzinfo=UTC)
     ranking = archive.search("dam bank cup", filters=Filters(as_of=moment))
@@ -441,14 +443,14 @@ def test_dates_bound_what_is_quoted(archive: Archive) -> None:
 
 
 def forget_answers(archive: Archive) -> None:
-    """Let it answer again what was asked before."""
+    """Clear the cache of answers."""
     archive._asked = asking.Asker(archive._ranker)
 
 
-def test_an_answer_goes_without_a_part_that_fails(
+def test_an_answer_omits_a_part_that_fails(
     archive: Archive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whatever beside the quotes cannot be worked out, the quotes are the same."""
+    """The quotes are the same, whatever other part of the answer fails."""
     archive.add(["-"], stream=stream(*ALL))
     question = "Was anybody in Tessen warned of the dam?"
     news = "What has changed since 14 March?"
@@ -475,10 +477,10 @@ def test_an_answer_goes_without_a_part_that_fails(
         assert "an optional part of an answer failed and is left out" in caplog.text, part
 
 
-def test_a_decline_goes_without_wording_that_fails(
+def test_a_decline_falls_back_to_the_plainest_reason(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where the reason cannot be put into words, the plainest one stands for it."""
+    """If the reason cannot be worded, the plainest reason is given."""
     archive.add(["-"], stream=stream(*ALL))
     question = "Was anybody warned of the dam?"
     early = Filters(until=datetime(2026, 1, 1, tzinfo=UTC))
@@ -502,7 +504,7 @@ def test_a_decline_goes_without_wording_that_fails(
 def test_independence_that_is_not_known_is_not_counted(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is None, also in the log, and is never taken for “not independent”."""
+    """Unknown independence is None, also in the log, and never “not independent”."""
     archive.add(["-"], stream=stream(*ALL))
     monkeypatch.setattr(compose, "independence", None)
     answer = archive.ask("Was anybody in Tessen warned of the dam?")
@@ -515,7 +517,7 @@ def test_independence_that_is_not_known_is_not_counted(
 def test_a_question_asked_again_is_not_answered_anew(
     archive: Archive, encoder: FakeEncoder
 ) -> None:
-    """The answer is kept for the same question and filters, until the collection changes."""
+    """The answer to a question and filters is cached until the collection changes."""
     archive.add(["-"], stream=stream(*ALL))
     first = archive.ask("Where did the dam fail?")
     encoder.texts.clear()
@@ -527,8 +529,8 @@ def test_a_question_asked_again_is_not_answered_anew(
     assert archive.ask("Where did the dam fail?") != first
 
 
-def test_ask_again_get_the_same(archive: Archive) -> None:
-    """One question on one generation has one answer; a commit makes it another id."""
+def test_asking_again_gives_the_same_answer(archive: Archive) -> None:
+    """A question has the same answer in a generation; a commit changes its id."""
     archive.add(["-"], stream=stream(*ALL))
     first, again = archive.ask("Who was warned?"), archive.ask("Who was warned?")
     assert first == again
@@ -547,7 +549,7 @@ TEXTS = st.lists(st.sampled_from([*WORDS, "\n", "\n\n"]), min_size=1, max_size=4
 @given(st.lists(TEXTS, min_size=1, max_size=5), st.sampled_from(WORDS), st.sampled_from(WORDS))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_answers_quote_verbatim(archive: Archive, texts: list[str], one: str, two: str) -> None:
-    """Over any small corpus an answer's quotes stand letter for letter in stored articles."""
+    """An answer's quotes occur letter for letter in stored articles, for any small corpus."""
     rows = [{"_id": f"r{n}", "text": text} for n, text in enumerate(texts)]
     archive.add(["-"], stream=stream(*rows))
     answer = archive.ask(f"Who {one} what {two}?")
@@ -556,14 +558,14 @@ def test_answers_quote_verbatim(archive: Archive, texts: list[str], one: str, tw
 
 
 def tamper(folder: Path, sql: str) -> None:
-    """ArticleChange a collection behind the program's back."""
+    """Change a collection behind the program's back."""
     with closing(sqlite3.connect(folder / "catalogue.sqlite3")) as db:
         assert db.execute(sql).rowcount > 0
         db.commit()
 
 
 def test_tampering_is_found_before_sending(archive: Archive, tmp_path: Path) -> None:
-    """If the stored text is changed after an answer was made, it is not sent."""
+    """If the stored text is changed after an answer was made, the answer is not sent."""
     archive.add(["-"], stream=stream(DAM))
     answer = archive.ask("Who in Tessen was warned?")
     assert answer.quotes
@@ -577,7 +579,7 @@ def test_tampering_is_found_before_sending(archive: Archive, tmp_path: Path) -> 
 
 
 def test_a_quote_of_an_article_that_is_gone_is_not_sent(archive: Archive, tmp_path: Path) -> None:
-    """If a recovery took the article away, its quote is refused with what to do."""
+    """If a recovery removed the article, its quote is refused with what to do."""
     archive.add(["-"], stream=stream(CUP))
     archive.backup(tmp_path / "before.sqlite3")
     archive.add(["-"], stream=stream(DAM))
@@ -588,7 +590,7 @@ def test_a_quote_of_an_article_that_is_gone_is_not_sent(archive: Archive, tmp_pa
 
 
 def test_old_answers_check_after_updates_and_removals(archive: Archive) -> None:
-    """A quote of an older revision, or of a removed article, is still true to its text."""
+    """A quote of an older revision, or of a removed article, still matches its text."""
     archive.add(["-"], stream=stream(DAM))
     answer = archive.ask("Who in Tessen was warned?")
     archive.add(["-"], stream=stream({**DAM, "text": "The dam held."}))
@@ -609,7 +611,7 @@ def test_collections_stay_in_their_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_collections_do_not_mix(tmp_path: Path) -> None:
-    """What is in one collection cannot be found or read from another."""
+    """A collection's contents cannot be found or read from another."""
     with (
         closing(Archive.open(tmp_path, "one", FakeEncoder())) as one,
         closing(Archive.open(tmp_path, "two", FakeEncoder())) as two,
@@ -621,8 +623,8 @@ def test_collections_do_not_mix(tmp_path: Path) -> None:
             two.article("dam")
 
 
-def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Path) -> None:
-    """A source is remembered once it held an article, and a reindex looks there until told off."""
+def test_a_removed_source_is_not_read(archive: Archive, reports: Path) -> None:
+    """A source that had an article is read by a reindex until it is removed."""
     archive.add([str(reports), "/nowhere.txt"])
     assert [source.uri for source in archive.sources.all()] == [str(reports)]
     archive.sources.forget(str(reports))
@@ -632,7 +634,7 @@ def test_a_source_that_was_forgotten_is_left_alone(archive: Archive, reports: Pa
 
 
 def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> None:
-    """A rewrite that comes in later is found from either side, and nothing else is."""
+    """A rewrite that is added later is found from either side, and nothing else is."""
     wire = [
         "A freight train carrying timber left the rails near the harbour of Ostby on Tuesday.",
         "The driver was taken to a clinic with light injuries, the railway company said.",
@@ -648,7 +650,7 @@ def test_reports_of_one_origin_are_found(archive: Archive, reports: Path) -> Non
 
 
 def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
-    """A dry run says it and does nothing; the audit log counts it; undoing that puts them back."""
+    """A dry run lists notices, the audit log counts them, and a second undo restores them."""
     archive.add(["-"], stream=stream(*ALL))
     archive.correct("dam", "It was noon.")
     archive.retract("cup", "Made up.")
@@ -673,10 +675,10 @@ def test_undo_says_which_notices_it_withdraws(archive: Archive) -> None:
     assert archive.history()[0].articles == {"removed": 1, "corrected": 1}
 
 
-def test_what_was_added_is_told_though_the_index_fails(
+def test_a_failing_index_does_not_hide_the_result(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next question makes the index; that it failed now takes nothing from the result."""
+    """If building the index fails after adding, the result is returned, and it is built later."""
 
     def broken(_: SqliteStore) -> None:
         raise StoreError("The disk is full.")
@@ -689,7 +691,7 @@ def test_what_was_added_is_told_though_the_index_fails(
 def test_a_preview_of_an_undo_copies_nothing(
     archive: Archive, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is as quick in a collection of gigabytes: nothing is copied to try it on."""
+    """A preview copies nothing, so it is as fast in a large collection."""
     archive.add(["-"], stream=stream(*ALL))
     archive.remove(["dam"])
     monkeypatch.delattr(SqliteStore, "copy")
@@ -698,7 +700,7 @@ def test_a_preview_of_an_undo_copies_nothing(
 
 
 def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None:
-    """Who restores a retracted report is told what that ends; its earlier correction is back."""
+    """Restoring a retracted report says so; its earlier correction is back."""
     archive.add(["-"], stream=stream(*ALL))
     archive.correct("dam", "It was noon.")
     archive.retract("dam", "Made up.")
@@ -711,7 +713,7 @@ def test_restoring_says_that_it_withdraws_a_retraction(archive: Archive) -> None
 
 
 def test_undo_counts_the_correction_under_a_retraction(archive: Archive) -> None:
-    """An article that was corrected and then retracted loses two notices, and gets back two."""
+    """An article that was corrected, then retracted, loses and regains two notices."""
     archive.add(["-"], stream=stream(*ALL))
     archive.correct("dam", "It was noon.")
     archive.retract("dam", "Made up.")
@@ -730,7 +732,7 @@ def test_undo_counts_the_correction_under_a_retraction(archive: Archive) -> None
 
 
 def test_an_undone_correction_does_not_come_back(archive: Archive) -> None:
-    """Under a retraction that an undo put in force again lies no correction from after it."""
+    """A retraction that an undo restored does not cover a later correction."""
     archive.add(["-"], stream=stream(*ALL))
     archive.retract("dam", "Made up.")
     archive.restore(["dam"])
@@ -745,7 +747,7 @@ def test_an_undone_correction_does_not_come_back(archive: Archive) -> None:
 
 
 def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
-    """Going back to the present state, or to one that equals it, makes no generation."""
+    """Going back to the present state, or to an equal state, makes no generation."""
     archive.add(["-"], stream=stream(*ALL))
     archive.correct("dam", "It was noon.")
     archive.undo(1)
@@ -760,7 +762,7 @@ def test_undo_without_a_change_leaves_no_trace(archive: Archive) -> None:
             archive.undo(unknown)
 
 
-def test_undo_of_what_nobody_has_seen_is_refused(archive: Archive) -> None:
+def test_undo_of_unseen_changes_is_refused(archive: Archive) -> None:
     """If anything was committed since the state that was decided on, nothing is undone."""
     archive.add(["-"], stream=stream(*ALL))
     archive.remove(["cup"])
@@ -773,7 +775,7 @@ def test_undo_of_what_nobody_has_seen_is_refused(archive: Archive) -> None:
 
 
 def test_a_retraction_is_not_lost_by_the_way(archive: Archive) -> None:
-    """Neither a correction nor adding it again ends it; a second one says what it replaces."""
+    """A correction or adding again does not end a retraction; a second one names the first."""
     archive.add(["-"], stream=stream(*ALL))
     assert archive.retract("dam", "Made up.").replaced is None
     with pytest.raises(InputError, match=r"\(Made up\.\): restore it before"):
@@ -789,8 +791,8 @@ def test_a_retraction_is_not_lost_by_the_way(archive: Archive) -> None:
 
 
 @pytest.mark.parametrize("back", ["restore", "undo"])
-def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, back: str) -> None:
-    """A file that changed while its article was removed is not taken for one that is as it was."""
+def test_changes_during_a_removal_are_read_after_restoring(tmp_path: Path, back: str) -> None:
+    """A file that changed while its article was removed is not taken as unchanged."""
     file = tmp_path / "dam.txt"
     with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
         for moment, text in enumerate(("The dam failed at dawn.", "The dam failed at noon.")):
@@ -806,7 +808,7 @@ def test_what_changed_while_it_was_out_is_read_once_it_is_back(tmp_path: Path, b
 
 
 def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
-    """A source that still says what was undone changes nothing; one that says more does."""
+    """A source with undone text changes nothing until its text changes again."""
     file = tmp_path / "dam.txt"
     with closing(Archive.open(tmp_path, "desk", FakeEncoder())) as archive:
 
@@ -825,7 +827,7 @@ def test_undone_text_does_not_come_back_by_itself(tmp_path: Path) -> None:
 
 
 def test_a_clock_set_back_changes_no_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """History, undo and answers go by the order of changes, whatever the clock says."""
+    """History, undo and answers follow the order of changes, whatever the clock says."""
 
     class Backwards(datetime):
         hours = 0

@@ -65,7 +65,7 @@ FORGERIES: dict[str, Callable[[Quote], Any]] = {
 
 @pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
 def test_a_quote_is_made_by_cutting_alone(forge: Callable[[Quote], Any]) -> None:
-    """No way of Python's to make or change an object makes or changes a quote."""
+    """Python's ways to create or change objects cannot create or change a quote."""
     quote = Quote.cut(ARTICLE, 0, 7)
     with pytest.raises((TypeError, AttributeError)):
         forge(quote)
@@ -73,7 +73,7 @@ def test_a_quote_is_made_by_cutting_alone(forge: Callable[[Quote], Any]) -> None
 
 
 def test_a_quote_has_no_room_for_more() -> None:
-    """Without a __dict__, nothing can be hidden in a quote."""
+    """A quote has no __dict__, so nothing can be hidden in it."""
     assert not hasattr(Quote.cut(ARTICLE, 0, 7), "__dict__")
 
 
@@ -88,13 +88,13 @@ def test_a_quote_has_no_room_for_more() -> None:
     ids=["text", "revision", "article", "shorter"],
 )
 def test_check_finds_every_difference(other: Article) -> None:
-    """A quote is held against text, revision and id of what is stored."""
+    """A quote is compared with text, revision and id of what is stored."""
     with pytest.raises(QuoteError, match="not sent"):
         Quote.cut(ARTICLE, 4, 14).check(other)
 
 
 def test_quotes_compare_by_place_and_text() -> None:
-    """Equal spans are one quote in a set; the same words elsewhere are another quote."""
+    """Equal spans are the same quote in a set; the same words elsewhere are another."""
     assert len({Quote.cut(ARTICLE, 0, 7), Quote.cut(ARTICLE, 0, 7), Quote.cut(ARTICLE, 0, 8)}) == 2
     assert Quote.cut(ARTICLE, 0, 7) != "The dam"
     assert "The dam" in repr(Quote.cut(ARTICLE, 0, 7))
@@ -111,7 +111,7 @@ def test_quotes_compare_by_place_and_text() -> None:
     ],
 )
 def test_an_article_keeps_its_invariants(fields: dict[str, Any], message: str) -> None:
-    """An article without id, text or time zone does not come to be."""
+    """An article without id, text or time zone cannot be created."""
     with pytest.raises(InputError, match=message):
         Article(**{"article_id": "a", "title": "A", "text": "A text.", **fields})
 
@@ -124,13 +124,13 @@ def test_the_hash_covers_what_a_reader_sees(name: str) -> None:
 
 
 def test_the_hash_leaves_out_the_rest() -> None:
-    """Where an article was read from does not make another revision of it."""
+    """The place that an article was read from does not make another revision."""
     same = dataclasses.replace(ARTICLE, source="elsewhere", revision=7, retired=True)
     assert same.text_hash == ARTICLE.text_hash
 
 
 def test_a_passage_quotes_from_its_first_to_its_last_sentence() -> None:
-    """The quote of a passage is the stored text, the gap between sentences included."""
+    """The quote of a passage is the stored text, including gaps between sentences."""
     first = Sentence(1, "dam", 1, 0, 0, 23, TEXT[:23])
     second = Sentence(2, "dam", 1, 1, 24, len(TEXT), TEXT[24:])
     passage = Passage(ARTICLE, (first, second), first, 1.0)
@@ -138,7 +138,7 @@ def test_a_passage_quotes_from_its_first_to_its_last_sentence() -> None:
 
 
 def test_the_latest_moment_is_the_earlier_end() -> None:
-    """`until` and `as_of` both bound what is seen, whatever their time zones."""
+    """Both `until` and `as_of` limit what is seen, whatever their time zones."""
     east = NOON.astimezone(timezone(timedelta(hours=9)))
     assert Filters(until=east + timedelta(hours=1), as_of=NOON).latest == NOON
     assert Filters(since=NOON).latest is None
@@ -156,13 +156,13 @@ def test_the_latest_moment_is_the_earlier_end() -> None:
     ],
 )
 def test_a_filter_that_cannot_be_compared_is_refused(name: str, moment: datetime) -> None:
-    """A moment without a zone, or one that is none in UTC, gets a sentence and no question."""
+    """A time without a zone, or out of range in UTC, is refused with an explanation."""
     with pytest.raises(QuestionError, match="time zone"):
         Filters(**{name: moment})
 
 
 def answer(**fields: Any) -> Answer:
-    """A declined answer, with other fields."""
+    """Return a declined answer, with some other fields."""
     values: dict[str, Any] = {
         "answer_id": "0" * 12,
         "question": "Who was warned?",
@@ -195,7 +195,7 @@ def answer(**fields: Any) -> Answer:
     ids=["no quotes", "declined with quotes", "no reason", "closest uncited", "wrong number"],
 )
 def test_an_answer_keeps_its_invariants(fields: dict[str, Any]) -> None:
-    """An answer quotes and cites, a decline gives a reason, and every number is listed."""
+    """An answer has quotes and citations, a decline a reason, and every number is listed."""
     assert answer().status == "declined"
     with pytest.raises(InputError):
         answer(**fields)

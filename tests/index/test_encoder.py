@@ -1,4 +1,4 @@
-"""Encoders keep their promises; the packaged weights are checked. Marked tests load them."""
+"""Encoders meet their contract; the packaged weights are checked. Marked tests load them."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ ENCODERS = [
 
 @pytest.fixture(scope="module", params=ENCODERS)
 def encoder(request: pytest.FixtureRequest) -> Encoder:
-    """One of each kind for all tests, since loading takes seconds."""
+    """Load one of each kind for all tests, since loading takes seconds."""
     made: Encoder = request.param()
     return made
 
 
 @pytest.fixture
 def dimension(encoder: Encoder) -> int:
-    """Of its vectors."""
+    """Return the dimension of an encoder's vectors."""
     return DIMENSION if isinstance(encoder, FakeEncoder) else 384
 
 
@@ -69,7 +69,7 @@ def test_any_text_is_embedded(encoder: Encoder, dimension: int) -> None:
 
 
 def test_progress_is_reported_and_can_stop(encoder: Encoder, dimension: int) -> None:
-    """`on_progress` gets growing counts up to all texts, and what it raises stops the work."""
+    """`on_progress` gets growing counts up to all texts, and can raise to stop the work."""
     counts: list[int] = []
     assert encoder.encode(["a dam"] * 300, on_progress=counts.append).shape == (300, dimension)
     assert counts == sorted(counts)
@@ -83,7 +83,7 @@ def test_progress_is_reported_and_can_stop(encoder: Encoder, dimension: int) -> 
 
 
 def test_parts_of_a_question(encoder: Encoder, dimension: int) -> None:
-    """The whole is embedded as it is alone; each part is nearest to its own words."""
+    """The whole question is embedded as it is alone; each part is nearest to its own words."""
     first, second = "Who won the cup in Adell", "which bank lost data to thieves"
     question = f"{first}, and {second}?"
     spans = [Span(0, len(first)), Span(len(first) + 6, len(question))]
@@ -117,7 +117,7 @@ def test_int8_ranks_as_the_weights_it_comes_from() -> None:
 @pytest.mark.encoder
 @pytest.mark.parametrize("threads", [1, 3])
 def test_packaged_vectors_depend_on_nothing_but_the_text(threads: int) -> None:
-    """Alone, among others or side by side, a text has the same vector to the last bit."""
+    """A text has exactly the same vector alone, among others and in parallel."""
     encoder = PackagedEncoder(threads=threads)
     many = encoder.encode(TEXTS * 20)
     alone = np.concatenate([encoder.encode([text]) for text in TEXTS])
@@ -126,7 +126,7 @@ def test_packaged_vectors_depend_on_nothing_but_the_text(threads: int) -> None:
 
 @pytest.mark.encoder
 def test_prompts_precede_questions_and_sentences() -> None:
-    """A model that states prompts gets its own, the settings override them, parts stay in place."""
+    """A model's own prompts are used unless the settings override them."""
     folder = str(network.packaged_folder())
     plain, stated = SentenceTransformerEncoder(folder), SentenceTransformerEncoder(folder)
     stated._transformer().prompts |= {"query": "query: ", "passage": "passage: "}
@@ -175,13 +175,13 @@ def test_loading_changes_nothing_for_the_process() -> None:
 
 @pytest.mark.encoder
 def test_a_prepared_process_has_one_thread_a_pass() -> None:
-    """After `prepare_process`, torch runs a forward pass in one thread."""
+    """After `prepare_process`, torch uses a single thread."""
     SentenceTransformerEncoder(str(network.packaged_folder())).encode(["x"])
     assert sys.modules["torch"].get_num_threads() == 1
 
 
 def test_names_choose_the_encoder() -> None:
-    """The packaged model's name needs no torch; any other is one of sentence-transformers."""
+    """The packaged model needs no torch; other names are those of sentence-transformers."""
     assert isinstance(load_encoder(PACKAGED_MODEL), PackagedEncoder)
     assert load_encoder(PACKAGED_MODEL).model.startswith(PACKAGED_MODEL)
     other = load_encoder("intfloat/e5-small", threads=2, prompts=("query: ", "passage: "))
@@ -191,7 +191,7 @@ def test_names_choose_the_encoder() -> None:
 
 @pytest.fixture
 def unloaded() -> Iterator[None]:
-    """Let the packaged folder be looked for again, before and after."""
+    """Let the packaged folder be looked up again, before and after a test."""
     for cached in (network.packaged_folder, network.word_embeddings, network.tokenizer):
         cached.cache_clear()
     yield
@@ -223,7 +223,7 @@ def test_other_weights_are_refused(
 
 @pytest.mark.usefixtures("unloaded")
 def test_a_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the package of weights the message says what to install."""
+    """If the package of weights is missing, the message says what to install."""
 
     def missing(name: str) -> Path:
         raise ModuleNotFoundError(name)
@@ -241,7 +241,7 @@ def test_an_unknown_model(tmp_path: Path) -> None:
 
 
 def test_an_installation_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where sentence-transformers is not installed, the message says what needs it."""
+    """If sentence-transformers is not installed, the message says what needs it."""
     monkeypatch.setitem(sys.modules, "sentence_transformers", None)
     with pytest.raises(EncoderError, match=r"install that, or leave out the setting model\.name"):
         SentenceTransformerEncoder("another").encode(["x"])

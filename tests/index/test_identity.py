@@ -25,7 +25,7 @@ NORTH, PLANET = "https://north.example", "https://planet.example"
 
 
 class Web(Fetcher):
-    """The open web: pages by URL."""
+    """A simulated web: pages by URL."""
 
     def __init__(self) -> None:
         """Start without pages."""
@@ -33,27 +33,27 @@ class Web(Fetcher):
         self.pages: dict[str, str] = {}
 
     def get(self, url: str, etag: str | None = None, last_modified: str | None = None) -> Fetched:
-        """A page, whatever was known of it."""
+        """Return a page, whatever was known of it."""
         del etag, last_modified
         return Fetched(url, self.pages[url].encode(), None, None, None, None)
 
 
 @pytest.fixture
 def web() -> Web:
-    """A web without pages."""
+    """Return a web without pages."""
     return Web()
 
 
 @pytest.fixture
 def archive(tmp_path: Path, web: Web) -> Iterator[Archive]:
-    """An empty collection that reads that web."""
+    """Open an empty collection that reads that web."""
     store = SqliteStore(tmp_path / "data")
     with closing(Archive(store, FakeEncoder(), fetcher=web)) as opened:
         yield opened
 
 
 def item(title: str, url: str, guid: str, text: str = "") -> str:
-    """An item of a feed, without a text a mere link."""
+    """Return an item of a feed; without a text it is only a link."""
     named = f'<guid isPermaLink="false">{guid}</guid>' if guid else ""
     link = f"<link>{url}</link>" if url else ""
     body = f"<content:encoded><![CDATA[<p>{text}</p>]]></content:encoded>" if text else ""
@@ -61,12 +61,12 @@ def item(title: str, url: str, guid: str, text: str = "") -> str:
 
 
 def feed(*entries: str, home: str = NORTH) -> str:
-    """A feed that says it is of that site."""
+    """Return a feed that claims to be of that site."""
     return rss(f"<link>{home}/</link>", *entries)
 
 
 def page(title: str, text: str, canonical: str = "") -> str:
-    """A web page."""
+    """Return a web page."""
     link = f'<link rel="canonical" href="{canonical}">' if canonical else ""
     return (
         f"<!doctype html><html><head><title>{title}</title>{link}</head><body><article>"
@@ -75,7 +75,7 @@ def page(title: str, text: str, canonical: str = "") -> str:
 
 
 def texts(archive: Archive) -> dict[str, str]:
-    """The text of each article by its title."""
+    """Return the text of each article by its title."""
     articles = archive.articles()
     by_title = {article.title: article.text for article in articles}
     assert len(by_title) == len(articles)
@@ -86,7 +86,7 @@ def texts(archive: Archive) -> dict[str, str]:
 
 
 def test_a_strangers_feed_rebinds_no_guid(archive: Archive, web: Web) -> None:
-    """A feed that gives itself out as another site's says nothing of that site's guids."""
+    """A feed that claims to be another site's does not affect that site's guids."""
     web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-1000", DAM))
     web.pages[f"{NORTH}/cup"] = page("Cup", CUP)
     web.pages[f"{PLANET}/feed"] = feed(item("Cup", f"{NORTH}/cup", "nw-1000"))
@@ -96,7 +96,7 @@ def test_a_strangers_feed_rebinds_no_guid(archive: Archive, web: Web) -> None:
 
 
 def test_a_feeds_guid_is_not_put_on_another_sites_page(archive: Archive, web: Web) -> None:
-    """A feed that links to other sites under one guid makes no revision of their pages."""
+    """A feed's guid for links to other sites makes no revision of their pages."""
     for path, text in (("dam", DAM), ("dam-again", LATER)):
         web.pages[f"{NORTH}/{path}"] = page(path, text)
         web.pages[f"{PLANET}/feed"] = feed(item(path, f"{NORTH}/{path}", "slot-1"), home=PLANET)
@@ -105,7 +105,7 @@ def test_a_feeds_guid_is_not_put_on_another_sites_page(archive: Archive, web: We
 
 
 def test_a_stranger_who_comes_first_keeps_nobody_out(archive: Archive, web: Web) -> None:
-    """A guid that a stranger used first does not keep the site's own report out."""
+    """A guid that a stranger used first does not block the site's own report."""
     web.pages[f"{PLANET}/feed"] = feed(item("Held", f"{PLANET}/x", "tag:n,1", CUP))
     web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", DAM))
     archive.add([f"{PLANET}/feed"])
@@ -116,7 +116,7 @@ def test_a_stranger_who_comes_first_keeps_nobody_out(archive: Archive, web: Web)
 def test_a_file_that_comes_first_keeps_nobody_out(
     archive: Archive, web: Web, tmp_path: Path
 ) -> None:
-    """A saved feed that uses a site's guid for another address does not keep the site out."""
+    """A saved feed with a site's guid for another address does not block the site."""
     (tmp_path / "saved.xml").write_text(feed(item("Saved", f"{PLANET}/x", "tag:n,1", DAM)))
     web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", LATER))
     archive.add([str(tmp_path / "saved.xml")])
@@ -135,7 +135,7 @@ def test_a_file_that_comes_first_keeps_nobody_out(
 def test_a_host_that_many_share_is_many_sites(
     archive: Archive, web: Web, one: str, other: str
 ) -> None:
-    """Two people on one host cannot revise each other's reports."""
+    """Two people on a shared host cannot revise each other's reports."""
     web.pages[one] = feed(item("Dam", f"{NORTH}/dam", "tag:n,1", DAM))
     web.pages[other] = feed(item("Held", f"{PLANET}/x", "tag:n,1", f"{DAM} It was repaired."))
     archive.add([one])
@@ -144,7 +144,7 @@ def test_a_host_that_many_share_is_many_sites(
 
 
 def test_a_page_is_not_a_neighbours(archive: Archive, web: Web) -> None:
-    """A page on a shared host cannot name another person's page there as its own."""
+    """A page on a shared host cannot claim to be another person's page."""
     dam, forged = "https://medium.com/@north/dam", "https://medium.com/@planet/x"
     web.pages = {dam: page("Dam", DAM), forged: page("Held", CUP, canonical=dam)}
     archive.add([dam])
@@ -156,7 +156,7 @@ def test_a_page_is_not_a_neighbours(archive: Archive, web: Web) -> None:
 
 
 def test_two_feeds_of_a_site_count_apart(archive: Archive, web: Web) -> None:
-    """The same number in two feeds of one site is two reports, also where words are alike."""
+    """The same number in two feeds of a site is two reports, even with similar words."""
     for name, text in (("news", DAM), ("sport", LATER)):
         entry = item(name, f"{NORTH}/{name}/a", "10012", text)
         web.pages[f"{NORTH}/{name}/feed"] = feed(entry)
@@ -166,7 +166,7 @@ def test_two_feeds_of_a_site_count_apart(archive: Archive, web: Web) -> None:
 
 
 def test_a_guid_that_is_given_away_again_is_another_report(archive: Archive, web: Web) -> None:
-    """Under one guid, another address and other words are another report, now and later."""
+    """A reused guid with another address and other words is another report."""
     for title, text in (("Dam", DAM), ("Cup", CUP)):
         web.pages[f"{NORTH}/feed"] = feed(item(title, f"{NORTH}/{title}", "slot-1", text))
         archive.add([f"{NORTH}/feed"])
@@ -175,7 +175,7 @@ def test_a_guid_that_is_given_away_again_is_another_report(archive: Archive, web
 
 
 def test_pages_that_name_their_home_stay_apart(archive: Archive, web: Web) -> None:
-    """A site whose every page gives the home as its address has as many reports as pages."""
+    """Pages that all give the site's home as their address are different reports."""
     for title, text in (("Dam", DAM), ("Cup", CUP)):
         web.pages[f"{NORTH}/{title}"] = page(title, text, canonical=f"{NORTH}/")
         archive.add([f"{NORTH}/{title}"])
@@ -186,7 +186,7 @@ def test_pages_that_name_their_home_stay_apart(archive: Archive, web: Web) -> No
 def test_items_without_an_address_of_their_own_stay_apart(
     archive: Archive, web: Web, link: str
 ) -> None:
-    """An item that has no link, or only that of the site, is not the next one in its place."""
+    """Items that link nowhere, or only to the site, are different reports."""
     for title, text in (("Dam", DAM * 10), ("Cup", CUP * 10)):
         web.pages[f"{NORTH}/feed"] = feed(item(title, link, "", text))
         archive.add([f"{NORTH}/feed"])
@@ -206,7 +206,7 @@ def test_mails_that_share_their_id_are_two(archive: Archive, tmp_path: Path) -> 
 
 
 def test_parts_of_a_page_stay_apart(archive: Archive, web: Web) -> None:
-    """A post of a live blog that is alone in the feed does not replace the one before it."""
+    """A later post of a live blog, alone in the feed, does not replace an earlier post."""
     for title, text in (("Dam", DAM), ("Cup", CUP)):
         address = f"{NORTH}/live#{title}"
         web.pages[f"{NORTH}/feed"] = feed(item(title, address, address, text))
@@ -216,7 +216,7 @@ def test_parts_of_a_page_stay_apart(archive: Archive, web: Web) -> None:
 
 
 def test_two_bulletins_in_the_same_words_are_two(archive: Archive, web: Web) -> None:
-    """Two guids with two addresses are two reports, whether or not their words are the same."""
+    """Two guids with two addresses are two reports, even with the same words."""
     entries = [item("Bulletin", f"{NORTH}/{day}", f"nw-{day}", DAM) for day in "12"]
     web.pages[f"{NORTH}/feed"] = feed(*entries)
     for _ in range(2):
@@ -225,7 +225,7 @@ def test_two_bulletins_in_the_same_words_are_two(archive: Archive, web: Web) -> 
 
 
 def test_words_that_were_given_up_are_free(archive: Archive) -> None:
-    """A report in words that another has no more is not that other one."""
+    """A report in another's former words is not that other report."""
     row = {"publisher": "Northwire", "title": "Level", "url": f"{NORTH}/1"}
     for text in ("The level is high in Adell.", "The level is low in Adell."):
         add_row(archive, {**row, "text": text})
@@ -243,7 +243,7 @@ def add_row(archive: Archive, *rows: dict[str, str]) -> None:
 
 
 def test_a_retracted_report_stays_out_under_a_new_guid(archive: Archive, web: Web) -> None:
-    """A retracted report at its old address is refused, whatever guid and added word it has."""
+    """A retracted report at its old address is refused, even with a new guid and word."""
     web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-1", DAM))
     (added,) = archive.add([f"{NORTH}/feed"]).added
     archive.retract(added.article_id, "made up")
@@ -254,7 +254,7 @@ def test_a_retracted_report_stays_out_under_a_new_guid(archive: Archive, web: We
 
 
 def test_a_guid_counts_from_when_it_is_first_seen(archive: Archive, web: Web) -> None:
-    """A page whose feed is added later, in the same words, is known by its guid from then on."""
+    """A page whose feed is added later, in the same words, is then known by its guid."""
     web.pages[f"{NORTH}/dam"] = page("Dam", DAM)
     archive.add([f"{NORTH}/dam"])
     for path, text in (("dam", DAM), ("dam-again", LATER)):
@@ -264,7 +264,7 @@ def test_a_guid_counts_from_when_it_is_first_seen(archive: Archive, web: Web) ->
 
 
 def test_a_post_that_gets_company_is_still_known(archive: Archive, web: Web) -> None:
-    """A post of a live blog, first alone, then beside another, is corrected and not doubled."""
+    """A post of a live blog is corrected and not doubled once other posts join it."""
     for posts in ({"Dam": DAM}, {"Dam": DAM, "Cup": CUP}, {"Dam": LATER, "Cup": CUP}):
         entries = [
             item(title, f"{NORTH}/live#{title}", f"{NORTH}/live#{title}", text)
@@ -279,15 +279,15 @@ def test_a_post_that_gets_company_is_still_known(archive: Archive, web: Web) -> 
 
 
 def test_rows_that_give_the_home_of_their_site_stay_apart(archive: Archive) -> None:
-    """Rows of one file with one address that is no report's are as many reports, now and later."""
+    """Rows of a file with only the site's home as their address are different reports."""
     rows = [{"title": t, "text": x, "url": f"{NORTH}/"} for t, x in (("Dam", DAM), ("Cup", CUP))]
     for _ in range(2):
         add_row(archive, *rows)
         assert texts(archive) == {"Dam": DAM, "Cup": CUP}
 
 
-def test_a_row_that_takes_anothers_place_is_told(archive: Archive) -> None:
-    """Of two reports with one id in one run the later is stored, and the earlier is named."""
+def test_a_row_that_replaces_another_is_reported(archive: Archive) -> None:
+    """Of two reports with the same id in a run, the later is stored, the earlier is named."""
     rows = [{"id": "1", "title": t, "text": x} for t, x in (("Dam", DAM), ("Cup", CUP))]
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     (omission,) = archive.add(["-"], stream=io.BytesIO(data)).omitted
@@ -296,7 +296,7 @@ def test_a_row_that_takes_anothers_place_is_told(archive: Archive) -> None:
 
 
 def test_attachments_of_one_name_stay_apart(archive: Archive, tmp_path: Path) -> None:
-    """Two files of one name in one mail are two reports."""
+    """Two files with the same name in a mail are two reports."""
     mail = EmailMessage()
     mail["From"], mail["Subject"] = "desk@north.example", "Two reports"
     for text in (DAM, CUP):
@@ -307,7 +307,7 @@ def test_attachments_of_one_name_stay_apart(archive: Archive, tmp_path: Path) ->
 
 
 def test_a_report_that_is_replaced_as_it_is_added_is_listed_once(archive: Archive) -> None:
-    """An address whose text changes within one run is an article that was added, and no more."""
+    """An address whose text changes within a run is listed as a single added article."""
     rows = [{"title": t, "text": x, "url": f"{NORTH}/a"} for t, x in (("Dam", DAM), ("Cup", CUP))]
     data = "".join(json.dumps(row) + "\n" for row in rows).encode()
     result = archive.add(["-"], stream=io.BytesIO(data))
@@ -316,8 +316,8 @@ def test_a_report_that_is_replaced_as_it_is_added_is_listed_once(archive: Archiv
     assert [omission.error[:20] for omission in result.omitted] == ["“Dam” was left out, "]
 
 
-def test_a_report_that_an_archive_holds_twice_is_told(archive: Archive, tmp_path: Path) -> None:
-    """Two pages in one archive that are the same report are one, and that is said."""
+def test_a_report_twice_in_an_archive_is_reported(archive: Archive, tmp_path: Path) -> None:
+    """Two pages in an archive that are the same report are stored once, which is said."""
     head = f'<head><link rel="canonical" href="{NORTH}/dam"></head>'
     page = f"<!DOCTYPE html><html>{head}<body><h1>Dam fails</h1><p>{DAM}</p></body></html>"
     with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:

@@ -1,4 +1,4 @@
-"""Taking articles in: unchanged sources cost next to nothing, and one report is one article."""
+"""Adding articles: unchanged sources cost next to nothing, and a report is a single article."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class Site:
     guids: dict[str, str] = field(default_factory=dict)
 
     def url(self, path: str) -> str:
-        """The address of a page."""
+        """Return the address of a page."""
         return f"http://127.0.0.1:{self.server.port}{path}"
 
     def feed(self) -> str:
-        """RSS with all pages, none in full."""
+        """Return RSS with all pages, none in full."""
         items = "".join(
             f"<item><title>{path[1:]}</title><link>{self.url(path)}</link>"
             f'<guid isPermaLink="false">{self.guids.get(path, "")}</guid></item>'
@@ -88,7 +88,7 @@ class Site:
 
 @contextmanager
 def site(**pages: str) -> Iterator[Site]:
-    """A site with these pages, each of one or more sentences."""
+    """Serve a site with these pages, each of one or more sentences."""
 
     def talk(line: socket.socket, request: str) -> None:
         made.talk(line, request)
@@ -99,7 +99,7 @@ def site(**pages: str) -> Iterator[Site]:
 
 
 def page(title: str, text: str) -> str:
-    """A web page."""
+    """Return a web page."""
     return (
         f"<!doctype html><html><head><title>{title}</title></head><body><article>"
         f"<h1>{title}</h1><p>{text}</p></article></body></html>"
@@ -108,7 +108,7 @@ def page(title: str, text: str) -> str:
 
 @contextmanager
 def archive(folder: Path, encoder: FakeEncoder, server: Server | None = None) -> Iterator[Archive]:
-    """A collection that may fetch from a server on this machine."""
+    """Open a collection that may fetch from a server on this machine."""
     store = SqliteStore(folder)
     opened = Archive(store, encoder, threshold=0.0, fetcher=server and fetcher(server))
     with closing(opened):
@@ -116,17 +116,17 @@ def archive(folder: Path, encoder: FakeEncoder, server: Server | None = None) ->
 
 
 def stream(*rows: object) -> io.BytesIO:
-    """JSON lines as standard input."""
+    """Return JSON lines as standard input."""
     return io.BytesIO("".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def never(*_: object) -> Iterator[Article]:
-    """A reader that must not be used."""
+    """Fail if this reader is used."""
     raise AssertionError("it was read again")
 
 
 def settle(folder: Path) -> None:
-    """Make files old enough to be told from a later change by their time."""
+    """Make files old enough to notice a later change by their time."""
     for file in folder.rglob("*.*"):
         os.utime(file, (1_700_000_000, 1_700_000_000))
 
@@ -137,7 +137,7 @@ def settle(folder: Path) -> None:
 def test_an_unchanged_feed_and_its_pages_are_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each costs one 304; nothing is parsed or embedded, and the count of articles is true."""
+    """Each costs a 304 response; nothing is parsed or embedded, and the count is right."""
     encoder = FakeEncoder()
     with site(dam=DAM, cup=CUP) as news, archive(tmp_path, encoder, news.server) as here:
         assert len(here.add([news.url("/feed")]).added) == 2
@@ -151,7 +151,7 @@ def test_an_unchanged_feed_and_its_pages_are_not_read(
 
 
 def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A page that changed behind an unchanged feed makes a revision; the others are left alone."""
+    """A page that changed behind an unchanged feed is revised; others are not read."""
     read: list[str] = []
     whole = formats.read
 
@@ -177,7 +177,7 @@ def test_only_the_changed_page_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_page_that_moved_is_a_revision(tmp_path: Path) -> None:
-    """A feed of summaries says by its guid that the page at a new address is the report it had."""
+    """A page at a new address with the same guid in a feed of summaries is a revision."""
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         news.guids = {"/dam": "nw-7", "/dam-again": "nw-7"}
         here.add([news.url("/feed")])
@@ -191,7 +191,7 @@ def test_a_page_that_moved_is_a_revision(tmp_path: Path) -> None:
 
 
 def test_a_page_with_many_guids_is_one_report(tmp_path: Path) -> None:
-    """A page that moved and is then named under ever new guids, as a live blog, is revised."""
+    """A page that moved and gets ever new guids, like a live blog, is revised."""
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         for path, guid, hour in (
             ("/dam", "post-1", "dawn"),
@@ -206,7 +206,7 @@ def test_a_page_with_many_guids_is_one_report(tmp_path: Path) -> None:
 
 
 def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files of a folder are told by time and size; one that changed is read, the rest is not."""
+    """Only files of a folder with another time or size are read."""
     folder = tmp_path / "reports"
     folder.mkdir()
     write_rows(
@@ -228,7 +228,7 @@ def test_unchanged_files_are_not_opened(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_file_that_was_just_saved_is_read_again(tmp_path: Path) -> None:
-    """Its clock may not tell the next change, so it is not taken for unchanged yet."""
+    """A file's time may not show the next change, so it is read again."""
     file = tmp_path / "a.txt"
     file.write_text(DAM)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -240,7 +240,7 @@ def test_a_file_that_was_just_saved_is_read_again(tmp_path: Path) -> None:
 
 
 def test_what_failed_is_named_once(tmp_path: Path) -> None:
-    """A line that cannot be used is named when its file is read: when added, and when changed."""
+    """An invalid line is reported when its file is read: when added, and when changed."""
     folder = tmp_path / "reports"
     folder.mkdir()
     write_rows(folder / "a.jsonl", [{"id": "dam", "text": DAM}, {"id": "no text"}])
@@ -254,7 +254,7 @@ def test_what_failed_is_named_once(tmp_path: Path) -> None:
 
 
 def test_a_source_without_a_report_goes_on_failing(tmp_path: Path) -> None:
-    """A file of which no line can be used is read again at each reindex, and named."""
+    """A file with no valid line is read and reported at each reindex."""
     write_rows(tmp_path / "a.jsonl", [{"id": "no text"}])
     settle(tmp_path)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -264,7 +264,7 @@ def test_a_source_without_a_report_goes_on_failing(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_says_what_the_run_does(tmp_path: Path) -> None:
-    """Twins and revisions within one batch are told apart as in the run itself; nothing stays."""
+    """A dry run recognises twins and revisions in a batch like the run, and stores nothing."""
     page = "https://northwire.example/dam"
     rows = [
         {"title": "Dam", "text": DAM, "publisher": "Northwire"},
@@ -288,7 +288,7 @@ def test_a_dry_run_says_what_the_run_does(tmp_path: Path) -> None:
 def test_nothing_is_taken_for_read_before_it_is_stored(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wherever taking in ends early, the next reindex brings the articles that were missed."""
+    """Wherever adding stops early, the next reindex adds the missing articles."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 2)
     monkeypatch.setattr(ingest, "_MAX_WAITING", 3)
     folder = tmp_path / "reports"
@@ -311,8 +311,8 @@ def test_nothing_is_taken_for_read_before_it_is_stored(
                 assert here.sources.reindex().unchanged == 7
 
 
-def test_a_dry_run_with_another_model_is_told(tmp_path: Path) -> None:
-    """What adding would refuse, telling what it would do refuses as well."""
+def test_a_dry_run_with_another_model_is_refused(tmp_path: Path) -> None:
+    """A dry run refuses what adding would refuse."""
     with archive(tmp_path, FakeEncoder()) as here:
         here.add(["-"], stream=stream({"id": "dam", "text": DAM}))
     with archive(tmp_path, FakeEncoder("other")) as here, pytest.raises(ModelMismatchError):
@@ -326,7 +326,7 @@ def test_a_dry_run_with_another_model_is_told(tmp_path: Path) -> None:
 def test_a_page_under_two_addresses_is_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
-    """How somebody came to a page makes no other article of it, now or later; its text counts."""
+    """Addresses of the same page are a single article, whose text may be updated."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", batch)
     base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
     urls = [
@@ -347,7 +347,7 @@ def test_a_page_under_two_addresses_is_one(
 
 
 def test_two_states_of_one_page_in_one_run_are_one_change(tmp_path: Path) -> None:
-    """A page that a file has under two addresses with two texts is listed once."""
+    """A page that a file has at two addresses with two texts is listed once."""
     first = {"title": "Dam", "text": DAM, "url": "https://northwire.example/dam"}
     later = {**first, "text": CUP, "url": first["url"] + "?utm_source=feed"}
     with archive(tmp_path, FakeEncoder()) as here:
@@ -356,7 +356,7 @@ def test_two_states_of_one_page_in_one_run_are_one_change(tmp_path: Path) -> Non
 
 
 def test_the_same_words_of_one_publisher_are_one(tmp_path: Path) -> None:
-    """Word for word under another address: one article; of another publisher, or named: two."""
+    """The same text at another address is one article; of another publisher, two."""
     base = {"title": "Dam", "text": DAM, "publisher": "Northwire"}
     with archive(tmp_path, FakeEncoder()) as here:
         first = {**base, "url": "https://northwire.example/dam"}
@@ -373,7 +373,7 @@ def test_the_same_words_of_one_publisher_are_one(tmp_path: Path) -> None:
 
 
 def test_a_file_that_was_renamed_is_known(tmp_path: Path) -> None:
-    """The same report in another file is no second article, at whatever reindex."""
+    """The same report in a renamed file is not a second article."""
     folder = tmp_path / "reports"
     folder.mkdir()
     (folder / "a.txt").write_text(DAM)
@@ -387,7 +387,7 @@ def test_a_file_that_was_renamed_is_known(tmp_path: Path) -> None:
 
 
 def test_two_sources_of_one_id_do_not_fight(tmp_path: Path) -> None:
-    """The source that is read last wins, once; reindexing makes no revisions."""
+    """The last source read is stored once; reindexing makes no revisions."""
     one, two = tmp_path / "one.jsonl", tmp_path / "two.jsonl"
     write_rows(one, [{"id": "dam", "text": DAM}])
     write_rows(two, [{"id": "dam", "text": CUP}])
@@ -400,7 +400,7 @@ def test_two_sources_of_one_id_do_not_fight(tmp_path: Path) -> None:
 
 
 def whole_feed(link: str, text: str) -> str:
-    """A feed whose only entry holds a whole report, said to be of that address."""
+    """Return a feed whose only entry has a whole report, said to be at that address."""
     return (
         '<rss version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/"><channel>'
         f"<title>Planet</title><item><title>dam</title><link>{link}</link>"
@@ -413,7 +413,7 @@ FORGED = "Nobody ever built a dam above Tessen. The ministry of works has said s
 
 @pytest.mark.parametrize("forge", ["feed", "row of its id", "row of its address", "both at once"])
 def test_an_article_is_revised_only_from_where_it_came(tmp_path: Path, forge: str) -> None:
-    """Another source that names a site's page, or its id, is refused; the site itself is not."""
+    """A site's article can be revised by that site, not by another source."""
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         home = f"http://www.northwire.example:{news.server.port}/dam"
         planet = f"http://planet.example:{news.server.port}/forged"
@@ -437,8 +437,8 @@ def test_an_article_is_revised_only_from_where_it_came(tmp_path: Path, forge: st
         assert len(here.add([home.replace("/dam", "/own")]).updated) == 1
 
 
-def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
-    """What came first from elsewhere under a site's address is revised by the site, and stays."""
+def test_a_site_takes_over_its_page_from_another_source(tmp_path: Path) -> None:
+    """A site revises an article at its address that first came from elsewhere."""
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         home = f"http://northwire.example:{news.server.port}/dam"
         planet = f"http://planet.example:{news.server.port}/forged"
@@ -451,10 +451,10 @@ def test_a_site_takes_over_what_another_told_of_it(tmp_path: Path) -> None:
         assert known.text == DAM
 
 
-def test_what_waits_is_not_given_up_for_another_source(
+def test_a_pending_article_is_not_replaced_by_another_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a site says of its page stands, also where another is read after it in one run."""
+    """A site's text stays, even if another source is read after it in a run."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
     with site(dam=DAM) as news, archive(tmp_path, FakeEncoder(), news.server) as here:
         home = f"http://northwire.example:{news.server.port}/dam"
@@ -471,8 +471,8 @@ def test_what_waits_is_not_given_up_for_another_source(
 # Sources
 
 
-def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
-    """Only sources whose time has come are read; failing ones wait longer, and say why."""
+def test_refreshing_reads_due_sources(tmp_path: Path) -> None:
+    """Only due sources are read; failing sources wait longer, and say why."""
     report = tmp_path / "a.txt"
     with archive(tmp_path / "data", FakeEncoder()) as here:
         with pytest.raises(SourceError, match="check the name"):
@@ -506,7 +506,7 @@ def test_refreshing_takes_what_is_due(tmp_path: Path) -> None:
 
 
 def test_a_refresh_takes_a_turn(tmp_path: Path) -> None:
-    """Once its time is up no further source is begun; those left stay due, and come first."""
+    """When its time is over, no further source is begun; those left come first next time."""
     with archive(tmp_path / "data", FakeEncoder()) as here:
         for number, name in enumerate("abc"):
             (tmp_path / f"{name}.txt").write_text(f"Report {number} on the dam. It failed.")
@@ -523,8 +523,8 @@ def test_a_refresh_takes_a_turn(tmp_path: Path) -> None:
         assert here.sources.due() == late + timedelta(minutes=30)
 
 
-def test_a_paused_source_rests(tmp_path: Path) -> None:
-    """Neither a reindex nor its time reads it, unless it is asked for by name."""
+def test_a_paused_source_is_not_read(tmp_path: Path) -> None:
+    """A paused source is only read when it is named."""
     report = tmp_path / "a.txt"
     report.write_text(DAM)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -545,7 +545,7 @@ def test_a_paused_source_rests(tmp_path: Path) -> None:
 
 
 def test_a_resumed_source_starts_afresh(tmp_path: Path) -> None:
-    """What failed before a source was resumed is forgotten, so that moderators hear of it anew."""
+    """Failures before a source was resumed are forgotten, so new ones are reported."""
     report = tmp_path / "a.txt"
     report.write_text(DAM)
     with archive(tmp_path / "data", FakeEncoder()) as here:
@@ -559,10 +559,10 @@ def test_a_resumed_source_starts_afresh(tmp_path: Path) -> None:
         assert not source.reported
 
 
-def test_a_reader_that_breaks_starves_no_other(
+def test_a_broken_reader_does_not_stop_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source whose reading ends in a fault is told as failed, and those behind it are read."""
+    """A source whose reader raises is reported as failed, and later sources are read."""
     with archive(tmp_path / "data", FakeEncoder()) as here:
         for name, text in (("a", DAM), ("b", "The cup was won by Athletic.")):
             (tmp_path / f"{name}.txt").write_text(text)
@@ -584,7 +584,7 @@ def test_a_reader_that_breaks_starves_no_other(
 def test_a_fault_of_the_store_is_no_fault_of_the_source(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A store that is busy while a source is read is an error, and the source did not fail."""
+    """If the store is busy, that is an error, and the source has not failed."""
     (tmp_path / "a.txt").write_text(DAM)
     with archive(tmp_path / "data", FakeEncoder()) as here:
         here.sources.add(str(tmp_path / "a.txt"), 30)
@@ -602,7 +602,7 @@ def test_a_fault_of_the_store_is_no_fault_of_the_source(
 def test_a_run_that_ends_early_is_made_up_for_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sources of a run that another writer ended have neither failed nor been read: all are due."""
+    """If another writer ends a run, its sources have not failed, and all stay due."""
     monkeypatch.setattr(ingest, "BATCH_ARTICLES", 1)
     with archive(tmp_path / "data", FakeEncoder()) as here:
         for name, text in (("a", DAM), ("b", CUP)):
@@ -640,7 +640,7 @@ def test_an_interrupt_is_not_swallowed(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_a_twin_that_comes_in_meanwhile_is_recognised(tmp_path: Path) -> None:
-    """What another process adds while this one embeds is the same report, in the result too."""
+    """A report that another process adds meanwhile is recognised, also in the result."""
 
     class Slow(FakeEncoder):
         def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
@@ -666,8 +666,8 @@ def test_files_without_a_reader_are_counted(tmp_path: Path) -> None:
         assert here.add([str(tmp_path / "reports")]).skipped == 2
 
 
-def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that reads for too long is left where it is, told, and goes on the next time."""
+def test_a_slow_source_delays_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A source that takes too long is interrupted, reported, and continued next time."""
     monkeypatch.setattr(refresh, "MAX_SECONDS", 0.3)
     slow, quick = tmp_path / "slow", tmp_path / "quick.txt"
     slow.mkdir()
@@ -701,7 +701,7 @@ def test_a_slow_source_holds_up_no_other(tmp_path: Path, monkeypatch: pytest.Mon
     "uri", ["http://[x", "https://user@news.example/", "http://news.example:99"]
 )
 def test_an_address_that_cannot_be_asked_is_no_source(tmp_path: Path, uri: str) -> None:
-    """What could never be fetched is refused when it is named, not when it is due."""
+    """An address that could never be fetched is refused at once."""
     with archive(tmp_path, FakeEncoder()) as here:
         with pytest.raises(SourceError):
             here.sources.add(uri, 60)
@@ -714,12 +714,12 @@ def test_an_address_that_cannot_be_asked_is_no_source(tmp_path: Path, uri: str) 
 
 
 def change_text(here: Archive) -> None:
-    """The source says something else."""
+    """Change the text of the source."""
     here.add(["-"], stream=stream({"id": "dam", "text": "The dam above Tessen held."}))
 
 
 def move_sentence(here: Archive) -> None:
-    """The source says the same and more."""
+    """Add a sentence to the text of the source."""
     here.add(["-"], stream=stream({"id": "dam", "text": "It rained. " + DAM}))
 
 
@@ -734,10 +734,10 @@ def move_sentence(here: Archive) -> None:
         (lambda here: here.correct("cup", "It was Monday."), None),
     ],
 )
-def test_an_answer_is_disturbed_once(
+def test_a_change_is_notified_once(
     tmp_path: Path, change: Callable[[Archive], object], kind: str | None
 ) -> None:
-    """What became of a quoted report is found for public answers since then, until it is told."""
+    """Changes of quoted reports are listed for public answers until they are notified."""
     rows = stream({"id": "dam", "text": DAM}, {"id": "cup", "text": CUP})
     with archive(tmp_path, FakeEncoder()) as here:
         here.add(["-"], stream=rows)
@@ -786,7 +786,7 @@ ROW = st.fixed_dictionaries(
 def test_what_is_exported_can_be_added(
     tmp_path_factory: pytest.TempPathFactory, rows: list[dict[str, object]]
 ) -> None:
-    """Added to another collection, all fields are the same; added to its own, nothing changes."""
+    """Exported reports keep all fields; added to the same collection, nothing changes."""
 
     def seen(here: Archive) -> list[dict[str, object]]:
         return [
@@ -812,8 +812,8 @@ def test_what_is_exported_can_be_added(
 
 
 @pytest.mark.parametrize("second", ["The dam failed at noon.", "A bank closed on Sunday."])
-def test_two_files_with_one_id_are_told(tmp_path: Path, second: str) -> None:
-    """Of two texts that two files give one id, the later one is stored, and the other is named."""
+def test_two_files_with_one_id_are_reported(tmp_path: Path, second: str) -> None:
+    """If two files have the same id, the later text is stored, and the other is named."""
     uploads = []
     for number, text in enumerate(("The dam failed at dawn.", second)):
         file = tmp_path / str(number)

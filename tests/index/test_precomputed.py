@@ -1,4 +1,4 @@
-"""Embeddings made beforehand: parts cover all, none is made twice, and no wrong one is used."""
+"""Embeddings computed ahead of time: parts cover all, none is repeated, no wrong one is used."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
-def test_what_was_embedded_in_parts_is_not_embedded_again(folder: Path, tmp_path: Path) -> None:
-    """Added with the parts, the collection is as if embedded here; a missing part is made here."""
+def test_parts_are_not_embedded_again(folder: Path, tmp_path: Path) -> None:
+    """Added with the parts, a collection is as if embedded here; missing parts are computed."""
     files = [tmp_path / f"{part}.npz" for part in (1, 2)]
     counts = [
         encode_part(read(str(folder)), FakeEncoder(), (part, 2), file)
@@ -65,18 +65,18 @@ def test_the_parts_cover_every_sentence(tmp_path: Path, texts: list[str], count:
 
 
 def another_model(file: Path) -> None:
-    """Made by another encoder."""
+    """Write a file of another encoder."""
     encode_part([], FakeEncoder("other"), (1, 1), file)
 
 
 def cut_short(file: Path) -> None:
-    """Half of the file is gone."""
+    """Delete half of the file."""
     encode_part([Article(article_id="a", title="A", text=TEXTS[0])], FakeEncoder(), (1, 1), file)
     file.write_bytes(file.read_bytes()[:-300])
 
 
 def no_embeddings(file: Path) -> None:
-    """Numbers of something else."""
+    """Write other numbers."""
     hashes, vectors = np.zeros((1, 16), np.uint8), np.full((1, 256), 7, np.float32)
     with file.open("wb") as stream:
         np.savez(stream, model=np.array("fake-256"), hashes=hashes, vectors=vectors)
@@ -95,7 +95,7 @@ def no_embeddings(file: Path) -> None:
 def test_a_file_that_cannot_be_used_is_refused(
     tmp_path: Path, make: Callable[[Path], object], kind: type[Exception], message: str
 ) -> None:
-    """Another model's, a damaged or another program's file is refused by its name."""
+    """A file of another model, of another program or with damage is refused by its name."""
     file = tmp_path / "part.npz"
     make(file)
     with pytest.raises(kind, match=message) as raised:

@@ -23,7 +23,7 @@ _NEW_YORK = timezone(timedelta(hours=-5))
 
 
 def answer_of(texts: list[str], *, url: str | None = None, title: str = "A title") -> Answer:
-    """An answer that quotes each text whole, from an article of its own."""
+    """Return an answer that quotes each whole text, from an article of its own."""
     articles = [
         Article(
             article_id=f"a{number}",
@@ -94,7 +94,7 @@ _FILTERS = st.tuples(st.lists(_LINE, max_size=3), _DATE, _DATE, _DATE).map(
 
 
 def _earliest(dates: tuple[datetime | None, ...]) -> datetime | None:
-    """The first of some dates, if it is given; a filter must not end before it begins."""
+    """Return the first of some dates, if given; a filter must not end before it begins."""
     known = [date for date in dates if date]
     return min(known) if dates[0] else None
 

@@ -52,7 +52,7 @@ def call(name: str, *arguments: object, returns: type = ctypes.c_int) -> int:
 
 
 def read(path: str) -> bytes:
-    """The first bytes of a file."""
+    """Return the first bytes of a file."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         return os.read(descriptor, 100_000)
@@ -73,7 +73,7 @@ def read_memory() -> None:
 
 
 def change_mode(target: str) -> None:
-    """Change a file's permissions with the newest of the calls that do."""
+    """Change a file's permissions with the newest such call."""
     call("syscall", _FCHMODAT2, -100, target.encode(), 0o777, 0)
 
 
@@ -85,12 +85,12 @@ def fork(start: Callable[[], int]) -> None:
 
 
 def clone3() -> int:
-    """Fork with the newest of the calls that do."""
+    """Fork with the newest such call."""
     return call("syscall", _CLONE3, struct.pack("11Q", *[0] * 4, signal.SIGCHLD, *[0] * 6), 88)
 
 
 def lock(target: str) -> None:
-    """Lock a file that is open to read, so that nobody can write to it."""
+    """Lock a file that is open for reading, so that nobody can write to it."""
     with open(target, "rb") as file:
         fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
 
@@ -101,7 +101,7 @@ def signal_by_pipe() -> None:
 
 
 def signal_by_pipe_in_disguise() -> None:
-    """Do so by a command with a bit that the kernel ignores, and that a filter may not."""
+    """Do so by a command with a bit that the kernel ignores but a filter may not."""
     command = ctypes.c_long(fcntl.F_SETOWN | _IGNORED_BIT)
     call("syscall", _FCNTL, os.pipe()[0], command, ctypes.c_long(PARENT))
 
@@ -231,7 +231,7 @@ READING = frozenset(name for name in ATTACKS if name.startswith(("read ", "list 
 
 @contextmanager
 def target_of(name: str, folder: str) -> Iterator[str]:
-    """The target of an attack: the number of something shared, or else a file in a folder."""
+    """Return the target of an attack: the number of something shared, or else a file."""
     file = Path(folder, "catalogue")
     file.write_text("all articles", encoding="utf-8")
     kind = next((kind for kind in SHARED if kind in name), "") if name in ATTACKS_ON_SHARED else ""

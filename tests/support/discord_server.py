@@ -1,4 +1,4 @@
-"""As much of Discord as one bot in one server needs, on real sockets: its HTTP and its gateway."""
+"""The parts of Discord that a bot in a single server needs, on real sockets: HTTP and gateway."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ BROKEN: Literal[0] = 0  # a fault: the connection ends, and no status comes
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What becomes of a request: a status, or BROKEN; `late`: once it was carried out."""
+    """The result of a request: a status, or BROKEN; `late`: after it was carried out."""
 
     status: int
     late: bool = False
@@ -33,16 +33,16 @@ class Fault:
 
 @dataclass(slots=True)
 class Asked:
-    """A question, and what came of it.
+    """A question and its result.
 
     Attributes:
         number: the message's id, or the interaction's token.
         at: when it was asked (`time.perf_counter`).
-        faults: of the requests that answer it, in this order; None: all is well.
+        faults: the results of the requests that answer it, in this order; None: success.
         first: seconds until the asker saw that an answer would come.
-        answers: the messages that answer it by their ids: their content as JSON.
-        seconds: until the first of them.
-        done: set once there is one.
+        answers: the content as JSON of the messages that answer it, by their ids.
+        seconds: until the first of these messages.
+        done: set once there is such a message.
     """
 
     number: str
@@ -54,7 +54,7 @@ class Asked:
     done: asyncio.Event = field(default_factory=asyncio.Event)
 
     def seen(self) -> None:
-        """Note that the asker saw a first sign."""
+        """Note that the asker saw a first sign of an answer."""
         if self.first is None:
             self.first = time.perf_counter() - self.at
 
@@ -65,11 +65,11 @@ class DiscordServer:
     Attributes:
         url: the API's address.
         synced: how many times the bot sent its commands.
-        sessions: how many it began.
-        typing: set once the bot showed that it was about to answer a message.
+        sessions: how many sessions it began.
+        typing: set once the bot showed the typing indicator.
         connected: set while the bot has its event stream open.
         latency_s: how long each request takes.
-        trouble: says of each request what goes wrong with it, if anything.
+        trouble: returns the fault of each request, if any.
     """
 
     def __init__(self) -> None:
@@ -108,19 +108,19 @@ class DiscordServer:
         return asked
 
     def forget(self, asked: Asked) -> None:
-        """Keep nothing of a question that is over, so that a long run takes no more memory."""
+        """Forget a question that is over, so that a long run takes no more memory."""
         self._asked.pop(asked.number, None)
         self._nonces.pop(asked.number, None)
 
     # The gateway
 
     async def cut(self) -> None:
-        """Close the bot's event stream, and open none again."""
+        """Close the bot's event stream, and refuse new ones."""
         self._is_cut = True
         await self.drop()
 
     async def drop(self, *, resumable: bool = True) -> None:
-        """Close the bot's event stream; it may go on where it was, or has to begin anew."""
+        """Close the bot's event stream; the bot may resume it or has to begin anew."""
         assert self._stream is not None
         self._resumable = resumable
         self.connected.clear()
@@ -156,7 +156,7 @@ class DiscordServer:
         self.connected.set()
 
     async def _resume(self, stream: web.WebSocketResponse, number: int) -> None:
-        """Send what was missed, with the last event before it once more, as happens."""
+        """Send missed events, with the last event before them once more, as Discord does."""
         if not self._resumable:
             await stream.send_json({"op": _INVALID, "d": False})
             return
@@ -181,7 +181,7 @@ class DiscordServer:
 
     @web.middleware
     async def _meet_trouble(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        """Take time, and sometimes fail before or after the work is done."""
+        """Wait, and sometimes fail before or after the work is done."""
         if not request.path.startswith("/api"):
             return await handler(request)  # type: ignore[no-any-return]
         await asyncio.sleep(self.latency_s)
@@ -199,7 +199,7 @@ class DiscordServer:
         return _reply(content, fault.status or web.HTTPOk.status_code, Via="1.1 test")
 
     async def _about(self, request: web.Request) -> Asked | None:
-        """The question that a request answers."""
+        """Return the question that a request answers."""
         parts = request.path.split("/")
         number = next((part for part in parts if part in self._asked), "")
         if not number and request.method == "POST" and parts[-1] == "messages":
@@ -265,7 +265,7 @@ class DiscordServer:
 
 
 def _reply(content: object, status: int = 200, **headers: str) -> web.Response:
-    """JSON, its type named as discord.py wants to read it."""
+    """Return JSON, with the content type that discord.py expects."""
     headers["Content-Type"] = "application/json"
     return web.Response(body=json.dumps(content).encode(), status=status, headers=headers)
 
@@ -301,7 +301,7 @@ def _message(number: str, content: str, author: dict[str, Any]) -> dict[str, Any
 
 
 def _command(number: str, asker: dict[str, Any], question: str) -> dict[str, Any]:
-    """Somebody's /ask; the interaction's id is its token."""
+    """Return a person's /ask; the interaction's id is its token."""
     options = [{"name": "question", "type": 3, "value": question}]
     member = {"user": asker, "permissions": _ALL, "flags": 0, "joined_at": _WHEN, "roles": []}
     return {
@@ -316,7 +316,7 @@ def _command(number: str, asker: dict[str, Any], question: str) -> dict[str, Any
 
 @asynccontextmanager
 async def discord_server(port: int = 0) -> AsyncIterator[DiscordServer]:
-    """Serve a Discord on a port of this machine, by default on a free one."""
+    """Serve a Discord on a port of this machine, by default an unused port."""
     server = DiscordServer()
     app = web.Application(middlewares=[server._meet_trouble])
     app.router.add_get("/events/", server._events)

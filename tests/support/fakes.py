@@ -1,4 +1,4 @@
-"""Stand-ins that work: an encoder without a model, and what feeds a store by hand."""
+"""Working stand-ins: an encoder and a reader without a model, and helpers to fill a store."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class FakeEncoder:
         return self.encode([text, *(text[part.start : part.end] for part in parts)])
 
     def vector(self, text: str) -> Vectors:
-        """One vector (256,), not counted."""
+        """Return a vector (256,), without counting it."""
         return FakeEncoder(self.model).encode([text])[0]
 
 
 class FakeReader:
-    """Takes for an answer what has one of the parts it was given, and marks that part."""
+    """Takes texts with certain parts for answers, and marks the parts."""
 
     model = "fake-reader"
 
@@ -85,7 +85,7 @@ class FakeReader:
 
 
 def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:
-    """An article with its sentences and their vectors."""
+    """Return an article with its sentences and their vectors."""
     spans = tuple(split(article.text))
     texts = [article.text[span.start : span.end] for span in spans]
     return PreparedArticle(article, spans, (encoder or FakeEncoder()).encode(texts))

@@ -1,4 +1,4 @@
-"""Files in every format that tests read, and what reading them gives."""
+"""Files in every format that tests read, and the results of reading them."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ URL = "https://northwire.example/dam"
 
 
 def items(data: bytes | str, name: str, **origin: str) -> list[Article | Failure | Link | Omission]:
-    """What reading a file or page of that name yields."""
+    """Return the items of a file or page of that name."""
     raw = data.encode() if isinstance(data, str) else data
     return [*formats.read(io.BytesIO(raw), Origin(name, **origin))]  # type: ignore[arg-type]
 
 
 def article(data: bytes | str, name: str, **origin: str) -> Article:
-    """The only article of a file or page."""
+    """Return the only article of a file or page."""
     (item,) = items(data, name, **origin)
     assert isinstance(item, Article), item
     return item
 
 
 def refusal(data: bytes | str, name: str) -> str:
-    """Why a file cannot be read: one plain sentence that names it."""
+    """Return why a file cannot be read: a plain sentence that names it."""
     with pytest.raises(SourceError) as error:
         items(data, name)
     message = str(error.value)
@@ -50,7 +50,7 @@ def refusal(data: bytes | str, name: str) -> str:
 
 
 def page(head: str = "", body: list[str] = BODY, byline: str = "") -> str:
-    """A page as sites make them, with much that is not the report."""
+    """Return a page as sites make them, with much besides the report."""
     paragraphs = [f"<p>{escape(text)}</p>" for text in body]
     paragraphs[1:1] = [
         '<p><strong>Read more:</strong> <a href="/b">Bridge reopens after the storm</a></p>',
@@ -70,7 +70,7 @@ def page(head: str = "", body: list[str] = BODY, byline: str = "") -> str:
 
 
 def rss(*items: str, head: str = "") -> str:
-    """An RSS feed."""
+    """Return an RSS feed."""
     spaces = 'version="2.0" xmlns:content="http://purl.org/rss/1.0/modules/content/" '
     spaces += 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
     channel = f"<title>Northwire</title><language>en-gb</language>{''.join(items)}"
@@ -78,7 +78,7 @@ def rss(*items: str, head: str = "") -> str:
 
 
 def entry(rest: str, link: str = "/dam") -> str:
-    """An entry of an RSS feed."""
+    """Return an entry of an RSS feed."""
     return (
         f"<item><title>Dam &amp;amp; town</title><link>{link}</link>"
         "<pubDate>Sat, 14 Mar 2026 14:30:00 +0200</pubDate><dc:creator>Ada Vell</dc:creator>"
@@ -87,7 +87,7 @@ def entry(rest: str, link: str = "/dam") -> str:
 
 
 def packed(files: dict[str, bytes | str], how: int = zipfile.ZIP_DEFLATED) -> bytes:
-    """A zip archive."""
+    """Return a zip archive."""
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w", how) as archive:
         for name, content in files.items():
@@ -96,7 +96,7 @@ def packed(files: dict[str, bytes | str], how: int = zipfile.ZIP_DEFLATED) -> by
 
 
 def word(body: str, core: str = "", **more: str) -> bytes:
-    """A Word file with this body."""
+    """Return a Word file with this body."""
     main = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
     office = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
     package = "http://schemas.openxmlformats.org/package/2006"
@@ -120,13 +120,13 @@ def word(body: str, core: str = "", **more: str) -> bytes:
 
 
 def paragraph(text: str, style: str = "") -> str:
-    """A paragraph of a Word file."""
+    """Return a paragraph of a Word file."""
     named = f'<w:pPr><w:pStyle w:val="{style}"/></w:pPr>' if style else ""
     return f"<w:p>{named}<w:r><w:t>{text}</w:t></w:r></w:p>"
 
 
 def pdf(*pages: list[str], info: str = "", more: str = "", lead: int = 14) -> bytes:
-    """A PDF with lines of Helvetica; an empty line is a gap."""
+    """Return a PDF with lines of Helvetica; an empty line is a gap."""
     count = len(pages)
     kids = " ".join(f"{4 + 2 * number} 0 R" for number in range(count))
     objects = [

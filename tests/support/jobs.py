@@ -1,4 +1,4 @@
-"""Jobs that stand still until a test lets them go on."""
+"""Jobs that wait until a test lets them go on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work on a collection in a process that is killed (-9) at a chosen point; and what is then there.
+"""Kill a process (-9) at a chosen point of its work on a collection, and check the collection.
 
     python -m support.killing EVERY OPERATION...
 
@@ -39,7 +39,7 @@ _FILES = {  # Python's audit events of what changes files
 
 
 def in_child(work: Callable[[], T], *, killed_at: int | None = None) -> tuple[T | None, int]:
-    """Work in a child; return its result, None if it was killed, and how many points it passed."""
+    """Run work in a child; return its result, None if killed, and the number of points passed."""
     read, write = os.pipe()
     sys.stdout.flush()
     child = os.fork()
@@ -97,14 +97,14 @@ def _count_points(killed_at: int | None) -> Callable[[], int]:
 
 @contextmanager
 def opened(folder: Path, model: str = "fake-256") -> Iterator[Archive]:
-    """The collection in a folder, with an index file from five sentences on."""
+    """Open the collection in a folder, with an index file from five sentences on."""
     store = SqliteStore(folder / "collection", exact_up_to=4)
     with closing(Archive(store, FakeEncoder(model))) as archive:
         yield archive
 
 
 def state(folder: Path) -> Any:
-    """All that a collection holds and answers, None if there is none; it is checked to be whole."""
+    """Return all that a collection stores and answers, None without one, after checks."""
     file = folder / "collection" / CATALOGUE
     if not file.exists():
         return None
@@ -130,7 +130,7 @@ def state(folder: Path) -> Any:
 
 
 def state_of_backup(folder: Path) -> Any:
-    """What the backup brings back into a collection of its own."""
+    """Return the state of a collection recovered from the backup."""
     with tempfile.TemporaryDirectory() as other:
         with opened(Path(other)) as archive:
             archive.recover(folder / "backup")
@@ -141,7 +141,7 @@ def state_of_backup(folder: Path) -> Any:
 
 
 def stock(folder: Path) -> None:
-    """A collection with a history, sources that have changed since, and a backup of it."""
+    """Make a collection with a history, sources that have changed since, and a backup."""
     reports = folder / "reports"
     reports.mkdir(parents=True)
     for name in ("dam", "bank", "cup"):
@@ -163,7 +163,7 @@ def stock(folder: Path) -> None:
 
 
 def first(archive: Archive) -> str:
-    """The id of a report."""
+    """Return the id of a report."""
     return min(article.article_id for article in archive.articles())
 
 
@@ -174,7 +174,7 @@ def rebuild(folder: Path) -> None:
 
 
 def on_archive(change: Callable[[Archive, Path], object]) -> Callable[[Path], None]:
-    """An operation on the open collection."""
+    """Return an operation on the open collection."""
 
     def work(folder: Path) -> None:
         with opened(folder) as archive:
@@ -198,7 +198,7 @@ OPERATIONS: dict[str, Callable[[Path], None]] = {
 
 
 def kill_at_each(name: str, start: Path, every: int) -> dict[str, Any]:
-    """Kill an operation at each of its points; each time there is the old or the new, and whole."""
+    """Kill an operation at each of its points, and check that its state is whole each time."""
     operation, folder = OPERATIONS[name], start.with_name("rough")
     look = state_of_backup if name == "backup" else state
 
@@ -223,7 +223,7 @@ def kill_at_each(name: str, start: Path, every: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Kill the operations that are named."""
+    """Kill the named operations."""
     prepare_process()
     with tempfile.TemporaryDirectory() as folder:
         start = Path(folder, "start")

@@ -1,4 +1,4 @@
-"""A simulated Discord server with the real bot in it, for the tests of what people do there."""
+"""A simulated Discord server with the real bot in it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def simcord_bot(settings: Settings) -> Iterator[OnRecord]:
 
 @asynccontextmanager
 async def discord_with(settings: Settings) -> AsyncIterator[Newsroom]:
-    """A newsroom whose bot has these settings."""
+    """Open a newsroom whose bot has these settings."""
     collections = Collections(settings, FakeEncoder())
     bot = OnRecord(collections, settings)
     async with simcord.run(bot, shard_count=1, settle_timeout=30) as env:
@@ -84,7 +84,7 @@ class Newsroom:
             self.guild.set_command_permissions(command, {person: True})
 
     async def choice(self, command: str, option: str, typed: str) -> Any:
-        """The value of the one choice that the editor is offered for what was typed."""
+        """Return the only choice that the editor is offered for the typed text."""
         name = f"moderate {command}"
         (row,) = await self.editor.autocomplete(self.channel, name, option, typed)
         return row["value"]
@@ -113,7 +113,7 @@ def room(simcord_env: Any, settings: Settings, tmp_path: Path) -> Newsroom:
 
 
 class Site:
-    """A web server on loopback with pages that a test writes; what it lacks answers 404."""
+    """A web server on loopback with a test's pages; for other pages it answers 404."""
 
     def __init__(self) -> None:
         pages = self.pages = dict[str, str]()
@@ -134,7 +134,7 @@ class Site:
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def publish(self, *texts: str) -> None:
-        """Put reports into the feed, whole."""
+        """Put whole reports into the feed."""
         items = "".join(
             f"<item><title>{text.split('.')[0]}</title><guid>{number}</guid>"
             f"<content:encoded>{text}</content:encoded></item>"
@@ -149,7 +149,7 @@ class Site:
         archive.sources._fetcher = Fetcher(allow=frozenset({("127.0.0.1", self.port)}))
 
     def close(self) -> None:
-        """Stop."""
+        """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
 
@@ -162,18 +162,18 @@ def site() -> Iterator[Site]:
 
 
 def report(title: str, text: str, publisher: str, published: str) -> str:
-    """A Markdown report with its front matter."""
+    """Return a Markdown report with its front matter."""
     head = f"title: {title}\npublisher: {publisher}\npublished: {published}T10:00:00+00:00"
     return f"---\n{head}\n---\n{text}\n"
 
 
 def said(message: Any) -> str:
-    """All text of a Components V2 message."""
+    """Return all text of a Components V2 message."""
     return "\n".join(item["content"] for item in parts(message) if item["type"] == _TEXT)
 
 
 def fields(shown: Any) -> list[dict[str, Any]]:
-    """The fields of a modal, in order."""
+    """Return the fields of a form, in order."""
     return [
         inner
         for outer in shown.modal["components"]
@@ -182,13 +182,13 @@ def fields(shown: Any) -> list[dict[str, Any]]:
 
 
 def labels(message: Any) -> list[str]:
-    """The labels of its buttons, those that are off in brackets."""
+    """Return the labels of a message's buttons, disabled labels in brackets."""
     buttons = [item for item in parts(message) if item["type"] == _BUTTON]
     return [f"({b['label']})" if b.get("disabled") else b["label"] for b in buttons]
 
 
 def parts(message: Any) -> list[dict[str, Any]]:
-    """All its components, depth first."""
+    """Return all components of a message, depth first."""
     found: list[dict[str, Any]] = []
 
     def walk(item: Any) -> None:

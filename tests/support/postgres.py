@@ -36,10 +36,10 @@ _OPTIONS = {
 
 @dataclass
 class Postgres:
-    """A server that runs, or did.
+    """A PostgreSQL server, running or not.
 
     Attributes:
-        address: of its database, without the password.
+        address: the address of its database, without the password.
     """
 
     folder: Path
@@ -68,7 +68,7 @@ class Postgres:
             assert self.process.poll() is None, (self.folder / "log").read_text()
 
     def stop(self, *, kill: bool = False) -> None:
-        """Stop it, and wait until it has."""
+        """Stop it, and wait until it has stopped."""
         assert self.process is not None
         if kill:
             self.process.kill()
@@ -83,7 +83,7 @@ def _run(program: str, *arguments: object) -> None:
 
 
 def _placed(password: str) -> Postgres:
-    """A server that has no data yet."""
+    """Return a server without data."""
     folder = Path(tempfile.mkdtemp(prefix="onrecord-postgres-"))
     (folder / "password").write_text(password, "ascii")
     if _USER:
@@ -95,7 +95,7 @@ def _placed(password: str) -> Postgres:
 
 
 def made() -> Postgres:
-    """Make a server of its own, which is not started yet, in a folder that is to be deleted."""
+    """Make a server that is not started yet, in a folder that is to be deleted."""
     server = _placed(secrets.token_hex(8))
     _run(
         *("initdb", "-D", server.folder / "data", "-U", "postgres", "-E", "UTF8", "--locale=C"),
@@ -105,7 +105,7 @@ def made() -> Postgres:
 
 
 def replica_of(primary: Postgres) -> Postgres:
-    """Make a streaming replica of a server that runs; it is not started yet, as above."""
+    """Make a streaming replica of a running server; it is not started yet."""
     server = _placed(primary.password)
     address = primary.address.replace("@", f":{primary.password}@")
     _run(
@@ -117,7 +117,7 @@ def replica_of(primary: Postgres) -> Postgres:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """A server that all tests share."""
+    """Start a server that all tests share."""
     server = made()
     server.start()
     yield server
@@ -127,13 +127,13 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="session")
 def database(postgres: Postgres) -> Iterator[Server]:
-    """The shared server as On Record uses it."""
+    """Return the shared server as On Record uses it."""
     with closing(Server(postgres.address, postgres.password)) as server:
         yield server
 
 
 def value(server: Postgres, sql: str, *values: Any) -> Any:
-    """The first column of the first row of a statement of a test's own."""
+    """Return the first column of the first row of a test's statement."""
     with psycopg.connect(server.address, password=server.password) as db:
         row = db.execute(sql, values).fetchone()
         return row[0] if row else None

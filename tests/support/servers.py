@@ -1,4 +1,4 @@
-"""A server on loopback that sends exactly the bytes that a test gives."""
+"""A server on loopback that sends exactly the bytes that a test gives it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Its URL, which ends in a slash."""
+        """The URL of the server, which ends in a slash."""
         return f"http://{LOOPBACK}:{self.port}/"
 
     def paths(self) -> list[str]:
-        """The paths that were requested, without robots.txt."""
+        """The requested paths, without robots.txt."""
         lines = [request.split(" ")[1] for request in self.requests]
         return [path for path in lines if path != "/robots.txt"]
 
@@ -67,14 +67,14 @@ def serving(talk: Talk, robots: bytes | None = None, *, tls: bool = False) -> It
 
 
 def reply(status: int, body: bytes = b"", **headers: str) -> bytes:
-    """A whole answer."""
+    """Return a whole response."""
     lines = [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
     head = "\r\n".join([f"HTTP/1.1 {status} X", f"Content-Length: {len(body)}", *lines])
     return head.encode() + b"\r\n\r\n" + body
 
 
 def plain(body: bytes, **headers: str) -> bytes:
-    """An answer of status 200."""
+    """Return a response of status 200."""
     return reply(200, body, **headers)
 
 
@@ -89,7 +89,7 @@ def saying(*answers: bytes) -> Talk:
 
 
 def fetcher(server: Server, **options: object) -> Fetcher:
-    """A fetcher that may reach this server, and resolves every name to this machine."""
+    """Return a fetcher that may reach this server, and resolves every name to this machine."""
     limits = {"seconds": 5.0, **options}
     return Fetcher(
         allow=frozenset({(LOOPBACK, server.port)}),

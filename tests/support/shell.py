@@ -1,4 +1,4 @@
-"""The `onrecord` command in this process, for the tests of the command line."""
+"""The `onrecord` command in this process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Shell:
         self.err = ""
 
     def __call__(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> str:
-        """Standard output of `onrecord ARGUMENTS`, which must end with `status`."""
+        """Return the output of `onrecord ARGUMENTS`, which must end with `status`."""
         self._patch.setattr(sys, "argv", ["onrecord", *arguments])
         self._patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         with pytest.raises(SystemExit) as ended:
@@ -52,5 +52,5 @@ class Shell:
         return out
 
     def json(self, *arguments: str, status: int = 0, stdin: bytes = b"") -> Any:
-        """The one JSON document that the command prints."""
+        """Return the JSON document that the command prints."""
         return json.loads(self(*arguments, "--json", status=status, stdin=stdin))

@@ -1,4 +1,4 @@
-"""Runs the `onrecord` command of the arguments against a Discord server of a test.
+"""Runs the `onrecord` command against a test's Discord server.
 
 ONRECORD_TEST_DISCORD is the address of its API. ONRECORD_TEST_SECONDS is how long the fake encoder
 takes for a question; if it is negative, the real encoder is used.
@@ -22,7 +22,7 @@ SECONDS = float(os.environ["ONRECORD_TEST_SECONDS"])
 
 
 class SlowEncoder(FakeEncoder):
-    """Takes its time over each question."""
+    """An encoder that takes its time over each question."""
 
     def encode_parts(self, text: str, parts: Sequence[Span]) -> Vectors:
         """Embed a question and its parts."""

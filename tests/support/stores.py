@@ -1,4 +1,4 @@
-"""Every engine that keeps collections, and reports to keep, for tests of what they all promise."""
+"""Every engine that keeps collections, and reports to store in them."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ Make = Callable[[Path, pytest.FixtureRequest], Catalogue]
 
 
 def embedded(folder: Path, _: pytest.FixtureRequest, **options: int) -> Catalogue:
-    """A collection in a folder."""
+    """Open a collection in a folder."""
     return SqliteStore(folder, **options)
 
 
 def postgres(folder: Path, request: pytest.FixtureRequest, **options: int) -> Catalogue:
-    """A collection on the shared server, named for that folder."""
+    """Open a collection on the shared server, named after that folder."""
     name = hashlib.sha256(str(folder).encode()).hexdigest()[:20]
     return PostgresStore(request.getfixturevalue("database"), name, **options)
 
@@ -42,7 +42,7 @@ ENGINES = {name: STORES[name] for name in ("embedded", "postgres")}
 
 @pytest.fixture(params=ENGINES.values(), ids=ENGINES)
 def engine_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Catalogue]:
-    """An empty collection of each engine."""
+    """Make an empty collection of each engine."""
     store: Catalogue = request.param(tmp_path / "collection", request)
     yield store
     store.close()

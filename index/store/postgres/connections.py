@@ -1,4 +1,4 @@
-"""A PostgreSQL server as one process uses it: its connections, and transactions on a collection."""
+"""Connect to a PostgreSQL server, and open transactions on a collection."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from index.store.postgres.types import register
 log = logging.getLogger(__name__)
 CHANNEL = "onrecord"
 LEAST_SERVER, LEAST_VECTOR = 15, (0, 8)
-_BUSY_S = 30  # to wait for another writer
-CONNECT_S = 10  # also after which a connection that went silent is given up
+_BUSY_S = 30  # how long to wait for another writer
+CONNECT_S = 10  # how long to wait for a connection, or for a silent server
 _AT_MOST = 20  # connections of one process
 _LOOPBACK = ("localhost", "127.", "::1", "/", "@")  # how a host on this machine begins
 _HOLDER = """
@@ -48,16 +48,16 @@ def parameters(
 ) -> dict[str, Any]:
     """Return how to connect to an address, `postgresql://USER@HOST/DATABASE`.
 
-    Another host has to prove who it is, unless the address or PGSSLMODE says otherwise.
+    The certificate of another host is checked, unless the address or PGSSLMODE says otherwise.
 
     Raises:
         SettingsError: the address cannot be read, or has a password in it.
     """
     try:
         given: dict[str, Any] = conninfo.conninfo_to_dict(address)
-    except psycopg.ProgrammingError:  # which repeats the address, perhaps with a password in it
+    except psycopg.ProgrammingError:  # its message has the address, perhaps with a password
         raise SettingsError(
-            "The settings name what is no address of a PostgreSQL database: write "
+            "An address in the settings is not that of a PostgreSQL database: write "
             "postgresql://USER@HOST/DATABASE."
         ) from None
     if given.pop("password", None):
@@ -76,7 +76,7 @@ def parameters(
         "application_name": name[:63],
         "autocommit": True,
         "connect_timeout": connect_s,
-        # Else a host that vanished without a word would be waited for, and listened to, for hours.
+        # Else a connection to a host that vanished would seem alive for hours.
         "keepalives_idle": connect_s,
         "keepalives_interval": 1,
         "tcp_user_timeout": 1_000 * connect_s,
@@ -98,10 +98,10 @@ class Server:
         """Connect at first use.
 
         Args:
-            address: of the database.
-            password: of its user.
-            connect_s: seconds to wait for a connection, and for a word on one.
-            lease_s: seconds to wait where all connections are in use.
+            address: the address of the database.
+            password: the password of its user.
+            connect_s: seconds to wait for a connection, and for an answer on it.
+            lease_s: seconds to wait while all connections are in use.
 
         Raises:
             SettingsError: the address cannot be used.
@@ -121,7 +121,7 @@ class Server:
         )
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Open a connection of its own, not of the pool. Raises StoreError."""
+        """Open a connection outside the pool. Raises StoreError."""
         try:
             return psycopg.connect(**self._parameters)
         except psycopg.OperationalError as error:
@@ -129,10 +129,10 @@ class Server:
 
     @cached_property
     def _vector(self) -> tuple[int, str]:
-        """The type number of pgvector's vectors, and the schema they are in.
+        """The type id of pgvector's vectors, and the schema of pgvector.
 
         Raises:
-            StoreError: the server or pgvector is missing, too old, or may not be used.
+            StoreError: the server or pgvector is missing, too old, or not accessible.
         """
         with self.connect() as db:
             version, extension = versions(db)
@@ -164,7 +164,7 @@ class Server:
 
     def _configure(self, db: psycopg.Connection[Any]) -> None:
         register(db, self._vector[0])
-        # Compiling a statement would take longer than running it.
+        # Compiling a statement (jit) would take longer than running it.
         db.execute("SET TimeZone = 'UTC'; SET client_min_messages = warning; SET jit = off")
 
     @contextlib.contextmanager
@@ -174,7 +174,7 @@ class Server:
             if self._closed:
                 raise StoreError("The collection was closed meanwhile: try again.")
             if self._pool.closed:
-                _ = self._vector  # which says why, if the server cannot be used
+                _ = self._vector  # raises an error that says why, if the server cannot be used
                 self._pool.open()
         try:
             with self._pool.connection() as db:
@@ -185,27 +185,27 @@ class Server:
                         with contextlib.suppress(psycopg.Error):
                             db.rollback()
         except psycopg_pool.PoolTimeout as error:
-            self.connect().close()  # says why, if the server is gone
+            self.connect().close()  # raises an error that says why, if the server is gone
             raise StoreBusyError(
                 "PostgreSQL has no connection free: try again in a minute."
             ) from error
         except psycopg.Error as error:
             raise explained(error) from error
-        except UnicodeEncodeError as error:  # bytes of a command line that are no UTF-8
+        except UnicodeEncodeError as error:  # bytes on a command line that are not UTF-8
             raise InputError(
                 f"{error.object!a:.200} is not UTF-8: check how it is typed."
             ) from error
 
     @contextlib.contextmanager
     def reading(self, schema: str, position: str | None = None) -> Iterator[PostgresDatabase]:
-        """Open a read transaction on a collection, which sees one state of it.
+        """Open a read transaction on a collection, which sees a single state of it.
 
         Args:
             schema: the collection's.
-            position: on a replica, what it has to have replayed of the primary's log.
+            position: on a replica, the position of the primary's log that it must have replayed.
 
         Raises:
-            StoreBusyError: the replica has not replayed so much.
+            StoreBusyError: the replica has not replayed the log so far.
         """
         begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
         with self.lease() as db:
@@ -243,38 +243,38 @@ class Server:
         db.execute(sql.SQL("{}; SET LOCAL search_path = {}").format(sql.SQL(begin), path))
 
     def close(self) -> None:
-        """Close the connections that nobody uses, and others once they are returned."""
+        """Close idle connections, and others once they are returned."""
         with self._lock:
             self._closed = True
         self._pool.close()
 
 
 def versions(db: psycopg.Connection[Any]) -> tuple[int, tuple[int, ...] | None]:
-    """Return the major version of the server, and the version of pgvector if it is there."""
+    """Return the major version of the server, and the version of pgvector or None."""
     row = db.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     extension = tuple(int(part) for part in row[0].split(".")) if row else None
     return db.info.server_version // 10_000, extension
 
 
 def position_of(db: psycopg.Connection[Any]) -> str:
-    """Return a position of a primary's log at which all that was committed by now stands in it."""
+    """Return a position in a primary's log that is after all commits up to now."""
     (row,) = db.execute("SELECT pg_current_wal_flush_lsn()::text").fetchall()
     return str(row[0])
 
 
 def has_replayed(db: psycopg.Connection[Any], position: str) -> bool:
-    """Return whether a replica shows all that was committed at a position of the primary's log."""
+    """Return whether a replica shows all commits before a position in the primary's log."""
     row = db.execute("SELECT pg_last_wal_replay_lsn() >= %s::pg_lsn", (position,)).fetchone()
     return row == (True,)
 
 
 def hash_of(name: str) -> int:
-    """Return the number of an advisory lock: that of a schema is its collection's write lock."""
+    """Return the key of an advisory lock; a schema's is the write lock of its collection."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), signed=True)
 
 
 def _who_holds(db: psycopg.Connection[Any], key: int) -> str:
-    """Who writes to a collection, in a sentence."""
+    """Return a sentence on who writes to a collection."""
     high, low = (key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF
     row = db.execute(_HOLDER, (high, low)).fetchone()
     who = "Another process"
@@ -316,6 +316,6 @@ _REASONS: tuple[tuple[type[psycopg.Error], type[StoreError], str], ...] = (
 
 
 def explained(error: psycopg.Error) -> StoreError:
-    """Return what PostgreSQL reports as a sentence that says what to do."""
+    """Return an error of PostgreSQL as an error whose message says what to do."""
     kind, text = next((kind, text) for cause, kind, text in _REASONS if isinstance(error, cause))
     return kind(text.format(" ".join(str(error).split())))

@@ -1,4 +1,4 @@
-"""The statements of `index.store.database` on a connection to PostgreSQL."""
+"""Run the statements of `index.store.database` on a connection to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class PostgresDatabase:
 
         Args:
             connection: inside a transaction.
-            types: of the columns of tables, the same in all collections; filled here.
+            types: a cache of the column types of tables, which are the same in all collections.
         """
         self.connection = connection
         self._types = types
@@ -85,7 +85,7 @@ class PostgresDatabase:
             yield from cursor.execute(_own(statement))
 
     def switch_live(self, before: Sequence[int], after: Sequence[int], /) -> None:
-        """Change the postings and the vectors of live sentences, and what counts them."""
+        """Change the postings and vectors of live sentences, and their counts."""
         gone, come = [*before], [*after]
         if gone:
             self.execute(_TAKE_OUT, (gone,))
@@ -98,7 +98,7 @@ class PostgresDatabase:
             self.execute(_COUNT, (1, 1, come))
 
     def activate_staged(self, generation: int, /) -> None:
-        """Replace the embeddings; snapshots from before go on reading the old ones."""
+        """Replace the embeddings; older snapshots go on reading the old embeddings."""
         self.execute(
             "UPDATE embedding e SET vector = s.vector FROM staged s "
             "WHERE e.sentence_id = s.sentence_id"
@@ -111,7 +111,7 @@ class PostgresDatabase:
         )
 
     def count_on(self) -> None:
-        """Let the numbers that PostgreSQL gives go on after those that were inserted."""
+        """Continue PostgreSQL's generated ids after the ids that were inserted."""
         for table, column in _IDENTITIES.items():
             self.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', '{column}'), "
@@ -120,15 +120,15 @@ class PostgresDatabase:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the transaction goes on: what it does will be committed."""
+        """Whether the transaction is still open, so that its changes will be committed."""
         return self.connection.info.transaction_status == psycopg.pq.TransactionStatus.INTRANS
 
     def rollback(self) -> None:
-        """Undo what the transaction did, and end it."""
+        """Undo and end the transaction."""
         self.connection.rollback()
 
 
 @lru_cache(maxsize=500)
 def _own(statement: str) -> Any:
-    """A statement of ours in PostgreSQL's and psycopg's words."""
+    """Translate a statement into the syntax of PostgreSQL and psycopg."""
     return statement.replace(f"IN {LIST}", "= ANY(?)").replace("%", "%%").replace("?", "%s")

@@ -1,4 +1,4 @@
-"""The collections of a database, and hearing of what other processes change in them."""
+"""Manage the collections of a database, and listen to changes by other processes."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from index.store.postgres.search import vector_indexes
 from index.store.postgres.store import PostgresStore
 
 log = logging.getLogger(__name__)
-_PATIENCE_S = 10.0  # to wait for the first connection
-_CHECK_S = 0.5  # between two looks at whether to go on
-_AGAIN_S = 2.0  # after a connection was lost
+_PATIENCE_S = 10.0  # how long to wait for the first connection
+_CHECK_S = 0.5  # time between two checks whether to stop
+_AGAIN_S = 2.0  # time to wait after a connection was lost
 _RIGHTS = """
     SELECT pg_encoding_to_char(encoding), has_database_privilege(datname, 'CREATE'),
     (SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), datname
@@ -33,7 +33,7 @@ class PostgresEngine:
     """The collections of a database. Safe to use from several threads."""
 
     def __init__(self, address: str, password: str | None = None, replica: str = "") -> None:
-        """Connect at first use; read questions from the `replica` at an address, if one is named.
+        """Connect at first use; answer questions from the `replica` at an address, if given.
 
         Raises:
             SettingsError: an address cannot be used.
@@ -50,11 +50,11 @@ class PostgresEngine:
             return schemas.names(db)
 
     def recent(self) -> list[str]:
-        """Return the names of the collections, in any order: none has to be loaded to be fast."""
+        """Return the names of the collections in any order: none has to be loaded beforehand."""
         return self.names()
 
     def open(self, name: str, *, create: bool) -> PostgresStore:
-        """Open a collection, which exists already unless `create`.
+        """Open a collection, which must exist unless `create`.
 
         Raises:
             InputError: the name cannot name a schema.
@@ -68,42 +68,43 @@ class PostgresEngine:
         return PostgresStore(self.server, name, replica=self._replica, on_write=self._news.note)
 
     def state(self, name: str) -> object | None:
-        """Return what changes whenever a collection is written to, by anyone; None: no such."""
+        """Return a value that changes whenever any process writes to it; None if missing."""
         return self._news.state(name)
 
     def was_killed(self, name: str) -> bool:
-        """Return False: what a killed process had begun, the database undoes by itself."""
+        """Return False: the database itself rolls back what a killed process had begun."""
         del name
         return False
 
     def hold(self, name: str, work: str) -> Callable[[], None] | None:
-        """Keep other processes from doing this work on a collection, until they are told or die.
+        """Keep other processes from doing this work on a collection.
 
         Returns:
-            What to call at the end; None: another process is at it.
+            A function to call at the end (the lock also ends with this process); None if another
+            process does this work.
         """
         key = hash_of(f"{schemas.schema_of(name)} {work}")
         with contextlib.ExitStack() as stack:
             db = stack.enter_context(self.server.lease())
             if db.execute("SELECT pg_try_advisory_lock(%s)", (key,)).fetchall() != [(True,)]:
                 return None
-            # Called before the connection is given back, which would go on holding it.
+            # Unlock before the connection is returned, since it would keep the lock.
             stack.callback(db.execute, "SELECT pg_advisory_unlock(%s)", (key,))
             return stack.pop_all().close
 
     def wait_s(self, event: str, most: int, window_s: float) -> float | None:
-        """Count an event of all processes, unless there were `most` in so many seconds already.
+        """Count an event of all processes, unless `most` were counted within `window_s` already.
 
         Returns:
-            How many seconds it has to wait; 0 if it was counted.
+            The seconds that it has to wait; 0 if it was counted.
         """
         return wait_s(self.server, event, most, window_s)
 
     def check(self) -> str:
-        """Return which server it is, and what is there.
+        """Return a description of the server and its collections.
 
         Raises:
-            StoreError: the server, pgvector, the encoding or a right is not as it has to be.
+            StoreError: the server, pgvector, the encoding or the user's rights do not suffice.
         """
         with self.server.lease() as db:
             (encoding, creates, secure, database), *_ = db.execute(_RIGHTS).fetchall()
@@ -119,7 +120,7 @@ class PostgresEngine:
             version, extension = versions(db)
             vector = ".".join(map(str, extension or ()))
             tls = "TLS" if secure else "no TLS, on this machine"
-            rest = f" ({whole.count(False)} unfinished: made again now)" if not all(whole) else ""
+            rest = f" ({whole.count(False)} unfinished: built again now)" if not all(whole) else ""
             return (
                 f"PostgreSQL {version} with pgvector {vector}, {tls}; {len(names)} there, "
                 f"{len(whole)} with a vector index{rest}"
@@ -134,12 +135,12 @@ class PostgresEngine:
 
 
 class _News:
-    """Which collections there are, each with a number that changes with every write to it.
+    """The names of the collections, each with a number that changes with every write to it.
 
     A thread listens to PostgreSQL's notifications. When it has lost its connection, all numbers
-    change, since it may have missed some. Beside the number stands where in the server's log all
-    writes that were heard of end; None while one of this process, or a lost connection, is not
-    heard of yet.
+    change, since it may have missed some. Each number comes with the position in the server's log
+    after the last known write. It is None while the notification of this process's own write is
+    outstanding, and after a lost connection.
     """
 
     def __init__(self, server: Server) -> None:
@@ -172,7 +173,7 @@ class _News:
             return self._states.get(name)
 
     def note(self, name: str, *, exists: bool) -> None:
-        """Note a write; one of this process at once, as its notification comes later."""
+        """Note a write of this process at once, since its notification comes later."""
         with self._lock:
             self._set(name, None, exists=exists)
 
@@ -183,7 +184,7 @@ class _News:
             self._states.pop(name, None)
 
     def _hear(self, db: psycopg.Connection, name: str) -> None:
-        """Note a write that was notified of, unless this process writes: that is heard next."""
+        """Note a write from a notification, unless this process writes: its own comes next."""
         with self._lock:
             before = self._states.get(name)
         exists, position = schemas.has(db, name), position_of(db)

@@ -1,6 +1,6 @@
-"""How often something may happen, counted for all processes together.
+"""Limit how often something may happen, counted for all processes together.
 
-A count is kept under a hash, in a table without a log, until it no longer matters.
+Counts are kept under a hash, in an unlogged table, as long as they matter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COUNT = """
 
 
 def wait_s(server: Server, event: str, most: int, window_s: float) -> float:
-    """Count an event; if there were `most` already in so many seconds, return the wait instead."""
+    """Count an event; if `most` were counted within `window_s` already, return the wait instead."""
     values = {"key": hash_of(event), "most": most, "window": window_s}
     with server.lease() as db:
         try:

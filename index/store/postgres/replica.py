@@ -1,7 +1,7 @@
-"""A streaming replica that questions are read from, while it shows what this process has heard of.
+"""Answer questions from a streaming replica while it shows all writes known to this process.
 
-Whoever finds it behind, or gone, asks the primary instead: an answer never knows less for having
-come from a replica.
+If it is behind or gone, the primary is asked instead: an answer from a replica never knows less
+than an answer from the primary would.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from index.store.postgres.database import PostgresDatabase
 from index.store.postgres.schema import schema_of
 
 log = logging.getLogger(__name__)
-_PATIENCE_S = 2  # a question waits so long for a replica that has just vanished
-_AGAIN_S = 10.0  # from a failure to the next attempt
-_BEHIND_S = 5.0  # more is reported as wrong
+_PATIENCE_S = 2  # how long a question waits for a replica that has just vanished
+_AGAIN_S = 10.0  # time from a failure to the next attempt
+_BEHIND_S = 5.0  # a longer lag is reported as an error
 _IDENTITY = "SELECT system_identifier FROM pg_control_system()"
 
 
@@ -37,11 +37,11 @@ class Replica:
         """Connect at first use.
 
         Args:
-            address: of the replica.
-            password: of its user.
-            primary: what it has to be a replica of.
-            position: gives where in the primary's log a collection's last write ends, by its name;
-                None if that is not known.
+            address: the address of the replica.
+            password: the password of its user.
+            primary: the server that it must be a replica of.
+            position: returns the position in the primary's log after the last write to a
+                collection, by name; None if that is not known.
 
         Raises:
             SettingsError: the address cannot be used.
@@ -54,10 +54,10 @@ class Replica:
 
     @contextlib.contextmanager
     def reading(self, name: str) -> Iterator[PostgresDatabase]:
-        """Open a read transaction on a collection, which sees all writes that were heard of.
+        """Open a read transaction on a collection, which sees all known writes.
 
         Raises:
-            StoreError: it is behind, or cannot be used now; then the primary has to be asked.
+            StoreError: it is behind or cannot be used now, so the primary has to be asked.
         """
         position = self._position(name)
         if position is None or not self._is_due():
@@ -76,7 +76,7 @@ class Replica:
             raise
 
     def _is_due(self) -> bool:
-        """Whether to try: of those who ask one that has failed, one does, and no other waits."""
+        """Return whether to try: after a failure only one caller tries, and no other waits."""
         with self._lock:
             now = time.monotonic()
             if not self._works:
@@ -89,11 +89,11 @@ class Replica:
         with self._server.connect() as db, self._primary.lease() as primary:
             if db.execute(_IDENTITY).fetchone() != primary.execute(_IDENTITY).fetchone():
                 raise StoreError(
-                    "The setting “replica” names a server that is no replica of the primary."
+                    "The setting “replica” names a server that is not a replica of the primary."
                 )
 
     def check(self) -> str:
-        """Return how far behind it is. Raises StoreError if it cannot be used, or is far behind."""
+        """Return how far behind it is. Raises StoreError if it is far behind or cannot be used."""
         self._check_identity()
         with self._primary.lease() as primary, self._server.lease() as db:
             position = position_of(primary)
@@ -101,8 +101,8 @@ class Replica:
             while not has_replayed(db, position):
                 if time.monotonic() - started > _BEHIND_S:
                     raise StoreError(
-                        f"The replica is more than {_BEHIND_S:.0f} s behind, or is none: check "
-                        "that it is streaming. Until then the primary answers."
+                        f"The replica is more than {_BEHIND_S:.0f} s behind, or is not a replica: "
+                        "check that it is streaming. Until then the primary answers."
                     )
                 time.sleep(0.001)
             return f"a replica, {1000 * (time.monotonic() - started):.0f} ms behind"

@@ -1,7 +1,7 @@
-"""The tables of a collection in PostgreSQL, and making and dropping the schema they are in.
+"""The tables of a collection in PostgreSQL; create and drop the schema that they are in.
 
 They have the names and columns of `index.store.schema`; `posting`, `term_count`, `live_size` and
-`live_vector` stand in place of the full text and the vector index.
+`live_vector` take the place of the full text and the vector index.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from index.store.schema import SCHEMA_VERSION
 
 PREFIX = "onrecord-"
 _MARK = "On Record, schema "  # begins the comment on each of our schemas
-_MAX_BYTES = 63  # of a name in PostgreSQL, which cuts longer ones without a word
-_T = 'text COLLATE "C"'  # bytes in order, as SQLite compares them
+_MAX_BYTES = 63  # the length of a name in PostgreSQL, which silently cuts longer names
+_T = 'text COLLATE "C"'  # ordered by bytes, as in SQLite
 
 _TABLES = f"""
 CREATE TABLE meta (key {_T} PRIMARY KEY, value text NOT NULL);
@@ -189,5 +189,5 @@ def create(db: psycopg.Connection, schema: str) -> None:
 
 
 def drop(db: psycopg.Connection, schema: str) -> None:
-    """Drop the schema of a collection with all that is in it."""
+    """Drop the schema of a collection with everything in it."""
     db.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))

@@ -1,8 +1,8 @@
-"""Search one generation of a collection in PostgreSQL: postings by BM25, vectors by likeness.
+"""Search one generation of a collection in PostgreSQL: words by BM25, vectors by inner product.
 
 The BM25 is that of SQLite's FTS5, so that both engines rank alike. Vectors are compared in half
-precision, in a small collection all of them and in a large one those that an HNSW index finds
-(Malkov, Yashunin 2018); the nearest are then compared in full precision.
+precision: all of them in a small collection, and in a large collection those that an HNSW index
+finds (Malkov, Yashunin 2018). The nearest are then compared in full precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from index.store.types import Ids, IndexVersion, Ranked
 
 EXACT_UP_TO = 50_000
 _HALF_ERROR = 1e-3  # two vectors of unit norm, each rounded to 11 bits, differ by less
-_BEYOND = 32  # candidates beyond the ones asked for
+_BEYOND = 32  # candidates beyond those asked for
 _ALL = Filters()
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 _LIVE = "SELECT r.revision, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
@@ -89,11 +89,11 @@ class PostgresSnapshot(CatalogueSnapshot):
     def _nearest(
         self, vector: Vectors, depth: int, among: list[int] | None, *, exact: bool
     ) -> tuple[Ids, Vectors, float]:
-        """Ids and full-precision scores of the nearest sentences, and the least likeness of one."""
+        """Return ids and exact scores of the nearest sentences, and the least approximate score."""
         halves = "[" + ",".join(map(repr, vector.tolist())) + "]"
         column = sql.SQL("vector" if exact else f"(vector::halfvec({len(vector):d}))")
         nearness = sql.SQL("{} <#> {}::halfvec").format(column, halves)
-        if not exact:  # an index that has to look further does so, in any order
+        if not exact:  # let the index look further if it has to, in any order
             searched = min(1_000, max(100, 2 * depth))
             self.db.connection.execute(
                 f"SET LOCAL hnsw.iterative_scan = relaxed_order; SET LOCAL hnsw.ef_search = "
@@ -111,7 +111,7 @@ class PostgresSnapshot(CatalogueSnapshot):
             rows = self.db.connection.execute(text, values, binary=True).fetchall()
         except psycopg.errors.DataException as error:
             raise StoreError(
-                f"The question has {len(vector)} dimensions and the collection another number: "
+                f"The question has {len(vector)} dimensions, unlike the collection: "
                 "the operator has to run `onrecord reindex --rebuild`."
             ) from error
         scores = matrix([row[2] for row in rows]) @ vector
@@ -119,19 +119,19 @@ class PostgresSnapshot(CatalogueSnapshot):
         return ids_of(rows), scores.astype(np.float32), least
 
     def _revisions(self, filters: Filters) -> tuple[list[int], int]:
-        """The live revisions that pass some filters, and how many sentences they have."""
+        """Return the live revisions that pass some filters, and their number of sentences."""
         condition, values = passing(filters)
         rows = self.db.execute(f"{_LIVE} WHERE TRUE {condition}", values).fetchall()
         return [row[0] for row in rows], sum(row[1] for row in rows)
 
 
 def rebuilt(db: PostgresDatabase) -> int:
-    """Return the generation in which all was embedded again the last time; 0 if never."""
+    """Return the generation of the last rebuild; 0 if there was none."""
     return int(meta(db, "rebuilt") or 0)
 
 
 def vector_indexes(db: psycopg.Connection[Any], schema: str) -> dict[str, bool]:
-    """Return the vector indexes of a collection, and whether each is whole."""
+    """Return the vector indexes of a collection, and whether each is valid."""
     rows = db.execute(
         "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid "
         "JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_am m ON m.oid = c.relam "

@@ -1,4 +1,4 @@
-"""A collection on a PostgreSQL server, and the collections that are there."""
+"""A collection on a PostgreSQL server."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class OnWrite(Protocol):
-    """Takes the name of a collection that was written to, and whether it is still there."""
+    """Takes the name of a collection that was written to, and whether it still exists."""
 
     def __call__(self, name: str, /, *, exists: bool) -> None: ...
 
@@ -54,11 +54,11 @@ class PostgresStore(Catalogue):
         """Name the collection; it is opened, or created, at first use.
 
         Args:
-            server: has its database.
-            name: its name, without the prefix of its schema.
-            exact_up_to: sentences above which an index finds vectors, approximately.
-            replica: what questions are read from while it shows all that was heard of.
-            on_write: called after it was written to or erased.
+            server: the server of the database.
+            name: the name of the collection, without the prefix of its schema.
+            exact_up_to: sentences above which vectors are searched by an approximate index.
+            replica: answers questions while it shows all known writes.
+            on_write: called after the collection was written to or erased.
         """
         super().__init__()
         self._server, self.name = server, name
@@ -88,7 +88,7 @@ class PostgresStore(Catalogue):
         return super().read(work)
 
     def _newest(self, db: PostgresDatabase) -> PostgresSnapshot:
-        if not self._is_ours:  # raises StoreVersionError if another version's
+        if not self._is_ours:  # raises StoreVersionError if another version made it
             self._is_ours = schemas.exists(db.connection, self._schema)
         version, model = newest(db)
         cache = self._cache_of(version)
@@ -117,7 +117,7 @@ class PostgresStore(Catalogue):
         """Do nothing: PostgreSQL checks its own files as it reads them."""
 
     def prepare(self) -> None:
-        """Index the vectors of a large collection, while it is in use; drop indexes out of use."""
+        """Index the vectors of a large collection while it is in use; drop unused indexes."""
         with self.snapshot() as snapshot:
             since = rebuilt(snapshot.db)
             size = snapshot.size().sentences
@@ -132,7 +132,7 @@ class PostgresStore(Catalogue):
             names = sql.Identifier(self._schema), sql.Identifier(extension)
             key = (hash_of(f"{self._schema} index"),)
             if db.execute("SELECT pg_try_advisory_lock(%s)", key).fetchall() != [(True,)]:
-                return  # another process is at it
+                return  # another process does this
             try:
                 for name, valid in vector_indexes(db, self._schema).items():
                     if name != wanted or not valid:
@@ -160,7 +160,7 @@ class PostgresStore(Catalogue):
 
     @contextlib.contextmanager
     def copy(self) -> Iterator[SqliteStore]:
-        """A copy of the collection, to try a change on; it is deleted afterwards."""
+        """Lend a copy of the collection to try a change on; it is deleted afterwards."""
         with (
             tempfile.TemporaryDirectory(prefix="onrecord-copy-") as folder,
             closing(SqliteStore(Path(folder))) as store,
@@ -175,12 +175,12 @@ class PostgresStore(Catalogue):
             store.backup(file)
 
     def recover(self, file: Path, *, actor: str) -> Commit:
-        """Replace all that is stored by a backup, of either engine, in a generation of its own.
+        """Replace everything stored by a backup, of either engine, in a new generation.
 
-        What moderators have chosen stays as it is.
+        Moderators' preferences stay as they are.
 
         Raises:
-            StoreError: the file is no whole backup with something in it, and nothing was changed.
+            StoreError: the file is not an undamaged backup with contents; nothing was changed.
         """
         with copy_of(file) as source, self.writing() as db:
             last = newest(db)[0].generation
@@ -190,7 +190,7 @@ class PostgresStore(Catalogue):
             return recovered(db, last, chosen, actor)
 
     def _empty(self, db: PostgresDatabase) -> None:
-        """Delete all rows; who reads goes on seeing them."""
+        """Delete all rows; open snapshots still see them."""
         for name in vector_indexes(db.connection, self._schema):
             db.connection.execute(sql.SQL("DROP INDEX {}").format(sql.Identifier(name)))
         for table in (*reversed(TABLES), "posting", "term_count", "live_vector"):
@@ -198,7 +198,7 @@ class PostgresStore(Catalogue):
         db.execute("UPDATE live_size SET sentences = 0, terms = 0")
 
     def erase(self) -> None:
-        """Delete all that is stored, for good, and close. Raises StoreError."""
+        """Delete everything stored, for good, and close. Raises StoreError."""
         with self._server.writing(self._schema) as db:
             if schemas.exists(db.connection, self._schema):
                 schemas.drop(db.connection, self._schema)
@@ -210,5 +210,5 @@ class PostgresStore(Catalogue):
             self._on_write(self.name, exists=exists)
 
     def close(self) -> None:
-        """Let nobody use the store any more; its connections are the server's."""
+        """Refuse later uses of the store; its connections belong to the server."""
         self._closed = True

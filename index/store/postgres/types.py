@@ -1,4 +1,4 @@
-"""How Python's values become PostgreSQL's, and back."""
+"""Convert values between Python and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg import pq
 from psycopg.adapt import Buffer, Dumper, Loader
 from psycopg.types import string
 
-_ESCAPE = "\x1a"  # a text in PostgreSQL cannot have a NUL: it is written as this and "0"
+_ESCAPE = "\x1a"  # a text in PostgreSQL cannot have a NUL, which is written as this and "0"
 
 
 def _escaped(text: str) -> str:
@@ -32,7 +32,7 @@ class _TextDumper(string.StrBinaryDumper):
 
 
 class _UntypedTextDumper(string.StrDumperUnknown):
-    """For values of a statement: what they are compared with gives the type."""
+    """Dumps values of a statement, whose type is that of what they are compared with."""
 
     def dump(self, obj: str) -> Buffer | None:
         return super().dump(_escaped(obj))
@@ -50,7 +50,7 @@ class _BinaryTextLoader(_TextLoader):
 
 
 class _VectorDumper(Dumper):
-    """Bytes of float32 become a vector of pgvector: its length, 0, and numbers in network order."""
+    """Dumps float32 bytes as a pgvector vector: its length, 0, and the numbers in network order."""
 
     format = pq.Format.BINARY
 
@@ -67,7 +67,7 @@ class _VectorLoader(Loader):
 
 
 def register(connection: psycopg.Connection[Any], vector_oid: int) -> None:
-    """Let a connection take and give our texts and vectors."""
+    """Register these conversions of texts and vectors with a connection."""
     adapters = connection.adapters
     adapters.register_dumper(str, _TextDumper)
     adapters.register_dumper(str, _UntypedTextDumper)

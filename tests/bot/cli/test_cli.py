@@ -1,4 +1,4 @@
-"""The `onrecord` command as scripts rely on it."""
+"""The `onrecord` command, as scripts use it."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_command_explains_itself(
 
 
 def test_embeddings_are_made_in_parts(run: Shell, tmp_path: Path) -> None:
-    """`encode` writes what `add --vectors` takes; what is no part is refused."""
+    """`encode` writes files that `add --vectors` accepts; an invalid part is refused."""
     (tmp_path / "dam.txt").write_text("The dam failed. Nobody was warned.", encoding="utf-8")
     out = str(tmp_path / "part.npz")
     assert "2 sentences in" in run("encode", str(tmp_path / "dam.txt"), "--out", out)
@@ -57,8 +57,8 @@ def test_embeddings_are_made_in_parts(run: Shell, tmp_path: Path) -> None:
     assert "write 1/8" in run.err
 
 
-def test_global_options_stand_before_or_after_the_command(stocked: Shell, tmp_path: Path) -> None:
-    """Both places work, and the one after the command wins."""
+def test_global_options_go_before_or_after_the_command(stocked: Shell, tmp_path: Path) -> None:
+    """Global options work in both places, and an option after the command wins."""
     other = str(tmp_path / "other")
     everywhere = [
         ("--data", other, "--json", "articles"),
@@ -72,14 +72,14 @@ def test_global_options_stand_before_or_after_the_command(stocked: Shell, tmp_pa
 
 @pytest.mark.parametrize("note", ["--json", "--debug", "--data"])
 def test_a_note_that_looks_like_an_option_is_a_note(stocked: Shell, note: str) -> None:
-    """The value of an option is never taken for a global option."""
+    """An option's value that looks like a global option is still a value."""
     shown = stocked("correct", "dam", "--note", note)
     assert shown.startswith("Corrected on ")
     assert shown.endswith(f": {note}\n")
 
 
 def test_tracebacks_need_debug(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An unforeseen error is one sentence and status 1, and a traceback only with --debug."""
+    """An unexpected error is one sentence and status 1, with a traceback only with --debug."""
 
     def fail(*_: object) -> None:
         raise ZeroDivisionError
@@ -93,7 +93,7 @@ def test_tracebacks_need_debug(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_python_m_bot_runs_the_command() -> None:
-    """`python -m bot` is the command, with its version and shell completion."""
+    """`python -m bot` runs the command, with its version and shell completion."""
     command = [sys.executable, "-m", "bot"]
     shown = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
     assert shown.stdout.startswith("onrecord ")
@@ -107,7 +107,7 @@ def test_python_m_bot_runs_the_command() -> None:
 
 
 def test_bad_rows_fail_alone(run: Shell) -> None:
-    """`add` lists what it added, by the ids given, and what failed, each with its line."""
+    """`add` lists what it added by the given ids, and each failed row with its line number."""
     rows = [json.dumps(ROWS[0]), '{"id": "x", "title": "No text"}', "not json", json.dumps(ROWS[1])]
     result = run.json("add", "-", stdin="\n".join(rows).encode(), status=1)
     fields = "generation added updated restored removed unchanged failed omitted embedded seconds"
@@ -119,8 +119,8 @@ def test_bad_rows_fail_alone(run: Shell) -> None:
     assert all(row["error"].endswith(".") for row in result["failed"])
 
 
-def test_what_was_left_out_is_listed(run: Shell) -> None:
-    """A row whose date can mean two days goes in without it; `add` says so, and has not failed."""
+def test_omissions_are_listed(run: Shell) -> None:
+    """A row with an ambiguous date is added without it; `add` lists that, and does not fail."""
     row = {**ROWS[0], "published": "01/04/1963"}
     result = run.json("add", "-", stdin=json.dumps(row).encode())
     assert [row["article_id"] for row in result["added"]] == ["dam"]
@@ -132,7 +132,7 @@ def test_what_was_left_out_is_listed(run: Shell) -> None:
 
 
 def test_misspelt_question_is_shown_as_it_was_understood(stocked: Shell) -> None:
-    """A corrected question stands below the one that was typed, and in the document."""
+    """A corrected question is shown below the question as typed, and in the JSON document."""
     text = stocked("ask", "which gatte failled?")
     assert text.startswith("which gatte failled?\nUnderstood as: which gate failed?\n")
     assert stocked.json("ask", "which gatte failled?")["question"] == "which gate failed?"
@@ -140,7 +140,7 @@ def test_misspelt_question_is_shown_as_it_was_understood(stocked: Shell) -> None
 
 
 def test_ask_quotes_are_slices_of_the_stored_text(stocked: Shell) -> None:
-    """In `ask --json` each quote equals article.text[start:end] and cites a listed source."""
+    """In `ask --json`, each quote equals article.text[start:end] and cites a listed source."""
     given = stocked.json("ask", "Which gate failed at Hallow Dam on Monday?")
     assert {"answer_id", "question", "status", "confidence", "quotes", "citations"} <= set(given)
     assert {"agreement", "generation"} <= set(given)
@@ -175,8 +175,8 @@ def test_an_answer_is_shown_again(stocked: Shell) -> None:
     stocked("why", "nothing", status=1)
 
 
-def test_old_answers_are_forgotten(stocked: Shell) -> None:
-    """Asking forgets the answers that are older than the settings keep them."""
+def test_old_answers_are_deleted(stocked: Shell) -> None:
+    """Asking deletes answers that are older than the settings allow."""
     first = stocked.json("ask", "Which gate failed?")["answer_id"]
     with closing(sqlite3.connect(stocked.data / "default" / CATALOGUE)) as db, db:
         db.execute("UPDATE answer SET at = '2020-01-01T00:00:00+00:00'")
@@ -186,7 +186,7 @@ def test_old_answers_are_forgotten(stocked: Shell) -> None:
 
 
 def test_search_explains_its_scores(stocked: Shell) -> None:
-    """With --explain each result says what its score is made of, the largest parts first."""
+    """With --explain, each result shows the parts of its score, the largest first."""
     for row in stocked.json("search", "gate failed", "--explain")["results"]:
         assert sum(row["features"].values()) == pytest.approx(row["score"], abs=0.01)
     words = " ".join(stocked("search", "gate failed", "-k", "1", "--explain").split())
@@ -195,7 +195,7 @@ def test_search_explains_its_scores(stocked: Shell) -> None:
 
 
 def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
-    """`search` gives ranks from 1 with falling scores, by sentence or by article."""
+    """`search` prints ranks from 1 with falling scores, of sentences or of articles."""
     results = stocked.json("search", "gate failed", "-k", "3")["results"]
     assert [row["rank"] for row in results] == [1, 2, 3]
     assert [row["score"] for row in results] == sorted(
@@ -207,8 +207,8 @@ def test_search_ranks_sentences_and_articles(stocked: Shell) -> None:
     assert set(by_article[0]) == {"rank", "score", "article_id"}
 
 
-def test_filters_restrict(stocked: Shell) -> None:
-    """Publisher, dates, also in words, and moments restrict what is ranked."""
+def test_filters_restrict_the_ranking(stocked: Shell) -> None:
+    """Only reports that match the publisher and the dates, in words too, are ranked."""
     only = stocked.json("search", "gate failed", "--publisher", "courier")["results"]
     assert {row["article_id"] for row in only} == {"cup"}
     late = stocked.json("search", "gate failed", "--since", "2026-03-09T12:00:00+00:00")["results"]
@@ -220,7 +220,7 @@ def test_filters_restrict(stocked: Shell) -> None:
 
 
 def test_yesterday_is_one_day(stocked: Shell) -> None:
-    """In a question and in a filter "yesterday" is the day before today, or before --as-of."""
+    """In questions and filters, "yesterday" is the day before today, or before --as-of."""
     yesterday = str(datetime.now(UTC).date() - timedelta(1))
     question = "What has changed since yesterday?"
     given = stocked.json("ask", question, "--since", "yesterday")
@@ -232,7 +232,7 @@ def test_yesterday_is_one_day(stocked: Shell) -> None:
 
 
 def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
-    """`--queries` prints one JSON line a query, in order, ids kept, and goes on after a bad one."""
+    """`--queries` prints a JSON line per query, in order and with its id, even after a bad line."""
     path = tmp_path / "queries.jsonl"
     path.write_text('{"_id": "q1", "text": "gate"}\n{"_id": "q2"}\n{"_id": "q3", "text": "cup"}\n')
     lines = stocked("search", "--queries", str(path), "-k", "1", status=1).splitlines()
@@ -243,7 +243,7 @@ def test_queries_are_answered_in_order(stocked: Shell, tmp_path: Path) -> None:
 
 
 def test_remove_and_restore(stocked: Shell) -> None:
-    """A removed article is not listed; restore brings it back; the log has all, newest first."""
+    """A removed article is not listed; restore brings it back; the log has both, newest first."""
     assert [row["article_id"] for row in stocked.json("remove", "dam")["removed"]] == ["dam"]
     assert [row["article_id"] for row in stocked.json("articles")["articles"]] == ["cup"]
     assert stocked.json("article", "dam")["retired"] is True
@@ -258,8 +258,8 @@ def test_remove_and_restore(stocked: Shell) -> None:
     assert failed[0]["source"] == "nothing"
 
 
-def test_dry_run_says_what_would_be(run: Shell, tmp_path: Path) -> None:
-    """A dry run tells what would become of each report, in those words, and stores nothing."""
+def test_dry_run_says_what_would_happen(run: Shell, tmp_path: Path) -> None:
+    """A dry run says what would happen to each report, and stores nothing."""
     (tmp_path / "ferry.txt").write_text("A ferry ran aground at noon.")
     shown = run("add", "--dry-run", str(tmp_path / "ferry.txt"))
     assert shown.startswith("Would be added: 1 (1 sentence)\n")
@@ -268,8 +268,8 @@ def test_dry_run_says_what_would_be(run: Shell, tmp_path: Path) -> None:
     assert len(run.json("articles")["articles"]) == 1
 
 
-def test_files_that_are_passed_over_are_counted(run: Shell, tmp_path: Path) -> None:
-    """In a folder, files of no known ending are not read, and it is said how many; hidden ones not.
+def test_skipped_files_are_counted(run: Shell, tmp_path: Path) -> None:
+    """Files of a folder with an unknown suffix are not read, but counted, except hidden files.
 
     Named by itself such a file is read, whatever its ending.
     """
@@ -284,15 +284,15 @@ def test_files_that_are_passed_over_are_counted(run: Shell, tmp_path: Path) -> N
 
 
 def test_failures_name_their_file_once(run: Shell, tmp_path: Path) -> None:
-    """A reason that begins with the name of its file does not say it a second time."""
+    """A reason that begins with the name of its file does not repeat it."""
     (tmp_path / "empty.txt").write_text("")
     for name in ("empty.txt", "nothing.txt"):
         shown = run("add", str(tmp_path / name), status=1)
         assert shown.count(name) == 1, shown
 
 
-def test_article_shows_what_is_known_of_it(run: Shell) -> None:
-    """Author, address and date stand over the verbatim text where they are known."""
+def test_article_shows_its_metadata(run: Shell) -> None:
+    """Author, address and date are shown above the verbatim text if they are known."""
     row = {**ROWS[0], "author": "Ida Roe"}
     run("add", "-", stdin="\n".join(map(json.dumps, (row, ROWS[1]))).encode())
     stored = run.json("article", "dam")
@@ -313,29 +313,29 @@ def test_article_shows_what_is_known_of_it(run: Shell) -> None:
 
 
 def test_quotes_over_paragraphs_stay_together() -> None:
-    """A quote that runs on in a new paragraph stands as one block, its lines the report's."""
+    """A quote across paragraphs is printed as one block, with the report's own lines."""
     text = "The gate of Hallow Dam failed,\n\nsaid Mara Voss on Monday."
     shown = output.answer(answer_of([text])).text
     assert "  “The gate of Hallow Dam failed,\n\n   said Mara Voss on Monday.” [1]\n" in shown
 
 
 @pytest.mark.parametrize("line", ["ask gate", "articles", "history", "reindex", "undo 0"])
-def test_a_mistyped_collection_is_not_made(stocked: Shell, line: str) -> None:
-    """Reading names the collections there are; asking an empty default one says to add reports."""
+def test_a_mistyped_collection_is_not_created(stocked: Shell, line: str) -> None:
+    """Reading an unknown collection lists the existing ones, and creates none."""
     stocked("--collection", "defualt", *line.split(), status=1)
     assert "It has: default." in stocked.err
     assert not (stocked.data / "defualt").exists()
 
 
 def test_the_empty_default_collection_says_what_to_do(run: Shell) -> None:
-    """Before anything was added, a question is declined with how to add reports; no log either."""
+    """Before anything was added, a question is declined with advice to add reports."""
     assert run.json("ask", "Which gate failed?")["status"] == "declined"
     assert "onrecord add" in run.err
     assert run("history") == "Nothing has changed yet.\n"
 
 
-def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None:
-    """Sources come with `add` and `--add`, wait for their time, rest, fail, and are dropped."""
+def test_sources_are_listed_and_managed(run: Shell, tmp_path: Path) -> None:
+    """Sources can be added, listed, paused and removed, and failures are shown."""
     first, second = tmp_path / "one.txt", tmp_path / "two.txt"
     first.write_text("A ferry ran aground at noon.")
     second.write_text("The ferry was towed to port.")
@@ -362,7 +362,7 @@ def test_sources_are_listed_and_looked_after(run: Shell, tmp_path: Path) -> None
 
 
 def test_corrections_and_retractions_show(stocked: Shell) -> None:
-    """A corrected report says so wherever it is cited; a retracted one is quoted no more."""
+    """A corrected report says so wherever it is cited; a retracted report is not quoted."""
     result = stocked.json("correct", "dam", "--note", "It was Tuesday.")
     assert result["notice"]["note"] == "It was Tuesday."
     (cited,) = stocked.json("ask", "Which gate failed?")["citations"]
@@ -381,7 +381,7 @@ def test_corrections_and_retractions_show(stocked: Shell) -> None:
 
 
 def test_undo_asks_before_it_withdraws(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What undoing would lose is listed first; refused, it changes nothing; `--yes` skips that."""
+    """`undo` lists what would be lost; if refused, it changes nothing; `--yes` does not ask."""
     stocked("correct", "dam", "--note", "It was Tuesday.")
     stocked("retract", "dam", "--note", "Made up.")
     monkeypatch.setattr("click.termui.visible_prompt_func", lambda _: "n")
@@ -404,7 +404,7 @@ def test_undo_asks_before_it_withdraws(stocked: Shell, monkeypatch: pytest.Monke
 
 
 def test_undo_without_a_change_says_so(stocked: Shell) -> None:
-    """Going back to the present state, or one that equals it, is no change of the history."""
+    """Going back to the present state, or to an equal one, makes no entry in the history."""
     stocked("remove", "dam")
     stocked("restore", "dam")
     for generation in ("3", "1"):
@@ -416,10 +416,10 @@ def test_undo_without_a_change_says_so(stocked: Shell) -> None:
 
 
 @pytest.mark.parametrize("command", [["undo", "1"], ["restore", "dam"]])
-def test_what_changed_while_it_asked_is_not_overlooked(
+def test_changes_during_the_confirmation_are_noticed(
     stocked: Shell, monkeypatch: pytest.MonkeyPatch, command: list[str]
 ) -> None:
-    """If the articles are not as they were when it asked, nothing is done, and it says so."""
+    """If articles change while `undo` asks, it does nothing and says so."""
     stocked("retract", "dam", "--note", "Made up.")
 
     def change(*_: object, **__: object) -> None:
@@ -436,7 +436,7 @@ def test_what_changed_while_it_asked_is_not_overlooked(
 
 
 def test_restore_asks_before_it_withdraws_a_retraction(stocked: Shell) -> None:
-    """A removed article comes back at once, a retracted one only when told to."""
+    """A removed article is restored at once, a retracted article only after confirmation."""
     stocked("remove", "cup")
     assert "Restored 1" in stocked("restore", "cup")
     stocked("retract", "dam", "--note", "Made up.")
@@ -446,8 +446,8 @@ def test_restore_asks_before_it_withdraws_a_retraction(stocked: Shell) -> None:
     assert "Withdrawn 1" in stocked("restore", "dam", "--yes")
 
 
-def test_a_retraction_is_neither_lost_nor_replaced_in_silence(stocked: Shell) -> None:
-    """A correction of a retracted article is refused; a second retraction names the first."""
+def test_a_retraction_is_not_silently_replaced(stocked: Shell) -> None:
+    """Correcting a retracted article is refused; a second retraction names the first."""
     stocked("retract", "dam", "--note", "Made up.")
     stocked("correct", "dam", "--note", "It was Tuesday.", status=1)
     assert "It is retracted (Made up.): restore it before" in stocked.err
@@ -457,10 +457,10 @@ def test_a_retraction_is_neither_lost_nor_replaced_in_silence(stocked: Shell) ->
 
 
 @pytest.mark.parametrize("method", ["record", "prune"])
-def test_an_answer_is_printed_even_if_it_cannot_be_kept(
+def test_an_answer_that_cannot_be_logged_is_printed(
     stocked: Shell, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    """A full disk costs the record of an answer, not the answer; standard error says so."""
+    """If the disk is full, the answer is printed but not logged, and standard error says so."""
 
     def full(*_: object, **__: object) -> None:
         raise StoreError("The collection cannot be written: make room.")
@@ -471,8 +471,8 @@ def test_an_answer_is_printed_even_if_it_cannot_be_kept(
 
 
 @pytest.mark.parametrize("said", ["Thanks!", "more", "👍"])
-def test_small_talk_is_not_searched_for(stocked: Shell, said: str) -> None:
-    """What the bot would not answer, the command line does not either."""
+def test_small_talk_is_not_answered(stocked: Shell, said: str) -> None:
+    """The command line does not answer small talk, like the bot."""
     stocked("ask", said, status=2)
     assert (
         stocked.err == "onrecord: I answer questions about the reports: ask one in a few words.\n"
@@ -480,13 +480,13 @@ def test_small_talk_is_not_searched_for(stocked: Shell, said: str) -> None:
 
 
 def test_a_query_of_a_file_is_never_small_talk(stocked: Shell) -> None:
-    """Data sets hold claims and keywords; each line gets its answer or decline."""
+    """Each line of a file of queries is answered or declined, even if it looks like small talk."""
     query = json.dumps({"_id": "q", "text": "Thanks!"}).encode()
     assert json.loads(stocked("ask", "--queries", "-", stdin=query))["status"] == "declined"
 
 
 def test_sources_that_no_quote_cites_are_marked() -> None:
-    """An outlet that has the words of a quote too is listed as such, not as a source of its own."""
+    """An outlet with the same words as a quote is listed as such, not as another source."""
     both = answer_of(["The gate failed.", "The gate failed."])
     given = replace(both, quotes=(replace(both.quotes[0], also=(2,)),))
     shown = output.answer(given).text
@@ -495,7 +495,7 @@ def test_sources_that_no_quote_cites_are_marked() -> None:
 
 
 def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
-    """What `export` writes, `add` reads: the same articles, by the same ids."""
+    """Adding what `export` wrote gives the same articles with the same ids."""
     file = tmp_path / "all.jsonl"
     assert stocked.json("export", str(file))["articles"] == 2
     assert stocked.json("add", str(file))["unchanged"] == 2
@@ -510,7 +510,7 @@ def test_export_and_add_again(stocked: Shell, tmp_path: Path) -> None:
 def test_an_export_that_fails_changes_no_file(
     stocked: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file that was to be replaced is untouched, and no draft stays beside it."""
+    """If an export fails, the old file is untouched, and no draft stays beside it."""
     file = tmp_path / "all.jsonl"
     file.write_text("mine")
 
@@ -526,7 +526,7 @@ def test_an_export_that_fails_changes_no_file(
 
 
 def at_a_terminal(shell: Shell, typed: str, *arguments: str) -> tuple[int, str]:
-    """The status of `onrecord` at a terminal 60 columns wide where a line is typed, and the screen.
+    """Run `onrecord` in a terminal 60 columns wide, type a line, and return status and screen.
 
     With the real encoder: for commands that do not load it.
     """
@@ -549,8 +549,8 @@ def at_a_terminal(shell: Shell, typed: str, *arguments: str) -> tuple[int, str]:
     return process.wait(), screen.decode().replace("\r\n", "\n")
 
 
-def test_what_loses_a_collection_asks_first(stocked: Shell, tmp_path: Path) -> None:
-    """`recover`, and an `undo` that leaves nothing, go on when told to, and say what would go."""
+def test_losing_a_collection_needs_confirmation(stocked: Shell, tmp_path: Path) -> None:
+    """`recover`, and an `undo` that leaves nothing, say what would be lost and ask first."""
     copy = str(tmp_path / "copy.sqlite3")
     stocked("backup", copy)
     for arguments, question in (
@@ -572,7 +572,7 @@ def test_what_loses_a_collection_asks_first(stocked: Shell, tmp_path: Path) -> N
 
 
 def test_lines_on_a_terminal_break_between_words(run: Shell) -> None:
-    """No word and no address is cut at the terminal's edge; elsewhere lines are not broken."""
+    """At a terminal lines break only between words; elsewhere they are not broken."""
     url = f"https://northwire.example/{'dam-' * 20}"
     text = "Nobody in the lower town had been warned before the gate of Hallow Dam failed. " * 3
     row = {"id": "dam", "title": "Dam", "text": text.strip(), "url": url}
@@ -588,7 +588,7 @@ def test_lines_on_a_terminal_break_between_words(run: Shell) -> None:
 
 
 def test_an_indented_word_that_is_too_long_keeps_its_margin() -> None:
-    """A long address stands under its citation, on a line of its own."""
+    """A long address is printed below its citation, on a line of its own."""
     url = "https://northwire.example/a-very-long-address"
     assert output.wrap(f"[1] Northwire\n    {url}", 30) == f"[1] Northwire\n    {url}"
 
@@ -601,7 +601,7 @@ def test_citations_show_their_address(stocked: Shell) -> None:
 
 
 def test_a_question_may_come_from_standard_input(stocked: Shell) -> None:
-    """`-` in place of a question or of a file of queries reads it from standard input."""
+    """`-` instead of a question or a file of queries reads it from standard input."""
     given = stocked.json("ask", "-", stdin=b"Which gate\nfailed?\n")
     assert given["question"] == "Which gate failed?"
     assert stocked.json("search", "-", stdin=b"cup")["results"]
@@ -612,15 +612,15 @@ def test_a_question_may_come_from_standard_input(stocked: Shell) -> None:
     assert "not UTF-8" in stocked.err
 
 
-def test_the_list_of_commands_is_whole(run: Shell) -> None:
-    """`--help` cuts no sentence short."""
+def test_help_cuts_no_sentence_short(run: Shell) -> None:
+    """`--help` shows the description of each command in full."""
     shown = run("--help")
     assert not re.search(r"\w\.\.\.", shown)
     assert "say what to fix." in " ".join(shown.split())
 
 
 def test_erasing_asks_for_the_name(stocked: Shell) -> None:
-    """A collection is deleted only by its name, typed or given."""
+    """A collection is erased only if its name is typed or given."""
     stocked("erase-all", "--yes", "other", status=1)
     stocked("erase-all", status=1)
     assert stocked.err.startswith("onrecord: Add --yes default to delete it without being asked")
@@ -634,7 +634,7 @@ def test_erasing_asks_for_the_name(stocked: Shell) -> None:
 
 
 def test_a_damaged_collection_can_be_erased(stocked: Shell) -> None:
-    """Asking says that it is damaged and what to do; erasing it works all the same."""
+    """Asking a damaged collection says what to do, and erasing it works."""
     folder = stocked.data / "default"
     (folder / "catalogue.sqlite3").write_bytes(b"no database" * 1_000)
     stocked("ask", "Who was warned?", status=1)
@@ -671,7 +671,7 @@ def test_a_damaged_collection_can_be_erased(stocked: Shell) -> None:
     ],
 )
 def test_bad_input_gets_one_sentence(stocked: Shell, arguments: list[str], status: int) -> None:
-    """Wrong use ends with status 2, other failures with 1; no traceback, nothing lost."""
+    """Wrong usage ends with status 2, other failures with 1, without a traceback or any loss."""
     out = stocked(*arguments, status=status)
     assert "Traceback" not in stocked.err + out
     if stocked.err.startswith("onrecord: "):
@@ -682,7 +682,7 @@ def test_bad_input_gets_one_sentence(stocked: Shell, arguments: list[str], statu
 
 
 def test_backup_and_recover(stocked: Shell, tmp_path: Path) -> None:
-    """A copy brings back what was stored when it was made, and answers from that again."""
+    """Recovering a backup restores what was stored when it was made."""
     copy = tmp_path / "copy.sqlite3"
     copy.write_text("mine")
     stocked("backup", str(copy), status=1)

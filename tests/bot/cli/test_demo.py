@@ -1,4 +1,4 @@
-"""What a visitor of the demo types is answered, or answered with a hint."""
+"""The demo answers what a visitor types, or replies with a hint."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from bot.cli.demo import _HINT, _Person
 
 
 @pytest.mark.parametrize("address", ["/ask ", "/ask question:", "@On Record ", "@on record, "])
-async def test_an_address_in_plain_text_counts(room: Newsroom, address: str) -> None:
-    """A command or a name that is only typed addresses the bot all the same."""
+async def test_a_typed_mention_counts(room: Newsroom, address: str) -> None:
+    """A command or mention that is typed as plain text works."""
     visitor = _Person(room.env, room.guild, room.reader.user, room.env.bot)
     await visitor.send(room.channel, address + ASKED)
     assert ASKED in said(room.channel.last_message)
@@ -18,7 +18,7 @@ async def test_an_address_in_plain_text_counts(room: Newsroom, address: str) -> 
 
 
 async def test_a_message_to_nobody_gets_a_hint(room: Newsroom) -> None:
-    """Who just types a question learns how to ask it."""
+    """A question without a mention is answered with how to ask."""
     visitor = _Person(room.env, room.guild, room.reader.user, room.env.bot)
     await visitor.send(room.channel, ASKED)
     assert room.channel.last_message.content == _HINT

@@ -1,4 +1,4 @@
-"""What `onrecord doctor` finds, and what it says to fix."""
+"""`onrecord doctor` finds faults, and says how to fix them."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from index.reading import formats, sandbox
 
 
 def findings(shell: Shell, status: int = 0) -> dict[str, str]:
-    """What each check says; a finding to fix begins with "FIX"."""
+    """Return the line of each check; a fault begins with "FIX"."""
     rows = shell.json("doctor", status=status)["checks"]
     return {row["check"]: ("" if row["ok"] else "FIX ") + row["says"] for row in rows}
 
 
 def test_a_healthy_installation_is_found_healthy(stocked: Shell) -> None:
-    """Every check passes, without a token too, and the collection's size is shown."""
+    """Every check passes, even without a token, and the collection's size is shown."""
     checks = findings(stocked)
     assert not any(text.startswith("FIX") for text in checks.values())
     assert checks["collection default"] == "2 articles, 4 sentences"
@@ -39,7 +39,7 @@ def test_a_healthy_installation_is_found_healthy(stocked: Shell) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux isolates a process")
 def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It loads the reader's weights, finds wrong ones, and says when the settings do without."""
+    """`doctor` loads the reader, notices changed weights, and says if the reader is off."""
     assert re.match(r"reader-\w+ loads; .* right SHA-256$", findings(stocked)["reader"])
     with monkeypatch.context() as patch:
         patch.setattr("bot.cli.doctor.TrainedReader", lambda: TrainedReader(sha256="0" * 64))
@@ -51,7 +51,7 @@ def test_the_reader_is_checked(stocked: Shell, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_missing_isolation_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`doctor` says whether parsers are isolated, and what is missing where they are not."""
+    """`doctor` says whether parsers are isolated, and what is missing if they are not."""
     assert findings(stocked)["parsers"].endswith(
         "cannot reach files, the network or other processes"
     )
@@ -73,7 +73,7 @@ def test_a_failing_source_is_counted(stocked: Shell, tmp_path: Path) -> None:
 
 
 def test_another_encoder_needs_a_rebuild(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A collection embedded by another model says which command to run."""
+    """For a collection embedded with another encoder, `doctor` names the command to run."""
     other = FakeEncoder("other")
     monkeypatch.setattr("index.load_encoder", lambda *_, **__: other)
     text = findings(stocked, status=1)["collection default"]
@@ -82,7 +82,7 @@ def test_another_encoder_needs_a_rebuild(stocked: Shell, monkeypatch: pytest.Mon
 
 
 def test_a_full_disk_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Less than 500 MB is too little, and the other checks still run."""
+    """Less than 500 MB of free space is reported, and the other checks still run."""
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000_000))
     checks = findings(stocked, status=1)
     assert checks["disk"] == "FIX only 100 MB are free: make room"
@@ -98,7 +98,7 @@ def test_an_unusable_data_folder_is_found(run: Shell, tmp_path: Path) -> None:
 
 
 def test_an_interrupted_erasure_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Erasing that was interrupted leaves no collection, and `doctor` names what to delete."""
+    """After an interrupted erasure no collection is left, and `doctor` names what to delete."""
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -113,12 +113,12 @@ def test_an_interrupted_erasure_is_found(stocked: Shell, monkeypatch: pytest.Mon
 
 
 class FakeDiscord(BaseHTTPRequestHandler):
-    """Tells a bot its name, and its servers with its permissions there."""
+    """Replies to a bot with its name, its servers and its permissions."""
 
     permissions = discord.Permissions.all_channel()
 
     def do_GET(self) -> None:
-        """Answer the three requests of the check; only one token is known."""
+        """Answer the three requests of the check; only one token is valid."""
         known = self.headers["Authorization"] == "Bot very-secret"
         user = {"id": "1", "username": "record", "discriminator": "0", "avatar": None}
         server = {"id": "7", "name": "Tessen News", "permissions": str(self.permissions.value)}
@@ -142,7 +142,7 @@ class FakeDiscord(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def fake_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeDiscord]]:
-    """A Discord on loopback, whose permissions can be set."""
+    """Run a Discord on loopback, whose permissions can be set."""
     handler = type("Handler", (FakeDiscord,), {})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -154,14 +154,14 @@ def fake_discord(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FakeDiscord]]
 
 @pytest.mark.usefixtures("fake_discord")
 def test_the_token_is_never_printed(stocked: Shell) -> None:
-    """The token's value is in no output, logs included."""
+    """The token appears in no output, including logs."""
     assert "very-secret" not in stocked("doctor", "--debug") + stocked.err
 
 
 def test_missing_permissions_are_named(
     stocked: Shell, fake_discord: type[FakeDiscord], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`doctor` names what the bot may not do, and where."""
+    """`doctor` names missing permissions and their servers."""
     assert findings(stocked)["Discord"] == "token accepted; all permissions in 1 server"
     monkeypatch.setenv("DISCORD_TOKEN", "very-secret")
     fake_discord.permissions = discord.Permissions(view_channel=True, read_message_history=True)
@@ -172,7 +172,7 @@ def test_missing_permissions_are_named(
 
 @pytest.mark.usefixtures("fake_discord")
 def test_a_refused_token_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistyped token, and a Discord that cannot be reached, are two findings."""
+    """A mistyped token and an unreachable Discord are reported differently."""
     monkeypatch.setenv("DISCORD_TOKEN", "mistyped")
     assert findings(stocked, status=1)["Discord"].startswith("FIX Discord refuses the token")
     monkeypatch.setattr(discord.http.Route, "BASE", "http://127.0.0.1:1")
@@ -181,7 +181,7 @@ def test_a_refused_token_is_found(stocked: Shell, monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_damaged_collection_is_found(stocked: Shell) -> None:
-    """A page that no question happens to read is looked at as well."""
+    """`doctor` also notices damage in a page that no question reads."""
     file = stocked.data / "default" / CATALOGUE
     content = bytearray(file.read_bytes())
     with closing(sqlite3.connect(file)) as db:

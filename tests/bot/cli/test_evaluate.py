@@ -1,4 +1,4 @@
-"""Measures are what their papers say, and a set is read and measured end to end."""
+"""Measures agree with their definitions, and a data set is read and measured end to end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EVIDENCE = [
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A small set in BEIR's layout, with evidence and an unanswerable question."""
+    """Write a small set in BEIR's layout, with evidence and an unanswerable question."""
     data_set = tmp_path / "My set"
     (data_set / "qrels").mkdir(parents=True)
     write_rows(data_set / "corpus.jsonl", CORPUS)
@@ -48,13 +48,13 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """A collection for the set."""
+    """Open a collection for the set."""
     with closing(Archive.open(tmp_path, "measured", FakeEncoder())) as opened:
         yield opened
 
 
 def test_ndcg_of_known_rankings() -> None:
-    """Values worked out by hand: gains over the logarithm of the rank, over the ideal ones."""
+    """The nDCG of rankings equals values computed by hand."""
     grades = {"a": 2, "b": 1}
     ideal = 2 / math.log2(2) + 1 / math.log2(3)
     assert ndcg(["a", "b", "x"], grades, 10) == pytest.approx(1)
@@ -66,7 +66,7 @@ def test_ndcg_of_known_rankings() -> None:
 
 
 def test_auroc_of_known_scores() -> None:
-    """It is the share of pairs in the right order, ties counting half."""
+    """AUROC is the share of pairs in the right order; a tie counts half."""
     assert auroc([3, 4], [1, 2]) == 1
     assert auroc([1], [1]) == 0.5
     assert auroc([1, 4], [2, 3]) == 0.5
@@ -74,7 +74,7 @@ def test_auroc_of_known_scores() -> None:
 
 
 def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
-    """Questions have their relevant articles and the evidence that stands in the corpus."""
+    """Questions have their relevant articles, and the evidence that occurs in the corpus."""
     archive.add([str(folder / "corpus.jsonl")])
     articles = {article.article_id: article for article in archive.articles()}
     questions = {question.query_id: question for question in load(folder, "test", articles)}
@@ -87,7 +87,7 @@ def test_a_set_is_loaded(folder: Path, archive: Archive) -> None:
 
 
 def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
-    """Questions that repeat a sentence are answered from it at rank 1, so all measures are 1."""
+    """Questions that repeat a sentence find it at rank 1, so all measures are 1."""
     result = evaluate(archive, folder, "test")
     document = dict(result.document)
     assert document.pop("seconds_per_query") >= 0
@@ -102,7 +102,7 @@ def test_a_set_is_measured(folder: Path, archive: Archive) -> None:
 
 
 def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
-    """With qrels that name other articles figures are low; without evidence some are missing."""
+    """With qrels of other articles the figures are low; without evidence some are missing."""
     (folder / "evidence.jsonl").unlink()
     lines = ["query-id\tcorpus-id\tscore", "q1\tdam\t1", "q2\tnowhere\t1"]
     (folder / "qrels" / "dev.tsv").write_text("\n".join(lines), encoding="utf-8")
@@ -112,14 +112,14 @@ def test_wrong_judgements_measure_low(folder: Path, archive: Archive) -> None:
 
 
 def test_the_command_prints_the_figures(run: Shell, folder: Path) -> None:
-    """`onrecord evaluate --json` prints them, from a collection named after the data set."""
+    """`onrecord evaluate --json` prints the figures, from a collection named after the set."""
     assert run.json("evaluate", str(folder))["ndcg@10"] == 1
     (collection,) = run.data.iterdir()
     assert collection.name.startswith("evaluate-My-set-")
 
 
-def test_answering_at_a_share_of_wrong_ones() -> None:
-    """Positives count that lie above what a twentieth of the negatives passes."""
+def test_answered_at_a_share_of_wrong_answers() -> None:
+    """Positives above the score that 5 % of the negatives exceed are counted."""
     negatives = [n / 100 for n in range(100)]
     assert answered_at([0.5, 0.96, 0.97], negatives) == pytest.approx(2 / 3)
 
@@ -154,14 +154,14 @@ def test_a_missing_file_is_named(folder: Path, archive: Archive) -> None:
 def test_a_broken_set_is_refused(
     folder: Path, archive: Archive, name: str, content: bytes, says: str
 ) -> None:
-    """What cannot be read is named with its file and line, in one sentence."""
+    """An unreadable file is named with its line, in one sentence."""
     (folder / name).write_bytes(content)
     with pytest.raises(InputError, match=says):
         evaluate(archive, folder, "test")
 
 
 def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) -> None:
-    """Another corpus or encoder is another collection, and the name can name one."""
+    """Another corpus or encoder gives another collection name, and the name is valid."""
     name = collection_name(folder, "one")
     assert name == collection_name(folder, "one")
     assert name != collection_name(folder, "other")
@@ -171,7 +171,7 @@ def test_a_collection_is_named_after_its_corpus(folder: Path, tmp_path: Path) ->
 
 
 def test_rows_that_fail_are_listed(folder: Path, archive: Archive) -> None:
-    """A row of the corpus that cannot be read is named, and the rest is measured."""
+    """An unreadable row of the corpus is named, and the rest is measured."""
     with (folder / "corpus.jsonl").open("a", encoding="utf-8") as corpus:
         corpus.write('{"_id": "empty"}')
     result = evaluate(archive, folder, "test")

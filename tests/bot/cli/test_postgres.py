@@ -13,7 +13,7 @@ from index import CATALOGUE
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A collection's name, one for each test."""
+    """Return a collection name for this test alone."""
     return f"cli{abs(hash(request.node.nodeid)):x}"
 
 
@@ -24,7 +24,7 @@ class Database:
         self.shell, self._server, self._patch = shell, server, patch
 
     def __call__(self, *arguments: str, status: int = 0, on: bool = True) -> str:
-        """What a command prints; each run reads the password anew, and removes it."""
+        """Return what a command prints; each run reads the password again, and removes it."""
         self._patch.setenv("PGPASSWORD", self._server.password)
         self._patch.setenv("ONRECORD_STORE", self._server.address if on else "")
         return self.shell(*arguments, status=status)
@@ -36,7 +36,7 @@ def served(stocked: Shell, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_commands_work_on_a_database(served: Database, name: str, tmp_path: Path) -> None:
-    """Adding, asking, backing up and erasing are the same there; nothing lands in the folder."""
+    """Adding, asking, backing up and erasing work on the database, and leave the folder empty."""
     report = tmp_path / "dam.txt"
     report.write_text("A gate at Hallow Dam failed on Monday. Two people died.", encoding="utf-8")
     served("--collection", name, "add", str(report))
@@ -53,7 +53,7 @@ def test_commands_work_on_a_database(served: Database, name: str, tmp_path: Path
 def test_collections_are_copied_both_ways(
     served: Database, name: str, postgres: Postgres, tmp_path: Path
 ) -> None:
-    """A copy has all that the original has, is made once, and goes into nothing else."""
+    """A copy is complete, is not made twice, and is not made into other contents."""
     served("sources", "--add", str(tmp_path), "--every", "60", on=False)
     served("ask", "How many people died?", on=False)
     (served.shell.data / "default").rename(served.shell.data / name)
@@ -66,7 +66,7 @@ def test_collections_are_copied_both_ways(
     assert "copied and compared" in served("copy", name, "--to", str(back))
     served("--data", str(back), "--collection", name, "remove", "dam", on=False)
     served("copy", name, "--from", str(back), *there, status=1, on=False)
-    assert "something else in it" in served.shell.err
+    assert "other contents" in served.shell.err
     served("--collection", name, "erase-all", "--yes", name)
     served("copy", "--from", str(back), *there, on=False)
     assert "dam" in served("--collection", name, "articles", "--removed")
@@ -76,8 +76,8 @@ def test_collections_are_copied_both_ways(
 LISTED = (("articles", "--json"), ("history", "--json"), ("sources", "--json"))
 
 
-def test_where_to_copy_has_to_be_said(served: Database) -> None:
-    """A copy onto itself, and one of nothing, are refused with what to do."""
+def test_a_copy_needs_another_place(served: Database) -> None:
+    """Copying a collection onto itself, or one that does not exist, is refused with advice."""
     served("copy", status=1, on=False)
     assert "--to" in served.shell.err
     served("copy", "--from", str(served.shell.data / "none"), "--to", "x", status=1, on=False)
@@ -85,7 +85,7 @@ def test_where_to_copy_has_to_be_said(served: Database) -> None:
 
 
 def test_doctor_checks_the_server(served: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It names the versions there; without the password it says what to set, and goes on."""
+    """`doctor` names the server's versions, and says what to set if the password is missing."""
     assert "ok   store: PostgreSQL" in served("doctor")
     monkeypatch.setattr(served._server, "password", "wrong")
     shown = served("doctor", status=1)

@@ -1,4 +1,4 @@
-"""Every way to ask: options, private answers, replies, threads, direct messages and claims."""
+"""All ways to ask: options, private answers, replies, threads, direct messages and claims."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SAGA = report("Soap saga goes on", "The soap merger failed.", "Northwire", "2025
 async def test_filters_narrow_the_reports(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Publisher and dates in words decide which reports are asked, and the answer says so."""
+    """Only reports by the publisher and of the dates are asked, and the answer says so."""
     room.stock(settings, tmp_path / "soap", soap=SOAP, saga=SAGA)
     ask = room.reader.slash
     by = await ask(room.channel, "ask", question="What of the soap makers?", publisher="trade post")
@@ -36,7 +36,7 @@ async def test_filters_narrow_the_reports(
 
 
 async def test_wrong_filters_are_refused_in_private(room: Newsroom) -> None:
-    """An impossible date or span is explained to who asked only."""
+    """An impossible date or period is explained to the asker alone."""
     for dates in ({"since": "soonish"}, {"since": "today", "until": "last year"}):
         result = await room.reader.slash(room.channel, "ask", question=ASKED, **dates)
         assert result.ephemeral
@@ -47,7 +47,7 @@ async def test_wrong_filters_are_refused_in_private(room: Newsroom) -> None:
 async def test_autocomplete_offers_what_the_collection_has(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Publishers come from the collection, at most 25 rows of 100 characters."""
+    """Publishers are offered from the collection, at most 25 of up to 100 characters."""
     many = {
         f"r{n}": report(f"Report {n}", f"Text {n}.", f"Outlet {n:02d} {'x' * 3 * n}", "2025-11-02")
         for n in range(45)
@@ -60,7 +60,7 @@ async def test_autocomplete_offers_what_the_collection_has(
 
 
 async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
-    """With private, nobody else sees the answer, and the log keeps no place for it."""
+    """Only the asker sees a private answer, and the log has no message for it."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED, private=True)
     assert result.ephemeral
     assert "Show everyone" in labels(result.response)
@@ -69,7 +69,7 @@ async def test_private_answer_is_seen_by_its_asker_only(room: Newsroom) -> None:
 
 
 async def test_reply_follows_up_and_says_how_it_was_understood(room: Newsroom) -> None:
-    """A short reply to an answer takes over what that answer's question was about."""
+    """A short reply to an answer takes over what the previous question was about."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)
     me = room.env.bot.user.mention
     await room.reader.send(room.channel, f"{me} And who died?", reply_to=first.response.message)
@@ -83,8 +83,8 @@ async def test_reply_follows_up_and_says_how_it_was_understood(room: Newsroom) -
     assert "Hallow Dam" in said(room.channel.last_message).split("\n")[1]
 
 
-async def test_replies_that_are_no_questions_get_silence(room: Newsroom) -> None:
-    """Twelve replies whose words Discord withholds, and thanks with a mention, add nothing."""
+async def test_replies_that_are_not_questions_are_ignored(room: Newsroom) -> None:
+    """Replies without readable words, and thanks, are not answered."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)
     me, before = room.env.bot.user.mention, len(room.channel.history())
     for _ in range(12):
@@ -98,7 +98,7 @@ async def test_replies_that_are_no_questions_get_silence(room: Newsroom) -> None
 
 @pytest.mark.parametrize("text", ["And?", "more", "tell me more", "?"])
 async def test_more_is_more_of_the_answer(room: Newsroom, text: str) -> None:
-    """Replied to an answer, a bare “And?” or “more” asks its question again."""
+    """In reply to an answer, a bare “And?” or “more” asks its question again."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)
     me = room.env.bot.user.mention
     await room.reader.send(room.channel, f"{me} {text}", reply_to=first.response.message)
@@ -108,7 +108,7 @@ async def test_more_is_more_of_the_answer(room: Newsroom, text: str) -> None:
 
 
 async def test_one_hint_is_enough(room: Newsroom) -> None:
-    """Mentions without words, or for more of nothing, get one short hint a minute."""
+    """Mentions without words, or that ask for more of nothing, get one hint a minute."""
     me = room.env.bot.user.mention
     for text in (me, me, f"{me} more", me):
         await room.reader.send(room.channel, text)
@@ -120,8 +120,8 @@ async def test_one_hint_is_enough(room: Newsroom) -> None:
     assert "Mention me with a question" in said(room.channel.last_message)
 
 
-async def test_question_in_a_thread_leans_on_the_last_answer_there(room: Newsroom) -> None:
-    """In a thread a short question leans on the bot's last answer, without a reply."""
+async def test_question_in_a_thread_follows_up_on_the_last_answer(room: Newsroom) -> None:
+    """In a thread, a short question follows up on the bot's last answer without a reply."""
     me = room.env.bot.user.mention
     start = await room.reader.send(room.channel, "Let us talk about the dam.")
     thread = await room.env.bot.get_channel(room.channel.id).create_thread(
@@ -134,7 +134,7 @@ async def test_question_in_a_thread_leans_on_the_last_answer_there(room: Newsroo
 
 
 async def test_direct_messages_are_declined_politely(room: Newsroom) -> None:
-    """Without a collection for them, direct messages are told where to ask, and so is /ask."""
+    """Without a collection for direct messages, the bot says where to ask."""
     user = room.env.create_user("private")
     room.guild.add_member(user)
     await user.send_dm(ASKED)
@@ -144,10 +144,10 @@ async def test_direct_messages_are_declined_politely(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_direct_messages_are_answered_where_the_operator_says_from_what(
+async def test_direct_messages_are_answered_from_their_collection(
     tmp_path: Path,
 ) -> None:
-    """With a collection for direct messages, a plain message there is a question, and private."""
+    """With a collection for direct messages, a plain message is answered in private."""
     settings = Settings(
         data=tmp_path, discord=Discord(collections={"*": "desk"}, direct_messages="desk")
     )
@@ -160,8 +160,8 @@ async def test_direct_messages_are_answered_where_the_operator_says_from_what(
         assert room.archive().answers.quoting(quoted, [dm]) == []  # nobody else reads it
 
 
-async def test_claim_of_a_message_is_held_against_the_reports(room: Newsroom) -> None:
-    """The message menu shows in private what the reports say on a claim, and judges nothing."""
+async def test_claim_of_a_message_is_checked(room: Newsroom) -> None:
+    """The message menu shows in private what the reports say about a claim, without a verdict."""
     claim = await room.editor.send(room.channel, "A gate at Hallow Dam failed on Tuesday!")
     menu = "Check against the reports"
     result = await room.reader.context_menu(room.channel, menu, claim)
@@ -175,8 +175,8 @@ async def test_claim_of_a_message_is_held_against_the_reports(room: Newsroom) ->
     assert room.env.errors
 
 
-async def test_too_many_questions_wait(room: Newsroom) -> None:
-    """The seventh question within a minute is refused in private; a minute later all is well."""
+async def test_too_many_questions_are_refused(room: Newsroom) -> None:
+    """The seventh question within a minute is refused in private; a minute later it is taken."""
     for _ in range(6):
         await room.reader.slash(room.channel, "ask", question=ASKED)
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
@@ -193,7 +193,7 @@ async def test_too_many_questions_wait(room: Newsroom) -> None:
 
 
 async def test_mention_too_many_is_refused_in_a_direct_message(room: Newsroom) -> None:
-    """A mention that comes too often is refused where only its writer reads it."""
+    """One mention too many is refused in a direct message."""
     for _ in range(7):
         await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     assert "asked a lot" in said(room.reader.user.dm_channel.last_message)
@@ -204,7 +204,7 @@ async def test_mention_too_many_is_refused_in_a_direct_message(room: Newsroom) -
 
 
 async def test_missing_permission_is_named_privately(room: Newsroom) -> None:
-    """Where the bot may not write, who asked is told in a direct message what it needs."""
+    """If the bot may not write in a channel, it tells the asker by direct message what it needs."""
     quiet = room.guild.create_text_channel(
         "quiet", overwrites={room.env.bot.user: discord.PermissionOverwrite(send_messages=False)}
     )
@@ -218,7 +218,7 @@ async def test_missing_permission_is_named_privately(room: Newsroom) -> None:
 
 
 async def test_answer_is_private_where_the_bot_may_not_write(room: Newsroom) -> None:
-    """A command is answered in private where the bot may not write, and not shared there."""
+    """If the bot may not write in a channel, /ask is answered in private and cannot be shared."""
     quiet = room.guild.create_text_channel(
         "quiet", overwrites={room.env.bot.user: discord.PermissionOverwrite(send_messages=False)}
     )
@@ -234,7 +234,7 @@ async def test_answer_is_private_where_the_bot_may_not_write(room: Newsroom) -> 
 
 
 async def test_why_opens_a_private_answer_for_its_asker_only(room: Newsroom) -> None:
-    """Who knows or guesses the id of a private answer is told the same as for a wrong id."""
+    """For others, the id of a private answer gives the same message as a wrong id."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED, private=True)
     name = answer_id(result.response)
     refused = await room.editor.slash(room.channel, "why", answer=name)
@@ -248,7 +248,7 @@ async def test_why_opens_a_private_answer_for_its_asker_only(room: Newsroom) -> 
 
 
 async def test_why_shows_no_answer_from_a_closed_channel(room: Newsroom) -> None:
-    """An answer in a channel that a reader may not see is shown to those who may."""
+    """An answer in a closed channel is shown only to people who may read that channel."""
     hidden = {room.guild.default_role: discord.PermissionOverwrite(view_channel=False)}
     visible = discord.PermissionOverwrite(view_channel=True)
     known = {room.desk: visible, room.env.bot.user: visible}
@@ -266,7 +266,7 @@ async def test_why_shows_no_answer_from_a_closed_channel(room: Newsroom) -> None
 
 
 async def test_dates_are_offered(room: Newsroom) -> None:
-    """Dates come with the days they mean; a typed date is offered first, nonsense is not."""
+    """Dates are offered with the days they mean, first the typed date; nonsense is not offered."""
     for option in ("since", "until"):
         rows = await room.reader.autocomplete(room.channel, "ask", option, "")
         names = [row["value"] for row in rows]
@@ -282,7 +282,7 @@ async def test_dates_are_offered(room: Newsroom) -> None:
 
 
 async def test_bare_channel_is_enough(room: Newsroom) -> None:
-    """Without embeds, files, history and threads the bot still answers mentions and commands."""
+    """Without embeds, files, history and threads, the bot still answers mentions and commands."""
     bare = discord.PermissionOverwrite(
         embed_links=False,
         attach_files=False,
@@ -297,7 +297,7 @@ async def test_bare_channel_is_enough(room: Newsroom) -> None:
 
 
 async def test_question_deleted_meanwhile_is_answered_in_the_channel(room: Newsroom) -> None:
-    """When there is nothing left to reply to, the answer is written without a reference."""
+    """If the question was deleted, the answer is sent without a reference."""
     gone = {"status": 400, "code": 50035, "message": "Unknown message"}
     room.env.inject_error("POST", "/channels/*/messages", **gone)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
@@ -306,21 +306,21 @@ async def test_question_deleted_meanwhile_is_answered_in_the_channel(room: Newsr
 
 
 async def test_answer_to_a_mention_cannot_come_twice(room: Newsroom) -> None:
-    """The question's id is the answer's nonce, so that Discord takes a repeated request once."""
+    """The question's id is the answer's nonce, so that Discord accepts a repeated request once."""
     asked = await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     sent = [r for r in room.env.http_requests if r.path.endswith("/messages")][-1]
     assert (sent.json["nonce"], sent.json["enforce_nonce"]) == (str(asked.id), True)
 
 
 async def test_failing_typing_costs_no_answer(room: Newsroom) -> None:
-    """Where Discord refuses the typing indicator, the answer comes all the same."""
+    """If Discord refuses the typing indicator, the answer is still sent."""
     room.env.inject_error("POST", "/channels/*/typing", status=403)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     assert "4:40" in said(room.channel.last_message)
 
 
 async def test_thread_begins_at_the_answer(room: Newsroom) -> None:
-    """On request a thread begins at the answer, and what is asked there leans on it."""
+    """On request, a thread begins at the answer, and questions there follow up on it."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED, thread=True)
     (thread,) = room.channel.threads
     assert thread.id == result.response.id
@@ -334,8 +334,8 @@ async def test_thread_begins_at_the_answer(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_thread_that_may_not_be_is_explained(room: Newsroom) -> None:
-    """Without the permission the answer stands, and who asked is told what is missing."""
+async def test_thread_without_permission_is_explained(room: Newsroom) -> None:
+    """Without permission for threads, the answer is sent and the asker is told what is missing."""
     bare = discord.PermissionOverwrite(create_public_threads=False)
     plain = room.guild.create_text_channel("plain", overwrites={room.env.bot.user: bare})
     result = await room.reader.slash(plain, "ask", question=ASKED, thread=True)
@@ -346,14 +346,14 @@ async def test_thread_that_may_not_be_is_explained(room: Newsroom) -> None:
 
 
 def answer_id(message: Any) -> str:
-    """The id under an answer."""
+    """Return the id under an answer."""
     found = re.search(r"answer `([0-9a-f]{12})`", said(message))
     assert found
     return found[1]
 
 
 async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
-    """/why shows question, generation, model, evidence in words, and what changed since."""
+    """/why shows the question, generation, model, evidence in words, and later changes."""
     asked = await room.reader.slash(room.channel, "ask", question=ASKED)
     found = re.search(r"answer `(\w+)`", said(asked.response))
     assert found
@@ -372,7 +372,7 @@ async def test_why_replays_an_answer(room: Newsroom, settings: Settings, tmp_pat
 
 
 async def test_follow_up_to_a_deleted_answer_stands_alone(room: Newsroom) -> None:
-    """A reply to an answer that the log has forgotten is asked as it stands."""
+    """A reply to an answer that was deleted from the log is asked as it is."""
     first = await room.reader.slash(room.channel, "ask", question=ASKED)
     with room.archive().answers._writing() as db:
         db.execute("DELETE FROM answer")
@@ -381,15 +381,15 @@ async def test_follow_up_to_a_deleted_answer_stands_alone(room: Newsroom) -> Non
     assert "Understood as" not in said(room.channel.last_message)
 
 
-async def test_replies_to_other_people_are_none_of_its_business(room: Newsroom) -> None:
-    """A reply to a person is not answered, however much it looks like a question."""
+async def test_replies_to_other_people_are_ignored(room: Newsroom) -> None:
+    """A reply to a person is not answered, even if it looks like a question."""
     message = await room.editor.send(room.channel, "The gate failed.")
     asked = await room.reader.send(room.channel, "When?", reply_to=message)
     assert room.channel.last_message.id == asked.id
 
 
 async def test_only_its_own_messages_are_followed_up(room: Newsroom) -> None:
-    """The id of an answer in somebody else's message is not taken for the answer before."""
+    """An answer's id in somebody else's message does not make it the previous answer."""
     result = await room.reader.slash(room.channel, "ask", question=ASKED)
     forged = await room.editor.send(room.channel, "See below.")
     channel, cog = room.env.bot.get_channel(room.channel.id), room.env.bot.get_cog("Ask")
@@ -401,7 +401,7 @@ async def test_only_its_own_messages_are_followed_up(room: Newsroom) -> None:
 
 
 async def test_long_question_is_cut_in_the_name_of_its_thread(room: Newsroom) -> None:
-    """A thread's name has at most the 100 characters that Discord takes."""
+    """A thread's name has at most the 100 characters that Discord allows."""
     question = "When did a gate at Hallow Dam fail, " + "and why " * 20 + "?"
     await room.reader.slash(room.channel, "ask", question=question, thread=True)
     (thread,) = room.channel.threads
@@ -410,7 +410,7 @@ async def test_long_question_is_cut_in_the_name_of_its_thread(room: Newsroom) ->
 
 
 async def test_failing_discord_is_not_asked_twice(room: Newsroom) -> None:
-    """After a server error the same answer is not sent a second way, which might double it."""
+    """After a server error the answer is not sent in another way, which might double it."""
     room.env.inject_error("POST", "/channels/*/messages", status=500, times=5)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
     plain = [
@@ -424,7 +424,7 @@ async def test_failing_discord_is_not_asked_twice(room: Newsroom) -> None:
 async def test_closed_direct_messages_are_no_failure(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the asker takes no direct messages, what they should read is only logged."""
+    """If the asker accepts no direct messages, a note to them is only logged."""
     overwrite = discord.PermissionOverwrite(send_messages=False)
     quiet = room.guild.create_text_channel("quiet", overwrites={room.env.bot.user: overwrite})
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
@@ -436,7 +436,7 @@ async def test_closed_direct_messages_are_no_failure(
 async def test_autocomplete_in_direct_messages_offers_nothing(
     room: Newsroom, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Without a collection for direct messages there is nothing to offer, and no error."""
+    """Without a collection for direct messages, nothing is offered and nothing fails."""
     user = room.env.create_user("private")
     room.guild.add_member(user)
     assert await user.autocomplete("ask", "publisher", "n") == []
@@ -444,7 +444,7 @@ async def test_autocomplete_in_direct_messages_offers_nothing(
 
 
 async def test_question_in_a_channel_that_is_gone_is_answered(room: Newsroom) -> None:
-    """Where nothing can be sent any more, the asker reads in a direct message what happened."""
+    """If the channel was deleted, the asker learns by direct message what happened."""
     gone = f"/channels/{room.channel.id}/messages"
     room.env.inject_error("POST", gone, status=404, code=10003, times=9)
     await room.reader.send(room.channel, f"{room.env.bot.user.mention} {ASKED}")
@@ -452,7 +452,7 @@ async def test_question_in_a_channel_that_is_gone_is_answered(room: Newsroom) ->
 
 
 async def test_the_typing_indicator_never_fails() -> None:
-    """Whatever the network does to the indicator is left to the answer, which comes after it."""
+    """A network error of the typing indicator does not affect the answer."""
 
     class Offline:
         def typing(self) -> None:

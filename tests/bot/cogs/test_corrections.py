@@ -1,4 +1,4 @@
-"""Notes under posted answers whose quotes no longer stand."""
+"""Notes under posted answers whose reports have changed."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def asked(room: Newsroom, question: str = ASKED) -> Any:
-    """An answer that all can read."""
+    """Ask for a public answer."""
     result = await room.reader.slash(room.channel, "ask", question=question)
     return result.response.message
 
 
 def dam(room: Newsroom) -> str:
-    """The id of the report on the dam."""
+    """Return the id of the report on the dam."""
     return next(one.article_id for one in room.archive().articles() if one.text == DAM)
 
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
 async def test_notices_reach_the_answer(room: Newsroom, kind: str) -> None:
-    """A correction or retraction is told in the answer itself, once, and its buttons stay."""
+    """A correction or retraction is noted in the answer once, and its buttons stay."""
     message = await asked(room)
     had = labels(message)
     change = room.archive().correct if kind == "corrected" else room.archive().retract
@@ -54,8 +54,10 @@ async def test_notices_reach_the_answer(room: Newsroom, kind: str) -> None:
     assert room.channel.last_message.id == message.id
 
 
-async def test_changed_sentence_is_told(room: Newsroom, settings: Settings, tmp_path: Path) -> None:
-    """When a commit from anywhere changes what is quoted, the answer says so."""
+async def test_changed_sentence_is_noted(
+    room: Newsroom, settings: Settings, tmp_path: Path
+) -> None:
+    """If any process changes what is quoted, the answer says so."""
     message = await asked(room)
     room.stock(settings, tmp_path / "reports", dam=DAM.replace("4:40", "5:10"))
     await room.env.advance_time(120)
@@ -75,8 +77,8 @@ async def test_untouched_answers_have_no_note(room: Newsroom) -> None:
     assert said(shown) == said(message)
 
 
-async def test_the_note_says_what_is_so_now(room: Newsroom) -> None:
-    """A later note takes the place of the first, and what is undone is taken back."""
+async def test_the_note_describes_the_present_state(room: Newsroom) -> None:
+    """A later note replaces the first, also when a change is undone."""
     message = await asked(room)
     archive, notes = room.archive(), []
     before = archive.generation
@@ -99,7 +101,7 @@ async def test_the_note_says_what_is_so_now(room: Newsroom) -> None:
 
 
 async def test_stop_begins_no_more_notes(room: Newsroom) -> None:
-    """Once the bot stops, no further answer gets its note; the next start goes on from there."""
+    """After a stop no further note is written; the next start continues."""
     await asked(room)
     room.archive().correct(dam(room), "It was five.")
     notes = corrections.Corrections(room.env.bot)
@@ -112,7 +114,7 @@ async def test_stop_begins_no_more_notes(room: Newsroom) -> None:
 
 
 def test_a_note_always_fits() -> None:
-    """However much has happened, the note keeps to the room that an answer leaves for it."""
+    """However much has changed, the note fits into the space left by the answer."""
     notice = Notice("corrected", "*" * 1_000, datetime(2026, 3, 9, tzinfo=UTC), "mod")
     article = Article(article_id="a", title="_" * 1_000, text="Dam.", notice=notice)
     many = [Standing(article, ("changed", "corrected"), ())] * 12
@@ -122,7 +124,7 @@ def test_a_note_always_fits() -> None:
 
 
 async def test_old_answers_are_tried_again(room: Newsroom) -> None:
-    """Discord limits edits of old messages for a while; the note comes once it takes them again."""
+    """If Discord limits edits of old messages for a while, the note is written later."""
     message = await asked(room)
     room.archive().correct(dam(room), "It was five.")
     edit = f"/channels/*/messages/{message.id}"
@@ -135,7 +137,7 @@ async def test_old_answers_are_tried_again(room: Newsroom) -> None:
 
 
 async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> None:
-    """Without notes in the settings an answer stays as it was sent, whatever becomes of it."""
+    """If notes are switched off, an answer stays as it was sent."""
     message = await asked(room)
     quiet = settings.model_copy(update={"discord": Discord(notes=False)})
     await room.env.restart_bot(OnRecord(Collections(quiet, FakeEncoder()), quiet))
@@ -146,7 +148,7 @@ async def test_settings_turn_notes_off(room: Newsroom, settings: Settings) -> No
 
 
 async def test_notes_are_spread_out(room: Newsroom, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Between two notes the bot pauses, so that a wave of corrections is no wave of requests."""
+    """The bot pauses between two notes, so that many corrections are not many requests at once."""
     monkeypatch.setattr(corrections, "PAUSE_S", 30.0)
     for number in range(2):
         await asked(room, f"When did gate {number} at Hallow Dam fail?")
@@ -160,7 +162,7 @@ async def test_notes_are_spread_out(room: Newsroom, monkeypatch: pytest.MonkeyPa
 
 
 async def test_refused_note_is_given_up(room: Newsroom) -> None:
-    """An edit that Discord refuses for good is not tried again each minute."""
+    """An edit that Discord refuses for good is not tried again."""
     message = await asked(room)
     room.archive().correct(dam(room), "It was five.")
     edit = f"/channels/*/messages/{message.id}"

@@ -1,4 +1,4 @@
-"""What /help says, and that /forget-me deletes what is kept of a person."""
+"""/help describes the bot, and /forget-me deletes what is kept about a person."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ FERRY = "When did the ferry Marigold run aground?"
 
 
 async def test_help_names_every_command(room: Newsroom) -> None:
-    """/help speaks, in private, of all that a person can use, and of nothing else."""
+    """/help describes, in private, exactly what the person can use."""
     for person in (room.reader, room.editor):
         result = await person.slash(room.channel, "help")
         assert result.ephemeral
@@ -30,7 +30,7 @@ async def test_help_names_every_command(room: Newsroom) -> None:
 
 
 def test_help_says_how_long_things_are_kept(tmp_path: Path) -> None:
-    """The days come from the settings; where reports are shared, nothing is said to be erased."""
+    """The days come from the settings; for shared reports it does not say that they are erased."""
     days = Discord(keep_days_after_leaving=1)
     settings = Settings(data=tmp_path, discord=days)
     own = help_text(settings, 7, 90)
@@ -43,7 +43,7 @@ def test_help_says_how_long_things_are_kept(tmp_path: Path) -> None:
 
 
 def answer_id(message: Any) -> str:
-    """The id under an answer."""
+    """Return the id under an answer."""
     match = re.search(r"answer `(\w+)`", said(message))
     assert match
     return match[1]
@@ -56,8 +56,8 @@ async def flag(person: Any, message: Any) -> None:
     await person.submit_modal(form, {field["custom_id"]: "Another gate."})
 
 
-async def test_forget_me_deletes_what_is_kept_of_a_person(tmp_path: Path) -> None:
-    """After a confirmation watches, private answers and feedback are gone; others' stay."""
+async def test_forget_me_deletes_what_is_kept_about_a_person(tmp_path: Path) -> None:
+    """A person's watches, private answers and feedback are deleted; others' stay."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=0.1))
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=ASKED.replace("When did", "At noon"))

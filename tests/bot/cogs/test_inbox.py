@@ -1,4 +1,4 @@
-"""/inbox: what waits for a moderator is shown, opened and dealt with."""
+"""/inbox lists open items for moderators, who can open and complete them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def inbox(room: Newsroom) -> Any:
-    """The inbox as the editor sees it."""
+    """Open the inbox as the editor."""
     return (await room.editor.slash(room.channel, "inbox")).response
 
 
@@ -45,7 +45,7 @@ async def flag(room: Newsroom, *, private: bool) -> None:
 
 
 async def test_flagged_quote_is_opened_and_done(room: Newsroom) -> None:
-    """Question, quote and reason are shown; the answer opens; what is done stays away."""
+    """Question, quote and reason are shown, the answer opens, and done items do not return."""
     assert EMPTY in said(await inbox(room))
     await flag(room, private=False)
     shown = await inbox(room)
@@ -58,7 +58,7 @@ async def test_flagged_quote_is_opened_and_done(room: Newsroom) -> None:
 
 
 async def test_private_question_stays_private(room: Newsroom) -> None:
-    """Of a private answer a moderator sees what was flagged, and neither question nor answer."""
+    """For a private answer, a moderator sees the flagged quote, not the question or answer."""
     await flag(room, private=True)
     shown = await inbox(room)
     assert "a private question" in said(shown)
@@ -71,7 +71,7 @@ async def test_private_question_stays_private(room: Newsroom) -> None:
 async def test_declined_questions_are_counted_and_asked_again(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Alike questions are one item with a count; new reports show that it is answered now."""
+    """Similar questions are one item with a count; asked again, new reports may answer them."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     label = "Mention me here when there's an answer"
     await room.reader.click(asked.response.message, label=label)
@@ -92,7 +92,7 @@ async def test_declined_questions_are_counted_and_asked_again(
 
 
 async def test_a_page_fits_in_a_message(room: Newsroom) -> None:
-    """Several long questions full of marks have buttons of their own, within Discord's limits."""
+    """Several long questions full of markup fit, with their buttons, into Discord's limits."""
     for question in (FERRY, "Who painted Bryony Hall?", "Is Sorrel toxic?", "Why is Tansy ill?"):
         await room.reader.slash(room.channel, "ask", question=f"{question} {'*_~|' * 100}")
     shown = await inbox(room)
@@ -105,7 +105,7 @@ async def test_a_page_fits_in_a_message(room: Newsroom) -> None:
 
 
 async def test_failing_source_is_shown_and_stopped(room: Newsroom, site: Site) -> None:
-    """A source that fails is named with why; once it is no longer checked, it is no item."""
+    """A failing source is listed with the reason, until it is no longer checked."""
     archive = room.archive()
     site.reach(archive)
     archive.sources.add(site.feed, 15)
@@ -119,7 +119,7 @@ async def test_failing_source_is_shown_and_stopped(room: Newsroom, site: Site) -
 
 
 async def test_inbox_is_for_moderators(room: Newsroom) -> None:
-    """A reader is not offered it, and its buttons refuse them."""
+    """A reader is not offered /inbox, and its buttons refuse them."""
     await flag(room, private=False)
     shown = await inbox(room)
     assert "inbox" not in room.reader.available_commands(room.channel)
@@ -139,7 +139,7 @@ ASKINGS = st.lists(st.lists(WORDS, max_size=5).map(" ".join), max_size=30)
 
 
 @given(ASKINGS)
-def test_grouping_compares_all_that_can_be_alike(asked: list[str]) -> None:
+def test_grouping_finds_all_similar_questions(asked: list[str]) -> None:
     """Each question joins the first that shares half of their words, as if all were compared."""
     items = [declined(text) for text in asked]
     expected: list[list[Declined]] = []
@@ -153,7 +153,7 @@ def test_grouping_compares_all_that_can_be_alike(asked: list[str]) -> None:
 
 
 def test_grouping_a_thousand_questions_compares_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thousand questions about as many people are hardly compared, though all ask who saw."""
+    """Among a thousand questions that share common words, few are compared."""
     compared, alike = [0], inbox_store._alike
 
     def counted(*words: frozenset[str]) -> bool:
@@ -169,7 +169,7 @@ def test_grouping_a_thousand_questions_compares_few(monkeypatch: pytest.MonkeyPa
 
 
 def declined(question: str) -> Declined:
-    """A question that was declined once."""
+    """Make a question that was declined once."""
     return Declined((question,), question, Filters(), times=1, watchers=0)
 
 
@@ -178,7 +178,7 @@ def _words(item: Declined) -> frozenset[str]:
 
 
 async def test_servers_that_share_reports_have_inboxes_of_their_own(tmp_path: Path) -> None:
-    """What is flagged, declined, counted or done in one server is none of the other's business."""
+    """Items flagged, declined, counted or done in a server do not appear in another."""
     shared = Discord(collections={"*": "desk"})
     settings = Settings(data=tmp_path, answers=Answers(threshold=0.1), discord=shared)
     async with discord_with(settings) as room:
@@ -205,7 +205,7 @@ async def test_servers_that_share_reports_have_inboxes_of_their_own(tmp_path: Pa
 
 
 def test_other_filters_are_another_question(room: Newsroom) -> None:
-    """The same words with other filters are asked of other reports, so they are not joined."""
+    """Questions with the same words and other filters are not grouped."""
     archive = room.archive()
     answer = archive.ask(FERRY)
     filtered = replace(answer, answer_id="f" * 12, filters=Filters(publishers=("Harbour Post",)))

@@ -1,4 +1,4 @@
-"""What happens by the clock: sources looked into again, servers that were left."""
+"""Scheduled work: sources are read again, and data of servers that were left expires."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ DAY = 24 * 3600
 
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What happens every minute happens twice a day, so that weeks pass fast; comes first."""
+    """Run what happens every minute twice a day, so that weeks pass fast; comes first."""
     monkeypatch.setattr(maintenance, "OFTEN_MINUTES", 12 * 60)
 
 
 @pytest.fixture
 def weeks(slow: None, room: Newsroom, site: Site) -> Newsroom:  # noqa: ARG001 - must come first
-    """The newsroom, where weeks pass fast."""
+    """Open the newsroom, where weeks pass fast."""
     site.reach(room.archive())
     return room
 
 
 @pytest.fixture
 def fed(room: Newsroom, site: Site) -> Newsroom:
-    """The newsroom with a feed that is due every quarter of an hour."""
+    """Open the newsroom with a feed that is due every quarter of an hour."""
     site.publish("The tide rose at dawn. Boats left the quay.")
     site.reach(room.archive())
     room.archive().sources.add(site.feed, 15)
@@ -45,7 +45,7 @@ def fed(room: Newsroom, site: Site) -> Newsroom:
 
 
 async def test_due_sources_are_read(fed: Newsroom, site: Site) -> None:
-    """A feed is read when it is due, by the schedule, and not before it is due again."""
+    """The schedule reads a feed when it is due, and not before it is due again."""
     await fed.env.advance_time(61)
     assert fed.archive().size().articles == 3
     assert (fed.archive().history()[0].actor, fed.archive().history()[0].action) == (
@@ -60,10 +60,10 @@ async def test_due_sources_are_read(fed: Newsroom, site: Site) -> None:
 
 
 @pytest.mark.parametrize(("seconds", "read"), [(2, True), (20, False)])
-async def test_what_is_due_in_a_moment_is_not_a_minute_late(
+async def test_due_within_a_moment_is_read_now(
     fed: Newsroom, site: Site, seconds: int, read: bool
 ) -> None:
-    """A feed that is due just after the bot looks is read at that look, and not much earlier."""
+    """A feed that is due just after the check is read at that check."""
     archive = fed.archive()
     checked = fed.env.now() + timedelta(seconds=60 + seconds, minutes=-15)
     archive.sources._store.update_source(site.feed, checked=checked)
@@ -72,14 +72,14 @@ async def test_what_is_due_in_a_moment_is_not_a_minute_late(
 
 
 async def test_paused_sources_are_left_alone(fed: Newsroom, site: Site) -> None:
-    """A paused feed is not read by the schedule."""
+    """The schedule does not read a paused feed."""
     fed.archive().sources.pause(site.feed)
     await fed.env.advance_time(3600)
     assert fed.archive().size().articles == 2
 
 
-async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> None:
-    """After a week moderators are told where they read, once, and nobody is pinged."""
+async def test_week_of_failures_is_reported_once(weeks: Newsroom, site: Site) -> None:
+    """After a week of failures, moderators are told once in their channel, without a ping."""
     weeks.archive().sources.add(site.feed, 15)
     guild = weeks.env.bot.get_guild(weeks.guild.id)
     await guild.edit(system_channel=guild.get_channel(weeks.channel.id))
@@ -95,10 +95,10 @@ async def test_week_of_failures_is_told_once(weeks: Newsroom, site: Site) -> Non
     assert len(weeks.channel.history()) == 1
 
 
-async def test_nobody_told_is_told_later(
+async def test_unsent_warning_is_sent_later(
     weeks: Newsroom, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A warning that reached nobody is tried again; it is not taken for one that was read."""
+    """A warning that could not be sent is tried again later."""
     weeks.archive().sources.add(site.feed, 15)
     weeks.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     for _ in range(18):
@@ -111,12 +111,12 @@ async def test_nobody_told_is_told_later(
     assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
 
 
-async def test_servers_that_share_sources_are_all_told(
+async def test_all_servers_that_share_a_source_are_warned(
     slow: None,  # noqa: ARG001 - must come first
     settings: Settings,
     site: Site,
 ) -> None:
-    """Each server whose moderators can mend a failing source reads of it, once."""
+    """Each server that shares a failing source is warned once."""
     shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
     async with discord_with(shared) as room:
         other = Newsroom(room.env, "Elsewhere")
@@ -130,7 +130,7 @@ async def test_servers_that_share_sources_are_all_told(
 
 
 async def test_a_server_that_left_others_is_forgotten(settings: Settings) -> None:
-    """Shared reports stay when a server is left for good; what was kept of the server does not."""
+    """When a server is left for good, shared reports stay, and data about the server is deleted."""
     shared = settings.model_copy(update={"discord": Discord(collections={"*": "desk"})})
     async with discord_with(shared) as room:
         archive, gone = room.archive(), 77
@@ -150,7 +150,7 @@ async def test_a_server_that_left_others_is_forgotten(settings: Settings) -> Non
 
 
 async def test_moderators_may_have_a_channel_of_their_own(weeks: Newsroom, site: Site) -> None:
-    """The channel chosen in /settings comes before those that Discord knows."""
+    """The channel chosen in /settings is used before those that Discord suggests."""
     desk = weeks.guild.create_text_channel("desk")
     preferences = weeks.archive().preferences
     preferences.put(weeks.guild.id, "notices", desk.id, actor="operator", note="")
@@ -159,7 +159,7 @@ async def test_moderators_may_have_a_channel_of_their_own(weeks: Newsroom, site:
     assert "have failed for a week" in said(desk.last_message)
 
 
-async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site) -> None:
+async def test_owner_is_told_if_no_channel_can_be_used(weeks: Newsroom, site: Site) -> None:
     """Without a channel to write in, the server's owner gets the message."""
     weeks.archive().sources.add(site.feed, 15)
     await weeks.env.advance_time(9 * DAY)
@@ -167,7 +167,7 @@ async def test_owner_is_told_where_no_channel_can_be(weeks: Newsroom, site: Site
 
 
 def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
-    """A server is due for erasing so long after it was left, and not if the bot came back."""
+    """A server's data is due for erasing some days after it was left, unless the bot came back."""
     servers = KnownServers(tmp_path / "servers.json", timedelta(days=30))
     assert servers.update([1, 2], NOW) == []
     assert servers.update([1], NOW) == []
@@ -180,15 +180,15 @@ def test_servers_left_expire_unless_rejoined(tmp_path: Path) -> None:
     assert again.update([1], NOW + timedelta(days=90)) == []
 
 
-def test_damaged_list_of_servers_is_told(tmp_path: Path) -> None:
-    """What a power cut left of the list is named, with what to do; the bot does not guess."""
+def test_damaged_list_of_servers_is_reported(tmp_path: Path) -> None:
+    """A list damaged by a power cut is reported with advice; the bot does not guess."""
     (tmp_path / "servers.json").touch()
     with pytest.raises(SettingsError, match=r"servers.json is damaged: delete it"):
         KnownServers(tmp_path / "servers.json", timedelta(days=30))
 
 
 async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settings) -> None:
-    """Removed from a server, the bot keeps its collection for the days set, then erases it."""
+    """A server that removed the bot is kept for the set number of days, then erased."""
     other = Newsroom(weeks.env, "Elsewhere")
     other.stock(settings, settings.data / "elsewhere", gull="A gull flew over the harbour.")
     folder = settings.data / f"server-{other.guild.id}"
@@ -201,10 +201,10 @@ async def test_left_server_is_kept_then_erased(weeks: Newsroom, settings: Settin
     assert weeks.archive().size().articles == 2
 
 
-async def test_leaving_while_the_bot_is_away_is_found_out(
+async def test_leaving_while_the_bot_is_down_is_noticed(
     weeks: Newsroom, settings: Settings
 ) -> None:
-    """A server that the bot knew and, when it starts, is no longer in counts as left."""
+    """A server that removed the bot while it was down counts as left at the start."""
     collections = Collections(settings, FakeEncoder())
     collections.archive(77).prepare()
     here = [weeks.guild.id, 77]
@@ -219,7 +219,7 @@ async def test_leaving_while_the_bot_is_away_is_found_out(
 
 
 def test_another_processes_servers_are_not_left(tmp_path: Path) -> None:
-    """A process with some of the shards never counts a server of another one as left."""
+    """A process with some of the shards does not count another process's servers as left."""
     shards = Discord(shards="0-1/4")
     known = KnownServers(tmp_path / "servers.json", timedelta(days=30), shards.serves)
     here, elsewhere = 1 << 22, 2 << 22
@@ -231,8 +231,10 @@ def test_another_processes_servers_are_not_left(tmp_path: Path) -> None:
         assert known.known() == {here}
 
 
-async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: Settings) -> None:
-    """A damaged collection of a server that was left is logged, and the next one is erased."""
+async def test_a_failed_erasure_does_not_stop_the_others(
+    weeks: Newsroom, settings: Settings
+) -> None:
+    """If a collection cannot be erased, that is logged, and the next is erased."""
     collections = Collections(settings, FakeEncoder())
     collections.archive(77).prepare()
     (settings.data / "server-66").mkdir()
@@ -248,7 +250,7 @@ async def test_what_cannot_be_erased_keeps_no_other(weeks: Newsroom, settings: S
 async def test_schedule_leaves_a_reindexed_collection_alone(
     fed: Newsroom, held: HeldJobs, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """While somebody reindexes, the schedule quietly reads no source; afterwards it does."""
+    """During a reindex, the schedule silently reads no source of that collection."""
     await fed.editor.slash(fed.channel, "reindex")
     await fed.env.advance_time(120)
     assert fed.archive().size().articles == 2
@@ -258,8 +260,8 @@ async def test_schedule_leaves_a_reindexed_collection_alone(
     assert fed.archive().size().articles == 3
 
 
-async def test_reindex_waits_for_the_schedule(fed: Newsroom, held: HeldJobs) -> None:
-    """While the schedule reads sources, a reindex is refused, and says so."""
+async def test_reindex_is_refused_during_scheduled_reading(fed: Newsroom, held: HeldJobs) -> None:
+    """While the schedule reads sources, a reindex is refused with the reason."""
     await fed.env.advance_time(61)
     assert [job.name for job in fed.env.bot.jobs.running.values()] == ["The schedule"]
     result = await fed.editor.slash(fed.channel, "reindex")
@@ -271,7 +273,7 @@ async def test_reindex_waits_for_the_schedule(fed: Newsroom, held: HeldJobs) -> 
 async def test_stop_lets_scheduled_work_end(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is being done for a collection when the bot stops is done to its end."""
+    """Scheduled work that is running when the bot stops is completed."""
     go, ended = asyncio.Event(), []
 
     async def work(_: object, server: int, archive: Archive) -> None:
@@ -294,7 +296,7 @@ async def test_stop_lets_scheduled_work_end(
 async def test_a_slow_source_delays_no_other_collection(
     room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """While one collection is read for minutes, another is read again and again; two at once."""
+    """While a collection is read for minutes, another is read again and again."""
     monkeypatch.setattr(maintenance, "SCHEDULED_AT_ONCE", 2)
     rooms = [Newsroom(room.env, f"Server {number}") for number in range(3)]
     for other in rooms:
@@ -330,7 +332,7 @@ async def test_a_slow_source_delays_no_other_collection(
 async def test_a_collection_without_work_is_not_opened(
     fed: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Minutes pass without a collection being opened, until it changes or a source is due."""
+    """A collection is opened only when it changes or a source is due."""
     await fed.env.advance_time(5 * 60)
     opened: list[int | None] = []
     archive = Collections.archive
@@ -354,7 +356,7 @@ async def test_a_collection_without_work_is_not_opened(
 async def test_a_schedule_survives_what_it_cannot_list(
     fed: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If the collections cannot be listed once, that is logged, and the next minute goes on."""
+    """If the collections cannot be listed once, that is logged, and the schedule goes on."""
 
     def broken(*_: object) -> None:
         raise RuntimeError("broken")
@@ -370,7 +372,7 @@ async def test_a_schedule_survives_what_it_cannot_list(
 async def test_stop_begins_nothing_more(
     room: Newsroom, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Once the bot stops, what waits for its turn is not begun: no server, note or watch."""
+    """After a stop, waiting work is not begun: no server, note or watch."""
     other = Newsroom(room.env, "Elsewhere")
     other.stock(settings, settings.data / "reports", gull="A gull flew over the harbour.")
     go, begun = asyncio.Event(), list[int]()
@@ -395,7 +397,7 @@ async def test_stop_begins_nothing_more(
 async def test_server_that_discord_still_knows_is_not_erased(
     weeks: Newsroom, settings: Settings
 ) -> None:
-    """However long a server was missing from the list, Discord is asked before data is erased."""
+    """Before data is erased, Discord is asked whether the bot is still in the server."""
     servers = KnownServers(settings.data / "servers.json", timedelta(days=30))
     servers.update([weeks.guild.id], weeks.env.now() - timedelta(days=40))
     servers.update([], weeks.env.now() - timedelta(days=39))
@@ -404,10 +406,10 @@ async def test_server_that_discord_still_knows_is_not_erased(
     assert weeks.archive().size().articles == 2
 
 
-async def test_warnings_wait_for_room(
+async def test_warnings_have_a_limit(
     weeks: Newsroom, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A warning that finds no room among the hour's unasked messages comes later."""
+    """When an hour's unasked messages are used up, a warning is sent later."""
     weeks.archive().sources.add(site.feed, 15)
     with monkeypatch.context() as full:
         full.setattr(weeks.env.bot.unasked, "wait_s", lambda _: 60.0)
@@ -417,8 +419,8 @@ async def test_warnings_wait_for_room(
     assert "have failed for a week" in said(weeks.guild.owner.dm_channel.last_message)
 
 
-async def test_old_answers_of_a_server_that_was_left_are_forgotten(weeks: Newsroom) -> None:
-    """While the collection of a server that was left is kept, its answers grow old as elsewhere."""
+async def test_old_answers_of_a_left_server_are_deleted(weeks: Newsroom) -> None:
+    """While the collection of a left server is kept, its old answers are still deleted."""
     other = Newsroom(weeks.env, "Elsewhere")
     archive = other.archive()
     archive.answers.record(archive.ask("Who?"), channel=1, message=2)
@@ -431,8 +433,8 @@ async def test_old_answers_of_a_server_that_was_left_are_forgotten(weeks: Newsro
         assert snapshot.db.execute("SELECT count(*) FROM answer").fetchone() == (0,)
 
 
-async def test_counts_come_once_a_week_to_those_who_want_them(weeks: Newsroom) -> None:
-    """Nothing is counted unasked; once chosen, the note comes every seven days."""
+async def test_weekly_counts_are_opt_in(weeks: Newsroom) -> None:
+    """Weekly counts are sent only if chosen, and then every seven days."""
     desk = weeks.guild.create_text_channel("desk")
     await weeks.env.advance_time(2 * DAY)
     assert desk.history() == []

@@ -1,4 +1,4 @@
-"""Moderator commands: remove, correct, undo, history, export, erase; and who may use them."""
+"""Moderators' commands: remove, correct, undo, history, export, erase; and who may use them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GULL = b"A grey gull flew over the harbour at noon."
 
 @pytest.mark.parametrize(("command", "left"), [("correct", 2), ("retract", 1)])
 async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None:
-    """A correction stays with its report; a retraction takes the report out too."""
+    """A correction stays with its report; a retraction also removes the report."""
     report = await room.choice(command, "report", "hallow dam")
     note = "It was *five* o'clock."
     result = await room.editor.slash(room.channel, f"moderate {command}", report=report, note=note)
@@ -37,7 +37,7 @@ async def test_notices_are_kept(room: Newsroom, command: str, left: int) -> None
 
 
 async def test_undo_goes_back(room: Newsroom) -> None:
-    """Earlier states are offered with what made them; going back can itself be undone."""
+    """Earlier states are offered with what made them; an undo can itself be undone."""
     await room.add(("ferry.txt", LATER))
     rows = await room.editor.autocomplete(room.channel, "moderate undo", "change", "")
     assert [row["value"] for row in rows] == [1]
@@ -50,7 +50,7 @@ async def test_undo_goes_back(room: Newsroom) -> None:
 
 
 async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
-    """What would be lost is listed, with a button that undoes; it asks again if more would be."""
+    """Losses are listed with a button to undo; if there would be more, it asks again."""
     report = await room.choice("correct", "report", "hallow dam")
     room.archive().correct(report, "It was *five*.")
     result = await room.editor.slash(room.channel, "moderate undo", change=1)
@@ -71,7 +71,7 @@ async def test_undo_asks_before_it_withdraws(room: Newsroom) -> None:
 
 
 async def test_restoring_asks_before_it_withdraws_a_retraction(room: Newsroom) -> None:
-    """The retraction is named, with a button for moderators; another note is asked about anew."""
+    """The retraction is named, with a button for moderators; a changed note asks again."""
     report = await room.choice("retract", "report", "hallow dam")
     room.archive().retract(report, "Made *up*.")
     result = await room.editor.slash(room.channel, "moderate restore", report=report)
@@ -87,10 +87,10 @@ async def test_restoring_asks_before_it_withdraws_a_retraction(room: Newsroom) -
     assert not room.archive().article(report).retired
 
 
-async def test_undo_does_not_overlook_what_comes_while_it_is_worked_out(
+async def test_undo_notices_changes_during_its_preview(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A report that comes after the preview was made is not undone without being asked about."""
+    """A report added after the preview is not undone without asking."""
     undo = Archive.undo
 
     def overtaken(archive: Archive, change: int, **options: Any) -> IngestResult:
@@ -109,7 +109,7 @@ async def test_undo_does_not_overlook_what_comes_while_it_is_worked_out(
 
 
 async def test_a_correction_says_what_it_replaces(room: Newsroom) -> None:
-    """The earlier correction, which is shown no more, is named beside the new one."""
+    """The earlier correction, which is no longer shown, is named beside the new one."""
     report = await room.choice("correct", "report", "hallow dam")
     for note, words in (("It was five.", ""), ("It was six.", "This replaces: Corrected on ")):
         options = {"report": report, "note": note}
@@ -128,7 +128,7 @@ async def test_undo_asks_before_nothing_is_left(room: Newsroom) -> None:
 
 
 async def test_history_counts_what_it_does_not_list(room: Newsroom) -> None:
-    """Of a change to many reports it names a few, and says how many more there are."""
+    """For a change of many reports, a few are named and the rest are counted."""
     await room.add(*((f"gull{n}.txt", GULL + str(n).encode()) for n in range(9)))
     result = await room.editor.slash(room.channel, "moderate history")
     assert "add: 9 added" in said(result.response)
@@ -136,7 +136,7 @@ async def test_history_counts_what_it_does_not_list(room: Newsroom) -> None:
 
 
 async def test_export_can_be_added_again(room: Newsroom) -> None:
-    """The file holds every report in the form that adding takes."""
+    """The exported file has every report in the form that adding accepts."""
     result = await room.editor.slash(room.channel, "moderate export")
     assert result.ephemeral
     (file,) = result.response.attachments
@@ -145,10 +145,10 @@ async def test_export_can_be_added_again(room: Newsroom) -> None:
     assert {row["text"] for row in rows} >= {DAM}
 
 
-async def test_large_export_says_where_to_turn(
+async def test_large_export_says_what_to_do(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What even packed is larger than Discord takes is told with the way to get it."""
+    """An export too large for Discord, even packed, is refused with another way to get it."""
     text = b"The ferry ran aground at noon. " * 3_000
     await room.add(("ferry.txt", text))
     real = discord.Interaction.__init__
@@ -166,7 +166,7 @@ async def test_large_export_says_where_to_turn(
 
 
 async def erase(room: Newsroom, words: str) -> str:
-    """Fill the modal that confirms erasing everything; what came of it."""
+    """Fill in the form that confirms erasing everything; return the reply."""
     boss = room.guild.create_role("Boss", permissions=BOSS)
     owner = room.guild.add_member(room.env.create_user("owner"), roles=[boss])
     asked = await owner.slash(room.channel, "moderate erase-all")
@@ -175,7 +175,7 @@ async def erase(room: Newsroom, words: str) -> str:
 
 
 async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
-    """Other words erase nothing; the right ones reports, answers, log and sources, not settings."""
+    """Only the right words erase reports, answers, log and sources, but not settings."""
     preferences = room.archive().preferences
     preferences.put(room.guild.id, "moderator_roles", [7], actor="operator", note="")
     answer = await room.reader.slash(room.channel, "ask", question=ASKED)
@@ -197,7 +197,7 @@ async def test_erasing_takes_the_right_words(room: Newsroom) -> None:
 
 
 async def test_erasing_needs_manage_server(room: Newsroom) -> None:
-    """Neither a reader nor who only manages messages is asked for the words; both are told why."""
+    """Readers, and people who only manage messages, are refused with the reason."""
     allowed = room.guild.create_role(
         "Helpers", permissions=discord.Permissions(manage_messages=True)
     )
@@ -209,8 +209,8 @@ async def test_erasing_needs_manage_server(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_a_shared_collection_is_not_asked_about(settings: Settings) -> None:
-    """Where servers share a collection, erasing is refused before any words are asked for."""
+async def test_a_shared_collection_cannot_be_erased(settings: Settings) -> None:
+    """If servers share a collection, erasing is refused before any words are asked for."""
     shared = settings.model_copy(update={"discord": Discord(collections={"*": "shared"})})
     async with discord_with(shared) as room:
         boss = room.guild.create_role("Boss", permissions=BOSS)
@@ -224,10 +224,8 @@ async def test_a_shared_collection_is_not_asked_about(settings: Settings) -> Non
     ("command", "option"),
     [("restore", "report"), ("undo", "change"), ("sources pause", "source")],
 )
-async def test_rows_to_choose_from_are_for_moderators(
-    room: Newsroom, command: str, option: str
-) -> None:
-    """What was removed, changed or is looked into is not offered to readers as they type."""
+async def test_choices_are_for_moderators(room: Newsroom, command: str, option: str) -> None:
+    """Removed reports, changes and sources are not offered to readers as they type."""
     archive = room.archive()
     archive.remove([archive.articles()[0].article_id])
     assert await room.editor.autocomplete(room.channel, f"moderate {command}", option, "")
@@ -249,7 +247,7 @@ async def test_rows_to_choose_from_are_for_moderators(
     ],
 )
 async def test_readers_are_refused(room: Newsroom, command: str, options: dict[str, Any]) -> None:
-    """Readers are not offered moderators' commands; where Discord does, the bot itself refuses."""
+    """Readers are not offered moderators' commands, and the bot itself refuses them too."""
     assert not [n for n in room.reader.available_commands(room.channel) if "moderate" in n]
     await room.offer_everything(room.reader)
     result = await room.reader.slash(room.channel, f"moderate {command}", **options)
@@ -259,7 +257,7 @@ async def test_readers_are_refused(room: Newsroom, command: str, options: dict[s
 
 
 async def test_report_is_removed_and_restored(room: Newsroom) -> None:
-    """Titles are offered while typing; what is removed is offered for restoring, and both show."""
+    """Titles are offered while typing, and a removed report is offered for restoring."""
     offered = await room.editor.autocomplete(room.channel, "moderate remove", "report", "cup")
     assert len(offered) == 1
     assert offered[0]["name"].startswith("Carrowmere Athletic reached the cup final")
@@ -272,15 +270,15 @@ async def test_report_is_removed_and_restored(room: Newsroom) -> None:
 
 
 async def test_unclear_titles_remove_nothing(room: Newsroom) -> None:
-    """Words of a title are not enough to take a report out."""
+    """Some words of a title are not enough to remove a report."""
     result = await room.editor.slash(room.channel, "moderate remove", report="cup")
     assert "No report has that title" in said(result.response)
     assert room.archive().size().articles == 2
     assert room.env.errors
 
 
-async def test_history_tells_who_did_what(room: Newsroom) -> None:
-    """The audit log names people, and its pages turn."""
+async def test_history_says_who_did_what(room: Newsroom) -> None:
+    """The audit log names people, and its pages can be turned."""
     for number in range(11):
         file = (f"gull{number}.txt", GULL + str(number).encode())
         await room.add(file)
@@ -301,7 +299,7 @@ async def test_history_tells_who_did_what(room: Newsroom) -> None:
     assert "for moderators" in said(refused.followups[-1])
 
 
-async def test_erasing_waits_for_jobs(room: Newsroom, held: HeldJobs) -> None:
+async def test_erasing_is_refused_during_jobs(room: Newsroom, held: HeldJobs) -> None:
     """While reports are being added, nothing is erased."""
     await room.editor.slash(room.channel, "reindex")
     await room.env.advance_time(3)

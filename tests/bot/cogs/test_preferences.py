@@ -1,4 +1,4 @@
-"""/settings: what moderators choose holds at once, is kept with the collection, and is audited."""
+"""/settings: moderators' choices apply at once, are kept with the collection, and are audited."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from bot.settings import Answers, Discord, Settings
 
 
 async def choose(room: Newsroom, name: str, *values: Any) -> Any:
-    """Open /settings as the editor, and choose values in one of its menus."""
+    """Open /settings as the editor, and choose values in a menu."""
     shown = await room.editor.slash(room.channel, "settings")
     custom_id = f"onrecord:set:{name}"
     return await room.editor.select(shown.response.message, [*values], custom_id=custom_id)
 
 
 def chosen(message: Any, name: str) -> Any:
-    """The value that a menu shows as chosen."""
+    """Return the value that a menu shows as chosen."""
     (menu,) = (item for item in parts(message) if item.get("custom_id") == f"onrecord:set:{name}")
     if "options" in menu:
         return [option["value"] for option in menu["options"] if option.get("default")]
@@ -32,7 +32,7 @@ def chosen(message: Any, name: str) -> Any:
 
 
 async def test_role_moderates_at_once(room: Newsroom) -> None:
-    """A chosen role moderates without any permission of Discord's own, until it is taken away."""
+    """People with a chosen role moderate without Discord's permissions, until it is removed."""
     role = room.guild.create_role("Fact desk", permissions=discord.Permissions.none())
     member = room.guild.add_member(room.env.create_user("checker"), roles=[role])
     await room.offer_everything(member)  # which the menu's text says how to do
@@ -56,7 +56,7 @@ async def test_everyone_cannot_moderate(room: Newsroom) -> None:
 
 
 async def test_readers_cannot_choose(room: Newsroom) -> None:
-    """Who may not moderate is not offered the settings, and a menu before them does nothing."""
+    """Readers are not offered /settings, and a menu in front of them does nothing."""
     assert "settings" not in room.reader.available_commands(room.channel)
     settings = await asyncio.to_thread(room.env.bot.collections.preferences, room.guild.id)
     channel = room.env.bot.get_channel(room.channel.id)
@@ -68,7 +68,7 @@ async def test_readers_cannot_choose(room: Newsroom) -> None:
 
 
 async def test_manage_server_alone_is_offered_everything(room: Newsroom) -> None:
-    """Who may add the bot is offered what its welcome names, without a permission besides."""
+    """People with Manage Server alone are offered what the welcome message names."""
     allowed = discord.Permissions(view_channel=True, manage_guild=True)
     role = room.guild.create_role("Adders", permissions=allowed)
     adder = room.guild.add_member(room.env.create_user("adder"), roles=[role])
@@ -77,7 +77,7 @@ async def test_manage_server_alone_is_offered_everything(room: Newsroom) -> None
 
 
 async def test_one_channel_makes_no_moderator(room: Newsroom) -> None:
-    """Who manages messages in one channel only may change nothing that all channels read."""
+    """A person who manages messages in a single channel cannot change what all channels read."""
     helper = room.guild.add_member(room.env.create_user("helper"))
     channel = room.env.bot.get_channel(room.channel.id)
     member = await channel.guild.fetch_member(helper.id)
@@ -89,8 +89,8 @@ async def test_one_channel_makes_no_moderator(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_what_was_deleted_is_not_shown_as_chosen(room: Newsroom) -> None:
-    """Deleted roles and channels are in no menu, and people are not sent to a deleted channel."""
+async def test_deleted_roles_and_channels_are_not_shown_as_chosen(room: Newsroom) -> None:
+    """Deleted roles and channels are in no menu, and nobody is sent to a deleted channel."""
     role, desk = room.guild.create_role("Fact desk"), room.guild.create_text_channel("answers")
     names = {"moderator_roles": role, "channels": desk, "notices": desk}
     for name, value in names.items():
@@ -107,7 +107,7 @@ async def test_what_was_deleted_is_not_shown_as_chosen(room: Newsroom) -> None:
 async def test_settings_are_read_once_before_the_reply(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Discord waits three seconds for a sign of life: one look at the settings comes before it."""
+    """Preferences are read only once before the first reply, for which Discord waits 3 seconds."""
     await choose(room, "channels", room.channel)
     read = Collections.preferences
     early: list[int | None] = []
@@ -134,7 +134,7 @@ async def test_menus_have_the_limit_of_buttons(tmp_path: Path) -> None:
 
 
 async def test_answers_are_public_only_in_chosen_channels(room: Newsroom) -> None:
-    """Elsewhere /ask answers in private and says where to ask, and a mention is sent there."""
+    """Elsewhere /ask answers in private and says where to ask, and mentions are sent there."""
     desk = room.guild.create_text_channel("answers")
     await choose(room, "channels", desk)
     private = await room.reader.slash(room.channel, "ask", question=ASKED)
@@ -152,7 +152,7 @@ async def test_answers_are_public_only_in_chosen_channels(room: Newsroom) -> Non
 
 
 async def test_notices_go_only_where_the_bot_can_write(room: Newsroom) -> None:
-    """A channel that is closed to the bot is refused, with what it needs."""
+    """A channel that is closed to the bot is refused, with the permissions it needs."""
     shut = room.guild.create_text_channel("shut")
     guild = room.env.bot.get_guild(room.guild.id)
     await guild.get_channel(shut.id).set_permissions(guild.me, send_messages=False)
@@ -162,7 +162,7 @@ async def test_notices_go_only_where_the_bot_can_write(room: Newsroom) -> None:
     )
 
 
-async def test_pace_is_the_servers_own(room: Newsroom) -> None:
+async def test_each_server_has_its_own_pace(room: Newsroom) -> None:
     """With one question a minute, the second is refused."""
     result = await choose(room, "questions_per_minute", "1")
     assert chosen(result.response, "questions_per_minute") == ["1"]
@@ -172,8 +172,8 @@ async def test_pace_is_the_servers_own(room: Newsroom) -> None:
     assert room.env.errors
 
 
-async def test_days_kept_are_kept_and_said(room: Newsroom, settings: Settings) -> None:
-    """/help says the chosen days; the shortest of servers counts, and never more than allowed."""
+async def test_days_kept_can_be_chosen(room: Newsroom, settings: Settings) -> None:
+    """/help shows the chosen days; among servers the fewest apply, and never more than allowed."""
     result = await choose(room, "keep_days", "7")
     (menu,) = (m for m in parts(result.response) if m.get("custom_id") == "onrecord:set:keep_days")
     assert [option["value"] for option in menu["options"]] == ["7", "30", "90", "180"]
@@ -191,7 +191,7 @@ async def test_days_kept_are_kept_and_said(room: Newsroom, settings: Settings) -
 
 
 async def test_caution_decides_what_is_declined(tmp_path: Path) -> None:
-    """A question between two thresholds is declined by the more cautious, and answered again."""
+    """A question between two thresholds is declined only with the more cautious."""
     settings = Settings(data=tmp_path, answers=Answers(threshold=1.0))
     async with discord_with(settings) as room:
         room.stock(settings, tmp_path / "reports", dam=DAM)

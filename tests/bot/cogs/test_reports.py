@@ -1,4 +1,4 @@
-"""Looking reports up: list, show, timeline."""
+"""Commands to look up reports: list, show, timeline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def harbour(room: Newsroom, settings: Settings, tmp_path: Path) -> Newsroom:
 
 
 async def test_list_turns_pages_and_searches(harbour: Newsroom) -> None:
-    """Reports come newest first, eight a page, turned in place; a search narrows them."""
+    """Reports are listed newest first, eight a page; a search narrows the list."""
     result = await harbour.reader.slash(harbour.channel, "reports list", search=" har\nbour")
     text = said(result.response)
     assert "20 reports with “har bour”" in text
@@ -52,7 +52,7 @@ async def test_list_turns_pages_and_searches(harbour: Newsroom) -> None:
 async def test_list_knows_new_reports(
     harbour: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """A list is as new as the collection, though it is read once a generation."""
+    """A list has the newest reports, though it is read once per generation."""
     await harbour.reader.slash(harbour.channel, "reports list")
     harbour.stock(settings, tmp_path / "late", late=report("Late", "Fog.", "Desk", "2026-01-01"))
     text = said((await harbour.reader.slash(harbour.channel, "reports list")).response)
@@ -60,8 +60,8 @@ async def test_list_knows_new_reports(
     assert "**Late**" in text
 
 
-async def test_show_tells_what_a_report_answered(room: Newsroom) -> None:
-    """A report is shown with its sentences, and with public questions it answered, no others."""
+async def test_show_lists_what_a_report_answered(room: Newsroom) -> None:
+    """A report is shown with its sentences, and with the public questions it answered."""
     await room.reader.slash(room.channel, "ask", question=ASKED)
     hidden = "When on Monday did a gate at Hallow Dam fail?"
     await room.reader.slash(room.channel, "ask", question=hidden, private=True)
@@ -77,7 +77,7 @@ async def test_show_tells_what_a_report_answered(room: Newsroom) -> None:
 
 
 async def test_timeline_is_a_picture_with_words(harbour: Newsroom) -> None:
-    """The picture is a PNG whose alternative text says the same in words."""
+    """The picture is a PNG whose alternative text says the same."""
     result = await harbour.reader.slash(harbour.channel, "reports timeline", topic="harbour crane")
     picture = result.response.attachments[0]
     assert (await picture.read()).startswith(b"\x89PNG")
@@ -91,7 +91,7 @@ async def test_timeline_is_a_picture_with_words(harbour: Newsroom) -> None:
 async def test_timeline_that_cannot_be_drawn_is_in_words(
     harbour: Newsroom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """If drawing fails, the words come alone, and the fault is logged."""
+    """If drawing fails, the text is sent alone, and the error is logged."""
 
     def broken(_: object) -> bytes:
         raise ValueError("no fonts")
@@ -104,7 +104,7 @@ async def test_timeline_that_cannot_be_drawn_is_in_words(
 
 
 async def test_corrected_reports_are_listed_as_such(room: Newsroom) -> None:
-    """A list names the state of a report, and the list of removed ones says which are retracted."""
+    """A list shows the state of a report, and the list of removed reports which are retracted."""
     archive = room.archive()
     for article in archive.articles():
         (archive.correct if article.text == DAM else archive.retract)(article.article_id, "No.")
@@ -115,7 +115,7 @@ async def test_corrected_reports_are_listed_as_such(room: Newsroom) -> None:
 
 
 async def test_timeline_without_attach_files_is_in_words(harbour: Newsroom) -> None:
-    """Where the bot may not attach files, the words come alone and say why."""
+    """If the bot may not attach files, the text is sent alone, with the reason."""
     bare = {harbour.env.bot.user: discord.PermissionOverwrite(attach_files=False)}
     channel = harbour.guild.create_text_channel("plain", overwrites=bare)
     result = await harbour.reader.slash(channel, "reports timeline", topic="harbour crane")
@@ -126,7 +126,7 @@ async def test_timeline_without_attach_files_is_in_words(harbour: Newsroom) -> N
 
 
 async def test_public_reply_is_private_where_the_bot_may_not_write(harbour: Newsroom) -> None:
-    """A command whose reply all would see is answered in private where the bot may not write."""
+    """A public reply is private in a channel where the bot may not write."""
     bare = {harbour.env.bot.user: discord.PermissionOverwrite(send_messages=False)}
     channel = harbour.guild.create_text_channel("quiet", overwrites=bare)
     result = await harbour.reader.slash(channel, "reports timeline", topic="harbour crane")
@@ -135,7 +135,7 @@ async def test_public_reply_is_private_where_the_bot_may_not_write(harbour: News
 
 
 async def test_show_names_reports_of_the_same_origin(room: Newsroom) -> None:
-    """A report that another publisher took over says so."""
+    """A report that another publisher copied says so."""
     rows = (
         {"_id": name, "title": f"By {name}", "text": DAM, "publisher": name}
         for name in ("Northwire", "Valley Courier")
@@ -152,7 +152,7 @@ _GALLERY = discord.ComponentType.media_gallery.value
 async def test_page_that_cannot_be_turned_says_so(
     harbour: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A list whose collection cannot be read any more answers who turns its page."""
+    """Turning a page of a collection that cannot be read gives a reply."""
     result = await harbour.reader.slash(harbour.channel, "reports list")
 
     def broken(*_: object, **__: object) -> None:

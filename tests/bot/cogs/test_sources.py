@@ -1,4 +1,4 @@
-"""Adding reports, once and from sources: files, addresses, the message menu and /reindex."""
+"""Adding reports once and from sources: files, addresses, the message menu and /reindex."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ GULL = b"A grey gull flew over the harbour at noon."
 
 
 async def test_files_are_added(room: Newsroom) -> None:
-    """Attached files can be asked about at once, and are no source to look into again."""
+    """Questions about attached files are answered at once, and the files are not sources."""
     result = await room.add(("gull.txt", GULL), ("fog.md", b"# Fog\n\nFog lay."))
     assert "**Added 2**" in said(result.response)
     assert not result.ephemeral
@@ -28,7 +28,7 @@ async def test_files_are_added(room: Newsroom) -> None:
 
 
 async def test_same_file_again_is_the_same_report(room: Newsroom) -> None:
-    """What is attached twice is stored once, although Discord gives it another address."""
+    """A file attached twice is stored once, although Discord gives it another address."""
     for expected in ("**Added 1**", "**Unchanged 1**"):
         result = await room.add(("gull.txt", GULL))
         assert expected in said(result.response)
@@ -42,15 +42,15 @@ LOCKED = f"/ID[<00><00>]/Encrypt<</Filter/Standard/V 1/R 2/P -4/O<{'ab' * 32}>/U
 
 
 def zipped(name: str, data: bytes) -> bytes:
-    """A zip archive with one file."""
+    """Pack a file into a zip archive."""
     made = io.BytesIO()
     with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(name, data)
     return made.getvalue()
 
 
-async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> None:
-    """A bomb, PDFs without text, a picture and endless tags are each told; the gull goes in."""
+async def test_hostile_files_are_named_and_the_rest_is_added(room: Newsroom) -> None:
+    """A bomb, PDFs without text, a picture and endless tags are named; a report is added."""
     files = [
         ("bomb.zip", zipped("bomb.txt", b"0" * 300_000_000)),
         ("report.pdf", b"%PDF-1.7 that is none"),
@@ -73,7 +73,7 @@ async def test_hostile_files_are_named_and_the_rest_goes_in(room: Newsroom) -> N
 async def test_too_large_a_file_is_not_downloaded(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The size is looked at before the download; the other file goes in."""
+    """The size is checked before the download; the other file is added."""
     real = discord.Attachment.save
 
     async def save(self: discord.Attachment, *rest: Any, **named: Any) -> int:
@@ -88,7 +88,7 @@ async def test_too_large_a_file_is_not_downloaded(
 
 
 async def test_message_menu_adds_what_is_attached(room: Newsroom) -> None:
-    """The menu on somebody's message adds its files; a message with nothing is refused."""
+    """The menu on somebody's message adds its files; a message without files is refused."""
     files = [("gull.txt", GULL), ("dam.txt", b"The dam stands.")]
     message = await room.reader.send(room.channel, "seen today", attachments=files)
     result = await room.editor.context_menu(room.channel, "Add to the reports", message)
@@ -101,14 +101,14 @@ async def test_message_menu_adds_what_is_attached(room: Newsroom) -> None:
 
 @pytest.mark.parametrize("address", ["/etc/passwd", "file:///etc/passwd", "~/notes.txt", "-"])
 async def test_only_addresses_are_read(room: Newsroom, address: str) -> None:
-    """What is no web address never reaches the machine's own files."""
+    """Anything but a web address never leads to a file of this machine."""
     result = await room.add(address=address)
     assert "begins with https://" in said(result.response)
     assert room.env.errors
 
 
 async def test_private_address_is_no_source_afterwards(room: Newsroom) -> None:
-    """An address of the machine's own network is told as failed, and is no source afterwards."""
+    """An address of the machine's own network fails, and does not become a source."""
     address = "http://127.0.0.1:9/feed"
     result = await room.add(address=address)
     assert "**Failed 1**" in said(result.response)
@@ -116,20 +116,20 @@ async def test_private_address_is_no_source_afterwards(room: Newsroom) -> None:
 
 
 def test_addresses_are_found_in_a_message() -> None:
-    """Links are taken without the punctuation around them, each once."""
+    """Links are found without the punctuation around them, each once."""
     text = "See <https://a.example/x>, (https://b.example/y_(z)). and https://a.example/x!"
     assert addresses(text) == ["https://a.example/x", "https://b.example/y_(z)"]
 
 
 async def test_reindex_without_sources_says_where_to_add_one(room: Newsroom) -> None:
-    """Where nothing could be looked into, the way to change that is told."""
+    """Without sources, /reindex says how to add one."""
     elsewhere = Newsroom(room.env, "Elsewhere")
     result = await elsewhere.editor.slash(elsewhere.channel, "reindex")
     assert "add one with /moderate sources add" in said(result.response)
 
 
 async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> None:
-    """A feed that is added is read, listed with its interval, paused, resumed and forgotten."""
+    """A feed that is added is read, listed with its interval, paused, resumed and removed."""
     site.publish("The tide rose at dawn. Boats left the quay.", "The market opened late on Monday.")
     site.reach(room.archive())
     result = await room.editor.slash(
@@ -147,7 +147,7 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
 
 
 async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Site) -> None:
-    """A source that cannot be read is kept, and the list says since when it fails, and why."""
+    """An unreadable source is kept, and listed with the reason and since when it fails."""
     site.reach(room.archive())
     result = await room.editor.slash(room.channel, "moderate sources add", address=site.feed)
     assert "**Failed 1**" in said(result.response)
@@ -157,7 +157,7 @@ async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Si
 
 
 async def test_sources_turn_pages(room: Newsroom) -> None:
-    """More sources than fit on a page are turned in place, and a page says which it is."""
+    """More sources than fit on a page can be paged through, and the page number is shown."""
     for number in range(6):
         room.archive().sources.add(f"https://news.example/{number}")
     listed = await room.editor.slash(room.channel, "moderate sources list")
@@ -169,7 +169,7 @@ async def test_sources_turn_pages(room: Newsroom) -> None:
 
 
 async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -> None:
-    """Of files and folders that the operator named moderators see only names, to choose by."""
+    """Moderators see only the names of the operator's files and folders."""
     gone = tmp_path / "gone.txt"
     gone.write_text("The ferry sank.", "utf-8")
     room.archive().sources.add(str(gone))
@@ -189,7 +189,7 @@ async def test_operators_folders_are_not_shown(room: Newsroom, tmp_path: Path) -
 
 
 async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
-    """An address longer than a row to choose from is found again by what stands for it."""
+    """An address too long for a choice can still be chosen."""
     address = "https://news.example/" + "a" * 200
     room.archive().sources.add(address)
     source = await room.choice("sources pause", "source", "news.example")
@@ -199,7 +199,7 @@ async def test_long_addresses_can_be_chosen(room: Newsroom) -> None:
 
 
 async def test_reindex_takes_in_new_files(room: Newsroom, tmp_path: Path) -> None:
-    """A moderator's /reindex finds what is new in the sources and says what it did."""
+    """A moderator's /reindex adds what is new in the sources, and says what it did."""
     (tmp_path / "reports" / "ferry.txt").write_text("A ferry ran aground at noon.", "utf-8")
     result = await room.editor.slash(room.channel, "reindex")
     text = said(result.response)
@@ -212,7 +212,7 @@ async def test_reindex_takes_in_new_files(room: Newsroom, tmp_path: Path) -> Non
 
 
 async def test_reindex_is_refused_by_the_bot_too(room: Newsroom) -> None:
-    """A member whom a server's own settings let see /reindex is still refused by the bot."""
+    """A member whom a server's settings allow /reindex is still refused by the bot."""
     command = next(c for c in await room.env.bot.tree.fetch_commands() if c.name == "reindex")
     room.guild.set_command_permissions(command, {room.reader: True})
     result = await room.reader.slash(room.channel, "reindex")
@@ -222,7 +222,7 @@ async def test_reindex_is_refused_by_the_bot_too(room: Newsroom) -> None:
 
 
 async def test_adding_nothing_is_refused(room: Newsroom) -> None:
-    """A modal submitted empty says what it takes."""
+    """A form submitted empty says what it accepts."""
     result = await room.add()
     assert "Attach files, or give me the address" in said(result.response)
     assert room.env.errors == [] or result.ephemeral
@@ -231,7 +231,7 @@ async def test_adding_nothing_is_refused(room: Newsroom) -> None:
 async def test_file_that_discord_withholds_is_named(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A failed download is one line of the result, and the other file is added."""
+    """A failed download is a line of the result, and the other file is added."""
     real = discord.Attachment.save
 
     async def save(self: discord.Attachment, *rest: Any, **options: Any) -> int:
@@ -246,13 +246,13 @@ async def test_file_that_discord_withholds_is_named(
 
 
 class _Gone:
-    """Discord's response to a request for what is not there."""
+    """Discord's response to a request for something that was deleted."""
 
     status, reason = 404, "Not Found"
 
 
 async def test_message_menu_is_refused_by_the_bot_too(room: Newsroom) -> None:
-    """A member whom a server's own settings let use the menu is still refused by the bot."""
+    """A member whom a server's settings allow the menu is still refused by the bot."""
     name = "Add to the reports"
     menu = next(c for c in await room.env.bot.tree.fetch_commands() if c.name == name)
     room.guild.set_command_permissions(menu, {room.reader: True})
@@ -264,7 +264,7 @@ async def test_message_menu_is_refused_by_the_bot_too(room: Newsroom) -> None:
 
 
 async def test_unknown_source_is_refused(room: Newsroom) -> None:
-    """What is no source of the server cannot be paused, and the way to choose one is said."""
+    """A source that does not exist cannot be paused, and the reply says how to choose one."""
     for command in ("pause", "resume", "remove"):
         result = await room.editor.slash(
             room.channel, f"moderate sources {command}", source="https://other.example/feed"

@@ -1,4 +1,4 @@
-"""Watches: told once the reports answer, ended by their owner or a moderator."""
+"""Watches: people are notified once the reports answer; they or a moderator end a watch."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def settings(tmp_path: Path) -> Settings:
 
 
 async def watch(room: Newsroom) -> None:
-    """Ask in vain, and ask to be told."""
+    """Ask a question that is declined, and press to be notified."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     assert "No report mentions “Marigold”" in said(result.response)
     assert labels(result.response) == ["More passages", MENTION]
@@ -44,10 +44,10 @@ async def watch(room: Newsroom) -> None:
     assert labels(pressed.response) == ["Stop"]
 
 
-async def test_watch_tells_when_the_reports_answer(
+async def test_watch_notifies_when_the_reports_answer(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """After a commit that answers, who asked is told in that channel, once, and only they."""
+    """After a commit that answers, only the asker is notified in that channel, once."""
     await watch(room)
     await room.env.advance_time(120)
     before = len(room.channel.history())
@@ -70,7 +70,7 @@ async def test_watch_tells_when_the_reports_answer(
 async def test_watch_in_a_closed_channel_ends(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Where the bot may no longer write, the answer comes by direct message, and the watch ends."""
+    """If the bot may no longer write there, the answer comes by direct message; the watch ends."""
     await watch(room)
     await room.env.bot.get_channel(room.channel.id).set_permissions(
         room.env.bot.get_guild(room.guild.id).me, send_messages=False
@@ -82,7 +82,7 @@ async def test_watch_in_a_closed_channel_ends(
 
 
 async def test_own_watch_can_be_ended(room: Newsroom) -> None:
-    """/watching lists one's own, with a button that ends it."""
+    """/watching lists one's own watches, with a button to end each."""
     await watch(room)
     listed = await room.reader.slash(room.channel, "watching")
     assert FERRY in said(listed.response)
@@ -122,7 +122,7 @@ async def test_moderator_ends_anybodys_watch(room: Newsroom) -> None:
 
 
 async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
-    """Who neither asked nor moderates cannot end a watch, even with its button before them."""
+    """People who neither asked nor moderate cannot end a watch, even with its button."""
     await watch(room)
     number = room.archive().people.watches()[0].number
     channel = room.env.bot.get_channel(room.channel.id)
@@ -134,8 +134,8 @@ async def test_strangers_stop_button_does_nothing(room: Newsroom) -> None:
     assert len(room.archive().people.watches()) == 1
 
 
-async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: Settings) -> None:
-    """What is older than the days in the settings is gone once the bot has started."""
+async def test_old_answers_are_deleted_at_the_start(room: Newsroom, settings: Settings) -> None:
+    """Answers older than the days in the settings are deleted when the bot starts."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY)
     for days in (179, 181):
         at = (datetime.now(UTC) - timedelta(days=days)).isoformat()
@@ -152,7 +152,7 @@ async def test_old_answers_are_forgotten_at_the_start(room: Newsroom, settings: 
 async def test_one_broken_collection_does_not_stop_the_others(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """A collection that cannot be read is logged, and the watches of the others go on."""
+    """A collection that cannot be read is logged, and the watches of others are checked."""
     broken = Newsroom(room.env, "Broken")
     folder = tmp_path / f"server-{broken.guild.id}"
     folder.mkdir()
@@ -166,7 +166,7 @@ async def test_one_broken_collection_does_not_stop_the_others(
 async def test_one_broken_watch_does_not_stop_the_others(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """A watch by a publisher of whom no report is left is logged, and the next ones go on."""
+    """A watch for a publisher without reports is logged, and the next watches are checked."""
     gone = replace(room.archive().ask(FERRY), filters=Filters(publishers=("Nobody",)))
     room.archive().people.add_watch(
         gone, server=room.guild.id, channel=room.channel.id, person=room.reader.id
@@ -178,7 +178,7 @@ async def test_one_broken_watch_does_not_stop_the_others(
 
 
 async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
-    """Ten long questions of nothing but signs that have to be escaped still can be listed."""
+    """A list of ten long questions full of markup fits into a message."""
     for number in range(12):
         asked = replace(room.archive().ask(FERRY), question=f"{number}" + "*_" * 200)
         room.archive().people.add_watch(
@@ -190,7 +190,7 @@ async def test_many_watches_fit_into_a_message(room: Newsroom) -> None:
 
 
 async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None:
-    """Where servers share a collection, a moderator sees no watch of another server."""
+    """If servers share a collection, a moderator sees no watch of another server."""
     declined = room.archive().ask(FERRY)
     room.archive().people.add_watch(declined, server=7, channel=12345, person=room.reader.id)
     listed = await room.editor.slash(room.channel, "watching")
@@ -200,7 +200,7 @@ async def test_moderators_see_only_this_servers_channels(room: Newsroom) -> None
 
 
 async def watch_privately(room: Newsroom) -> Any:
-    """Ask in private and in vain, and press to be notified."""
+    """Ask in private a question that is declined, and press to be notified."""
     result = await room.reader.slash(room.channel, "ask", question=FERRY, private=True)
     return await room.reader.click(result.response.message, label=NOTIFY)
 
@@ -208,7 +208,7 @@ async def watch_privately(room: Newsroom) -> Any:
 async def test_private_question_is_answered_by_direct_message(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """The answer to a watched private question reaches its asker alone, and stays private."""
+    """Only the asker gets the answer to a watched private question, and it stays private."""
     pressed = await watch_privately(room)
     assert "Nobody else sees it" in said(pressed.response)
     promise = said(room.reader.user.dm_channel.last_message)
@@ -228,8 +228,8 @@ async def test_private_question_is_answered_by_direct_message(
     assert room.archive().answers.get(shown[1]).message is None
 
 
-async def test_closed_direct_messages_are_found_out_at_once(room: Newsroom) -> None:
-    """If the asker of a private question takes no direct messages, nothing is watched."""
+async def test_closed_direct_messages_prevent_a_private_watch(room: Newsroom) -> None:
+    """If the asker of a private question accepts no direct messages, nothing is watched."""
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     pressed = await watch_privately(room)
     assert "allow direct messages from this server" in said(pressed.response)
@@ -237,10 +237,10 @@ async def test_closed_direct_messages_are_found_out_at_once(room: Newsroom) -> N
     assert room.env.errors == []
 
 
-async def test_who_left_the_server_gets_no_more_answers(
+async def test_people_who_left_the_server_get_no_answers(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """The reports of a server are not shown to who is no longer in it, and their watches end."""
+    """A server's reports are not shown to people who left it, and their watches end."""
     await watch(room)
     await watch_privately(room)
     before = len(room.channel.history())
@@ -254,10 +254,10 @@ async def test_who_left_the_server_gets_no_more_answers(
     assert room.archive().people.watches() == []
 
 
-async def test_who_may_no_longer_read_the_channel_is_written_to(
+async def test_people_who_cannot_read_the_channel_get_a_direct_message(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Nobody is mentioned where they cannot read the answer; it comes as a direct message."""
+    """Nobody is mentioned in a channel that they cannot read."""
     await watch(room)
     channel = room.env.bot.get_channel(room.channel.id)
     reader = await channel.guild.fetch_member(room.reader.id)
@@ -272,7 +272,7 @@ async def test_who_may_no_longer_read_the_channel_is_written_to(
 async def test_one_message_answers_all_who_wait_for_it(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Two people who watch one question in one channel are mentioned in one message."""
+    """Two people who watch a question in a channel are mentioned in the same message."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
         await person.click(asked.response.message, label=MENTION)
@@ -287,7 +287,7 @@ async def test_one_message_answers_all_who_wait_for_it(
 async def test_a_failure_sends_no_answer_twice(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """A watch ends with its own message: if the next one fails, only that is sent again."""
+    """A watch ends with its own message: if the next message fails, only that is sent again."""
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
         await person.click(asked.response.message, label=MENTION)
@@ -306,7 +306,7 @@ async def test_a_failure_sends_no_answer_twice(
 async def test_a_crash_between_message_and_end_sends_one_message(
     room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is sent again after a crash has the same nonce: to Discord it is the same message."""
+    """A message sent again after a crash has the same nonce, so Discord posts it once."""
     await watch(room)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
 
@@ -326,8 +326,8 @@ async def test_a_crash_between_message_and_end_sends_one_message(
     assert first["nonce"] == again["nonce"]
 
 
-async def test_the_nonce_tells_watches_apart() -> None:
-    """Other watches, or those of another server, are other messages."""
+async def test_different_watches_have_different_nonces() -> None:
+    """Other watches, and watches of another server, have another nonce."""
     alone = Watch(1, FERRY, Filters(), 1, server=7, channel=2, person=3)
     others = [[replace(alone, number=2)], [replace(alone, server=8)], [alone, alone]]
     nonces = {subscriptions._nonce(*watches) for watches in ([alone], *others)}
@@ -336,7 +336,7 @@ async def test_the_nonce_tells_watches_apart() -> None:
 
 
 async def test_one_person_in_two_servers_is_answered_for_both(tmp_path: Path) -> None:
-    """Who asked in private in two servers that share reports hears from each of them."""
+    """A person who asked in private in two servers that share reports is answered for each."""
     shared = Settings(
         data=tmp_path, answers=Answers(threshold=0.1), discord=Discord(collections={"*": "desk"})
     )
@@ -355,14 +355,14 @@ async def test_one_person_in_two_servers_is_answered_for_both(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("why", ["no room", "no server"])
-async def test_what_cannot_be_sent_is_not_asked(
+async def test_a_watch_that_cannot_be_answered_is_not_asked(
     room: Newsroom,
     settings: Settings,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     why: str,
 ) -> None:
-    """A question costs nothing while its server is away, or has read enough for this hour."""
+    """A watch is not asked while its server is away, or got its hour's messages."""
     await watch(room)
     room.stock(settings, tmp_path / "ferry", ferry=NEWS)
     asked: list[object] = []
@@ -386,7 +386,7 @@ async def test_what_cannot_be_sent_is_not_asked(
 async def test_stop_ends_between_two_watches(
     room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """If the bot stops while it answers one watch, it begins no other."""
+    """If the bot stops while it answers a watch, it begins no other."""
     await watch(room)
     again = replace(room.archive().ask(FERRY), question=f"{FERRY} And why?")
     room.archive().people.add_watch(
@@ -408,7 +408,7 @@ async def test_stop_ends_between_two_watches(
 async def test_a_crowd_is_mentioned_in_parts(
     room: Newsroom, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No message mentions more people than Discord takes; the others are in the next one."""
+    """A message mentions as many people as Discord allows; the others are in the next."""
     monkeypatch.setattr(subscriptions, "_PINGED", 1)
     asked = await room.reader.slash(room.channel, "ask", question=FERRY)
     for person in (room.reader, room.editor):
@@ -421,7 +421,7 @@ async def test_a_crowd_is_mentioned_in_parts(
 
 
 async def test_moderators_see_no_watch_of_a_channel_closed_to_them(room: Newsroom) -> None:
-    """What is asked in a channel that a moderator cannot read is not in their list either."""
+    """A moderator's list has no questions from channels that they cannot read."""
     closed = {room.desk: discord.PermissionOverwrite(view_channel=False)}
     channel = room.guild.create_text_channel("closed", overwrites=closed)
     declined = room.archive().ask(FERRY)
@@ -431,10 +431,10 @@ async def test_moderators_see_no_watch_of_a_channel_closed_to_them(room: Newsroo
     assert FERRY not in said((await room.editor.slash(room.channel, "watching")).response)
 
 
-async def test_twenty_unasked_messages_an_hour_are_enough(
+async def test_unasked_messages_are_limited(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Of 23 answers that came at once, twenty are posted; the rest wait for the next hour."""
+    """Of 23 answers at once, twenty are posted; the rest wait for the next hour."""
     asked = room.archive().ask(FERRY)
     for number in range(23):
         question = f"{FERRY} And when, for the {number + 100}th time?"

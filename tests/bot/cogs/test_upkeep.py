@@ -1,4 +1,4 @@
-"""Duties: what is to be done in a collection is begun, whatever else is ending."""
+"""Duties: work that a collection needs is begun, whatever else is ending."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAST = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def test_nothing_waits_for_a_worker_that_is_ending() -> None:
-    """What is found in the moment in which the last worker ends is worked on all the same."""
+    """Work found at the moment when the last worker ends is still done."""
     collections = SimpleNamespace(archive=lambda *_, **__: None, hold=lambda *_: lambda: None)
     bot: Any = SimpleNamespace(stopping=False, collections=collections)
     worked, done = list[int | None](), asyncio.Event()

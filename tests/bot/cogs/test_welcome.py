@@ -1,4 +1,4 @@
-"""On joining, one message says what to do first; nothing else comes unasked."""
+"""When the bot joins a server, a single message says what to do first."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BOT_ADD = discord.AuditLogAction.bot_add.value
 
 
 async def join(room: Newsroom) -> Any:
-    """Let the bot join the server again, with its newsroom as the system channel."""
+    """Let the bot join the server again, with the newsroom's channel as the system channel."""
     guild = room.env.bot.get_guild(room.guild.id)
     await guild.edit(system_channel=guild.get_channel(room.channel.id))
     ((event, greet),) = room.env.bot.get_cog("Welcome").get_listeners()
@@ -22,14 +22,14 @@ async def join(room: Newsroom) -> Any:
 
 
 def add_to_audit_log(room: Newsroom) -> None:
-    """Note that the editor added the bot."""
+    """Record that the editor added the bot."""
     room.env.backend.record_audit_log(
         room.guild.id, BOT_ADD, target_id=room.env.bot.user.id, user_id=room.editor.id
     )
 
 
-async def test_who_added_the_bot_is_told(simcord_env: Any) -> None:
-    """They get a direct message, and the server's channels nothing."""
+async def test_the_person_who_added_the_bot_is_told(simcord_env: Any) -> None:
+    """They get a direct message, and nothing is posted in the server's channels."""
     room = Newsroom(simcord_env)
     add_to_audit_log(room)
     assert await join(room) == []
@@ -39,13 +39,13 @@ async def test_who_added_the_bot_is_told(simcord_env: Any) -> None:
 
 
 async def test_system_channel_is_told_if_nobody_else_can_be(simcord_env: Any) -> None:
-    """Without an entry in the audit log the system channel gets the one message."""
+    """Without an entry in the audit log, the message is posted in the system channel."""
     (message,) = await join(Newsroom(simcord_env))
     assert "`/moderate add` takes files" in said(message)
 
 
-async def test_closed_direct_messages_are_no_end(simcord_env: Any) -> None:
-    """Who takes no direct messages is told in the system channel."""
+async def test_closed_direct_messages_lead_to_the_system_channel(simcord_env: Any) -> None:
+    """If the person accepts no direct messages, the message is posted in the system channel."""
     room = Newsroom(simcord_env)
     add_to_audit_log(room)
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
@@ -54,5 +54,5 @@ async def test_closed_direct_messages_are_no_end(simcord_env: Any) -> None:
 
 
 async def test_server_with_reports_is_told_nothing(room: Newsroom) -> None:
-    """One that comes back to its reports knows the bot."""
+    """A server that already has reports gets no message."""
     assert await join(room) == []

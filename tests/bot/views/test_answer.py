@@ -43,12 +43,12 @@ HOSTILE = st.text(
 
 
 def shown(markdown: str) -> str:
-    """What Discord shows of escaped text: a backslash before a sign is dropped."""
+    """Return what Discord shows of escaped text: a backslash before a sign is dropped."""
     return re.sub(r"\\([^0-9A-Za-z\s])", r"\1", markdown)
 
 
 def blocks(answer: Answer) -> list[str]:
-    """The text of each block of the message."""
+    """Return the text of each block of the message."""
     view = answer_view(answer)
     return [
         item.content for item in view.walk_children() if isinstance(item, discord.ui.TextDisplay)
@@ -57,20 +57,20 @@ def blocks(answer: Answer) -> list[str]:
 
 @given(HOSTILE)
 def test_escaped_text_shows_letter_for_letter(text: str) -> None:
-    """What Discord shows of an escaped text is the text."""
+    """Discord shows an escaped text exactly as the text."""
     assert shown(escape(text)) == text
 
 
 @given(HOSTILE)
 def test_escaped_text_holds_no_live_markup(text: str) -> None:
-    """No sign that starts markup, a mention or a link is left without a backslash."""
+    """Every sign that starts markup, a mention or a link has a backslash."""
     left = re.sub(r"\\[^0-9A-Za-z\s]", "", escape(text))
     assert not re.search(r"[`*_~|\[\]()<>#@]|\w://", left)
 
 
 @given(HOSTILE)
 def test_block_quote_is_verbatim(text: str) -> None:
-    """Each line of a quote stands in the block quote, unchanged and in order."""
+    """Each line of a quote is in the block quote, unchanged and in order."""
     article = Article(article_id="a", title="t", text=text)
     made = block_quote(CitedQuote(Quote.cut(article, 0, len(text)), 1))
     lines = [line.removeprefix("> ") for line in made.removesuffix(" **[1]**").split("\n")]
@@ -78,7 +78,7 @@ def test_block_quote_is_verbatim(text: str) -> None:
 
 
 def test_long_quotes_are_left_out_whole() -> None:
-    """Quotes that do not fit are counted, never cut, and hide none that fits."""
+    """Quotes that do not fit are counted, never cut, and do not push out shorter quotes."""
     long = "word " * 500
     made = blocks(answer_of([long.strip(), long.strip(), "Short."]))
     assert sum(map(len, made)) <= MAX_TEXT
@@ -92,7 +92,7 @@ def test_link_opens_at_the_quote() -> None:
 
 
 def test_text_fragment_of_a_long_quote_names_its_ends() -> None:
-    """A long quote is addressed by its first and last words, hyphens escaped."""
+    """The fragment of a long quote has its first and last words, with hyphens escaped."""
     words = "one two three four five six seven eight nine ten eleven-twelve"
     link = text_fragment("https://a.example/#top", words)
     assert link == (
@@ -102,7 +102,7 @@ def test_text_fragment_of_a_long_quote_names_its_ends() -> None:
 
 
 def test_decline_says_so_and_shows_the_closest() -> None:
-    """A decline is plainly one, and calls its quote what it is."""
+    """A decline is recognisable, and says that its quote is only the closest passage."""
     answered = answer_of(["The gate failed."])
     declined = Answer(
         answer_id="0123456789ab",
@@ -133,7 +133,7 @@ NEWS = st.lists(st.sampled_from(WORDS), min_size=3, max_size=40).map(" ".join).f
 
 @given(NEWS, st.data())
 def test_bold_never_alters_a_letter(text: str, data: st.DataObject) -> None:
-    """Without the marks for bold, what is shown is the quote; and the marks come in pairs."""
+    """Without the marks for bold, the text is the quote; and the marks come in pairs."""
     start = data.draw(st.integers(0, len(text) - 1))
     span = Span(start, data.draw(st.integers(start + 1, len(text))))
     made = escape(text, [span])
@@ -150,7 +150,7 @@ def test_bold_never_alters_a_letter(text: str, data: st.DataObject) -> None:
 
 
 def test_the_part_that_answers_is_bold_and_leads() -> None:
-    """What answers stands first, with its citation, and in bold in its quote; nothing else does."""
+    """The answer comes first, with its citation, and only it is bold in its quote."""
     answer = answer_of(["The gate failed at 4:40 a.m. on Monday, and 9 people died."])
     (cited,) = answer.quotes
     article = answer.citations[0].article
@@ -170,7 +170,7 @@ def test_the_part_that_answers_is_bold_and_leads() -> None:
 def test_whole_message_is_within_limits(
     texts: list[str], asked: str, url: str | None, private: bool
 ) -> None:
-    """With long links, right-to-left, emoji, buttons and notes, a message still fits."""
+    """Even with long links, right-to-left text, emoji, buttons and notes, a message fits."""
     answer = answer_of([text * 6 for text in texts], url=url, title=texts[0] * 9)
     answer = replace(
         answer, question="Who " + asked * 5, filters=Filters(publishers=("N" * 80,) * 5)
@@ -184,7 +184,7 @@ def test_whole_message_is_within_limits(
 
 
 def test_each_quote_has_its_source_with_its_day_and_the_link() -> None:
-    """Under each quote stand number, publisher, its day, and its own link."""
+    """Below each quote are its number, publisher, day and link."""
     made = blocks(answer_of(["The gate failed.", "The siren came late."], url="https://a.example"))
     assert made[2] == (
         "**[1]** Northwire · 9 March 2026 · "
@@ -194,7 +194,7 @@ def test_each_quote_has_its_source_with_its_day_and_the_link() -> None:
 
 
 def test_filters_are_said_in_words() -> None:
-    """An answer from a part of the reports says from which."""
+    """An answer from a part of the reports says which part."""
     only = Filters(publishers=("North_wire",), since=datetime(2026, 3, 9, tzinfo=UTC))
     head = blocks(replace(answer_of(["Yes."]), filters=only))[0]
     assert "-# Only dated reports by North\\_wire, since 9 March 2026" in head
@@ -211,7 +211,7 @@ def test_filters_are_said_in_words() -> None:
 def test_a_date_is_a_day_and_a_guess_is_a_guess(
     published: str | None, guess: str | None, words: str
 ) -> None:
-    """The day is that of the report's own clock, for every reader; what is guessed says so."""
+    """The day is that of the report's clock for every reader; a guessed day says so."""
     answer = answer_of(["The gate failed."])
     dates = {
         name: datetime.fromisoformat(text) if text else None
@@ -222,7 +222,7 @@ def test_a_date_is_a_day_and_a_guess_is_a_guess(
 
 
 def test_titles_in_brackets_keep_their_link() -> None:
-    """A link's text holds no square bracket, which could end it; elsewhere they are kept."""
+    """The text of a link has no square brackets, which could end it; elsewhere they stay."""
     linked = blocks(answer_of(["Yes."], url="https://a.example", title="Dam [update] a]b"))[2]
     assert r"[Dam \(update\) a\)b](https://a.example#" in linked
     plain = blocks(answer_of(["Yes."], title="Dam [update]"))[2]
@@ -230,7 +230,7 @@ def test_titles_in_brackets_keep_their_link() -> None:
 
 
 def test_how_reports_relate_is_said_first() -> None:
-    """That reports disagree stands above their quotes, not below the last of them."""
+    """That reports disagree is said above their quotes."""
     sides = (Side((0,)), Side((1,)))
     answer = answer_of(["It failed.", "It held."])
     made = blocks(replace(answer, agreement=Agreement("disagree", sides)))
@@ -238,7 +238,7 @@ def test_how_reports_relate_is_said_first() -> None:
 
 
 def test_independence_that_is_not_known_is_not_denied() -> None:
-    """Where it could not be worked out, the line says that, and the JSON document null."""
+    """If independence is unknown, the line says so and the JSON document has null."""
     answer = answer_of(["It failed.", "It held."])
     unknown = tuple(replace(citation, independent_of=None) for citation in answer.citations)
     answer = replace(answer, citations=unknown)
@@ -251,7 +251,7 @@ def test_independence_that_is_not_known_is_not_denied() -> None:
 
 @pytest.mark.parametrize("kind", ["corrected", "retracted"])
 def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
-    """What moderators made known of a report stands once above each quote of it, as plain text."""
+    """A moderators' notice is shown once above each quote of the report, as plain text."""
     notice = Notice(kind, "It was *noon*.\n# So", datetime(2026, 3, 9, tzinfo=UTC), "mod")
     answer = answer_of(["The dam failed."])
     cited = replace(
@@ -265,13 +265,13 @@ def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
 
 @given(text=st.text())
 def test_ids_stay_code(text: str) -> None:
-    """Whatever an id holds, nothing of it stands outside the code that it is shown as."""
+    """Whatever an id contains, all of it is shown as code."""
     assert code(text).count("`") == 2
     assert "\n" not in code(text)
 
 
 def test_names_cannot_turn_the_reading_direction() -> None:
-    """Overrides of the direction in a title do not reach what the bot itself says."""
+    """Direction overrides in a title do not affect the bot's own text."""
     (shown,) = notice_view("\u202eDam\u2066 fails").children
     assert isinstance(shown, discord.ui.TextDisplay)
     assert shown.content == "Dam fails"

@@ -1,4 +1,4 @@
-"""Buttons under answers: what they show, to whom, and that they outlive restarts."""
+"""Buttons under answers: what they show, to whom, and that they work after restarts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LONG = " ".join(
 
 
 async def ask(room: Newsroom, question: str = ASKED, **options: Any) -> Any:
-    """Ask, and give the answer's message."""
+    """Ask, and return the answer's message."""
     result = await room.reader.slash(room.channel, "ask", question=question, **options)
     return result.response
 
@@ -43,7 +43,7 @@ async def test_answer_carries_its_buttons(room: Newsroom) -> None:
 
 
 def test_every_button_has_an_id_that_is_found_again() -> None:
-    """Custom ids of all actions match the template, with the largest numbers too."""
+    """The custom ids of all actions match the template, even with the largest numbers."""
     for name in ACTIONS:
         made = Button(name, "f" * 60, 999_999_999)
         assert len(made.custom_id) <= 100
@@ -53,7 +53,7 @@ def test_every_button_has_an_id_that_is_found_again() -> None:
 async def test_more_passages_turn_in_place(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Further passages come in one's own message; pages turn in it."""
+    """Further passages are shown in a private message, whose pages turn in place."""
     room.stock(settings, tmp_path / "long", tunnel=LONG)
     message = await ask(room, "What does the tunnel chronicle tell?")
     result = await room.editor.click(message.message, label="More passages")
@@ -73,7 +73,7 @@ async def test_more_passages_turn_in_place(
 async def test_sentences_around_are_verbatim(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """A quote is shown with two sentences on each side, as one stretch of the report."""
+    """A quote is shown with two sentences on each side, as a continuous part of the report."""
     room.stock(settings, tmp_path / "long", tunnel=LONG)
     message = await ask(room, "What does Paragraph 5 of the tunnel chronicle tell?")
     result = await room.reader.click(message.message, label="Sentences around")
@@ -87,7 +87,7 @@ async def test_sentences_around_are_verbatim(
 async def test_sources_tell_what_changed(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """The list of sources says of each report whether it stands, was changed or removed."""
+    """The list of sources says whether each report is unchanged, changed or removed."""
     message = await ask(room)
     result = await room.reader.click(message.message, label="Sources")
     assert "unchanged" in said(result.response)
@@ -101,7 +101,7 @@ async def test_sources_tell_what_changed(
 
 
 async def test_name_of_who_shares_is_escaped(room: Newsroom) -> None:
-    """A display name cannot format, link or mention where it is shown."""
+    """A display name cannot format, link or mention."""
     member = room.guild.add_member(room.env.create_user("mask", global_name="**@everyone** [x](y)"))
     result = await member.slash(room.channel, "ask", question=ASKED, private=True)
     shared = await member.click(result.response.message, label="Show everyone")
@@ -110,7 +110,7 @@ async def test_name_of_who_shares_is_escaped(room: Newsroom) -> None:
 
 
 async def test_private_answer_can_be_shared(room: Newsroom) -> None:
-    """Sharing posts the same answer for all, names who shared it, and logs where it stands."""
+    """Sharing posts the answer for all, names who shared it, and logs the message."""
     message = await ask(room, private=True)
     assert labels(message)[-1] == "Show everyone"
     await room.reader.click(message.message, label="Show everyone")
@@ -125,7 +125,7 @@ async def test_private_answer_can_be_shared(room: Newsroom) -> None:
 
 
 async def test_sharing_that_fails_is_told_in_private(room: Newsroom) -> None:
-    """If there is nothing left to share, only who tried is told."""
+    """If the answer can no longer be shared, only the person who tried is told."""
     message = await ask(room, private=True)
     room.archive().answers.prune(0)
     result = await room.reader.click(message.message, label="Show everyone")
@@ -134,7 +134,7 @@ async def test_sharing_that_fails_is_told_in_private(room: Newsroom) -> None:
 
 
 async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
-    """A wrong quote asks for a reason, which /why shows without the reader's name."""
+    """The form for a wrong quote asks for a reason, which /why shows without a name."""
     message = await ask(room)
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
@@ -153,7 +153,7 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
 async def test_a_wrong_quote_is_chosen_from_several(
     room: Newsroom, settings: Settings, tmp_path: Path
 ) -> None:
-    """Under an answer of several quotes one chooses which is wrong, and /why says which it was."""
+    """If an answer has several quotes, a reader chooses the wrong one, and /why names it."""
     other = "The gate at Hallow Dam did not fail, the ministry said on Tuesday."
     room.stock(settings, tmp_path / "more", other=other)
     message = await ask(room)
@@ -170,7 +170,7 @@ async def test_a_wrong_quote_is_chosen_from_several(
 
 
 async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settings) -> None:
-    """A bot that was started anew answers the buttons of its former self."""
+    """After a restart, the bot handles buttons of earlier messages."""
     message = await ask(room)
     again = OnRecord(Collections(settings, FakeEncoder()), settings)
     await room.env.restart_bot(again)
@@ -181,7 +181,7 @@ async def test_old_buttons_work_after_a_restart(room: Newsroom, settings: Settin
 
 
 async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
-    """A logged span that lies outside the stored text is refused, not shown."""
+    """A logged span outside the stored text is refused."""
     message = await ask(room)
     with room.archive().answers._writing() as db:
         db.execute("UPDATE answer SET parts = replace(parts, '\"end\":51,', '\"end\":999,')")
@@ -190,8 +190,8 @@ async def test_damaged_log_shows_no_quote(room: Newsroom) -> None:
     assert "4:40" not in said(result.response)
 
 
-async def test_buttons_have_a_pace(room: Newsroom) -> None:
-    """Five buttons may be pressed for each question; the next one waits, and is told so."""
+async def test_buttons_have_a_limit(room: Newsroom) -> None:
+    """Five buttons may be pressed for each question; the next press is refused with the wait."""
     message = await ask(room)
     for _ in range(30):
         await room.reader.click(message.message, label="Sources")
@@ -204,7 +204,7 @@ async def test_buttons_have_a_pace(room: Newsroom) -> None:
 
 
 async def test_button_of_another_version_says_so(room: Newsroom) -> None:
-    """A button whose action is known no longer does not leave who presses it without an answer."""
+    """Pressing a button whose action no longer exists gets a reply."""
     view = discord.ui.View()
     view.add_item(discord.ui.Button(label="Old", custom_id="onrecord:vanished:abc:0"))
     channel = room.env.bot.get_channel(room.channel.id)

@@ -1,4 +1,4 @@
-"""Choices offered while somebody types."""
+"""Choices offered while a person types."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.views.base import MAX_CHOICES, choices
 
 @pytest.fixture
 def typing() -> Iterator[Any]:
-    """A keystroke, with the bot's thread for choices."""
+    """Simulate a keystroke, with the bot's thread for choices."""
     with ThreadPoolExecutor(1) as threads:
         yield SimpleNamespace(client=SimpleNamespace(choosing=threads))
 
 
 async def test_a_storm_of_keystrokes_takes_one_thread(typing: Any) -> None:
-    """However many people type, one thread looks for their choices, and stops at 25."""
+    """However many people type, a single thread finds their choices, and stops at 25."""
     threads, read = set[int](), list[int]()
 
     def produce() -> Iterator[tuple[str, str]]:
@@ -42,7 +42,7 @@ async def test_a_storm_of_keystrokes_takes_one_thread(typing: Any) -> None:
 async def test_late_choices_are_not_looked_for(
     typing: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A keystroke that waited longer than Discord does costs nothing any more."""
+    """A keystroke that waited longer than Discord does is ignored."""
     monkeypatch.setattr(base, "_CHOICES_WITHIN_S", -1.0)
     looked = list[bool]()
 

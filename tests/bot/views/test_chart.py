@@ -1,4 +1,4 @@
-"""Timelines, drawn and in words."""
+"""Timelines, as a picture and in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from index import Archive, Timeline
 
 
 def test_long_timelines_are_drawn_by_month() -> None:
-    """Years and many publishers still make one small picture in little time."""
+    """Years of many publishers still make a small picture quickly."""
     days = {
         date(1990 + n // 12, n % 12 + 1, 17): {f"Outlet {n % 40}": 2, "Northwire": 1}
         for n in range(360)
@@ -25,8 +25,8 @@ def test_long_timelines_are_drawn_by_month() -> None:
     assert len(picture) < 500_000
 
 
-def test_days_are_those_spoken_of(tmp_path: Path) -> None:
-    """A report stands on the days that it names; only without any on that of its publication."""
+def test_days_are_those_that_reports_name(tmp_path: Path) -> None:
+    """A report is placed on the days that it names, else on the day of publication."""
     texts = {
         "a": "The gate of the dam failed on Monday. Hearings on the gate open on 16 March.",
         "b": "The gate of the dam broke on 9 March and the gate was replaced in 2003.",
@@ -49,13 +49,13 @@ def test_days_are_those_spoken_of(tmp_path: Path) -> None:
 
 
 def test_names_in_a_picture_are_no_formulas() -> None:
-    """A publisher whose name looks like broken mathematics is drawn like any other."""
+    """A publisher's name that looks like broken mathematics is drawn like any other."""
     for name in (r"$\frac{$ News", "Northwire " * 30):  # the latter would leave bars no room
         assert draw(Timeline("dam", {date(2026, 3, 9): {name: 1}}, 1))
 
 
 def test_a_picture_is_read_on_a_phone() -> None:
-    """Its letters are large for its width, long names have lines of their own, and days no noughts.
+    """Letters are large for the width, long names wrap, and days have no leading zeros.
 
     A phone shows a picture some 300 pixels wide, in which nobody reads letters under 10.
     """
@@ -70,7 +70,7 @@ def test_a_picture_is_read_on_a_phone() -> None:
 
 
 def test_alternative_text_is_plain() -> None:
-    """What a screen reader reads of the chart holds no backslashes; the message escapes them."""
+    """The chart's alternative text has no backslashes; the message escapes them."""
     timeline = Timeline("gate [3]", {date(2026, 3, 9): {"North_wire": 1}}, 1)
     assert r"gate \[3\]" in describe(timeline)
     assert "\\" not in describe(timeline, plain=True)

@@ -1,4 +1,4 @@
-"""How an answer came about, and what has changed since, in words."""
+"""How an answer was made, and what has changed since, in words."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ NOW = datetime(2026, 3, 9, tzinfo=UTC)
     ],
 )
 def test_what_has_changed_since_is_said(became: tuple[Any, ...], words: str) -> None:
-    """A correction counts as a change, and is said in the same words as under the answer."""
+    """A correction counts as a change, and is described as under the answer."""
     answer = answer_of(["The gate failed."])
     notice = Notice("corrected", "It was *five*.", NOW, "mod")
     article = replace(answer.citations[0].article, notice=notice)

@@ -18,7 +18,7 @@ GULL = b"A grey gull flew over the harbour at noon."
 
 
 async def test_long_result_comes_with_a_file(room: Newsroom, held: HeldJobs) -> None:
-    """What does not fit into the message is in a file, also where the message showed a bar."""
+    """A result that does not fit into the message is in a file, even after a progress bar."""
     rows = b"".join(b'{"title": "Gulls %d", "text": "Gulls flew."}\n' % n for n in range(15))
     result = await room.add(("gulls.jsonl", rows))
     await room.env.advance_time(3)
@@ -33,7 +33,7 @@ async def test_long_result_comes_with_a_file(room: Newsroom, held: HeldJobs) -> 
 async def test_unforeseen_failure_of_long_work_ends_in_its_message(
     room: Newsroom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What nobody foresaw is told in one sentence, without its details, where the work shows."""
+    """An unexpected error ends in the job's message, in a sentence without details."""
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("secret detail")
@@ -48,7 +48,7 @@ async def test_unforeseen_failure_of_long_work_ends_in_its_message(
 
 
 async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: HeldJobs) -> None:
-    """A bar shows how far it is; a reader cannot stop it, a moderator can; what is in stays."""
+    """A bar shows progress; a moderator can stop it, a reader cannot; what was added stays."""
     await room.editor.slash(room.channel, "reindex")
     assert held.job
     held.job.progress = Progress(50, 400, 200, "A gull over the harbour")
@@ -68,7 +68,7 @@ async def test_long_work_shows_itself_and_can_be_stopped(room: Newsroom, held: H
 
 
 async def test_stop_button_of_ended_work_says_so(room: Newsroom) -> None:
-    """A bar that a restart left behind does not leave its reader without an answer."""
+    """A Stop button left behind by a restart gets a reply."""
     channel = room.env.bot.get_channel(room.channel.id)
     shown = await channel.send(view=progress_view(Job("desk", "Reindexing", 1, "Ada")))
     late = await room.editor.click(shown, label="Stop")
@@ -100,7 +100,7 @@ async def test_stopping_bot_ends_work_and_says_so(room: Newsroom, held: HeldJobs
 
 
 async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: HeldJobs) -> None:
-    """A second reindex names who started the first, when, and where it shows."""
+    """A second reindex says who started the first, when and where."""
     await room.editor.slash(room.channel, "reindex")
     await room.env.advance_time(3)
     result = await room.editor.slash(room.channel, "reindex")
@@ -113,7 +113,7 @@ async def test_second_reindex_is_refused_while_one_runs(room: Newsroom, held: He
 
 
 async def test_work_outlives_its_interaction(room: Newsroom, held: HeldJobs) -> None:
-    """After the 15 minutes of an interaction the same message goes on to be edited."""
+    """After the 15 minutes of an interaction, the same message is still edited."""
     await room.editor.slash(room.channel, "reindex")
     await room.env.advance_time(16 * 60)
     await held.release()
@@ -122,10 +122,10 @@ async def test_work_outlives_its_interaction(room: Newsroom, held: HeldJobs) -> 
     assert last.path.startswith("/channels/")
 
 
-async def test_result_is_told_in_private_where_it_cannot_stand(
+async def test_a_result_that_cannot_be_posted_is_sent_privately(
     room: Newsroom, held: HeldJobs
 ) -> None:
-    """Where neither the message nor the channel takes the result, who asked gets it."""
+    """If neither the message nor the channel accepts the result, the person gets it."""
     await room.editor.slash(room.channel, "reindex")
     room.env.inject_error("PATCH", "/webhooks/*", status=404)
     room.env.inject_error("POST", "/channels/*/messages", status=403)
@@ -134,7 +134,7 @@ async def test_result_is_told_in_private_where_it_cannot_stand(
 
 
 def test_progress_without_a_total_counts() -> None:
-    """Where nobody knows how much there is, there is no bar and no end."""
+    """Without a known total there is no bar, only a count."""
     under_way = Job("desk", "Adding", 1, "Ada", progress=Progress(1, 12, None, "A *title*"))
     text = progress_text(under_way)
     assert "1 report · 12 sentences embedded" in text
@@ -144,7 +144,7 @@ def test_progress_without_a_total_counts() -> None:
 
 
 class Asked:
-    """An interaction as far as a result looks at it."""
+    """The part of an interaction that a result uses."""
 
     def __init__(self, *, attach: bool) -> None:
         self.app_permissions = discord.Permissions(attach_files=attach)
@@ -152,7 +152,7 @@ class Asked:
 
 @pytest.mark.parametrize("attach", [True, False])
 def test_long_results_come_as_a_file_where_they_may(*, attach: bool) -> None:
-    """Every title and every reason is in the file; without Attach Files the first lines stand."""
+    """A file has every title and reason; without Attach Files, the first lines are shown."""
     added = tuple(ArticleChange(f"id{n}", f"Title {n}", 3) for n in range(40))
     failed = tuple(Failure(f"source {n}", f"It is broken {n}.") for n in range(40))
     asked: Any = Asked(attach=attach)

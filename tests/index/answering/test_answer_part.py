@@ -1,4 +1,4 @@
-"""Which part of a quote is shown in bold, and as the short form of the answer."""
+"""The part of a quote that is shown in bold, and as the short form of the answer."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SNAPPED = (
 
 
 def passage(text: str, n: int = 0) -> Passage:
-    """Sentence n of a text, annotated as the archive does it."""
+    """Return sentence n of a text, annotated as the archive does it."""
     article = Article(article_id="a", title="", text=text)
     span, said = split(text)[n], annotate(text, split(text))[n]
     words = text[span.start : span.end]
@@ -26,7 +26,7 @@ def passage(text: str, n: int = 0) -> Passage:
 
 
 def shown(question: str, text: str, part: str) -> str | None:
-    """What is shown of a sentence whose answer the reader takes to be `part`."""
+    """Return what is shown of a sentence in which the reader marks `part`."""
     start = text.index(part)
     reading = Reading(3.0, 0.9, start, start + len(part))
     quote = answer_part(parse(question), passage(text), reading)
@@ -44,7 +44,7 @@ def shown(question: str, text: str, part: str) -> str | None:
     ],
 )
 def test_who_says_it_did_not_do_it(question: str, text: str, part: str) -> None:
-    """Asked who did something, the one who only reports it is not named: that would accuse them."""
+    """Asked who did something, the person who only reports it is not named as the culprit."""
     assert shown(question, text, part) is None
 
 
@@ -59,7 +59,7 @@ def test_who_says_it_did_not_do_it(question: str, text: str, part: str) -> None:
     ],
 )
 def test_who_is_asked_for_is_named(question: str, text: str, part: str) -> None:
-    """A speaker is named if the question asks who says it, or for what the report calls them."""
+    """A speaker is named if the question asks who says it, or for a role of the speaker."""
     assert shown(question, text, part) == part
 
 
@@ -77,8 +77,8 @@ def test_who_is_asked_for_is_named(question: str, text: str, part: str) -> None:
         ("Who will lead?", "Correction: Ida Roe, not Max Lund, will lead.", "Max Lund"),
     ],
 )
-def test_what_answers_nothing_is_not_shown(question: str, text: str, part: str) -> None:
-    """No short form for a cause that none states, what points back, repeats, or was wrong."""
+def test_a_part_that_does_not_answer_is_not_shown(question: str, text: str, part: str) -> None:
+    """A part without a stated cause, or that refers back, repeats or is wrong, is not shown."""
     assert shown(question, text, part) is None
 
 
@@ -92,13 +92,13 @@ def test_what_answers_nothing_is_not_shown(question: str, text: str, part: str) 
         ("Where is the mast?", "The mast lies in the dry dock.", "the dry dock"),
     ],
 )
-def test_what_answers_is_shown(question: str, text: str, part: str) -> None:
-    """A stated cause is shown, and so is what is clear alone."""
+def test_a_part_that_answers_is_shown(question: str, text: str, part: str) -> None:
+    """A stated cause is shown, and so is a part that is clear alone."""
     assert shown(question, text, part) == part
 
 
 def test_the_latest_count_is_found_without_the_reader() -> None:
-    """The one figure that counts what is asked is the part that answers; of two, neither is."""
+    """The only figure that counts what is asked is the answer; of two figures, neither is."""
     query = parse("How many people died?")
     count = counted_part(query, passage("The find raised the death toll to six, the navy said."))
     assert count is not None
@@ -108,7 +108,7 @@ def test_the_latest_count_is_found_without_the_reader() -> None:
 
 @pytest.mark.parametrize(("left", "right"), ["“”", '""'])
 def test_a_mark_that_only_closes_is_not_quoted(left: str, right: str) -> None:
-    """The last sentence of a quotation comes without its closing mark, and so does its part."""
+    """The end of a quotation is quoted without its closing mark, and so is its part."""
     last = passage(f"{left}We looked twice. The copy is in the safe.{right}", 1)
     assert last.quote().text == "The copy is in the safe."
     start, end = last.best.text.index("in the safe"), len(last.best.text)

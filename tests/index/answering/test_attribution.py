@@ -1,4 +1,4 @@
-"""Who says it, and how."""
+"""Attribution: who says a sentence, and how."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from index.text.sentences import MAX_SENTENCE, Span, split
 
 
 def attribute(sentence: str, before: str = "") -> Attribution:
-    """Who says a sentence that stands in a paragraph behind another text."""
+    """Return the attribution of a sentence that stands in a paragraph after another text."""
     text = " ".join(filter(None, (before, sentence)))
     start = len(before) + 1 if before else 0
     spans = [*split(before), Span(start, len(text))]
@@ -75,7 +75,7 @@ KELD = "Mara Keld, head of the harbour union"
     ],
 )
 def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: str) -> None:
-    """Each common wording yields the phrase as it stands and the kind of saying."""
+    """Each common wording yields the speaker's phrase and the act."""
     attribution = attribute(sentence)
     assert (attribution.speaker, attribution.act) == (speaker, act)
 
@@ -103,12 +103,12 @@ def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: 
     ],
 )
 def test_nobody_is_named_where_nobody_speaks(sentence: str) -> None:
-    """A noun, an adjective or a passive that looks like a verb of saying names no speaker."""
+    """A noun, adjective or passive that looks like a verb of saying names no speaker."""
     assert attribute(sentence).speaker is None
 
 
 def test_a_pronoun_is_who_spoke_before() -> None:
-    """A pronoun goes back over another pronoun to the observatory."""
+    """A pronoun is resolved across another pronoun to the previous speaker."""
     before = "The Norland Observatory said the road was cut. It said the bridge was lost too."
     assert attribute("It added that nobody was hurt.", before).speaker == "The Norland Observatory"
 
@@ -132,12 +132,12 @@ def test_a_pronoun_is_who_spoke_before() -> None:
     ],
 )
 def test_a_pronoun_must_fit(before: str, pronoun: str, speaker: str | None) -> None:
-    """Nobody is named where the words tell that the pronoun means somebody else."""
+    """No speaker is named if the words show that the pronoun means somebody else."""
     assert attribute(f"{pronoun} added that nobody was hurt.", before).speaker == speaker
 
 
 def test_a_bare_quotation_belongs_to_the_speaker_before() -> None:
-    """A sentence of nothing but quotation takes the speaker before it."""
+    """A sentence that is all quotation has the previous speaker."""
     quote = "“Nobody is to enter the tunnel.”"
     before = "“The roof is not safe,” said Ada Brun."
     assert attribute(quote, before).speaker == "Ada Brun"
@@ -157,19 +157,19 @@ def test_a_bare_quotation_belongs_to_the_speaker_before() -> None:
     ],
 )
 def test_a_quotation_has_one_speaker(text: str, speakers: list[str | None]) -> None:
-    """All sentences of a quotation have the speaker whom one of them names."""
+    """All sentences of a quotation have the speaker named in one of them."""
     assert [a.speaker for a in annotate(text, split(text))] == speakers
 
 
 def test_denial_outweighs_confirmation_of_the_same_speaker() -> None:
-    """Who confirms one thing and denies another, as a pronoun or not, is quoted for the denial."""
+    """A speaker who confirms one thing and denies another is labelled with the denial."""
     assert attribute("State media confirmed clashes but denied that Ostby fell.").act == "denial"
     attribution = attribute("While state media confirmed clashes, they denied that Ostby fell.")
     assert (attribution.speaker, attribution.act) == ("state media", "denial")
 
 
 def test_a_sentence_inside_a_quotation_names_nobody_in_it() -> None:
-    """A sentence in the middle of a quotation takes its speaker, not a name that it mentions."""
+    """A sentence in a quotation has the quotation's speaker, not a person it mentions."""
     text = (
         '"We have looked twice," Ada Brun said. "The books are gone. The paper the union describes '
         'is not there. We asked."\nThe union describes a paper.'
@@ -180,7 +180,7 @@ def test_a_sentence_inside_a_quotation_names_nobody_in_it() -> None:
 
 @given(st.text(max_size=400), st.text(max_size=200))
 def test_any_text_yields_speakers_from_it_or_none(text: str, more: str) -> None:
-    """Hostile text does no harm, and a speaker always stands in the article."""
+    """Any text is handled without an error, and each speaker occurs in the article."""
     article = f'{text} said Ada Brun. "{more}'
     spans = split(article)
     attributions = annotate(article, spans)
@@ -190,7 +190,7 @@ def test_any_text_yields_speakers_from_it_or_none(text: str, more: str) -> None:
 
 @pytest.mark.parametrize("word", ["said ", '"', ", ", "of the ", "Ada Brun said that ", "( "])
 def test_long_text_is_cut(word: str) -> None:
-    """A sentence that goes on and on is read only as far as `MAX_SENTENCE`."""
+    """An endless sentence is read only up to `MAX_SENTENCE`."""
     whole = word * MAX_SENTENCE
     cut = whole[:MAX_SENTENCE]
     assert annotate(whole, [Span(0, len(whole))]) == annotate(cut, [Span(0, len(cut))])

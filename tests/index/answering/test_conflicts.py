@@ -1,4 +1,4 @@
-"""Sentences that agree, contradict or update one another, and answers made of them."""
+"""Sentences that agree with, contradict or update one another, and answers with them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ LEAD = "Lund and Adell in Norland are near."  # names that both articles begin w
 
 
 def passage(text: str, publisher: str, day: int = 1, first: int = 0, last: int = 0) -> Passage:
-    """Sentences `first` to `last` of an article, annotated as the archive does it."""
+    """Return sentences `first` to `last` of an article, annotated as the archive does it."""
     article = Article(
         article_id=publisher + str(day),
         title="",
@@ -44,13 +44,13 @@ def passage(text: str, publisher: str, day: int = 1, first: int = 0, last: int =
 
 
 def statement(text: str, publisher: str = "Wire", day: int = 1) -> Statement:
-    """A sentence behind the lead of an article."""
+    """Return a sentence after the lead of an article."""
     one = passage(f"{LEAD}\n{text}", publisher, day, 1, 1)
     return Statement(one.article, one.best)
 
 
 def kind(question: str, a: str, b: str, publisher: str = "Courier", day: int = 1) -> str | None:
-    """The kind of relation, which must not depend on which sentence comes first."""
+    """Return the kind of relation, which must not depend on the order of the sentences."""
     one, other = statement(a), statement(b, publisher, day)
     relation, turned = relate(question, one, other), relate(question, other, one)
     assert (relation and relation.kind) == (turned and turned.kind)
@@ -106,7 +106,7 @@ def test_contradictions(question: str, a: str, b: str) -> None:
     ],
 )
 def test_no_false_alarm(question: str, a: str, b: str) -> None:
-    """What is not proved to be a contradiction is none."""
+    """Sentences that only look like a contradiction are not called one."""
     assert kind(question, a, b) is None
 
 
@@ -120,12 +120,12 @@ def test_no_false_alarm(question: str, a: str, b: str) -> None:
     ],
 )
 def test_counts_in_time(first: str, second: str, publisher: str, day: int, expected: str) -> None:
-    """A larger later count, or a new one of the same publisher, is an update."""
+    """A larger later count, or a new count by the same publisher, is an update."""
     assert kind(DEAD, first, second, publisher, day) == expected
 
 
 def test_a_correction_updates_what_it_corrects() -> None:
-    """A publisher's correction stands against its earlier sentence, and nobody else's."""
+    """A publisher's correction updates its own earlier sentence, and nobody else's."""
     before = statement("The inquiry will be led by retired judge Ada Brun, the ministry said.")
     text = "Correction: an earlier report said the inquiry would be led by retired judge Ada Brun."
     assert relate("Who leads it?", statement(text, "Wire", 2), before) == Relation("updated", 0)
@@ -133,7 +133,7 @@ def test_a_correction_updates_what_it_corrects() -> None:
 
 
 def test_only_independent_articles_agree() -> None:
-    """Like wording is agreement between two publishers, not of one and not of a rewrite."""
+    """Similar wording is agreement between publishers, not within one or with a rewrite."""
     a = "Prosecutors in Norland have dropped the fraud inquiry against ferry owner Olaf Brun."
     b = "Norland has dropped its fraud inquiry against ferry owner Olaf Brun, prosecutors say."
     question = "Has Norland dropped the inquiry?"
@@ -148,7 +148,7 @@ def test_only_independent_articles_agree() -> None:
 
 
 def test_claim_and_denial_are_two_sides_with_speakers() -> None:
-    """The denial is the second side, and each side has who says it."""
+    """A denial is the second side, and each side has its speaker."""
     claim = passage(f"The rebels said they had entered the city of Ostby. {LEAD}", "Wire")
     denial = passage(f"{DENIAL} {LEAD}", "Courier")
     sides = (Side((1,), "The rebels"), Side((0,), "State media"))
@@ -156,7 +156,7 @@ def test_claim_and_denial_are_two_sides_with_speakers() -> None:
 
 
 def test_a_relation_is_about_one_passage() -> None:
-    """Passages that disagree count only if the one that they are to be about is among them."""
+    """Passages that disagree count only if the passage in question is among them."""
     claim = passage(f"The rebels said they had entered the city of Ostby. {LEAD}", "Wire")
     denial = passage(f"{DENIAL} {LEAD}", "Courier")
     other = passage(f"It rained in Ostby all day. {LEAD}", "Star")
@@ -167,7 +167,7 @@ def test_a_relation_is_about_one_passage() -> None:
 
 
 def test_one_speaker_does_not_contradict_himself() -> None:
-    """Within an article a denial disagrees with another speaker only."""
+    """Within an article, a denial contradicts only another speaker."""
     for speaker, expected in (("State media", None), ("The rebels", Relation("disagree", 1))):
         text = f"{speaker} said rebels had entered the city of Ostby. {DENIAL}"
         both = passage(text, "Wire", 1, 0, 1)
@@ -176,7 +176,7 @@ def test_one_speaker_does_not_contradict_himself() -> None:
 
 
 def test_a_passage_of_two_speakers_has_none() -> None:
-    """Who says a passage is known only where one speaker says all of it."""
+    """A passage has a speaker only if all its sentences have the same."""
     text = "Ada Brun said the road was open. Ines Holt said it was closed. It rained."
     assert voice(passage(text, "Wire")).speaker == "Ada Brun"
     assert voice(passage(text, "Wire", 1, 0, 1)).speaker is None
@@ -184,7 +184,7 @@ def test_a_passage_of_two_speakers_has_none() -> None:
 
 
 def test_a_speaker_may_be_named_in_part() -> None:
-    """A surname and the full name with its office are one speaker."""
+    """A surname, and a full name with its office, are the same speaker."""
     assert same_speaker("fire chief Ada Brun", "Brun")
     assert not same_speaker("Ada Brun", "Ines Brun")
     assert not same_speaker("Ada Brun", None)
@@ -195,7 +195,7 @@ WORD = st.sampled_from(["", "denied ", "39 dead ", "Correction: ", "in 1982 ", "
 
 @given(st.text(max_size=60), st.text(min_size=1, max_size=200), WORD)
 def test_hostile_text_does_no_harm(question: str, text: str, word: str) -> None:
-    """Any two strings are compared alike both ways, and a string with itself not at all."""
+    """Any two strings compare alike both ways, and a string has no relation to itself."""
     article = Article(article_id="a", title="", text=f"{CLAIM} {text}", publisher="Wire")
     other = Article(article_id="b", title="", text=f"{CLAIM} {text}", publisher="Courier")
     one = Statement(article, Sentence(0, "a", 1, 0, 0, 1, CLAIM))

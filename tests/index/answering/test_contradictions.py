@@ -1,4 +1,4 @@
-"""Contradictions and agreements in pairs that were written without knowing the rules."""
+"""Contradictions and agreements in pairs written without knowledge of the rules."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the reports are said to lack."""
+"""Reasons for declining: what the reports lack."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from index.ranking.rank import Ranking
     ],
 )
 def test_an_acronym_of_a_known_name_is_known(asked: str, reported: str, unknown: bool) -> None:
-    """Nobody is unknown whom a report names in full, or by an acronym."""
+    """A person whom a report names in full, or by an acronym, is known."""
     query = parse(f"What did the {asked} say about the harbour?")
     text = f"The harbour of the {reported} closed."
     article = Article(article_id="harbour", title="Harbour", text=text)

@@ -1,4 +1,4 @@
-"""Questions that lean on the one before."""
+"""Questions that follow up on the previous question."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PAIRS = [
 
 
 def answer(question: str, text: str = WARNED, speaker: str | None = "Mara Voss") -> Answer:
-    """An answer to a question that quotes the first sentence of a text."""
+    """Return an answer to a question that quotes the first sentence of a text."""
     article = Article(article_id="a", title="A warning", text=text)
     quote = Quote.cut(article, 0, text.index(". ") + 1)
     return Answer(
@@ -51,7 +51,7 @@ def answer(question: str, text: str = WARNED, speaker: str | None = "Mara Voss")
     "question",
     ["And who denied it?", "Why?", "What about the ministry?", "When did they say that?", "Who?"],
 )
-def test_leaning_questions_are_recognised(question: str) -> None:
+def test_follow_ups_are_recognised(question: str) -> None:
     """Pronouns, a connective at the start, or too few words make a follow-up."""
     assert is_follow_up(question)
 
@@ -65,12 +65,12 @@ def test_leaning_questions_are_recognised(question: str) -> None:
     ],
 )
 def test_whole_questions_stand_alone(question: str) -> None:
-    """A question with enough words of its own and no pronoun is not changed by what came before."""
+    """A question with enough words and no pronoun is not changed by the previous question."""
     assert not is_follow_up(question)
 
 
-def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
-    """The new words lead, then come the words of the old question that carry meaning."""
+def test_follow_up_takes_over_the_previous_topic() -> None:
+    """The new words come first, then the meaningful words of the previous question."""
     before = answer("Were the unions told of Gate 3?")
     query, after = resolved("And who denied it?", before)
     assert query == "who denied it (unions told Gate 3)?"
@@ -79,7 +79,7 @@ def test_follow_up_takes_over_what_the_question_before_was_about() -> None:
 
 
 def test_he_and_she_are_whom_the_answer_is_about() -> None:
-    """A pronoun brings the speaker of the first quote, or the person that was asked for."""
+    """A pronoun stands for the first quote's speaker, or the person who was asked for."""
     assert resolved("What did she do?", answer(BEFORE))[0].startswith("What did she do (Mara Voss ")
     ministry = answer("Were the unions told?", speaker="The ministry")  # is no "she"
     assert resolved("What did she do?", ministry)[0] == "What did she do (unions told)?"
@@ -92,7 +92,7 @@ def test_he_and_she_are_whom_the_answer_is_about() -> None:
 
 
 def test_chain_keeps_the_first_question() -> None:
-    """The third question of a chain still knows the first, through the second."""
+    """The third question of a chain has words of the first."""
     second, _ = resolved("And who denied it?", answer(BEFORE))
     third, _ = resolved("When?", answer(second))
     assert third.startswith("When ")
@@ -101,7 +101,7 @@ def test_chain_keeps_the_first_question() -> None:
 
 
 def test_a_chain_does_not_pile_up_words() -> None:
-    """After many turns the question has the words of the last one and few of those before."""
+    """After many turns, a question has words of the last question and few older words."""
     chain = BEFORE
     for topic in ("fitters", "hoists", "managers", "ministers", "registers", "sirens"):
         chain, _ = resolved(f"And what about the {topic}?", answer(chain))
@@ -113,21 +113,21 @@ def test_a_chain_does_not_pile_up_words() -> None:
 
 @given(st.text(max_size=80), st.sampled_from([BEFORE, "Who is it?", "And?", "Then", "5"]))
 def test_resolved_questions_can_be_asked(question: str, before: str) -> None:
-    """Whatever is asked in reply to an answer, what is sent to retrieval is a question."""
+    """Whatever is asked in reply to an answer becomes a valid question."""
     assert parse(resolved(question, answer(before))[0]).question
 
 
 @pytest.mark.parametrize("question", ["And?", "THEN", "so ...", "…", "more", "Tell me more"])
 def test_a_bare_and_asks_for_more(question: str) -> None:
-    """A follow-up without words asks the question before again, for what was not quoted yet."""
+    """A follow-up without words asks the previous question again, for new quotes."""
     before = answer(BEFORE)
     whole, after = resolved(question, before)
     assert whole == BEFORE
     assert after == FollowUp("", (before.quotes[0].quote,))
 
 
-def test_what_was_quoted_gives_way(tmp_path: Path) -> None:
-    """What was quoted comes again only where nothing else answers; each answer has its own id."""
+def test_quoted_passages_rank_last(tmp_path: Path) -> None:
+    """What was quoted comes again only if nothing else answers; each answer has its own id."""
     file = tmp_path / "dam.txt"
     file.write_text("The dam gate failed.\n\nThe gate of the old dam was blue.", "utf-8")
     archive = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.0)
@@ -142,7 +142,7 @@ def test_what_was_quoted_gives_way(tmp_path: Path) -> None:
 
 
 def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
-    """Words of the old question that are in the way are left out; its filters hold on."""
+    """Words of the previous question are dropped if they prevent an answer; its filters stay."""
     (tmp_path / "dam.txt").write_text("The dam gate failed. A pin in the gate broke.", "utf-8")
     archive = Archive.open(tmp_path, "desk", FakeEncoder(), threshold=0.3)
     archive.add([str(tmp_path / "dam.txt")])
@@ -157,7 +157,7 @@ def test_unknown_words_are_dropped_before_declining(tmp_path: Path) -> None:
 
 @pytest.mark.encoder
 def test_follow_ups_find_the_right_sentence(tmp_path: Path) -> None:
-    """Of follow-ups on the sample reports, as many as ever have the right sentence first.
+    """As many follow-ups on the samples as before find the right sentence first.
 
     Rules and weights were made while looking at those called tuned, and not at the others.
     """

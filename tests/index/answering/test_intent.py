@@ -1,4 +1,4 @@
-"""What a message wants: an answer, more, or nothing."""
+"""What a message asks for: an answer, more, or nothing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_more_is_asked_for(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["And who?", "more deaths?", "why", "then what", "!", "…", "no"])
 def test_more_is_not_asked_for(text: str) -> None:
-    """A word that says what is wanted makes it a question; signs alone want nothing."""
+    """With a word for a topic it is a question; punctuation alone asks for nothing."""
     assert not wants_more(text)
 
 
@@ -46,13 +46,13 @@ def test_more_is_not_asked_for(text: str) -> None:
     ],
 )
 def test_plain_cases_need_no_model(text: str, wanted: str) -> None:
-    """A question word or many words ask; no word at all, and the examples themselves, do not."""
+    """A question word or many words ask; no word, and the examples themselves, do not."""
     assert intent(text, FakeEncoder()) == wanted
 
 
 @pytest.mark.encoder
-def test_chat_is_told_from_questions() -> None:
-    """Of chat lines and short questions, as many as ever are told apart.
+def test_chat_is_distinguished_from_questions() -> None:
+    """As many chat lines and short questions as before are classified correctly.
 
     The way was chosen while looking at those called tuned, and not at the others.
     """
@@ -69,5 +69,5 @@ def test_chat_is_told_from_questions() -> None:
 
 @pytest.mark.encoder
 def test_half_a_character_is_read() -> None:
-    """A byte that a terminal could not decode, kept as a lone surrogate, stops nothing."""
+    """A byte that a terminal could not decode, kept as a lone surrogate, causes no error."""
     assert intent("\udcff dam", PackagedEncoder()) in {"question", "chat"}

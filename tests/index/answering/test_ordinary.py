@@ -16,7 +16,7 @@ QUESTIONS = Path(__file__).parents[2] / "data" / "ordinary.jsonl"
 
 @pytest.mark.encoder
 def test_ordinary_questions_are_answered_and_near_misses_declined(tmp_path: Path) -> None:
-    """Of questions written blind, about as many as README says; float32 may differ a little."""
+    """About as many questions as README says are answered and declined correctly."""
     encoder, reader = PackagedEncoder(), TrainedReader()
     archive = Archive.open(tmp_path, "sample", encoder, reader=reader)
     archive.add([str(files("bot") / "sample")])

@@ -1,4 +1,4 @@
-"""Which sentences stand beside one another in an answer."""
+"""Which sentences an answer quotes beside each other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 
 
 
 def statement(name: str, text: str) -> Statement:
-    """The only sentence of a report by one and the same outlet."""
+    """Return the only sentence of a report, always by the same outlet."""
     article = Article(article_id=name, title=name, text=text, publisher="Tessen Star")
     return Statement(article, Sentence(1, name, 1, 0, 0, len(text), text))
 
@@ -28,7 +28,7 @@ def statement(name: str, text: str) -> Statement:
     ],
 )
 def test_a_denial_is_no_copy(other: str, repeats: bool) -> None:
-    """What denies a claim is quoted beside it, though one outlet words both much alike."""
+    """A denial is quoted beside its claim, even if an outlet words both alike."""
     assert _repeats(statement("a", CLAIM), statement("b", other), {}) is repeats
     assert _repeats(statement("b", other), statement("a", CLAIM), {}) is repeats
 
@@ -44,13 +44,13 @@ BOATS = "Boats had reached most of Reed Lane by noon, but the Mill Road bridge w
     ],
 )
 def test_a_rewrite_may_negate_what_means_the_same(other: str, repeats: bool) -> None:
-    """In a rewrite a “not” makes another sentence only if what it negates stands in the first."""
+    """A “not” in a rewrite matters only if the other sentence has what it negates."""
     rewrites = {"a": {"b"}, "b": {"a"}}
     assert _repeats(statement("a", BOATS), statement("b", other), rewrites) is repeats
     assert _repeats(statement("b", other), statement("a", BOATS), rewrites) is repeats
 
 
 def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
-    """A claim with a “not” in it is no denial either."""
+    """A negative claim is not a copy of its denial either."""
     corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
     assert not _repeats(statement("a", corrected), statement("b", DENIAL), {})

@@ -1,4 +1,4 @@
-"""The sample story, followed with the real encoder: who says what, when, and against whom."""
+"""The sample story with the real encoder: who says what, when, and against whom."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ WARNED = "Was the ministry warned about Gate 3?"
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """The reports that the project was written with."""
+    """Open a collection with the sample reports."""
     made = Archive.open(tmp_path_factory.mktemp("data"), "story", PackagedEncoder())
     made.add([str(Path(str(files("bot") / "sample")))])
     yield made
@@ -30,7 +30,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 def side_texts(answer: Answer) -> list[str]:
-    """What each side says, its quotes joined."""
+    """Return what each side says, with its quotes joined."""
     assert answer.agreement
     return [
         " ".join(answer.quotes[n].quote.text for n in side.quotes)
@@ -48,7 +48,7 @@ def side_texts(answer: Answer) -> list[str]:
     ],
 )
 def test_claim_and_denial_stand_side_by_side(archive: Archive, question: str) -> None:
-    """The union's claim is one side and the ministry's denial the other, with their speakers."""
+    """The union's claim is a side and the ministry's denial the other, with their speakers."""
     answer = archive.ask(question)
     claim, denial = side_texts(answer)
     assert answer.agreement is not None
@@ -61,12 +61,12 @@ def test_claim_and_denial_stand_side_by_side(archive: Archive, question: str) ->
 
 
 def test_only_a_disagreement_on_the_question_counts(archive: Archive) -> None:
-    """That union and ministry disagree on a warning is not said where a strike is asked about."""
+    """A disagreement on a warning is not mentioned in an answer about a strike."""
     assert archive.ask("Did the union go on strike?").agreement is None
 
 
 def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
-    """A spokesman who only "told" a conference that there was no warning is shown denying it."""
+    """A spokesman who "told" a conference that there was no warning is shown as denying it."""
     answer = archive.ask(WARNED)
     denying = next(q for q in answer.quotes if "Aldane" in (q.speaker or ""))
     assert "Pieter Aldane told a news conference" in denying.quote.text
@@ -75,7 +75,7 @@ def test_who_negates_a_claim_denies_it(archive: Archive) -> None:
 
 
 def test_a_label_adds_to_its_quote(archive: Archive) -> None:
-    """A speaker whom the quote names is not repeated above it, and a pronoun names nobody."""
+    """A speaker whom the quote names is not repeated above it, nor shown as a pronoun."""
     answer = archive.ask(WARNED)
     cited = answer.quotes[0]
     shown = [
@@ -95,8 +95,10 @@ def test_a_label_adds_to_its_quote(archive: Archive) -> None:
         ("What did the mayor say?", "Elise Kornath"),
     ],
 )
-def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str) -> None:
-    """Asked what somebody said, their own words answer, however few words the question has."""
+def test_the_words_of_the_person_asked_for_come_first(
+    archive: Archive, question: str, speaker: str
+) -> None:
+    """Asked what a person said, their own words answer, however short the question is."""
     answer = archive.ask(question)
     assert answer.status == "answered"
     assert speaker in (answer.quotes[0].speaker or "")
@@ -106,7 +108,7 @@ def test_what_somebody_said_leads(archive: Archive, question: str, speaker: str)
     ("name", "asked"), [("Norland Port League", "NPL"), ("NPL", "Norland Port League")]
 )
 def test_an_acronym_of_a_known_name_is_known(tmp_path: Path, name: str, asked: str) -> None:
-    """Nobody is unknown whom the reports name in full, or by an acronym; others are."""
+    """A person whom the reports name in full, or by an acronym, is known; others are not."""
     text = f"The {name} chief said the harbour would close. Ships turned back."
     (tmp_path / "harbour.txt").write_text(f"Harbour\n\n{text}\n", encoding="utf-8")
     archive = Archive.open(tmp_path / "data", "port", PackagedEncoder())
@@ -119,7 +121,7 @@ def test_an_acronym_of_a_known_name_is_known(tmp_path: Path, name: str, asked: s
 
 
 def test_nothing_is_quoted_twice(archive: Archive) -> None:
-    """A sentence that stands in one quote of an answer stands in no other."""
+    """No sentence is in two quotes of an answer."""
     for question in (
         "Had the crews been warned about the gate?",
         WARNED,
@@ -132,8 +134,8 @@ def test_nothing_is_quoted_twice(archive: Archive) -> None:
                 assert article_id != other_id or apart
 
 
-def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
-    """A minister is no prime minister: what he said is not quoted for the other."""
+def test_nobody_is_quoted_for_a_person_without_reports(archive: Archive) -> None:
+    """A minister's words are not quoted for a prime minister whom no report names."""
     answer = archive.ask("What did the prime minister say?")
     assert (answer.status, answer.reason) == ("declined", "No report mentions “prime”.")
     named = archive.ask("What did the harpist Karim Boland say?")
@@ -141,7 +143,7 @@ def test_whom_no_report_names_has_said_nothing(archive: Archive) -> None:
 
 
 def test_a_rewrite_is_listed_and_not_quoted_again(archive: Archive) -> None:
-    """Agency copy in another paper is a second report of one origin, its sentence shown once."""
+    """Agency copy in another paper is listed as the same origin, and quoted once."""
     answer = archive.ask("When did Gate 3 fail?")
     (cited,) = [one for one in answer.quotes if "Gate 3, one of five" in one.quote.text]
     (also,) = cited.also
@@ -161,7 +163,7 @@ def test_a_rewrite_is_listed_and_not_quoted_again(archive: Archive) -> None:
     ],
 )
 def test_counts_are_updated(archive: Archive, question: str, earlier: str, later: str) -> None:
-    """The first count and the last stand as earlier and later, not as a disagreement."""
+    """The first and the last count are shown as earlier and later, not as a disagreement."""
     answer = archive.ask(question)
     assert answer.agreement is not None
     assert answer.agreement.kind == "updated"
@@ -171,15 +173,15 @@ def test_counts_are_updated(archive: Archive, question: str, earlier: str, later
 
 
 def test_before_the_news_there_is_only_the_first_count(archive: Archive) -> None:
-    """Asked as of the first day, the later count is not there to update it."""
+    """Asked as of the first day, the later count is not shown."""
     then = Filters(as_of=datetime(2026, 3, 10, tzinfo=UTC))
     answer = archive.ask("How many people are missing now?", then)
     assert answer.agreement is None
     assert "Eleven people" in answer.quotes[0].quote.text
 
 
-def test_a_correction_leads(archive: Archive) -> None:
-    """Asked what an earlier report had wrong, the correction comes before it."""
+def test_a_correction_comes_first(archive: Archive) -> None:
+    """Asked what an earlier report had wrong, the correction comes first."""
     answer = archive.ask("Will retired judge Helena Brock lead the inquiry?")
     texts = [cited.quote.text for cited in answer.quotes]
     assert texts[0].startswith("Correction:")
@@ -198,7 +200,7 @@ def test_a_correction_leads(archive: Archive) -> None:
     ],
 )
 def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: str) -> None:
-    """A sentence of the time in the question leads, the first and the latest report if asked."""
+    """A sentence from the time in the question comes first, or the first or latest report."""
     assert words in archive.ask(question).quotes[0].quote.text
 
 
@@ -214,7 +216,7 @@ def test_the_time_asked_for_comes_first(archive: Archive, question: str, words: 
 def test_what_changed_since(
     archive: Archive, question: str, first: str | None, reports: int
 ) -> None:
-    """News since a day, on a topic or not, the newest first; without any a decline says so."""
+    """News since a day, perhaps on a topic, comes newest first; without any it declines."""
     answer = archive.ask(question)
     assert answer.news is not None
     assert answer.news.reports == reports
@@ -225,23 +227,23 @@ def test_what_changed_since(
         assert answer.quotes[0].quote.text.startswith(first)
 
 
-def test_news_that_was_corrected_since_is_said_to_be(archive: Archive) -> None:
-    """What was new and is wrong stands behind its correction, and a line says so."""
+def test_corrected_news_is_marked(archive: Archive) -> None:
+    """News that was wrong comes after its correction, and a line says so."""
     answer = archive.ask("What is new about the inquiry since 13 March?")
     assert [quote.quote.text[:10] for quote in answer.quotes] == ["Correction", "An inquiry"]
     assert "an earlier report said otherwise" in (story_line(answer) or "")
 
 
 def test_the_timeline_is_of_events(archive: Archive) -> None:
-    """The gate failed on 9 March and was serviced on 3 February, whenever that was reported."""
+    """Events are on the day when they happened, whenever they were reported."""
     found = archive.timeline("Gate 3")
     assert sum(found.days[date(2026, 3, 9)].values()) == 3
     assert date(2026, 2, 3) in found.days
     assert date(2026, 3, 10) not in found.days
 
 
-def test_rewrites_know_one_another(archive: Archive) -> None:
-    """Of the ten reports the agency's first one and the Courier's have one origin."""
+def test_rewrites_are_linked(archive: Archive) -> None:
+    """Among the ten reports, only the agency's first and the Courier's have one origin."""
     same = {
         one.article_id[:2]: [other.article_id[:2] for other in archive.related(one.article_id)]
         for one in archive.articles()
@@ -250,7 +252,7 @@ def test_rewrites_know_one_another(archive: Archive) -> None:
 
 
 def test_a_recalled_answer_says_the_same(archive: Archive) -> None:
-    """From the log come also who else has it, who is independent of whom, and who disagrees."""
+    """The log restores copies, independence and disagreement too."""
     for question in (WARNED, "When did Gate 3 fail?", "How many people died in the flood?"):
         answer = archive.ask(question)
         archive.answers.record(answer)

@@ -1,4 +1,4 @@
-"""What is new since a day: recognised, found, marked, and declined where there is nothing."""
+"""What is new since a day: recognised, found, marked, and declined if there is nothing."""
 
 from __future__ import annotations
 
@@ -45,20 +45,20 @@ GATE = {
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """Three reports; the dam's was published on a Monday, the newest is of the Saturday after."""
+    """Open a collection with a report of a Monday and the newest of the Saturday after."""
     with closing(Archive.open(tmp_path, "news", FakeEncoder())) as opened:
         add(opened, DAM, CUP, GATE)
         yield opened
 
 
 def add(archive: Archive, *rows: dict[str, str]) -> None:
-    """Take in rows as JSON lines."""
+    """Add rows as JSON lines."""
     lines = "\n".join(json.dumps(row) for row in rows).encode()
     archive.add(["-"], stream=io.BytesIO(lines))
 
 
 def quoted(answer: Answer) -> list[tuple[str, str | None]]:
-    """Which reports are quoted, in order, and whether they are new or changed."""
+    """Return the quoted reports, in order, and whether they are new or changed."""
     return [(cited.quote.article_id, cited.change) for cited in answer.quotes]
 
 
@@ -75,7 +75,7 @@ def quoted(answer: Answer) -> list[tuple[str, str | None]]:
     ],
 )
 def test_the_newest_comes_first(archive: Archive, question: str) -> None:
-    """However it is asked, what was published since that day is quoted, the newest first."""
+    """However it is asked, what was published since that day is quoted, newest first."""
     answer = archive.ask(question)
     assert quoted(answer) == [("cup", "new"), ("gate", "new")]
     assert answer.news == News(date(2026, 3, 12), 2)
@@ -93,25 +93,25 @@ def test_the_newest_comes_first(archive: Archive, question: str) -> None:
     ],
 )
 def test_other_questions_are_no_call_for_news(archive: Archive, question: str) -> None:
-    """Who asks for a fact, of a time long past or since no day at all is answered as ever."""
+    """Questions for a fact, of a time long past or since no day are answered as usual."""
     assert archive.ask(question).news is None
 
 
 def test_a_report_of_the_first_year_is_no_trouble(archive: Archive) -> None:
-    """A date that no calendar goes far behind does not keep others from being asked for."""
+    """A report of the year 1 does not prevent an answer about what is new."""
     add(archive, {"_id": "old", "text": "The temple burnt down.", "published": "0001-01-01"})
     assert archive.ask("What has changed since Monday?").news
 
 
 def test_a_topic_narrows_it_down(archive: Archive) -> None:
-    """Of the new reports only those on the topic are quoted, with their sentence on it."""
+    """Only new reports on the topic are quoted, with their sentence on it."""
     answer = archive.ask("What is new about the dam since Monday?")
     assert quoted(answer) == [("gate", "new"), ("dam", "new")]
     assert answer.quotes[0].quote.text.startswith("Fitters closed the last gate of the dam")
 
 
 def test_a_changed_sentence_is_marked(archive: Archive) -> None:
-    """Of a revised report only what it did not say before is quoted, as changed."""
+    """Only the new sentences of a revised report are quoted, as changed."""
     add(archive, DAM | {"text": DAM["text"].replace("Two people", "Seven people")})
     answer = archive.ask("What has changed at the dam since 10 March?")
     assert quoted(answer) == [("gate", "new"), ("dam", "changed")]
@@ -121,13 +121,13 @@ def test_a_changed_sentence_is_marked(archive: Archive) -> None:
 
 
 def test_a_new_title_is_no_news(archive: Archive) -> None:
-    """A report of before whose sentences all stood there already has nothing new."""
+    """An old report with a new title and the same sentences has nothing new."""
     add(archive, DAM | {"title": "Another title"})
     assert quoted(archive.ask("What has changed since Saturday?")) == [("cup", "new")]
 
 
 def test_a_rewrite_is_listed_with_what_it_rewrites(archive: Archive) -> None:
-    """Two new reports of one origin are quoted once."""
+    """Two new reports of the same origin are quoted once."""
     add(archive, GATE | {"_id": "copy", "publisher": "Valley Courier"})
     answer = archive.ask("What is new about the gate since Thursday?")
     assert [len(cited.also) for cited in answer.quotes] == [1]
@@ -145,7 +145,7 @@ def test_a_rewrite_is_listed_with_what_it_rewrites(archive: Archive) -> None:
     ],
 )
 def test_without_news_it_says_since_when(archive: Archive, question: str, words: str) -> None:
-    """Where nothing is new it declines, with the day it looked from and that of the newest."""
+    """Without news the decline says since which day, and the day of the newest report."""
     answer = archive.ask(question)
     assert answer.status == "declined"
     assert words in (answer.reason or "")
@@ -153,7 +153,7 @@ def test_without_news_it_says_since_when(archive: Archive, question: str, words:
 
 
 def test_undated_reports_are_counted_apart(archive: Archive) -> None:
-    """Nobody can say whether a report without a date is new, so that is said beside the news."""
+    """Reports without a date may be new or not, so their number is said beside the news."""
     add(archive, {name: CUP[name] for name in ("title", "text")} | {"_id": "undated"})
     answer = archive.ask("What is new about the gate since Thursday?")
     assert answer.news
@@ -164,7 +164,7 @@ def test_undated_reports_are_counted_apart(archive: Archive) -> None:
 
 
 def test_without_dates_it_says_so(tmp_path: Path) -> None:
-    """Reports without dates cannot be new; a year that is named asks for that time."""
+    """Reports without dates cannot be new; a year in the question asks for that time."""
     row = json.dumps({name: CUP[name] for name in ("_id", "title", "text")}).encode()
     with closing(Archive.open(tmp_path, "undated", FakeEncoder())) as archive:
         archive.add(["-"], stream=io.BytesIO(row))
@@ -176,7 +176,7 @@ def test_without_dates_it_says_so(tmp_path: Path) -> None:
 
 
 def test_filters_narrow_it_down(archive: Archive) -> None:
-    """Publisher and `as_of` hold for news, and days are understood as of then."""
+    """Publisher and `as_of` apply to news, and days are relative to `as_of`."""
     only = Filters(publishers=("gazette",))
     assert quoted(archive.ask("What is new since Monday?", only)) == [("gate", "new")]
     then = Filters(as_of=datetime(2026, 3, 13, tzinfo=UTC))
@@ -185,7 +185,7 @@ def test_filters_narrow_it_down(archive: Archive) -> None:
 
 
 def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
-    """More of a what-is-new answer is the rest of what is new, newest first, and not the old."""
+    """More of such an answer is the rest of the news, newest first, and nothing old."""
     for day in range(15, 21):
         text = f"On day {day} the crews of Tessen cleared {day} roads of mud and stones."
         add(
@@ -201,7 +201,7 @@ def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
 
 
 def test_further_passages_are_the_next_best(archive: Archive) -> None:
-    """More of another answer is what ranks next; nothing that was quoted comes again."""
+    """More of another answer is what ranks next, without what was quoted."""
     answer = archive.ask("Who said the river was calm?")
     told = {cited.quote.text for cited in (*answer.quotes, *filter(None, [answer.closest]))}
     further = [cited.quote.text for cited in archive.more(answer, 40).quotes]
@@ -210,7 +210,7 @@ def test_further_passages_are_the_next_best(archive: Archive) -> None:
 
 
 def test_yesterday_counts_from_the_day_of_asking(archive: Archive) -> None:
-    """Days in a question count from the day it is asked, and `as_of` says another; ids tell.
+    """Days in a question are relative to the day of asking or `as_of`, and so are ids.
 
     Without a day the newest report's stands for it; a question that names no day has one id.
     """

@@ -35,7 +35,7 @@ REPORTS = (
 
 
 def rows_of(*articles: Article) -> Rows:
-    """All sentences of the articles, as a store would give them."""
+    """Return all sentences of the articles, as a store would."""
     encoder = FakeEncoder()
     sentences: list[Sentence] = []
     for article in articles:
@@ -56,7 +56,7 @@ def rows_of(*articles: Article) -> Rows:
 def measured(
     question: str, *articles: Article, after: FollowUp | None = None
 ) -> tuple[list[str], dict[str, Floats]]:
-    """Texts of the candidates and their features, all terms being equally rare."""
+    """Return the candidates' texts and features; all terms are equally rare."""
     rows = rows_of(*articles)
     query = parse(question, {one.publisher for one in articles if one.publisher}, after=after)
     vectors = FakeEncoder().encode_parts(query.question, query.clauses)
@@ -65,7 +65,7 @@ def measured(
 
 
 def test_cover_is_the_share_of_the_question() -> None:
-    """A sentence with two of the three content words covers two thirds, one with none nothing."""
+    """A sentence with two of three content words covers two thirds, one without any nothing."""
     texts, found = measured("Which dam failed badly?", *REPORTS)
     cover = dict(zip(texts, found["cover"].tolist(), strict=True))
     assert cover["The dam at Tessen failed on Monday."] == pytest.approx(2 / 3)
@@ -73,7 +73,7 @@ def test_cover_is_the_share_of_the_question() -> None:
 
 
 def test_neighbours_and_title_lend_their_words() -> None:
-    """A sentence beside one with the question's words, or under such a title, shares in them."""
+    """A sentence gets a share of the question's words in its neighbours and title."""
     texts, found = measured("Did the dam at Tessen fail?", *REPORTS)
     bm25 = dict(zip(texts, found["clause_bm25"].tolist(), strict=True))
     assert bm25["Nobody was hurt."] > bm25["Who had been warned?"] > 0
@@ -107,7 +107,7 @@ def test_a_day_counts_more_than_a_month(question: str, day: float) -> None:
 
 
 def test_form_features_mark_what_is_asked_for() -> None:
-    """What was said by whom, of which act, and of which time, as the question has it."""
+    """Sentences with the speaker, act and time asked for are marked."""
     text = "Mara Voss said the gate failed in 2019. The ministry denied that it was warned."
     report = Article(article_id="gate", title="Gate", text=text)
 
@@ -133,7 +133,7 @@ def test_a_speaker_is_known_by_an_acronym(asked: str, speaker: str) -> None:
 
 
 def test_a_follow_up_prefers_what_is_new() -> None:
-    """What was quoted before is marked as repeated, unless it has the new words or none are new."""
+    """Quoted sentences are marked as repeated, unless only they have the new words."""
     text = "The dam failed at dawn. A pin in the gate broke."
     report = Article(article_id="dam", title="Dam", text=text)
     quoted = (Quote.cut(report, 0, 23),)
@@ -150,7 +150,7 @@ def test_a_follow_up_prefers_what_is_new() -> None:
 
 
 def test_gives_wants_something_new() -> None:
-    """A name answers who only if the question does not hold it already."""
+    """A name answers “who” only if the question does not contain it."""
     texts, found = measured("Who scored twice for Carrowmere?", *REPORTS)
     gives = dict(zip(texts, found["gives"].tolist(), strict=True))
     assert gives["Bruno Asante scored twice for Carrowmere."] == 1
@@ -160,7 +160,7 @@ def test_gives_wants_something_new() -> None:
 
 
 def test_form_is_read_from_the_last_mark() -> None:
-    """Questions and captions are told from statements; earlier sentences count as first."""
+    """Questions and captions are distinguished from statements by their last mark."""
     texts, found = measured("dam", *REPORTS)
     asks = dict(zip(texts, found["asks"].tolist(), strict=True))
     assert [text for text, one in asks.items() if one] == ["Who had been warned?"]
@@ -186,12 +186,12 @@ def test_form_is_read_from_the_last_mark() -> None:
     ],
 )
 def test_what_is_given_is_cut_whole(question: str, text: str, cut: list[str]) -> None:
-    """Spans of the kind asked for hold the whole amount, date or number."""
+    """Spans of the kind asked for are the whole amount, date or number."""
     found = [*given_spans(parse(question), text)]
     assert [text[one.start : one.end] for one in found] == cut
 
 
 def test_article_bm25_finds_the_report() -> None:
-    """The report that has the question's words stands above the one that has not."""
+    """A report with the question's words scores above a report without them."""
     scores = article_bm25(parse("Which dam failed?"), REPORTS)
     assert scores[0] > scores[1]

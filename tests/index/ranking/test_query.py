@@ -1,4 +1,4 @@
-"""A question is taken apart into what retrieval needs, whatever a person types."""
+"""A question is parsed into what retrieval needs, whatever a person types."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PUBLISHERS = ("The Arven Courier", "Northwire", "Gazette.com | Business", "The A
     ],
 )
 def test_the_kind_of_answer_is_read_from_the_words(question: str, kind: AnswerType | None) -> None:
-    """The question's own words tell what kind of thing would answer it."""
+    """The question's words show what kind of thing would answer it."""
     assert parse(question).answer_type == kind
 
 
@@ -43,7 +43,7 @@ def test_the_kind_of_answer_is_read_from_the_words(question: str, kind: AnswerTy
     ],
 )
 def test_named_publishers_are_found(question: str, named: dict[str, float]) -> None:
-    """A publisher is found in full, without its section, or by its core, but not as a word."""
+    """A publisher is found by its full name, without its section or by its core."""
     found = parse(question, PUBLISHERS)
     assert dict(found.publishers) == named
     assert not found.source_terms & {"fuel", "dam"}
@@ -61,13 +61,13 @@ def test_named_publishers_are_found(question: str, named: dict[str, float]) -> N
     ],
 )
 def test_written_dates_are_days_of_publication(question: str, days: list[tuple[int, int]]) -> None:
-    """A day or a month that is written as a date may be when a report appeared."""
+    """A day or a month written as a date may be a day of publication."""
     found = parse(question).dates(date(2026, 3, 14))
     assert [(one.start and one.start.day, one.end.day) for one in found] == days
 
 
 def test_days_are_understood_on_the_day_of_asking() -> None:
-    """The day of `as_of` goes before the day of the newest report."""
+    """Days are relative to `as_of`, else to the newest report."""
     asked = "What happened yesterday?"
     (day,) = parse(asked).days(date(2026, 3, 14))
     assert day.start == date(2026, 3, 13)
@@ -89,15 +89,15 @@ def test_days_are_understood_on_the_day_of_asking() -> None:
 def test_the_form_is_read_from_the_words(
     question: str, speaker: str | None, acts: set[str], order: str | None
 ) -> None:
-    """A question tells whose words, which act and which end of the story it asks for."""
+    """A question shows whose words, which act and which end of the story it asks for."""
     query = parse(question)
     assert (query.speaker.speaker if query.speaker else None) == speaker
     assert query.acts == acts
     assert query.order == order
 
 
-def test_several_questions_in_one_are_parted() -> None:
-    """Each clause with enough to go by is a part; together they cover the question."""
+def test_several_questions_in_one_are_split() -> None:
+    """Each clause with enough words is a part; together they cover the question."""
     asked = "Did crews warn managers of the hoist, and did the ministry deny a written warning?"
     query = parse(asked)
     assert len(query.clauses) == 2
@@ -108,22 +108,22 @@ def test_several_questions_in_one_are_parted() -> None:
     "question", ["Dam?", "Hallow Dam", "Gate 3", "大坝为什么倒塌", "Где дамба?"]
 )
 def test_short_and_foreign_questions_are_taken(question: str) -> None:
-    """One word, two words and other scripts are questions too, with something to search for."""
+    """A single word, two words and other scripts are questions too."""
     query = parse(question)
     assert query.terms
     assert len(query.clauses) == 1
 
 
 @pytest.mark.parametrize("question", ["", " \n", "?!", "x" * (MAX_QUESTION_CHARS + 1)])
-def test_what_is_no_question_is_refused(question: str) -> None:
-    """Nothing to go by, or far too much, is said so."""
+def test_invalid_questions_are_refused(question: str) -> None:
+    """A question with too little or too much text is refused with the reason."""
     with pytest.raises(QuestionError):
         parse(question)
 
 
 @given(st.text(max_size=300))
 def test_parse_never_fails_otherwise(question: str) -> None:
-    """Whatever is typed gives a query whose clauses lie inside it, or a QuestionError."""
+    """Any text gives a query whose clauses lie inside it, or a QuestionError."""
     try:
         query = parse(question, PUBLISHERS)
     except QuestionError:

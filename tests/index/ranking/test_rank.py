@@ -43,7 +43,7 @@ ROWS = [
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """Three small reports, embedded by the fake encoder."""
+    """Open a collection of three small reports, embedded by the fake encoder."""
     folder = tmp_path_factory.mktemp("data")
     with closing(Archive.open(folder, "few", FakeEncoder(), threshold=0.3)) as opened:
         opened.add([str(write_rows(folder / "rows.jsonl", ROWS))])
@@ -51,7 +51,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 
 
 def test_the_stating_sentence_comes_first(archive: Archive) -> None:
-    """A question in a sentence's words is answered by that sentence."""
+    """A question in the words of a sentence is answered by that sentence."""
     assert archive.search("Did the dam at Tessen fail?").sentences[0].text.startswith("The dam at")
 
 
@@ -65,14 +65,14 @@ def test_the_stating_sentence_comes_first(archive: Archive) -> None:
     ],
 )
 def test_a_named_source_is_preferred(archive: Archive, question: str, first: str) -> None:
-    """The report of the publisher or the day that the question names stands above others."""
+    """A report by the publisher or of the day in the question ranks above others."""
     assert archive.search(question).sentences[0].article_id == first
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(question=st.text(max_size=120))
 def test_any_question_gives_an_ordered_ranking(archive: Archive, question: str) -> None:
-    """Whatever is asked, scores fall, sentences are distinct, and asking again gives the same."""
+    """Scores fall, sentences are distinct, and asking again gives the same ranking."""
     try:
         ranking = archive.search(question)
     except QuestionError:
@@ -93,7 +93,7 @@ def test_any_question_gives_an_ordered_ranking(archive: Archive, question: str) 
     ],
 )
 def test_an_explanation_adds_up(archive: Archive, question: str) -> None:
-    """What the features add sums to each score, with what a repeated report costs."""
+    """The contributions of features, and of a repeated report, add up to each score."""
     ranking = archive.search(question)
     added = ranking.contributions()
     total = np.sum([*added.values()], axis=0)
@@ -103,7 +103,7 @@ def test_an_explanation_adds_up(archive: Archive, question: str) -> None:
 
 
 def test_confidence_falls_with_what_is_missing(archive: Archive) -> None:
-    """The fewer of a question's words the reports have together, the less sure they answer."""
+    """The fewer of a question's words the reports have, the lower the confidence."""
     asked = ["Had crews warned of a hoist?", "Had crews warned of a flood?", "Had bees fled a zoo?"]
     sure = [archive.search(question).confidence for question in asked]
     odds = [confidence / (1 - confidence) for confidence in sure]
@@ -119,7 +119,7 @@ def test_weights_and_features_are_the_same_set(archive: Archive) -> None:
 
 
 def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
-    """Each article stands once, scores fall, and the one that is about the question leads."""
+    """Each article is ranked once, scores fall, and the article on the topic comes first."""
     found = archive.search("Athletic cup final").by_article()
     assert found[0][0].article_id == "cup"
     assert len({article.article_id for article, _ in found}) == len(found)
@@ -139,28 +139,28 @@ def test_articles_are_ranked_by_their_text(archive: Archive) -> None:
     ],
 )
 def test_a_decline_names_what_is_missing(archive: Archive, question: str, says: str) -> None:
-    """The reason holds the names that no report has, or what else the question lacks here."""
+    """The reason has the names that no report has, or what else the question lacks."""
     given_back = archive.ask(question)
     assert given_back.status == "declined"
     assert says in (given_back.reason or "")
 
 
 def test_a_short_question_is_no_single_word(archive: Archive) -> None:
-    """Only a single word is told to be a whole question; “Did anyone resign?” is one."""
+    """Only for a single word is a whole question asked for; “Did anyone resign?” is enough."""
     assert "One word is too little to go by" in (archive.ask("resignations?").reason or "")
     asked = archive.ask("Did anyone resign?")
     assert asked.reason == "The reports do not seem to answer this."
 
 
 def test_the_days_of_the_reports_are_mentioned(archive: Archive) -> None:
-    """A year in which reports were published is not said to be missing, though none writes it."""
+    """A year in which reports were published is not called missing, even if none writes it."""
     known = archive.ask("Who juggled melons in 2026?")
     assert (known.status, known.reason) == ("declined", "The reports do not seem to answer this.")
     assert archive.ask("Who juggled melons in 2031?").reason == "No report mentions “2031”."
 
 
 def test_a_filter_that_hides_the_answer_is_named(archive: Archive) -> None:
-    """A decline under filters tells which of them left out a report that would have answered."""
+    """A decline names the filter that excludes a report that would answer."""
     asked = "Did the dam at Tessen fail at 4:40 on Monday?"
     assert archive.ask(asked).status == "answered"
     hidden = archive.ask(asked, Filters(since=datetime(2026, 3, 11, tzinfo=UTC)))
@@ -169,7 +169,7 @@ def test_a_filter_that_hides_the_answer_is_named(archive: Archive) -> None:
 
 
 def test_an_undated_report_is_left_out_with_a_reason(tmp_path: Path) -> None:
-    """Where a filter by date hides a report that would answer, and states no date, that is said."""
+    """If a date filter excludes an undated report that would answer, the reason says so."""
     text = "The dam at Tessen failed at 4:40 on Monday."
     rows = write_rows(tmp_path / "rows.jsonl", [{"_id": "dam", "title": "Dam fails", "text": text}])
     with closing(Archive.open(tmp_path, "undated", FakeEncoder(), threshold=0.0)) as undated:
@@ -181,7 +181,7 @@ def test_an_undated_report_is_left_out_with_a_reason(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """The sample reports, embedded by the real encoder."""
+    """Open a collection of the sample reports, embedded by the real encoder."""
     folder = Path(str(files("bot") / "sample"))
     data = tmp_path_factory.mktemp("sample")
     with closing(Archive.open(data, "sample", PackagedEncoder())) as opened:
@@ -203,7 +203,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
     ],
 )
 def test_the_sample_is_answered(sample: Archive, question: str, says: str) -> None:
-    """The sentence that answers stands first in the answer."""
+    """The sentence that answers is quoted first."""
     assert says in sample.ask(question).quotes[0].quote.text
 
 
@@ -217,7 +217,7 @@ def test_the_sample_is_answered(sample: Archive, question: str, says: str) -> No
     ],
 )
 def test_what_the_sample_lacks_is_declined(sample: Archive, question: str) -> None:
-    """Questions that no report is about are not answered, and the reason is told."""
+    """Questions that no report answers are declined with a reason."""
     answer = sample.ask(question)
     assert answer.status == "declined"
     assert answer.reason

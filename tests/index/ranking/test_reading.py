@@ -1,4 +1,4 @@
-"""The reader's part in an answer: what leads, what is quoted, what is marked."""
+"""The reader's part in an answer: what comes first, what is quoted, what is marked."""
 
 from __future__ import annotations
 
@@ -45,15 +45,15 @@ ROWS = [
 
 
 def opened(folder: Path, *parts: str) -> Archive:
-    """The reports above, read by a reader that holds these parts for answers."""
+    """Open the reports above with a reader that takes these parts for answers."""
     folder.mkdir(exist_ok=True)
     archive = Archive.open(folder, "few", FakeEncoder(), reader=FakeReader(*parts), threshold=0.0)
     archive.add([str(write_rows(folder / "rows.jsonl", ROWS))])
     return archive
 
 
-def test_what_answers_leads_and_is_marked(tmp_path: Path) -> None:
-    """The sentence that answers stands first, the words in it that do are its answer."""
+def test_the_sentence_that_answers_is_first_and_marked(tmp_path: Path) -> None:
+    """The sentence that answers is quoted first, with the answering words marked."""
     answer = opened(tmp_path, "4,000 crowns").ask(QUESTION)
     assert answer.short is answer.quotes[0]
     assert answer.quotes[0].answer is not None
@@ -61,8 +61,8 @@ def test_what_answers_leads_and_is_marked(tmp_path: Path) -> None:
     assert "4,000 crowns" in answer.quotes[0].quote.text
 
 
-def test_of_figures_that_differ_none_leads(tmp_path: Path) -> None:
-    """Where another quote counts otherwise, the first one does not stand for the answer."""
+def test_differing_figures_have_no_short_form(tmp_path: Path) -> None:
+    """If another quote has a different count, the first is not shown as the answer."""
     question = "How many people were hurt by the hoist?"
     rows = [
         {"id": "now", "title": "Hoist", "text": "Four people were hurt by the hoist on Monday."},
@@ -83,8 +83,8 @@ def test_of_figures_that_differ_none_leads(tmp_path: Path) -> None:
     assert both.short is None
 
 
-def test_corrected_words_do_not_lead(tmp_path: Path) -> None:
-    """What a moderator has corrected is still quoted, but never stands alone as the answer."""
+def test_corrected_words_are_no_short_form(tmp_path: Path) -> None:
+    """Words that a moderator corrected are quoted, but not shown as the answer."""
     archive = opened(tmp_path, "4,000 crowns")
     archive.correct(archive.ask(QUESTION).quotes[0].quote.article_id, "It was 5,000 crowns.")
     answer = archive.ask(QUESTION)
@@ -93,7 +93,7 @@ def test_corrected_words_do_not_lead(tmp_path: Path) -> None:
 
 
 def test_what_hardly_answers_is_quoted_only_if_nothing_ranks_better(tmp_path: Path) -> None:
-    """A sentence with all words of the question is left out beside an answer, and else leads."""
+    """A sentence with only the question's words is not quoted beside an answer."""
     quoted = [cited.quote.text for cited in opened(tmp_path, "4,000 crowns").ask(QUESTION).quotes]
     assert not any("secret" in text for text in quoted)
     unsure = opened(tmp_path / "unsure").ask(QUESTION)
@@ -102,16 +102,16 @@ def test_what_hardly_answers_is_quoted_only_if_nothing_ranks_better(tmp_path: Pa
 
 
 def test_no_part_is_marked_where_the_reader_is_unsure(tmp_path: Path) -> None:
-    """Neither without a place, nor in a sentence that counts as no answer."""
+    """Nothing is marked without a place, or in a sentence that does not count as an answer."""
     archive = opened(tmp_path)
     assert all(cited.answer is None for cited in archive.ask(QUESTION).quotes)
 
 
 @pytest.mark.parametrize(("question", "clauses"), [(QUESTION, "few"), (MANY, "many")])
-def test_only_the_best_are_read_and_what_each_feature_adds_is_told(
+def test_only_the_best_are_read_and_scores_are_explained(
     tmp_path: Path, question: str, clauses: str
 ) -> None:
-    """What is not read counts as the worst that is; all parts of a score add up to it."""
+    """Unread sentences score like the worst read; all parts of a score add up."""
     archive = opened(tmp_path, "4,000 crowns")
     ranking = archive.search(question)
     assert READ <= len(ranking.readings) < len(ranking.sentences)
@@ -123,7 +123,7 @@ def test_only_the_best_are_read_and_what_each_feature_adds_is_told(
 
 
 def test_a_yes_or_no_question_is_read_unless_it_asks_several_things(tmp_path: Path) -> None:
-    """One sentence may say whether the ministry will pay, but not whether two reports agree."""
+    """A sentence can say whether a ministry pays, but not whether two reports agree."""
     archive = opened(tmp_path, "4,000 crowns")
     assert archive.search("Will the ministry pay for the hoist?").readings
     both = "Does one report say that the ministry pays, while another says that crews are old?"
@@ -133,14 +133,14 @@ def test_a_yes_or_no_question_is_read_unless_it_asks_several_things(tmp_path: Pa
 
 
 def test_a_topic_is_not_read(tmp_path: Path) -> None:
-    """The reader knows questions; what only names a topic is ranked without it."""
+    """A topic that is not a question is ranked without the reader."""
     archive = opened(tmp_path, "4,000 crowns")
     assert archive.search("whats the price of the hoist").readings
     assert not archive.search("tell me about the hoist").readings
 
 
 def test_a_sentence_is_read_among_its_neighbours(tmp_path: Path) -> None:
-    """The reader sees the title and the sentence before: "it" means something there only."""
+    """The reader also sees the title and the previous sentence, which explain "it"."""
     archive = opened(tmp_path)
     archive.search(QUESTION)
     reader = archive._ranker.reader
@@ -156,7 +156,7 @@ def test_a_sentence_is_read_among_its_neighbours(tmp_path: Path) -> None:
 def test_excerpts_are_whole_runs_and_hold_the_best(
     rows: list[tuple[int, int]], draw: Random
 ) -> None:
-    """Each is a run of one article within its room, and the best sentence is in the first."""
+    """Excerpts are consecutive sentences within a limit; the first has the best sentence."""
     sentences, counts = [], Counter[int]()
     for number, (article, size) in enumerate(rows):
         name, place = f"a{article}", counts[article]
@@ -174,7 +174,7 @@ def test_excerpts_are_whole_runs_and_hold_the_best(
 
 
 def test_the_reader_moves_the_confidence(tmp_path: Path) -> None:
-    """Confidence comes from the weights for what was read, and grows with the reader's score."""
+    """The confidence uses the weights for read sentences, and grows with the reader's score."""
     yes = opened(tmp_path, "4,000 crowns").search(QUESTION)
     no = opened(tmp_path / "no").search(QUESTION)
     assert yes.confidence > no.confidence
@@ -183,7 +183,7 @@ def test_the_reader_moves_the_confidence(tmp_path: Path) -> None:
 
 
 def test_another_reader_gives_answers_of_another_id(tmp_path: Path) -> None:
-    """An id stands for all that an answer depends on."""
+    """An answer's id depends on the reader."""
     archive = opened(tmp_path, "4,000 crowns")
     before = archive.ask(QUESTION)
     without = Archive.open(tmp_path, "few", FakeEncoder(), threshold=0.0)
@@ -191,7 +191,7 @@ def test_another_reader_gives_answers_of_another_id(tmp_path: Path) -> None:
 
 
 def test_an_answer_is_kept_with_its_part(tmp_path: Path) -> None:
-    """The log gives back the answer as it was sent, the part that answers included."""
+    """The log restores an answer with the part that answers."""
     archive = opened(tmp_path, "4,000 crowns")
     sent = archive.ask(QUESTION)
     archive.answers.record(sent)
@@ -200,7 +200,7 @@ def test_an_answer_is_kept_with_its_part(tmp_path: Path) -> None:
 
 
 def test_a_part_lies_in_its_quote() -> None:
-    """What answers is cut from the quote itself, never from elsewhere."""
+    """The part that answers is cut from the quote itself."""
     article = Article(article_id="a", title="t", text="It will pay. It paid 4,000 crowns.")
     with pytest.raises(InputError, match="part of the quote"):
         CitedQuote(Quote.cut(article, 0, 12), 1, answer=Quote.cut(article, 21, 33))

@@ -1,4 +1,4 @@
-"""Misspelt words are corrected by the words of the reports, and nothing else is."""
+"""Misspelt words are corrected to words of the reports, and nothing else is."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
-    """One report."""
+    """Open a collection of a single report."""
     folder = tmp_path_factory.mktemp("data")
     with closing(Archive.open(folder, "few", FakeEncoder(), threshold=0.0)) as opened:
         opened.add([str(write_rows(folder / "a.jsonl", [{"title": "Velmora", "text": TEXT}]))])
@@ -36,7 +36,7 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
 def test_misspelt_words_are_read_as_the_reports_have_them(
     archive: Archive, typed: str, understood: str
 ) -> None:
-    """A word is replaced by the nearest form in the reports; what is there already stays."""
+    """An unknown word is replaced by the nearest form in the reports."""
     assert archive.ask(typed).question == understood
 
 
@@ -50,5 +50,5 @@ def test_misspelt_words_are_read_as_the_reports_have_them(
     ],
 )
 def test_words_and_names_are_not_corrected(archive: Archive, typed: str) -> None:
-    """A common word, a name in capitals, a number and a short word are taken as they are typed."""
+    """Common words, capitalised names, numbers and short words stay as they are."""
     assert archive.ask(typed).question == typed

@@ -1,4 +1,4 @@
-"""The reader tells what answers from what is near, marks the answer, and checks its weights."""
+"""The reader distinguishes answers from near misses, marks answers, and checks its weights."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ANSWERED = {
 
 @pytest.fixture(scope="module")
 def reader() -> Reader:
-    """One for all tests, for loading takes a second."""
+    """Load a reader for all tests, which takes a second."""
     return TrainedReader()
 
 
@@ -47,7 +47,7 @@ def read(reader: Reader, question: str) -> list[Reading]:
 @pytest.mark.encoder
 @pytest.mark.parametrize("question", ANSWERED)
 def test_the_sentence_that_answers_is_read_as_such(reader: Reader, question: str) -> None:
-    """It scores best of its report, and the words marked in it are the answer."""
+    """It scores best in its report, and the words marked in it are the answer."""
     readings = read(reader, question)
     index, answer = ANSWERED[question]
     best = max(range(len(REPORT)), key=lambda i: readings[i].score)
@@ -57,7 +57,7 @@ def test_the_sentence_that_answers_is_read_as_such(reader: Reader, question: str
 
 @pytest.mark.encoder
 def test_a_near_miss_is_less_probable_than_an_answer(reader: Reader) -> None:
-    """The best sentence for what the report does not say lies below every true answer."""
+    """The best sentence for what the report lacks scores below every true answer."""
     answered = [max(r.probability for r in read(reader, question)) for question in ANSWERED]
     missed = [
         max(r.probability for r in read(reader, question))
@@ -72,7 +72,7 @@ def test_a_near_miss_is_less_probable_than_an_answer(reader: Reader) -> None:
 
 @pytest.mark.encoder
 def test_readings_keep_the_order_and_do_not_depend_on_company(reader: Reader) -> None:
-    """Alone, backwards, many at once or from several threads: the same scores."""
+    """Scores are the same alone, in another order, together or from several threads."""
     question = "How many people died?"
     texts = [Excerpt("", (sentence,)) for sentence in REPORT]
     alone = [reader.read(question, [text])[0] for text in texts]
@@ -100,7 +100,7 @@ def test_any_text_is_read(reader: Reader, text: str) -> None:
 
 @pytest.mark.encoder
 def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) -> None:
-    """One byte more, or no file: a clear error at first use, not other answers."""
+    """Changed or missing weights raise a clear error at first use."""
     changed = tmp_path / "changed.onnx"
     changed.write_bytes(WEIGHTS.read_bytes() + b"\0")
     with pytest.raises(EncoderError, match="not the published ones"):
@@ -111,7 +111,7 @@ def test_weights_that_were_changed_or_are_missing_are_refused(tmp_path: Path) ->
 
 @pytest.mark.encoder
 def test_an_excerpt_is_cut_to_its_parts_and_offsets_point_into_its_sentences() -> None:
-    """Each part has its own room; tokens know their code points behind accents and emoji."""
+    """Each part has its limit, and tokens have right offsets after accents and emoji."""
     long = "word " * 200
     (full,) = lay_out([long], [Excerpt(long, (long, long))])
     assert len(full.ids) == QUESTION_TOKENS + TITLE_TOKENS + 2 * SENTENCE_TOKENS + 5

@@ -1,4 +1,4 @@
-"""An item of a feed is known by its guid, and one bad item costs no other."""
+"""An item of a feed is identified by its guid, and a bad item does not affect others."""
 
 from __future__ import annotations
 
@@ -24,38 +24,38 @@ NINE = "Nine people were hurt when a tram left the rails in Adell, the operator 
 
 
 def item(title: str, text: str, rest: str = "") -> str:
-    """An item of RSS with its whole text."""
+    """Return an item of RSS with its whole text."""
     body = f"<content:encoded><![CDATA[<p>{text}</p><p>{SECOND}</p>]]></content:encoded>"
     return f"<item><title>{title}</title>{rest}{body}</item>"
 
 
 def linked(path: str, guid: str = "") -> str:
-    """The link and guid of an item."""
+    """Return the link and guid of an item."""
     named = f'<guid isPermaLink="false">{guid}</guid>' if guid else ""
     return f"<link>https://northwire.example/{path}</link>{named}"
 
 
 def feed(*entries: str) -> str:
-    """A feed of a site."""
+    """Return a feed of a site."""
     return rss("<link>https://northwire.example/</link>", *entries)
 
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Iterator[Archive]:
-    """An empty collection."""
+    """Open an empty collection."""
     with closing(Archive(SqliteStore(tmp_path / "data"), FakeEncoder())) as opened:
         yield opened
 
 
 def add(archive: Archive, folder: Path, name: str, data: str) -> IngestResult:
-    """What adding a file does."""
+    """Add a file, and return the result."""
     file = folder / name
     file.write_text(data, encoding="utf-8")
     return archive.add([str(file)])
 
 
 def titles(archive: Archive) -> list[str]:
-    """The titles of all articles."""
+    """Return the titles of all articles."""
     return sorted(article.title for article in archive.articles())
 
 
@@ -73,7 +73,7 @@ def test_a_changed_link_is_a_revision(archive: Archive, tmp_path: Path) -> None:
 
 
 def test_items_with_one_link_stay_apart(archive: Archive, tmp_path: Path) -> None:
-    """Items that share their link are as many reports as they have guids, now and later."""
+    """Items that share a link are different reports if their guids differ."""
     first, second, third = (
         item(f"Post {n}", f"{n} {FIRST}", linked("live", f"post-{n}")) for n in "123"
     )
@@ -84,7 +84,7 @@ def test_items_with_one_link_stay_apart(archive: Archive, tmp_path: Path) -> Non
 
 
 def test_items_without_guids_that_share_a_link_stay_apart(archive: Archive, tmp_path: Path) -> None:
-    """Where neither guid nor link tells items apart, their words do; the same words are one."""
+    """Without guids, items that share a link are distinguished by their words."""
     posts = [item(f"Post {n}", f"{n} {FIRST}", linked("live", "N/A")) for n in "123"]
     add(archive, tmp_path, "1.xml", feed(*posts, posts[0]))
     assert titles(archive) == ["Post 1", "Post 2", "Post 3"]
@@ -93,7 +93,7 @@ def test_items_without_guids_that_share_a_link_stay_apart(archive: Archive, tmp_
 def test_a_page_that_was_added_is_the_item_that_links_to_it(
     archive: Archive, tmp_path: Path
 ) -> None:
-    """An article known by its address takes the guid that a feed gives it."""
+    """An article known by its address gets the guid of the feed's item."""
     row = {"title": "Tram", "text": TWELVE, "url": "https://northwire.example/tram"}
     add(archive, tmp_path, "rows.jsonl", json.dumps(row))
     add(archive, tmp_path, "1.xml", feed(item("Tram", NINE, linked("tram", "nw-7"))))
@@ -102,7 +102,7 @@ def test_a_page_that_was_added_is_the_item_that_links_to_it(
 
 
 def test_a_page_of_many_items_is_none_of_them(archive: Archive, tmp_path: Path) -> None:
-    """A page that several items link to is a report of its own, and revises none of them."""
+    """A page that several items link to is a separate report."""
     posts = [item(f"Post {n}", f"{n} {FIRST}", linked("live", f"post-{n}")) for n in "12"]
     add(archive, tmp_path, "1.xml", feed(*posts))
     row = {"title": "All day", "text": TWELVE, "url": "https://northwire.example/live"}
@@ -119,8 +119,8 @@ def test_a_page_of_many_items_is_none_of_them(archive: Archive, tmp_path: Path) 
         ("https://www.northwire.example/dam#3", "northwire.example northwire.example/dam"),
     ],
 )
-def test_what_a_guid_is_worth(guid: str, key: str) -> None:
-    """A URI counts on its site, an address without its fragment, any other guid in its feed."""
+def test_the_scope_of_a_guid(guid: str, key: str) -> None:
+    """A URI is valid on its site, an address without its fragment, another guid in its feed."""
     data = feed(item("Dam", FIRST, linked("dam", guid)))
     url = "https://www.northwire.example/feed.xml"
     (found,) = items(data, url, url=url)
@@ -129,7 +129,7 @@ def test_what_a_guid_is_worth(guid: str, key: str) -> None:
 
 
 def test_a_feed_speaks_for_its_own_site() -> None:
-    """A guid counts on the site that the feed came from, not on the home that it states."""
+    """A guid is valid on the site of the feed, not on the home that the feed states."""
     url = "https://planet.example/feed.xml"
     (found,) = items(feed(item("Dam", FIRST, linked("dam", "tag:n,2026:7"))), url, url=url)
     assert isinstance(found, Article)
@@ -137,7 +137,7 @@ def test_a_feed_speaks_for_its_own_site() -> None:
 
 
 def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
-    """Items 1 of two files are two reports: their links tell them apart."""
+    """Items numbered 1 of two files are two reports, distinguished by their links."""
     first, second = (
         items(feed(item("Dam", FIRST, linked(path, "1"))), path)[0] for path in ("a", "b")
     )
@@ -151,7 +151,7 @@ def test_a_counter_of_an_unknown_feed_is_no_guid() -> None:
     "end", ["few people ever read twice.", "and continue silently.", "silence…"]
 )
 def test_a_whole_text_is_no_summary(end: str) -> None:
-    """A text without a link is kept however it ends, and only known words say that it goes on."""
+    """A text without a link is kept, and only known words show that a text continues."""
     found, *_ = items(feed(item("Dam", FIRST).replace(SECOND, end)), "f.xml")
     assert isinstance(found, Article)
     assert found.text.endswith(end)
@@ -161,14 +161,14 @@ def test_a_whole_text_is_no_summary(end: str) -> None:
 
 @pytest.mark.parametrize("end", ["Read more", "Continue reading →", "[…]"])
 def test_a_text_that_is_cut_short_is_a_link(end: str) -> None:
-    """Of a text that goes on elsewhere, the page is fetched."""
+    """For a text that continues elsewhere, the page is fetched."""
     cut = item("Dam", FIRST, linked("dam")).replace(SECOND, f"{SECOND} {end}")
     (found,) = items(feed(cut), "f.xml")
     assert isinstance(found, Link)
 
 
 def atom(*parts: str) -> Article:
-    """The entry of an Atom feed with these parts."""
+    """Return the entry of an Atom feed with these parts."""
     whole = f"<entry><id>tag:7</id><link href='https://n.example/7'/>{''.join(parts)}</entry>"
     (found,) = items(f"<feed xmlns='http://www.w3.org/2005/Atom'>{whole}</feed>", "f.atom")
     assert isinstance(found, Article)
@@ -176,7 +176,7 @@ def atom(*parts: str) -> Article:
 
 
 def test_plain_text_of_atom_is_no_markup() -> None:
-    """What Atom calls text is read letter for letter, and what it calls HTML as markup."""
+    """Atom's plain text is read letter for letter, and its HTML as markup."""
     written = "&lt;b&gt; is a tag, 3 &amp;lt; 4"
     found = atom(f"<title>{written}</title><content type='text'>{written}</content>")
     assert (found.title, found.text) == ("<b> is a tag, 3 &lt; 4",) * 2
@@ -200,14 +200,14 @@ def test_the_date_of_an_update_is_a_guess() -> None:
 
 
 def test_hidden_words_of_a_feed_are_not_read() -> None:
-    """What a page would not show is no part of an item."""
+    """Text that a page would hide is not read."""
     (found,) = items(feed(item("Dam", f"{FIRST}<b hidden>It held.</b>", linked("a"))), "f")
     assert isinstance(found, Article)
     assert "held" not in found.text
 
 
-def test_a_damaged_item_costs_no_other() -> None:
-    """Control characters are dropped, and items that a damaged feed hides are counted."""
+def test_a_damaged_item_does_not_affect_others() -> None:
+    """Control characters are dropped, and items lost in a damaged feed are counted."""
     bad, good = item("Dam \x08fails", FIRST, linked("a")), item("Cup", SECOND, linked("b"))
     first, second = items(feed(bad, good), "f.xml")
     assert isinstance(first, Article)
@@ -229,7 +229,7 @@ def test_a_damaged_item_costs_no_other() -> None:
     ],
 )
 def test_an_author_is_a_name(written: str, name: str | None) -> None:
-    """An address is no byline; the name beside it is."""
+    """An address is not an author; the name beside it is."""
     assert _name(written) == name
     (found,) = items(
         feed(item("Dam", FIRST, f"<author>{written}</author>".replace("<v", "&lt;v"))), "f"
@@ -239,7 +239,7 @@ def test_an_author_is_a_name(written: str, name: str | None) -> None:
 
 
 def test_the_text_behind_a_comment_stays() -> None:
-    """What stands behind a comment in the markup is text like any other."""
+    """Text after a comment in the markup is kept."""
     (found,) = items(
         feed(item("Dam", "It is safe only<!-- --> if the gate holds.", linked("a"))), "f"
     )
@@ -248,7 +248,7 @@ def test_the_text_behind_a_comment_stays() -> None:
 
 
 def test_an_older_version_in_an_atom_feed_is_left_out() -> None:
-    """Of entries with one id and link, which Atom calls versions of one, the latest counts."""
+    """Among Atom entries with the same id and link, only the latest is read."""
     versions = "".join(
         f"<entry><id>tag:7</id><link href='https://n.example/7'/><title>{title}</title>"
         f"<updated>2026-11-03T{hour}:00:00Z</updated><content>{text}</content></entry>"
@@ -265,13 +265,13 @@ def test_an_older_version_in_an_atom_feed_is_left_out() -> None:
 
 
 def json_feed(*entries: object) -> str:
-    """A JSON Feed, as programs write it."""
+    """Return a JSON Feed, as programs write it."""
     whole = {"version": "https://jsonfeed.org/version/1.1", "title": "Northwire", "items": entries}
     return json.dumps({**whole, "home_page_url": "https://northwire.example/"}, indent=2)
 
 
 def test_a_json_feed() -> None:
-    """Items have their text, names and guid; a summary is a link, and a broken item is left out."""
+    """Items have text, names and guid; a summary is a link, and a broken item is omitted."""
     whole = {
         "id": "nw-7",
         "url": "https://northwire.example/dam",
@@ -292,7 +292,7 @@ def test_a_json_feed() -> None:
 
 
 def test_a_row_about_json_feed_is_a_row() -> None:
-    """JSON lines stay JSON lines, whatever their texts speak of; a feed may stand on one line."""
+    """JSON lines that mention JSON Feed stay JSON lines; a feed may be on a single line."""
     row = json.dumps({"text": f"See https://jsonfeed.org/version/1.1. {FIRST}"})
     assert [type(found) for found in items(f"{row}\n{row}\n", "a.jsonl")] == [Article, Article]
     feed_line = json.dumps(json.loads(json_feed({"id": "nw-7", "content_text": FIRST})))
@@ -312,7 +312,7 @@ def test_other_json() -> None:
 
 
 def test_a_feed_that_holds_nothing_to_store_is_no_source(archive: Archive, tmp_path: Path) -> None:
-    """A feed whose every item was left out has failed, and says why."""
+    """A feed whose items were all omitted has failed, and says why."""
     result = add(archive, tmp_path, "f.xml", feed("<item><title>Gallery</title></item>"))
     (omission,) = result.omitted
     assert "“Gallery” has neither a text nor a link" in omission.error

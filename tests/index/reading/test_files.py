@@ -1,4 +1,4 @@
-"""Tables, mails, RTF, OpenDocument and books become articles; what is no report is refused."""
+"""Tables, mails, RTF, OpenDocument and books are read; files without reports are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from index.reading.tables import read_table
 
 
 def test_a_column_name_may_hold_a_delimiter() -> None:
-    """A name in quotes is one column, so that each text stays in its own."""
+    """A name in quotes is a single column, so that texts stay in their columns."""
     rows = f'title,"notes, private\n(ours)",text,publisher\nDam,secret,"{FIRST}",Northwire\n'
     found = article(rows, "rows.csv")
     assert (found.text, found.publisher) == (FIRST, "Northwire")
@@ -44,7 +44,7 @@ def test_a_column_name_may_hold_a_delimiter() -> None:
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
 @pytest.mark.parametrize("name", ["rows.csv", "rows.txt"])
 def test_rows_of_a_table_are_reports(delimiter: str, name: str) -> None:
-    """A table is known by the names of its columns, whatever separates them."""
+    """A table is recognised by its column names, whatever separates them."""
     written = io.StringIO()
     writer = csv.writer(written, delimiter=delimiter)
     writer.writerow(["Title", "text", "published", "place"])
@@ -59,8 +59,8 @@ def test_rows_of_a_table_are_reports(delimiter: str, name: str) -> None:
     assert (second.source, second.text) == (f"{name}, line 6", THIRD)
 
 
-def test_bad_rows_cost_no_others() -> None:
-    """A row without a text fails alone; one with too many cells, or an open quote, is said."""
+def test_bad_rows_do_not_affect_others() -> None:
+    """A row without a text fails alone; extra cells and open quotes are reported."""
     rows = f'title,text\nNo text,\nDam,{FIRST.replace(",", "")},left\nCup,Athletic won.\nOpen,"x\n'
     failure, spilt, article, rest = items(rows, "rows.csv")
     assert isinstance(failure, Failure)
@@ -80,7 +80,7 @@ CELLS = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_
 
 @given(st.lists(st.tuples(CELLS, CELLS), min_size=1, max_size=5), st.sampled_from(",;\t"))
 def test_tables_come_back_whole(rows: list[tuple[str, str]], delimiter: str) -> None:
-    """What a program writes as a table is read cell by cell as it was."""
+    """A table written by a program is read cell by cell as it was."""
     written = io.StringIO()
     csv.writer(written, delimiter=delimiter).writerows([("title", "text"), *rows])
     read = read_table(written.getvalue().encode())
@@ -92,7 +92,7 @@ def test_tables_come_back_whole(rows: list[tuple[str, str]], delimiter: str) -> 
 
 
 def mail(text: str = f"{FIRST}\n\n{SECOND}\n", markup: str = "") -> EmailMessage:
-    """A mail of a press office."""
+    """Return a mail of a press office."""
     message = EmailMessage()
     message["From"] = "Harbour Board <press@board.example>"
     message["To"] = "desk@northwire.example"
@@ -107,7 +107,7 @@ def mail(text: str = f"{FIRST}\n\n{SECOND}\n", markup: str = "") -> EmailMessage
 
 @pytest.mark.parametrize("name", ["dam.eml", "dam.txt"])
 def test_a_mail_is_a_report(name: str) -> None:
-    """Subject, sender, date and text of a mail are a report's, on the clock of its sender."""
+    """Subject, sender, date and text of a mail become a report, on the sender's clock."""
     found = article(mail().as_bytes(), name)
     assert (found.title, found.author) == ("Dam fails – again", "Harbour Board")
     assert (found.publisher, found.guessed) == ("board.example", ("publisher",))
@@ -118,7 +118,7 @@ def test_a_mail_is_a_report(name: str) -> None:
 
 
 def test_a_mail_in_html() -> None:
-    """The page beside a mere notice is read, and a plain text that says the same goes before it."""
+    """The HTML is read if the plain text is only a notice, else the plain text."""
     notice = mail("View this mail in your browser.", f"<html>{MARKUP}</html>")
     assert article(notice.as_bytes(), "a.eml").text == TEXT
     both = mail(f"{TEXT}\n", f"<html>{MARKUP}</html>")
@@ -132,7 +132,7 @@ def test_lines_that_a_mail_program_broke_are_joined() -> None:
 
 
 def test_attached_files_are_read() -> None:
-    """Attached reports are reports, also in an attached mail; other files are named."""
+    """Attached reports are read, also in attached mails; other files are named."""
     message = mail()
     message.add_attachment(pdf(["Gates", "", *BODY]), "application", "pdf", filename="../gates.pdf")
     message.add_attachment(b"\xff\xd8\xff", "image", "jpeg", filename="dam.jpg")
@@ -149,7 +149,7 @@ def test_attached_files_are_read() -> None:
 
 
 def test_a_flowed_mail_keeps_speakers_apart() -> None:
-    """A line that goes on is joined, but never with another's words or with a signature."""
+    """A continued line is joined, but not with another quote level or a signature."""
     text = "I deny \nthat. \n> They were \n> warned. \n\nAsk \n me.\n-- \nVell\n"
     message = mail(text)
     message.set_param("format", "flowed")
@@ -158,7 +158,7 @@ def test_a_flowed_mail_keeps_speakers_apart() -> None:
 
 
 def test_a_mail_in_seven_bits() -> None:
-    """A charset that writes other letters in ASCII is read as such."""
+    """A charset that writes other letters as ASCII is decoded."""
     for charset in ("iso-2022-jp", "utf-7"):
         message = mail()
         message.set_payload("ダムは決壊した。".encode(charset))
@@ -168,7 +168,7 @@ def test_a_mail_in_seven_bits() -> None:
 
 
 def test_a_damaged_mail_is_refused() -> None:
-    """What should be base64 and is not is never stored as a text; a damaged attachment is said."""
+    """Invalid base64 is never stored as text; a damaged attachment is reported."""
     broken = mail().as_bytes().replace(b"base64\n", b"base64\n\n!!", 1)
     assert b"!!" in broken
     assert "was damaged on its way" in refusal(broken, "a.eml")
@@ -219,7 +219,7 @@ OFFICE = "urn:oasis:names:tc:opendocument:xmlns"
 
 
 def odt(body: str, meta: str = "", manifest: str = "<m/>", head: str = "") -> bytes:
-    """An OpenDocument text."""
+    """Return an OpenDocument text."""
     spaces = f'xmlns:o="{OFFICE}:office:1.0" xmlns:t="{OFFICE}:text:1.0"'
     spaces += f' xmlns:s="{OFFICE}:style:1.0" xmlns:b="{OFFICE}:table:1.0"'
     style = '<s:style s:name="P1" s:parent-style-name="Title"/>'
@@ -254,7 +254,7 @@ def test_an_opendocument_text() -> None:
 
 
 def test_an_opendocument_text_is_read_as_it_is_seen() -> None:
-    """What follows a comment or an entity stays, boxes are read once, and 10⁶ is not 106."""
+    """Text after comments stays, boxes are read once, and 10⁶ is not read as 106."""
     head = '<!DOCTYPE c [<!ENTITY who "the mayor">]>'
     body = (
         "<t:p>She said &who; did <!-- c -->not <?p x?>resign<t:ruby><t:ruby-base>.</t:ruby-base>"
@@ -273,7 +273,7 @@ def test_an_opendocument_text_is_read_as_it_is_seen() -> None:
 
 
 def test_a_book() -> None:
-    """Chapters are read in the order of the book, with what it states; its contents are not."""
+    """Chapters are read in order, with the book's metadata, without its table of contents."""
     dc = 'xmlns:dc="http://purl.org/dc/elements/1.1/"'
     facts = (
         "<dc:title>The dam</dc:title><dc:creator>Ada Vell</dc:creator><dc:date>2026-11</dc:date>"
@@ -306,7 +306,7 @@ def test_a_book() -> None:
 
 
 def test_rows_of_a_word_table_stay_rows() -> None:
-    """The cells of a row stand beside each other, each with all its paragraphs."""
+    """The cells of a row stay beside each other, with all their paragraphs."""
     cells = ["".join(map(paragraph, cell)) for cell in (["Tessen"], ["3", "dead"])]
     row = "".join(f"<w:tc>{cell}</w:tc>" for cell in cells)
     table = f"<w:tbl><w:tr>{row}</w:tr></w:tbl>"
@@ -344,8 +344,8 @@ def test_a_word_file_is_read_as_it_is_seen() -> None:
         ("\\documentclass{article}\nDam\n", "a.txt", "save it as PDF"),
     ],
 )
-def test_what_is_no_report_is_refused(data: str, name: str, error: str) -> None:
-    """Subtitles, web archives, programs and other data are refused in one sentence."""
+def test_files_without_reports_are_refused(data: str, name: str, error: str) -> None:
+    """Subtitles, web archives, programs and other data are refused in a sentence."""
     assert error in refusal(data, name)
 
 
@@ -360,13 +360,13 @@ def test_what_is_no_report_is_refused(data: str, name: str, error: str) -> None:
     ],
 )
 def test_reports_that_look_like_something_else_are_reports(text: str) -> None:
-    """A text that only begins like a mail, a table or data is read as the text it is."""
+    """A text that only begins like a mail, a table or data is read as text."""
     assert article(text, "a.txt").text.strip().endswith(".")
 
 
 @given(st.text(max_size=200), st.sampled_from(["a.eml", "a.csv", "a.rtf", "a.json"]))
 def test_any_text_under_any_name_is_items_or_one_sentence(text: str, name: str) -> None:
-    """Whatever a file holds, it is read or refused."""
+    """Any file is read, or refused in a sentence."""
     start = {"a.rtf": "{\\rtf1 ", "a.json": '{"', "a.csv": "title,text\n"}.get(name, "From: x\n")
     try:
         items(start + text, name)

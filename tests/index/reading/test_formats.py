@@ -1,4 +1,4 @@
-"""A file is read as what it is, whatever its name; hostile files make one sentence."""
+"""A file is read by its content, whatever its name; hostile files are refused in a sentence."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ROW = json.dumps({"_id": "a", "title": "Row", "text": TEXT})
 
 @pytest.fixture(scope="module", autouse=True)
 def _close() -> Iterator[None]:
-    """No process is left behind."""
+    """Leave no process behind."""
     yield
     formats._SANDBOX.close()
 
@@ -74,7 +74,7 @@ def _close() -> Iterator[None]:
     ],
 )
 def test_content_goes_before_the_name(data: bytes | str, name: str, title: str) -> None:
-    """A suffix decides only between kinds of text."""
+    """A suffix only decides between kinds of text."""
     found = article(data, name)
     assert found.title == title
     assert FIRST[:40] in found.text
@@ -104,7 +104,7 @@ def test_the_content_type_decides_between_kinds_of_text() -> None:
     ],
 )
 def test_charsets(charset: str, stated: str | None) -> None:
-    """A page is decoded as its sender says, else as the page says or looks."""
+    """A page is decoded as the server says, else as the page says or its bytes suggest."""
     first = {"windows-1251": "Плотина", "shift_jis": "ダム", "iso-8859-2": "řekl, že"}.get(
         charset, "The café’s dam –"
     )
@@ -137,14 +137,14 @@ def test_charsets(charset: str, stated: str | None) -> None:
     ids="bomb bombs files xlsx odp epub photos empty locked damaged doc gzip".split(),
 )
 def test_archives_that_are_refused(data: bytes, name: str, error: str) -> None:
-    """Bombs, damage and other Office files end in a sentence, soon."""
+    """Bombs, damage and other Office files are refused in a sentence, quickly."""
     started = time.monotonic()
     assert error in refusal(data, name)
     assert time.monotonic() - started < 10
 
 
 def test_an_archive_of_everything() -> None:
-    """Files of an archive are read as what they are; their names lead nowhere."""
+    """Files of an archive are read by their content; their names lead nowhere."""
     files = {
         "../../etc/a.txt": TEXT,
         "/b/rows.jsonl": ROW + "\n{broken\n",
@@ -170,7 +170,7 @@ def test_an_archive_of_everything() -> None:
 
 
 def test_files_of_an_archive_on_the_web_stay_apart() -> None:
-    """An archive at one address is as many reports as it has files."""
+    """An archive at an address gives as many reports as it has files."""
     data = packed({"a.txt": FIRST, "b.txt": SECOND})
     first, second = items(data, URL, url=URL, content_type="application/zip")
     assert isinstance(first, Article)
@@ -194,7 +194,7 @@ def test_any_bytes_are_items_or_an_error(data: bytes, name: str) -> None:
 
 @pytest.mark.parametrize("start", [b"%PDF-1.4\n", b"PK\x03\x04", b"<html>", b"<rss>", b"<?xml "])
 def test_noise_after_a_signature(start: bytes) -> None:
-    """Noise that begins like a known format fails in one sentence, or was text after all."""
+    """Noise that begins like a known format is refused in a sentence or read as text."""
     noise = random.Random(7)  # noqa: S311 - noise
     for size in (0, 10, 1_000, 50_000):
         try:

@@ -1,4 +1,4 @@
-"""A few of the files that tests/benchmarks/fuzz.py makes at length."""
+"""A few of the files that tests/benchmarks/fuzz.py makes in large numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.fuzz import mutated, read_one, seeds
 
 @pytest.mark.parametrize("name", seeds())
 def test_a_mangled_file_is_read_or_refused(name: str) -> None:
-    """Cut, flipped and full of tricks, it fails only in words, and no control character is kept."""
+    """A cut or altered file full of tricks is read without control characters, or refused."""
     files, dice = seeds(), random.Random(name)  # noqa: S311 - no secrets
     assert read_one(name, files[name]) == "read"
     for _ in range(8):

@@ -1,4 +1,4 @@
-"""Fetching is safe whatever the URL and whoever answers, and it obeys robots.txt."""
+"""Fetching is safe whatever the URL and whoever answers, and obeys robots.txt."""
 
 from __future__ import annotations
 
@@ -44,13 +44,13 @@ PAGE = b"<html><body><p>The dam failed at dawn.</p></body></html>"
     ],
 )
 def test_one_page_has_one_key(url: str, other: str, same: bool) -> None:
-    """Tracking parameters and spelling do not make another page; all other differences do."""
+    """Tracking parameters and spelling make no other page; all other differences do."""
     assert (canonical(url) == canonical(other)) is same
 
 
 @given(st.text(max_size=40))
 def test_a_parsed_url_parses_to_itself(text: str) -> None:
-    """What is judged, what is fetched and what is stored are one spelling."""
+    """The URL that is checked, fetched and stored has the same spelling."""
     with suppress(SourceError):
         target = parse(f"http://news.example/{text}", {80})
         assert parse(target.url, {80}) == target
@@ -61,7 +61,7 @@ def test_a_parsed_url_parses_to_itself(text: str) -> None:
 
 
 def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Body, type, charset and validators arrive; our name is sent, and no proxy is used."""
+    """Body, type, charset and validators are returned; our name is sent, no proxy is used."""
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1/")
     answer = plain(PAGE, Content_Type="Text/HTML; charset=UTF-8", ETag='"a1"', Last_Modified="then")
     with serving(saying(answer)) as server:
@@ -74,8 +74,8 @@ def test_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "Cookie" not in server.requests[-1]
 
 
-def test_what_has_not_changed_is_not_sent() -> None:
-    """Validators are sent, and 304 is an answer to them alone."""
+def test_an_unchanged_page_is_not_sent() -> None:
+    """Validators are sent, and 304 is accepted only then."""
     with serving(saying(b"HTTP/1.1 304 X\r\nETag: e\r\n\r\n")) as server:
         url = server.url
         found = fetcher(server).get(url, '"a1"', "Sat, 14 Mar 2026 09:30:00 GMT")
@@ -206,14 +206,14 @@ def test_hostile_addresses_never_reach_a_server(url: str) -> None:
     """.split(),
 )
 def test_redirects_to_forbidden_places(place: str) -> None:
-    """A redirect is judged like a URL that a person gives."""
+    """A redirect is checked like a URL from a person."""
     with serving(saying(reply(302, Location=place))) as server, pytest.raises(SourceError):
         fetcher(server).get(f"http://news.example:{server.port}/start")
     assert server.paths() == ["/start"]
 
 
 def test_a_port_is_allowed_at_its_address_alone() -> None:
-    """An allowed address and port open neither that port nor that address elsewhere."""
+    """An allowed address and port do not open the port or the address elsewhere."""
     with serving(saying(plain(PAGE))) as server, serving(saying(plain(b"secret"))) as other:
         ours = fetcher(server)
         for url in (f"http://127.0.0.2:{server.port}/", f"http://127.0.0.1:{other.port}/"):
@@ -254,7 +254,7 @@ def test_the_next_address_is_tried() -> None:
 
 
 def repeating(start: bytes, again: bytes, pause_s: float = 0.0) -> Talk:
-    """Send the start, then the rest again and again, without end."""
+    """Send the start, then the rest again and again."""
 
     def talk(line: socket.socket, _: str) -> None:
         line.sendall(start)
@@ -285,7 +285,7 @@ ENDLESS = {
 
 @pytest.mark.parametrize("talk", SLOW.values(), ids=SLOW)
 def test_time_is_limited(talk: Talk) -> None:
-    """The time limit holds for the whole answer, not for each byte."""
+    """The time limit applies to the whole answer, not to each byte."""
     started = time.monotonic()
     with serving(talk) as server, pytest.raises(SourceError, match="too long"):
         fetcher(server, seconds=0.5).get(server.url)
@@ -293,7 +293,7 @@ def test_time_is_limited(talk: Talk) -> None:
 
 
 def test_a_resolver_that_hangs() -> None:
-    """A name server that does not answer costs no more than the time limit."""
+    """A name server that does not answer takes no longer than the time limit."""
     started = time.monotonic()
     with pytest.raises(SourceError, match="too long"):
         Fetcher(seconds=0.3, resolve=lambda *_: time.sleep(3) or []).get("http://news.example/")
@@ -359,7 +359,7 @@ BOMB = gzip.compress(bytes(50_000_000))
     ],
 )
 def test_bad_answers(answer: bytes, error: str) -> None:
-    """Every bad answer makes one plain sentence and no page."""
+    """Every bad answer gives a plain sentence and no page."""
     with serving(saying(answer)) as server, pytest.raises(SourceError, match=error) as told:
         fetcher(server, max_bytes=1_000_000).get(server.url)
     assert str(told.value).endswith(".")
@@ -380,7 +380,7 @@ def test_servers_that_cannot_be_reached() -> None:
 
 @pytest.fixture(scope="module")
 def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate for news.example, with its key."""
+    """Make a self-signed certificate for news.example, with its key."""
     if not shutil.which("openssl"):
         pytest.skip("openssl makes the certificate")
     path = tmp_path_factory.mktemp("tls") / "both.pem"
@@ -393,7 +393,7 @@ def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def over_tls(identity: Path, talk: Talk) -> Talk:
-    """Talk over TLS, where robots.txt is missing."""
+    """Serve over TLS, without a robots.txt."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(identity)
 
@@ -460,7 +460,7 @@ def test_robots_are_asked_once_and_obeyed() -> None:
 
 
 def test_robots_that_cannot_be_read() -> None:
-    """A robots.txt that fails forbids everything; one that is missing or garbled, nothing."""
+    """A robots.txt that fails forbids everything; a missing or garbled file forbids nothing."""
     with serving(saying(plain(PAGE)), reply(500)) as server:
         with pytest.raises(SourceError, match="try again later"):
             fetcher(server).get(server.url)
@@ -481,7 +481,7 @@ def test_robots_that_cannot_be_read() -> None:
     ids=["longest match", "wildcard", "our group", "slow pattern"],
 )
 def test_robots_rules(rules: str, path: str, expected: bool) -> None:
-    """Rules are read as RFC 9309 says, and slow patterns hold nothing up."""
+    """Rules are read as in RFC 9309, and slow patterns cause no delay."""
     with serving(saying(plain(PAGE)), plain(rules.encode())) as server:
         try:
             fetcher(server).get(server.url.rstrip("/") + path)

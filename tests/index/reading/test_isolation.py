@@ -1,4 +1,4 @@
-"""Code that runs in the sandbox reaches nothing of this machine, and parsers work all the same."""
+"""Code in the sandbox can reach nothing of this machine, and parsers still work."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux isol
 
 @pytest.fixture(scope="module")
 def outcomes() -> dict[str, list[str]]:
-    """What became of each attack in a sandbox, and outside."""
+    """Return the outcome of each attack in a sandbox, and outside."""
     host = subprocess.run(
         [sys.executable, attacks.__file__],
         env=os.environ | {"DISCORD_TOKEN": attacks.SECRET, "PYTHONPATH": str(ROOT)},
@@ -54,7 +54,7 @@ def test_an_attack_fails_in_the_sandbox_and_works_outside(
 
 @pytest.fixture
 def lacking(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Sandbox]]:
-    """Makes a sandbox on a system that lacks some libraries, and closes it."""
+    """Return a function that makes a sandbox on a system without some libraries."""
     boxes: list[Sandbox] = []
 
     def make(libraries: str) -> Sandbox:
@@ -81,7 +81,7 @@ FILES = {
 
 @pytest.mark.parametrize("libraries", ["", "py_landlock", "pyseccomp", "py_landlock pyseccomp"])
 def test_every_reader_works(lacking: Callable[[str], Sandbox], libraries: str) -> None:
-    """All formats are read, with all that isolates a process and without each part of it."""
+    """All formats are read with full isolation and without each part of it."""
     box = lacking(libraries)
     for reader, data in FILES.items():
         assert box.run(f"index.reading.{reader.strip()}", data), reader
@@ -97,14 +97,14 @@ def test_every_reader_works(lacking: Callable[[str], Sandbox], libraries: str) -
         ("py_landlock pyseccomp", Isolation(files=False, calls=False), "files .* and reach the"),
     ],
 )
-def test_what_does_not_hold_is_logged(
+def test_missing_isolation_is_logged(
     lacking: Callable[[str], Sandbox],
     caplog: pytest.LogCaptureFixture,
     libraries: str,
     left: Isolation,
     warning: str,
 ) -> None:
-    """Where a layer is missing, a warning says once what a parser can do; else there is none."""
+    """If a layer is missing, a warning says once what a parser can do."""
     box = lacking(libraries)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
@@ -121,7 +121,7 @@ def test_what_does_not_hold_is_logged(
 def test_either_layer_protects_files(
     lacking: Callable[[str], Sandbox], tmp_path: Path, libraries: str, attack: str
 ) -> None:
-    """Nothing is written, created or deleted where only one of the layers holds."""
+    """With either layer alone, nothing is written, created or deleted."""
     (target := tmp_path / "catalogue").write_text("whole")
     assert attempt_in(lacking(libraries), attack, str(target)) in {"EACCES", "EPERM"}
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
@@ -131,7 +131,7 @@ def test_either_layer_protects_files(
 def test_without_landlock_code_can_read_and_nothing_else(
     lacking: Callable[[str], Sandbox], tmp_path: Path
 ) -> None:
-    """Where only seccomp holds, files can be read; other processes are as safe as with both."""
+    """With seccomp alone, files can be read, and other processes are safe."""
     box = lacking("py_landlock")
     works = set()
     for name in attacks.ATTACKS:
@@ -142,7 +142,7 @@ def test_without_landlock_code_can_read_and_nothing_else(
 
 
 def test_a_call_cannot_lift_its_time_limit(lacking: Callable[[str], Sandbox]) -> None:
-    """The process that gives the file also keeps the time: code in the sandbox cannot stop it."""
+    """Code in the sandbox cannot stop the time limit, which the parent process keeps."""
     box = lacking("")
     box.seconds = 2
     with pytest.raises(SourceError, match="too much memory or time"):

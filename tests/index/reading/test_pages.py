@@ -1,4 +1,4 @@
-"""The text of a page is the whole report and nothing else, and its fields are what it states."""
+"""The text of a page is the whole report and nothing else, with the fields that it states."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ WARNING = "The council had been warned twice, in letters that the ministry has n
 
 
 def json_ld(data: object, before: str = "", after: str = "") -> str:
-    """A script tag with JSON-LD."""
+    """Return a script tag with JSON-LD."""
     return f'<script type="application/ld+json">{before}{json.dumps(data)}{after}</script>'
 
 
 def read(*paragraphs: str, head: str = "") -> str:
-    """The text of a page whose report has these paragraphs of markup after the first two."""
+    """Read a page whose report has these paragraphs of markup after the first two."""
     markup = "".join(f"<p>{text}</p>" for text in (FIRST, SECOND, *paragraphs))
     body = f"<main><article><h1>Dam fails above Tessen</h1>{markup}</article></main>"
     return article(f"<!DOCTYPE html><html><head>{head}</head><body>{body}</body></html>", "a").text
 
 
 def stated(*items: dict[str, Any], head: str = "", url: str = URL) -> Any:
-    """The article of a page whose head has these items of JSON-LD."""
+    """Read a page whose head has these items of JSON-LD."""
     return article(page(head + json_ld({"@graph": [*items]})), url, url=url)
 
 
@@ -44,7 +44,7 @@ def test_text_after_a_comment_is_kept() -> None:
 
 
 def test_marks_of_references_are_left_out() -> None:
-    """“[1]” and “[citation needed]” are no part of a sentence; an exponent is, and stays one."""
+    """“[1]” and “[citation needed]” are removed; an exponent stays an exponent."""
     mark = '<sup><a href="#1">[1]</a></sup><sup>[<i>citation needed</i>]</sup>'
     text = read(f"The lake had spread over nine km<sup>2</sup> by then.{mark} It fell later.{mark}")
     assert text.endswith("The lake had spread over nine km² by then. It fell later.")
@@ -59,7 +59,7 @@ AS_SEEN = "About 10⁶ fled, 12¹ died and nine are missing on 5th."
 
 
 def test_text_is_what_a_reader_sees() -> None:
-    """Digits in superscript never join a number, and struck or hidden words are not quoted."""
+    """Digits in superscript never join a number, and struck or hidden words are not read."""
     assert read(SEEN).endswith(AS_SEEN)
     assert [*blocks(f"<p>{SEEN}</p>")] == [("p", AS_SEEN)]
 
@@ -75,14 +75,14 @@ def test_text_is_what_a_reader_sees() -> None:
     ],
 )
 def test_text_that_a_style_hides(style: str, sheet: str) -> None:
-    """What a style hides or strikes out is not quoted, in whatever way it is set."""
+    """Text that any style hides or strikes out is not read."""
     sentence = f'They are <span class="b" style="{style}">not </span>safe, the ministry said.'
     head = f"<style>{sheet}</style>"
     assert read(sentence, head=head).endswith("They are safe, the ministry said.")
 
 
 def test_a_style_for_printing_hides_nothing() -> None:
-    """What is hidden only on paper is read, and so is a report that a script would unfold."""
+    """Text that is hidden only in print, or until a script unfolds it, is read."""
     head = "<style>@media print {.b {display:none}} .fold {display:none}</style>"
     text = read('They are <span class="b">not </span>safe, they said.', head=head)
     assert text.endswith("They are not safe, they said.")
@@ -90,7 +90,7 @@ def test_a_style_for_printing_hides_nothing() -> None:
 
 @pytest.mark.parametrize("sheet", ["", ".u{vertical-align: super; font-size: .8em}"])
 def test_superscripts_set_by_a_style(sheet: str) -> None:
-    """Digits that a style raises stay apart from the number before them."""
+    """Digits that a style raises are not joined to the number before them."""
     style = "" if sheet else ' style="vertical-align:super"'
     sentence = f'About 10<span class="u"{style}>6</span> people fled the valley in one night.'
     assert read(sentence, head=f"<style>{sheet}</style>").endswith(
@@ -104,7 +104,7 @@ def test_a_fold_is_part_of_the_report() -> None:
 
 
 def test_blocks_go_on_after_a_comment() -> None:
-    """Feeds and Markdown keep the text behind comments and processing instructions as well."""
+    """Feeds and Markdown also keep the text after comments and processing instructions."""
     markup = "<!-- x --><p>Safe <!-- -->only if<script>x</script> the gates<?php y ?> are open.</p>"
     assert [*blocks(markup)] == [("p", "Safe only if the gates are open.")]
 
@@ -142,7 +142,7 @@ OTHER = "<p>Measles cases tripled in October, the health board of the county has
     ids="class id card hidden heading block label link links".split(),
 )
 def test_teasers_are_left_out(teaser: str) -> None:
-    """Other stories are told by their containers' names or headings, or by being only a link."""
+    """Other stories are recognised by names or headings, or by being only a link."""
     more = f"{WARNING} It said so again in May, and once more when the snow had gone in June."
     text = read(f"{THIRD}</p>{teaser}<p>{more}")
     assert text == "\n\n".join([*BODY, more])
@@ -156,7 +156,7 @@ def test_teasers_are_left_out(teaser: str) -> None:
     ],
 )
 def test_lines_that_ask_to_follow_the_publisher_are_left_out(line: str) -> None:
-    """A line that asks readers to follow or subscribe is no part of the report."""
+    """A line that asks readers to follow or subscribe is left out."""
     assert read(line, THIRD) == TEXT
 
 
@@ -169,13 +169,13 @@ def test_a_live_blog_is_kept() -> None:
 
 
 def test_a_report_in_a_class_of_teasers_is_kept() -> None:
-    """What makes up the page is its report, whatever its class is called."""
+    """The element with most of the page is the report, whatever its class."""
     markup = f'<html><body><div class="read-next content">{MARKUP}<p>{WARNING}</p></div></body>'
     assert article(markup, "a.html").text == f"{TEXT}\n\n{WARNING}"
 
 
 def test_two_headings_of_comments() -> None:
-    """A second heading inside what is already left out does no harm."""
+    """A second heading inside removed comments causes no error."""
     comments = "<div><h3>2 comments</h3><p>First!</p><h3>Leave a comment</h3><p>Name</p></div>"
     assert (
         article(f"<html><body><article>{MARKUP}</article>{comments}</body></html>", "a").text
@@ -184,13 +184,13 @@ def test_two_headings_of_comments() -> None:
 
 
 def test_a_count_of_comments_above_the_report() -> None:
-    """A count of comments under the title is left out alone."""
+    """Only the count of comments below the title is left out."""
     markup = f"<html><body><article><h1>Dam</h1><p>3 comments</p>{MARKUP}</article></body></html>"
     assert article(markup, "a.html").text == TEXT
 
 
 def test_a_lead_that_stands_apart() -> None:
-    """The lead above the text is part of the report, where the page's description confirms it."""
+    """The lead above the text is part of the report if the page's description confirms it."""
     head = f'<meta name="description" content="{WARNING[:60]}…">'
     markup = f'<div><header class="teaser"><p>{WARNING}</p></header>{MARKUP}</div>'
     for body in (markup, f"<div>{MARKUP}<footer><p>{WARNING}</p></footer></div>"):
@@ -199,7 +199,7 @@ def test_a_lead_that_stands_apart() -> None:
 
 
 def test_a_report_in_several_containers() -> None:
-    """A report goes on after what interrupts it; another article is another report."""
+    """A report continues after an interruption; another article is another report."""
     part = (
         f'<div class="article__body">{"".join(f"<p>{WARNING} ({n})</p>" for n in range(8))}</div>'
     )
@@ -212,7 +212,7 @@ def test_a_report_in_several_containers() -> None:
 
 
 def test_the_body_in_json_ld() -> None:
-    """Where the page shows only its beginning, JSON-LD may hold the whole text."""
+    """If the page shows only the beginning, the whole text may come from JSON-LD."""
     body = "\n".join([*BODY, WARNING]).replace("“", "&#8220;")
     head = json_ld({**REPORT, "articleBody": body})
     text = article(f"<html><head>{head}</head><body><p>{FIRST}</p></body></html>", "a.html").text
@@ -220,20 +220,20 @@ def test_the_body_in_json_ld() -> None:
 
 
 def test_a_report_that_looks_like_a_sidebar() -> None:
-    """If the cautious reading overlooks most of the text, the less cautious one counts."""
+    """If precise extraction overlooks most of the text, a less precise one is used."""
     rest = "".join(f"<div>{WARNING} ({number})</div>" for number in range(12))
     text = article(f'<html><body><div class="sidebar">{rest}</div></body></html>', "a.html").text
     assert text.count(WARNING) == 12
 
 
 def test_a_link_in_a_span_stays_in_its_sentence() -> None:
-    """Whatever the class of a part of a sentence, the sentence is whole."""
+    """A sentence is whole, whatever the classes of its parts."""
     sentence = f'She said that <span class="link"><a href="/1">{WARNING[:30]}</a></span> was true.'
     assert f"She said that {WARNING[:30]} was true." in read(sentence, THIRD)
 
 
 def test_a_card_about_a_name_is_no_part_of_the_sentence() -> None:
-    """A card that opens over a name does not run into the sentence that the name is in."""
+    """A card that opens over a name is not read into the sentence."""
     name = '<a href="/vell">Ada Vell</a>'
     card = f'<span><img src="/a.png">{name}<a href="/2">Rain to end: all of the news</a></span>'
     sentence = f"<span>He told the court that <span>{name}<span>{card}</span></span> lied.</span>"
@@ -241,7 +241,7 @@ def test_a_card_about_a_name_is_no_part_of_the_sentence() -> None:
 
 
 def test_an_overlooked_paragraph_is_put_back() -> None:
-    """A paragraph that stands among those of the report is part of it, whatever its class."""
+    """A paragraph among those of the report is part of it, whatever its class."""
     marked = MARKUP.replace("<p>", '<p class="teaser-link rating">', 1)
     text = article(f"<html><body><h1>Dam</h1><div>{marked}</div></body></html>", "a.html").text
     assert text == TEXT
@@ -265,8 +265,8 @@ def test_a_lead_below_the_heading() -> None:
         "<p>Source: Northwire</p>",
     ],
 )
-def test_what_heads_nothing_is_left_out(below: str) -> None:
-    """A heading, label or credit below the report is no part of it."""
+def test_trailing_headings_are_left_out(below: str) -> None:
+    """A heading, label or credit below the report is left out."""
     text = article(f"<html><body><h1>Dam</h1><div>{MARKUP}{below}</div></body></html>", "a").text
     assert text == TEXT
 
@@ -294,7 +294,7 @@ def test_entities_in_fields() -> None:
 
 
 def test_names_by_id() -> None:
-    """An author or publisher may be told apart, and only referred to by its id."""
+    """An author or publisher may be defined elsewhere, and referred to by its id."""
     people = [
         {"@id": "#rike", "@type": "Person", "name": "Jonas Rike"},
         {"@id": "#site", "@type": "Organization", "name": "Northwire"},
@@ -318,7 +318,7 @@ def test_wrappings_of_json_ld(before: str, after: str) -> None:
     "name", ["https://northwire.example/", "www.northwire.example", "© 2014 Northwire", "Copyright"]
 )
 def test_a_publisher_is_a_name(name: str) -> None:
-    """Neither an address nor a copyright line is a name of somebody."""
+    """An address or a copyright line is not a publisher."""
     head = f'<meta property="og:site_name" content="{name}">'
     found = stated({**REPORT, "publisher": {"name": name}}, head=head)
     assert found.publisher == "northwire.example"
@@ -388,7 +388,7 @@ def test_a_date_in_utc_is_put_on_the_clock_of_its_country(
 
 
 def test_the_one_day_that_a_page_marks_up() -> None:
-    """The only day in `time` tags is stated, before a vague tag; of two days, none is."""
+    """The only day in `time` tags is used before a vague tag; of two days, neither is."""
     head = '<meta name="date" content="2026-11-06">'
     once = '<time datetime="2026-11-04T09:00">4 November</time>'
     assert stated(head=head + once).published == datetime(2026, 11, 4, tzinfo=UTC)
@@ -398,6 +398,6 @@ def test_the_one_day_that_a_page_marks_up() -> None:
 
 
 def test_a_day_is_not_moved() -> None:
-    """A day without a time is what it is, whatever the URL says."""
+    """A day without a time is not changed by the URL."""
     found = stated({**REPORT, "datePublished": "2026-11-04"}, url=f"{URL}/2026/11/03/dam")
     assert found.published == datetime(2026, 11, 4, tzinfo=UTC)

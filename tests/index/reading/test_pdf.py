@@ -1,4 +1,4 @@
-"""PDFs become paragraphs, with the title and date that they state."""
+"""PDFs are read as paragraphs, with the title and date that they state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ INFO = "/Title(Dam fails)/Author(Ada Vell)/CreationDate(D:20260314143000+02'00')
 
 
 def test_a_pdf_has_paragraphs() -> None:
-    """Lines become paragraphs, cut words become whole, and compounds keep their hyphens."""
+    """Lines become paragraphs, cut words are joined, and compounds keep their hyphens."""
     found = article(pdf(LINES, info=INFO), "dam.pdf")
     assert found.text == (
         "The dam above Tessen failed at dawn on Saturday, and the valley was under water by noon."
@@ -38,7 +38,7 @@ def test_a_pdf_has_paragraphs() -> None:
 
 
 def test_the_date_of_a_pdf_is_a_guess() -> None:
-    """A PDF says when it was made, which is a guess at its publication."""
+    """The creation date of a PDF is a guess of its publication."""
     found = article(pdf(LINES, info=INFO), "dam.pdf")
     assert (found.published, found.guessed_date) == (None, NOON)
     assert article(pdf(LINES, info="/CreationDate(nonsense)"), "a.pdf").published is None
@@ -49,7 +49,7 @@ def test_the_date_of_a_pdf_is_a_guess() -> None:
     "title", ["", "Untitled-1", "Microsoft Word - dam.docx", "dam.indd", "dam_v2"]
 )
 def test_a_pdf_without_title(title: str) -> None:
-    """A headline on the first page is the guess where a program named the file."""
+    """If a program named the file, a headline on the first page is the guessed title."""
     found = article(pdf(["Dam fails above Tessen", "", *LINES], info=f"/Title({title})"), "a.pdf")
     assert found.title == "Dam fails above Tessen"
     assert found.guessed == ("title",)
@@ -71,12 +71,12 @@ RIGHT = [
 
 
 def beside(left: str, right: str) -> str:
-    """A line of a PDF that is drawn across two columns."""
+    """Return a line of a PDF that is drawn across two columns."""
     return f"{left}) Tj 270 0 Td ({right}) Tj -270 0 Td ("
 
 
 def test_columns_are_read_one_by_one() -> None:
-    """Columns that a program drew row by row are read in order, each under its headline."""
+    """Columns drawn row by row are read in order, each below its headline."""
     rows = [beside(left, right) for left, right in zip(LEFT, RIGHT, strict=True)]
     headline = "Budget approved and the comet seen over the whole of the harbour"
     text = article(pdf([headline, *rows, headline.upper(), *rows]), "a.pdf").text
@@ -87,7 +87,7 @@ def test_columns_are_read_one_by_one() -> None:
 
 
 def test_rows_of_a_table_in_a_pdf_stay_rows() -> None:
-    """Cells are no columns of text: what stands in a row is read together."""
+    """The cells of a table are not columns of text: rows are read together."""
     rows = [beside(place, count) for place, count in zip(PLACES, "123456", strict=True)]
     text = article(pdf([LINES[0].removesuffix("-"), *rows]), "a.pdf").text
     assert "first 1 second 2 third 3" in text
@@ -103,27 +103,27 @@ def test_digits_in_superscript_stay_apart() -> None:
 
 
 def test_text_beside_the_page_is_not_read() -> None:
-    """What is drawn where no reader sees it is no part of the report."""
+    """Text drawn outside of the page is not read."""
     text = article(pdf([*LINES, ") Tj 0 -2000 Td (Nobody sees this."]), "a.pdf").text
     assert text.endswith(LINES[-1])
 
 
 def test_white_on_white_is_not_read() -> None:
-    """Words in the colour of the paper cannot be read, and so are not quoted."""
+    """Words in the colour of the paper are not read."""
     hidden = "The dam is ) Tj 1 1 1 rg (not at all) Tj 0 g ( safe, the ministry said."
     text = article(pdf([hidden, *LINES]), "a.pdf").text
     assert text.startswith("The dam is safe, the ministry said.")
 
 
 def test_white_on_a_dark_ground_is_read() -> None:
-    """White words on a dark ground are part of the report."""
+    """White words on a dark background are read."""
     ground = ") Tj ET 0 0.2 0.4 rg 60 640 500 60 re f BT /F1 12 Tf 72 660 Td 1 g ("
     text = article(pdf([*LINES, f"{ground}The dam is safe, the ministry said."]), "a.pdf").text
     assert text.endswith("The dam is safe, the ministry said.")
 
 
 def test_a_dateline_stands_apart() -> None:
-    """A line that is only a place and a date does not run into the sentence below it."""
+    """A line with only a place and a date is not joined to the sentence below it."""
     lines = ["Dam fails above Tessen", "Harrow Bay, 2 November 2026", *LINES[-1:]]
     text = article(pdf(lines, info="/Title(Dam fails)"), "a.pdf").text
     assert text.split("\n\n") == lines
@@ -168,5 +168,5 @@ PICTURE = ") Tj ET q 612 0 0 792 0 0 cm BI /W 1 /H 1 /CS /G /BPC 8 ID x EI Q BT 
     ids=["pictures", "blank", "stamp", "cut", "noise", "locked", "long"],
 )
 def test_pdfs_that_cannot_be_quoted(data: bytes, error: str) -> None:
-    """Pictures, locks and damage have different messages."""
+    """Pictures, passwords and damage have different messages."""
     assert error in refusal(data, "scan.pdf")

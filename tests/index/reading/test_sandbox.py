@@ -23,7 +23,7 @@ REPORT = pdf([TEXT[:60]])
 
 @pytest.fixture
 def sandbox() -> Iterator[Callable[..., Sandbox]]:
-    """Makes sandboxes and closes them."""
+    """Return a function that makes sandboxes, which are closed afterwards."""
     made: list[Sandbox] = []
 
     def make(**limits: int) -> Sandbox:
@@ -36,7 +36,7 @@ def sandbox() -> Iterator[Callable[..., Sandbox]]:
 
 
 def test_a_hanging_process_is_replaced(sandbox: Callable[..., Sandbox]) -> None:
-    """A file that takes too long fails in time, and the next one is read."""
+    """A file that takes too long fails in time, and the next file is read."""
     box = sandbox(seconds=3)
     with pytest.raises(SourceError, match="too much memory or time"):
         box.run("index.reading.pages.read_html", HANGING.encode())
@@ -52,7 +52,7 @@ def test_slow_markdown_fails_in_time(
 
 
 def test_a_dead_process_is_replaced(sandbox: Callable[..., Sandbox]) -> None:
-    """A process that was killed, idle or at work, is replaced."""
+    """A process that was killed, idle or busy, is replaced."""
     box = sandbox()
     with pytest.raises(SourceError, match="too much memory or time"):
         box.run("builtins.eval", b"__import__('os')._exit(1)")
@@ -75,7 +75,7 @@ def test_memory_is_limited(sandbox: Callable[..., Sandbox]) -> None:
 def test_a_file_is_not_blamed_for_a_process_that_does_not_start(
     sandbox: Callable[..., Sandbox], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, reason: str
 ) -> None:
-    """Where no process starts, the message says so and names the file; later the file is read."""
+    """If no process starts, the message says so; later the file is read."""
     monkeypatch.setattr(formats, "_SANDBOX", box := sandbox())
     with monkeypatch.context() as broken:
         if reason == "no program":
@@ -90,12 +90,12 @@ def test_a_file_is_not_blamed_for_a_process_that_does_not_start(
 
 
 def no_thread(_: threading.Thread) -> None:
-    """What starting a thread does on a machine that runs too many."""
+    """Fail like starting a thread on a machine that runs too many."""
     raise RuntimeError("can't start new thread")
 
 
 def test_a_file_is_not_blamed_for_a_missing_library(sandbox: Callable[..., Sandbox]) -> None:
-    """A library that cannot be loaded is named; the file may be fine."""
+    """A library that cannot be loaded is named instead of the file."""
     with pytest.raises(SourceError, match=r"^was not read: .* \(no_such_library\)"):
         sandbox().run("no_such_library.read", REPORT)
 
@@ -112,7 +112,7 @@ def test_environment_variables_are_not_passed(
 
 
 def test_each_process_loads_its_own_part(sandbox: Callable[..., Sandbox]) -> None:
-    """The engine is not loaded in the sandbox, and parsers are loaded nowhere else."""
+    """The engine is not loaded in the sandbox, and parsers only there."""
     box = sandbox()
     box.run("index.reading.pdf.read_pdf", REPORT)
     assert not box.run("builtins.eval", b"any(m in __import__('sys').modules for m in ('faiss',))")

@@ -1,4 +1,4 @@
-"""Files, folders and names are read; what cannot be read makes one failure and stops nothing."""
+"""Files and folders are read; what cannot be read is a failure that stops nothing."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 
 
 def one(path: Path) -> Article:
-    """The only article of a file."""
+    """Return the only article of a file."""
     (item,) = read(str(path))
     assert isinstance(item, Article), item
     return item
 
 
 def failure(path: Path) -> Failure:
-    """The only failure of a file."""
+    """Return the only failure of a file."""
     (item,) = read(str(path))
     assert isinstance(item, Failure), item
     return item
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Write a file, in folders that are made."""
+    """Write a file, and create its folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     return path
 
 
 def test_id_comes_from_the_path(tmp_path: Path) -> None:
-    """A file keeps its id when its text changes; equal names in two folders differ."""
+    """A file keeps its id when its text changes; files in two folders have different ids."""
     before = one(write(tmp_path / "Dam report.v2.txt", BODY))
     after = one(write(tmp_path / "Dam report.v2.txt", BODY + " More."))
     other = one(write(tmp_path / "b" / "Dam report.v2.txt", BODY))
@@ -49,7 +49,7 @@ def test_id_comes_from_the_path(tmp_path: Path) -> None:
 
 
 def test_gzip(tmp_path: Path) -> None:
-    """Compressed JSON lines and text are read like plain ones."""
+    """Compressed JSON lines and text are read like uncompressed files."""
     rows = write_rows(
         tmp_path / "a.jsonl", [{"_id": "a", "text": BODY}, {"_id": "b", "text": BODY}]
     )
@@ -80,7 +80,7 @@ def test_damaged_gzip(tmp_path: Path, damage: str) -> None:
 @pytest.mark.parametrize("content", [b"", b" \n\n\t", b"\xef\xbb\xbf", b"---\ntitle: x\n---\n"])
 @pytest.mark.parametrize("name", ["a.txt", "a.md"])
 def test_empty_files(tmp_path: Path, name: str, content: bytes) -> None:
-    """A file without text makes one failure."""
+    """A file without text gives a failure."""
     assert failure(write(tmp_path / name, content)).source.endswith(name)
 
 
@@ -113,7 +113,7 @@ def test_a_dangling_link_is_no_file(tmp_path: Path) -> None:
 
 
 def test_counting(tmp_path: Path) -> None:
-    """Text files are counted for a progress bar; what holds any number of articles is not."""
+    """Text files are counted for a progress bar; files with several articles are not."""
     write(tmp_path / "a.txt", BODY)
     write(tmp_path / "b" / "c.md", BODY)
     assert sources.total([str(tmp_path), str(tmp_path / "a.txt")]) == 3
@@ -133,7 +133,7 @@ def test_a_name_without_a_file(name: str) -> None:
 
 
 def test_a_name_that_cannot_be_stored(tmp_path: Path) -> None:
-    """A file whose name is not UTF-8 cannot be remembered, so it is not read under that name."""
+    """A file whose name is not UTF-8 is refused, since its name cannot be stored."""
     name = str(write(tmp_path / "caf\udce9.txt", b"The dam failed."))
     with pytest.raises(SourceError, match="UTF-8"):
         next(read(name))

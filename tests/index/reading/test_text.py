@@ -1,4 +1,4 @@
-"""Bytes become text, and text, Markdown and rows of JSON become articles."""
+"""Bytes are decoded, and text, Markdown and rows of JSON become articles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BODY = "The dam failed at dawn. Nobody in Tessen was warned."
 
 
 def from_row(row: object) -> Item:
-    """What one line of JSON makes, without what was left out of it."""
+    """Read a line of JSON, without its omissions."""
     item, *_ = formats.read_rows(io.BytesIO(json.dumps(row).encode() + b"\n"), "rows")
     return item
 
@@ -32,7 +32,7 @@ def from_row(row: object) -> Item:
 
 
 def test_text_with_front_matter() -> None:
-    """Front matter gives the fields of a text file; the text is what follows it."""
+    """Front matter gives the fields of a text file; the rest is the text."""
     found = article(
         "---\ntitle: 'Dam: the night'\nPublisher: Northwire\nauthor: A. Vell\n"
         "published: 2026-03-14T09:30:00+02:00\nurl: https://northwire.example/dam\n"
@@ -56,7 +56,7 @@ def test_a_first_line_like_a_headline_is_the_title() -> None:
 
 
 def test_a_first_line_that_repeats_the_title_is_not_text() -> None:
-    """A headline under front matter with the same title is dropped; any other line stays."""
+    """A headline equal to the front matter's title is dropped; other lines stay."""
     for first, text in (("Dam fails", BODY), ("Dam holds", f"Dam holds\n\n{BODY}")):
         stored = article(f"---\ntitle: Dam fails\n---\n{first}\n\n{BODY}\n", "a.txt")
         assert (stored.title, stored.text.strip()) == ("Dam fails", text)
@@ -86,7 +86,7 @@ def test_a_first_line_that_repeats_the_title_is_not_text() -> None:
     ids="bom utf16le utf16be utf32 latin1 cp1252 late bad lines controls unusual".split(),
 )
 def test_decoding(data: bytes, expected: str) -> None:
-    """Text in any encoding is read; what a reader sees does not change."""
+    """Text in any encoding is read as a reader sees it."""
     assert decode(data) == expected
 
 
@@ -94,7 +94,7 @@ def test_decoding(data: bytes, expected: str) -> None:
     ("charset", "stated"), [("cp1250", "gb2312"), ("latin-1", "utf-8"), ("koi8-r", "koi8-r")]
 )
 def test_a_charset_that_is_stated_wrongly(charset: str, stated: str) -> None:
-    """Bytes that are not in the charset that a mail or page states are read in their own."""
+    """Bytes that do not fit the charset that a mail or page states are decoded all the same."""
     text = {"cp1250": "Zażółć gęślą jaźń. ", "latin-1": "Der Fluß steigt. "}.get(charset, "Мир. ")
     assert decode((text * 20).encode(charset), stated) == text * 20
 
@@ -146,7 +146,7 @@ def test_rows_in_our_form() -> None:
 
 
 def test_rows_in_the_form_of_beir() -> None:
-    """BEIR's `metadata` is read; the row's own fields go before it."""
+    """BEIR's `metadata` is read; the row's own fields take precedence."""
     metadata = {"source": "Courier", "published_at": "2026-03-14T10:00:00Z", "title": "No"}
     found = from_row({"_id": 12, "title": "Yes", "text": BODY, "metadata": metadata})
     assert isinstance(found, Article)
@@ -155,7 +155,7 @@ def test_rows_in_the_form_of_beir() -> None:
 
 
 def test_rows_without_an_id_get_one_from_their_text() -> None:
-    """The same text has the same id wherever it is read; another text has another."""
+    """The same text always gets the same id, and another text another."""
     rows = [{"text": BODY}, {"text": BODY, "publisher": "x"}, {"text": BODY + "!"}]
     first, again, other = (found for row in rows if isinstance(found := from_row(row), Article))
     assert first.article_id == again.article_id != other.article_id
@@ -176,7 +176,7 @@ def test_rows_without_an_id_get_one_from_their_text() -> None:
     ],
 )
 def test_bad_rows(row: Any, error: str) -> None:
-    """Each bad row makes one failure that names its line and says what is wrong."""
+    """Each bad row gives a failure that names its line and the reason."""
     item = from_row(row)
     assert isinstance(item, Failure)
     assert item.source == "rows, line 1"
@@ -184,8 +184,8 @@ def test_bad_rows(row: Any, error: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["01/04/63", "14 March", "0001-01-01T00:00:00+05:00"])
-def test_a_date_that_is_no_single_day_is_left_out_and_said(written: str) -> None:
-    """An ambiguous or impossible date costs the article its date, not its place."""
+def test_an_ambiguous_date_is_omitted(written: str) -> None:
+    """An article with an ambiguous or impossible date is read without it, and says so."""
     row = json.dumps({"title": "Dam fails", "text": BODY, "published": written}).encode()
     stored, omission = formats.read_rows(io.BytesIO(row), "rows")
     assert isinstance(stored, Article)
@@ -235,7 +235,7 @@ def test_a_bad_line_does_not_stop_the_rest() -> None:
 
 @given(st.integers(1, 600))
 def test_a_line_that_is_too_long_is_skipped(size: int) -> None:
-    """A line over the limit fails alone, however many times the limit it has."""
+    """A line over the limit fails alone, however long it is."""
     data = b"x" * size + b"\n" + json.dumps({"_id": "a", "text": BODY}).encode()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(formats, "MAX_BYTES", 100)

@@ -40,7 +40,7 @@ NEWS_ARTICLE = {
 
 
 def json_ld(data: object) -> str:
-    """A script tag with JSON-LD."""
+    """Return a script tag with JSON-LD."""
     return f'<script type="application/ld+json">{json.dumps(data)}</script>'
 
 
@@ -48,13 +48,13 @@ def json_ld(data: object) -> str:
 
 
 def test_a_page_is_its_report_alone() -> None:
-    """Navigation, cookie notices, comments and teasers do not become text."""
+    """Navigation, cookie notices, comments and teasers are left out."""
     found = article(page(), "dam.html")
     assert (found.text, found.title, found.language) == (TEXT, "Dam fails above Tessen", "en")
 
 
 def test_comments_without_markup_are_left_out() -> None:
-    """What follows a heading like “2 comments” is dropped, whatever its markup."""
+    """Everything after a heading like “2 comments” is dropped, whatever its markup."""
     comments = "".join(f"<p>{text}</p>" for text in ["2 comments", "I disagree with all of this."])
     assert (
         article(f"<html><body><div>{MARKUP}{comments}</div></body></html>", "a.html").text == TEXT
@@ -62,7 +62,7 @@ def test_comments_without_markup_are_left_out() -> None:
 
 
 def test_json_ld_states_the_fields() -> None:
-    """JSON-LD wins over meta tags and broken scripts, and nothing is a guess."""
+    """JSON-LD is preferred to meta tags and broken scripts, and nothing is a guess."""
     graph = {"@graph": [{"@type": "WebSite", "name": "Wrong"}, NEWS_ARTICLE]}
     head = json_ld(graph) + '<script type="application/ld+json">{broken</script>'
     found = article(page(head + '<meta name="author" content="No">'), URL, url=URL)
@@ -95,7 +95,7 @@ def test_json_ld_in_the_wild(stated: dict[str, object], expected: tuple[object, 
 
 
 def test_a_page_keeps_its_own_clock() -> None:
-    """A page of the evening of 3 November states 3 November, though it was the 4th in Greenwich."""
+    """A page of the evening of 3 November has that date, although it was the 4th in UTC."""
     evening = "2026-11-03T21:24:10-05:00"
     dated = article(page(json_ld({**NEWS_ARTICLE, "datePublished": evening})), URL, url=URL)
     assert dated.published
@@ -103,20 +103,20 @@ def test_a_page_keeps_its_own_clock() -> None:
 
 
 def test_a_page_without_an_article_may_state_its_date() -> None:
-    """Where JSON-LD has no article, the page's own date counts, and not that of its last change."""
+    """If JSON-LD has no article, the page's date is used, but not that of a change."""
     stated = {"@type": "WebPage", "name": "x", "datePublished": "2025-03-14T12:30:00Z"}
     linked = json_ld({"@graph": [stated | {"dateModified": "2026-01-01"}]})
     assert article(page(linked), URL, url=URL).published == NOON.replace(year=2025)
 
 
 def test_a_copyright_line_is_no_date() -> None:
-    """The year of a copyright line says nothing of the report, not even as a guess."""
+    """The year of a copyright line is not used as a date, even as a guess."""
     silent = article(page() + "<footer>© 2021 Northwire</footer>", URL, url=URL)
     assert (silent.published, silent.guessed_date) == (None, None)
 
 
 def test_meta_tags_state_the_fields() -> None:
-    """Meta tags count without JSON-LD; a profile's URL is not an author."""
+    """Meta tags are used without JSON-LD; a profile's URL is not an author."""
     head = (
         '<meta property="og:title" content="Dam fails – Northwire">'
         '<meta property="og:site_name" content="Northwire">'
@@ -179,7 +179,7 @@ def test_a_saved_page_keeps_its_id() -> None:
     ids=lambda wild: wild[:8],
 )
 def test_wild_markup_neither_hangs_nor_crashes(wild: str) -> None:
-    """A hundred thousand nested tags make an article or a sentence, soon."""
+    """A hundred thousand nested tags give an article or a failure, quickly."""
     started = time.monotonic()
     data = f"<!doctype html><body><article><p>{FIRST}</p><p>{SECOND}</p>{wild}</article></body>"
     try:
@@ -205,7 +205,7 @@ def test_pages_without_a_report(data: str, error: str) -> None:
 
 
 def test_markdown_becomes_plain_text() -> None:
-    """Markup, link targets and scripts go; words, rows of tables and code stay."""
+    """Markup, link targets and scripts are removed; words, rows of tables and code stay."""
     found = article(
         "---\npublisher: Courier\n---\n# Dam *fails*\n\nThe **dam** at\n"
         "[Tessen](https://x.example/a) failed &amp; fell.\n\n## Numbers\n\n- one\n- two\n\n"
@@ -221,7 +221,7 @@ def test_markdown_becomes_plain_text() -> None:
 
 
 def test_a_title_in_the_front_matter_wins() -> None:
-    """With a title in the front matter, the first heading is dropped: it could stand in a quote."""
+    """With a title in the front matter, the first heading is dropped."""
     found = article(f"---\ntitle: Ours\n---\n# Theirs\n\n{FIRST}\n", "a.md")
     assert (found.title, found.text) == ("Ours", FIRST)
 
@@ -230,7 +230,7 @@ def test_a_title_in_the_front_matter_wins() -> None:
 
 
 def test_a_feed_with_whole_reports() -> None:
-    """Content in a feed is an article, without scripts and the “read more” at its end."""
+    """Content in a feed is an article, without scripts and a final “read more”."""
     content = f"{MARKUP}<script>x</script><p>Read more…</p>"
     rest = f"<description>{FIRST[:40]}…</description>"
     rest += f"<content:encoded><![CDATA[{content}]]></content:encoded>"
@@ -259,7 +259,7 @@ def test_a_feed_with_summaries(rest: str) -> None:
 
 
 def test_an_atom_feed() -> None:
-    """Atom is read too; the day of its last update is a guess at its date."""
+    """Atom is read; the day of the last update is a guess of the date."""
     feed = (
         '<feed xmlns="http://www.w3.org/2005/Atom"><title>Northwire</title><entry>'
         '<title type="html">Dam &lt;b&gt;fails&lt;/b&gt;</title><link href="https://n.example/1"/>'
@@ -273,7 +273,7 @@ def test_an_atom_feed() -> None:
 
 @pytest.mark.parametrize("link", ["javascript:alert(1)", "file:///etc/passwd", ""])
 def test_entries_without_a_web_link(link: str) -> None:
-    """An entry with neither a text nor a web address is left out, and said."""
+    """An entry with neither a text nor a web address is omitted, which is reported."""
     good = entry(f"<description><![CDATA[{MARKUP * 5}]]></description>")
     omission, found = items(rss(entry("", link), good), "f.xml")
     assert isinstance(omission, Omission)
@@ -326,7 +326,7 @@ CORE = (
 
 
 def test_a_word_file() -> None:
-    """Paragraphs are blocks; title and author come from the properties; macros do not matter."""
+    """Paragraphs are blocks; title and author come from the properties; macros are ignored."""
     found = article(word(PARAGRAPHS, CORE, **{"word/vbaProject.bin": "macro"}), "dam.docx")
     assert found.text == TEXT
     assert (found.title, found.author, found.published) == ("Dam fails", "Ada Vell", None)
@@ -335,7 +335,7 @@ def test_a_word_file() -> None:
 
 @pytest.mark.parametrize("style", ["Title", "Heading1"])
 def test_a_word_file_with_a_heading(style: str) -> None:
-    """Without a title in the properties, the first heading is the guess, and not in the text."""
+    """Without a title in the properties, the first heading is the guessed title."""
     found = article(word(paragraph("Dam fails", style) + PARAGRAPHS), "dam.docx")
     assert (found.title, found.guessed, found.text) == ("Dam fails", ("title",), TEXT)
 

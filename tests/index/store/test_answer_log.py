@@ -1,4 +1,4 @@
-"""The answer log: what is kept of an answer, and what can be made of it later."""
+"""The answer log: what is kept of an answer, and what it gives back later."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def archive(engine_store: Catalogue, folder: Path) -> Iterator[Archive]:
 
 
 def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> None:
-    """Question, filters, generation, quotes and citations come back as they were."""
+    """Question, filters, generation, quotes and citations are restored."""
     filters = Filters(until=datetime(2036, 3, 9, 12, tzinfo=UTC))
     sent = archive.ask("When did the dam gate fail?")
     archive.answers.record(sent, channel=7, message=8)
@@ -49,7 +49,7 @@ def test_recalled_answer_equals_the_answer_that_was_sent(archive: Archive) -> No
 
 
 def test_log_does_not_know_who_asked(archive: Archive) -> None:
-    """No column of the answer log or of the feedback is about a person."""
+    """No column of the answer log or of the feedback names a person."""
     archive.answers.record(archive.ask("When did the gate fail?"), channel=1, message=2)
     with archive.answers._writing() as db:
         columns, said = (
@@ -63,8 +63,8 @@ def test_log_does_not_know_who_asked(archive: Archive) -> None:
     assert said == {"alias", "answer_id", "server", "at", "note", "done"}
 
 
-def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None:
-    """After an update the old words are recalled, and the article is named as changed."""
+def test_recall_says_what_changed_since(archive: Archive, folder: Path) -> None:
+    """After an update the old words are recalled, and the article is marked as changed."""
     sent = archive.ask("When did the dam gate fail?")
     archive.answers.record(sent)
     (folder / "dam.txt").write_text(DAM.replace("4:40", "5:10"), encoding="utf-8")
@@ -80,15 +80,15 @@ def test_recall_tells_what_changed_since(archive: Archive, folder: Path) -> None
 
 
 def test_an_id_is_taken_as_it_is_shown(archive: Archive) -> None:
-    """Copied from under an answer, it comes with what Discord wraps it in."""
+    """An id copied from under an answer is found with the markup around it."""
     sent = archive.ask("When did the dam gate fail?")
     archive.answers.record(sent)
     shown = f" #`{sent.answer_id.upper()}` "
     assert archive.answers.get(shown).answer == sent
 
 
-def test_what_is_undone_is_said_as_well(archive: Archive) -> None:
-    """Readers hear of each state once, in both directions, however fast one follows the other."""
+def test_undone_changes_are_notified_too(archive: Archive) -> None:
+    """Readers are notified once of each state, also after an undo."""
     sent = archive.ask("When did the gate fail?")
     name, since = sent.quotes[0].quote.article_id, datetime.now(UTC) - timedelta(days=1)
     archive.answers.record(sent, channel=1, message=2)
@@ -115,7 +115,7 @@ def test_what_is_undone_is_said_as_well(archive: Archive) -> None:
 
 
 def test_what_an_answer_showed_is_no_news(archive: Archive) -> None:
-    """An answer given after a correction shows it; that it is withdrawn is news."""
+    """A correction that the answer showed is not notified, but its withdrawal is."""
     name, since = archive.articles()[0].article_id, datetime.now(UTC) - timedelta(days=1)
     archive.correct(name, "It was five.")
     sent = archive.ask("When did the gate fail?")
@@ -136,7 +136,7 @@ def test_undo_between_two_checks_is_no_news(archive: Archive) -> None:
 
 
 def test_logging_makes_no_generation(archive: Archive) -> None:
-    """The same question gives the same answer id before and after the log was written."""
+    """The same question gives the same answer id before and after logging."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent)
     archive.people.add_feedback(sent.answer_id, "Another gate.", reader=1)
@@ -144,7 +144,7 @@ def test_logging_makes_no_generation(archive: Archive) -> None:
 
 
 def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
-    """Given again in private, an answer keeps the place where all can read it."""
+    """An answer given again in private stays public where it was."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, channel=1, message=2)
     archive.answers.record(sent)
@@ -156,20 +156,20 @@ def test_same_answer_is_kept_once_and_stays_public(archive: Archive) -> None:
 
 
 def test_private_answers_are_not_listed_with_their_articles(archive: Archive) -> None:
-    """What was answered in private does not show among an article's questions."""
+    """A private answer's question is not among an article's questions."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent)
     assert archive.answers.quoting(sent.quotes[0].quote.article_id, [1, 0]) == []
 
 
 def test_unknown_answer_is_a_plain_error(archive: Archive) -> None:
-    """An id that was never given is refused with what to do."""
+    """An unknown id is refused with what to do."""
     with pytest.raises(NotFoundError, match="copy the id"):
         archive.answers.get("0123456789ab")
 
 
-def test_old_answers_are_forgotten(archive: Archive) -> None:
-    """Pruning drops what was answered and judged before the days that are kept, and no more."""
+def test_old_answers_are_deleted(archive: Archive) -> None:
+    """Pruning deletes only answers and feedback older than the kept days."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent)
     archive.people.add_feedback(sent.answer_id, "Another gate.", reader=1)
@@ -181,10 +181,10 @@ def test_old_answers_are_forgotten(archive: Archive) -> None:
     assert archive.people.feedback(sent.answer_id) == []
 
 
-def test_an_answer_of_what_is_no_longer_there_is_no_trouble(
+def test_an_answer_lost_in_a_recovery_is_skipped(
     archive: Archive, folder: Path, tmp_path: Path
 ) -> None:
-    """An answer logged just after an older copy was recovered keeps no other from its note."""
+    """An answer whose articles a recovery removed does not stop other notes."""
     archive.backup(tmp_path / "copy")
     (folder / "gull.txt").write_text("A gull flew over the harbour.", encoding="utf-8")
     archive.sources.reindex()
@@ -198,7 +198,7 @@ def test_an_answer_of_what_is_no_longer_there_is_no_trouble(
 
 
 def test_an_answer_shown_again_gets_its_note_again(archive: Archive) -> None:
-    """Who reads an old answer where it is shown anew has not seen the note under the first."""
+    """The readers of a new message get the note, even if the first message has it."""
     sent, since = archive.ask("When did the gate fail?"), datetime.now(UTC) - timedelta(days=1)
     archive.answers.record(sent, channel=1, message=2)
     archive.remove([sent.quotes[0].quote.article_id])

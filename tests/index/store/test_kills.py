@@ -1,4 +1,4 @@
-"""Killed (-9) at any step of any operation, a collection is the old one or the new one."""
+"""Killed (-9) at any step of any operation, a collection is in its old or its new state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TESTS = Path(__file__).parents[2]
 
 
 def run(arguments: list[str]) -> str:
-    """What a Python process prints that has `support` at hand."""
+    """Run a Python process that can import `support`, and return what it prints."""
     done = subprocess.run(
         [sys.executable, *arguments],
         env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
@@ -30,7 +30,7 @@ def run(arguments: list[str]) -> str:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_killed_at_any_step_nothing_is_lost_or_torn(operation: str) -> None:
-    """Each kill leaves all articles, history and answers of before or of after, and whole files.
+    """After each kill, articles, history, answers and files are those of before or after.
 
     One step in four is tried here; `python -m support.killing 1` tries each.
     """
@@ -39,8 +39,8 @@ def test_killed_at_any_step_nothing_is_lost_or_torn(operation: str) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills forked processes")
-def test_killed_at_any_moment_what_was_reported_is_there() -> None:
-    """Random changes, killed at random: nothing reported is lost, nothing is there in part."""
+def test_killed_at_any_moment_reported_changes_are_kept() -> None:
+    """After random changes and kills, all reported changes are there, and none in part."""
     script = TESTS / "benchmarks" / "kills.py"
     done = run([str(script), "--kills", "10", "--sentences", "600"])
     assert "10 kills survived" in done

@@ -1,4 +1,4 @@
-"""What is kept of people: watches, feedback, who may open a private answer; and forgetting."""
+"""Data about people: watches, feedback, access to private answers; and deleting it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def archive(engine_store: Catalogue, tmp_path: Path) -> Iterator[Archive]:
 
 
 def test_private_answer_opens_for_its_asker(archive: Archive) -> None:
-    """A private answer is found by who asked and by the operator; the file does not name them."""
+    """Only the asker and the operator can open a private answer, and no name is stored."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
     assert archive.answers.get(sent.answer_id, Viewer(ME, frozenset())).answer == sent
@@ -45,7 +45,7 @@ def test_private_answer_opens_for_its_asker(archive: Archive) -> None:
 
 
 def test_public_answer_opens_in_its_channel(archive: Archive) -> None:
-    """A public answer is found by who may read its channel, and listed for nobody else."""
+    """Only people who may read its channel can open a public answer or see it listed."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, channel=7, message=8)
     assert archive.answers.get(sent.answer_id, Viewer(ME, frozenset({7}))).message == 8
@@ -56,10 +56,8 @@ def test_public_answer_opens_in_its_channel(archive: Archive) -> None:
     assert archive.answers.quoting(article_id, [6]) == []
 
 
-def test_who_may_not_open_an_answer_has_nothing_of_it_read(
-    archive: Archive, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether its reports are still there is no business of theirs either."""
+def test_a_refused_answer_is_not_read(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who may not open an answer does not learn whether its reports still exist."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, asker=ME)
     monkeypatch.delattr(CatalogueSnapshot, "article")
@@ -68,7 +66,7 @@ def test_who_may_not_open_an_answer_has_nothing_of_it_read(
 
 
 def test_asking_in_private_leaves_no_trace_on_a_public_answer(archive: Archive) -> None:
-    """When a question was asked publicly before, the log does not show that it was asked again."""
+    """If a question was asked publicly before, the log does not show a private repetition."""
     sent = archive.ask("When did the gate fail?")
     archive.answers.record(sent, channel=7, message=8)
     before = archive.answers.get(sent.answer_id)
@@ -77,7 +75,7 @@ def test_asking_in_private_leaves_no_trace_on_a_public_answer(archive: Archive) 
 
 
 def test_forgetting_a_person(archive: Archive) -> None:
-    """Watches, feedback and private answers of a person go; what others may open or wrote stays."""
+    """A person's watches, feedback and private answers are deleted; other people's stay."""
     questions = ["When did the gate fail?", "Who built the gate?", "Who died?"]
     alone, shared, public = map(archive.ask, questions)
     archive.answers.record(alone, asker=ME)
@@ -102,13 +100,13 @@ def test_forgetting_a_person(archive: Archive) -> None:
     assert [feedback.note for feedback in archive.people.feedback(public.answer_id)] == ["By 2."]
 
 
-def test_nothing_is_kept_of_a_stranger(archive: Archive) -> None:
-    """Of somebody who never asked nothing is kept, and forgetting them changes nothing."""
+def test_nothing_is_kept_about_a_stranger(archive: Archive) -> None:
+    """Nothing is kept about a person who never asked, and forgetting them changes nothing."""
     assert archive.people.kept(ME) == archive.people.forget(ME) == Kept(0, 0, 0)
 
 
 def test_private_watch_is_kept_once(archive: Archive) -> None:
-    """A watch without a channel is one, however often it is wished for; one with it is another."""
+    """A watch without a channel is stored once; the same question with a channel is another."""
     declined = archive.ask("Who built the dam?")
     first = archive.people.add_watch(declined, server=9, channel=None, person=2)
     assert archive.people.add_watch(declined, server=9, channel=None, person=2) == first
@@ -117,7 +115,7 @@ def test_private_watch_is_kept_once(archive: Archive) -> None:
 
 
 def test_old_watches_end(archive: Archive) -> None:
-    """A watch ends with the days for which answers are kept, counted from the last wish."""
+    """A watch ends after the days for which answers are kept, since it was last requested."""
     number = archive.people.add_watch(archive.ask("Who?"), server=9, channel=1, person=2)
     archive.answers.prune(1)
     assert [watch.number for watch in archive.people.watches()] == [number]
@@ -125,8 +123,8 @@ def test_old_watches_end(archive: Archive) -> None:
     assert archive.people.watches() == []
 
 
-def test_last_word_of_a_reader_counts(archive: Archive) -> None:
-    """Sent again, feedback counts once; and the file holds nothing of who sent it."""
+def test_the_last_feedback_of_a_reader_counts(archive: Archive) -> None:
+    """Repeated feedback replaces the first, and the file does not say who sent it."""
     sent, other = archive.ask("When did the gate fail?"), archive.ask("Who built the gate?")
     archive.answers.record(sent)
     archive.answers.record(other)
@@ -141,14 +139,14 @@ def test_last_word_of_a_reader_counts(archive: Archive) -> None:
 
 
 def test_feedback_needs_an_answer(archive: Archive) -> None:
-    """Feedback on an answer that is forgotten is refused with what to do."""
+    """Feedback on a deleted answer is refused with what to do."""
     with pytest.raises(NotFoundError, match="old ones are deleted"):
         archive.people.add_feedback("ffffffffffff", "Wrong.", reader=1)
     assert archive.people.feedback("ffffffffffff") == []
 
 
 def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
-    """The same wish is one watch; it remembers where it looked, and ends without a trace."""
+    """A repeated request gives the same watch, which leaves no trace when it ends."""
     declined = archive.ask("Who built the dam?", Filters(since=datetime(2026, 1, 1, tzinfo=UTC)))
     number = archive.people.add_watch(declined, server=9, channel=1, person=2)
     assert archive.people.add_watch(declined, server=9, channel=1, person=2) == number
@@ -161,7 +159,7 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
 
 
 def test_watches_are_limited(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A person, and a server, watch so many questions at most; one watched already counts once."""
+    """A person and a collection have a limit of watches; a repeated watch counts once."""
     monkeypatch.setattr(people, "MAX_WATCHES_OF_PERSON", 2)
     monkeypatch.setattr(people, "MAX_WATCHES", 3)
 

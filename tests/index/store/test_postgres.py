@@ -1,4 +1,4 @@
-"""PostgreSQL: nothing is torn by a kill, writers take turns, and both engines rank alike."""
+"""PostgreSQL: kills tear nothing, writers take turns, and both engines rank alike."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ from index.store.sqlite import SqliteStore
 
 @pytest.fixture
 def name(request: pytest.FixtureRequest) -> str:
-    """A collection's name, one for each test."""
+    """Return a collection name for this test alone."""
     return f"t{abs(hash(request.node.nodeid)):x}"
 
 
@@ -63,13 +63,13 @@ def store(database: Server, name: str) -> Iterator[PostgresStore]:
 
 @pytest.fixture
 def engine(postgres: Postgres) -> Iterator[PostgresEngine]:
-    """The shared server, as another process would use it."""
+    """Open the shared server as another process would."""
     with closing(PostgresEngine(postgres.address, postgres.password)) as opened:
         yield opened
 
 
 def found(snapshot: CatalogueSnapshot) -> set[str]:
-    """Which articles both kinds of search find."""
+    """Return the articles that both searches find."""
     dense = snapshot.dense(FakeEncoder().vector("Who was warned of the dam?"), 1_000)
     rows = snapshot.rows(dense.ids.tolist())
     words = sorted({term for found in rows.terms for term in found})
@@ -78,7 +78,7 @@ def found(snapshot: CatalogueSnapshot) -> set[str]:
 
 
 def consistent(database: Server, name: str) -> None:
-    """What is counted and searched is what is live, and nothing else."""
+    """Check that the counts and both searches have exactly the live sentences."""
     with database.reading(schema_of(name)) as db:
         live = "FROM sentence s JOIN article a ON a.live = s.revision"
         words = f"{live} JOIN word w USING (sentence_id)"
@@ -124,7 +124,7 @@ def test_both_engines_rank_alike(
     removed: set[int],
     k: int,
 ) -> None:
-    """Both searches give the same ids in the same order, with the same scores, filtered or not."""
+    """Both engines give the same ids, order and scores, filtered or not."""
     articles = [
         Article(
             article_id=f"a{n}",
@@ -157,7 +157,7 @@ def test_both_engines_rank_alike(
 
 @pytest.mark.encoder
 def test_both_engines_quote_alike(database: Server, name: str, tmp_path: Path) -> None:
-    """Sixty questions on the sample reports get the same answers, quote for quote, from both."""
+    """Both engines give the same quotes for sixty questions on the sample reports."""
     encoder = PackagedEncoder()
     with (
         closing(Archive(SqliteStore(tmp_path), encoder)) as embedded,
@@ -177,7 +177,7 @@ def test_both_engines_quote_alike(database: Server, name: str, tmp_path: Path) -
 
 
 def times_used(server: Postgres, name: str) -> int:
-    """How often the vector index of a collection was searched."""
+    """Return how often the vector index of a collection was searched."""
     return int(
         value(
             server,
@@ -189,7 +189,7 @@ def times_used(server: Postgres, name: str) -> int:
 
 
 def test_an_indexed_search_agrees(postgres: Postgres, database: Server, name: str) -> None:
-    """The HNSW index finds what comparing with every vector finds, also under a filter."""
+    """The HNSW index finds what an exact search finds, also with a filter."""
     # In so small a table the planner prefers to read all of it.
     address = f"{postgres.address}?options=-c%20enable_seqscan%3Doff%20-c%20enable_sort%3Doff"
     words = "dam bank cup gate river crowd fire storm court vote port ship train road mine".split()
@@ -227,7 +227,7 @@ def test_an_indexed_search_agrees(postgres: Postgres, database: Server, name: st
 
 
 def np_share(ours: Vectors, theirs: Vectors) -> float:
-    """How many of the scores that should be found are as high: ties may be broken otherwise."""
+    """Return how many of the expected scores are reached: ties may be broken otherwise."""
     return float((ours >= theirs - 1e-6).mean())
 
 
@@ -264,7 +264,7 @@ ENVIRONMENT = {  # of a process that finds this code and `support`
 
 
 def start(script: str, server: Postgres, name: str) -> subprocess.Popen[str]:
-    """Run Python beside this process, with a collection open as `store`."""
+    """Start a Python process, with a collection open as `store`."""
     return subprocess.Popen(
         [sys.executable, "-c", OPENED + script, server.address, server.password, name],
         stdout=subprocess.PIPE,
@@ -285,7 +285,7 @@ def killed(server: Postgres, name: str, lines: int) -> int:
 
 
 def test_a_killed_writer_tears_nothing(postgres: Postgres, database: Server, name: str) -> None:
-    """After kill -9 amid commits, all that was committed is there, whole, and others can write."""
+    """After kill -9 during commits, all commits are whole, and others can write."""
     for lines in (4, 9):
         last = killed(postgres, name, lines)
         consistent(database, name)
@@ -298,7 +298,7 @@ def test_a_killed_writer_tears_nothing(postgres: Postgres, database: Server, nam
 
 
 def test_a_killed_server_loses_no_commit() -> None:
-    """After kill -9 of the server itself amid commits and questions, all go on without a gap."""
+    """After kill -9 of the server during commits and questions, no commit is missing."""
     server, ended = made(), threading.Event()
     server.start()
 
@@ -353,10 +353,8 @@ def test_a_killed_server_loses_no_commit() -> None:
         shutil.rmtree(server.folder)
 
 
-def test_a_rebuild_that_was_killed_goes_on(
-    postgres: Postgres, store: PostgresStore, name: str
-) -> None:
-    """What was embedded before a kill is not embedded again; the old vectors serve until then."""
+def test_a_killed_rebuild_continues(postgres: Postgres, store: PostgresStore, name: str) -> None:
+    """Sentences embedded before a kill are not embedded again; the old vectors are used."""
     script = (
         "catalogue._REBUILT = 4\n"
         "def die(count): count == 8 and os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -375,7 +373,7 @@ def test_a_rebuild_that_was_killed_goes_on(
 
 
 def test_a_lost_connection_is_replaced(postgres: Postgres, store: PostgresStore) -> None:
-    """Where the server ended every connection, the next question and commit open others."""
+    """After the server closed all connections, the next question and commit open new ones."""
     put(store, DAM)
     with psycopg.connect(postgres.address, password=postgres.password) as db:
         db.execute(
@@ -399,7 +397,7 @@ for number in count():
 def test_bots_killed_in_turn_lose_no_answer(
     postgres: Postgres, store: PostgresStore, name: str
 ) -> None:
-    """Of two bots that answer, each is killed once: the other goes on, and no answer is lost."""
+    """When each of two bots is killed once, the other goes on, and no answer is lost."""
     put(store, DAM)
     bots = [start(BOT, postgres, name) for _ in range(2)]
     answered = 0
@@ -433,7 +431,7 @@ def test_bots_killed_in_turn_lose_no_answer(
 
 
 class Cutting:
-    """Passes bytes on to a server, and cuts the line at a COMMIT, or at the answer to it."""
+    """Forwards bytes to a server, and cuts the connection at a COMMIT, or at its answer."""
 
     def __init__(self, server: Postgres, *, after: bool) -> None:
         self._server, self._after = server, after
@@ -473,7 +471,7 @@ class Cutting:
 def test_a_connection_cut_in_a_commit_leaves_it_whole(
     postgres: Postgres, store: PostgresStore, name: str, *, after: bool
 ) -> None:
-    """Where the line is cut at a commit or its answer, it is there once or not at all."""
+    """A commit whose connection is cut takes effect once or not at all."""
     put(store, DAM)
     with closing(Cutting(postgres, after=after)) as line:
         address = postgres.address.replace(str(postgres.port), str(line.port))
@@ -494,10 +492,10 @@ def test_a_connection_cut_in_a_commit_leaves_it_whole(
 # Several at once
 
 
-def test_a_second_writer_is_refused_with_who_holds_it(
+def test_a_second_writer_is_told_who_writes(
     store: PostgresStore, database: Server, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who waits in vain is told which process writes; readers do not wait at all."""
+    """A writer that waits in vain is told which process writes; readers do not wait."""
     monkeypatch.setattr(connections, "_BUSY_S", 1)
     put(store, DAM)
     with database.writing(schema_of(name)):
@@ -508,8 +506,8 @@ def test_a_second_writer_is_refused_with_who_holds_it(
     put(store, CUP)
 
 
-def test_many_make_one_collection(database: Server, name: str) -> None:
-    """Opened by many at once for the first time, it is made once, and all can use it."""
+def test_a_collection_is_created_once(database: Server, name: str) -> None:
+    """A collection opened by many at once is created once, and all can use it."""
 
     def use(number: int) -> None:
         with closing(PostgresStore(database, name)) as store:
@@ -543,8 +541,8 @@ def test_many_ask_while_articles_come_and_go(store: PostgresStore) -> None:
             one.result()
 
 
-def test_two_stores_put_one_report_in_once(database: Server, name: str) -> None:
-    """A twin that another writer commits between the look-up and the commit is recognised."""
+def test_two_stores_add_a_report_once(database: Server, name: str) -> None:
+    """A twin that another writer commits between look-up and commit is recognised."""
     page = "https://northwire.example/dam"
     mine = replace(DAM, article_id="mine", url=page, id_given=False)
     theirs = replace(DAM, article_id="theirs", url=page + "?utm_source=x", id_given=False)
@@ -557,7 +555,7 @@ def test_two_stores_put_one_report_in_once(database: Server, name: str) -> None:
 
 
 def test_others_write_while_a_rebuild_embeds(store: PostgresStore, database: Server) -> None:
-    """The collection is not held while sentences are embedded."""
+    """The collection is not locked while sentences are embedded."""
     other = PostgresStore(database, store.name)
 
     class Embedding(FakeEncoder):
@@ -573,7 +571,7 @@ def test_others_write_while_a_rebuild_embeds(store: PostgresStore, database: Ser
 
 
 def test_a_commit_is_heard_elsewhere(engine: PostgresEngine, store: PostgresStore) -> None:
-    """Another process learns of a commit and of an erasure without asking for them."""
+    """Another process learns of a commit and of an erasure without asking."""
     assert engine.state(store.name) is None
     states = set[object]()
     for article in (DAM, CUP):
@@ -591,10 +589,10 @@ def test_a_commit_is_heard_elsewhere(engine: PostgresEngine, store: PostgresStor
     assert store.name not in engine.names()
 
 
-def test_one_process_at_a_time_holds_a_work(
+def test_work_is_done_by_one_process_at_a_time(
     engine: PostgresEngine, postgres: Postgres, name: str
 ) -> None:
-    """A work is done by one process, until that ends it or is killed; other works go on."""
+    """A process holds some work until it ends or is killed; other work goes on."""
     script = "end = engine.hold(name, 'reading'); print('held', flush=True); time.sleep(600)"
     with start(script, postgres, name) as other:
         assert other.stdout is not None
@@ -617,7 +615,7 @@ def test_one_process_at_a_time_holds_a_work(
 def test_events_of_all_processes_are_counted(
     engine: PostgresEngine, postgres: Postgres, name: str
 ) -> None:
-    """So many pass in a window, whichever process counts them, also all at once; then one waits."""
+    """The limit in a window applies to all processes together, even if all count at once."""
     with closing(PostgresEngine(postgres.address, postgres.password)) as other:
         both = [engine, other] * 5
         with ThreadPoolExecutor(6) as threads:
@@ -631,7 +629,7 @@ def test_events_of_all_processes_are_counted(
 
 
 def test_collections_see_nothing_of_each_other(engine: PostgresEngine, name: str) -> None:
-    """Two schemas in one database share no article, and erasing one leaves the other."""
+    """Two schemas of a database share no article, and erasing one leaves the other."""
     one, other = (engine.open(f"{name}{n}", create=True) for n in (1, 2))
     put(one, DAM)
     put(other, replace(DAM, text="The dam held."), CUP)
@@ -649,7 +647,7 @@ def test_collections_see_nothing_of_each_other(engine: PostgresEngine, name: str
 
 
 def test_a_backup_moves_between_engines(store: PostgresStore, tmp_path: Path) -> None:
-    """What PostgreSQL wrote to a file, the embedded engine recovers, and the other way round."""
+    """Each engine recovers the other's backups."""
     put(store, DAM, CUP)
     remove(store, "cup")
     store.preferences.put(1, "days", 7, actor="operator", note="")
@@ -673,8 +671,8 @@ def test_a_backup_moves_between_engines(store: PostgresStore, tmp_path: Path) ->
     put(store, replace(CUP, article_id="next"))
 
 
-def test_what_is_no_backup_changes_nothing(store: PostgresStore, tmp_path: Path) -> None:
-    """Another file is refused by its name."""
+def test_a_file_that_is_no_backup_is_refused(store: PostgresStore, tmp_path: Path) -> None:
+    """A file that is not a backup is refused by its name, and nothing is changed."""
     put(store, DAM)
     (tmp_path / "copy").write_bytes(b"%PDF-1.7 " * 900)
     with pytest.raises(StoreError, match="copy is damaged"):
@@ -689,7 +687,7 @@ def test_what_is_no_backup_changes_nothing(store: PostgresStore, tmp_path: Path)
 def test_another_versions_collection_is_left_alone(
     store: PostgresStore, postgres: Postgres, database: Server, name: str
 ) -> None:
-    """A schema of another version is neither read, written nor erased."""
+    """A schema of another version is not read, written or erased."""
     put(store, DAM)
     with psycopg.connect(postgres.address, password=postgres.password) as db:
         db.execute(f"COMMENT ON SCHEMA \"onrecord-{name}\" IS 'On Record, schema 999'")
@@ -710,7 +708,7 @@ def test_another_versions_collection_is_left_alone(
 def test_a_server_that_cannot_be_used_is_explained(
     postgres: Postgres, change: Any, message: str
 ) -> None:
-    """A wrong user or database is said in one sentence, at once; another host of two is tried."""
+    """A wrong user or database is explained at once; another host in the address is tried."""
     with closing(PostgresEngine(change(postgres.address), postgres.password)) as engine:
         if not message:
             engine.names()
@@ -722,7 +720,7 @@ def test_a_server_that_cannot_be_used_is_explained(
 
 
 def test_a_database_that_is_not_ready_is_explained(postgres: Postgres, name: str) -> None:
-    """Without pgvector, with an old one, and without a right, it is said what to run."""
+    """Without pgvector, with an old version or without rights, the message says what to run."""
     with psycopg.connect(postgres.address, password=postgres.password, autocommit=True) as db:
         for sql in (
             "DROP DATABASE IF EXISTS {0}",
@@ -764,8 +762,8 @@ def test_a_database_that_is_not_ready_is_explained(postgres: Postgres, name: str
         ("postgresql://me@[::1]/news", None),
     ],
 )
-def test_another_host_has_to_prove_who_it_is(address: str, expected: str | None) -> None:
-    """TLS with a checked certificate is the default for any host but this machine."""
+def test_the_certificate_of_another_host_is_checked(address: str, expected: str | None) -> None:
+    """TLS with a checked certificate is the default for other hosts."""
     given = parameters(address, "secret")
     assert given.get("sslmode") == expected
     assert given["password"] == "secret"  # noqa: S105
@@ -776,29 +774,29 @@ def test_another_host_has_to_prove_who_it_is(address: str, expected: str | None)
     [
         ("postgresql://me:secret@db.example/news", "PGPASSWORD"),
         ("postgresql://me@db.example/news?password=secret", "PGPASSWORD"),
-        ("postgresql://me:secret@[db.example/news", "no address"),
-        ("news at home", "no address"),
+        ("postgresql://me:secret@[db.example/news", "not that of a PostgreSQL database"),
+        ("news at home", "not that of a PostgreSQL database"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused(
     tmp_path: Path, address: str, message: str
 ) -> None:
-    """A password in the settings, and what is no address, are refused without repeating it."""
+    """A password in the address and an invalid address are refused, and not repeated."""
     with pytest.raises(SettingsError, match=message) as raised:
         engine_of(tmp_path, address)
     assert "secret" not in str(raised.value)
 
 
 def test_a_name_that_is_too_long_is_refused(engine: PostgresEngine) -> None:
-    """PostgreSQL would cut it silently, and two collections would be one."""
+    """A name that PostgreSQL would silently cut is refused."""
     with pytest.raises(InputError, match="too long"):
         engine.open("ü" * 40, create=True)
 
 
-def test_an_unfinished_index_is_found_and_made_again(
+def test_an_unfinished_index_is_built_again(
     engine: PostgresEngine, database: Server, name: str
 ) -> None:
-    """`check` names the versions and counts what a broken `CREATE INDEX` left; `prepare` mends."""
+    """`check` counts what a broken `CREATE INDEX` left, and `prepare` builds it again."""
     with closing(PostgresStore(database, name, exact_up_to=1)) as store:
         put(store, DAM)
         with engine.server.lease() as db, pytest.raises(psycopg.errors.DataException):

@@ -1,4 +1,4 @@
-"""Preferences: kept for each server with the collection, and named in the audit log."""
+"""Preferences: kept for each server with the collection, and recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from index.store.sqlite import SqliteStore
 
 
 def test_preferences_are_each_servers_own(engine_store: Catalogue) -> None:
-    """Servers that share a collection choose for themselves; no value takes a choice back."""
+    """Servers that share a collection have their own preferences, and None unsets one."""
     preferences = engine_store.preferences
     preferences.put(1, "days", 7, actor="discord:5", note="Days: 7")
     preferences.put(2, "days", [1, 2], actor="discord:6", note="Days: some")
@@ -28,7 +28,7 @@ def test_preferences_are_each_servers_own(engine_store: Catalogue) -> None:
 
 
 def test_a_recovery_brings_back_no_moderators(engine_store: Catalogue, tmp_path: Path) -> None:
-    """What was chosen since a backup goes on to hold; only a new place takes on the backup's."""
+    """A recovery keeps present preferences; only an empty collection takes the backup's."""
     preferences = engine_store.preferences
     preferences.put(1, "roles", [5, 6], actor="operator", note="")
     engine_store.backup(tmp_path / "copy")
@@ -43,7 +43,7 @@ def test_a_recovery_brings_back_no_moderators(engine_store: Catalogue, tmp_path:
 
 
 def test_a_damaged_collection_takes_the_backups_preferences(tmp_path: Path) -> None:
-    """Where nobody can read any more what was chosen, the backup says it."""
+    """If preferences cannot be read, they come from the backup."""
     with closing(SqliteStore(tmp_path / "a")) as store:
         store.preferences.put(1, "days", 7, actor="operator", note="")
         store.backup(tmp_path / "copy")

@@ -1,4 +1,4 @@
-"""A streaming replica serves questions as long as it shows what was heard of, and no longer."""
+"""A streaming replica answers questions while it shows all known writes, and only then."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PATIENCE_S = 60
 
 @pytest.fixture(scope="module")
 def standby(postgres: Postgres) -> Iterator[Postgres]:
-    """A replica of the shared server."""
+    """Start a replica of the shared server."""
     server = replica_of(postgres)
     server.start()
     yield server
@@ -43,7 +43,7 @@ def standby(postgres: Postgres) -> Iterator[Postgres]:
 def engine(
     postgres: Postgres, standby: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PostgresEngine]:
-    """A bot's engine, which reads questions from the replica."""
+    """Make a bot's engine, which answers questions from the replica."""
     monkeypatch.setattr(replicas, "_AGAIN_S", 0.2)
     with closing(PostgresEngine(postgres.address, postgres.password, standby.address)) as opened:
         yield opened
@@ -51,14 +51,14 @@ def engine(
 
 @pytest.fixture
 def elsewhere(postgres: Postgres) -> Iterator[PostgresEngine]:
-    """Another bot's."""
+    """Make another bot's engine."""
     with closing(PostgresEngine(postgres.address, postgres.password)) as opened:
         yield opened
 
 
 @pytest.fixture
 def store(engine: PostgresEngine, request: pytest.FixtureRequest) -> Iterator[PostgresStore]:
-    """A collection with a report, which the replica serves by now."""
+    """Make a collection with a report, which the replica already shows."""
     name = f"t{abs(hash(request.node.nodeid)):x}"
     with closing(engine.open(name, create=True)) as opened:
         put(opened, DAM)
@@ -67,13 +67,13 @@ def store(engine: PostgresEngine, request: pytest.FixtureRequest) -> Iterator[Po
 
 
 def seen(snapshot: Snapshot) -> tuple[bool, int]:
-    """Whether it is a replica's, and its generation."""
+    """Return whether a replica answered, and its generation."""
     row = snapshot.db.execute("SELECT pg_is_in_recovery()").fetchone()  # type: ignore[attr-defined]
     return row[0], snapshot.generation
 
 
 def wait_for_replica(store: PostgresStore) -> None:
-    """Return once the replica serves a collection."""
+    """Return once the replica shows a collection."""
     deadline = time.monotonic() + PATIENCE_S
     while not store.read(seen)[0]:
         assert time.monotonic() < deadline
@@ -81,7 +81,7 @@ def wait_for_replica(store: PostgresStore) -> None:
 
 
 def wait_for_news(engine: PostgresEngine, name: str, before: object) -> None:
-    """Return once a process has heard of a write of another."""
+    """Return once a process knows of another's write."""
     deadline = time.monotonic() + PATIENCE_S
     while engine.state(name) == before:
         assert time.monotonic() < deadline
@@ -95,7 +95,7 @@ def replay(server: Postgres, *, goes_on: bool) -> None:
 
 
 def test_a_replica_answers_like_the_primary(store: PostgresStore) -> None:
-    """A question is answered from it, and checked; what is kept of the answer is read elsewhere."""
+    """The replica answers and checks a question; records are read from the primary."""
     archive = Archive(store, FakeEncoder(), threshold=0.0)
     answer = archive.ask(QUESTION)
     assert [quote.quote for quote in answer.quotes]
@@ -110,7 +110,7 @@ def test_a_replica_answers_like_the_primary(store: PostgresStore) -> None:
 def test_a_replica_that_is_behind_is_not_asked(
     store: PostgresStore, engine: PostgresEngine, elsewhere: PostgresEngine, standby: Postgres
 ) -> None:
-    """As soon as a write is heard of, of this process or another, an answer knows of it."""
+    """Once a write by any process is known, answers include it."""
     chance = random.Random(17)  # noqa: S311 - the same each time
     other, behind = elsewhere.open(store.name, create=False), 0
     try:
@@ -129,13 +129,13 @@ def test_a_replica_that_is_behind_is_not_asked(
     assert store.read(seen) == (True, 19)
 
 
-def test_a_write_of_this_process_is_known_before_it_is_heard_of(
+def test_own_writes_are_known_before_their_notification(
     store: PostgresStore,
     elsewhere: PostgresEngine,
     standby: Postgres,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Not even what is heard at that moment of another's write lets an older state be read."""
+    """A notification of another's write does not let an older state be read."""
     heard, known = threading.Event(), threading.Event()
 
     def position(db: psycopg.Connection) -> str:
@@ -162,10 +162,10 @@ def test_a_write_of_this_process_is_known_before_it_is_heard_of(
         replay(standby, goes_on=True)
 
 
-def test_what_was_erased_is_not_answered_from(
+def test_an_erased_collection_is_not_read_from_the_replica(
     store: PostgresStore, engine: PostgresEngine, standby: Postgres
 ) -> None:
-    """A collection that the replica still has is gone, and one made again in its place is new."""
+    """An erased collection is gone, and one created again is new."""
     replay(standby, goes_on=False)
     try:
         store.erase()
@@ -176,16 +176,16 @@ def test_what_was_erased_is_not_answered_from(
         replay(standby, goes_on=True)
 
 
-def test_a_change_that_is_only_tried_keeps_the_replica(
+def test_a_dry_run_keeps_the_replica(
     store: PostgresStore,
 ) -> None:
-    """A dry run writes nothing, so there is nothing that the replica would have to show first."""
+    """A dry run writes nothing, so the replica is still used."""
     Archive(store, FakeEncoder()).undo(0, dry_run=True)
     assert store.read(seen) == (True, 1)
 
 
 def test_a_replica_that_dies_costs_no_answer(store: PostgresStore, standby: Postgres) -> None:
-    """Killed under questions, it is replaced by the primary, and used again once it is back."""
+    """If a replica is killed, the primary answers; the replica is used again when it is back."""
     with store._replica._server.lease() as db:  # type: ignore[union-attr]
         assert db.execute("SELECT 1").fetchall()
         standby.stop(kill=True)
@@ -200,7 +200,7 @@ def test_a_replica_that_dies_costs_no_answer(store: PostgresStore, standby: Post
 def test_a_question_that_a_replica_broke_off_is_asked_again(
     store: PostgresStore, standby: Postgres
 ) -> None:
-    """Where the replica ends a question half-way, as it may to catch up, the primary answers it."""
+    """If a replica cancels a query to catch up, the primary answers the question."""
     asked = []
 
     def work(snapshot: Snapshot) -> tuple[bool, int]:
@@ -220,14 +220,14 @@ def test_a_question_that_a_replica_broke_off_is_asked_again(
 def test_a_server_that_is_no_replica_is_refused(
     postgres: Postgres, engine: PostgresEngine, store: PostgresStore
 ) -> None:
-    """Neither another server nor the primary itself is read from, and `check` says why."""
+    """Another server and the primary itself are not used, and `check` says why."""
     assert "a replica, " in engine.check()
     other = made()
     other.start()
     try:
         for address, message in (
-            (other.address, "no replica of the primary"),
-            (postgres.address, "or is none"),
+            (other.address, "not a replica of the primary"),
+            (postgres.address, "or is not a replica"),
         ):
             with closing(PostgresEngine(postgres.address, postgres.password, address)) as wrong:
                 wrong._replica._server._parameters["password"] = (  # type: ignore[union-attr]

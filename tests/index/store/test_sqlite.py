@@ -52,7 +52,7 @@ LATE = Notice("retracted", "Made up.", datetime(2026, 3, 14, tzinfo=UTC), "mod")
 
 @contextmanager
 def opened(folder: Path, **options: object) -> Iterator[SqliteStore]:
-    """A store that is closed at the end."""
+    """Open a store that is closed at the end."""
     with closing(SqliteStore(folder, **options)) as store:
         yield store
 
@@ -64,13 +64,13 @@ def look_into(folder: Path) -> None:
 
 
 def newer(path: Path) -> None:
-    """Make a catalogue one version newer than this program knows."""
+    """Make a catalogue of a newer version than this program reads."""
     with closing(connect(path)) as db:
         db.execute(f"PRAGMA user_version = {schema.SCHEMA_VERSION + 1}")
 
 
 def foreign(version: int) -> Callable[[Path], None]:
-    """Make another program's database, of a version of its own."""
+    """Make another program's database, with its own version."""
 
     def make(path: Path) -> None:
         with closing(sqlite3.connect(path)) as db:
@@ -81,12 +81,12 @@ def foreign(version: int) -> Callable[[Path], None]:
 
 
 def not_a_database(path: Path) -> None:
-    """Make a file of something else."""
+    """Make a file that is not a database."""
     path.write_bytes(b"%PDF-1.7 " + bytes(range(256)) * 40)
 
 
 def zeroed(path: Path) -> None:
-    """Make a collection whose pages behind the first are lost."""
+    """Make a collection whose pages after the first are lost."""
     with opened(path.parent) as store:
         put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
     data = path.read_bytes()
@@ -94,14 +94,14 @@ def zeroed(path: Path) -> None:
 
 
 def cut_short(path: Path) -> None:
-    """Make a collection of which half a page is left."""
+    """Make a collection that ends after half a page."""
     with opened(path.parent) as store:
         put(store, DAM)
     path.write_bytes(path.read_bytes()[:2000])
 
 
 def dump(folder: Path) -> dict[str, list[object]]:
-    """All rows of a catalogue but the moments of its generations; it is checked as well."""
+    """Check a catalogue, and return its rows except for times."""
     with closing(connect(folder / "catalogue.sqlite3")) as db:
         assert db.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         db.execute("INSERT INTO live_text (live_text) VALUES ('integrity-check')")
@@ -114,7 +114,7 @@ def dump(folder: Path) -> dict[str, list[object]]:
 
 
 def consistent(folder: Path) -> None:
-    """What is counted is what is there, and only what is live is in full text."""
+    """Check that counts and full text have exactly the live sentences."""
     with closing(connect(folder / "catalogue.sqlite3")) as db:
 
         def value(sql: str) -> int:
@@ -132,7 +132,7 @@ def consistent(folder: Path) -> None:
 
 
 def found(snapshot: SqliteSnapshot) -> list[tuple[str, float]]:
-    """Article ids and scores of all live sentences for one question, best first."""
+    """Return article ids and scores of all live sentences for a question, best first."""
     ranked = snapshot.dense(FakeEncoder().vector("Who was warned of the dam?"), 1_000)
     rows = snapshot.rows(ranked.ids.tolist())
     at = {sentence.sentence_id: sentence for sentence in rows.sentences}
@@ -146,7 +146,7 @@ def found(snapshot: SqliteSnapshot) -> list[tuple[str, float]]:
 
 
 def add_update_remove(store: SqliteStore) -> None:
-    """A commit of every kind of change."""
+    """Commit every kind of change."""
     changed = replace(DAM, text="The dam held. Nobody was warned.")
     changes = Changes(
         put=[ready(changed), ready(BANK)],
@@ -159,22 +159,22 @@ def add_update_remove(store: SqliteStore) -> None:
 
 
 def undo(store: SqliteStore) -> None:
-    """Back to where one article was live, and others were not there."""
+    """Go back to where only one article was live."""
     store.commit(Changes(undo=1), actor="tester", action="undo")
 
 
 def only_a_page(store: SqliteStore) -> None:
-    """What is committed where all was read and nothing was new."""
+    """Commit the state of a page where all was read and nothing was new."""
     store.commit(Changes(pages=[PAGE]), actor="tester", action="refresh")
 
 
 def switch(store: SqliteStore) -> None:
-    """The end of a rebuild."""
+    """Finish a rebuild."""
     store.rebuild(FakeEncoder("other", fail_after=0), actor="tester")
 
 
 def stop(_: int) -> None:
-    """All is embedded, and the rebuild ends before it is put in force."""
+    """Embed all, and stop the rebuild before the switch."""
     raise CancelledError("Enough.")
 
 
@@ -182,7 +182,7 @@ def stop(_: int) -> None:
 def test_a_fault_anywhere_leaves_the_old_or_the_new(
     tmp_path: Path, change: Callable[[SqliteStore], None]
 ) -> None:
-    """Failing after any number of SQLite's steps, a commit happened whole or not at all."""
+    """After a failure at any of SQLite's steps, a commit is whole or did not happen."""
 
     def fill(store: SqliteStore) -> None:
         put(store, DAM, CUP, replace(CUP, article_id="gone"))
@@ -252,7 +252,7 @@ ENVIRONMENT = {  # of a process that finds this code and `support`
 
 
 def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
-    """After kill -9 in the middle of commits, all that was told as done is there, and is whole."""
+    """After kill -9 during commits, all reported commits are there and whole."""
     for round_number in range(3):
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)],
@@ -275,14 +275,14 @@ def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
 
 
 def refuse_writing(path: Path) -> sqlite3.Connection:
-    """A connection to what may be read only."""
+    """Open a read-only connection."""
     connection = connect(path)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 def leave_no_room(path: Path) -> sqlite3.Connection:
-    """A connection to a disk that is full."""
+    """Open a connection to a full disk."""
     connection = connect(path)
     pages = connection.execute("PRAGMA page_count").fetchone()[0]
     connection.execute(f"PRAGMA max_page_count = {pages}")
@@ -292,10 +292,10 @@ def leave_no_room(path: Path) -> sqlite3.Connection:
 @pytest.mark.parametrize(
     ("opener", "message"), [(refuse_writing, "read-only"), (leave_no_room, "disk is full")]
 )
-def test_no_writing_is_told(
+def test_a_failed_write_is_explained(
     tmp_path: Path, opener: Callable[[Path], sqlite3.Connection], message: str
 ) -> None:
-    """A read-only or full disk is told in a sentence, changes nothing, and reading goes on."""
+    """A read-only or full disk is explained, changes nothing, and reading goes on."""
     with opened(tmp_path) as store:
         put(store, DAM)
     before = dump(tmp_path)
@@ -312,7 +312,7 @@ def test_no_writing_is_told(
 def test_a_read_only_folder_can_be_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, in_use: bool
 ) -> None:
-    """Where nothing may be written, not even beside the file, everything can still be read."""
+    """If nothing can be written, not even beside the file, everything can be read."""
     with opened(tmp_path) as store:
         put(store, DAM)
     with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
@@ -333,14 +333,14 @@ def test_a_read_only_folder_can_be_read(
 
 
 def impatient(path: Path) -> sqlite3.Connection:
-    """A connection that does not wait for another writer."""
+    """Open a connection that does not wait for another writer."""
     connection = connect(path)
     connection.execute("PRAGMA busy_timeout = 20")
     return connection
 
 
-def test_another_writer_is_told(tmp_path: Path) -> None:
-    """Who waits for another process in vain is told so; when that is done, a retry succeeds."""
+def test_another_writer_is_reported(tmp_path: Path) -> None:
+    """A writer that waits in vain gets an error; later a retry succeeds."""
     with opened(tmp_path, opener=impatient) as store:
         put(store, DAM)
         with closing(connect(tmp_path / "catalogue.sqlite3")) as other:
@@ -355,7 +355,7 @@ def test_another_writer_is_told(tmp_path: Path) -> None:
 
 
 def test_an_interrupt_in_a_transaction_locks_nobody_out(tmp_path: Path) -> None:
-    """Ctrl-C between the beginning of a transaction and its end leaves none open."""
+    """Ctrl-C in a transaction does not leave it open."""
     with opened(tmp_path) as store, opened(tmp_path, opener=impatient) as other:
         put(store, DAM)
         with suppress(KeyboardInterrupt), store._connections.lease() as db:
@@ -368,8 +368,8 @@ def test_an_interrupt_in_a_transaction_locks_nobody_out(tmp_path: Path) -> None:
 # Opening
 
 
-def test_many_make_one_collection(tmp_path: Path) -> None:
-    """Opened by many at once for the first time, it is made once, and all can use it."""
+def test_a_collection_is_created_once(tmp_path: Path) -> None:
+    """A collection opened by many at once is created once, and all can use it."""
     failures: list[BaseException] = []
     barrier = threading.Barrier(6)
 
@@ -394,7 +394,7 @@ def test_many_make_one_collection(tmp_path: Path) -> None:
 
 
 def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
-    """Another file in the folder stays, and what a link points to is not followed."""
+    """Other files in the folder stay, and links are not followed."""
     treasure = tmp_path / "treasure"
     treasure.write_text("x", encoding="utf-8")
     folder = tmp_path / "collection"
@@ -407,8 +407,8 @@ def test_erasing_leaves_what_is_not_ours(tmp_path: Path) -> None:
     assert treasure.read_text(encoding="utf-8") == "x"
 
 
-def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
-    """Who asks just then is answered from what was or what is, or told what happened."""
+def test_a_question_during_an_erasure_is_handled(tmp_path: Path) -> None:
+    """A question is answered from the old or the new state, or gets an explanation."""
     errors: list[str] = []
     done = threading.Event()
 
@@ -436,7 +436,7 @@ def test_erasing_while_it_is_asked_is_told_plainly(tmp_path: Path) -> None:
 
 
 def test_erasing_waits_for_a_connection_that_opens(tmp_path: Path) -> None:
-    """It would have an erased file and the log of the next one, and damage what comes after."""
+    """Else it would have an erased file and the next one's log, and cause damage."""
     with opened(tmp_path / "c") as store, ThreadPoolExecutor(1) as threads:
         put(store, DAM)
         erasing = []
@@ -453,8 +453,8 @@ def test_erasing_waits_for_a_connection_that_opens(tmp_path: Path) -> None:
         assert not (tmp_path / "c").exists()
 
 
-def test_a_backup_blames_the_file_for_nothing_else(tmp_path: Path) -> None:
-    """That the collection is busy is said as such: another file would not help."""
+def test_a_busy_collection_is_not_blamed_on_the_backup(tmp_path: Path) -> None:
+    """A backup of a busy collection says so, since another file would not help."""
 
     def busy(_: Path) -> sqlite3.Connection:
         raise StoreBusyError("Wait.")
@@ -464,7 +464,7 @@ def test_a_backup_blames_the_file_for_nothing_else(tmp_path: Path) -> None:
 
 
 def test_a_lent_connection_is_closed_once_it_is_returned(tmp_path: Path) -> None:
-    """A store that is closed while somebody reads keeps no file open afterwards."""
+    """A store closed during a read keeps no file open afterwards."""
     opener = FailingOpener()
     store = SqliteStore(tmp_path, opener=opener)
     with store.snapshot():
@@ -477,7 +477,7 @@ def test_a_lent_connection_is_closed_once_it_is_returned(tmp_path: Path) -> None
 def test_the_log_of_a_large_commit_does_not_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The next commit after a checkpoint cuts SQLite's log, such as that of a recovery."""
+    """The next commit after a checkpoint truncates SQLite's log."""
     monkeypatch.setattr(schema, "_LOG_BYTES", 50_000)
     with closing(connect(tmp_path / "c.sqlite3")) as db:
         db.execute("INSERT INTO meta VALUES ('large', ?)", ("x" * 1_000_000,))
@@ -487,7 +487,7 @@ def test_the_log_of_a_large_commit_does_not_stay(
 
 
 def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
-    """Each is written beside the file, under a name that nobody else writes to."""
+    """Each backup is written under a unique name first."""
     with opened(tmp_path / "c") as store, ThreadPoolExecutor(2) as threads:
         put(store, DAM)
         for _ in range(20):
@@ -502,7 +502,7 @@ def test_two_backups_to_one_file_are_both_whole(tmp_path: Path) -> None:
 def test_a_damaged_collection_can_be_erased(
     tmp_path: Path, damage: Callable[[Path], None], *, used: bool
 ) -> None:
-    """Whatever became of its file, erasing leaves nothing, and a new collection can be made."""
+    """After any damage, erasing leaves nothing, and a new collection can be created."""
     folder = tmp_path / "collection"
     folder.mkdir()
     damage(folder / "catalogue.sqlite3")
@@ -520,7 +520,7 @@ def test_a_damaged_collection_can_be_erased(
 def test_a_backup_replaces_a_damaged_collection(
     tmp_path: Path, damage: Callable[[Path], None]
 ) -> None:
-    """Whatever became of its file, the backup is back, for those who had it open as well."""
+    """After any damage, recovery restores the backup, also for stores that are open."""
     folder = tmp_path / "collection"
     with opened(folder) as store, opened(folder) as elsewhere:
         put(store, DAM)
@@ -541,7 +541,7 @@ def test_a_backup_replaces_a_damaged_collection(
 
 
 def torn(path: Path) -> None:
-    """Make a backup that opens, and of which the last pages are lost."""
+    """Make a backup that opens, but lacks its last pages."""
     with opened(path.parent / "torn") as store:
         put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
         store.backup(path)
@@ -569,7 +569,7 @@ def unused(path: Path) -> None:
 def test_only_a_whole_backup_replaces_a_collection(
     tmp_path: Path, make: Callable[[Path], None], message: str
 ) -> None:
-    """Any other file is refused by its name, and neither it nor the collection changes."""
+    """Any other file is refused by its name, and nothing is changed."""
     backup = tmp_path / "backup" / "catalogue.sqlite3"
     backup.parent.mkdir()
     make(backup)
@@ -585,10 +585,8 @@ def test_only_a_whole_backup_replaces_a_collection(
     assert content is None or backup.read_bytes() == content
 
 
-def test_what_somebody_else_erases_first_is_erased(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of two processes that erase at once, neither says that anything is left to delete."""
+def test_a_concurrent_erasure_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If two processes erase at once, neither says that files are left."""
     with opened(tmp_path / "c") as store:
         close = store.close
 
@@ -603,7 +601,7 @@ def test_what_somebody_else_erases_first_is_erased(
 
 
 @pytest.mark.parametrize("kind", ["newer", "foreign"])
-def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
+def test_a_foreign_database_is_not_erased(tmp_path: Path, kind: str) -> None:
     """Another program's database, and one of a newer version, are refused and stay."""
     path = tmp_path / "catalogue.sqlite3"
     (newer if kind == "newer" else foreign(1))(path)
@@ -623,10 +621,10 @@ def test_what_is_not_ours_is_not_erased(tmp_path: Path, kind: str) -> None:
         (not_a_database, StoreDamagedError, "not a database"),
     ],
 )
-def test_what_is_not_ours_is_left_alone(
+def test_a_foreign_file_is_left_alone(
     tmp_path: Path, make: Callable[[Path], None], kind: type[StoreError], message: str
 ) -> None:
-    """A newer catalogue, another program's database and another file stay byte for byte."""
+    """A newer catalogue, another program's database and other files stay unchanged."""
     path = tmp_path / "catalogue.sqlite3"
     make(path)
     before = path.read_bytes()
@@ -637,8 +635,8 @@ def test_what_is_not_ours_is_left_alone(
     assert [*tmp_path.iterdir()] == [path]
 
 
-def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
-    """A file where the folder should be, or a folder where the file should be, is told."""
+def test_a_folder_that_cannot_be_created_is_reported(tmp_path: Path) -> None:
+    """A file in place of the folder, or a folder in place of the file, is reported."""
     (tmp_path / "file").write_text("x", encoding="utf-8")
     with pytest.raises(StoreError, match="cannot be created"):
         look_into(tmp_path / "file")
@@ -649,8 +647,8 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
         look_into(tmp_path)
 
 
-def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
-    """Damage inside the database is an error that names a remedy, never a wrong answer."""
+def test_a_damaged_catalogue_is_reported(tmp_path: Path) -> None:
+    """Damage inside the database is an error with a remedy, never a wrong answer."""
     with opened(tmp_path) as store:
         put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(40)))
     path = tmp_path / "catalogue.sqlite3"
@@ -665,24 +663,24 @@ def test_a_damaged_catalogue_is_told(tmp_path: Path) -> None:
 
 
 def cache(folder: Path) -> Path:
-    """Where the vector index is kept."""
+    """Return the path of the vector index."""
     return folder / "vectors.compact"
 
 
 @contextmanager
 def compact(folder: Path) -> Iterator[SqliteStore]:
-    """A store whose index is compact, and so kept in a file."""
+    """Open a store whose index is compact, and so kept in a file."""
     with opened(folder, exact_up_to=2) as store:
         yield store
 
 
 def never(*_: object) -> None:
-    """What must not be called."""
+    """Fail if called."""
     raise AssertionError("built again")
 
 
 def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """After `prepare` the file holds the newest generation; opened again, nothing is built."""
+    """After `prepare` the file has the newest generation, which is not built again."""
     with compact(tmp_path) as store:
         put(store, DAM, CUP)
         store.prepare()
@@ -694,30 +692,30 @@ def test_the_cache_is_written_and_used(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def lose(path: Path) -> None:
-    """The file is gone."""
+    """Delete the file."""
     path.unlink()
 
 
 def truncate(path: Path) -> None:
-    """Half of the file is gone."""
+    """Delete half of the file."""
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 def flip(path: Path) -> None:
-    """One bit is another."""
+    """Change a bit."""
     data = bytearray(path.read_bytes())
     data[-100] ^= 4
     path.write_bytes(data)
 
 
 def empty(path: Path) -> None:
-    """Nothing is left in it."""
+    """Empty the file."""
     path.write_bytes(b"")
 
 
 @pytest.mark.parametrize("damage", [lose, truncate, flip, empty])
 def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -> None:
-    """Missing or damaged, it is made again from the stored embeddings, and is whole again."""
+    """A missing or damaged file is built again from the stored embeddings."""
     with compact(tmp_path) as store:
         put(store, DAM, CUP, BANK)
         remove(store, "bank")
@@ -735,7 +733,7 @@ def test_the_cache_can_be_lost(tmp_path: Path, damage: Callable[[Path], None]) -
 
 @pytest.mark.parametrize("what", ["a later generation", "another catalogue", "another model"])
 def test_a_cache_of_something_else_is_not_used(tmp_path: Path, what: str) -> None:
-    """The file of an abandoned timeline, of a catalogue made anew and of an old model is not."""
+    """A file of another timeline, another catalogue or an old model is not used."""
     path = tmp_path / "catalogue.sqlite3"
     model = "other" if what == "another model" else "fake-256"
     with compact(tmp_path) as store:
@@ -766,7 +764,7 @@ def test_a_cache_of_something_else_is_not_used(tmp_path: Path, what: str) -> Non
 
 
 def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
-    """What was being embedded then is not taken for other sentences of the same numbers."""
+    """Embeddings are not stored for other sentences with the same ids."""
 
     class Slow(FakeEncoder):
         def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
@@ -791,7 +789,7 @@ def test_a_rebuild_notices_that_a_copy_was_recovered(tmp_path: Path) -> None:
 
 
 def test_a_rebuild_costs_what_it_embeds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SQLite's work grows with the sentences, not with their square."""
+    """SQLite's work grows linearly with the sentences."""
     monkeypatch.setattr(catalogue, "_REBUILT", 4)
 
     def steps(articles: int) -> int:
@@ -806,7 +804,7 @@ def test_a_rebuild_costs_what_it_embeds(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_an_undo_costs_what_came_after(tmp_path: Path) -> None:
-    """SQLite's work, also in a preview, grows with the changes, not with their square."""
+    """SQLite's work, also in a preview, grows linearly with the changes."""
 
     def steps(articles: int) -> int:
         opener = FailingOpener()
@@ -823,7 +821,7 @@ def test_an_undo_costs_what_came_after(tmp_path: Path) -> None:
 
 
 def test_a_dry_run_is_rolled_back(tmp_path: Path) -> None:
-    """It says what a commit would do, does nothing, and the next commit is as if it never was."""
+    """It returns what a commit would do, and the next commit is as if it had not been."""
     with opened(tmp_path) as store:
         put(store, DAM)
         put(store, CUP, BANK)
@@ -836,7 +834,7 @@ def test_a_dry_run_is_rolled_back(tmp_path: Path) -> None:
 
 
 def test_others_write_while_a_rebuild_embeds(tmp_path: Path) -> None:
-    """The collection is not held while sentences are embedded."""
+    """The collection is not locked while sentences are embedded."""
 
     class Embedding(FakeEncoder):
         def encode(self, texts: Sequence[str], **how: Any) -> Vectors:
@@ -851,8 +849,8 @@ def test_others_write_while_a_rebuild_embeds(tmp_path: Path) -> None:
             assert snapshot.size().articles == 2
 
 
-def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
-    """What was embedded before a kill is not embedded again; the old vectors serve until then."""
+def test_a_killed_rebuild_continues(tmp_path: Path) -> None:
+    """Sentences embedded before a kill are not embedded again; the old vectors are used."""
     script = (
         "import os, signal, sys; from pathlib import Path\n"
         "from index.store import catalogue, sqlite; from support.fakes import FakeEncoder\n"
@@ -876,7 +874,7 @@ def test_a_rebuild_that_was_killed_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_question_of_the_old_encoder_is_not_compared_with_new_vectors(tmp_path: Path) -> None:
-    """A snapshot from before the switch finds nothing in the index from after it."""
+    """A snapshot from before the switch finds nothing in the new index."""
     with opened(tmp_path) as store:
         put(store, DAM, CUP)
         with store.snapshot() as before:
@@ -890,7 +888,7 @@ def test_a_question_of_the_old_encoder_is_not_compared_with_new_vectors(tmp_path
 
 
 def test_a_recovery_is_a_generation_of_its_own(tmp_path: Path) -> None:
-    """Its number was never used, the audit log tells of it, and no state has another's version."""
+    """Its number is new, the audit log has it, and no two states share a version."""
     with opened(tmp_path / "c") as store, opened(tmp_path / "c") as elsewhere:
         versions = []
         for article in (DAM, CUP, BANK):
@@ -920,8 +918,8 @@ def test_a_recovery_is_a_generation_of_its_own(tmp_path: Path) -> None:
             assert {name for name, _ in found(snapshot)} == {"dam", "cup"}
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
-    """Where the file cannot be put, questions are answered all the same and nothing is left."""
+def test_an_unwritable_cache_is_done_without(tmp_path: Path) -> None:
+    """If the file cannot be written, questions are answered and no draft is left."""
     (cache(tmp_path) / "x").mkdir(parents=True)
     with compact(tmp_path) as store:
         put(store, DAM)
@@ -932,7 +930,7 @@ def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     assert not [*tmp_path.glob(".vectors-*")]
 
 
-def test_what_a_killed_process_left_of_the_cache_is_deleted(tmp_path: Path) -> None:
+def test_drafts_of_a_killed_process_are_deleted(tmp_path: Path) -> None:
     """Drafts of the index, each as large as it, do not pile up."""
     (tmp_path / ".vectors-killed").touch()
     with compact(tmp_path) as store:
@@ -943,7 +941,7 @@ def test_what_a_killed_process_left_of_the_cache_is_deleted(tmp_path: Path) -> N
 
 
 def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
-    """Questions of many threads between commits each find nothing that is not in theirs."""
+    """Each question of many threads finds only what is in its generation."""
     failures: list[BaseException] = []
     done = threading.Event()
     with opened(tmp_path) as first:
@@ -978,7 +976,7 @@ def test_many_ask_while_articles_come_and_go(tmp_path: Path) -> None:
 def test_no_index_of_an_abandoned_timeline_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    """Whichever of a slow index and a recovery ends first, the copy is searched, built once."""
+    """Whether a slow build or a recovery ends first, only the recovered state is searched."""
     with opened(tmp_path / "collection") as store:
         put(store, DAM)
         store.backup(tmp_path / "copy")
@@ -1017,8 +1015,8 @@ def test_no_index_of_an_abandoned_timeline_stays(
         assert built == [2, 3]
 
 
-def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:
-    """A twin that another writer commits between the look-up and the commit is recognised."""
+def test_two_stores_add_a_report_once(tmp_path: Path) -> None:
+    """A twin that another writer commits between look-up and commit is recognised."""
     page = "https://northwire.example/dam"
     mine = replace(DAM, article_id="mine", url=page, id_given=False)
     theirs = replace(DAM, article_id="theirs", url=page + "?utm_source=x", id_given=False)
@@ -1033,6 +1031,6 @@ def test_two_stores_put_one_report_in_once(tmp_path: Path) -> None:
 
 
 def test_links_that_an_older_version_stored_are_known() -> None:
-    """A feed's links that were stored as mere addresses are links without a key."""
+    """A feed's links stored as mere addresses are read as links without a key."""
     row = ("https://northwire.example/feed", '"v1"', None, '["https://northwire.example/a"]')
     assert page_of(row, []).links == (Link("https://northwire.example/a", ""),)

@@ -1,4 +1,4 @@
-"""What every store promises; an engine more costs a line in `support.stores.STORES`."""
+"""What every store guarantees; another engine takes a line in `support.stores.STORES`."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ CUP = Article(article_id="cup", title="Cup", text="Athletic won the cup. The cro
 
 @pytest.fixture(params=STORES.values(), ids=STORES)
 def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]:
-    """Opens the same collection as often as it is called, as several processes would."""
+    """Return a function that opens the same collection again, as other processes would."""
     opened: list[Catalogue] = []
 
     def opener() -> Catalogue:
@@ -75,17 +75,17 @@ def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Open]
 
 @pytest.fixture
 def store(open_store: Open) -> Catalogue:
-    """An empty collection."""
+    """Make an empty collection."""
     return open_store()
 
 
 def ids(snapshot: CatalogueSnapshot, *article_ids: str) -> set[int]:
-    """The sentence ids of the latest revisions of articles."""
+    """Return the sentence ids of the latest revisions of articles."""
     return {s.sentence_id for one in article_ids for s in snapshot.sentences(one)}
 
 
 def seen(snapshot: CatalogueSnapshot, filters: Filters = Filters()) -> set[str]:  # noqa: B008 - frozen
-    """Which articles questions see, after checking that both kinds of search agree on it."""
+    """Return the articles that questions see, after checking that both searches agree."""
     query = FakeEncoder().vector("The dam and the bank, the cup")
     everything = snapshot.dense(query, 1_000, filters).ids.tolist()
     assert len(set(everything)) == len(everything)
@@ -96,7 +96,7 @@ def seen(snapshot: CatalogueSnapshot, filters: Filters = Filters()) -> set[str]:
 
 
 def state(snapshot: CatalogueSnapshot) -> tuple[object, ...]:
-    """All that a snapshot says, to compare two of them; the dense search comes last."""
+    """Return all that a snapshot shows, to compare two of them; dense search comes last."""
     listed = [*snapshot.articles(), *snapshot.articles(retired=True)]
     vector = FakeEncoder().vector("Who warned the crews of the dam?")
     dense = snapshot.dense(vector, 100)
@@ -121,7 +121,7 @@ def state(snapshot: CatalogueSnapshot) -> tuple[object, ...]:
 
 
 def test_an_empty_collection(store: Catalogue) -> None:
-    """Generation 0 has no model and nothing in it, and can be asked for all of it."""
+    """Generation 0 has no model and no contents, and all methods work."""
     with store.snapshot() as snapshot:
         assert (snapshot.generation, snapshot.model) == (0, None)
         assert seen(snapshot) == set()
@@ -138,8 +138,8 @@ def test_an_empty_collection(store: Catalogue) -> None:
 # Adding and updating
 
 
-def test_added_articles_are_there(store: Catalogue) -> None:
-    """What was put is read back field for field, and is found both ways."""
+def test_added_articles_are_found(store: Catalogue) -> None:
+    """An article is read back field for field, and both searches find it."""
     commit = put(store, DAM, BANK, CUP)
     assert commit.generation == 1
     assert commit.outcomes == {"dam": "added", "bank": "added", "cup": "added"}
@@ -153,8 +153,8 @@ def test_added_articles_are_there(store: Catalogue) -> None:
         assert cup == ["Athletic won the cup.", "The crowd sang."]
 
 
-def test_search_orders_by_likeness(store: Catalogue) -> None:
-    """The nearest sentence comes first, scores descend, and k is kept."""
+def test_search_orders_by_similarity(store: Catalogue) -> None:
+    """The nearest sentence comes first, scores descend, and at most k are returned."""
     put(store, DAM, BANK, CUP)
     text = "Nobody in Tessen was warned."
     with store.snapshot() as snapshot:
@@ -172,7 +172,7 @@ def test_search_orders_by_likeness(store: Catalogue) -> None:
 
 
 def test_equal_scores_come_by_ascending_id(store: Catalogue) -> None:
-    """Sentences that cannot be told apart are ordered by id in both searches."""
+    """Sentences with equal scores are ordered by id in both searches."""
     put(store, *(replace(CUP, article_id=f"cup-{n}") for n in range(30)))
     with store.snapshot() as snapshot:
         won = sorted(snapshot.sentences(f"cup-{n}")[0].sentence_id for n in range(30))
@@ -182,7 +182,7 @@ def test_equal_scores_come_by_ascending_id(store: Catalogue) -> None:
 
 
 def test_an_unchanged_article_makes_no_generation(store: Catalogue) -> None:
-    """Putting the same article again finds that nothing changed."""
+    """Putting the same article again changes nothing."""
     put(store, DAM)
     again = put(store, replace(DAM, source="another.txt"))
     assert (again.generation, again.outcomes) == (1, {"dam": "unchanged"})
@@ -192,7 +192,7 @@ def test_an_unchanged_article_makes_no_generation(store: Catalogue) -> None:
 
 
 def test_an_update_makes_a_revision(store: Catalogue) -> None:
-    """The new text is searched, the old one stays readable, and its quotes still check."""
+    """The new text is searched, the old text is kept, and its quotes still check."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
         quote = Quote.cut(snapshot.article("dam"), 0, 23)
@@ -216,7 +216,7 @@ def test_an_update_makes_a_revision(store: Catalogue) -> None:
 
 
 def test_a_new_byline_is_an_update(store: Catalogue) -> None:
-    """Fields that a reader sees make a revision, though the text is the same."""
+    """A change of a visible field makes a revision, even with the same text."""
     put(store, DAM)
     assert put(store, replace(DAM, publisher="Courier")).outcomes == {"dam": "updated"}
     with store.snapshot() as snapshot:
@@ -224,7 +224,7 @@ def test_a_new_byline_is_an_update(store: Catalogue) -> None:
 
 
 def test_one_id_twice_in_a_commit(store: Catalogue) -> None:
-    """The last text of an id stands, and the commit is one generation that adds one article."""
+    """The last text of an id is stored, in a generation that adds one article."""
     other = replace(DAM, text="The dam held.")
     assert put(store, DAM, DAM, other).outcomes == {"dam": "added"}
     assert put(store, CUP, CUP).outcomes == {"cup": "added"}
@@ -242,7 +242,7 @@ def test_one_id_twice_in_a_commit(store: Catalogue) -> None:
 
 
 def test_vectors_must_fit_the_sentences(store: Catalogue) -> None:
-    """A commit with too few vectors changes nothing at all, the article before it included."""
+    """A commit with too few vectors changes nothing, including the article before it."""
     short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
     with pytest.raises(StoreError, match="one vector per sentence"):
         store.commit(
@@ -253,7 +253,7 @@ def test_vectors_must_fit_the_sentences(store: Catalogue) -> None:
 
 
 def test_another_model_is_refused(store: Catalogue) -> None:
-    """Embeddings of two models are never mixed; the refused commit changes nothing."""
+    """A commit of another model's embeddings is refused and changes nothing."""
     put(store, DAM)
     with pytest.raises(ModelMismatchError, match="reindex --rebuild"):
         put(store, CUP, model="other")
@@ -266,7 +266,7 @@ def test_another_model_is_refused(store: Catalogue) -> None:
 
 
 def test_removed_articles_are_not_found(store: Catalogue) -> None:
-    """A removed article is in neither search, nor counted; its text and quotes stay."""
+    """A removed article is not searched or counted; its text and quotes stay."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
         quote, gone = Quote.cut(snapshot.article("dam"), 0, 7), ids(snapshot, "dam")
@@ -283,7 +283,7 @@ def test_removed_articles_are_not_found(store: Catalogue) -> None:
 
 
 def test_restored_articles_are_found_again(store: Catalogue) -> None:
-    """A restored article comes back under its old sentence ids, so nothing is embedded."""
+    """A restored article has its old sentence ids, so nothing is embedded."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
         before = ids(snapshot, "dam")
@@ -299,7 +299,7 @@ def test_restored_articles_are_found_again(store: Catalogue) -> None:
 
 
 def test_removing_twice_makes_one_generation(store: Catalogue) -> None:
-    """Removing what is removed, or was never there, changes nothing."""
+    """Removing a removed or unknown article changes nothing."""
     put(store, DAM)
     assert remove(store, "dam").generation == 2
     assert remove(store, "dam").generation == 2
@@ -308,7 +308,7 @@ def test_removing_twice_makes_one_generation(store: Catalogue) -> None:
 
 
 def test_a_refresh_does_not_revive(store: Catalogue) -> None:
-    """Without `revive` a put leaves a removed article removed, even with a new text."""
+    """Without `revive`, putting a removed article does not restore it."""
     put(store, DAM)
     remove(store, "dam")
     changed = replace(DAM, text="The dam held.")
@@ -319,7 +319,7 @@ def test_a_refresh_does_not_revive(store: Catalogue) -> None:
 
 
 def test_adding_revives(store: Catalogue) -> None:
-    """With `revive` a put brings a removed article back, in its new text if it has one."""
+    """With `revive`, putting a removed article restores it, with any new text."""
     put(store, DAM, CUP)
     remove(store, "dam", "cup")
     assert put(store, DAM, replace(CUP, text="Athletic lost.")).outcomes == {
@@ -358,7 +358,7 @@ def test_filters(store: Catalogue, filters: Filters, expected: set[str]) -> None
 
 
 def test_days_are_those_of_the_report(store: Catalogue) -> None:
-    """A filter by days goes by the report's own clock; one by the minute goes by the moment."""
+    """A filter by day uses the report's own clock; a filter by minute uses the moment."""
     evening = datetime(2026, 11, 3, 21, 24, tzinfo=timezone(timedelta(hours=-5)))
     put(store, replace(DAM, published=evening), replace(BANK, published=None, guessed_date=MARCH))
     third, fourth = (datetime(2026, 11, day, tzinfo=UTC) for day in (3, 4))
@@ -371,8 +371,8 @@ def test_days_are_those_of_the_report(store: Catalogue) -> None:
         assert not seen(snapshot, Filters(since=fourth + timedelta(hours=2, minutes=25)))
 
 
-def test_a_guessed_date_counts_for_nothing(store: Catalogue) -> None:
-    """A date that the source does not state is kept, but not filtered or ordered by."""
+def test_a_guessed_date_is_not_used(store: Catalogue) -> None:
+    """A guessed date is stored, but not used to filter or order."""
     put(store, replace(DAM, published=None, guessed_date=MARCH), BANK)
     with store.snapshot() as snapshot:
         assert snapshot.article("dam").guessed_date == MARCH
@@ -383,14 +383,14 @@ def test_a_guessed_date_counts_for_nothing(store: Catalogue) -> None:
 
 
 def test_filters_match_any_script_without_case(store: Catalogue) -> None:
-    """Publishers are compared by case folding, not by ASCII lower case."""
+    """Publishers are compared by case folding in any script."""
     put(store, replace(DAM, publisher="Straßenblatt ÉTÉ"))
     with store.snapshot() as snapshot:
         assert seen(snapshot, Filters(publishers=("STRASSENBLATT été",))) == {"dam"}
 
 
 def test_filters_hold_after_changes(store: Catalogue) -> None:
-    """A filter sees the newest byline and never a removed article, whatever was indexed when."""
+    """A filter sees the newest byline and no removed article."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
         assert seen(snapshot) == {"dam", "bank"}
@@ -405,7 +405,7 @@ def test_filters_hold_after_changes(store: Catalogue) -> None:
 
 
 def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
-    """Whatever is committed meanwhile, here or elsewhere, an open snapshot stays what it was."""
+    """An open snapshot does not change, whatever is committed meanwhile."""
     here, elsewhere = open_store(), open_store()
     put(here, DAM, CUP)
     with here.snapshot() as snapshot, elsewhere.snapshot() as other:
@@ -421,7 +421,7 @@ def test_a_snapshot_keeps_its_generation(open_store: Open) -> None:
 
 
 def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
-    """Once a newer generation was searched, an older one may miss what was removed, no more."""
+    """After a search of a newer generation, an older one may only miss removed sentences."""
     here, elsewhere = open_store(), open_store()
     put(here, DAM, CUP)
     vector = FakeEncoder().vector("The dam held.")
@@ -437,8 +437,8 @@ def test_an_older_snapshot_finds_only_what_it_has(open_store: Open) -> None:
         assert len(seen(newer)) == 5
 
 
-def test_a_name_that_is_no_text_is_refused(store: Catalogue) -> None:
-    """Bytes of a command line that are no UTF-8 get a sentence, and the store stays usable."""
+def test_a_name_that_is_not_utf8_is_refused(store: Catalogue) -> None:
+    """Invalid bytes on a command line are explained, and the store stays usable."""
     with pytest.raises(InputError, match="not UTF-8"):
         remove(store, "caf\udce9")
     with pytest.raises(InputError, match="not UTF-8"), store.snapshot() as snapshot:
@@ -447,7 +447,7 @@ def test_a_name_that_is_no_text_is_refused(store: Catalogue) -> None:
 
 
 def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Catalogue) -> None:
-    """A caller's own error passes through, and the next snapshot is as good as any."""
+    """A caller's error passes through, and the next snapshot works."""
     put(store, DAM)
     with pytest.raises(KeyError), store.snapshot() as snapshot:
         raise KeyError(snapshot.generation)
@@ -460,7 +460,7 @@ def test_an_error_inside_a_snapshot_leaves_the_store_usable(store: Catalogue) ->
 
 
 def test_rows_have_what_ranking_needs(store: Catalogue) -> None:
-    """Rows come by id, each with its text, its own vector, its terms and its article."""
+    """Rows are ordered by id, each with text, vector, terms and article."""
     put(store, DAM, BANK)
     with store.snapshot() as snapshot:
         wanted = ids(snapshot, "dam", "bank")
@@ -477,7 +477,7 @@ def test_rows_have_what_ranking_needs(store: Catalogue) -> None:
 @given(st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_neighbours_stay_in_their_article(open_store: Open, data: st.DataObject) -> None:
-    """Rows are the asked live sentences and those within the radius in the same article."""
+    """Rows are the live sentences asked for and their neighbours in the article."""
     store = open_store()
     with store.snapshot() as snapshot:
         empty = snapshot.generation == 0
@@ -540,7 +540,7 @@ def test_any_text_survives_the_store(open_store: Open, text: str, title: str) ->
 
 
 def embedded_again(store: Catalogue) -> list[str]:
-    """What a rebuild would embed first; it does not come to an end."""
+    """Return what a rebuild would embed first, and stop it."""
     encoder = FakeEncoder("x", fail_after=0)
     with pytest.raises(EncoderError):
         store.rebuild(encoder, actor="tester")
@@ -550,7 +550,7 @@ def embedded_again(store: Catalogue) -> list[str]:
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=0x24F), min_size=3, max_size=80))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_every_term_finds_its_sentence(open_store: Open, text: str) -> None:
-    """What the analysis makes of a Latin text is what full text finds and counts it by."""
+    """Full text finds and counts each term of the analysis."""
     store = open_store()
     put(store, Article(article_id="a", title="A", text="Start " + clean(text)))
     with store.snapshot() as snapshot:
@@ -564,8 +564,8 @@ def test_every_term_finds_its_sentence(open_store: Open, text: str) -> None:
 # History, sources
 
 
-def test_history_tells_who_did_what(store: Catalogue) -> None:
-    """Each generation has an actor, an action, a moment and counts, newest first."""
+def test_history_says_who_did_what(store: Catalogue) -> None:
+    """Each generation has an actor, action, time and counts, newest first."""
     before = datetime.now(UTC) - timedelta(seconds=2)
     put(store, DAM, CUP)
     put(store, replace(DAM, text="The dam held."), BANK)
@@ -593,7 +593,7 @@ def test_history_tells_who_did_what(store: Catalogue) -> None:
 
 
 def test_sources_are_added_and_removed(store: Catalogue) -> None:
-    """Places are kept in the order they were named, once each; forgetting keeps the articles."""
+    """Sources are listed once, in the order they were added; removing one keeps its articles."""
     put(store, DAM)
     store.add_sources([Source("/b", "folder"), Source("/a.txt", "file")])
     store.add_sources([Source("/b", "folder", every=30)])
@@ -607,7 +607,7 @@ def test_sources_are_added_and_removed(store: Catalogue) -> None:
 
 
 def test_known_sentences_spare_the_encoder(store: Catalogue) -> None:
-    """A store has the vectors of the latest revision by text."""
+    """A store returns the vectors of the latest revision by text."""
     put(store, DAM)
     put(store, replace(DAM, text="The dam held. Crews searched the valley."))
     with store.snapshot() as snapshot:
@@ -618,7 +618,7 @@ def test_known_sentences_spare_the_encoder(store: Catalogue) -> None:
 
 
 def test_a_source_is_changed_part_by_part(store: Catalogue) -> None:
-    """How reading went, the interval and the pause are written apart: none undoes another."""
+    """Changes of a source's result, interval and pause do not undo each other."""
     store.add_sources([Source("https://a.example/feed", "url", every=30)])
     (before,) = sources(store)
     store.update_source(before.uri, paused=True)
@@ -635,7 +635,7 @@ def test_a_source_is_changed_part_by_part(store: Catalogue) -> None:
 
 
 def test_adding_a_source_again_changes_its_interval(store: Catalogue) -> None:
-    """In one step, so that nobody can forget it in between; all else of it stays."""
+    """Adding a source again changes only its interval, in a single step."""
     assert store.put_source(Source("/b", "folder", every=30)) == Source("/b", "folder", every=30)
     store.update_source("/b", paused=True, checked=MARCH)
     again = store.put_source(Source("/b", "folder"))
@@ -644,13 +644,13 @@ def test_adding_a_source_again_changes_its_interval(store: Catalogue) -> None:
 
 
 def sources(store: Catalogue) -> list[Source]:
-    """The places that a store knows."""
+    """Return the addresses of the stored sources."""
     with store.snapshot() as snapshot:
         return snapshot.sources()
 
 
 def test_waiting_doubles_up_to_a_day() -> None:
-    """A place is due after its interval; failures in a row double it, up to a day."""
+    """A source is due after its interval; failures in a row double it, up to a day."""
     here = Source("x", "url", every=60)
     assert due(here, MARCH)
     assert replace(here, paused=True).due() is None
@@ -667,7 +667,7 @@ def test_waiting_doubles_up_to_a_day() -> None:
 
 
 def due(source: Source, now: datetime) -> bool:
-    """Whether a source is to be read by then."""
+    """Return whether a source is due by then."""
     moment = source.due()
     return moment is not None and moment <= now
 
@@ -680,7 +680,7 @@ PAGE = PageState("https://northwire.example/dam", '"v1"', None, ("dam", "cup"), 
 
 
 def test_a_page_is_known_while_its_articles_are(store: Catalogue) -> None:
-    """What was read is stored with what it brought, and not believed once an article is missing."""
+    """A page's state is returned only while all its articles are stored."""
     changes = Changes(put=[ready(DAM)], pages=[PAGE])
     store.commit(changes, model="fake-256", actor="tester", action="add")
     with store.snapshot() as snapshot:
@@ -714,10 +714,10 @@ MOVED = replace(FOUND, url="http://www.NORTHWIRE.example/dam/?utm_source=x#top")
         (replace(CUP, text="Athletic lost the cup."), "cup", "updated"),
     ],
 )
-def test_what_an_article_is(
+def test_an_article_is_recognised(
     store: Catalogue, article: Article, article_id: str, outcome: str
 ) -> None:
-    """It is known by id, page and words; only where it came from revises it; a commit agrees."""
+    """An article is recognised by id, page and words, and revised only by its source."""
     put(store, replace(DAM, text="The dam held."))
     put(store, DAM, replace(DAM, article_id="copy"), CUP)
     with store.snapshot() as snapshot:
@@ -733,8 +733,8 @@ def test_what_an_article_is(
         assert (snapshot.articles() == was) == (outcome in {"unchanged", "refused"})
 
 
-def test_articles_of_one_commit_know_one_another(store: Catalogue) -> None:
-    """A twin of an article that the same commit adds is no second one."""
+def test_twins_in_a_commit_are_recognised(store: Catalogue) -> None:
+    """A twin of an article that the same commit adds is not added."""
     commit = put(store, DAM, MOVED)
     assert [decision.outcome for decision in commit.put] == ["added", "unchanged"]
     assert commit.outcomes == {"dam": "added"}
@@ -758,7 +758,7 @@ REWRITE = (
 
 
 def test_rewrites_are_stored_both_ways(store: Catalogue) -> None:
-    """Live articles of one origin know one another, whichever came first, through all changes."""
+    """Live articles of the same origin are linked, whichever came first."""
     first = Article(article_id="first", title="Ship", text=AGENCY)
     second = Article(article_id="second", title="Aground", text=REWRITE)
 
@@ -793,7 +793,7 @@ def notice(store: Catalogue, kind: NoticeKind, note: str, article_id: str = "dam
 
 
 def test_a_correction_stays_with_its_article(store: Catalogue) -> None:
-    """Every revision of it and every row carries the newest notice; the corpus is the same."""
+    """Every revision and row of an article has its newest notice; the corpus is the same."""
     put(store, DAM, CUP)
     with store.snapshot() as snapshot:
         before = snapshot.size()
@@ -814,8 +814,8 @@ def test_a_correction_stays_with_its_article(store: Catalogue) -> None:
     assert notice(store, "corrected", "x", "nobody").outcomes == {"nobody": "absent"}
 
 
-def test_a_retraction_takes_out(store: Catalogue) -> None:
-    """A retracted article is found no longer, says why, and is free of it when brought back."""
+def test_a_retraction_removes_the_article(store: Catalogue) -> None:
+    """A retracted article is not found and says why; restoring it ends the retraction."""
     put(store, DAM, CUP)
     notice(store, "corrected", "It was noon.")
     assert notice(store, "retracted", "Made up.").outcomes == {"dam": "retracted"}
@@ -834,7 +834,7 @@ def test_a_retraction_takes_out(store: Catalogue) -> None:
 
 
 def live_state(snapshot: CatalogueSnapshot) -> object:
-    """What questions see of a snapshot, whatever its number."""
+    """Return what questions see of a snapshot, without its number."""
     return (
         [(one, snapshot.sentences(one.article_id)) for one in snapshot.articles()],
         snapshot.size(),
@@ -844,7 +844,7 @@ def live_state(snapshot: CatalogueSnapshot) -> object:
 
 
 def test_going_back_twice_to_a_retraction(store: Catalogue) -> None:
-    """Where a later correction lies under the retraction again, the second time changes nothing."""
+    """A second undo to a retraction above a later correction changes nothing."""
     put(store, DAM)
     notice(store, "retracted", "Made up.")
     restore(store, "dam")
@@ -864,7 +864,7 @@ def test_going_back_to_any_generation(
     steps: list[int],
     data: st.DataObject,
 ) -> None:
-    """After any changes, undoing to a generation brings back what questions saw then."""
+    """After any changes, undoing to a generation restores what questions saw then."""
     store = make(tmp_path_factory.mktemp("undo"), request)
     changed = replace(DAM, text="The dam held.")
     acts: list[Callable[[], object]] = [
@@ -905,8 +905,8 @@ def test_going_back_to_any_generation(
 
 
 @pytest.mark.parametrize("generation", [-1, 2, 3])
-def test_there_is_nothing_to_go_back_to(store: Catalogue, generation: int) -> None:
-    """Generations that never were are refused, and nothing changes."""
+def test_undo_to_an_unknown_generation_is_refused(store: Catalogue, generation: int) -> None:
+    """An undo to a generation that never existed changes nothing."""
     put(store, DAM)
     with pytest.raises(NotFoundError, match="no generation"):
         store.commit(Changes(undo=generation), actor="mod", action="undo")
@@ -917,7 +917,7 @@ def test_there_is_nothing_to_go_back_to(store: Catalogue, generation: int) -> No
 def test_an_erased_collection_is_gone(
     open_store: Open, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Nothing is left of it, who has it open reads nothing, and it can be made again."""
+    """Nothing is left, open stores read nothing, and it can be created again."""
     store, other = open_store(), open_store()
     put(store, DAM, CUP)
     store.add_sources([Source("/b", "folder")])
@@ -943,12 +943,12 @@ def test_an_erased_collection_is_gone(
 
 
 def stop(_: int) -> None:
-    """Whoever rebuilds has had enough."""
+    """Stop a rebuild."""
     raise CancelledError("Enough.")
 
 
 def test_a_rebuild_switches_at_once(store: Catalogue, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Questions see the old model until the switch, then the new one; ids stay."""
+    """Questions see the old model until the switch, then the new model; ids stay."""
     monkeypatch.setattr(catalogue, "_REBUILT", 2)
     put(store, DAM, CUP, BANK)
     remove(store, "bank")
@@ -979,8 +979,8 @@ def test_a_rebuild_switches_at_once(store: Catalogue, monkeypatch: pytest.Monkey
         assert ids(snapshot, "bank") <= set(snapshot.dense(other.vector("x"), 99).ids.tolist())
 
 
-def test_a_rebuild_waits_for_what_came_in(store: Catalogue) -> None:
-    """Sentences added while a rebuild runs hold the switch until they are embedded too."""
+def test_a_rebuild_includes_new_sentences(store: Catalogue) -> None:
+    """Sentences added during a rebuild are embedded before the switch."""
     put(store, DAM)
     other = FakeEncoder("other")
 
@@ -997,8 +997,8 @@ def test_a_rebuild_waits_for_what_came_in(store: Catalogue) -> None:
         assert best.sentences[0].article_id == "cup"
 
 
-def test_a_rebuild_that_was_stopped_goes_on(store: Catalogue) -> None:
-    """What one model embedded is not embedded again for it, nor put in force for another."""
+def test_a_stopped_rebuild_continues(store: Catalogue) -> None:
+    """Staged embeddings are used again for the same model, and never for another."""
     put(store, DAM)
     other, third = FakeEncoder("other"), FakeEncoder("third")
     for encoder in (other, third):

@@ -35,12 +35,12 @@ def vectors(count: int, seed: int) -> Vectors:
 
 
 def vector_of(sentence_id: int) -> Vectors:
-    """The one vector that a sentence has: (8,)."""
+    """Return the vector (8,) of a sentence."""
     return vectors(1, sentence_id)[0]
 
 
 def matrix(ids: npt.ArrayLike) -> Vectors:
-    """Vectors of sentences: (n, 8), or (0, 0) where a store has none to give."""
+    """Return vectors of sentences: (n, 8), or (0, 0) for none."""
     listed = np.asarray(ids).tolist()
     return np.stack([vector_of(i) for i in listed]) if listed else np.empty((0, 0), np.float32)
 
@@ -52,7 +52,7 @@ def ids_of(values: Iterable[int]) -> Ids:
 
 @dataclass
 class Corpus:
-    """Generations of live sentences, as a store would show the newest one."""
+    """Generations of live sentences, as a store would show the newest."""
 
     given: dict[int, Vectors] = field(default_factory=dict)
     live: set[int] = field(default_factory=set)
@@ -61,26 +61,26 @@ class Corpus:
 
     @property
     def version(self) -> IndexVersion:
-        """The newest generation's."""
+        """The version of the newest generation."""
         return IndexVersion(len(self.changed), f"{self.timeline} {len(self.changed)}", "m")
 
     def commit(self, drop: Iterable[int], add: Iterable[int] = ()) -> None:
-        """Make a generation without some sentences and with others, there or not."""
+        """Make a generation without some sentences and with others."""
         gone, new = {*drop}, {*add}
         self.live = (self.live - gone) | new
         self.changed.append(gone | new)
 
     def descends_from(self, version: IndexVersion) -> bool:
-        """Whether it is of the same timeline, and not older."""
+        """Return whether it is of the same timeline, and not older."""
         return version.token.startswith(self.timeline) and version.generation <= len(self.changed)
 
     def changed_since(self, generation: int) -> tuple[Ids, Ids]:
-        """What changed after a generation, and what of it is live."""
+        """Return the sentences changed after a generation, and those that are live."""
         changed: set[int] = set().union(*self.changed[generation:])
         return ids_of(changed), ids_of(changed & self.live)
 
     def live_ids(self) -> Ids:
-        """What is live."""
+        """Return the live sentences."""
         return ids_of(self.live)
 
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]:
@@ -103,7 +103,7 @@ class Corpus:
 def build(
     ids: Iterable[int], *, exact_up_to: int = 100_000, cache: Path | None = None
 ) -> tuple[VectorIndex, Corpus]:
-    """An index of generation 1, and what it follows."""
+    """Return an index of generation 1, and its corpus."""
     corpus, index = Corpus(), VectorIndex(exact_up_to, cache)
     corpus.commit([], ids)
     index.prepare(corpus.newest)
@@ -111,7 +111,7 @@ def build(
 
 
 def brute(live: set[int], query: Vectors, k: int) -> list[tuple[int, float]]:
-    """What a search must give: best first, ties by ascending id."""
+    """Return what a search must find: best first, ties by ascending id."""
     scored = [(i, float(vector_of(i) @ query)) for i in live]
     return sorted(scored, key=lambda pair: (-pair[1], pair[0]))[:k]
 
@@ -120,7 +120,7 @@ STORED = Corpus().vectors
 
 
 def found(index: VectorIndex, query: Vectors, k: int, allowed: Ids | None = None) -> object:
-    """What a search gives, in the form of `brute`."""
+    """Return what a search finds, in the form of `brute`."""
     ranked = index.search(query, k, allowed, stored=STORED)
     assert ranked.ids.dtype == np.int64
     assert ranked.scores.dtype == np.float32
@@ -138,7 +138,7 @@ def test_search_equals_brute_force(
     allowed: set[int],
     data: st.DataObject,
 ) -> None:
-    """Through any sequence of removals, additions and returns, with and without a filter."""
+    """Search is exact through any removals, additions and returns, filtered or not."""
     index, corpus = build(first)
     query = vectors(1, 1_000 + seed)[0]
     k = data.draw(st.integers(1, 70))
@@ -154,7 +154,7 @@ def test_search_equals_brute_force(
 
 
 def test_another_timeline_is_indexed_anew() -> None:
-    """After a recovery nothing of the abandoned generations is left, whatever their numbers."""
+    """After a recovery nothing of the abandoned generations is found."""
     index, corpus = build(range(1, 20))
     corpus.commit([3], [50])
     index.follow(corpus, corpus.newest)
@@ -168,7 +168,7 @@ def test_another_timeline_is_indexed_anew() -> None:
 
 
 def test_many_equal_vectors_come_by_ascending_id() -> None:
-    """Where more sentences tie than are asked for, those of the lowest ids are given."""
+    """If more sentences tie than are asked for, the lowest ids are returned."""
     corpus = Corpus(dict.fromkeys(range(1, 2_001), vector_of(1)))
     corpus.commit([], range(1, 2_001))
     index = VectorIndex()
@@ -176,8 +176,8 @@ def test_many_equal_vectors_come_by_ascending_id() -> None:
     assert index.search(vector_of(1), 5, stored=corpus.vectors).ids.tolist() == [1, 2, 3, 4, 5]
 
 
-def test_nothing_in_it_is_found_as_nothing() -> None:
-    """An empty index, k of none and a filter that allows none give empty results."""
+def test_empty_searches_find_nothing() -> None:
+    """An empty index, k = 0 and a filter that allows nothing give empty results."""
     query = vector_of(1)
     assert found(VectorIndex(), query, 5) == found(build([])[0], query, 5) == []
     index, corpus = build([1, 2])
@@ -188,7 +188,7 @@ def test_nothing_in_it_is_found_as_nothing() -> None:
 
 
 def test_a_vector_of_another_model_is_refused() -> None:
-    """Dimensions that do not fit are an error, not truncated."""
+    """A vector of other dimensions is an error, and not truncated."""
     with pytest.raises(StoreError, match="rebuild"):
         build([1, 2])[0].search(np.ones(9, dtype=np.float32), 3, stored=STORED)
 
@@ -197,15 +197,15 @@ def test_a_vector_of_another_model_is_refused() -> None:
 
 
 def kept(path: Path, corpus: Corpus) -> VectorIndex:
-    """An index that has only the file to go by: its source gives no live sentence."""
+    """Return an index that can only use the file: its source has no live sentence."""
     index = VectorIndex(10, path)
     empty = Corpus(changed=[*corpus.changed], timeline=corpus.timeline)
     index.follow(empty, empty.newest)
     return index
 
 
-def test_kept_in_a_file_it_is_the_same(tmp_path: Path) -> None:
-    """Read from its file it gives the same results, and follows later generations."""
+def test_an_index_read_from_its_file_is_the_same(tmp_path: Path) -> None:
+    """Read from its file, it gives the same results and follows later generations."""
     path = tmp_path / "vectors.compact"
     first, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     again = kept(path, corpus)
@@ -219,7 +219,7 @@ def test_kept_in_a_file_it_is_the_same(tmp_path: Path) -> None:
 
 
 def test_damage_in_any_byte_is_found(tmp_path: Path) -> None:
-    """With one bit flipped, or cut short, anywhere, the file is not used."""
+    """A file with a bit flipped anywhere, or cut short anywhere, is not used."""
     path = tmp_path / "vectors.compact"
     first, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     whole = path.read_bytes()
@@ -236,7 +236,7 @@ def test_damage_in_any_byte_is_found(tmp_path: Path) -> None:
 
 
 def test_damage_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A file that is missing is nothing to speak of; one that is damaged is one warning."""
+    """A missing file is not logged; a damaged file is logged once."""
     path = tmp_path / "vectors.compact"
     _, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     assert not caplog.records
@@ -250,7 +250,7 @@ def test_damage_is_logged_once(tmp_path: Path, caplog: pytest.LogCaptureFixture)
 
 
 def test_a_file_of_something_else_is_not_used(tmp_path: Path) -> None:
-    """No file, a folder, and a file of FAISS itself are no caches."""
+    """No file, a folder, and a file of FAISS itself are not used as caches."""
     index = faiss.IndexFlatIP(DIMENSION)
     index.add(vectors(3, 0))
     faiss.write_index(index, str(tmp_path / "x.faiss"))
@@ -261,7 +261,7 @@ def test_a_file_of_something_else_is_not_used(tmp_path: Path) -> None:
 def test_a_save_that_fails_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The file is replaced whole or not at all, and no half of it stays behind."""
+    """The file is replaced whole or not at all, and no draft is left."""
     path = tmp_path / "vectors.compact"
     index, corpus = build(range(1, 40), exact_up_to=10, cache=path)
     before = path.read_bytes()
@@ -278,7 +278,7 @@ def test_a_save_that_fails_leaves_the_old_file(
 
 
 def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
-    """A large collection there is searched all the same, without a file."""
+    """A large collection in a read-only folder is searched without a file."""
     index, corpus = build(range(1, 40), exact_up_to=10, cache=tmp_path / "nowhere" / "file")
     assert {i for i, _ in found(index, vector_of(1), 600)} == corpus.live
 
@@ -287,7 +287,7 @@ def test_a_folder_that_may_not_be_written_to(tmp_path: Path) -> None:
 
 
 def clustered(count: int, dimension: int = 32) -> Vectors:
-    """Unit vectors in a few hundred directions, as texts are: (count, dimension)."""
+    """Return unit vectors (count, dimension) in a few hundred directions, like texts."""
     rng = np.random.default_rng(7)
     centres = rng.normal(size=(200, dimension))
     made = centres[rng.integers(200, size=count)] + 0.4 * rng.normal(size=(count, dimension))
@@ -297,7 +297,7 @@ def clustered(count: int, dimension: int = 32) -> Vectors:
 def recall(
     index: VectorIndex, corpus: Corpus, queries: Vectors, allowed: Ids | None = None
 ) -> float:
-    """Share of the true ten best live sentences that are found, over queries (q, d)."""
+    """Return the share of the true ten best live sentences found, over queries (q, d)."""
     ids, held = corpus.vectors(ids_of(corpus.live) if allowed is None else allowed)
     right = 0
     for query in queries:
@@ -315,7 +315,7 @@ def recall(
 def test_compact_finds_nearly_all(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Scanned by codes, filtered or not, and after changes, 98 of 100 nearest are found."""
+    """The compact index finds 98 of the 100 nearest, filtered or not, and after changes."""
     monkeypatch.setattr("index.store.compact._SCANNED", 200)
     corpus = Corpus(dict(enumerate(clustered(8_000))))
     corpus.commit([], range(6_000))
@@ -335,8 +335,8 @@ def test_compact_finds_nearly_all(
     assert captured.out + captured.err == ""
 
 
-def test_what_a_filter_leaves_far_away_is_found() -> None:
-    """Where no sentence near the question passes, all that pass are scored."""
+def test_a_filter_without_near_sentences_is_searched() -> None:
+    """If no near sentence passes the filter, all that pass are scored."""
     held = clustered(4_000)
     corpus = Corpus(dict(enumerate(held[np.argsort(-(held @ held[0]))])))
     corpus.commit([], range(4_000))
@@ -346,7 +346,7 @@ def test_what_a_filter_leaves_far_away_is_found() -> None:
 
 
 def test_the_kind_follows_the_size() -> None:
-    """Growing and shrinking change the kind, and growth the training, when there is time."""
+    """Growing and shrinking change the kind of index, and growth retrains the codebook."""
     index, corpus = build(range(1, 10), exact_up_to=20)
 
     def trained() -> int:
@@ -361,8 +361,8 @@ def test_the_kind_follows_the_size() -> None:
     assert seen == [0, 40, 40, 0]
 
 
-def test_it_is_made_again_while_searches_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A question that finds much changed starts that, and waits neither for it nor after it."""
+def test_it_is_built_again_while_searches_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that finds many changes starts a new build, without waiting for it."""
     index, corpus = build(range(1, 40), exact_up_to=20)
     going, go_on = threading.Event(), threading.Event()
     extended = Compact.extended

@@ -1,4 +1,4 @@
-"""The full text of a large collection gives what SQLite's gives."""
+"""The full text of a large collection gives the same results as SQLite's."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BY_POST = Filters(publishers=("Post",))
 
 
 def report(number: int, text: list[list[str]]) -> Article:
-    """A report with a sentence a paragraph; every second one is the Post's."""
+    """Return a report with a sentence per paragraph; every second is the Post's."""
     lines = "\n\n".join(f"Line {' '.join(sentence)}." for sentence in text)
     publisher = "Post" if number % 2 else "Courier"
     return Article(article_id=f"r{number}", title="A report", text=lines, publisher=publisher)
@@ -32,7 +32,7 @@ def report(number: int, text: list[list[str]]) -> Article:
 @settings(max_examples=25, deadline=None)
 @given(TEXT, STEPS)
 def test_it_gives_what_sqlite_gives(first: list[list[str]], steps: list[tuple]) -> None:
-    """Through additions, changes, removals and returns: the same sentences, scores and counts."""
+    """Through all changes, both give the same sentences, scores and counts."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as opened:
         stores = [
             opened.enter_context(closing(SqliteStore(Path(folder, str(limit)), exact_up_to=limit)))
@@ -53,7 +53,7 @@ def test_it_gives_what_sqlite_gives(first: list[list[str]], steps: list[tuple]) 
 
 
 def same(large: SqliteStore, small: SqliteStore) -> None:
-    """Both say the same of all terms."""
+    """Check that both give the same for all terms."""
     with large.snapshot() as one, small.snapshot() as other:
         assert one.document_frequencies(TERMS) == other.document_frequencies(TERMS)
         for initial in "dtl1":

@@ -22,11 +22,11 @@ from index.text.acronyms import acronyms, names_by_acronym, spelt_out
     ],
 )
 def test_an_acronym_is_spelt_out_as_a_text_has_it(phrase: str, text: str, spelt: str) -> None:
-    """Only capitals are an acronym, and only of words that follow one another."""
+    """Only capitals are an acronym, and only of consecutive words."""
     assert spelt_out(phrase, text) == spelt
 
 
 def test_a_name_within_a_name_has_an_acronym_too() -> None:
-    """A title in front of a name does not hide it."""
+    """A title before a name does not hide its acronym."""
     assert names_by_acronym("Norland Port League")["PL"] == "Port League"
     assert acronyms("The P.L. and the NPL") == {"PL": "P.L.", "NPL": "NPL"}

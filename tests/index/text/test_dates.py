@@ -14,7 +14,7 @@ BASE = date(2024, 12, 5)  # a Thursday
 
 
 def read(text: str, base: date = BASE) -> list[tuple[str, str]]:
-    """First and last day of each range, as text."""
+    """Return the first and last day of each range, as text."""
     return [(str(one.start), str(one.end)) for one in date_ranges(text, base)]
 
 
@@ -65,7 +65,7 @@ def test_reads(text: str, start: str, end: str) -> None:
     ["2000 people", "may fall", "they march on", "$1982", "2,019 homes", "", "may 3 of them"],
 )
 def test_counts_and_verbs_are_no_dates(text: str) -> None:
-    """What only looks like a date is not read as one."""
+    """Words that only look like a date are not read as dates."""
     assert date_ranges(text, BASE) == []
 
 
@@ -77,7 +77,7 @@ def test_spans_cut_the_words() -> None:
 
 
 def test_without_publication_only_years_are_read() -> None:
-    """Where the day of publication is unknown a weekday means nothing, a year still does."""
+    """Without a day of publication a weekday means nothing, but a year does."""
     assert [str(one.end) for one in date_ranges("on Thursday, as in 1982,", None)] == ["1982-12-31"]
 
 
@@ -89,7 +89,7 @@ WORDS = st.sampled_from(
 
 @given(st.lists(WORDS, max_size=14).map(" ".join), st.dates())
 def test_any_text_yields_ranges_in_order(text: str, base: date) -> None:
-    """Whatever the words and the day, ranges run forward, in order, within the text."""
+    """For any text and day, ranges run forward, in order, within the text."""
     found = date_ranges(text, base)
     places = [place for one in found for place in (one.text_start, one.text_end)]
     assert places == sorted(places)

@@ -1,4 +1,4 @@
-"""A stated date is read if it can mean only one day, on the clock it was written for."""
+"""A stated date is read if it can mean only one day, on the clock of its time zone."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2198, 12, 31), timezones=Z
     | Tuesday, 3 November 2026 | Tue Nov 3 2026 | 2026 Nov 3""".split("|"),
 )
 def test_forms_of_a_day(written: str) -> None:
-    """A day in any of these forms is that day."""
+    """All these forms mean the same day."""
     assert read_moment(written) == datetime(2026, 11, 3, tzinfo=UTC)
 
 
@@ -33,7 +33,7 @@ def test_forms_of_a_day(written: str) -> None:
     [("13/11/1963", 13), ("11/13/1963", 13), ("11.11.1963", 11), ("30-11-1963", 30)],
 )
 def test_numbers_that_can_mean_one_day_only(written: str, day: int) -> None:
-    """Day and month in either order are read where only one order gives a day."""
+    """Numbers are read as a day if only one order of day and month is possible."""
     assert read_moment(written) == datetime(1963, 11, day, tzinfo=UTC)
 
 
@@ -46,8 +46,8 @@ def test_numbers_that_can_mean_one_day_only(written: str, day: int) -> None:
     | 3 November 2026 revised | 2026110312 | 20261103010 | 2026-11-10123
     | Friday, 3 Nov 2026 | Wed, 03 Nov 2026 21:24:10 GMT""".split("|"),
 )
-def test_what_names_no_single_day_is_not_read(written: str) -> None:
-    """Several days, no day, an impossible one and a program's zero are no date."""
+def test_ambiguous_dates_are_not_read(written: str) -> None:
+    """Several days, no day, an impossible day and a program's zero are not read."""
     assert read_moment(written) is None
 
 
@@ -75,7 +75,7 @@ def test_what_names_no_single_day_is_not_read(written: str) -> None:
     ],
 )
 def test_a_date_keeps_its_own_day(written: str, stored: str) -> None:
-    """A date stays on the clock it was written for; of a zone nobody knows, only the day counts."""
+    """A date keeps its time zone; with an unknown zone, only the day is used."""
     moment = read_moment(written)
     assert moment
     assert moment.isoformat() == stored
@@ -92,6 +92,6 @@ def test_mail_and_iso_dates_come_back_whole(moment: datetime) -> None:
 
 @given(st.text(max_size=40) | st.from_regex(r"[ -/0-9a-zA-Z:,.+]{1,40}", fullmatch=True))
 def test_any_text_is_a_moment_or_none(written: str) -> None:
-    """No text makes an error, and every date that is read has a zone and a plausible year."""
+    """No text causes an error, and every date has a zone and a plausible year."""
     moment = read_moment(written)
     assert moment is None or (moment.tzinfo and 1500 < moment.year < 2200)

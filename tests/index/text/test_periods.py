@@ -50,14 +50,14 @@ def test_words_name_days(said: str, first: str, last: str) -> None:
     "said", ["", "soon", "31 February", "2024-13", "9 March 10", "99999 years ago", "ma", "0000"]
 )
 def test_what_is_no_date_is_refused_with_examples(said: str) -> None:
-    """Anything else is refused in a sentence that shows how to write a date."""
+    """Anything else is refused with an example of how to write a date."""
     with pytest.raises(QuestionError, match="9 March, March 2026"):
         period(said, TODAY)
 
 
 @given(st.text(max_size=30), st.dates())
 def test_no_words_break_the_parser(said: str, today: date) -> None:
-    """Whatever is typed is a period that does not end before it begins, or is refused."""
+    """Any text is refused, or gives a period that does not end before it begins."""
     try:
         found = period(said, today)
     except QuestionError:

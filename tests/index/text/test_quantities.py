@@ -44,7 +44,7 @@ def test_numbers_in_words(words: str, expected: float) -> None:
     ],
 )
 def test_counts_of_people(text: str, expected: list[tuple[float, str]]) -> None:
-    """What is counted is told by the words around; ages, years, times and money are no counts."""
+    """The words around show what is counted; ages, years, times and money are no counts."""
     assert sorted((figure.value, figure.unit) for figure in figures(text)) == sorted(expected)
 
 
@@ -58,32 +58,32 @@ def test_counts_of_people(text: str, expected: list[tuple[float, str]]) -> None:
     ],
 )
 def test_measures(text: str, expected: list[tuple[float, str]]) -> None:
-    """Amounts are read in one base a unit; a bare number is none."""
+    """Amounts are converted to a base unit; a bare number is not an amount."""
     assert [(round(figure.value, 3), figure.unit) for figure in measures(text)] == expected
 
 
-def test_a_part_a_plan_or_a_rate_is_told_apart() -> None:
-    """What makes a count a part, a plan or a rate is kept with it."""
+def test_parts_plans_and_rates_are_distinguished() -> None:
+    """A count that is a part, a plan or a rate is marked as such."""
     text = "Another 3 died. Many years later, they expect 9 dead."
     assert [figure.narrowed for figure in figures(text)] == [{"another"}, {"expect"}]
 
 
 def test_how_sure_a_count_is() -> None:
-    """The words right before a number tell how sure it is."""
+    """The words before a number show how sure it is."""
     text = "At least 12 people died. Fewer than 12 died. Some 12 people died. The 12 people died."
     hedges = [figure.hedge for figure in figures(text)]
     assert hedges == ["at least", "at most", "about", "exact"]
 
 
 def test_what_a_question_wants_counted() -> None:
-    """Other words for one thing are one unit; a question for something else has none."""
+    """Synonyms are the same unit; a question for something else has none."""
     assert units("How many people were killed?") == units("What is the death toll?") == {"death"}
     assert units("How many gates does the dam have?") == frozenset()
 
 
 @given(st.text(max_size=80), st.sampled_from(["12 dead", "a dozen hurt"]))
 def test_counts_stand_in_the_text(around: str, count: str) -> None:
-    """Whatever stands around a count, offsets point into the text as it was given."""
+    """Whatever surrounds a count, offsets point into the original text."""
     text = f"{around} {count} {around}"
     for figure in figures(text):
         assert 0 <= figure.start < figure.end <= len(text)

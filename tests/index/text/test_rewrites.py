@@ -36,7 +36,7 @@ def test_another_report_of_the_event_is_independent() -> None:
 
 
 def test_what_both_quote_is_not_shared_wording() -> None:
-    """Two reports that quote one speech at length stay independent."""
+    """Two reports that quote the same speech at length are independent."""
     speech = "“We will rebuild every house on the eastern shore before the first snow falls,”"
     long = " ".join([f"{speech} she said.", f"{speech} she said again."])
     other = "Rain fell over the hills of Vik all night long, and nobody slept."
@@ -44,7 +44,7 @@ def test_what_both_quote_is_not_shared_wording() -> None:
 
 
 def test_a_few_common_words_are_no_rewrite() -> None:
-    """Two notices of a line or two share more than a fifth by chance."""
+    """Two notices of a line or two may share more than a fifth of their words by chance."""
     one = (
         "Ada Brun will host the harbour prize again, in a red coat and a borrowed hat.\n"
         "The prize goes to divers who saved a life at sea, and nobody else may apply."
@@ -72,19 +72,19 @@ def test_identical_texts_are_copies(text: str) -> None:
 
 @given(st.lists(SENTENCE, max_size=8).map("\n".join), st.lists(SENTENCE, max_size=8).map("\n".join))
 def test_the_relation_is_symmetric(a: str, b: str) -> None:
-    """Neither report comes first."""
+    """The order of the two reports does not matter."""
     assert shared_wording(a, b) == shared_wording(b, a)
 
 
 @given(st.text(max_size=500), st.text(max_size=500))
 def test_hostile_text_does_no_harm(a: str, b: str) -> None:
-    """Any two strings can be compared, the same both ways."""
+    """Any two strings can be compared, with the same result both ways."""
     assert shared_wording(a, b) == shared_wording(b, a)
     assert same_sentence(a, b) == same_sentence(b, a)
 
 
 def test_a_clock_in_two_styles_is_one_time() -> None:
-    """A sentence is the same whether its time has a stop or a colon."""
+    """A time with a stop or a colon makes no difference."""
     a = "The third gate of the dam failed at 4:40 a.m. after three days of heavy rain."
     b = "The third gate of the dam failed at 4.40am after three days of heavy rain."
     assert same_sentence(a, b)
@@ -92,6 +92,6 @@ def test_a_clock_in_two_styles_is_one_time() -> None:
 
 
 def test_rewrites_share_their_sketch() -> None:
-    """A rewrite is found by its sketch, and texts of other words share none."""
+    """Rewrites share hashes in their sketches, and other texts share none."""
     assert sketch(REPORT) & sketch(REWRITE)
     assert not sketch(REPORT) & sketch("A theatre burned down in Lund. The Royal Players lost all.")

@@ -1,4 +1,4 @@
-"""Sentence boundaries: gold items, exact offsets, and nothing that can make it stumble."""
+"""Sentence boundaries: gold items, exact offsets, and any text."""
 
 import json
 import time
@@ -44,12 +44,12 @@ PROSE = st.lists(
 
 
 def sentences(text: str, language: str = "en") -> list[str]:
-    """The sentences as text."""
+    """Return the sentences as text."""
     return [text[span.start : span.end] for span in split(text, language)]
 
 
 def inner_ends(item: Item) -> set[int]:
-    """Gold sentence ends, without the last one, which any splitter finds."""
+    """Return gold sentence ends, without the last end, which any splitter finds."""
     ends, position = [], 0
     for sentence in item["sentences"]:
         position = item["text"].index(sentence, position) + len(sentence)
@@ -58,7 +58,7 @@ def inner_ends(item: Item) -> set[int]:
 
 
 def boundary_f1(items: list[Item]) -> float:
-    """Micro-averaged F1 of sentence ends, the last end of each item left out."""
+    """Return micro-averaged F1 of sentence ends, without the last end of each item."""
     right = wrong = missed = 0
     for item in items:
         gold, found = inner_ends(item), {span.end for span in split(item["text"])[:-1]}
@@ -69,12 +69,12 @@ def boundary_f1(items: list[Item]) -> float:
 
 
 def visible(text: str) -> str:
-    """`text` without white space and without what cannot be seen."""
+    """Return `text` without white space and invisible characters."""
     return "".join(c for c in text if c.isprintable() and not c.isspace())
 
 
 def assert_invariants(text: str, spans: list[Span]) -> None:
-    """Spans are ordered, bare of outer whitespace, capped, and leave out nothing visible."""
+    """Check that spans are ordered, stripped, capped, and leave out nothing visible."""
     position = 0
     for span in spans:
         piece = text[span.start : span.end]
@@ -93,20 +93,20 @@ def test_hard_items_reach_the_bar() -> None:
 
 
 def test_plain_items_lose_nothing() -> None:
-    """Plain news is cut exactly as a reader would cut it."""
+    """Plain news is split exactly as a reader would split it."""
     assert len(PLAIN) >= 30
     assert [sentences(item["text"]) for item in PLAIN] == [item["sentences"] for item in PLAIN]
 
 
 @given(HOSTILE, st.sampled_from(["en", "de", "ja", "ar", "", "xx-none", "\ud800\x00"]))
 def test_any_string_is_split_exactly(text: str, language: str) -> None:
-    """Spans are ordered, bare of outer whitespace, capped, and leave out nothing visible."""
+    """Spans of any string are ordered, stripped, capped, and leave out nothing visible."""
     assert_invariants(text, split(text, language))
 
 
 @given(PROSE)
 def test_any_prose_is_split_exactly(text: str) -> None:
-    """The same invariants hold where the rules for abbreviations, quotes and lines meet."""
+    """The same holds for prose in which rules for abbreviations, quotes and lines meet."""
     assert_invariants(text, split(text))
 
 
@@ -124,7 +124,7 @@ def test_whitespace_has_no_sentences(text: str) -> None:
 
 @given(st.lists(st.sampled_from(PLAIN), min_size=1, max_size=6), st.sampled_from(["\n", "\n\n"]))
 def test_paragraphs_do_not_change_one_another(items: list[Item], gap: str) -> None:
-    """Articles joined line by line are cut as each of them is cut alone."""
+    """Articles joined line by line are split as each is split alone."""
     text = gap.join(item["text"] for item in items)
     assert sentences(text) == [sentence for item in items for sentence in item["sentences"]]
 
@@ -154,7 +154,7 @@ def test_long_sentence_is_cut_at_a_clause() -> None:
 
 @pytest.mark.parametrize("cluster", ["e\u0301", "👩\u200d🚒", "👍🏽"])
 def test_cap_keeps_characters_whole(cluster: str) -> None:
-    """Where nothing better offers, the cap still does not part a mark from its base."""
+    """The cap never separates a combining mark from its base."""
     assert all(sentence.startswith(cluster[0]) for sentence in sentences(cluster * 3000))
 
 
@@ -163,7 +163,7 @@ def test_cap_keeps_characters_whole(cluster: str) -> None:
     ["word ", "a", "The dam. ", '"Oh (x. Y ', "U.S.", "(", "“", ".", "aa.Bb", "a\n", "e\u0301"],
 )
 def test_time_grows_with_the_text_alone(unit: str) -> None:
-    """Sixteen times the text on one line costs nowhere near 256 times the time."""
+    """Sixteen times the text takes far less than 256 times as long."""
 
     def seconds(size: int) -> float:
         text = unit * (size // len(unit))
@@ -176,7 +176,7 @@ def test_time_grows_with_the_text_alone(unit: str) -> None:
 
 
 def test_other_languages_pass_through() -> None:
-    """The language reaches the library: stops of other scripts end sentences."""
+    """The language is passed to the library: stops of other scripts end sentences."""
     assert sentences("橋が落ちた。二人が無事だった。", "ja") == [
         "橋が落ちた。",
         "二人が無事だった。",

@@ -1,4 +1,4 @@
-"""Spellings of one thing meet under one term."""
+"""Spellings of a word have the same term."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ from index.text.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, terms
         ("Children's", "child"),
     ],
 )
-def test_spellings_meet(one: str, other: str) -> None:
+def test_spellings_have_the_same_term(one: str, other: str) -> None:
     """Case, accents, possessives, dots, hyphens, commas in numbers and plurals do not matter."""
     assert terms(one) == terms(other) != []
 
@@ -73,33 +73,33 @@ def test_different_things_stay_apart(one: str, other: str) -> None:
 
 
 def test_terms_come_in_order() -> None:
-    """All words and numbers of a text give a term each, as often as they stand there."""
+    """Each word and number gives a term, in order and as often as it occurs."""
     assert terms("“Aid,” she said: 1,200 of Tessen's crews — more aid.") == [
         *("aid", "she", "say", "1200", "of", "tessen", "crew", "more", "aid")
     ]
 
 
 def test_questions_lose_their_stop_words() -> None:
-    """What carries the meaning of a question is left, once and in order."""
+    """Only the meaningful words of a question are left, once and in order."""
     assert content_terms("Which dams, and what of the crew of this dam?") == ["dam", "crew"]
 
 
 @pytest.mark.parametrize("question", ["Who is it?", "What did they do?"])
 def test_a_question_of_stop_words_keeps_them(question: str) -> None:
-    """Where nothing else is left, stop words are searched for."""
+    """If nothing else is left, stop words are searched for."""
     assert content_terms(question) == list(dict.fromkeys(terms(question)))
 
 
 @given(st.text(max_size=200))
 def test_terms_can_be_stored_space_separated(text: str) -> None:
-    """Whatever the text, terms are short, not empty, and survive joining and splitting."""
+    """Terms of any text are short, not empty, and survive joining and splitting."""
     found = terms(text)
     assert all(0 < len(term) <= 40 for term in found)
     assert " ".join(found).split() == found
 
 
 def test_threads_make_the_same_terms() -> None:
-    """The stemmer keeps its word on itself; several threads get right stems all the same."""
+    """The stemmer is not thread-safe, but several threads get right stems."""
     words = [f"{a}{b}{c}ingly" for a in "bcdfgh" for b in "aeiou" for c in "lmnprst"] * 3
     expected = [terms(word) for word in words]
     _terms_of.cache_clear()
@@ -109,7 +109,7 @@ def test_threads_make_the_same_terms() -> None:
 
 
 def test_collections_follow_the_analysis() -> None:
-    """A change of the analysis comes with another schema version, since stored terms are old then.
+    """A change of the analysis needs another schema version, since stored terms are old.
 
     Until a first release it is enough to note the new digest.
     """
