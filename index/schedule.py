@@ -169,6 +169,8 @@ class Sources:
     ) -> Iterator[SourceItem | SourceRead]:
         """Yield the items of each path or URL, then a `SourceRead`, with an error if it holds none.
 
+        Where nothing but omissions was read, each of them is a failure instead.
+
         Args:
             names: paths and URLs, sources or not, or "-" for JSON lines on `stream`.
             stream: bytes for "-".
@@ -181,13 +183,17 @@ class Sources:
         for name in names:
             error = "It holds no report."
             kinds: set[type] = set()
+            left_out: list[Omission] = []  # until anything else is read
             try:
                 for item in _within(sources.read(name, stream, self._fetcher, known), seconds):
                     kinds.add(type(item))
                     error = item.error if isinstance(item, Failure | Omission) else error
+                    if isinstance(item, Omission) and kinds == {Omission}:
+                        left_out.append(item)
+                        continue
+                    yield from left_out
+                    left_out.clear()
                     yield item
-                if kinds == {Omission}:
-                    yield Failure(name, error)
             except SourceError as failure:
                 error = str(failure)
                 yield Failure(name, error)
@@ -196,6 +202,7 @@ class Sources:
             except Exception as fault:  # noqa: BLE001 - one source must not starve the next
                 error = f"It cannot be read ({fault!r:.200}): report this, or pause the source."
                 yield Failure(name, error)
+            yield from (Failure(item.source, item.error) for item in left_out)
             yield SourceRead(name, error if kinds <= {Failure, Omission} else None)
 
     def remember(self, names: Iterable[str]) -> None:

@@ -84,6 +84,10 @@ _UNSAID = frozenset(
 )
 # Verbs of saying only with a clause: not "claimed three victories", "wrote the song".
 _WITH_CLAUSE = frozenset("added found maintained claimed claims conceded wrote writes".split())
+_NO_CLAIM = re.compile(  # "The film tells the story of a lock"; "she wrote, produced and staged it"
+    r"(?:tells|telling) (?:the|a|an|his|her|its|their) (?:\w+ )?(?:story|tale)s?\b"
+    r"|(?:wrote|writes), \w+ed\b"
+)
 _NO_SAYING = {("said", "goodbye"), ("said", "farewell"), ("adding", "to"), ("admitted", "to")}
 _BACK = 8  # sentences searched for the antecedent of a pronoun
 _SKIPPED = 2  # of these, how many may be about something else
@@ -190,11 +194,12 @@ def _act(masked: str, words: Sequence[Token], n: int) -> Act | None:
     text = words[n].text
     if text in _QUOTING:
         return "claim" if "¤" in masked else None
-    if _TURNED_DOWN.match(masked, words[n].start):
+    place = words[n].start
+    if _TURNED_DOWN.match(masked, place):
         return "denial"
     after = words[n + 1].text if n + 1 < len(words) else ""
     # Nearly all words stand for no act, so this cheap test comes first.
-    if text not in _ACT_OF or (text, after) in _NO_SAYING:
+    if text not in _ACT_OF or (text, after) in _NO_SAYING or _NO_CLAIM.match(masked, place):
         return None
     if text in _WITH_CLAUSE and after not in {"that", ",", ".", ":", '"', "“"}:
         clause = any(is_finite(word.text) for word in words[n + 2 :]) or "¤" in masked

@@ -150,8 +150,10 @@ def phrase_ending(words: Sequence[Token], end: int) -> Span | None:
 def phrase_starting(words: Sequence[Token], n: int) -> Span | None:
     """Return the noun phrase that begins at word n: up to punctuation, an adverb, or a verb."""
     i = n
-    while i < len(words) and words[i].text[0].isalnum() and words[i].text not in _BOUNDARIES:
+    while i < len(words) and words[i].text not in _BOUNDARIES:
         text = words[i].text
+        if not text[0].isalnum() and (i == n or text != "&"):  # "Rope & Tar"
+            break
         if i > n and (is_finite(text) or _is_adverb(text) or text.lower() in TIME | PRONOUNS):
             break
         if text in PREPOSITIONS and not _belongs(words, n, i):

@@ -108,11 +108,16 @@ def can_speak(words: Sequence[str]) -> bool:
     pronoun, contracted, _ = words[0].lower().replace("’", "'").partition("'")
     if pronoun in PRONOUNS:
         return len(words) == 1 and not contracted  # "I'd argue" has no subject of its own
-    if words[0].endswith("ing") and len(words) > 1 and words[1].lower() in PREPOSITIONS:
-        return False  # "Speaking in Ostby Mr Brun"
+    opening = PREPOSITIONS | _DETERMINERS
+    if words[0].endswith("ing") and len(words) > 1 and words[1].lower() in opening:
+        return False  # "Speaking in Ostby Mr Brun", "Opening the lock Mr Brun"
     head = words[_head(words)]
     plain = head.lower()
-    if words[0].lower() == "no" or plain in _NOBODY | TIME or head.endswith(("'s", "’s")):
+    if (
+        words[0].lower() in {"no", "what", "how"}
+        or plain in _NOBODY | TIME
+        or head.endswith(("'s", "’s"))
+    ):
         return False
     return head[0].isupper() or head[0] in "@#" or _is_speaker(plain)
 
@@ -172,6 +177,7 @@ class People:
         plural = (
             several
             or head in _PEOPLE
+            or (head.endswith("men") and name[-1].islower())
             or (head.endswith("s") and (name[-1].islower() or head[:-1] in _SPEAKERS))
         )
         if pronoun == "they":

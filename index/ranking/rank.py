@@ -217,7 +217,7 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
     order = np.argsort(-scores, kind="stable")
     columns = {**ranking.features, "reader": column}
     features = {name: values[order] for name, values in columns.items()}
-    evidence = confidence_features(ranking.query, features, ranking.evidence["score"])
+    evidence = read_confidence_features(ranking.query, features)
     confidence = ranking.confidence
     if not ranking.query.has_many_clauses:
         confidence = probability(model.read_confidence, evidence)
@@ -274,7 +274,7 @@ def _higher_in_article(rows: Rows, total: Floats) -> Floats:
 def confidence_features(
     query: Query, features: Mapping[str, Floats], best: float
 ) -> dict[str, float]:
-    """Return the inputs of the model that judges whether the best sentences answer the question.
+    """Return the inputs of the confidence if no sentence was read.
 
     Args:
         query: the question.
@@ -282,8 +282,7 @@ def confidence_features(
         best: the highest score by fitted weights.
     """
     top = slice(_TOP)
-    judged = {"reader": float(features["reader"].max())} if "reader" in features else {}
-    return judged | {
+    return {
         "bias": 1.0,
         "dense": float(features["dense"].max()),
         "near": float(features["near"][top].max()),
@@ -291,4 +290,23 @@ def confidence_features(
         "publisher": float(features["publisher"][top].max()),
         "score": best,
         "terms": math.log1p(len(query.terms)),  # the fewer, the lower any cosine
+    }
+
+
+def read_confidence_features(query: Query, features: Mapping[str, Floats]) -> dict[str, float]:
+    """Return the inputs of the confidence if the best sentences were read.
+
+    The names of the question count where the reader sees the answer: an answer about somebody else
+    is none. More inputs did not separate answerable questions better.
+
+    Args:
+        query: the question.
+        features: (n,) by name, `reader` among them.
+    """
+    best = int(features["reader"].argmax())
+    return {
+        "bias": 1.0,
+        "reader": float(features["reader"][best]),
+        "dense": float(features["dense"].max()),
+        "names": float(features["names"][best]) if query.names else 1.0,
     }

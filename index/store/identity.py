@@ -12,7 +12,8 @@ An id that was given is kept. Any other article is a stored one
   known by two keys of one feed or site and have two addresses, as daily bulletins have.
 
 An article is revised only from where it came: else the writer of a feed could put words into
-another outlet's mouth. A retracted one stays out, under whatever key it comes back.
+another outlet's mouth. A retracted one stays out, under whatever key and address its site or its
+publisher brings it back.
 """
 
 from __future__ import annotations
@@ -28,10 +29,12 @@ from index.reading.urls import canonical, is_home, site
 from index.store.database import LIST, Database
 from index.store.rows import NEWEST, notice_at
 from index.store.types import Decision, Put
+from index.text.rewrites import shared_wording
 from index.text.terms import content_terms
 
 Identity = Literal["key", "page", "words"]
 _HALF = 0.5  # of the words of the shorter text that two texts share if they are of one report
+_ALL = 0.9  # of the wording of the shorter text: it is the other one, but for a line
 _KNOWN = f"SELECT key, article_id FROM identity JOIN article USING (article) WHERE key IN {LIST}"
 _STORED = """
     SELECT a.article, a.latest, a.live,
@@ -41,8 +44,8 @@ _STORED = """
     FROM article a JOIN revision r ON r.revision = a.latest WHERE a.article_id = ?
 """
 _RETRACTED = """
-    SELECT DISTINCT a.article_id, r.url FROM notice n JOIN article a USING (article)
-    JOIN revision r ON r.revision = a.latest WHERE n.kind = 'retracted' AND a.live IS NULL
+    SELECT DISTINCT a.article_id FROM notice n JOIN article a USING (article)
+    WHERE n.kind = 'retracted' AND a.live IS NULL
 """
 
 
@@ -123,8 +126,14 @@ def decide(db: Database, article: Article, *, revive: bool) -> Decision:
         article = replace(article, article_id=name, url=url)
         same_words = kind == "words"
     if stored is None:
-        reason = _retracted_twin(db, article) if revive else ""
-        return Decision(given, article, "refused" if reason else "added", reason)
+        twin, reason = _retracted_twin(db, article)
+        if twin is None:
+            return Decision(given, article, "added")
+        article = replace(article, article_id=twin.article.article_id)
+        row = (twin.row, twin.latest, twin.live, twin.number)
+        if revive:
+            return Decision(given, article, "refused", reason, *row)
+        return Decision(given, article, "unchanged", "", *row)
     known, live = stored.article, stored.live
     outcome: Put = "updated"
     reason = ""
@@ -157,16 +166,30 @@ def _retraction(db: Database, known: Article) -> str:
     return f"“{known.title}” was retracted ({notice.note}): restore it first, if that was wrong."
 
 
-def _retracted_twin(db: Database, article: Article) -> str:
-    """Why an article is not added: a retracted one has its page and half of its words."""
+def _retracted_twin(db: Database, article: Article) -> tuple[_Stored | None, str]:
+    """The retracted article that this one brings back, if any, and why it is not added.
+
+    It is on the same page with half of the words, or is from the same site or publisher with all.
+    """
     page = _page(article)
-    for name, url in db.execute(_RETRACTED).fetchall() if page else ():
-        if url and canonical(url) == page:
-            stored = _stored(db, name, article)
-            reason = _retraction(db, stored.article) if stored else ""
-            if stored and reason and share_words(article, stored.article):
-                return reason
-    return ""
+    for (name,) in db.execute(_RETRACTED).fetchall():
+        stored = _stored(db, name, article)
+        reason = _retraction(db, stored.article) if stored else ""
+        if not stored or not reason:
+            continue
+        known = stored.article
+        on_page = page is not None and canonical(known.url or "") == page
+        if (on_page and share_words(article, known)) or (
+            _same_outlet(article, known) and shared_wording(article.text, known.text) >= _ALL
+        ):
+            return stored, reason
+    return None, ""
+
+
+def _same_outlet(article: Article, known: Article) -> bool:
+    """Whether one outlet brings both: they have a publisher, or where they come from, in common."""
+    publishers = [(other.publisher or "").casefold() for other in (article, known)]
+    return publishers[0] == publishers[1] != "" or comes_from(article.source, known)
 
 
 # Recognising

@@ -37,7 +37,7 @@ from index.reader.excerpts import Excerpt
 from index.reader.model import Reading, TrainedReader
 
 NAMES = ["multihop", "squad", "clapnq", "trecqa", "wikiqa", "scifact", "news"]
-NEWS_WEIGHT = {"multihop": 3.0, "news": 3.0}  # with the reader: the others are encyclopedias
+NEWS_WEIGHT = {"multihop": 2.0, "news": 2.0}  # with the reader: the others are encyclopedias
 SIGNS = {"length": 0, "asks": -1, "unfinished": -1}  # all others +1
 FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000

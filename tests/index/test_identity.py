@@ -253,6 +253,45 @@ def test_a_retracted_report_stays_out_under_a_new_guid(archive: Archive, web: We
     assert archive.size().articles == 0
 
 
+def test_a_retracted_report_stays_out_under_a_new_address(archive: Archive, web: Web) -> None:
+    """A retracted report is refused from its site under a new guid, address and added line.
+
+    A reindex, which brings back nothing that was removed, leaves it out without a word.
+    """
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam", f"{NORTH}/dam", "nw-1", DAM))
+    (added,) = archive.add([f"{NORTH}/feed"]).added
+    archive.retract(added.article_id, "made up")
+    text = f"{DAM}</p><p>Follow us for more."
+    web.pages[f"{NORTH}/feed"] = feed(item("Dam, again", f"{NORTH}/dam-again", "nw-2", text))
+    result = archive.sources.reindex()
+    assert (result.added, result.failed, result.unchanged) == ((), (), 1)
+    (failure,) = archive.add([f"{NORTH}/feed"]).failed
+    assert "“Dam” was retracted (made up)" in failure.error
+    archive.restore([added.article_id])
+    assert archive.size().articles == 1
+
+
+@pytest.mark.parametrize(
+    ("again", "is_refused"),
+    [
+        ({"id": "other", "publisher": "northwire"}, True),
+        ({"publisher": "Northwire", "url": f"{PLANET}/dam"}, True),
+        ({"publisher": "Northwire", "text": DAM.replace("at dawn", "at 9 p.m.")}, False),
+        ({"publisher": "Planet", "url": f"{PLANET}/dam"}, False),
+    ],
+)
+def test_a_retracted_report_stays_out_by_its_publisher(
+    archive: Archive, web: Web, again: dict[str, str], *, is_refused: bool
+) -> None:
+    """Rows are refused with all words of a retracted page by their publisher, and no others."""
+    row = {"id": "dam", "title": "Dam", "text": DAM, "publisher": "Northwire"}
+    add_row(archive, {**row, "url": f"{NORTH}/dam"})
+    archive.retract("dam", "made up")
+    web.pages[f"{PLANET}/rows"] = json.dumps({"title": "Dam fails", "text": DAM, **again})
+    result = archive.add([f"{PLANET}/rows"])
+    assert [len(result.failed), len(result.added)] == ([1, 0] if is_refused else [0, 1])
+
+
 def test_a_guid_counts_from_when_it_is_first_seen(archive: Archive, web: Web) -> None:
     """A page whose feed is added later, in the same words, is then known by its guid."""
     web.pages[f"{NORTH}/dam"] = page("Dam", DAM)

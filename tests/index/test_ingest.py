@@ -825,3 +825,19 @@ def test_two_files_with_one_id_are_reported(tmp_path: Path, second: str) -> None
         (omission,) = result.omitted
         assert "“Dam 0” was left out" in omission.error
         assert archive.add([], files=uploads[1:]).omitted == ()
+
+
+def test_what_was_only_left_out_is_told_once(tmp_path: Path) -> None:
+    """Where nothing of a source can be used, each part of it is a failure, and is not noted too."""
+    table = tmp_path / "rows.csv"
+    table.write_text("title,text\nDam,It held.,x,y\nBank,It closed.,z\n", "utf-8")
+    with archive(tmp_path / "data", FakeEncoder()) as here:
+        result = here.add([str(table)])
+        assert [failure.error[:22] for failure in result.failed] == [
+            "The row of line 2 has ",
+            "The row of line 3 has ",
+        ]
+        assert result.omitted == ()
+        table.write_text("title,text\nDam,It held.,x,y\nBank,It closed.\n", "utf-8")
+        result = here.add([str(table)])
+        assert (len(result.failed), len(result.omitted), len(result.added)) == (0, 1, 1)

@@ -39,6 +39,12 @@ KELD = "Mara Keld, head of the harbour union"
         ),
         ("The ministry rejected the union's claim of a warning.", "The ministry", "denial"),
         ("The court rejected the union's appeal.", None, "report"),
+        ("It will fall, according to brokers Rope & Tar.", "brokers Rope & Tar", "report"),
+        (
+            "The yard shut, said Ada Brun of Rope & Tar on Monday.",
+            "Ada Brun of Rope & Tar",
+            "claim",
+        ),
         ("The Port League (PL) confirmed it.", "The Port League (PL)", "confirmation"),
         ('Ines Holt took the stage: "We will rebuild every single house."', "Ines Holt", "claim"),
         ("Ines Holt left the hall, saying the road was open.", "Ines Holt", "claim"),
@@ -100,6 +106,10 @@ def test_names_the_speaker_and_the_act(sentence: str, speaker: str | None, act: 
         "Skarn fell after the Courier reported that it would.",
         "Ines Holt was chosen and admitted to the guild.",
         "An earlier version of this report said that the dam held.",
+        "The Lock tells the sad story of a keeper whose boat was lost.",
+        "Ines Holt wrote, produced and staged the play.",
+        "Opening the bridge Mr Brun said it would last.",
+        "Crowds blocked what organisers estimated was a mile of road.",
     ],
 )
 def test_nobody_is_named_where_nobody_speaks(sentence: str) -> None:
@@ -129,6 +139,8 @@ def test_a_pronoun_is_who_spoke_before() -> None:
         ("Ada Brun said that Ines Holt was hurt.", "She", "Ada Brun"),
         ("The Skarn rose.", "He", None),
         ("She and Ada Brun left.", "She", None),
+        ("The firemen said the road was shut.", "He", None),
+        ("The firemen said the road was shut.", "They", "The firemen"),
     ],
 )
 def test_a_pronoun_must_fit(before: str, pronoun: str, speaker: str | None) -> None:

@@ -843,6 +843,22 @@ def live_state(snapshot: CatalogueSnapshot) -> object:
     )
 
 
+@pytest.mark.parametrize("revive", [True, False])
+def test_a_retracted_article_has_no_second_id(store: Catalogue, *, revive: bool) -> None:
+    """Its words by its publisher under another id and address are not stored beside it."""
+    put(store, DAM, CUP)
+    notice(store, "retracted", "Made up.")
+    again = replace(DAM, article_id="again", url="https://northwire.example/again")
+    changes = Changes(put=[ready(again)], revive=revive)
+    (decision,) = store.commit(changes, model=FakeEncoder().model, actor="mod", action="add").put
+    assert decision.outcome == ("refused" if revive else "unchanged")
+    assert decision.article.article_id == "dam"
+    with store.snapshot() as snapshot:
+        assert seen(snapshot) == {"cup"}
+        with pytest.raises(NotFoundError):
+            snapshot.article("again")
+
+
 def test_going_back_twice_to_a_retraction(store: Catalogue) -> None:
     """A second undo to a retraction above a later correction changes nothing."""
     put(store, DAM)
