@@ -8,9 +8,10 @@ score, on questions that it was not trained with.
 Ranking: a listwise conditional logit (each gold sentence against all wrong ones of its question)
 over the product's own features, every set with the same weight, each weight kept to its sensible
 sign. Printed are folds of every set at once ("folds") and each set with weights fitted on the
-others only ("left out"). Confidence: a logistic model of "answerable" over the evidence of
-`confidence_features`, each class and set with the same weight. Weights "by_hand" stay as they are:
-no public set has questions of those forms. Nothing is written without --write.
+others only ("left out"). Confidence: a logistic model of "answerable" over the inputs of
+`confidence_features` and `read_confidence_features`, news twice as heavy as the other sets.
+Weights "by_hand" stay as they are: no public set has questions of those forms. Nothing is written
+without --write.
 """
 
 from __future__ import annotations
@@ -441,7 +442,7 @@ def with_reader(
                 loss = logsumexp(logits, axis=2) - logsumexp(logits[..., right], axis=2)
                 own["many" if run.query.has_many_clauses else "few"].append(loss)
         for kind, rows in own.items():
-            if rows:
+            if rows and (kind == "few" or one.name == "multihop"):  # the others have few of many
                 losses[kind].append(np.mean(rows, axis=0))
                 shares[kind].append(NEWS_WEIGHT.get(one.name, 1.0))
     weights = {}
