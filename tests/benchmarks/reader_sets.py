@@ -297,12 +297,3 @@ def _written(folder: Path, source: str) -> Iterator[Group]:
                 start = text.sentences[numbers[0]].index(answer)
                 right[numbers[0]] = (start, start + len(answer))
             yield Group(source, document, question, right)
-
-
-def news_pairs(*, measured: bool) -> Iterator[tuple[str, str, str]]:
-    """(relation, first sentence, second sentence); C contradict, E agree, N neither."""
-    for file in sorted(NEWS.glob("pairs*.txt")):
-        if kept_apart(file.stem, 8) == measured:
-            for line in file.read_text(encoding="utf-8").splitlines():
-                relation, first, second = line.split("\t")
-                yield relation, first, second
