@@ -314,8 +314,8 @@ def test_other_json() -> None:
 def test_a_feed_that_holds_nothing_to_store_is_no_source(archive: Archive, tmp_path: Path) -> None:
     """A feed whose items were all omitted has failed, and says why."""
     result = add(archive, tmp_path, "f.xml", feed("<item><title>Gallery</title></item>"))
-    (omission,) = result.omitted
-    assert "“Gallery” has neither a text nor a link" in omission.error
-    assert [read.error for read in result.sources] == [omission.error]
-    assert [failure.error for failure in result.failed] == [omission.error]
+    (failure,) = result.failed
+    assert "“Gallery” has neither a text nor a link" in failure.error
+    assert [read.error for read in result.sources] == [failure.error]
+    assert result.omitted == ()
     assert archive.sources.all() == []

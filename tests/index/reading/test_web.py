@@ -133,6 +133,7 @@ def test_guesses_are_marked() -> None:
     """A field that only the text of the page or its host suggests is named as guessed."""
     byline = '<p class="byline">By <a rel="author" href="/r">Jonas Rike</a></p>'
     byline += '<time datetime="2026-03-14T12:30:00Z">14 March 2026</time>'
+    byline += '<time datetime="2026-03-16T08:00:00Z">16 March 2026</time>'
     found = article(page(byline=byline), URL, url=URL)
     assert (found.author, found.published, found.guessed_date) == ("Jonas Rike", None, NOON)
     assert found.publisher == "northwire.example"
