@@ -61,6 +61,7 @@ def main() -> None:
     processes = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as temporary:
         data = arguments.folder or Path(temporary)
+        data.mkdir(parents=True, exist_ok=True)
         measured: list[Figures] = []
         for size in arguments.sizes:
             figures: Figures = {}
