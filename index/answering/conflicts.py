@@ -117,7 +117,7 @@ def relate(question: str, a: Statement, b: Statement) -> Relation | None:
     if a.article.article_id == b.article.article_id:
         return None if one_voice or None in speakers else _by_denial(question, a, b)
     relation = _by_correction(a, b)
-    if relation is None and _same_event(question, a.article.text, b.article.text):
+    if relation is None and _same_event(question, a.article, b.article):
         relation = _by_count(question, a, b) or _by_denial(question, a, b)
     return relation or (None if one_voice else _by_wording(a, b))
 
@@ -234,11 +234,20 @@ def _shared(a: Wording, b: Wording) -> float:
     return len(left & right) / (min(len(left), len(right)) or 1)
 
 
-def _same_event(question: str, a: str, b: str) -> bool:
-    """Return whether the leads of two articles share names that the question does not have."""
-    left, right = (read(text[:_LEAD]) for text in (a, b))
+def _same_event(question: str, a: Article, b: Article) -> bool:
+    """Return whether two articles are about one event, and both about what the question names.
+
+    Their leads share names that the question does not have, and neither lacks a name of the
+    question that the other has: the dead of one crash do not update the dead of another.
+    """
+    asked = read(question)
+    named = asked.bag & (read(a.text).names | read(b.text).names)  # "karaj" may be typed so
+    known = [read(f"{each.title}\n{each.text}").bag & named for each in (a, b)]
+    if known[0] != known[1]:
+        return False
+    left, right = (read(each.text[:_LEAD]) for each in (a, b))
     shared = (left.names | {*left.stems[:1]}) & (right.names | {*right.stems[:1]})
-    return len(shared) > 1 and not shared <= read(question).bag
+    return len(shared) > 1 and not shared <= asked.bag
 
 
 def _periods(statement: Statement, figure: Figure) -> set[tuple[date | None, date]]:

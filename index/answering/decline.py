@@ -25,8 +25,8 @@ def reason(ranking: Ranking) -> str:
     """
     query = ranking.query
     counted = [term for term in query.terms if term not in query.source_terms]
-    dated = _days_of_reports(ranking)
-    unknown = [t for t in counted if ranking.frequencies.get(t) == 0 and t not in dated]
+    known = _days_of_reports(ranking) | _titled(ranking)
+    unknown = [t for t in counted if ranking.frequencies.get(t) == 0 and t not in known]
     names = query.names.union(content_terms(query.speaker.speaker) if query.speaker else ())
     named = [term for term in unknown if term in names or any(map(str.isdigit, term))]
     english = query.known & STOP_TERMS - set(query.terms)
@@ -46,6 +46,12 @@ def reason(ranking: Ranking) -> str:
             "is about."
         )
     return NO_ANSWER
+
+
+def _titled(ranking: Ranking) -> frozenset[str]:
+    """Return the terms in the titles of the ranked reports; frequencies are of sentences."""
+    titles = (article.title for article in ranking.articles.values())
+    return frozenset(term for title in titles for term in terms(title))
 
 
 def _days_of_reports(ranking: Ranking) -> frozenset[str]:
