@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import aiohttp
 import discord
 
-DISCORD_ERRORS = (discord.HTTPException, aiohttp.ClientError, TimeoutError)  # of a request
-_BROKEN = (aiohttp.ClientConnectionError, ConnectionError)
+_NETWORK_ERRORS = (aiohttp.ClientError, ConnectionError, TimeoutError)
+DISCORD_ERRORS = (discord.HTTPException, *_NETWORK_ERRORS)  # of a request
+_BROKEN = (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError)
 _WAITS_S = (0.2, 1.0)  # before a request whose connection broke is made again
 _TOO_MANY_REQUESTS, _SERVER_ERROR = 429, 500
 T = TypeVar("T")
@@ -48,4 +49,4 @@ def has_trouble(error: Exception) -> bool:
     """Whether Discord could not be reached, had trouble, or was asked too much."""
     if isinstance(error, discord.HTTPException):
         return error.status >= _SERVER_ERROR or error.status == _TOO_MANY_REQUESTS
-    return isinstance(error, aiohttp.ClientError)
+    return isinstance(error, _NETWORK_ERRORS)

@@ -159,9 +159,9 @@ class Button(
         """Run the button's handler; explain failures to the person who pressed it."""
         bot = interaction.client
         try:
-            await bot.press_limit.take(interaction.user.id, interaction.guild_id)
-            if self._action.reply != "modal":
+            if self._action.reply != "modal":  # first of all: Discord waits for three seconds
                 await defer(interaction, **_DEFERRALS[self._action.reply])
+            await bot.press_limit.take(interaction.user.id, interaction.guild_id)
             await self._action.handler(Press(interaction, self._key, self._page))
         except Exception as error:  # noqa: BLE001 - logged and explained there
             await bot.explain(interaction, error)

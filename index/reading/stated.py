@@ -15,6 +15,7 @@ from html import unescape
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from index.reading.paragraphs import SENTENCE_END
 from index.reading.text import Record, parse_date
 from index.reading.urls import is_home, site
 
@@ -27,6 +28,7 @@ _DAY_TAG = "date"  # also used for the day of a change
 _NO_NAME = re.compile(r"https?:|www\.|//|[^ ]+@|©|\(c\)|copyright\b", re.IGNORECASE)
 _MOMENT = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?[+-]\d\d:?\d\d")
 _URL_DAY = re.compile(r"/(\d{4})(/?)(\d\d?)\2(\d\d?)/")  # "/2026/11/3/", "/20261103/"
+_OFFSET = re.compile(r"T.*(?:Z|[+-]\d\d:?\d\d)$")
 _DAY = timedelta(days=1)
 _EAST, _WEST = timedelta(hours=14), timedelta(hours=10)  # the zones farthest from Greenwich
 # Country domains that are used anywhere because of what they spell.
@@ -61,8 +63,17 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
 
 def _shown_day(tree: Any) -> str | None:
     """Return the only day that a page's `time` tags name; None if there is no such day."""
-    days = {str(value)[:10] for value in tree.xpath("//time/@datetime")}
-    return days.pop() if len(days) == 1 else None
+    tags = [tag for tag in tree.xpath("//time[@datetime]") if not _is_in_sentence(tag)]
+    stated = {(value := str(tag.get("datetime")))[:10]: value for tag in tags}
+    if len(stated) != 1:
+        return None
+    day, moment = stated.popitem()
+    return moment if _OFFSET.search(moment) else day  # without an offset, its clock is unknown
+
+
+def _is_in_sentence(tag: Any) -> bool:
+    """Return whether a tag is part of a sentence, which may name any day."""
+    return any(SENTENCE_END.search(box.text_content()) for box in tag.iterancestors("p"))
 
 
 def _on_its_clock(moment: datetime, data: bytes, tags: dict[str, str], url: str | None) -> datetime:

@@ -180,15 +180,25 @@ def _retracted_twin(db: Database, article: Article) -> tuple[_Stored | None, str
         known = stored.article
         on_page = page is not None and canonical(known.url or "") == page
         if (on_page and share_words(article, known)) or (
-            _same_outlet(article, known) and shared_wording(article.text, known.text) >= _ALL
+            _same_outlet(article, known)
+            and _is_as_long(article, known)
+            and shared_wording(article.text, known.text) >= _ALL
         ):
             return stored, reason
     return None, ""
 
 
+def _is_as_long(article: Article, known: Article) -> bool:
+    """Return whether neither text is over twice as long: a longer one may quote the other."""
+    short, long = sorted((len(article.text), len(known.text)))
+    return long <= 2 * short
+
+
 def _same_outlet(article: Article, known: Article) -> bool:
     """Whether one outlet brings both: they have a publisher, or where they come from, in common."""
     publishers = [(other.publisher or "").casefold() for other in (article, known)]
+    if all(publishers) and not site(article.source):  # files say nothing about where they come from
+        return publishers[0] == publishers[1]
     return publishers[0] == publishers[1] != "" or comes_from(article.source, known)
 
 

@@ -154,7 +154,7 @@ def _read_text(text: str) -> _Text:
     )
 
 
-@lru_cache(maxsize=32)  # the same text is compared with many
+@lru_cache(maxsize=128)  # the same text is compared with many
 def _shingles(text: str) -> frozenset[int]:
     """Return hashes of the verbatim word trigrams, a cheap test that rules out most pairs."""
     words = text.lower().split()

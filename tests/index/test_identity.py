@@ -278,6 +278,7 @@ def test_a_retracted_report_stays_out_under_a_new_address(archive: Archive, web:
         ({"publisher": "Northwire", "url": f"{PLANET}/dam"}, True),
         ({"publisher": "Northwire", "text": DAM.replace("at dawn", "at 9 p.m.")}, False),
         ({"publisher": "Planet", "url": f"{PLANET}/dam"}, False),
+        ({"publisher": "Northwire", "text": f"{DAM} {CUP} That was wrong."}, False),  # it quotes it
     ],
 )
 def test_a_retracted_report_stays_out_by_its_publisher(

@@ -176,6 +176,9 @@ class _News:
         """Note a write of this process at once, since its notification comes later."""
         with self._lock:
             self._set(name, None, exists=exists)
+        # Its notification may have come before this, so do not wait for it.
+        with contextlib.suppress(StoreError), self._server.lease() as db:
+            self._hear(db, name)
 
     def _set(self, name: str, position: str | None, *, exists: bool) -> None:
         if exists:

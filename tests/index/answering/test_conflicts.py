@@ -124,6 +124,18 @@ def test_counts_in_time(first: str, second: str, publisher: str, day: int, expec
     assert kind(DEAD, first, second, publisher, day) == expected
 
 
+@pytest.mark.parametrize("question", [DEAD, DEAD.lower()])
+@pytest.mark.parametrize(("place", "expected"), [("Ostby", "updated"), ("Karby", None)])
+def test_counts_of_two_events(question: str, place: str, expected: str | None) -> None:
+    """A count updates another only if both reports have the place that the question names."""
+    fires = [
+        passage(f"{LEAD}\nIt began in {where}.\nThe fire killed {dead} people.", outlet, day, 2, 2)
+        for where, dead, outlet, day in (("Ostby", 12, "Wire", 1), (place, 39, "Courier", 3))
+    ]
+    relation = relate(question, *(Statement(fire.article, fire.best) for fire in fires))
+    assert (relation and relation.kind) == expected
+
+
 def test_a_correction_updates_what_it_corrects() -> None:
     """A publisher's correction updates its own earlier sentence, and nobody else's."""
     before = statement("The inquiry will be led by retired judge Ada Brun, the ministry said.")

@@ -397,6 +397,14 @@ def test_the_one_day_that_a_page_marks_up() -> None:
     assert stated(head=twice).published is None
 
 
+def test_a_day_in_a_sentence_is_not_the_day_of_the_report() -> None:
+    """A `time` tag inside a sentence does not date the report."""
+    told = '<p>The wall fell on <time datetime="1989-11-09">9 November 1989</time>, he said.</p>'
+    assert stated(head=told).published is None
+    dated = '<time datetime="2026-11-04T09:00:00Z">4 November</time>' + told
+    assert stated(head=dated).published == datetime(2026, 11, 4, 9, tzinfo=UTC)
+
+
 def test_a_day_is_not_moved() -> None:
     """A day without a time is not changed by the URL."""
     found = stated({**REPORT, "datePublished": "2026-11-04"}, url=f"{URL}/2026/11/03/dam")
