@@ -334,8 +334,8 @@ class Answer:
         """The first quote, if its `answer` can stand alone: neither disputed nor corrected."""
         disputed = self.agreement is not None and self.agreement.kind == "disagree"
         corrected = {c.number for c in self.citations if c.article.notice}
-        leading = (c for c in self.quotes[:1] if c.answer and c.citation not in corrected)
-        return None if disputed else next(leading, None)
+        clear = (q for q in self.quotes[:1] if q.answer and not corrected & {q.citation, *q.also})
+        return None if disputed else next(clear, None)
 
     @property
     def independent(self) -> int | None:

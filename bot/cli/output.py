@@ -133,8 +133,8 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     articles = {citation.number: citation.article for citation in given.citations}
     shown = [*given.quotes, *([given.closest] if given.closest else [])]
     for cited in shown:
-        if notice := _notice_line(articles[cited.citation]):
-            yield f"  {notice}"
+        notices = (_notice_line(articles[number]) for number in (cited.citation, *cited.also))
+        yield from (f"  {notice}" for notice in notices if notice)
         if line := index.optional(None, speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.

@@ -126,7 +126,7 @@ def quotes_view(
 def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -> tuple[str, ...]:
     """Return the texts of a quote: its notice and speaker, its words, and its sources."""
     speaker = optional(None, speaker_line, cited, answer)
-    above = [_notice_line(sources[cited.citation].article)]
+    above = [_notice_line(sources[number].article) for number in (cited.citation, *cited.also)]
     above += [escape(shorten(speaker, _NAME_CHARS))] if speaker else []
     label = "\n".join(filter(None, above))
     return (*filter(None, [label]), block_quote(cited), _cited_as(cited, sources))

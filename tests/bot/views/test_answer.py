@@ -263,6 +263,18 @@ def test_notice_stands_with_the_quote(kind: NoticeKind) -> None:
     assert f"{told}> The dam failed." in text
 
 
+def test_the_notice_of_a_copy_stands_with_the_quote() -> None:
+    """A notice on another report with the same sentence is shown above the quote, too."""
+    notice = Notice("corrected", "It was noon.", datetime(2026, 3, 9, tzinfo=UTC), "mod")
+    answer = answer_of(["The dam failed.", "The dam failed."])
+    first, copy = answer.citations
+    copy = replace(copy, article=replace(copy.article, notice=notice))
+    quote = replace(answer.quotes[0], also=(copy.number,))
+    answer = replace(answer, quotes=(quote,), citations=(first, copy), scores=answer.scores[:1])
+    assert "It was noon.\n> The dam failed." in "\n".join(blocks(answer))
+    assert "It was noon." in output.answer(answer).text
+
+
 @given(text=st.text())
 def test_ids_stay_code(text: str) -> None:
     """Whatever an id contains, all of it is shown as code."""

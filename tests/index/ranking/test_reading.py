@@ -92,6 +92,27 @@ def test_corrected_words_are_no_short_form(tmp_path: Path) -> None:
     assert answer.short is None
 
 
+def test_corrected_words_in_a_copy_are_no_short_form(tmp_path: Path) -> None:
+    """Words that a moderator corrected in one report are not the answer in its copy either."""
+    text = "The repair of the hoist will cost 4,000 crowns, the harbour office said on Monday."
+    rows = [
+        {"id": name, "title": "Hoist", "text": text, "publisher": outlet}
+        for name, outlet in (("wire", "Wire"), ("copy", "Courier"))
+    ]
+    archive = Archive.open(
+        tmp_path, "copies", FakeEncoder(), reader=FakeReader("4,000 crowns"), threshold=0.0
+    )
+    archive.add([str(write_rows(tmp_path / "rows.jsonl", rows))])
+    question = "What will the repair of the hoist cost?"
+    before = archive.ask(question)
+    assert before.short is not None
+    (also,) = before.short.also
+    archive.correct(before.citations[also - 1].article.article_id, "It was 5,000 crowns.")
+    after = archive.ask(question)
+    assert "4,000 crowns" in after.quotes[0].quote.text
+    assert after.short is None
+
+
 def test_what_hardly_answers_is_quoted_only_if_nothing_ranks_better(tmp_path: Path) -> None:
     """A sentence with only the question's words is not quoted beside an answer."""
     quoted = [cited.quote.text for cited in opened(tmp_path, "4,000 crowns").ask(QUESTION).quotes]
