@@ -21,13 +21,13 @@ from bot.settings import Discord, Settings
 from index import Encoder, SettingsError
 
 _GREETING = """\
-The reports of the Hallow Dam story are in. Type `/ask` or `@On Record` and a question, such as:
+The reports of the Hallow Dam story are ready. Type `/ask` or `@On Record` and a question, such as:
 - Had the crews been warned about the gate?
 - How many people died?
 - When was the dam built?
 - Who is the president of Arvenland?
 
-Reply to an answer to ask a follow-up; `/help` says what else there is."""
+Reply to an answer to ask a follow-up; `/help` shows what else I can do."""
 _HINT = (
     "-# I read what is addressed to me: begin with `/ask` or `@On Record`, or reply to an answer."
 )

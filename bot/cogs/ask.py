@@ -217,7 +217,8 @@ class Ask(commands.Cog):
         try:
             await send_once(message.author.send, view=notice_view(text))
         except DISCORD_ERRORS as failure:
-            log.warning("channel %s: the asker could not be told: %s", message.channel.id, failure)
+            channel = message.channel.id
+            log.warning("channel %s: the asker could not be notified: %s", channel, failure)
 
     async def _previous(self, message: discord.Message, archive: Archive) -> Answer | None:
         """Return the bot's answer that was replied to, or its last one in the thread."""

@@ -30,6 +30,7 @@ from index.text.rewrites import Wording, is_rewrite, read
 
 # Chosen on pairs of FNC-1, RAMDocs and MRPC; for rule 4, on tests/data/contradictions.jsonl.
 _NEAR = 0.45  # the least cosine of two sentences that may make the same point
+_CLOSE = 0.55  # cosine of two sentences that may say the same in other words
 _SOME, _HALF = 0.3, 0.5  # shares of the words of a sentence that another sentence has
 _SAME, _SAME_WORDS = 0.75, 5  # rule 4: the least cosine and share of words; words in common
 _BESIDE = 40  # code points between a figure and its place or period
@@ -45,11 +46,12 @@ CORRECTION = re.compile(  # "Correction: ...", "This article was amended on ..."
 _PLACE = re.compile(
     r"\b(?:in|at|on|near|outside|inside|off|from) (?:the )?([A-Z][\w’'-]+(?: [A-Z][\w’'-]+)*)"
 )
-_UNSURE = re.compile(  # "may have", "allegedly", "is believed to"
+_POSSIBLE = re.compile(  # "may have", "allegedly", "is believed to"
     r"\?|\b(?:if|whether|(?-i:may)|might|could|would|unclear|apparently|unconfirmed|alleg\w+"
-    r"|reportedly|rumou?r\w*|likely|probably|believe[ds]?)\b",
+    r"|rumou?r\w*|likely|probably|believe[ds]?)\b",
     re.IGNORECASE,
 )
+_UNSURE = re.compile(rf"{_POSSIBLE.pattern}|\breportedly\b", re.IGNORECASE)
 # "denied that ...", "rejected the union's claim that ..."; not "did not deny", "was denied entry"
 _DENIES = re.compile(
     r"(?<!not )(?<!n['’]t )(?<!never )(?<!was )(?<!were )(?<!been )\b(?:den(?:y|ies|ied|ying)"
@@ -57,6 +59,7 @@ _DENIES = re.compile(
     r"(?:claims?|reports?|rumou?rs?|suggestions|allegations))\b",
     re.IGNORECASE,
 )
+_DENIES_THAT = re.compile(rf"{_DENIES.pattern}\W*(?:[\w’'-]+ ){{0,4}}?that\b", re.IGNORECASE)
 # "did not enter", "has never been warned", "No warning reached"; the group is what is negated
 _NOT = re.compile(
     r"(?:\b(?:not|never|no longer)|n['’]t|^\W*no) (?:been |be |even |\w+ly )*([a-z]+)",
@@ -176,14 +179,19 @@ def _by_denial(question: str, a: Statement, b: Statement) -> Relation | None:
         denied = _denied(denial.plain)
         if not denied or not denied.stems:
             continue
-        if is_negative(claim.plain) or _UNSURE.search(claim.plain):
+        if is_negative(claim.plain) or _POSSIBLE.search(claim.plain):
             continue
         if denied.figures and claim.wording.figures.isdisjoint(denied.figures):
             continue  # it denies another figure
+        shared = _shared(denied, claim.wording)
+        # "denied that they had breached it" denies "they have reportedly entered it"
+        if _DENIES_THAT.search(denial.plain) and _near(a, b) >= _CLOSE and shared >= _SOME:
+            return Relation("disagree", against)
+        if _UNSURE.search(claim.plain):
+            continue
         # "denied arson after the fire" does not deny the fire
         like = _near(a, b) >= _NEAR and _shared(a.wording, b.wording) >= _HALF
         on_it = like or denied.stems[0] in read(question).bag
-        shared = _shared(denied, claim.wording)
         claimed = denied.stems[0] in claim.wording.bag and shared > _HALF
         if on_it and claimed:
             return Relation("disagree", against)

@@ -1,8 +1,8 @@
 """Read the report in an HTML page; runs in the sandbox.
 
-trafilatura finds the text. Before that, we remove what it would mistake for the report, and mend
-parts of the report that it would mistake for something else. Its fallbacks and settings do not
-suffice for that.
+trafilatura finds the text. Before that, we remove what it would mistake for the report, and repair
+parts of the report that it would mistake for something else. Its fallbacks and settings are not
+enough for that.
 """
 
 from __future__ import annotations

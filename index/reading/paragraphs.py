@@ -57,7 +57,7 @@ class Block:
 
     @property
     def is_prose(self) -> bool:
-        """Whether it is at least a sentence, and not made of links."""
+        """Whether it is at least a sentence long, and not a list of links."""
         return (
             len(self.letters) >= _MIN_LETTERS
             and self.linked < _MAX_LINKED

@@ -39,7 +39,7 @@ _FULL_STOP = re.compile(r"[.!?…][\"'”’)\]]*$")
 
 
 def read_pdf(data: bytes) -> list[Record]:
-    """Read a PDF's text, title and author; when it was made is a guess of its date."""
+    """Read a PDF's text, title and author; its creation date is only a guess."""
     import pypdfium2  # type: ignore[import-untyped]  # noqa: PLC0415
 
     try:

@@ -18,7 +18,7 @@ _LETTERS = frozenset("u tab emdash endash bullet lquote rquote ldblquote rdblquo
 
 
 def read_rtf(data: bytes) -> list[Record]:
-    """Read an RTF file's text, title and author; when it was made is a guess of its date."""
+    """Read an RTF file's text, title and author; its creation date is only a guess."""
     from striprtf.striprtf import rtf_to_text  # noqa: PLC0415
 
     source = data.decode("latin-1")

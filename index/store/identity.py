@@ -12,8 +12,8 @@ An id that was given is kept. Any other article is a stored one
   known by two keys of one feed or site and have two addresses, as daily bulletins have.
 
 An article is revised only from where it came: else the writer of a feed could put words into
-another outlet's mouth. A retracted one stays out, under whatever key and address its site or its
-publisher brings it back.
+another outlet's mouth. A retracted article is not added again, whatever key and address its site or
+publisher gives it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from index.text.terms import content_terms
 
 Identity = Literal["key", "page", "words"]
 _HALF = 0.5  # of the words of the shorter text that two texts share if they are of one report
-_ALL = 0.9  # of the wording of the shorter text: it is the other one, but for a line
+_ALL = 0.9  # of the wording of the shorter text: the texts differ by a line or so
 _KNOWN = f"SELECT key, article_id FROM identity JOIN article USING (article) WHERE key IN {LIST}"
 _STORED = """
     SELECT a.article, a.latest, a.live,
@@ -100,7 +100,7 @@ def comes_from(source: str | None, known: Article) -> bool:
 
 
 def share_words(a: Article, b: Article) -> bool:
-    """Whether two texts share so many words that they can be two states of one report."""
+    """Return whether two texts share enough words to be two versions of one report."""
     left, right = (set(content_terms(article.text)) for article in (a, b))
     return a.text == b.text or len(left & right) >= _HALF * max(1, min(len(left), len(right)))
 
@@ -159,7 +159,7 @@ def _has_unclaimed(db: Database, article: Article) -> bool:
 
 
 def _retraction(db: Database, known: Article) -> str:
-    """Why a retracted article is not added again, and what to do; "" if it is not retracted."""
+    """Return why a retracted article is not added again; "" if it is not retracted."""
     notice = notice_at(db, known.article_id, NEWEST)
     if notice is None or notice.kind != "retracted":
         return ""
@@ -167,9 +167,10 @@ def _retraction(db: Database, known: Article) -> str:
 
 
 def _retracted_twin(db: Database, article: Article) -> tuple[_Stored | None, str]:
-    """The retracted article that this one brings back, if any, and why it is not added.
+    """Return the retracted article that an article brings back, and why it is not added.
 
-    It is on the same page with half of the words, or is from the same site or publisher with all.
+    Such an article is on the same page and shares half of the words, or is from the same site or
+    publisher and shares nearly all of the wording. None and "" if there is none.
     """
     page = _page(article)
     for (name,) in db.execute(_RETRACTED).fetchall():
@@ -195,7 +196,7 @@ def _is_as_long(article: Article, known: Article) -> bool:
 
 
 def _same_outlet(article: Article, known: Article) -> bool:
-    """Whether one outlet brings both: they have a publisher, or where they come from, in common."""
+    """Return whether both articles have the same publisher or come from the same site."""
     publishers = [(other.publisher or "").casefold() for other in (article, known)]
     if all(publishers) and not site(article.source):  # files say nothing about where they come from
         return publishers[0] == publishers[1]
@@ -208,7 +209,7 @@ def _same_outlet(article: Article, known: Article) -> bool:
 def _recognised(
     db: Database, article: Article
 ) -> tuple[Identity | Literal["id", ""], _Stored | None]:
-    """The stored article that one without a given id is, and what it is recognised by."""
+    """Return the stored article that an article without a given id is, and how it is recognised."""
     for name in _made_ids(article):
         stored = _stored(db, name, article)
         if stored and _is_same_report(article, stored.article):
@@ -226,7 +227,7 @@ def _recognised(
 
 
 def _recognises(db: Database, kind: Identity, article: Article, stored: _Stored) -> bool:
-    """Whether an article is a stored one that has its key, page or words."""
+    """Return whether an article is a stored article with the same key, page or words."""
     known = stored.article
     if kind == "key":
         return _is_same_report(article, known)
@@ -241,34 +242,34 @@ def _recognises(db: Database, kind: Identity, article: Article, stored: _Stored)
 
 
 def _is_same_report(article: Article, known: Article) -> bool:
-    """Whether one may be the other, given that they have one key or one id that was made."""
+    """Return whether two articles with the same key or derived id may be the same report."""
     related = _same_address(article, known) or share_words(article, known)
     return related and comes_from(article.source, known)
 
 
 def _same_address(article: Article, known: Article) -> bool:
-    """Whether both have the same page, or neither has any address or key, as a file has none."""
+    """Return whether both have the same page, or, like files, neither an address nor a key."""
     if not article.url or not known.url:
         return article.url == known.url and not article.key
     return _page(article) == _page(known) is not None and not _other_part(article, known)
 
 
 def _other_part(article: Article, known: Article) -> bool:
-    """Whether both name a part of a page, and not the same one."""
+    """Return whether both name a part of a page, and the parts differ."""
     parts = [urldefrag(other.url or "").fragment for other in (article, known)]
     return all(parts) and parts[0] != parts[1]
 
 
 def _page(article: Article) -> str | None:
-    """The page an article is on. A site's home is no report, unless it is what was read."""
+    """Return the page an article is on; a home page only if the article was read from it."""
     page, source = (canonical(url or "") for url in (article.url, article.source))
     return page if page and (page == source or not is_home(article.url or "")) else None
 
 
 def _named(article: Article) -> str | None:
-    """A key for a page that a feed's item only names, within the scope of the item's key.
+    """Return a key for a page that a feed's item only names, within the scope of the item's key.
 
-    What was read from the page itself is that page.
+    None if the article was read from the page itself.
     """
     page = _page(article)
     if not article.key or not page or page == canonical(article.source or ""):
@@ -277,7 +278,7 @@ def _named(article: Article) -> str | None:
 
 
 def _made_ids(article: Article) -> Iterator[str]:
-    """The id that was made for an article, then others in case another article has it."""
+    """Yield the id derived for an article, then others in case another article has it."""
     name = article.article_id
     yield name
     for parts in ((name, article.url), (name, article.url, article.title, article.text)):
@@ -286,7 +287,7 @@ def _made_ids(article: Article) -> Iterator[str]:
 
 
 def _free_id(db: Database, article: Article) -> str:
-    """An id that no stored article has."""
+    """Return an id that no stored article has."""
     for name in _made_ids(article):
         if not db.execute("SELECT 1 FROM article WHERE article_id = ?", (name,)).fetchone():
             break
@@ -294,7 +295,7 @@ def _free_id(db: Database, article: Article) -> str:
 
 
 def _stored(db: Database, name: str, compared: Article) -> _Stored | None:
-    """What is stored under an id."""
+    """Return what is stored under an id."""
     row = db.execute(_STORED, (compared.text_hash, name)).fetchone()
     if row is None:
         return None

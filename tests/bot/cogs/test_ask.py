@@ -429,7 +429,7 @@ async def test_closed_direct_messages_are_no_failure(
     quiet = room.guild.create_text_channel("quiet", overwrites={room.env.bot.user: overwrite})
     room.env.inject_error("POST", "/users/@me/channels", status=403, code=50007)
     await room.reader.send(quiet, f"{room.env.bot.user.mention} {ASKED}")
-    assert "the asker could not be told" in caplog.text
+    assert "the asker could not be notified" in caplog.text
     assert room.env.errors == []
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -122,6 +124,23 @@ def test_no_false_alarm(question: str, a: str, b: str) -> None:
 def test_counts_in_time(first: str, second: str, publisher: str, day: int, expected: str) -> None:
     """A larger later count, or a new count by the same publisher, is an update."""
     assert kind(DEAD, first, second, publisher, day) == expected
+
+
+@pytest.mark.parametrize(
+    ("denial", "near", "expected"),
+    [
+        ("State media denied that the rebels had breached the city.", 0.8, "disagree"),
+        ("State media denied that the rebels had breached the city.", 0.5, None),
+        ("State media denied that the mayor had fled abroad.", 0.8, None),
+        ("State media denied a breach, and praised the city.", 0.8, None),
+    ],
+)
+def test_a_denial_in_other_words(denial: str, near: float, expected: str | None) -> None:
+    """A denied statement is a contradiction in other words, too, if the sentences are close."""
+    claim = replace(statement("Rebels have reportedly entered the city."), vector=np.eye(2)[0])
+    vector = np.array([near, (1 - near**2) ** 0.5])
+    relation = relate(ENTERED, claim, replace(statement(denial, "Courier"), vector=vector))
+    assert (relation and relation.kind) == expected
 
 
 @pytest.mark.parametrize("question", [DEAD, DEAD.lower()])
