@@ -39,7 +39,7 @@ def main() -> int:
                 timeout=90,
                 check=True,
             ).stdout
-        greeted = "The reports of the Hallow Dam story are in." in page
+        greeted = "The reports of the Hallow Dam story are ready." in page
         print("the page shows the greeting" if greeted else page[-3000:])
     finally:
         demo.terminate()
