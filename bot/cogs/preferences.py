@@ -196,9 +196,9 @@ class SettingSelect(ui.DynamicItem[Menu], template=r"onrecord:set:(?P<name>[a-z_
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Save what a moderator chose, and show all settings again."""
         try:
+            await defer(interaction)  # first of all: Discord waits for three seconds
             limit = interaction.client.press_limit
             await limit.take(interaction.user.id, interaction.guild_id)
-            await defer(interaction)
             await check_moderator(interaction)
             await _choose(interaction, self._name, self.item.values)
         except Exception as error:  # noqa: BLE001 - logged and explained there

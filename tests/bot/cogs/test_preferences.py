@@ -12,6 +12,7 @@ from support.newsroom import ASKED, DAM, Newsroom, discord_with, parts, said
 
 from bot.cogs.preferences import settings_view
 from bot.collections import Collections
+from bot.interactions import RateLimit
 from bot.preferences import Preferences, kept_days
 from bot.settings import Answers, Discord, Settings
 
@@ -123,13 +124,31 @@ async def test_settings_are_read_once_before_the_reply(
     assert early == [room.guild.id]
 
 
+async def test_presses_are_acknowledged_before_they_are_counted(
+    room: Newsroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Counting may have to wait for a database; Discord waits 3 seconds for the first reply."""
+    asked = await room.reader.slash(room.channel, "ask", question=ASKED)
+    count = RateLimit.take
+    requests: list[str] = []
+
+    async def noted(limit: RateLimit, *of: Any) -> None:
+        requests.append(room.env.http_requests[-1].path)
+        await count(limit, *of)
+
+    monkeypatch.setattr(RateLimit, "take", noted)
+    await room.reader.click(asked.response.message, label="Sources")
+    await choose(room, "caution", "eager")
+    assert [path.rpartition("/")[2] for path in requests] == ["callback", "callback"]
+
+
 async def test_menus_have_the_limit_of_buttons(tmp_path: Path) -> None:
     """After as many choices as buttons may be pressed in a minute, a menu says when to go on."""
     slow = Discord(questions_per_minute=1, server_questions_per_minute=1)
     async with discord_with(Settings(data=tmp_path, discord=slow)) as room:
         for number in range(6):
             result = await choose(room, "caution", ("eager", "cautious")[number % 2])
-        assert "pressed many buttons" in said(result.response)
+        assert "pressed many buttons" in said(result.followups[-1])
         assert room.archive().preferences.of(room.guild.id) == {"caution": "eager"}
 
 
