@@ -29,13 +29,16 @@ _BEYOND = 32  # candidates beyond those asked for
 _ALL = Filters()
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 _LIVE = "SELECT r.revision, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
+# The weights of terms are materialised: else PostgreSQL computes them again for each posting.
 _BM25 = """
-    SELECT p.sentence_id, sum(q.idf * p.occurrences * 2.2 /
-        (p.occurrences + 1.2 * (0.25 + 0.75 * p.length / q.mean)))::real AS score
-    FROM (SELECT term, z.terms::float8 / z.sentences AS mean,
-        greatest(ln((z.sentences - t.doc + 0.5) / (t.doc + 0.5)), 1e-6::float8) AS idf
+    WITH q AS MATERIALIZED (
+        SELECT term, z.terms::float8 / z.sentences AS mean, greatest(1e-6::float8,
+            ln((z.sentences - t.doc + 0.5::float8) / (t.doc + 0.5::float8))) AS idf
         FROM unnest(?::text[]) AS w (term) JOIN term_count t USING (term) CROSS JOIN live_size z
-    ) q JOIN posting p USING (term) {} GROUP BY p.sentence_id
+    )
+    SELECT p.sentence_id, sum(q.idf * p.occurrences * 2.2::float8 / (p.occurrences +
+        1.2::float8 * (0.25::float8 + 0.75::float8 * p.length / q.mean)))::real AS score
+    FROM q JOIN posting p USING (term) {} GROUP BY p.sentence_id
     ORDER BY score DESC, p.sentence_id LIMIT ?
 """
 _AMONG = "JOIN sentence s USING (sentence_id) WHERE s.revision = ANY(?)"
