@@ -106,12 +106,16 @@ def note_text(standings: Sequence[Standing], room: int) -> str:
 
 
 def _with_note(message: discord.Message, standings: Sequence[Standing]) -> ui.LayoutView:
-    """Return a message with a note in its container, in place of an earlier note."""
+    """Return a message with a note above its answer, in place of an earlier note."""
     view = ui.LayoutView.from_message(message, timeout=None)
     view.stop()  # its buttons are still handled, by their ids
     container = next(item for item in view.children if isinstance(item, ui.Container))
-    last = container.children[-1]
-    if isinstance(last, ui.TextDisplay) and last.content.startswith(_HEAD):
-        container.remove_item(last)
-    container.add_item(ui.TextDisplay[Any](note_text(standings, MAX_TEXT - view.content_length())))
+    first = container.children[0]
+    if isinstance(first, ui.TextDisplay) and first.content.startswith(_HEAD):
+        container.remove_item(first)
+    note = note_text(standings, MAX_TEXT - view.content_length())
+    answer = [*container.children]
+    container.clear_items()
+    for item in (ui.TextDisplay[Any](note), *answer):
+        container.add_item(item)
     return view

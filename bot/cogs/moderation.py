@@ -123,7 +123,7 @@ class Moderation(commands.Cog):
     @app_commands.command()
     @app_commands.autocomplete(report=report_choices)
     async def retract(self, interaction: Interaction, report: Title, note: Note) -> None:
-        """Remove a report and say why under answers that quote it.
+        """Remove a report and say why above answers that quote it.
 
         Args:
             report: Its title

@@ -1,4 +1,4 @@
-"""Notes under posted answers whose reports have changed."""
+"""Notes above posted answers whose reports have changed."""
 
 from __future__ import annotations
 
@@ -90,8 +90,8 @@ async def test_the_note_describes_the_present_state(room: Newsroom) -> None:
         change()
         await room.env.advance_time(120)
         shown = next(one for one in room.channel.history() if one.id == message.id)
-        assert said(shown).startswith(said(message))
-        notes.append(said(shown).removeprefix(said(message)).strip())
+        assert said(shown).endswith(said(message))  # the note precedes what it is about
+        notes.append(said(shown).removesuffix(said(message)).strip())
     assert [note.count("Since this answer") for note in notes] == [1, 1, 1]
     assert "was corrected: It was five." in notes[0]
     assert "was retracted: Fabricated." in notes[1]
