@@ -94,8 +94,13 @@ class SourceCommands(commands.Cog):
         uri, actor = web_address(address), actor_of(interaction)
 
         def task(archive: Archive, on_progress: ProgressCallback) -> IngestResult:
-            archive.sources.add(uri, _MINUTES[every])
-            return archive.sources.reindex([uri], actor=actor, on_progress=on_progress)
+            source = archive.sources.add(uri, _MINUTES[every])
+            result = archive.sources.reindex([source.uri], actor=actor, on_progress=on_progress)
+            error = next((read.error for read in result.sources if read.error), None)
+            if error and source.succeeded is None:
+                archive.sources.forget(source.uri)
+                raise InputError(f"{error} The source was not added.")
+            return result
 
         await run_job(interaction, "Adding a source", task)
 

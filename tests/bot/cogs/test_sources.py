@@ -146,11 +146,25 @@ async def test_source_is_read_at_once_and_listed(room: Newsroom, site: Site) -> 
     assert room.archive().size().articles == 4
 
 
-async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Site) -> None:
-    """An unreadable source is kept, and listed with the reason and since when it fails."""
+async def test_unreadable_source_is_not_added(room: Newsroom, site: Site) -> None:
+    """A source that cannot be read when it is added is not read again, and the reply says so."""
     site.reach(room.archive())
     result = await room.editor.slash(room.channel, "moderate sources add", address=site.feed)
+    assert "answers 404" in said(result.response)
+    assert "The source was not added." in said(result.response)
+    assert [one.kind for one in room.archive().sources.all()] == ["folder"]
+
+
+async def test_failing_source_is_listed_with_its_reason(room: Newsroom, site: Site) -> None:
+    """A source that cannot be read later is kept, and listed with the reason and since when."""
+    site.reach(room.archive())
+    room.archive().sources.add(site.feed)
+    result = await room.editor.slash(room.channel, "reindex")
     assert "**Failed 1**" in said(result.response)
+    again = await room.editor.slash(room.channel, "moderate sources add", address=site.feed)
+    assert "The source was not added." in said(again.response)
+    room.archive().sources.add(site.feed)
+    await room.editor.slash(room.channel, "reindex")
     listed = await room.editor.slash(room.channel, "moderate sources list")
     assert "**failing** since" in said(listed.response)
     assert "answers 404" in said(listed.response)
