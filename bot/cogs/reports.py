@@ -62,17 +62,22 @@ async def find_report(interaction: Interaction, title: str, *, removed: bool = F
     """Return the id of the only report with this title, or of the report chosen from the list."""
     collections, server = interaction.client.collections, interaction.guild_id
 
-    def matches() -> list[Headline]:
+    def matches(*, removed: bool) -> list[Headline]:
         headlines = collections.headlines(server, removed=removed)
         return [line for line in headlines if title in _values(line.article_id)] or [
             line for line in headlines if line.title.casefold() == title.strip().casefold()
         ]
 
-    matching = await asyncio.to_thread(matches)
-    if len(matching) != 1:
-        many = "Several reports have" if matching else "No report has"
-        raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
-    return matching[0].article_id
+    matching = await asyncio.to_thread(matches, removed=removed)
+    if len(matching) == 1:
+        return matching[0].article_id
+    if not matching and await asyncio.to_thread(matches, removed=not removed):
+        state = (
+            "has not been removed" if removed else "was removed: `/moderate restore` can undo it"
+        )
+        raise NotFoundError(f"That report {state}.")
+    many = "Several reports have" if matching else "No report has"
+    raise NotFoundError(f"{many} that title: choose one from the list that opens as you type.")
 
 
 def _values(article_id: str) -> set[str]:

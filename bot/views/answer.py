@@ -81,7 +81,7 @@ def answer_view(
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
     quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
+    footer = f"-# {'Quoted verbatim · answer' if quotes else 'Answer'} `{answer.answer_id}`"
     return quotes_view(head, quotes, answer, footer, rows)
 
 

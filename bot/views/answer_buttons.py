@@ -127,15 +127,19 @@ class WrongQuote(Form, title="Report a wrong quote"):
 
     async def on_submit(self, interaction: discord.Interaction[Any], /) -> None:
         await defer(interaction, ephemeral=True, thinking=True)
+        if not (reason := self._reason.value.strip()):
+            raise InputError("Say what is wrong with the quote: nothing was recorded.")
         press, reader = Press(interaction, self._answer_id), interaction.user.id
         (number,) = self._quote.values or ["0"]
         quote = shorten(self._quote.options[int(number)].label, _FLAGGED_CHARS)
-        note = f"{quote}: {self._reason.value}"
+        note = f"{quote}: {reason}"
         people, server = (await press.archive()).people, interaction.guild_id
         await asyncio.to_thread(
             people.add_feedback, self._answer_id, note, reader=reader, server=server
         )
-        text = "Thanks. Recorded without your name; `/why` shows it with this answer."
+        text = (
+            "Thanks. Moderators see this without your name, and `/why` shows it with this answer."
+        )
         await press.reply(notice_view(text))
 
 

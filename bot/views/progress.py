@@ -162,7 +162,7 @@ def result_view(
     lines: list[str] = []
     for heading, detail, items in outcomes(result, operator=False):
         lines += [heading + detail, *items] if len(items) > _LISTED else []
-    text = f"### {title}\n{result_text(result)}"
+    text = f"### {title} · finished\n{result_text(result)}"
     return overflowing_view(text, "result.txt", interaction, "\n".join(lines))
 
 

@@ -43,6 +43,7 @@ _BECAME = {
     "withdrawn": "is no longer marked as corrected",
 }
 _NOUNS: dict[NoticeKind, str] = {"corrected": "correction", "retracted": "retraction"}
+_UPLOAD = re.compile(r"^upload:[0-9a-f]+/")
 _SHORT_CHARS = 150  # of an answer's short form: above that, the quote is as quick to read
 _LISTED = 10  # corrections that undoing would withdraw
 
@@ -142,7 +143,7 @@ def _agreement(answer: Answer, agreement: Agreement) -> str:
         if published is None or 0 not in agreement.sides[-1].quotes:
             return "A later report differs from an earlier one."
         day = format_day(published)
-        return f"The first quote is the latest, from {day}; an earlier report said otherwise."
+        return f"The first quote is the latest, from {day}; an earlier report gave another number."
     cited = {answer.quotes[index].citation for side in agreement.sides for index in side.quotes}
     return "The people quoted disagree." if len(cited) == 1 else "The reports disagree."
 
@@ -282,7 +283,8 @@ def failure_line(failure: Failure | Omission, *, folders: bool = True) -> str:
 
 
 def source_name(source: str) -> str:
-    """Return a source without its folder."""
+    """Return a source without its folder, and an upload without the hash that identifies it."""
+    source = _UPLOAD.sub("", source)
     return PurePath(source).name if PurePath(source).is_absolute() else source
 
 

@@ -41,6 +41,7 @@ _NO_TITLE = re.compile(  # "Untitled-1", "Microsoft Word - dam.docx", "dam.indd"
     r"|.*\.(?:docx?|pdf|odt|rtf|txt|indd|qxd|pptx?|tex))?\s*",
     re.IGNORECASE,
 )
+_NO_TEXT = "is neither text nor in a format that can be read: save what it says as text, in UTF-8"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n---[ \t]*\n", re.DOTALL)
 _LATIN = frozenset({"iso-8859-1", "latin-1", "latin1", "us-ascii"})  # in practice Windows-1252
@@ -69,7 +70,7 @@ def decode(data: bytes, *charsets: str | None) -> str:
         if text.count("\ufffd") > beyond_ascii / 2:  # hardly any byte of other charsets fits
             text = _decode_detected(data, error.start, charsets)
     if len(_BINARY.findall(text)) > max(2, len(text) // 200):
-        raise SourceError("looks like a binary file: save it as UTF-8 text")
+        raise SourceError(_NO_TEXT)
     return clean(text)
 
 
@@ -98,7 +99,7 @@ def _decode_detected(data: bytes, start: int, charsets: Sequence[str | None]) ->
             return data.decode(encoding or "")
         except (ValueError, LookupError):  # an unknown charset, or the wrong one
             continue
-    raise SourceError("is not text: save it as UTF-8 text")
+    raise SourceError(_NO_TEXT)
 
 
 def clean(text: str) -> str:

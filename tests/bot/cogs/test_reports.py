@@ -73,6 +73,15 @@ async def test_show_lists_what_a_report_answered(room: Newsroom) -> None:
     assert hidden not in text
     missing = await room.reader.slash(room.channel, "reports show", report="nothing like it")
     assert "No report has that title" in said(missing.response)
+    removed = rows[0]["value"]
+    await room.editor.slash(room.channel, "moderate remove", report=removed)
+    for command, words in (
+        ("reports show", "was removed: `/moderate restore`"),
+        ("moderate restore", "**Restored 1**"),
+        ("moderate restore", "has not been removed"),
+    ):
+        result = await room.editor.slash(room.channel, command, report=removed)
+        assert words in said(result.response)
     assert room.env.errors
 
 

@@ -139,8 +139,13 @@ async def test_feedback_is_kept_without_a_name(room: Newsroom) -> None:
     asked = await room.reader.click(message.message, label="Wrong quote")
     assert asked.modal
     (field,) = fields(asked)
+    empty = await room.reader.submit_modal(asked, {field["custom_id"]: "  "})
+    assert "nothing was recorded" in said(empty.response)
+    assert room.env.errors
+    asked = await room.reader.click(message.message, label="Wrong quote")
+    (field,) = fields(asked)
     done = await room.reader.submit_modal(asked, {field["custom_id"]: "It is *another* gate."})
-    assert "Recorded without your name" in said(done.response)
+    assert "Moderators see this without your name" in said(done.response)
     assert done.ephemeral
     found = re.search(r"answer `(\w+)`", said(message))
     assert found

@@ -111,7 +111,7 @@ def test_a_charset_that_is_stated_wrongly(charset: str, stated: str) -> None:
 )
 def test_binary_files(data: bytes) -> None:
     """A binary file is refused, whatever its name says."""
-    assert "save it as UTF-8 text" in refusal(data, "photo.txt")
+    assert "save what it says as text" in refusal(data, "photo.txt")
 
 
 @given(st.binary(max_size=300))
