@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support.answers import answer_of
 
 from bot.cli import output
-from bot.markdown import code, escape
+from bot.markdown import escape
 from bot.views.answer import answer_view, block_quote, text_fragment
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import MAX_TEXT, notice_view
@@ -273,13 +273,6 @@ def test_the_notice_of_a_copy_stands_with_the_quote() -> None:
     answer = replace(answer, quotes=(quote,), citations=(first, copy), scores=answer.scores[:1])
     assert "It was noon.\n> The dam failed." in "\n".join(blocks(answer))
     assert "It was noon." in output.answer(answer).text
-
-
-@given(text=st.text())
-def test_ids_stay_code(text: str) -> None:
-    """Whatever an id contains, all of it is shown as code."""
-    assert code(text).count("`") == 2
-    assert "\n" not in code(text)
 
 
 def test_names_cannot_turn_the_reading_direction() -> None:
