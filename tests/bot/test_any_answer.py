@@ -106,7 +106,7 @@ def show_everywhere(answer: Answer, typed: str | None, became: list[Any], *, pri
     document = json.loads(output.to_json(printed.document))
     assert [quote["text"] for quote in document["quotes"]] == [q.quote.text for q in answer.quotes]
 
-    standings = tuple(Standing(c.article, became[c.number - 1], ()) for c in answer.citations)
+    standings = tuple(Standing(c.article, became[c.number - 1]) for c in answer.citations)
     logged = LoggedAnswer(answer, NOW, 1, 2, standings)
     words = explanation(logged, [Feedback("*No* " * 60, NOW)] * 4, answer.generation + 1)
     texts(text_view(answer, words))
