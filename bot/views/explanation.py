@@ -9,18 +9,18 @@ from discord.utils import format_dt
 from bot.markdown import escape, shorten
 from bot.views.answer import citation_line
 from bot.views.text import became_words, describe_filters, plural, share_of, strength
-from index import Feedback, LoggedAnswer
+from index import LoggedAnswer
 
 _QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS, _NOTE_CHARS = 300, 160, 150, 300
 _NOTES = 3  # reasons that readers gave
 
 
-def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: int) -> str:
+def explanation(entry: LoggedAnswer, feedback: Sequence[str], generation: int) -> str:
     """Return where an answer comes from, how strong its evidence is, and what has changed since.
 
     Args:
         entry: the logged answer.
-        feedback: what readers reported about it.
+        feedback: what readers said is wrong with its quotes.
         generation: the collection's present generation.
     """
     answer = entry.answer
@@ -54,5 +54,5 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     )
     flags = plural(len(feedback), "reader")
     lines += [f"{flags} flagged a quote as wrong:"] * bool(feedback)
-    lines += [f"- “{escape(item.note)}”" for item in feedback[-_NOTES:]]
+    lines += [f"- “{escape(note)}”" for note in feedback[-_NOTES:]]
     return "\n".join(lines)
