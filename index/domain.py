@@ -319,8 +319,7 @@ class Answer:
     scores: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        cited = (*self.quotes, *filter(None, [self.closest]))
-        named = {number for item in cited for number in (item.citation, *item.also)}
+        named = {number for cited in self.shown for number in (cited.citation, *cited.also)}
         if not named <= {citation.number for citation in self.citations}:
             raise InputError("An answer cites a source it does not list.")
         if (self.status == "answered") != bool(self.quotes) or not (self.quotes or self.reason):
@@ -328,6 +327,11 @@ class Answer:
         sides = self.agreement.sides if self.agreement else ()
         if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
             raise InputError("An agreement names quotes that the answer does not have.")
+
+    @property
+    def shown(self) -> tuple[CitedQuote, ...]:
+        """All quotes that it shows: those that answer, or the closest."""
+        return self.quotes if self.closest is None else (*self.quotes, self.closest)
 
     @property
     def short(self) -> CitedQuote | None:

@@ -80,9 +80,8 @@ def answer_view(
     if answer.short and (words := optional("", short_form, answer)):
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
     footer = f"-# Quoted verbatim · answer `{answer.answer_id}`"
-    return quotes_view(head, quotes, answer, footer, rows)
+    return quotes_view(head, answer.shown, answer, footer, rows)
 
 
 def quotes_view(

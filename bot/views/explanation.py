@@ -36,8 +36,7 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[str], generation: int) -
         f"Overall evidence: **{strength(answer.confidence)}**"
         + (f". {escape(answer.reason)}" if answer.reason else ""),
     ]
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    for cited, score in zip(quotes, answer.scores, strict=False):
+    for cited, score in zip(answer.shown, answer.scores, strict=False):
         text = " ".join(cited.quote.text.split())
         short = text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS].rstrip() + " …"
         evidence = strength(share_of(answer.confidence, score, max(answer.scores)))

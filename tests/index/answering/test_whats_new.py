@@ -203,7 +203,7 @@ def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
 def test_further_passages_are_the_next_best(archive: Archive) -> None:
     """More of another answer is what ranks next, without what was quoted."""
     answer = archive.ask("Who said the river was calm?")
-    told = {cited.quote.text for cited in (*answer.quotes, *filter(None, [answer.closest]))}
+    told = {cited.quote.text for cited in answer.shown}
     further = [cited.quote.text for cited in archive.more(answer, 40).quotes]
     assert further
     assert not any(text in quoted for text in further for quoted in told)
