@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from index.errors import InputError, StoreError, not_utf8
+from index.errors import StoreError, not_utf8
 from index.store.schema import SqliteDatabase, explained
 
 CATALOGUE = "catalogue.sqlite3"
@@ -139,7 +139,7 @@ class Connections:
         except Exception as error:  # raised by the caller; the connection is intact
             self._return(db, inode)
             if isinstance(error, UnicodeEncodeError):  # bytes on a command line that are not UTF-8
-                raise InputError(not_utf8(error)) from error
+                raise not_utf8(error) from error
             raise
         except BaseException:  # an interrupt, perhaps in the middle of a transaction
             db.close()
