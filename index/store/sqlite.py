@@ -22,7 +22,6 @@ from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.embedded import SqliteSnapshot
 from index.store.rows import newest
 from index.store.schema import SqliteDatabase, connect, damaged
-from index.store.searcher import Searcher
 from index.store.snapshot import GenerationCache
 from index.store.types import Commit, IndexVersion
 from index.store.vectors import EXACT_UP_TO, VectorIndex
@@ -69,8 +68,10 @@ class SqliteStore(Catalogue):
             db.execute("BEGIN")
             try:
                 version, model = newest(db)
-                searcher = Searcher(self._vectors, self.snapshot)
-                yield SqliteSnapshot(db, version, model, self._cache_of(version), searcher)
+                cache, index = self._cache_of(version), self._vectors
+                yield SqliteSnapshot(
+                    *(db, version, model, cache), index=index, newest=self.snapshot
+                )
             finally:
                 db.rollback()
 
