@@ -33,7 +33,6 @@ class Postings:
 
     def __init__(self, arrays: Arrays) -> None:
         """Use the arrays that `arrays_of` makes."""
-        self.arrays = arrays
         self._vocabulary, self._ends = arrays["vocabulary"], arrays["term_ends"]
         self._starts, self._rows, self._times = arrays["starts"], arrays["rows"], arrays["times"]
         self.lengths = np.array(arrays["lengths"])
