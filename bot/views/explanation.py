@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from discord.utils import format_dt
 
+from bot.answers import recall
 from bot.markdown import escape, shorten
-from bot.views.answer import citation_line
+from bot.views.answer import AnswerView, citation_line, text_view
 from bot.views.text import became_words, describe_filters, plural, share_of, strength
-from index import LoggedAnswer
+from index import Archive, LoggedAnswer, Viewer
 
 _QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS, _NOTE_CHARS = 300, 160, 150, 300
 _NOTES = 3  # reasons that readers gave
+
+
+async def explanation_view(archive: Archive, answer_id: str, viewer: Viewer) -> AnswerView:
+    """Return a message on how an answer came about. Raises NotFoundError as `recall` does."""
+    entry = await recall(archive, answer_id, viewer)
+    feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
+    generation = await asyncio.to_thread(lambda: archive.generation)
+    return text_view(entry.answer, explanation(entry, feedback, generation))
 
 
 def explanation(entry: LoggedAnswer, feedback: Sequence[str], generation: int) -> str:
