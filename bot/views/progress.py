@@ -53,7 +53,7 @@ async def run_job(
     with jobs.listed(job):
         if not interaction.response.is_done():
             await defer(interaction)
-        running = asyncio.ensure_future(jobs.run(server, task, job))
+        running = asyncio.ensure_future(jobs.run(job, task))
         pause = EDIT_EVERY_S
         while not await finished(running, pause):
             job.url = await status.update(progress_view(job))
