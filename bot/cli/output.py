@@ -122,7 +122,7 @@ def _heading(given: index.Answer, typed: str | None) -> str:
 
 def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     yield _heading(given, typed)
-    if line := index.optional(None, story_line, given):
+    if line := index.optional("", story_line, given):
         yield f"{line}\n"
     if given.reason:
         yield given.reason
@@ -134,7 +134,7 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     for cited in given.shown:
         notices = (_notice_line(articles[number]) for number in (cited.citation, *cited.also))
         yield from (f"  {notice}" for notice in notices if notice)
-        if line := index.optional(None, speaker_line, cited, given):
+        if line := index.optional("", speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"

@@ -158,7 +158,7 @@ def test_undated_reports_are_counted_apart(archive: Archive) -> None:
     answer = archive.ask("What is new about the gate since Thursday?")
     assert answer.news
     assert answer.news.undated == 1
-    assert "1 report without a date may be new too." in (story_line(answer) or "")
+    assert "1 report without a date may be new too." in story_line(answer)
     nothing = archive.ask("What has changed since 15 March?")
     assert "1 without a date may be older or newer." in (nothing.reason or "")
 
