@@ -23,7 +23,7 @@ from index.store.embedded import SqliteSnapshot
 from index.store.rows import newest
 from index.store.schema import SqliteDatabase, connect, damaged
 from index.store.snapshot import GenerationCache
-from index.store.types import Commit, IndexVersion
+from index.store.types import Commit
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 
 _CACHE = "vectors.compact"
@@ -48,15 +48,15 @@ class SqliteStore(Catalogue):
             opener: opens connections; tests pass a function that fails.
             pool: closes the files and drops the vectors of stores that were not used recently.
         """
+        super().__init__()
         self._folder = folder
         self._exact_up_to = exact_up_to
         self._connections = Connections(folder / CATALOGUE, opener, pool or Pool(1), self._forget)
         self._forget()
-        super().__init__()
 
     def _forget(self) -> None:
         """Drop what is derived from the file; searches under way keep what they have."""
-        self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
+        self._cache = None, GenerationCache()
         self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
 
     def glance(self) -> AbstractContextManager[None]:
