@@ -75,7 +75,8 @@ class Article:
                 f"{name} has {len(self.text):,} characters: split it into articles of at most "
                 f"{MAX_ARTICLE_CHARS:,}."
             )
-        if any(moment.tzinfo is None for moment in filter(None, self._dates)):
+        dates = filter(None, (self.published, self.guessed_date))
+        if any(moment.tzinfo is None for moment in dates):
             raise InputError(f"The date of {name} needs a time zone.")
 
     @property
@@ -86,14 +87,10 @@ class Article:
     @property
     def text_hash(self) -> str:
         """SHA-256 in hex of everything that readers see: text, title, byline, date and link."""
-        dates = [moment and moment.isoformat() for moment in self._dates]
+        dates = [moment and moment.isoformat() for moment in (self.published, self.guessed_date)]
         seen = (self.text, self.title, self.publisher, self.author, self.url, *dates)
         joined = "\x00".join(value or "" for value in seen)
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
-
-    @property
-    def _dates(self) -> tuple[datetime | None, datetime | None]:
-        return self.published, self.guessed_date
 
 
 @dataclass(frozen=True, slots=True)
