@@ -255,13 +255,10 @@ class Writer:
 
     def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
         """Prepare rows of sentences and embeddings, with consecutive ids, for `finish` to write."""
-        spans = prepared.spans
-        voices = prepared.voices or ((None, "report"),) * len(spans)
+        columns = zip(prepared.spans, prepared.terms, prepared.voices, strict=True)
         self._sentences += [
             (first + n, revision, n, span.start, span.end, words, *voice)
-            for n, (span, words, voice) in enumerate(
-                zip(spans, prepared.terms, voices, strict=True)
-            )
+            for n, (span, words, voice) in enumerate(columns)
         ]
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
         self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]
