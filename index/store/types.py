@@ -159,7 +159,7 @@ class RecentArticle:
 class IndexVersion:
     """A permanent identifier of one state of a collection.
 
-    The number of a generation is none: after a collection was erased, it is used again.
+    The number of a generation is not: once a collection was erased, its numbers are used again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.
