@@ -104,20 +104,15 @@ def test_text_fragment_of_a_long_quote_names_its_ends() -> None:
 def test_decline_says_so_and_shows_the_closest() -> None:
     """A decline is recognisable, and says that its quote is only the closest passage."""
     answered = answer_of(["The gate failed."])
-    declined = Answer(
-        answer_id="0123456789ab",
-        question="Who won?",
-        filters=Filters(),
-        generation=1,
-        model="fake",
+    other = Citation(2, replace(answered.citations[0].article, article_id="b"))
+    declined = replace(
+        answered,
         status="declined",
-        confidence=0.1,
-        citations=answered.citations,
+        quotes=(),
+        citations=(*answered.citations, other),
         reason="The reports do not say.",
         closest=answered.quotes[0],
     )
-    other = Citation(2, replace(answered.citations[0].article, article_id="b"))
-    declined = replace(declined, citations=(*answered.citations, other))
     made = "\n".join(blocks(declined))
     assert "reports, " not in made  # how many would answer, and how they relate, says nothing here
     assert "\n**The reports do not say.**\n" in made
