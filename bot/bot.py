@@ -62,6 +62,10 @@ _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
     SCHEDULED,
 )
+_COMMANDS: tuple[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu, ...] = (
+    *(reindex, inbox, settings_, watching, help_, forget_me),
+    *(check_message, add_message),
+)
 _CHECKS_ITSELF = {"moderate erase-all"}  # needs more permissions than a moderator has
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
 
@@ -147,10 +151,8 @@ class OnRecord(commands.AutoShardedBot):
         self.add_dynamic_items(Button, SettingSelect)
         for cog in (Ask(self), Reports(), Moderate(), Maintenance(self), Welcome(self)):
             await self.add_cog(cog)
-        for command in (reindex, inbox, settings_, watching, help_, forget_me):
+        for command in _COMMANDS:
             self.tree.add_command(command)
-        for menu in (check_message, add_message):
-            self.tree.add_command(menu)
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:
