@@ -56,18 +56,15 @@ _UNASKED_PER_HOUR = 20  # notes, answers to watches and warnings in a server
 _LOOKUP_THREADS = 16  # more than cores, since most of them wait for a disk
 _SYNCED_FILE = "commands.sha256"  # in the data folder
 _DISCONNECT_S = 1.0
-_LOGIN_WAITS_S = (
-    2,
-    4,
-    8,
-    16,
-    32,
-    60,
-)  # between attempts; in each, discord.py itself retries 5 times
+_LOGIN_WAITS_S = (2, 4, 8, 16, 32, 60)  # between attempts; in each, discord.py retries 5 times
 # How the names of tasks begin in which discord.py handles commands, buttons, modals and messages
 _IN_FLIGHT = (
     *("CommandTree-", "discord-ui-", "discord.py: on_message", "discord.py: on_interaction"),
     SCHEDULED,
+)
+_COMMANDS: tuple[app_commands.Command[Any, ..., Any] | app_commands.ContextMenu, ...] = (
+    *(reindex, inbox, settings_, watching, help_, forget_me),
+    *(check_message, add_message),
 )
 _CHECKS_ITSELF = {"moderate erase-all"}  # needs more permissions than a moderator has
 discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no voice, no warnings
@@ -154,14 +151,8 @@ class OnRecord(commands.AutoShardedBot):
         self.add_dynamic_items(Button, SettingSelect)
         for cog in (Ask(self), Reports(), Moderate(), Maintenance(self), Welcome(self)):
             await self.add_cog(cog)
-        self.tree.add_command(reindex)
-        self.tree.add_command(inbox)
-        self.tree.add_command(settings_)
-        self.tree.add_command(watching)
-        self.tree.add_command(help_)
-        self.tree.add_command(forget_me)
-        self.tree.add_command(check_message)
-        self.tree.add_command(add_message)
+        for command in _COMMANDS:
+            self.tree.add_command(command)
         await self._sync_commands()
 
     async def _sync_commands(self) -> None:

@@ -151,7 +151,7 @@ def explain(error: Exception, context: str) -> str:
 
 
 def _discord_sentence(error: Exception) -> str:
-    """What Discord did with a request that failed; "" if it is about anything else."""
+    """Return what Discord did with a request that failed; "" for an error of another kind."""
     match error:
         case discord.NotFound(code=code) if code == _UNKNOWN_INTERACTION:
             return "I was too slow to answer: try again."

@@ -84,10 +84,10 @@ class Jobs:
         if self._stopping or self.busy(server):
             return False
         with self.listed(job):
-            await self.run(server, task, job)
+            await self.run(job, task)
         return True
 
-    async def run(self, server: int | None, task: Task, job: Job) -> IngestResult:
+    async def run(self, job: Job, task: Task) -> IngestResult:
         """Run a job's blocking task in a thread, and log how it ended and what it did.
 
         Jobs that people start on the same collection run one after the other, so that threads are
@@ -96,7 +96,7 @@ class Jobs:
 
         def work() -> IngestResult:
             job.check()  # it may have been stopped while it waited for a thread
-            return task(self._collections.archive(server), job.report)
+            return task(self._collections.open(job.collection), job.report)
 
         known = {"job": job.title, "collection": job.collection}
         log.info("job started", extra=fields(**known, user=job.started_by or None))

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from index import Span
 
-_NAME_CHARS = 80
 # Characters that Discord reads as markup, mentions or links: "*", "@", the ":" of "https://",
 # and the "-", "+" or "1." that begins a list.
 _MARKUP = re.compile(r"[\\`*_~|\[\]()<>#@]|(?<=\w):(?=//)|^\s*[-+]|^\s*\d+(?=\.)", re.MULTILINE)
@@ -43,11 +42,6 @@ def escape(text: str, bold: Iterable[Span] = ()) -> str:
 def link_text(text: str) -> str:
     """Return text for the brackets of a link, without brackets, at which the link would end."""
     return escape(text.translate(_ROUND))
-
-
-def code(text: str) -> str:
-    """Return an id as inline code, with backticks replaced by a lookalike."""
-    return f"`{shorten(text, _NAME_CHARS).replace('`', 'ˋ')}`"
 
 
 def shorten(text: str, limit: int) -> str:

@@ -38,7 +38,7 @@ class Preferences(BaseModel, frozen=True):
     weekly: bool = False
 
     def threshold(self, default: float) -> float:
-        """The confidence below which a question is declined, where the operator set a default."""
+        """Return the confidence below which to decline, given the operator's setting."""
         chosen = _THRESHOLDS[self.caution] or default
         return max(chosen, default) if self.caution == "cautious" else min(chosen, default)
 

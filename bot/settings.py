@@ -26,20 +26,20 @@ from pydantic import (
 from index import DEFAULT_THRESHOLD, PACKAGED_MODEL, QuestionError, SettingsError
 
 _CollectionName = Annotated[str, StringConstraints(pattern=r"^[\w-]{1,64}$")]
-_VARIABLE = "DISCORD_TOKEN"
+_TOKEN = "DISCORD_TOKEN"  # noqa: S105 - its name
 _PASSWORD = "PGPASSWORD"  # noqa: S105 - its name
-_MISPLACED_TOKEN = f"The token does not belong in a file: set {_VARIABLE} instead."
+_MISPLACED_TOKEN = f"The token does not belong in a file: set {_TOKEN} instead."
 _PR_SET_DUMPABLE = 4
 _ServerIdOrAny = Annotated[str, StringConstraints(pattern=r"^(\d+|\*)$")]
 
 
-def _shards(text: str) -> tuple[int, int, int] | None:
-    """Return the first and last shard and the number of all shards in "0-3/8"."""
+def _shards(text: str) -> tuple[range, int] | None:
+    """Return the shards in "0-3/8" and the number of all shards; None for no text."""
     if not text:
         return None
     shards, _, count = text.partition("/")
     first, _, last = shards.partition("-")
-    return int(first), int(last), int(count)
+    return range(int(first), int(last) + 1), int(count)
 
 
 class Model(BaseModel, extra="forbid", frozen=True):
@@ -74,25 +74,20 @@ class Discord(BaseModel, extra="forbid", frozen=True):
     @field_validator("shards")
     @classmethod
     def _check_shards(cls, text: str) -> str:
-        first, last, count = _shards(text) or (0, 0, 1)
-        if not first <= last < count:
+        own = _shards(text)
+        if own and not (own[0] and own[0][-1] < own[1]):
             raise ValueError(f"{text} is not a range of shards")
         return text
 
     @property
     def shard_range(self) -> tuple[range, int] | None:
         """The shards of this process, and the number of all; None: all, as Discord advises."""
-        if (parts := _shards(self.shards)) is None:
-            return None
-        first, last, count = parts
-        return range(first, last + 1), count
+        return _shards(self.shards)
 
     def serves(self, server: int) -> bool:
         """Return whether this process serves the shard of a server."""
-        return (
-            self.shard_range is None
-            or (server >> 22) % self.shard_range[1] in (self.shard_range[0])
-        )
+        own = self.shard_range
+        return own is None or (server >> 22) % own[1] in own[0]
 
     def collection_of(self, server: int | None) -> str:
         """Return a server's collection: `server-ID`, unless the settings map it or "*" to another.
@@ -178,7 +173,7 @@ def load(
         "replica": os.environ.get("ONRECORD_REPLICA"),
         "collection": collection or os.environ.get("ONRECORD_COLLECTION"),
         "metrics": {"port": port} if port else None,
-        "token": _take(_VARIABLE),
+        "token": _take(_TOKEN),
         "store_password": _take(_PASSWORD),
     }
     values |= {name: value for name, value in overrides.items() if value}

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
 
 from index import QuestionError
 
@@ -29,7 +30,8 @@ class Turns:
         self.running = 0
         self._at_once, self._most_waiting = at_once, most_waiting
         self._lines: dict[int | None, deque[asyncio.Future[None]]] = {}  # the next server is first
-        self._people: dict[int, tuple[asyncio.Semaphore, list[None]]] = {}
+        # A semaphore lives as long as a question of that person waits for it or holds it.
+        self._people = WeakValueDictionary[int, asyncio.Semaphore]()
         self._here = 0
 
     @property
@@ -60,15 +62,8 @@ class Turns:
         if person is None:
             yield
             return
-        room, users = self._people.setdefault(person, (asyncio.Semaphore(_MOST_OF_PERSON), []))
-        users.append(None)
-        try:
-            async with room:
-                yield
-        finally:
-            users.pop()
-            if not users:
-                del self._people[person]
+        async with self._people.setdefault(person, asyncio.Semaphore(_MOST_OF_PERSON)):
+            yield
 
     @asynccontextmanager
     async def _held(self, server: int | None) -> AsyncIterator[None]:

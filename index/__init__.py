@@ -69,7 +69,7 @@ from index.store.answers import AnswerLog, LoggedAnswer, StaleAnswer
 from index.store.connections import CATALOGUE
 from index.store.engines import engine_of
 from index.store.inbox import Declined, Flagged, Week
-from index.store.people import Feedback, Kept, People, Viewer, Watch
+from index.store.people import Kept, People, Viewer, Watch
 from index.store.protocol import Engine
 from index.store.sources import Source
 from index.store.standing import Standing

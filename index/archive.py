@@ -79,15 +79,12 @@ class Archive:
         *,
         reader: Reader | None = None,
         threshold: float = DEFAULT_THRESHOLD,
-        create: bool = True,
     ) -> Archive:
-        """Open a collection in a data folder by name.
+        """Open a collection in a data folder by name, or create it there.
 
-        Raises:
-            InputError: the name cannot name a folder.
-            NotFoundError: there is no such collection, and `create` is false.
+        Raises InputError if the name cannot name a folder.
         """
-        store = Folder(data).open(collection, create=create)
+        store = Folder(data).open(collection, create=True)
         return cls(store, encoder, reader=reader, threshold=threshold)
 
     # Asking

@@ -75,7 +75,8 @@ class Article:
                 f"{name} has {len(self.text):,} characters: split it into articles of at most "
                 f"{MAX_ARTICLE_CHARS:,}."
             )
-        if any(moment.tzinfo is None for moment in filter(None, self._dates)):
+        dates = filter(None, (self.published, self.guessed_date))
+        if any(moment.tzinfo is None for moment in dates):
             raise InputError(f"The date of {name} needs a time zone.")
 
     @property
@@ -86,14 +87,10 @@ class Article:
     @property
     def text_hash(self) -> str:
         """SHA-256 in hex of everything that readers see: text, title, byline, date and link."""
-        dates = [moment and moment.isoformat() for moment in self._dates]
+        dates = [moment and moment.isoformat() for moment in (self.published, self.guessed_date)]
         seen = (self.text, self.title, self.publisher, self.author, self.url, *dates)
         joined = "\x00".join(value or "" for value in seen)
         return hashlib.sha256(joined.encode("utf-8", "surrogatepass")).hexdigest()
-
-    @property
-    def _dates(self) -> tuple[datetime | None, datetime | None]:
-        return self.published, self.guessed_date
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +316,7 @@ class Answer:
     scores: tuple[float, ...] = field(default=(), compare=False)
 
     def __post_init__(self) -> None:
-        cited = (*self.quotes, *filter(None, [self.closest]))
-        named = {number for item in cited for number in (item.citation, *item.also)}
+        named = {number for cited in self.shown for number in (cited.citation, *cited.also)}
         if not named <= {citation.number for citation in self.citations}:
             raise InputError("An answer cites a source it does not list.")
         if (self.status == "answered") != bool(self.quotes) or not (self.quotes or self.reason):
@@ -328,6 +324,11 @@ class Answer:
         sides = self.agreement.sides if self.agreement else ()
         if not {index for side in sides for index in side.quotes} <= {*range(len(self.quotes))}:
             raise InputError("An agreement names quotes that the answer does not have.")
+
+    @property
+    def shown(self) -> tuple[CitedQuote, ...]:
+        """All quotes that it shows: those that answer, or the closest."""
+        return self.quotes if self.closest is None else (*self.quotes, self.closest)
 
     @property
     def short(self) -> CitedQuote | None:

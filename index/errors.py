@@ -67,9 +67,9 @@ class StoreDamagedError(StoreError):
     """The collection's file is damaged, or is not a database."""
 
 
-def not_utf8(error: UnicodeEncodeError) -> str:
-    """Return a message for a command-line argument that is not UTF-8."""
-    return f"{error.object!a:.200} is not UTF-8: check how it is typed."
+def not_utf8(error: UnicodeEncodeError) -> InputError:
+    """Return the error for a command-line argument that is not UTF-8."""
+    return InputError(f"{error.object!a:.200} is not UTF-8: check how it is typed.")
 
 
 def optional(default: T, part: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

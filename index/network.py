@@ -80,7 +80,7 @@ class Network:
 
     @property
     def metadata(self) -> dict[str, float]:
-        """Return the numbers in the file's metadata. Raises EncoderError."""
+        """The numbers in the file's metadata. Raises EncoderError."""
         stored = self._loaded().get_modelmeta().custom_metadata_map
         return {name: float(value) for name, value in stored.items() if not name.startswith("onnx")}
 

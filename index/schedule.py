@@ -23,7 +23,7 @@ from index.reading.sources import PageLookup
 from index.reading.urls import is_url
 from index.results import IngestResult, ProgressCallback, SourceRead
 from index.store.protocol import Store
-from index.store.sources import Source
+from index.store.sources import NO_FAILURES, Source
 
 MAX_EVERY = 43_200  # minutes: 30 days
 MAX_SECONDS = 600.0  # for reading one source, so that the others get their turn
@@ -69,14 +69,8 @@ class Sources:
 
     def resume(self, uri: str) -> None:
         """Resume a source, which is read at once if it has an interval. Raises NotFoundError."""
-        fresh = {
-            "checked": None,
-            "failures": 0,
-            "failing_since": None,
-            "error": None,
-            "reported": 0,
-        }
-        self._store.update_source(self._known(uri).uri, paused=0, **fresh)
+        known = self._known(uri)
+        self._store.update_source(known.uri, paused=False, checked=None, **NO_FAILURES)
 
     def forget(self, uri: str) -> None:
         """Drop a source; its articles stay. Raises NotFoundError."""

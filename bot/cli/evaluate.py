@@ -183,7 +183,7 @@ def _recall(ranks: Sequence[int], relevant: int) -> float:
 
 
 def ndcg(ranked: Sequence[str], grades: Mapping[str, int], k: int) -> float:
-    """Normalised discounted cumulative gain at k (Järvelin, Kekäläinen 2002), linear gains."""
+    """Return the nDCG at k (Järvelin, Kekäläinen 2002), with linear gains."""
     gains = [grades.get(article_id, 0) for article_id in ranked[:k]]
     gains += [0] * (k - len(gains))
     gains += [grade for article_id, grade in grades.items() if article_id not in ranked[:k]]

@@ -108,8 +108,8 @@ def answer(given: index.Answer, query_id: str | None = None, *, typed: str | Non
     for side in document["agreement"]["sides"] if given.agreement else ():
         if side["speaker"] is None:
             del side["speaker"]
-    optional = {"reason": given.reason, "closest": given.closest and _quote(given.closest)}
-    document |= {name: value for name, value in optional.items() if value}
+    declined = {"reason": given.reason, "closest": given.closest and _quote(given.closest)}
+    document |= {name: value for name, value in declined.items() if value}
     return Result(document, "\n".join(_answer_lines(given, typed)))
 
 
@@ -122,7 +122,7 @@ def _heading(given: index.Answer, typed: str | None) -> str:
 
 def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     yield _heading(given, typed)
-    if line := index.optional(None, story_line, given):
+    if line := index.optional("", story_line, given):
         yield f"{line}\n"
     if given.reason:
         yield given.reason
@@ -131,15 +131,14 @@ def _answer_lines(given: index.Answer, typed: str | None) -> Iterator[str]:
     if given.closest:
         yield f"\n{CLOSEST}"
     articles = {citation.number: citation.article for citation in given.citations}
-    shown = [*given.quotes, *([given.closest] if given.closest else [])]
-    for cited in shown:
+    for cited in given.shown:
         notices = (_notice_line(articles[number]) for number in (cited.citation, *cited.also))
         yield from (f"  {notice}" for notice in notices if notice)
-        if line := index.optional(None, speaker_line, cited, given):
+        if line := index.optional("", speaker_line, cited, given):
             yield f"  {line}"
         # Further paragraphs are indented like the first.
         yield f"  “{textwrap.indent(cited.quote.text, '   ')[3:]}” [{cited.citation}]\n"
-    quoted = {cited.citation for cited in shown}
+    quoted = {cited.citation for cited in given.shown}
     for citation in given.citations:
         also = "" if citation.number in quoted else "Also in "
         yield f"[{citation.number}] {also}{_source_line(citation.article)}"
@@ -174,8 +173,7 @@ def _why_lines(logged: index.LoggedAnswer) -> Iterator[str]:
     yield f"Answered on {format_day(logged.at)}. Searched {asked}, generation {given.generation},"
     yield f"with {given.model}."
     yield f"Overall evidence: {strength(given.confidence)} ({given.confidence:.2f})"
-    quotes = given.quotes or ([given.closest] if given.closest else [])
-    for cited, score in zip(quotes, given.scores, strict=False):  # one score for each quote
+    for cited, score in zip(given.shown, given.scores, strict=False):  # one score for each quote
         share = share_of(given.confidence, score, max(given.scores))
         start = textwrap.shorten(cited.quote.text, _START_CHARS, placeholder=" …")
         yield f"  [{cited.citation}] {strength(share)} ({share:.2f}): “{start}”"

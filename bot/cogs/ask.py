@@ -36,10 +36,10 @@ from bot.interactions import (
 )
 from bot.markdown import escape
 from bot.sending import DISCORD_ERRORS, has_trouble, send_once
-from bot.views.answer import answer_view, text_view
+from bot.views.answer import answer_view
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import CHOICE_CHARS, Choices, choices, date_choices, notice_view
-from bot.views.explanation import explanation
+from bot.views.explanation import explanation_view
 from index import (
     MAX_QUESTION_CHARS,
     Answer,
@@ -135,10 +135,7 @@ class Ask(commands.Cog):
             answer: The id under the answer
         """
         archive = await defer_and_open(interaction)
-        entry = await answers.recall(archive, answer, viewer_of(interaction))
-        feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
-        generation = await asyncio.to_thread(lambda: archive.generation)
-        view = text_view(entry.answer, explanation(entry, feedback, generation))
+        view = await explanation_view(archive, answer, viewer_of(interaction))
         await answers.send_answer(archive, view, lambda view: edit_reply(interaction, view))
 
     @commands.Cog.listener()

@@ -102,9 +102,6 @@ async def forget(press: Press) -> None:
 
 def _description(kept: Kept) -> str:
     """Return in words how much is kept about a person."""
-    counts = (
-        plural(kept.watches, "watched question"),
-        plural(kept.answers, "private answer"),
-        plural(kept.feedback, "note") + " on a wrong quote",
-    )
-    return f"That is {counts[0]}, {counts[1]} and {counts[2]}"
+    watches = plural(kept.watches, "watched question")
+    answers = plural(kept.answers, "private answer")
+    return f"That is {watches}, {answers} and {plural(kept.feedback, 'note')} on a wrong quote"

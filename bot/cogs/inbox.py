@@ -21,9 +21,8 @@ from bot.interactions import (
     viewer_of,
 )
 from bot.markdown import escape, shorten
-from bot.views.answer import text_view
 from bot.views.base import Button, Press, Row, button, notice_view, page_of
-from bot.views.explanation import explanation
+from bot.views.explanation import explanation_view
 from bot.views.text import plural, source_error, source_name
 from index import Archive, Declined, Flagged, OnRecordError, Source
 
@@ -116,10 +115,7 @@ async def open_answer(press: Press) -> None:
     """Show how an answer came about, as /why does, to moderators who may see it."""
     await check_moderator(press.interaction)
     archive = await press.archive()
-    entry = await answers.recall(archive, press.key, viewer_of(press.interaction))
-    feedback = await asyncio.to_thread(archive.people.feedback, press.key)
-    generation = await asyncio.to_thread(lambda: archive.generation)
-    view = text_view(entry.answer, explanation(entry, feedback, generation))
+    view = await explanation_view(archive, press.key, viewer_of(press.interaction))
     await answers.send_answer(archive, view, press.reply)
 
 

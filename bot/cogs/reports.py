@@ -133,20 +133,19 @@ class Lookups(commands.Cog):
         archive = await defer_and_open(interaction, private=bool(await why_not_here(interaction)))
         timeline = await asyncio.to_thread(archive.timeline, topic)
         words = chart.describe(timeline)
-        may_attach = interaction.app_permissions.attach_files
         drawn = b""
-        if timeline.days and may_attach:
+        if timeline.days and not interaction.app_permissions.attach_files:
+            words += _NO_FILES
+        elif timeline.days:
             drawn = await asyncio.to_thread(optional, b"", chart.draw, timeline)
         if not drawn:
-            missing = bool(timeline.days) and not may_attach
-            await edit_reply(interaction, notice_view(words + _NO_FILES * missing))
+            await edit_reply(interaction, notice_view(words))
             return
-        image = io.BytesIO(drawn)
         alt_text = chart.describe(timeline, plain=True)[:_ALT_TEXT_CHARS]
         view = notice_view(f"### “{escape(timeline.topic)}”\n{chart.caption(timeline)}")
         item = discord.MediaGalleryItem("attachment://timeline.png", description=alt_text)
         view.add_item(ui.MediaGallery[Any](item))
-        file = discord.File(image, "timeline.png", description=alt_text)
+        file = discord.File(io.BytesIO(drawn), "timeline.png", description=alt_text)
         await edit_reply(interaction, view, file)
 
 

@@ -144,15 +144,14 @@ async def ask_again(bot: OnRecord, server: int | None, archive: Archive) -> date
     for watches in same.values():
         if bot.stopping:
             break
+        numbers = [watch.number for watch in watches]
         try:
             await _ask_again(bot, archive, watches)
         except QuestionError as error:  # such as a publisher that no longer has reports
-            for watch in watches:
-                number, generation = watch.number, archive.generation
-                await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
+            mark = archive.people.mark_watches_checked
+            await asyncio.to_thread(mark, numbers, archive.generation)
             log.info("watches of server %s cannot be asked: %s", server, error)
         except Exception:  # go on with the next watches
-            numbers = [watch.number for watch in watches]
             log.exception("watches %s of server %s could not be asked again", numbers, server)
     return await asyncio.to_thread(watches_due, bot, archive)
 
@@ -192,9 +191,8 @@ async def _ask_again(bot: OnRecord, archive: Archive, watches: Sequence[Watch]) 
         return
     answer = await answers.ask(bot, server, question, filters)
     if answer.status == "declined":
-        for watch in watches:
-            number, generation = watch.number, answer.generation
-            await asyncio.to_thread(archive.people.mark_watch_checked, number, generation)
+        numbers, mark = [watch.number for watch in watches], archive.people.mark_watches_checked
+        await asyncio.to_thread(mark, numbers, answer.generation)
         return
     channel = await _channel(bot, guild, watches[0].channel)
     readers = list[Watch]()

@@ -71,8 +71,8 @@ def answer_view(
         f"### {heading}",
         understood,
         f"-# {escape(filters[:1].upper() + filters[1:])}" if filters else "",
+        escape(optional("", story_line, answer)),
     ]
-    lines.append(escape(optional(None, story_line, answer) or ""))
     if answer.status == "declined":
         lines.append(f"**{escape(shorten(answer.reason or '', _REASON_CHARS))}**")
         if answer.closest:
@@ -80,9 +80,9 @@ def answer_view(
     if answer.short and (words := optional("", short_form, answer)):
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    footer = f"-# {'Quoted verbatim · answer' if quotes else 'Answer'} `{answer.answer_id}`"
-    return quotes_view(head, quotes, answer, footer, rows)
+    said = "Quoted verbatim · answer" if answer.shown else "Answer"
+    footer = f"-# {said} `{answer.answer_id}`"
+    return quotes_view(head, answer.shown, answer, footer, rows)
 
 
 def quotes_view(
@@ -125,7 +125,7 @@ def quotes_view(
 
 def _group(cited: CitedQuote, sources: Mapping[int, Citation], answer: Answer) -> tuple[str, ...]:
     """Return the texts of a quote: its notice and speaker, its words, and its sources."""
-    speaker = optional(None, speaker_line, cited, answer)
+    speaker = optional("", speaker_line, cited, answer)
     above = [_notice_line(sources[number].article) for number in (cited.citation, *cited.also)]
     above += [escape(shorten(speaker, _NAME_CHARS))] if speaker else []
     label = "\n".join(filter(None, above))

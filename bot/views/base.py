@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import re
 import secrets
 import time
@@ -41,7 +40,6 @@ _DEFERRALS: dict[Reply, dict[str, bool]] = {
 _RUN = secrets.token_hex(4)
 _OPEN_S = 3600.0  # for filling in a form, which discord.py keeps in memory meanwhile
 _LATE_S = 60.0  # for which discord.py may still know a form that has timed out
-_NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
 def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
@@ -51,20 +49,6 @@ def notice_view(text: str, rows: Iterable[Row] = ()) -> ui.LayoutView:
     for row in rows:
         view.add_item(row)
     return view
-
-
-def overflowing_view(
-    text: str, name: str, interaction: discord.Interaction[Any], details: str = ""
-) -> tuple[ui.LayoutView, *tuple[discord.File, ...]]:
-    """Return a notice, with a file of this name if the text is too long or there are `details`."""
-    if len(text) <= MAX_TEXT and not details:
-        return (notice_view(text),)
-    start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
-    if not interaction.app_permissions.attach_files:
-        return (notice_view(f"{start}\n{_NO_FILES}"),)
-    view = notice_view(start)
-    view.add_item(ui.File[Any](f"attachment://{name}"))
-    return view, discord.File(io.BytesIO((details or text).encode()), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from discord.utils import format_dt
 
+from bot.answers import recall
 from bot.markdown import escape, shorten
-from bot.views.answer import citation_line
+from bot.views.answer import AnswerView, citation_line, text_view
 from bot.views.text import became_words, describe_filters, plural, share_of, strength
-from index import Feedback, LoggedAnswer
+from index import Archive, LoggedAnswer, Viewer
 
 _QUESTION_CHARS, _QUOTE_CHARS, _TITLE_CHARS, _NOTE_CHARS = 300, 160, 150, 300
 _NOTES = 3  # reasons that readers gave
 
 
-def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: int) -> str:
+async def explanation_view(archive: Archive, answer_id: str, viewer: Viewer) -> AnswerView:
+    """Return a message on how an answer came about. Raises NotFoundError as `recall` does."""
+    entry = await recall(archive, answer_id, viewer)
+    feedback = await asyncio.to_thread(archive.people.feedback, entry.answer.answer_id)
+    generation = await asyncio.to_thread(lambda: archive.generation)
+    return text_view(entry.answer, explanation(entry, feedback, generation))
+
+
+def explanation(entry: LoggedAnswer, feedback: Sequence[str], generation: int) -> str:
     """Return where an answer comes from, how strong its evidence is, and what has changed since.
 
     Args:
         entry: the logged answer.
-        feedback: what readers reported about it.
+        feedback: what readers said is wrong with its quotes.
         generation: the collection's present generation.
     """
     answer = entry.answer
@@ -36,8 +46,7 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
         f"Overall evidence: **{strength(answer.confidence)}**"
         + (f". {escape(answer.reason)}" if answer.reason else ""),
     ]
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    for cited, score in zip(quotes, answer.scores, strict=False):
+    for cited, score in zip(answer.shown, answer.scores, strict=False):
         text = " ".join(cited.quote.text.split())
         short = text if len(text) <= _QUOTE_CHARS else text[:_QUOTE_CHARS].rstrip() + " …"
         evidence = strength(share_of(answer.confidence, score, max(answer.scores)))
@@ -54,5 +63,5 @@ def explanation(entry: LoggedAnswer, feedback: Sequence[Feedback], generation: i
     )
     flags = plural(len(feedback), "reader")
     lines += [f"{flags} flagged a quote as wrong:"] * bool(feedback)
-    lines += [f"- “{escape(item.note)}”" for item in feedback[-_NOTES:]]
+    lines += [f"- “{escape(note)}”" for note in feedback[-_NOTES:]]
     return "\n".join(lines)

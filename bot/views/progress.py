@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import logging
 from typing import Any
 
@@ -20,7 +21,7 @@ from bot.interactions import (
 )
 from bot.jobs import Job, Task
 from bot.markdown import escape
-from bot.views.base import Button, Press, Row, button, notice_view, overflowing_view
+from bot.views.base import MAX_TEXT, Button, Press, Row, button, notice_view
 from bot.views.text import outcomes, plural
 from index import CancelledError, IngestResult, InputError, NotFoundError
 
@@ -30,6 +31,7 @@ _EDIT_AT_LEAST_S, _SLOWER = 30.0, 1.5
 _CELLS = 20
 _TITLE_CHARS = 80
 _LISTED = 10  # titles or failures of each kind
+_NO_FILES = "-# To send the rest as a file, I need the Attach Files permission here."
 
 
 async def run_job(
@@ -53,7 +55,7 @@ async def run_job(
     with jobs.listed(job):
         if not interaction.response.is_done():
             await defer(interaction)
-        running = asyncio.ensure_future(jobs.run(server, task, job))
+        running = asyncio.ensure_future(jobs.run(job, task))
         pause = EDIT_EVERY_S
         while not await finished(running, pause):
             job.url = await status.update(progress_view(job))
@@ -163,7 +165,15 @@ def result_view(
     for heading, detail, items in outcomes(result, operator=False):
         lines += [heading + detail, *items] if len(items) > _LISTED else []
     text = f"### {title} · finished\n{result_text(result)}"
-    return overflowing_view(text, "result.txt", interaction, "\n".join(lines))
+    if len(text) <= MAX_TEXT and not lines:
+        return (notice_view(text),)
+    start = text[: MAX_TEXT - len(_NO_FILES) - 1].rpartition("\n")[0]
+    if not interaction.app_permissions.attach_files:
+        return (notice_view(f"{start}\n{_NO_FILES}"),)
+    view = notice_view(start)
+    view.add_item(ui.File[Any]("attachment://result.txt"))
+    content = "\n".join(lines) or text
+    return view, discord.File(io.BytesIO(content.encode()), "result.txt")
 
 
 def result_text(result: IngestResult) -> str:

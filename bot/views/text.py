@@ -48,8 +48,8 @@ _SHORT_CHARS = 150  # of an answer's short form: above that, the quote is as qui
 _LISTED = 10  # corrections that undoing would withdraw
 
 
-def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
-    """Return the speaker as the report names them, and whether the quote is new; None for neither.
+def speaker_line(cited: CitedQuote, answer: Answer) -> str:
+    """Return the speaker as the report names them, and whether the quote is new; "" for neither.
 
     A speaker whom the quote names is not repeated, and a pronoun names nobody. A denial is called a
     denial only beside what it denies.
@@ -62,7 +62,7 @@ def speaker_line(cited: CitedQuote, answer: Answer) -> str | None:
         parts.append(speaker[0].upper() + speaker[1:] + (", denying it:" if denies else ":"))
     elif speaker and denies:
         parts.append("Denying it:")
-    return " · ".join(parts).removesuffix(":") + ":" if parts else None
+    return " · ".join(parts).removesuffix(":") + ":" if parts else ""
 
 
 def _is_against(cited: CitedQuote, answer: Answer) -> bool:
@@ -72,17 +72,17 @@ def _is_against(cited: CitedQuote, answer: Answer) -> bool:
     return cited in [answer.quotes[n] for n in answer.agreement.sides[-1].quotes]
 
 
-def story_line(answer: Answer) -> str | None:
-    """Return how many reports an answer quotes and how they relate; None if there is nothing."""
+def story_line(answer: Answer) -> str:
+    """Return how many reports an answer quotes and how they relate; "" if there is nothing."""
     if answer.status == "declined":
-        return None
+        return ""
     parts = [_news(answer.news, len(answer.citations))] if answer.news else []
     if (count := len(answer.citations)) > 1:
         quoted = " are quoted" if answer.news else ""
         parts.append(f"{count:,} reports{quoted}{_independence(answer.independent, count)}.")
     if answer.agreement:
         parts.append(_agreement(answer, answer.agreement))
-    return " ".join(parts) or None
+    return " ".join(parts)
 
 
 def _independence(independent: int | None, count: int) -> str:

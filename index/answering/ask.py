@@ -115,7 +115,7 @@ def more(snapshot: Snapshot, ranker: Ranker, answer: Answer, limit: int) -> Answ
         ranking = ranker.rank(snapshot, query, filters, max(DEPTH, limit))
         top = ranking.sentences[:limit]
         best = [Passage(ranking.articles[s.article_id], (s,), s, 0.0) for s in top]
-    shown = [cited.quote for cited in (*answer.quotes, *filter(None, [answer.closest]))]
+    shown = [cited.quote for cited in answer.shown]
     rest = [
         replace(passage, also=())
         for passage in best
@@ -182,7 +182,7 @@ def _with_quotes(
 
 def check(answer: Answer, snapshot: Snapshot) -> None:
     """Compare every quote with the stored text; see `Archive.check`."""
-    for shown in filter(None, [*answer.quotes, answer.closest]):
+    for shown in answer.shown:
         try:
             article = snapshot.article(shown.quote.article_id, shown.quote.revision)
         except NotFoundError as error:  # a recovered backup does not have it

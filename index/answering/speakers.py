@@ -123,7 +123,7 @@ def can_speak(words: Sequence[str]) -> bool:
 
 
 def _head(words: Sequence[str]) -> int:
-    """Return index of the head of a noun phrase: the word before its first preposition or comma.
+    """Return the index of a noun phrase's head: the word before its first preposition or comma.
 
     In "a number of doctors" and "most of them", it comes after the "of".
     """

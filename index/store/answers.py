@@ -219,10 +219,9 @@ def _may_see(db: Database, viewer: Viewer | None, answer_id: str) -> bool:
 
 def _parts_json(answer: Answer) -> str:
     """Return as JSON an answer's quotes (only their spans), citations, agreement and news."""
-    quotes = answer.quotes or ((answer.closest,) if answer.closest else ())
-    scores = answer.scores or (0.0,) * len(quotes)
+    scores = answer.scores or (0.0,) * len(answer.shown)
     cuts = []
-    for cited_quote, score in zip(quotes, scores, strict=False):
+    for cited_quote, score in zip(answer.shown, scores, strict=False):
         cut = asdict(cited_quote)
         quote, part = cut.pop("quote"), cut.pop("answer")
         place = {name: quote[name] for name in ("article_id", "start", "end")}

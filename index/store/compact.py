@@ -37,14 +37,16 @@ Rows = npt.NDArray[np.int64]
 _Part = tuple[Array, Array, Array, Array]  # int8 (n, d), ids (n,), scales (n,), uint8 (n, m / 2)
 
 
-class Source(Protocol):
-    """A generation from which an index can be built."""
+class Generation(Protocol):
+    """A generation that can be indexed; `SqliteSnapshot` describes its methods."""
 
     @property
     def version(self) -> IndexVersion: ...
     def live_ids(self) -> Ids: ...
     def vectors(self, ids: Ids) -> tuple[Ids, Vectors]: ...
     def terms(self, ids: Ids) -> Iterator[list[str]]: ...
+    def descends_from(self, version: IndexVersion) -> bool: ...
+    def changed_since(self, generation: int) -> tuple[Ids, Ids]: ...
 
 
 class Compact:
@@ -143,7 +145,7 @@ class Compact:
     # Building
 
     @classmethod
-    def build(cls, source: Source, file: Path | None) -> Compact:
+    def build(cls, source: Generation, file: Path | None) -> Compact:
         """Learn a codebook from a generation, and index it in `file`. Raises OSError."""
         ids = source.live_ids()
         sample = np.sort(np.random.default_rng(0).permutation(ids)[:_TRAINING])
@@ -155,7 +157,7 @@ class Compact:
         parts = _coded(source, ids, codes)
         return cls._write(source, len(ids), codebook, parts, terms=source.terms(ids), file=file)
 
-    def extended(self, source: Source, changed: Ids, added: Ids, file: Path | None) -> Compact:
+    def extended(self, source: Generation, changed: Ids, added: Ids, file: Path | None) -> Compact:
         """Return an index of a later generation, with this one's codebook. Raises OSError."""
         codes = _quantizer(self.dimension, self._codebook)
         rows = np.flatnonzero(self.passing(self.rows(changed)))
@@ -174,7 +176,7 @@ class Compact:
     @classmethod
     def _write(
         cls,
-        source: Source,
+        source: Generation,
         trained_for: int,
         codebook: Vectors,
         parts: Iterable[_Part],
@@ -233,7 +235,7 @@ def _quantizer(dimension: int, codebook: Vectors | None = None) -> Any:
     return codes
 
 
-def _coded(source: Source, ids: Ids, codes: Any) -> Iterator[_Part]:
+def _coded(source: Generation, ids: Ids, codes: Any) -> Iterator[_Part]:
     """Yield the encoded sentences, some thousands at a time."""
     for start in range(0, len(ids), _BLOCK):
         found, vectors = source.vectors(ids[start : start + _BLOCK])

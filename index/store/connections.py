@@ -1,4 +1,4 @@
-"""Find collections in a data folder, and connect to the SQLite file of a collection."""
+"""Connect to the SQLite file of a collection."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
-from index.errors import InputError, NotFoundError, StoreError, not_utf8
+from index.errors import StoreError, not_utf8
 from index.store.schema import SqliteDatabase, explained
 
 CATALOGUE = "catalogue.sqlite3"
@@ -20,49 +20,6 @@ _KEPT_IDLE = 2  # connections to a file: each holds two descriptors, and the fil
 # log, and damages the new file.
 _OPENING: dict[Path, threading.Lock] = {}
 _GLANCING = threading.local()
-
-
-def collection_names(data: Path) -> list[str]:
-    """Return the names of the collections in a data folder, except half-erased ones."""
-    return sorted(file.parent.name for file in data.glob(f"[!.]*/{CATALOGUE}"))
-
-
-def folder_of(data: Path, name: str, *, create: bool) -> Path:
-    """Return the folder of a collection, which must exist unless `create`.
-
-    Raises:
-        InputError: the name cannot name a folder.
-        NotFoundError: there is no such collection, and `create` is false.
-    """
-    if not name or not all(char.isalnum() or char in "-_" for char in name):
-        raise InputError(f"“{name}” cannot name a collection: use letters, digits, - and _.")
-    if not create and not (data / name / CATALOGUE).exists():
-        have = ", ".join(collection_names(data)) or "none yet"
-        raise NotFoundError(f"There is no collection “{name}” in {data}. It has: {have}.")
-    return data / name
-
-
-def state_of(data: Path, name: str) -> tuple[tuple[int, int, int], ...] | None:
-    """Return a value that changes whenever a collection is written to; None if it is missing.
-
-    The collection is not opened. The value also changes when SQLite moves its log into the file,
-    although nothing has changed then.
-    """
-    states = []
-    with contextlib.suppress(OSError):
-        for end in ("", "-wal"):
-            file = (data / name / f"{CATALOGUE}{end}").stat()
-            states.append((file.st_ino, file.st_mtime_ns, file.st_size))
-    if len(states) > 1 and not states[-1][-1]:  # readers leave an empty log, or none
-        states.pop()
-    return tuple(states) or None
-
-
-def was_killed(data: Path, name: str) -> bool:
-    """Return whether a collection that nobody has open was not closed: its log still exists."""
-    with contextlib.suppress(OSError):
-        return (data / name / f"{CATALOGUE}-wal").stat().st_size > 0
-    return False
 
 
 class Pool:
@@ -182,7 +139,7 @@ class Connections:
         except Exception as error:  # raised by the caller; the connection is intact
             self._return(db, inode)
             if isinstance(error, UnicodeEncodeError):  # bytes on a command line that are not UTF-8
-                raise InputError(not_utf8(error)) from error
+                raise not_utf8(error) from error
             raise
         except BaseException:  # an interrupt, perhaps in the middle of a transaction
             db.close()

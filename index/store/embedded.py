@@ -7,6 +7,7 @@ words are searched by FTS5.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -14,9 +15,9 @@ from index.domain import Filters
 from index.encoder import Vectors
 from index.store.database import LIST, Database
 from index.store.rows import ids_of, matrix, passing
-from index.store.searcher import Searcher
 from index.store.snapshot import CatalogueSnapshot, GenerationCache
 from index.store.types import Ids, IndexVersion, Ranked
+from index.store.vectors import Newest, VectorIndex
 from index.store.words import FullText
 
 _ALL = Filters()
@@ -32,17 +33,24 @@ class SqliteSnapshot(CatalogueSnapshot):
         version: IndexVersion,
         model: str | None,
         cache: GenerationCache,
-        searcher: Searcher,
+        *,
+        index: VectorIndex,
+        newest: Newest,
     ) -> None:
-        """Read a generation; `searcher` searches the index that is derived from the file."""
+        """Read a generation; the `index` follows it, or else the generation that `newest` opens."""
         super().__init__(db, version, model, cache)
-        self._searcher = searcher
+        self._index, self._newest = index, newest
         # Looked up more than once for a question.
         self._passing: dict[Filters, Ids] = {}
         self._texts: dict[tuple[str, ...], FullText | None] = {}
 
     def dense(self, vector: Vectors, k: int, filters: Filters = _ALL) -> Ranked:
-        return self._searcher.nearest(self, vector, k, self._allowed(filters))
+        allowed, index = self._allowed(filters), self._followed()
+        search = partial(index.search, vector, k, stored=self.vectors, model=self.version.model)
+        ranked = search(allowed)
+        if allowed is None and index.version != self.version:  # it has a newer generation
+            ranked = search(self.live_ids())
+        return ranked
 
     def lexical(self, terms: Sequence[str], k: int, filters: Filters = _ALL) -> Ranked:
         allowed = self._allowed(filters)
@@ -64,14 +72,21 @@ class SqliteSnapshot(CatalogueSnapshot):
         return super().document_frequencies(listed)
 
     def vocabulary(self, initial: str) -> dict[str, int]:
-        return self._searcher.vocabulary(self, initial) or super().vocabulary(initial)
+        known = self._followed().vocabulary(self.version, initial)
+        return known or super().vocabulary(initial)
 
     def _full_text(self, terms: Sequence[str]) -> FullText | None:
         """Return postings of terms in the compact index; None if it has another generation."""
         asked = tuple(terms)
         if asked not in self._texts:
-            self._texts[asked] = self._searcher.full_text(self, asked)
+            self._texts[asked] = self._followed().full_text(self.version, asked)
         return self._texts[asked]
+
+    def _followed(self) -> VectorIndex:
+        """Return the index, brought up to date with this generation or a newer one."""
+        if self._index.version != self.version:
+            self._index.follow(self, self._newest)
+        return self._index
 
     def _allowed(self, filters: Filters) -> Ids | None:
         """Return the live sentences that pass the filters; None without filters."""

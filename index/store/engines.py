@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
-from index.errors import SettingsError
-from index.store.connections import Pool, collection_names, folder_of, state_of, was_killed
+from index.errors import InputError, NotFoundError, SettingsError
+from index.store.connections import CATALOGUE, Pool
 from index.store.protocol import Engine
 from index.store.sqlite import SqliteStore
 
@@ -21,13 +22,13 @@ class Folder:
 
     def names(self) -> list[str]:
         """Return the names of the collections, except half-erased ones."""
-        return collection_names(self._data)
+        return sorted(file.parent.name for file in self._data.glob(f"[!.]*/{CATALOGUE}"))
 
     def recent(self) -> list[str]:
         """Return the names of the collections, the last changed first."""
 
         def changed(name: str) -> int:
-            return max((moment for _, moment, _ in state_of(self._data, name) or ()), default=0)
+            return max((moment for _, moment, _ in self.state(name) or ()), default=0)
 
         return sorted(self.names(), key=changed, reverse=True)
 
@@ -38,15 +39,33 @@ class Folder:
             InputError: the name cannot name a folder.
             NotFoundError: there is no such collection, and `create` is false.
         """
-        return SqliteStore(folder_of(self._data, name, create=create), pool=self._pool)
+        if not name or not all(char.isalnum() or char in "-_" for char in name):
+            raise InputError(f"“{name}” cannot name a collection: use letters, digits, - and _.")
+        if not create and not (self._data / name / CATALOGUE).exists():
+            have = ", ".join(self.names()) or "none yet"
+            raise NotFoundError(f"There is no collection “{name}” in {self._data}. It has: {have}.")
+        return SqliteStore(self._data / name, pool=self._pool)
 
-    def state(self, name: str) -> object | None:
-        """Return a value that changes whenever a collection is written to; None if missing."""
-        return state_of(self._data, name)
+    def state(self, name: str) -> tuple[tuple[int, int, int], ...] | None:
+        """Return a value that changes whenever a collection is written to; None if it is missing.
+
+        The collection is not opened. The value also changes when SQLite moves its log into the
+        file, although nothing has changed then.
+        """
+        states = []
+        with contextlib.suppress(OSError):
+            for end in ("", "-wal"):
+                file = (self._data / name / f"{CATALOGUE}{end}").stat()
+                states.append((file.st_ino, file.st_mtime_ns, file.st_size))
+        if len(states) > 1 and not states[-1][-1]:  # readers leave an empty log, or none
+            states.pop()
+        return tuple(states) or None
 
     def was_killed(self, name: str) -> bool:
-        """Return whether the last process that used a collection did not close it."""
-        return was_killed(self._data, name)
+        """Return whether a collection that nobody has open was not closed: its log still exists."""
+        with contextlib.suppress(OSError):
+            return (self._data / name / f"{CATALOGUE}-wal").stat().st_size > 0
+        return False
 
     def hold(self, name: str, work: str) -> Callable[[], None] | None:
         """Keep other processes from doing this work on a collection.

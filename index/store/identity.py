@@ -94,7 +94,7 @@ def claim(db: Database, article: Article, row: int) -> None:
 
 
 def comes_from(source: str | None, known: Article) -> bool:
-    """Whether an article may come from a source: from its own site, or a file as before."""
+    """Return whether an article may come from a source: its own site, or a file as before."""
     homes = {site(known.source)} | ({site(known.url)} if known.url else set())
     return site(source) in homes
 
@@ -151,7 +151,7 @@ def decide(db: Database, article: Article, *, revive: bool) -> Decision:
 
 
 def _has_unclaimed(db: Database, article: Article) -> bool:
-    """Whether an article has a key that recognises none yet, or names a page under a new key."""
+    """Return whether an article's key, or its page under that key, recognises no article yet."""
     keys = [identity_keys(article).get("key"), _named(article)]
     sql = "SELECT count(*) FROM identity WHERE key IN (?, ?)"
     (claimed,) = db.execute(sql, keys).fetchone()

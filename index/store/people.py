@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -33,14 +33,6 @@ class Viewer:
 
     person: int
     channels: frozenset[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Feedback:
-    """A reader's note on what is wrong with a quote of an answer."""
-
-    note: str
-    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +88,10 @@ class People(Tables):
                 (alias, answer_id, server or 0, now, note),
             )
 
-    def feedback(self, answer_id: str) -> list[Feedback]:
-        """Return the feedback on an answer, oldest first."""
-        sql = "SELECT note, at FROM feedback WHERE answer_id = ? ORDER BY at"
-        rows = self._rows(sql, (answer_id,))
-        return [Feedback(note, datetime.fromisoformat(at)) for note, at in rows]
+    def feedback(self, answer_id: str) -> list[str]:
+        """Return what readers said is wrong with the quotes of an answer, oldest first."""
+        sql = "SELECT note FROM feedback WHERE answer_id = ? ORDER BY at"
+        return [note for (note,) in self._rows(sql, (answer_id,))]
 
     # Watches
 
@@ -141,12 +132,13 @@ class People(Tables):
                 )
             return int(number)
 
-    def mark_watch_checked(self, number: int, generation: int) -> None:
-        """Note that a generation was checked for a watch."""
+    def mark_watches_checked(self, numbers: Iterable[int], generation: int) -> None:
+        """Note that a generation was checked for watches."""
+        rows = [(generation, number) for number in numbers]
         with self._writing() as db:
-            db.execute("UPDATE watch SET generation = ? WHERE number = ?", (generation, number))
+            db.executemany("UPDATE watch SET generation = ? WHERE number = ?", rows)
 
-    def remove_watches(self, numbers: Sequence[int]) -> None:
+    def remove_watches(self, numbers: Iterable[int]) -> None:
         """End watches, all or none."""
         with self._writing() as db:
             db.executemany("DELETE FROM watch WHERE number = ?", [(number,) for number in numbers])

@@ -51,9 +51,7 @@ def newest(db: Database) -> tuple[IndexVersion, str | None]:
 def passing(filters: Filters) -> tuple[str, list[object]]:
     """Return the SQL conditions of filters on revision r, and their parameters."""
     publishers = [publisher.casefold() for publisher in filters.publishers]
-    conditions: dict[str, object] = {
-        f"r.publisher_key IN {LIST}": publishers,
-    }
+    conditions: dict[str, object] = {f"r.publisher_key IN {LIST}": publishers}
     for bound, sign, after in ((filters.since, ">=", ""), (filters.latest, "<=", "~")):
         if bound and is_whole_day(bound):  # "~" sorts after all offsets from UTC
             conditions[f"r.published {sign} ?"] = f"{bound:%Y-%m-%dT%H:%M:%S}{after}"

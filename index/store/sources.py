@@ -7,7 +7,15 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
+from index.store.schema import moment
+
 _DAY = 24 * 60  # minutes
+NO_FAILURES: dict[str, Any] = {
+    "failures": 0,
+    "failing_since": None,
+    "error": None,
+    "reported": False,
+}
 _ALWAYS = datetime.min.replace(tzinfo=UTC)
 
 
@@ -38,16 +46,13 @@ class Source:
     def from_row(cls, row: Sequence[Any]) -> Source:
         """Return a source from its columns, which are named and ordered as its fields."""
         uri, kind, every, paused, checked, succeeded, failures, since, error, reported = row
-        checked, succeeded, since = (
-            text and datetime.fromisoformat(text) for text in (checked, succeeded, since)
-        )
         return cls(
-            *(uri, kind, every, bool(paused), checked, succeeded),
-            *(failures, since, error, bool(reported)),
+            *(uri, kind, every, bool(paused), moment(checked), moment(succeeded)),
+            *(failures, moment(since), error, bool(reported)),
         )
 
     def due(self) -> datetime | None:
-        """The time to read it again; each failure in a row doubles the wait, up to a day.
+        """Return when to read it again; each failure in a row doubles the wait, up to a day.
 
         It is None without a schedule, and the beginning of time if it was never read.
         """
@@ -61,8 +66,7 @@ class Source:
         if error is not None:
             since, failures = self.failing_since or now, self.failures + 1
             return {"checked": now, "failures": failures, "failing_since": since, "error": error}
-        fine = {"failures": 0, "failing_since": None, "error": None, "reported": False}
-        return {"checked": now, "succeeded": now, **fine}
+        return {"checked": now, "succeeded": now, **NO_FAILURES}
 
 
 COLUMNS = ", ".join(field.name for field in fields(Source))

@@ -22,9 +22,8 @@ from index.store.connections import CATALOGUE, Connections, Pool
 from index.store.embedded import SqliteSnapshot
 from index.store.rows import newest
 from index.store.schema import SqliteDatabase, connect, damaged
-from index.store.searcher import Searcher
 from index.store.snapshot import GenerationCache
-from index.store.types import Commit, IndexVersion
+from index.store.types import Commit
 from index.store.vectors import EXACT_UP_TO, VectorIndex
 
 _CACHE = "vectors.compact"
@@ -49,15 +48,15 @@ class SqliteStore(Catalogue):
             opener: opens connections; tests pass a function that fails.
             pool: closes the files and drops the vectors of stores that were not used recently.
         """
+        super().__init__()
         self._folder = folder
         self._exact_up_to = exact_up_to
         self._connections = Connections(folder / CATALOGUE, opener, pool or Pool(1), self._forget)
         self._forget()
-        super().__init__()
 
     def _forget(self) -> None:
         """Drop what is derived from the file; searches under way keep what they have."""
-        self._cache: tuple[IndexVersion | None, GenerationCache] = (None, GenerationCache())
+        self._cache = None, GenerationCache()
         self._vectors = VectorIndex(self._exact_up_to, self._folder / _CACHE)
 
     def glance(self) -> AbstractContextManager[None]:
@@ -69,8 +68,10 @@ class SqliteStore(Catalogue):
             db.execute("BEGIN")
             try:
                 version, model = newest(db)
-                searcher = Searcher(self._vectors, self.snapshot)
-                yield SqliteSnapshot(db, version, model, self._cache_of(version), searcher)
+                cache, index = self._cache_of(version), self._vectors
+                yield SqliteSnapshot(
+                    *(db, version, model, cache), index=index, newest=self.snapshot
+                )
             finally:
                 db.rollback()
 

@@ -22,14 +22,12 @@ class Standing:
 
     Attributes:
         article: the article as it is now, with its notice.
-        became: "" if nothing has changed; "changed" if it lost a quote, "revised" if its text
+        became: empty if nothing has changed; "changed" if it lost a quote, "revised" if its text
             changed elsewhere, "withdrawn" if the correction that the answer showed was withdrawn.
-        quotes: the quotes that the article no longer has; all of them if it was removed.
     """
 
     article: Article
     became: tuple[Became, ...]
-    quotes: tuple[str, ...]
 
     @property
     def state(self) -> str:
@@ -51,12 +49,12 @@ def standings(snapshot: CatalogueSnapshot, answer: Answer) -> tuple[Standing, ..
 def _standing(snapshot: CatalogueSnapshot, answer: Answer, cited: Article) -> Standing:
     now, became = snapshot.article(cited.article_id), list[Became]()
     cuts = [q.quote for q in answer.quotes if q.quote.article_id == cited.article_id]
-    lost = tuple(cut.text for cut in cuts if now.retired or cut.text not in now.text)
     retracted = now.notice is not None and now.notice.kind == "retracted"
     if now.retired and not retracted:
         became.append("removed")
     elif not now.retired and now.revision != cited.revision:
+        lost = any(cut.text not in now.text for cut in cuts)
         became.append("changed" if lost else "revised")
     if now.notice != notice_at(snapshot.db, cited.article_id, answer.generation):
         became.append(now.notice.kind if now.notice else "withdrawn")
-    return Standing(now, tuple(became), lost)
+    return Standing(now, tuple(became))

@@ -26,14 +26,14 @@ Outcome = Put | Literal["removed", "absent", "corrected", "retracted", "withdraw
 class PreparedArticle:
     """An article ready to be stored: `vectors` float32 (len(spans), d), one per sentence.
 
-    `voices` has the speaker and act of each sentence, or is empty. `terms` (of each sentence) and
-    `hashes` (the sketch of the text) are computed here, before the store is locked.
+    `voices` has the speaker and act of each sentence. `terms` (of each sentence) and `hashes` (the
+    sketch of the text) are computed here, before the store is locked.
     """
 
     article: Article
     spans: tuple[Span, ...]
     vectors: Vectors
-    voices: tuple[tuple[str | None, Act], ...] = ()
+    voices: tuple[tuple[str | None, Act], ...]
     terms: tuple[str, ...] = field(init=False)
     hashes: tuple[int, ...] = field(init=False)
 
@@ -159,7 +159,7 @@ class RecentArticle:
 class IndexVersion:
     """A permanent identifier of one state of a collection.
 
-    The number of a generation is none: after a collection was erased, it is used again.
+    The number of a generation is not: once a collection was erased, its numbers are used again.
 
     Attributes:
         token: random, made with the generation; "" for generation 0.

@@ -16,20 +16,21 @@ from contextlib import AbstractContextManager
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import faiss as _faiss
 import numpy as np
 
 from index.encoder import Vectors
 from index.errors import StoreError
-from index.store.compact import Compact, Source
+from index.store.compact import Compact, Generation
 from index.store.types import Ids, IndexVersion, Ranked
 from index.store.words import FullText, RecentWords
 
 faiss: Any = _faiss  # its stubs accept less than its Python wrappers
 
 log = logging.getLogger(__name__)
+Newest = Callable[[], AbstractContextManager[Generation]]
 EXACT_UP_TO = 20_000  # sentences; here an exact search takes 3 ms, a compact search 2
 _SHARE = 32  # a compact index is built again once 1/32 of it has changed
 _GROWTH = 2  # the codebook is learned again at twice the sentences it was learned for
@@ -37,16 +38,6 @@ _RETRY_S = 600
 _RESCORED = 2  # sentences scored by their stored vectors for each sentence asked for
 _NO_IDS: Ids = np.empty(0, dtype=np.int64)
 _NOTHING = Ranked(_NO_IDS, np.empty(0, dtype=np.float32))
-
-
-class Generation(Source, Protocol):
-    """A generation that an index can follow."""
-
-    def descends_from(self, version: IndexVersion) -> bool: ...
-    def changed_since(self, generation: int) -> tuple[Ids, Ids]: ...
-
-
-Newest = Callable[[], AbstractContextManager[Generation]]
 
 
 class VectorIndex:

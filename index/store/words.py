@@ -33,7 +33,6 @@ class Postings:
 
     def __init__(self, arrays: Arrays) -> None:
         """Use the arrays that `arrays_of` makes."""
-        self.arrays = arrays
         self._vocabulary, self._ends = arrays["vocabulary"], arrays["term_ends"]
         self._starts, self._rows, self._times = arrays["starts"], arrays["rows"], arrays["times"]
         self.lengths = np.array(arrays["lengths"])
@@ -48,7 +47,7 @@ class Postings:
         return self._rows[place].astype(np.int64), self._times[place]
 
     def beginning(self, initial: str) -> Iterator[tuple[str, int]]:
-        """The terms that begin with a character, and how many rows have each."""
+        """Yield the terms that begin with a character, and how many rows have each."""
         for number in range(self._place(initial), self._place(chr(ord(initial) + 1))):
             yield self._term(number), int(self._starts[number + 1] - self._starts[number])
 
@@ -154,7 +153,7 @@ class RecentWords:
         return ids, np.fromiter(held.values(), np.int64, len(held)), lengths
 
     def beginning(self, initial: str) -> Iterator[tuple[str, int]]:
-        """The terms that begin with a character, and how many sentences have each."""
+        """Yield the terms that begin with a character, and how many sentences have each."""
         held = ((term, len(ids)) for term, ids in self._holders.items() if term[0] == initial)
         return ((term, count) for term, count in held if count)
 

@@ -52,9 +52,8 @@ class Writer:
             set_meta(self._db, "model", model or "")
         for prepared in changes.put:
             self._put(prepared, revive=changes.revive)
-        moves = [(name, False) for name in changes.remove] + [
-            (name, True) for name in changes.restore
-        ]
+        moves = [(name, False) for name in changes.remove]
+        moves += [(name, True) for name in changes.restore]
         for article_id, restored in moves:
             for key, live, latest in self._stored(article_id):
                 self._set_live_revision(article_id, key, live, latest if restored else None)
@@ -216,15 +215,8 @@ class Writer:
     def _save_validators(self, page: PageState) -> None:
         """Store how to recognise whether a page or file has changed when it is read next."""
         self._db.execute("DELETE FROM page WHERE address = ?", (page.address,))
-        self._db.execute(
-            "INSERT INTO page VALUES (?, ?, ?, ?)",
-            (
-                page.address,
-                page.etag,
-                page.modified,
-                json.dumps(page.links, default=astuple),
-            ),
-        )
+        links = json.dumps(page.links, default=astuple)
+        self._db.insert("page", [(page.address, page.etag, page.modified, links)])
         rows = [(page.address, position, name) for position, name in enumerate(page.articles)]
         self._db.insert("page_article", rows)
 
@@ -263,13 +255,10 @@ class Writer:
 
     def _write_sentences(self, revision: int, first: int, prepared: PreparedArticle) -> None:
         """Prepare rows of sentences and embeddings, with consecutive ids, for `finish` to write."""
-        spans = prepared.spans
-        voices = prepared.voices or ((None, "report"),) * len(spans)
+        columns = zip(prepared.spans, prepared.terms, prepared.voices, strict=True)
         self._sentences += [
             (first + n, revision, n, span.start, span.end, words, *voice)
-            for n, (span, words, voice) in enumerate(
-                zip(spans, prepared.terms, voices, strict=True)
-            )
+            for n, (span, words, voice) in enumerate(columns)
         ]
         vectors = np.ascontiguousarray(prepared.vectors, dtype=np.float32)
         self._embeddings += [(first + n, vector.tobytes()) for n, vector in enumerate(vectors)]

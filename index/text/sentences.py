@@ -158,7 +158,7 @@ def _sentences(text: str, block: Span, language: str) -> Iterator[Span]:
 
 
 def _cuts(body: str, language: str) -> list[int]:
-    """Offsets in `body` where a sentence ends, closing quotation marks included."""
+    """Return the offsets at which a sentence ends, after its closing quotation marks."""
     shadow = _SINGLE_QUOTE.sub(" ", body.translate(_QUIET))
     if bullet := _BULLET.match(shadow):
         shadow = " " * bullet.end() + shadow[bullet.end() :]

@@ -108,7 +108,7 @@ async def measure(bot: Offline, minutes: int, *, busy: bool) -> None:
         names = [f"slow{number}" for number in range(FEEDS)]
         add_feeds(bot.collections.archive(BUSY), feeds.port, names)
         jobs = [Job(f"server-{BUSY}", "Adding reports", person, "Ada") for person in (7, 8)]
-        uploads = [asyncio.create_task(bot.jobs.run(BUSY, upload, job)) for job in jobs]
+        uploads = [asyncio.create_task(bot.jobs.run(job, upload)) for job in jobs]
     upkeep = Upkeep(bot, Maintenance(bot).duties(), set)
     due, late = time.monotonic(), list[float]()
     for _ in range(minutes):

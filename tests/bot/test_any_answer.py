@@ -24,7 +24,7 @@ from bot.views.answer import NOTE_ROOM, AnswerView, answer_view, quotes_view, te
 from bot.views.answer_buttons import answer_rows
 from bot.views.base import MAX_TEXT
 from bot.views.explanation import explanation
-from index import Answer, Feedback, LoggedAnswer, Standing, optional
+from index import Answer, LoggedAnswer, Standing, optional
 
 NOW = datetime(2026, 3, 9, tzinfo=UTC)
 BECAME = st.lists(
@@ -106,9 +106,9 @@ def show_everywhere(answer: Answer, typed: str | None, became: list[Any], *, pri
     document = json.loads(output.to_json(printed.document))
     assert [quote["text"] for quote in document["quotes"]] == [q.quote.text for q in answer.quotes]
 
-    standings = tuple(Standing(c.article, became[c.number - 1], ()) for c in answer.citations)
+    standings = tuple(Standing(c.article, became[c.number - 1]) for c in answer.citations)
     logged = LoggedAnswer(answer, NOW, 1, 2, standings)
-    words = explanation(logged, [Feedback("*No* " * 60, NOW)] * 4, answer.generation + 1)
+    words = explanation(logged, ["*No* " * 60] * 4, answer.generation + 1)
     texts(text_view(answer, words))
     assert output.why(logged).text
     assert len(note_text(standings, NOTE_ROOM)) <= NOTE_ROOM

@@ -70,7 +70,7 @@ async def test_one_busy_server_delays_no_other(tmp_path: Path) -> None:
             for number in range(feeds):
                 sources.add(f"{site.url}feed{number}", 15)
         jobs = [Job(f"server-{BUSY}", "Adding reports", person, "Ada") for person in (7, 8)]
-        uploads = [asyncio.create_task(bot.jobs.run(BUSY, upload, job)) for job in jobs]
+        uploads = [asyncio.create_task(bot.jobs.run(job, upload)) for job in jobs]
         upkeep = Upkeep(bot, Maintenance(bot).duties(), set)
         await upkeep.begin()
         assert await asyncio.to_thread(asked.acquire, timeout=30)

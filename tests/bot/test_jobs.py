@@ -28,7 +28,7 @@ async def test_scheduled_jobs_leave_a_thread_for_people(tmp_path: Path) -> None:
     await asyncio.sleep(0)
     job = Job("server-9", "Adding", 7, "Ada")
     async with asyncio.timeout(20):
-        await jobs.run(9, lambda *_: IngestResult(0), job)
+        await jobs.run(job, lambda *_: IngestResult(0))
     assert not any(task.done() for task in scheduled)
     answered.set()
     assert await asyncio.gather(*scheduled) == [True] * SCHEDULED_AT_ONCE
@@ -49,12 +49,12 @@ async def test_uploads_to_one_collection_take_turns(tmp_path: Path) -> None:
         return IngestResult(0)
 
     slow = [
-        asyncio.create_task(jobs.run(1, big, Job("server-1", "Adding", 7, "Ada")))
+        asyncio.create_task(jobs.run(Job("server-1", "Adding", 7, "Ada"), big))
         for _ in range(_THREADS + 1)
     ]
     await asyncio.sleep(0)
     async with asyncio.timeout(20):
-        await jobs.run(2, small, Job("server-2", "Adding", 8, "Ben"))
+        await jobs.run(Job("server-2", "Adding", 8, "Ben"), small)
         assert await jobs.run_silently(3, "A refresh", small)
     assert not any(task.done() for task in slow)
     uploaded.set()

@@ -29,6 +29,7 @@ from support.discord_server import (
     discord_server,
 )
 from support.fakes import FakeEncoder
+from support.processes import ENVIRONMENT
 
 from index import Archive
 
@@ -84,8 +85,7 @@ async def started(
     settings = data / "onrecord.toml"
     settings.write_text("[discord]\nquestions_per_minute = 100\n[answers]\nthreshold = 0.0\n")
     environment = {
-        **os.environ,
-        "PYTHONPATH": str(Path(__file__).parents[1]),  # where `support` is
+        **ENVIRONMENT,
         "ONRECORD_TEST_DISCORD": server.url if server else "",
         "ONRECORD_TEST_SECONDS": str(seconds),
         "ONRECORD_DATA": str(data),

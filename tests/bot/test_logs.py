@@ -128,8 +128,7 @@ async def test_how_each_job_ended_is_logged(
 ) -> None:
     """A stopped and a failed job are logged like a finished one."""
     caplog.set_level(logging.INFO, "bot")
-    jobs, server = room.env.bot.jobs, room.guild.id
-    collection = room.env.bot.settings.discord.collection_of(server)
+    jobs, collection = room.env.bot.jobs, f"server-{room.guild.id}"
 
     def fail(*_: object) -> IngestResult:
         raise StoreBusyError("Another process is writing.")
@@ -142,7 +141,7 @@ async def test_how_each_job_ended_is_logged(
     for task, error in ((fail, StoreBusyError), (stop, CancelledError)):
         job = Job(collection, "Adding", 0, "Ada")
         with pytest.raises(error):
-            await jobs.run(server, task, job)
+            await jobs.run(job, task)
     lines = [Formatter().format(record) for record in caplog.records]
     ended = [line.partition(" bot.jobs ")[2] for line in lines if "started" not in line]
     place = f"job=Adding collection={collection}"

@@ -85,10 +85,11 @@ class FakeReader:
 
 
 def ready(article: Article, encoder: FakeEncoder | None = None) -> PreparedArticle:
-    """Return an article with its sentences and their vectors."""
+    """Return an article with its sentences and their vectors, all said by the reporter."""
     spans = tuple(split(article.text))
     texts = [article.text[span.start : span.end] for span in spans]
-    return PreparedArticle(article, spans, (encoder or FakeEncoder()).encode(texts))
+    vectors = (encoder or FakeEncoder()).encode(texts)
+    return PreparedArticle(article, spans, vectors, ((None, "report"),) * len(spans))
 
 
 def put(

@@ -24,11 +24,11 @@ class HeldJobs:
         self.pauses: list[float] = []  # before each edit of a status message
         held = self
 
-        async def run(jobs: Jobs, server: int, task: Task, job: Job) -> IngestResult:
+        async def run(jobs: Jobs, job: Job, task: Task) -> IngestResult:
             held.job = job
             await env.external_wait(held.go.wait(), reason="held by the test")
             job.report(job.progress or Progress(0, 0, None, ""))
-            return await held._run(jobs, server, task, job)
+            return await held._run(jobs, job, task)
 
         async def finished(running: asyncio.Future[IngestResult], seconds: float) -> bool:
             self.pauses.append(seconds)

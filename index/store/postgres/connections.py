@@ -17,11 +17,11 @@ import psycopg_pool
 from psycopg import conninfo, errors, sql
 
 from index.errors import (
-    InputError,
     SettingsError,
     StoreBusyError,
     StoreDamagedError,
     StoreError,
+    not_utf8,
 )
 from index.store.postgres import schema as schemas
 from index.store.postgres.database import PostgresDatabase
@@ -66,7 +66,7 @@ def parameters(
             "file with PGPASSFILE."
         )
     host = str(given.get("host") or os.environ.get("PGHOST") or "/")
-    if not all(one.startswith(_LOOPBACK) for one in host.split(",")):
+    if not all(name.startswith(_LOOPBACK) for name in host.split(",")):
         if "sslmode" not in given and "PGSSLMODE" not in os.environ:
             given["sslmode"] = "verify-full"
         if given.get("sslmode") == "verify-full" and "PGSSLROOTCERT" not in os.environ:
@@ -192,9 +192,7 @@ class Server:
         except psycopg.Error as error:
             raise explained(error) from error
         except UnicodeEncodeError as error:  # bytes on a command line that are not UTF-8
-            raise InputError(
-                f"{error.object!a:.200} is not UTF-8: check how it is typed."
-            ) from error
+            raise not_utf8(error) from error
 
     @contextlib.contextmanager
     def reading(self, schema: str, position: str | None = None) -> Iterator[PostgresDatabase]:

@@ -117,7 +117,7 @@ def test_a_note_always_fits() -> None:
     """However much has changed, the note fits into the space left by the answer."""
     notice = Notice("corrected", "*" * 1_000, datetime(2026, 3, 9, tzinfo=UTC), "mod")
     article = Article(article_id="a", title="_" * 1_000, text="Dam.", notice=notice)
-    many = [Standing(article, ("changed", "corrected"), ())] * 12
+    many = [Standing(article, ("changed", "corrected"))] * 12
     for count in range(1, 13):
         for room in (NOTE_ROOM, 4 * NOTE_ROOM):
             assert len(note_text(many[:count], room)) <= room

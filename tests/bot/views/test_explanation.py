@@ -32,7 +32,7 @@ def test_what_has_changed_since_is_said(became: tuple[Any, ...], words: str) -> 
     answer = answer_of(["The gate failed."])
     notice = Notice("corrected", "It was *five*.", NOW, "mod")
     article = replace(answer.citations[0].article, notice=notice)
-    entry = LoggedAnswer(answer, NOW, 1, 2, (Standing(article, became, ()),))
+    entry = LoggedAnswer(answer, NOW, 1, 2, (Standing(article, became),))
     assert words in re.sub(r"\\([*_])", r"\1", explanation(entry, [], 3))
 
 

@@ -158,7 +158,7 @@ def test_undated_reports_are_counted_apart(archive: Archive) -> None:
     answer = archive.ask("What is new about the gate since Thursday?")
     assert answer.news
     assert answer.news.undated == 1
-    assert "1 report without a date may be new too." in (story_line(answer) or "")
+    assert "1 report without a date may be new too." in story_line(answer)
     nothing = archive.ask("What has changed since 15 March?")
     assert "1 without a date may be older or newer." in (nothing.reason or "")
 
@@ -203,7 +203,7 @@ def test_further_news_is_what_was_not_quoted(archive: Archive) -> None:
 def test_further_passages_are_the_next_best(archive: Archive) -> None:
     """More of another answer is what ranks next, without what was quoted."""
     answer = archive.ask("Who said the river was calm?")
-    told = {cited.quote.text for cited in (*answer.quotes, *filter(None, [answer.closest]))}
+    told = {cited.quote.text for cited in answer.shown}
     further = [cited.quote.text for cited in archive.more(answer, 40).quotes]
     assert further
     assert not any(text in quoted for text in further for quoted in told)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import subprocess
 import sys
@@ -15,6 +14,7 @@ import pytest
 from support import attacks
 from support.attacks import attempt_in
 from support.files import BODY, entry, packed, page, paragraph, pdf, rss, word
+from support.processes import ENVIRONMENT
 
 from index.errors import SourceError
 from index.reading import sandbox as module
@@ -30,7 +30,7 @@ def outcomes() -> dict[str, list[str]]:
     """Return the outcome of each attack in a sandbox, and outside."""
     host = subprocess.run(
         [sys.executable, attacks.__file__],
-        env=os.environ | {"DISCORD_TOKEN": attacks.SECRET, "PYTHONPATH": str(ROOT)},
+        env=ENVIRONMENT | {"DISCORD_TOKEN": attacks.SECRET},
         capture_output=True,
         text=True,
         check=False,

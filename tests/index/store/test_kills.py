@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.killing import OPERATIONS
+from support.processes import ENVIRONMENT
 
 TESTS = Path(__file__).parents[2]
 
@@ -18,7 +19,7 @@ def run(arguments: list[str]) -> str:
     """Run a Python process that can import `support`, and return what it prints."""
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(TESTS.parent), str(TESTS)])},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

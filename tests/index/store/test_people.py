@@ -97,7 +97,7 @@ def test_forgetting_a_person(archive: Archive) -> None:
     with pytest.raises(NotFoundError):
         archive.answers.get(shared.answer_id, Viewer(ME, frozenset()))
     assert archive.answers.get(public.answer_id).message == 2
-    assert [feedback.note for feedback in archive.people.feedback(public.answer_id)] == ["By 2."]
+    assert archive.people.feedback(public.answer_id) == ["By 2."]
 
 
 def test_nothing_is_kept_about_a_stranger(archive: Archive) -> None:
@@ -131,8 +131,7 @@ def test_the_last_feedback_of_a_reader_counts(archive: Archive) -> None:
     for reader, note in ((123456789012345678, "No."), (2, "Who?"), (123456789012345678, "Wrong.")):
         archive.people.add_feedback(sent.answer_id, note, reader=reader)
     archive.people.add_feedback(other.answer_id, "Who?", reader=2)
-    kept = archive.people.feedback(sent.answer_id)
-    assert [feedback.note for feedback in kept] == ["Who?", "Wrong."]
+    assert archive.people.feedback(sent.answer_id) == ["Who?", "Wrong."]
     rows = archive.people._rows("SELECT * FROM feedback")
     assert len({row[0] for row in rows}) == 3
     assert "123456789012345678" not in str(rows)
@@ -151,7 +150,7 @@ def test_watch_is_kept_once_until_it_ends(archive: Archive) -> None:
     number = archive.people.add_watch(declined, server=9, channel=1, person=2)
     assert archive.people.add_watch(declined, server=9, channel=1, person=2) == number
     assert archive.people.add_watch(declined, server=9, channel=1, person=3) != number
-    archive.people.mark_watch_checked(number, 9)
+    archive.people.mark_watches_checked([number], 9)
     first = archive.people.watches()[0]
     assert (first.number, first.generation, first.filters) == (number, 9, declined.filters)
     archive.people.remove_watches([number])

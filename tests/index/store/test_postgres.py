@@ -25,6 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, remove
 from support.postgres import Postgres, made, value
+from support.processes import ENVIRONMENT
 from support.stores import BANK, CUP, DAM
 
 from index.archive import Archive
@@ -257,10 +258,6 @@ for n in range(first, first + 100_000):
     with store.snapshot() as snapshot:
         print(snapshot.generation, flush=True)
 """
-ENVIRONMENT = {  # of a process that finds this code and `support`
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
-}
 
 
 def start(script: str, server: Postgres, name: str) -> subprocess.Popen[str]:
@@ -269,7 +266,6 @@ def start(script: str, server: Postgres, name: str) -> subprocess.Popen[str]:
         [sys.executable, "-c", OPENED + script, server.address, server.password, name],
         stdout=subprocess.PIPE,
         env=ENVIRONMENT,
-        cwd=Path(__file__).parents[3],
         text=True,
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
+from support.processes import ENVIRONMENT
 from support.stores import BANK, CUP, DAM
 
 from index.domain import Filters, Notice
@@ -245,12 +245,6 @@ for n in range(first, first + 100_000):
 """
 
 
-ENVIRONMENT = {  # of a process that finds this code and `support`
-    **os.environ,
-    "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), "."]),
-}
-
-
 def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
     """After kill -9 during commits, all reported commits are there and whole."""
     for round_number in range(3):
@@ -258,7 +252,6 @@ def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
             [sys.executable, "-c", WRITER, str(tmp_path)],
             stdout=subprocess.PIPE,
             env=ENVIRONMENT,
-            cwd=Path(__file__).parents[3],
         ) as writer:
             assert writer.stdout is not None
             told = 0

@@ -33,8 +33,7 @@ from index.store.postgres.schema import PREFIX
 from index.store.postgres.store import PostgresStore
 from index.store.snapshot import CatalogueSnapshot
 from index.store.sources import Source
-from index.store.types import Changes, Commit, PreparedArticle
-from index.text.sentences import Span
+from index.store.types import Changes, Commit
 from index.text.terms import terms
 
 Open = Callable[[], Catalogue]
@@ -243,7 +242,7 @@ def test_one_id_twice_in_a_commit(store: Catalogue) -> None:
 
 def test_vectors_must_fit_the_sentences(store: Catalogue) -> None:
     """A commit with too few vectors changes nothing, including the article before it."""
-    short = PreparedArticle(DAM, (Span(0, 23), Span(24, 52)), FakeEncoder().encode(["one"]))
+    short = replace(ready(DAM), vectors=FakeEncoder().encode(["one"]))
     with pytest.raises(StoreError, match="one vector per sentence"):
         store.commit(
             Changes(put=[ready(CUP), short]), model="fake-256", actor="tester", action="add"
