@@ -153,7 +153,7 @@ def parse(
     sources += [folded[days.text_start : days.text_end] for days in dates]
     new_words = after.new_words if after else folded
     english = is_english(folded) or len(words(folded)) < _TELLING
-    # A capital opens every question; elsewhere only the English stop words are known to be no names.
+    # A capital opens every question; only English first words are known to be names or not.
     naming = folded if english else folded.partition(" ")[2]
     speaker = _SPEAKER.search(folded)
     orders = [order for order, pattern in _ORDERS.items() if pattern.search(folded)]

@@ -235,7 +235,7 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
 
 
 def _is_english(ranking: Ranking) -> bool:
-    """Return whether the question and the best report are English; the reader reads nothing else."""
+    """Return whether the question and the best report are English, as the reader is."""
     best = ranking.articles[ranking.sentences[0].article_id]
     return ranking.query.english and is_english(best.text[:_OPENING])
 

@@ -199,9 +199,8 @@ def _goes_on(body: str, cut: int) -> bool:
         return not (word[-2:].islower() and body[cut].isupper()) or bool(_ADDRESS.search(glued))
     if _CONTINUES.match(body, cut) or word in _NEVER_LAST:
         return True
-    if word == "M" and _MONSIEUR.match(body, cut):
-        return True
-    if word in ("a.m", "p.m") and _TIME.match(body, cut):
+    before = _MONSIEUR if word == "M" else _TIME if word in ("a.m", "p.m") else None
+    if before and before.match(body, cut):
         return True
     if bare in ("Q.", "A.") and body[max(0, cut - 40) : cut - 2].rstrip()[-1:] in (*".?!", ""):
         return True

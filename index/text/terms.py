@@ -128,10 +128,7 @@ def _term(word: str) -> str:
     if word[0].isdigit():
         return word.replace(",", "")
     head, _, tail = word.replace(".", "").partition("'")
-    if tail in _CLITICS:
-        word = head
-    else:
-        word = tail if head in _ELIDED and tail else head + tail
+    word = head if tail in _CLITICS else tail if head in _ELIDED and tail else head + tail
     if not word.isascii():
         return word
     word = _BASE.get(word, word)

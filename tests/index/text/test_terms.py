@@ -111,7 +111,7 @@ def test_terms_can_be_stored_space_separated(text: str) -> None:
         ("¿?", False),
     ],
 )
-def test_english_is_recognised(text: str, english: bool) -> None:  # noqa: FBT001 - a case
+def test_english_is_recognised(text: str, english: bool) -> None:
     """Words that other languages have as well, such as "was" and "has", do not count."""
     assert is_english(text) is english
 
