@@ -72,7 +72,7 @@ class Query:
         speaker: the speaker whose words it asks for, if any.
         acts: the acts it asks about, as in "Who denied it?".
         order: whether it asks for the latest or for the first reports; None for neither.
-        english: whether it has a word that is only English, or too few words to tell.
+        english: whether its common words are English, or it has too few words to tell.
         asks: whether it has a question word or asks for yes or no; else it names a topic.
         yes_or_no: whether it asks for yes or no.
         names_a_source: whether it mentions a publisher, known in this collection or not.

