@@ -10,12 +10,11 @@ from index.ranking.rank import Ranking
 from index.text.acronyms import acronyms, names_by_acronym
 from index.text.periods import is_before
 from index.text.quantities import units
-from index.text.terms import STOP_TERMS, content_terms, terms
+from index.text.terms import content_terms, terms
 
 NO_ANSWER = "The reports do not seem to answer this."
 _COUNTING = 12  # sentences searched for a count
 _NAMED = 3  # words that a reason names
-_FOREIGN = 3  # words; a shorter question without an English word may be a name
 
 
 def reason(ranking: Ranking) -> str:
@@ -29,9 +28,7 @@ def reason(ranking: Ranking) -> str:
     unknown = [t for t in counted if ranking.frequencies.get(t) == 0 and t not in known]
     names = query.names.union(content_terms(query.speaker.speaker) if query.speaker else ())
     named = [term for term in unknown if term in names or any(map(str.isdigit, term))]
-    english = query.known & STOP_TERMS - set(query.terms)
-    foreign = len(query.known) >= _FOREIGN and not english and 2 * len(unknown) > len(query.terms)
-    if foreign:
+    if not query.english and 2 * len(unknown) > len(query.terms):
         return (
             f"No report mentions {_listed(query, unknown)}. The reports may be in another "
             "language: ask in that language."

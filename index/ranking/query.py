@@ -14,7 +14,7 @@ from index.errors import QuestionError
 from index.text.dates import DateRange, as_written, date_ranges
 from index.text.quantities import units
 from index.text.sentences import Span
-from index.text.terms import STOP_TERMS, content_terms, terms
+from index.text.terms import STOP_TERMS, content_terms, is_english, terms
 
 MAX_QUESTION_CHARS = 2_000
 _FEW = 2  # clauses: a single sentence may answer a question of so many
@@ -26,6 +26,7 @@ _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that .
 )
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
+_TELLING = 3  # words; a shorter question without an English word may be a name
 _ANY_DAY = date(2100, 1, 1)  # the positions of dates in a question do not depend on today
 
 AnswerType = Literal["person", "date", "amount", "number", "place", "name"]
@@ -71,6 +72,7 @@ class Query:
         speaker: the speaker whose words it asks for, if any.
         acts: the acts it asks about, as in "Who denied it?".
         order: whether it asks for the latest or for the first reports; None for neither.
+        english: whether its common words are English, or it has too few words to tell.
         asks: whether it has a question word or asks for yes or no; else it names a topic.
         yes_or_no: whether it asks for yes or no.
         names_a_source: whether it mentions a publisher, known in this collection or not.
@@ -90,6 +92,7 @@ class Query:
     speaker: SpeakerQuestion | None
     acts: frozenset[Act]
     order: Order | None
+    english: bool
     asks: bool
     yes_or_no: bool
     names_a_source: bool
@@ -149,6 +152,9 @@ def parse(
     dates = _dates(as_written(folded), as_of or _ANY_DAY)
     sources += [folded[days.text_start : days.text_end] for days in dates]
     new_words = after.new_words if after else folded
+    english = is_english(folded) or len(words(folded)) < _TELLING
+    # A capital opens every question; only English first words are known to be names or not.
+    naming = folded if english else folded.partition(" ")[2]
     speaker = _SPEAKER.search(folded)
     orders = [order for order, pattern in _ORDERS.items() if pattern.search(folded)]
     kinds = [(m.start(), kind) for kind, words in _TYPES.items() if (m := words.search(folded))]
@@ -157,7 +163,7 @@ def parse(
         terms=tuple(content_terms(folded)),
         known=frozenset(terms(folded)),
         source_terms=frozenset(term for text in sources for term in terms(text)),
-        names=frozenset(terms(" ".join(_CAPITALISED.findall(folded)))) - STOP_TERMS,
+        names=frozenset(terms(" ".join(_CAPITALISED.findall(naming)))) - STOP_TERMS,
         clauses=_clauses(folded),
         publishers={name: found[0][0] for name, found in mentions.items()},
         as_of=as_of,
@@ -166,6 +172,7 @@ def parse(
         speaker=SpeakerQuestion(*speaker.group("who", "verb", "about")) if speaker else None,
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
         order=orders[0] if len(orders) == 1 else None,
+        english=english,
         asks=bool(_QUESTION_WORD.search(folded) or _YES_OR_NO.match(folded)),
         yes_or_no=bool(_YES_OR_NO.match(folded)),
         names_a_source=bool(_SOURCE.search(folded)),

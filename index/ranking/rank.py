@@ -25,6 +25,7 @@ from index.reader.excerpts import Excerpt
 from index.reader.model import Reader, Reading
 from index.store.protocol import Snapshot
 from index.store.types import Rows
+from index.text.terms import is_english
 
 DEPTH = 70  # 50 finds 1 to 2 points less of MultiHop-RAG's evidence and costs 10 % less
 READ = 12  # sentences that are read, with their neighbours
@@ -32,6 +33,7 @@ EXCERPTS, EXCERPT = 4, 900  # excerpts that are read; characters of an excerpt
 # Added to the log-odds if no sentence was read, so that one threshold suits both cases: it turns
 # .12, at which 95 % of the answerable questions of every public set are answered, into .35.
 _UNREAD = 1.37
+_OPENING = 500  # characters of a report that tell its language
 _TOP = 5  # sentences that confidence is judged by
 _NO_SCORES = np.empty(0, dtype=np.float32)
 
@@ -134,7 +136,7 @@ class Ranker:
         # The reader was trained neither on topics ("tell me about the dam") nor on follow-ups,
         # which mix the words of two questions. No sentence alone says whether two things are alike.
         several = query.yes_or_no and len(query.clauses) > 1
-        unusual = query.after or several or not query.asks
+        unusual = query.after or several or not (query.asks and _is_english(ranking))
         return read(ranking, self.reader) if self.reader and not unusual else ranking
 
 
@@ -230,6 +232,12 @@ def read(ranking: Ranking, reader: Reader, model: Model | None = None) -> Rankin
         evidence=evidence,
         readings=readings,
     )
+
+
+def _is_english(ranking: Ranking) -> bool:
+    """Return whether the question and the best report are English, as the reader is."""
+    best = ranking.articles[ranking.sentences[0].article_id]
+    return ranking.query.english and is_english(best.text[:_OPENING])
 
 
 def excerpts(sentences: Sequence[Sentence]) -> list[list[Sentence]]:

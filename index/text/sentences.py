@@ -49,8 +49,9 @@ _CLOSABLE = frozenset(
 # Plain words that sentencex takes for abbreviations, and abbreviations that it does not know.
 _WORDS = frozenset("CA DC I ID LA Me OK SEC May Yahoo art con ill me mm no op ore".split())
 _NEVER_LAST = frozenset(
-    "Asst Atty Brig Comdr Ct Det Dist Ens Ft Insp Pfc Revd Spc Surg approx est viz".split()
+    "Asst Atty Brig Comdr Ct Det Dist Ens Ft Insp MM Pfc Revd Spc Surg approx est viz".split()
 )
+_MONSIEUR = re.compile(rf"\s+(?!{_OPENERS}\b)")  # "M. | Dupont", but not "size M. | The"
 _TIME = re.compile(
     r"\s+(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|Jan|Feb|March|April|May|June|July|Aug|Sept"
     r"|Oct|Nov|Dec|[ECMP][DS]?T|BST|CES?T|GMT|UTC|Eastern|Central|Pacific)\b"
@@ -198,7 +199,8 @@ def _goes_on(body: str, cut: int) -> bool:
         return not (word[-2:].islower() and body[cut].isupper()) or bool(_ADDRESS.search(glued))
     if _CONTINUES.match(body, cut) or word in _NEVER_LAST:
         return True
-    if word in ("a.m", "p.m") and _TIME.match(body, cut):
+    before = _MONSIEUR if word == "M" else _TIME if word in ("a.m", "p.m") else None
+    if before and before.match(body, cut):
         return True
     if bare in ("Q.", "A.") and body[max(0, cut - 40) : cut - 2].rstrip()[-1:] in (*".?!", ""):
         return True

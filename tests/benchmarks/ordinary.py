@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from index import Answer, Archive, PackagedEncoder, TrainedReader, prepare_process
+from index import PACKAGED_MODEL, Answer, Archive, TrainedReader, load_encoder, prepare_process
 
 RESAMPLES = 1_000
 
@@ -53,12 +53,15 @@ def main() -> None:
     parser.add_argument("--questions", type=Path, required=True)
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--no-reader", action="store_true")
+    parser.add_argument("--encoder", default=PACKAGED_MODEL)
+    parser.add_argument("--prompts", nargs=2)
     parser.add_argument("--show", action="store_true")
     arguments = parser.parse_args()
     prepare_process()
     reader = None if arguments.no_reader else TrainedReader()
     options = {} if arguments.threshold is None else {"threshold": arguments.threshold}
-    encoder = PackagedEncoder()
+    prompts = tuple(arguments.prompts) if arguments.prompts else None
+    encoder = load_encoder(arguments.encoder, prompts=prompts)
     archive = Archive.open(arguments.data, "ordinary", encoder, reader=reader, **options)
     archive.add(arguments.reports)
     lines = arguments.questions.read_text(encoding="utf-8").splitlines()

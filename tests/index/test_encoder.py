@@ -7,9 +7,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from support.fakes import DIMENSION, FakeEncoder
 
 from index import network
@@ -110,7 +112,8 @@ def test_bulk_is_as_exact_as_one_by_one(encoder: Encoder) -> None:
 @pytest.mark.encoder
 def test_int8_ranks_as_the_weights_it_comes_from() -> None:
     """The packaged file and the float32 model give nearly the same vectors."""
-    exact = SentenceTransformerEncoder(str(network.packaged_folder())).encode(TEXTS)
+    transformer = SentenceTransformerEncoder(str(network.packaged_folder()))._transformer()
+    exact = transformer.encode(TEXTS, normalize_embeddings=True)
     assert np.sum(PackagedEncoder().encode(TEXTS) * exact, axis=1).min() > 0.97
 
 
@@ -131,6 +134,8 @@ def test_prompts_precede_questions_and_sentences() -> None:
     plain, stated = SentenceTransformerEncoder(folder), SentenceTransformerEncoder(folder)
     stated._transformer().prompts |= {"query": "query: ", "passage": "passage: "}
     named = SentenceTransformerEncoder(folder, prompts=("query: ", "passage: "))
+    for encoder in (plain, stated, named):  # each prompt would move the centre
+        encoder._centre = np.zeros(384, np.float32)
     question = "Who won the cup, and who lost?"
     parts = [Span(0, 15), Span(17, 29)]
     for encoder in (stated, named):
@@ -140,6 +145,36 @@ def test_prompts_precede_questions_and_sentences() -> None:
         expected = plain.encode_parts(f"query: {question}", shifted)
         assert np.allclose(encoder.encode_parts(question, parts), expected, atol=1e-5)
     assert stated.model == named.model != plain.model
+
+
+@pytest.mark.encoder
+def test_unrelated_texts_are_far_apart() -> None:
+    """What a model adds to every vector is taken off, so that unrelated texts have a low cosine."""
+    encoder = SentenceTransformerEncoder(str(network.packaged_folder()))
+    forward = encoder._forward
+
+    def crowded(texts: list[str], *, bulk: bool = False) -> dict[str, Any]:
+        output = forward(texts, bulk=bulk)
+        for name in ("sentence_embedding", "token_embeddings"):
+            output[name] = output[name] / output[name].norm(dim=-1, keepdim=True) + 2 / 384**0.5
+        return output
+
+    encoder._forward = crowded  # type: ignore[method-assign]
+    question = encoder.encode_parts("Why did the dam fail?", [])[0]
+    near, far = encoder.encode(["The dam failed in the storm.", "The actress turned eighty."])
+    assert question @ near > 0.4
+    assert abs(question @ far) < 0.2
+
+
+@pytest.mark.encoder
+def test_missing_weights_are_the_same_each_time(tmp_path: Path) -> None:
+    """A model without a pooler, which nothing uses, has the same name whenever it is loaded."""
+    folder = shutil.copytree(network.packaged_folder(), tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in weights.items() if "pooler" not in name}
+    assert len(kept) < len(weights)
+    save_file(kept, folder / "model.safetensors", {"format": "pt"})
+    assert len({SentenceTransformerEncoder(str(folder)).model for _ in range(2)}) == 1
 
 
 @pytest.mark.encoder

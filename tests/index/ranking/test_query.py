@@ -96,6 +96,12 @@ def test_the_form_is_read_from_the_words(
     assert query.order == order
 
 
+def test_the_first_word_of_a_foreign_question_is_no_name() -> None:
+    """In a question that is not English, the first capital tells nothing."""
+    assert parse("Combien de brebis Sylvie Carrère a-t-elle perdues ?").names == {"sylvi", "carrer"}
+    assert parse("Kessel opened which gates?").names == {"kessel"}
+
+
 def test_several_questions_in_one_are_split() -> None:
     """Each clause with enough words is a part; together they cover the question."""
     asked = "Did crews warn managers of the hoist, and did the ministry deny a written warning?"

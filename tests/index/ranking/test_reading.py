@@ -160,6 +160,16 @@ def test_a_topic_is_not_read(tmp_path: Path) -> None:
     assert not archive.search("tell me about the hoist").readings
 
 
+def test_only_english_is_read(tmp_path: Path) -> None:
+    """Neither a question nor a report in another language is read: the reader knows English."""
+    archive = opened(tmp_path, "4,000 crowns")
+    assert archive.search(QUESTION).readings
+    assert not archive.search("Was kostet der hoist?").readings
+    german = {"title": "Deichbau", "text": "Der Deich bei Tessen kostet 4,000 crowns. Er ist neu."}
+    archive.add([str(write_rows(tmp_path / "german.jsonl", [german]))])
+    assert not archive.search("How much did the Deich at Tessen cost?").readings
+
+
 def test_a_sentence_is_read_among_its_neighbours(tmp_path: Path) -> None:
     """The reader also sees the title and the previous sentence, which explain "it"."""
     archive = opened(tmp_path)

@@ -47,6 +47,7 @@ def test_misspelt_words_are_read_as_the_reports_have_them(
         "What did Branst say?",  # a name in capitals may be another's
         "who left for 2031",
         "was it at the cafe",  # too short to tell
+        "por qué evacuaron a los residentes de Velmora",  # no misspelt English
     ],
 )
 def test_words_and_names_are_not_corrected(archive: Archive, typed: str) -> None:

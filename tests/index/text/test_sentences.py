@@ -185,3 +185,8 @@ def test_other_languages_pass_through() -> None:
         "Das gilt z. B. für Adell.",
         "Kessel wartet.",
     ]
+    assert sentences("M. Kessel et MM. Orde attendent. Le barrage a cédé.", "fr") == [
+        "M. Kessel et MM. Orde attendent.",
+        "Le barrage a cédé.",
+    ]
+    assert sentences("He wore size M. The rest left.") == ["He wore size M.", "The rest left."]

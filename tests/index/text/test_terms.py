@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.store.schema import SCHEMA_VERSION
-from index.text.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, terms
+from index.text.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, is_english, terms
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,8 @@ from index.text.terms import _FORMS, STOP_WORDS, _terms_of, content_terms, terms
         ("began", "beginning"),
         ("withdrawn", "withdraws"),
         ("Children's", "child"),
+        ("l’opéra", "opera"),
+        ("qu'Ansermet", "Ansermet"),
     ],
 )
 def test_spellings_have_the_same_term(one: str, other: str) -> None:
@@ -96,6 +98,23 @@ def test_terms_can_be_stored_space_separated(text: str) -> None:
     found = terms(text)
     assert all(0 < len(term) <= 40 for term in found)
     assert " ".join(found).split() == found
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("who resigned", True),
+        ("Was Gledhill convicted of manslaughter?", True),
+        ("The dam failed at dawn.", True),
+        ("Was kostet die Brücke am Hafen?", False),
+        ("Il y a un article sur la marée.", False),
+        ("No has visto a la alcaldesa.", False),
+        ("¿?", False),
+    ],
+)
+def test_english_is_recognised(text: str, english: bool) -> None:
+    """Words that other languages have as well ("was") count only beside no word of those."""
+    assert is_english(text) is english
 
 
 def test_threads_make_the_same_terms() -> None:
