@@ -397,6 +397,14 @@ def test_the_one_day_that_a_page_marks_up() -> None:
     assert stated(head=twice).published is None
 
 
+def test_a_page_that_states_two_days() -> None:
+    """If a page states two different days of publication, neither is taken for it."""
+    head = '<meta property="article:published_time" content="2026-11-{}">'
+    day = {**REPORT, "datePublished": "2026-11-04T07:30:00Z"}
+    assert stated(day, head=head.format("05")).published is not None
+    assert stated(day, head=head.format("06")).published is None
+
+
 def test_a_day_in_a_sentence_is_not_the_day_of_the_report() -> None:
     """A `time` tag inside a sentence does not date the report."""
     told = '<p>The wall fell on <time datetime="1989-11-09">9 November 1989</time>, he said.</p>'
