@@ -254,6 +254,13 @@ def test_a_lead_below_the_heading() -> None:
     assert text == f"{WARNING}\n\n{TEXT}"
 
 
+def test_a_lead_below_a_heading_that_was_read() -> None:
+    """The lead is found even if the heading above it is part of the text that was extracted."""
+    lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
+    body = f"<main><article>{lead}<div>{MARKUP}</div></article></main>"
+    assert article(f"<html><body>{body}</body></html>", "a.html").text == f"{WARNING}\n\n{TEXT}"
+
+
 @pytest.mark.parametrize(
     "below",
     [
@@ -277,6 +284,16 @@ def test_a_label_between_paragraphs_goes_with_its_links() -> None:
     markup = MARKUP.replace("</p>", f"</p><p><strong>More:</strong></p>{links}", 1)
     text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
     assert text == TEXT
+
+
+@pytest.mark.parametrize("below", [f"<p>{THIRD}</p>", ""])
+def test_a_paragraph_that_announces_something_is_kept(below: str) -> None:
+    """Only a short label goes with its links: a paragraph that ends with a colon stays."""
+    announces = f"{WARNING} The ministry now names the following two:"
+    links = '<ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>'
+    markup = f"{MARKUP}<p>{announces}</p>{links}{below}"
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
+    assert announces in text
 
 
 # Fields
