@@ -141,9 +141,7 @@ def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[s
     foreign = _foreign(lines, texts, places)
     merged = [*added.get(_ABOVE, ())]
     for number, line in enumerate(lines):
-        block = known.get(letters(line))
-        is_caption = block and "figcaption" in block.tags and not ends_sentence(line)
-        if not (number in foreign or is_caption or read_moment(line)):
+        if not (number in foreign or read_moment(line)):
             merged.append(line)
         merged += added.get(number, ())
     return _without_bare_headings(merged, known)
@@ -152,18 +150,27 @@ def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[s
 def _overlooked(
     texts: Sequence[Block], places: Mapping[int, int], kept: str
 ) -> dict[int, list[str]]:
-    """Return overlooked paragraphs, by their kind or place, by the number of the previous line."""
+    """Return overlooked paragraphs, by their kind or place, by the number of the previous line.
+
+    A heading is overlooked if the line below it was not.
+    """
     prose = [texts[index] for index in places if texts[index].is_prose]
     kinds, boxes = {block.kind for block in prose}, {block.box for block in prose}
     first, last = min(places), max(places)
+
+    def is_of_report(index: int, block: Block) -> bool:
+        if block.tag in _HEADINGS and first < index and index + 1 in places:
+            return block.box in boxes
+        return block.is_prose and (block.box in boxes or block.kind in kinds)
+
     added: dict[int, list[str]] = {}
     before = _ABOVE
     for index, block in enumerate(texts[: last + 1]):
         if index in places:
             before = places[index]
-        elif not block.is_prose or block.letters in kept or BOILERPLATE.fullmatch(block.text):
+        elif block.letters in kept or BOILERPLATE.fullmatch(block.text):
             continue
-        elif block.box in boxes or (index > first and block.kind in kinds):
+        elif is_of_report(index, block):
             added.setdefault(before, []).append(block.text)
     return added
 

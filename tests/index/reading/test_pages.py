@@ -247,6 +247,22 @@ def test_an_overlooked_paragraph_is_put_back() -> None:
     assert text == TEXT
 
 
+def test_an_overlooked_first_part_is_put_back() -> None:
+    """Paragraphs above the text that was found are part of it if they are of the same kind."""
+    part = '<div class="module"><div class="module-text">{}</div></div>'
+    body = part.format(f"<p>{WARNING}</p>") + "<hr>" + part.format(MARKUP * 3)
+    text = article(f"<html><body><div>{body}</div></body></html>", "a.html").text
+    assert text.startswith(f"{WARNING}\n\n{FIRST}")
+
+
+def test_a_heading_that_is_a_link_is_put_back() -> None:
+    """A heading of the report is part of it, also if all of it is a link."""
+    heading = '<h3><a href="/gates">The gates</a></h3>'
+    markup = MARKUP.replace("</p>", f"</p>{heading}", 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
+    assert text.split("\n\n") == [BODY[0], "The gates", *BODY[1:]]
+
+
 def test_a_lead_below_the_heading() -> None:
     """The paragraph between heading and text is the lead, also in a box of its own."""
     lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
