@@ -65,6 +65,7 @@ class Ingest:
     _changes: list[tuple[Outcome, ArticleChange]] = field(init=False, default_factory=list)
     _failed: list[Failure] = field(init=False, default_factory=list)
     _omitted: list[Omission] = field(init=False, default_factory=list)
+    _refused: set[tuple[str | None, str]] = field(init=False, default_factory=set)
     _sources: list[SourceRead] = field(init=False, default_factory=list)
     _pages: list[PageState] = field(init=False, default_factory=list)  # with articles that wait
     _names: dict[str, str] = field(init=False, default_factory=dict)  # id read -> id stored
@@ -108,7 +109,11 @@ class Ingest:
         return replace(
             result,
             unchanged=len(unchanged),
-            omitted=tuple(self._omitted),
+            omitted=tuple(
+                omission
+                for omission in self._omitted
+                if (omission.source, omission.article_id) not in self._refused
+            ),
             sources=tuple(self._sources),
         )
 
@@ -176,6 +181,8 @@ class Ingest:
             return snapshot.decide(article, revive=self.revive)
 
     def _fail(self, article: Article, reason: str) -> None:
+        """Report an article that is not stored; what was left out of it is then not reported."""
+        self._refused.add((article.source, article.article_id))
         self._failed.append(Failure(article.source or article.article_id, reason))
 
     def _commit(self, waiting: dict[str, Decision]) -> None:
@@ -209,7 +216,7 @@ class Ingest:
             article = decision.article
             self._names[decision.given.article_id] = article.article_id
             if decision.outcome == "refused":
-                self._fail(article, decision.reason)
+                self._fail(decision.given, decision.reason)
             elif decision.outcome == "unchanged":
                 self._unchanged.add(article.article_id)
             else:

@@ -36,11 +36,13 @@ class Link:
 class Omission:
     """A part of a source that was left out, and a sentence that says why; the rest was added.
 
-    Examples are a date that can mean several days, and an item of a feed.
+    Examples are a date that can mean several days, and an item of a feed. `article_id` names the
+    article that it was a part of, if any.
     """
 
     source: str
     error: str
+    article_id: str | None = None
 
 
 SourceItem = Article | Failure | Omission | PageState

@@ -21,7 +21,7 @@ from index.reading.markup import (
     with_guesses,
     with_text,
 )
-from index.reading.paragraphs import SENTENCE_END, checked, read_blocks
+from index.reading.paragraphs import SENTENCE_END, checked, is_label, read_blocks
 from index.reading.stated import as_name, read_stated
 from index.reading.text import Record
 from index.reading.urls import site
@@ -33,7 +33,6 @@ _OVERLOOKED = 3  # how many times as much text shows that most was overlooked
 _MIN_PART_CHARS = 500  # length of paragraphs in a part of a report; teasers are shorter
 _MAX_LEAD_CHARS = 700
 _LEAD_LETTERS = 40  # letters by which a lead is recognised: a description is often cut short
-_MAX_LABEL_CHARS = 40  # “You may also like: ”
 _TEASER_SHARE = 0.2  # of the page's text; a longer element is the report, whatever its class
 _DATES = {"original_date": True, "extensive_search": False, "outputformat": "%Y-%m-%dT%H:%M:%S%z"}
 _COMMENTS_HEADING = re.compile(  # "2 comments", "Reader comments (5)", "Leave a reply"
@@ -164,15 +163,9 @@ def _drop_teasers(tree: Any) -> None:
         is_here = node.getparent() is not None
         if is_here and _is_teaser(node) and len(node.text_content()) < limit:
             above = node.getprevious() if node.tag == "ul" else None
-            if above is not None and _is_label(above):
+            if above is not None and is_label(_line(above)):
                 above.drop_tree()
             node.drop_tree()
-
-
-def _is_label(node: Any) -> bool:
-    """Return whether an element only announces what follows, like “More:”."""
-    text = _line(node)
-    return text.endswith(":") and len(text) < _MAX_LABEL_CHARS
 
 
 def _is_teaser(node: Any) -> bool:
@@ -211,7 +204,7 @@ def _is_link(node: Any) -> bool:
     if not linked or not text.endswith(linked) or SENTENCE_END.search(text):
         return False
     label = text.removesuffix(linked).rstrip()
-    return not label or (label.endswith(":") and len(label) < _MAX_LABEL_CHARS)
+    return not label or is_label(label)
 
 
 def _is_list_of_links(node: Any) -> bool:

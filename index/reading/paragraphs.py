@@ -31,7 +31,8 @@ _ROWS = frozenset(["li", "td", "th", "dd", "dt", "pre", "blockquote"])
 _ABOVE = -1  # stands for the line before the first
 _MIN_LETTERS = 40  # letters of a paragraph that is added; a shorter one may be a label
 _MAX_LEAD_CHARS = 700
-_MAX_LABEL_CHARS = 100  # length of a heading, label or credit
+_MAX_LABEL_CHARS = 40  # “You may also like: ”
+_MAX_CREDIT_CHARS = 100  # length of a heading, label or credit below the report
 _MAIN = 0.8  # share of the prose with the same kind or place that makes it the main one
 _MAX_LINKED = 0.5  # share of a paragraph's text in links
 
@@ -68,6 +69,11 @@ class Block:
 def ends_sentence(line: str) -> bool:
     """Return whether a line ends like a sentence, and not with a time of day."""
     return SENTENCE_END.search(line) is not None and not _TIME_OF_DAY.search(line)
+
+
+def is_label(line: str) -> bool:
+    """Return whether a line only announces what follows, like “More:”."""
+    return line.endswith(":") and len(line) < _MAX_LABEL_CHARS
 
 
 def read_blocks(tree: Any) -> list[Block]:
@@ -131,13 +137,11 @@ def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[s
     if not places:
         return [*lines]
     kept = "".join(map(letters, lines))
-    added = _overlooked(texts, places, kept)
+    added = _lead(texts, places, title, kept) | _overlooked(texts, places, kept)
     foreign = _foreign(lines, texts, places)
-    merged = added.get(_ABOVE) or _lead(texts[: min(places)], title, kept)
+    merged = [*added.get(_ABOVE, ())]
     for number, line in enumerate(lines):
-        block = known.get(letters(line))
-        is_caption = block and "figcaption" in block.tags and not ends_sentence(line)
-        if not (number in foreign or is_caption or read_moment(line)):
+        if not (number in foreign or read_moment(line)):
             merged.append(line)
         merged += added.get(number, ())
     return _without_bare_headings(merged, known)
@@ -146,18 +150,27 @@ def checked(lines: Sequence[str], blocks: Sequence[Block], title: str) -> list[s
 def _overlooked(
     texts: Sequence[Block], places: Mapping[int, int], kept: str
 ) -> dict[int, list[str]]:
-    """Return overlooked paragraphs, by their kind or place, by the number of the previous line."""
+    """Return overlooked paragraphs, by their kind or place, by the number of the previous line.
+
+    A heading is overlooked if the line below it was not.
+    """
     prose = [texts[index] for index in places if texts[index].is_prose]
     kinds, boxes = {block.kind for block in prose}, {block.box for block in prose}
     first, last = min(places), max(places)
+
+    def is_of_report(index: int, block: Block) -> bool:
+        if block.tag in _HEADINGS and first < index and index + 1 in places:
+            return block.box in boxes
+        return block.is_prose and (block.box in boxes or block.kind in kinds)
+
     added: dict[int, list[str]] = {}
     before = _ABOVE
     for index, block in enumerate(texts[: last + 1]):
         if index in places:
             before = places[index]
-        elif not block.is_prose or block.letters in kept or BOILERPLATE.fullmatch(block.text):
+        elif block.letters in kept or BOILERPLATE.fullmatch(block.text):
             continue
-        elif block.box in boxes or (index > first and block.kind in kinds):
+        elif is_of_report(index, block):
             added.setdefault(before, []).append(block.text)
     return added
 
@@ -171,12 +184,12 @@ def _foreign(
     near = frozenset[int]().union(*(texts[index].within for index in own))
 
     def is_foreign(index: int, line: str) -> bool:
-        if line.endswith(":") and index + 1 < len(texts) and index + 1 not in places:
-            return True  # a label whose content was not kept
+        if is_label(line) and index + 1 < len(texts) and index + 1 not in places:
+            return True  # its content was not kept
         if not own or min(own) <= index <= max(own):
             return False
-        is_label = len(texts[index].letters) < _MIN_LETTERS
-        return is_label if index < min(own) else near.isdisjoint(texts[index].within)
+        is_short = len(texts[index].letters) < _MIN_LETTERS
+        return is_short if index < min(own) else near.isdisjoint(texts[index].within)
 
     return frozenset(n for index, n in places.items() if is_foreign(index, lines[n]))
 
@@ -208,14 +221,19 @@ def _places(lines: Sequence[str], blocks: Sequence[Block]) -> dict[int, int]:
     return places
 
 
-def _lead(above: Sequence[Block], title: str, kept: str) -> list[str]:
-    """Return the paragraph between the heading and the text of the report, if overlooked."""
+def _lead(
+    texts: Sequence[Block], places: Mapping[int, int], title: str, kept: str
+) -> dict[int, list[str]]:
+    """Return the overlooked paragraph between the heading and the report, by its previous line."""
     wanted = letters(title)
-    starts = [n for n, block in enumerate(above) if block.tag == "h1" or block.letters == wanted]
-    for block in above[starts[-1] + 1 :] if starts else []:
+    first = min((index for index in places if texts[index].is_prose), default=min(places))
+    starts = [n for n, b in enumerate(texts[:first]) if b.tag == "h1" or b.letters == wanted]
+    for index in range(starts[-1] + 1, first) if starts else ():
+        block = texts[index]
         if block.is_prose and len(block.text) < _MAX_LEAD_CHARS and block.letters not in kept:
-            return [block.text]
-    return []
+            before = max((places[other] for other in places if other < index), default=_ABOVE)
+            return {before: [block.text]}
+    return {}
 
 
 def _without_bare_headings(lines: Sequence[str], known: dict[str, Block]) -> list[str]:
@@ -236,7 +254,5 @@ def _without_bare_headings(lines: Sequence[str], known: dict[str, Block]) -> lis
 
 def _is_bare(line: str, block: Block | None) -> bool:
     """Return whether a last line is a heading, a label or a credit."""
-    if line.endswith(":"):
-        return True
-    is_short = block is not None and block.tag not in _ROWS and len(line) < _MAX_LABEL_CHARS
-    return is_short and not ends_sentence(line)
+    is_short = block is not None and block.tag not in _ROWS and len(line) < _MAX_CREDIT_CHARS
+    return is_label(line) or (is_short and not ends_sentence(line))

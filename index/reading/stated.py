@@ -46,9 +46,7 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
     own_site = site(canonical) and site(canonical) == site(url or canonical)
     # A page must not pass for another site's. Many sites name their home on every page by mistake.
     address = canonical if own_site and not is_home(canonical) else url
-    dates = [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS), _shown_day(tree)]
-    dates.append(tags.get(_DAY_TAG))
-    published = next(filter(None, map(parse_date, dates)), None)
+    published = _published(tree, linked, tags)
     return {
         "title": _text(linked.get("headline")) or tags.get("og:title"),
         "author": linked.get("author") or as_name(tags.get("author"), tags.get("article:author")),
@@ -59,6 +57,17 @@ def read_stated(tree: Any, data: bytes, url: str | None) -> Record:
         "description": tags.get("og:description") or tags.get("description"),
         "body": _text(linked.get("articleBody"), "\n"),
     }
+
+
+def _published(tree: Any, linked: Record, tags: dict[str, str]) -> datetime | None:
+    """Return when the report was published; None if the page states two different days."""
+    named = [*map(parse_date, [linked.get("datePublished"), *map(tags.get, _PUBLISHED_TAGS)])]
+    vague = parse_date(tags.get(_DAY_TAG))
+    moments = [moment for moment in [*named, vague] if moment]
+    # A moment and the midnight that stands for its day are less than this apart.
+    if moments and max(moments) - min(moments) > _DAY + _EAST:
+        return None
+    return next(filter(None, [*named, parse_date(_shown_day(tree)), vague]), None)
 
 
 def _shown_day(tree: Any) -> str | None:

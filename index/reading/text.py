@@ -205,7 +205,7 @@ def to_article(
             f"The date “{written[:40]}” of “{article.title}” names no single day, and was "
             "left out: write it like 2026-03-14."
         )
-        yield Omission(source, error)
+        yield Omission(source, error, article.article_id)
 
 
 def digest(text: str) -> str:

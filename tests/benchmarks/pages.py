@@ -1,10 +1,12 @@
 """How well are web pages read? Text, dates, titles and authors on public annotated pages.
 
-    python tests/benchmarks/pages.py [--articles DIR] [--segments DIR] [--dates DIR]
-                                     [--half even|odd] [--keep FILE]
+    python tests/benchmarks/pages.py [--articles DIR] [--readability DIR] [--segments DIR]
+                                     [--dates DIR] [--half even|odd] [--keep FILE]
 
-`--articles` is a checkout of scrapinghub/article-extraction-benchmark, `--segments` one of
-adbar/trafilatura, and `--dates` one of adbar/htmldate; the pages are not part of this repository.
+`--articles` is a checkout of scrapinghub/article-extraction-benchmark, `--readability` one of
+mozilla/readability, `--segments` one of adbar/trafilatura, and `--dates` one of adbar/htmldate; the
+pages are not part of this repository. What is expected of the pages of readability is what its own
+rules read, checked by its authors.
 Each page goes the way of a fetched one. `--half` takes every second page only, so that rules can be
 written while looking at one half and tried on the other. `--keep` writes what was read as JSON
 lines, to compare two versions page by page.
@@ -26,10 +28,12 @@ from typing import Any
 
 from index.errors import InputError
 from index.reading.formats import Origin, read
+from index.reading.markup import blocks
 
 HALVES = {"even": slice(0, None, 2), "odd": slice(1, None, 2), "both": slice(None)}
 _SHINGLE = 4  # words; as the article-extraction-benchmark counts
 _LOW_RECALL = 0.9
+_SHORTEST = 1_000  # characters of a page of readability; shorter ones are tests of a single tag
 FIELDS = ("text", "title", "author", "publisher", "published", "guessed_date", "guessed")
 
 Page = dict[str, Any]
@@ -39,16 +43,17 @@ Page = dict[str, Any]
 def main() -> None:
     """Read the pages of each set and print its figures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("articles", "segments", "dates", "keep"):
+    for name in ("articles", "readability", "segments", "dates", "keep"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--half", choices=HALVES, default="both")
     arguments = parser.parse_args()
     half = HALVES[arguments.half]
     kept: list[Page] = []
-    if arguments.articles:
-        pages = read_pages("articles", articles(arguments.articles)[half])
-        score_articles(pages)
-        kept += pages
+    for name, list_pages in (("articles", articles), ("readability", readability)):
+        if folder := getattr(arguments, name):
+            pages = read_pages(name, list_pages(folder)[half])
+            score_articles(pages)
+            kept += pages
     if arguments.segments:
         listed = annotated(arguments.segments / "tests", "evaldata.json")
         pages = read_pages("segments", listed[half])
@@ -69,12 +74,25 @@ def main() -> None:
 
 
 def articles(folder: Path) -> list[Page]:
-    """Yield the pages of the article-extraction-benchmark, with their whole text."""
+    """Return the pages of the article-extraction-benchmark, with their whole text."""
     pages = json.loads((folder / "ground-truth.json").read_text(encoding="utf-8"))
     return [
         {"path": folder / f"html/{key}.html.gz", "url": page["url"], "truth": page}
         for key, page in sorted(pages.items())
     ]
+
+
+def readability(folder: Path) -> list[Page]:
+    """Return the test pages of readability, with their whole text; one sentence is too short."""
+    pages = []
+    for path in sorted((folder / "test/test-pages").iterdir()):
+        markup = (path / "expected.html").read_text(encoding="utf-8")
+        text = "\n".join(line for _, line in blocks(markup))
+        if len(text) >= _SHORTEST:
+            url = f"https://readability.example/{path.name}"
+            truth = {"articleBody": text}
+            pages.append({"path": path / "source.html", "url": url, "truth": truth})
+    return pages
 
 
 def annotated(folder: Path, name: str) -> list[Page]:
@@ -92,7 +110,7 @@ def annotated(folder: Path, name: str) -> list[Page]:
 
 
 def read_pages(name: str, pages: list[Page]) -> list[Page]:
-    """Yield the pages with the results of reading them."""
+    """Return the pages with the results of reading them."""
     print(f"\n{name}: {len(pages)} pages", flush=True)
     return [{"set": name} | page | {"read": read_page(page["path"], page["url"])} for page in pages]
 

@@ -839,3 +839,16 @@ def test_what_was_only_left_out_is_told_once(tmp_path: Path) -> None:
         table.write_text("title,text\nDam,It held.,x,y\nBank,It closed.\n", "utf-8")
         result = here.add([str(table)])
         assert (len(result.failed), len(result.omitted), len(result.added)) == (0, 1, 1)
+
+
+def test_a_refused_report_gets_one_note(tmp_path: Path) -> None:
+    """Of a report that is not stored, it is not said that its date was left out, too."""
+    good = {"id": "cup", "text": CUP, "published": "01/04/63"}
+    for bad in ({**good, "id": "dam", "text": "…"}, {**good, "id": "dam", "text": DAM}):
+        with archive(tmp_path / bad["text"][:1], FakeEncoder()) as here:
+            if bad["text"] == DAM:
+                here.add(["-"], stream=stream(bad))
+                here.retract("dam", "Made up.")
+            result = here.add(["-"], stream=stream(bad, good))
+        assert [failure.source for failure in result.failed] == ["standard input, line 1"]
+        assert [omission.source for omission in result.omitted] == ["standard input, line 2"]

@@ -247,11 +247,34 @@ def test_an_overlooked_paragraph_is_put_back() -> None:
     assert text == TEXT
 
 
+def test_an_overlooked_first_part_is_put_back() -> None:
+    """Paragraphs above the text that was found are part of it if they are of the same kind."""
+    part = '<div class="module"><div class="module-text">{}</div></div>'
+    body = part.format(f"<p>{WARNING}</p>") + "<hr>" + part.format(MARKUP * 3)
+    text = article(f"<html><body><div>{body}</div></body></html>", "a.html").text
+    assert text.startswith(f"{WARNING}\n\n{FIRST}")
+
+
+def test_a_heading_that_is_a_link_is_put_back() -> None:
+    """A heading of the report is part of it, also if all of it is a link."""
+    heading = '<h3><a href="/gates">The gates</a></h3>'
+    markup = MARKUP.replace("</p>", f"</p>{heading}", 1)
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
+    assert text.split("\n\n") == [BODY[0], "The gates", *BODY[1:]]
+
+
 def test_a_lead_below_the_heading() -> None:
     """The paragraph between heading and text is the lead, also in a box of its own."""
     lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
     text = article(f"<html><body>{lead}<div>{MARKUP}</div></body></html>", "a.html").text
     assert text == f"{WARNING}\n\n{TEXT}"
+
+
+def test_a_lead_below_a_heading_that_was_read() -> None:
+    """The lead is found even if the heading above it is part of the text that was extracted."""
+    lead = f'<h1>Dam fails</h1><div class="teaser-text"><p>{WARNING}</p></div>'
+    body = f"<main><article>{lead}<div>{MARKUP}</div></article></main>"
+    assert article(f"<html><body>{body}</body></html>", "a.html").text == f"{WARNING}\n\n{TEXT}"
 
 
 @pytest.mark.parametrize(
@@ -277,6 +300,16 @@ def test_a_label_between_paragraphs_goes_with_its_links() -> None:
     markup = MARKUP.replace("</p>", f"</p><p><strong>More:</strong></p>{links}", 1)
     text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
     assert text == TEXT
+
+
+@pytest.mark.parametrize("below", [f"<p>{THIRD}</p>", ""])
+def test_a_paragraph_that_announces_something_is_kept(below: str) -> None:
+    """Only a short label goes with its links: a paragraph that ends with a colon stays."""
+    announces = f"{WARNING} The ministry now names the following two:"
+    links = '<ul><li><a href="/1">Rain</a></li><li><a href="/2">Snow</a></li></ul>'
+    markup = f"{MARKUP}<p>{announces}</p>{links}{below}"
+    text = article(f"<html><body><h1>Dam</h1><div>{markup}</div></body></html>", "a.html").text
+    assert announces in text
 
 
 # Fields
@@ -395,6 +428,14 @@ def test_the_one_day_that_a_page_marks_up() -> None:
     twice = once + '<time datetime="2026-11-05">5 November</time>'
     assert stated(head=head + twice).published == datetime(2026, 11, 6, tzinfo=UTC)
     assert stated(head=twice).published is None
+
+
+def test_a_page_that_states_two_days() -> None:
+    """If a page states two different days of publication, neither is taken for it."""
+    head = '<meta property="article:published_time" content="2026-11-{}">'
+    day = {**REPORT, "datePublished": "2026-11-04T07:30:00Z"}
+    assert stated(day, head=head.format("05")).published is not None
+    assert stated(day, head=head.format("06")).published is None
 
 
 def test_a_day_in_a_sentence_is_not_the_day_of_the_report() -> None:
