@@ -14,7 +14,7 @@ Caution = Literal["cautious", "normal", "eager"]
 # Of 75 ordinary questions on real news and 20 near misses, 0.45 answers 75 % and 35 %; of 100 and
 # 60 others the default answers 86 % and 43 %. On the sample reports 0.25 answers no more questions
 # than the default, and 62 % of the near misses instead of 42 % (tests/data/ordinary.jsonl).
-_THRESHOLDS: dict[Caution, float | None] = {"cautious": 0.45, "normal": None, "eager": 0.25}
+_THRESHOLDS: dict[Caution, float | None] = {"cautious": 0.5, "normal": None, "eager": 0.3}
 
 
 class Preferences(BaseModel, frozen=True):

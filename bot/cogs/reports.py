@@ -71,7 +71,8 @@ async def find_report(interaction: Interaction, title: str, *, removed: bool = F
     matching = await asyncio.to_thread(matches, removed=removed)
     if len(matching) == 1:
         return matching[0].article_id
-    if not matching and await asyncio.to_thread(matches, removed=not removed):
+    others = [] if matching else await asyncio.to_thread(matches, removed=not removed)
+    if others:
         state = (
             "has not been removed" if removed else "was removed: `/moderate restore` can undo it"
         )

@@ -20,7 +20,7 @@ from index.text.terms import content_terms
 MAX_QUOTES = 4
 CANDIDATES = READ  # sentences that may be quoted
 _DEEP = 30  # sentences searched for a denial of a quote, or for the claim that it denies
-_SPREAD = 0.35  # of the lead of the best score over the mean: how far below it a quote may be
+_SPREAD = 0.25  # of the lead of the best score over the mean: how far below it a quote may be
 _UNLIKELY = 0.1  # probability of an answer below which only the best sentence is quoted
 _NEAR_COPY = 0.5  # share of common terms (Jaccard) above which a second quote adds nothing
 _LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)

@@ -24,6 +24,19 @@ _YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that .
     r"|should|isn|aren|wasn|weren|don|doesn|didn|hasn|haven|hadn|won)\b",
     re.IGNORECASE,
 )
+# "cause of the fire", "final score Ayr v Perth", "the owner's reaction": questions without a verb.
+_ATTRIBUTE = re.compile(
+    r"(?:^\W*(?:(?:the|any|exact|final|full|real|total) )*|['’]s? (?:\w+ )?)"
+    r"(?:account|address|age|amount|answer|author|budget|buyer|causes?|comments?|costs?|date|distance"
+    r"|effects?|excuse|explanation|fate|feelings|height|identity|job|length|location|maker|margin"
+    r"|motive|names?|nationality|number|opinion|outcome|owners?|penalty|percentage|population|price"
+    r"|reaction|reasons?|reply|response|results?|salary|scores?|share|size|speed|successor|thoughts"
+    r"|time|toll|turnout|value|verdict|views?|weight|winners?|words)\b",
+    re.IGNORECASE,
+)
+_STATES = re.compile(
+    r"(?<!who )(?<!that )(?<!which )\b(?:is|are|was|were|has|have|had|will)\b", re.IGNORECASE
+)
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
 _TELLING = 3  # words; a shorter question without an English word may be a name
@@ -73,7 +86,7 @@ class Query:
         acts: the acts it asks about, as in "Who denied it?".
         order: whether it asks for the latest or for the first reports; None for neither.
         english: whether its common words are English, or it has too few words to tell.
-        asks: whether it has a question word or asks for yes or no; else it names a topic.
+        asks: whether it asks for something; else it names a topic, or makes a claim to check.
         yes_or_no: whether it asks for yes or no.
         names_a_source: whether it mentions a publisher, known in this collection or not.
         after: what it adds to the question before it, if it is a follow-up.
@@ -173,11 +186,18 @@ def parse(
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
         order=orders[0] if len(orders) == 1 else None,
         english=english,
-        asks=bool(_QUESTION_WORD.search(folded) or _YES_OR_NO.match(folded)),
+        asks=_asks(folded),
         yes_or_no=bool(_YES_OR_NO.match(folded)),
         names_a_source=bool(_SOURCE.search(folded)),
         after=after,
     )
+
+
+def _asks(text: str) -> bool:
+    """Return whether a text asks for something; see `Query.asks`."""
+    if _QUESTION_WORD.search(text) or _YES_OR_NO.match(text):
+        return True
+    return bool(_ATTRIBUTE.search(text)) and not _STATES.search(text)
 
 
 def words(text: str) -> list[str]:

@@ -17,7 +17,7 @@ from index.network import Network
 from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
-_SHA256 = "3e1edffb2024a3a5e9b88992cdcb811b9b1c1420355a0242d1cb1af9f2228bd4"
+_SHA256 = "fb6e9720e4adf426ddf789be6d4de805389c78c0b245e0b4d46f884c47d8e977"
 _ANSWERS = 0.5  # the least probability with which a sentence counts as an answer
 
 

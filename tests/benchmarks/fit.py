@@ -44,6 +44,7 @@ FOLDS, PENALTY = 5, 0.001
 RESAMPLES = 1_000
 BINS = 5  # of confidence
 READER_WEIGHTS = np.arange(0, 4.1, 0.25)
+FLAT = 0.005  # losses that differ by less are alike: then the reader, which sees more, decides
 SHARPNESS = np.array([0.2, 0.3, 0.5, 0.7, 1.0, 1.4])
 Grid = npt.NDArray[np.float64]
 Weights = Mapping[str, float]
@@ -421,7 +422,7 @@ def with_reader(
 ) -> tuple[dict[str, float], dict[str, list[Ranking]]]:
     """Return the weights of the reader's score by `Model.reader`, and the rankings with them.
 
-    Of some weights the likeliest, by a softmax over the sentences read, as sharp or as flat as
+    Of some weights the largest of the likeliest, by a softmax over the sentences read, as sharp or as flat as
     suits each weight, since only the order matters.
     """
     reader = RememberingReader()
@@ -450,7 +451,7 @@ def with_reader(
         loss = np.average(of_sets, axis=0, weights=shares[kind]).min(0)
         shown = (f"{w:g} {each:.3f}" for w, each in zip(READER_WEIGHTS, loss, strict=True))
         print(f"\nweight of the reader, {kind} clause(s), mean loss: " + "  ".join(shown))
-        weights[kind] = float(READER_WEIGHTS[int(loss.argmin())])
+        weights[kind] = float(READER_WEIGHTS[loss <= loss.min() + FLAT].max())
     model = Model({}, 0.6, {}, weights)
     return weights, {name: [read(run, reader, model) for run in own] for name, own in runs.items()}
 

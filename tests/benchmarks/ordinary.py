@@ -88,7 +88,9 @@ def main() -> None:
     quotes = [len(a.quotes) for _, a in asked if a.quotes]
     print(f"quotes an answer: {np.mean(quotes):.2f}")
     quoted = [
-        right(replace(a, quotes=(quote,)), gold, 1) for gold, a in answerable for quote in a.quotes
+        right(replace(a, quotes=(quote,), agreement=None), gold, 1)
+        for gold, a in answerable
+        for quote in a.quotes
     ]
     print(f"quotes that are right, where some report answers: {share(quoted)}")
 
