@@ -422,8 +422,8 @@ def with_reader(
 ) -> tuple[dict[str, float], dict[str, list[Ranking]]]:
     """Return the weights of the reader's score by `Model.reader`, and the rankings with them.
 
-    Of some weights the largest of the likeliest, by a softmax over the sentences read, as sharp or as flat as
-    suits each weight, since only the order matters.
+    Of some weights the largest of the likeliest, by a softmax over the sentences read, as sharp or
+    as flat as suits each weight, since only the order matters.
     """
     reader = RememberingReader()
     losses: dict[str, list[Grid]] = {"few": [], "many": []}
