@@ -80,8 +80,8 @@ def answer_view(
     if answer.short and (words := optional("", short_form, answer)):
         lines.append(f"**{escape(words)}** [{answer.short.citation}]")
     head = "\n".join(line for line in lines if line)
-    said = "Quoted verbatim · answer" if answer.shown else "Answer"
-    footer = f"-# {said} `{answer.answer_id}`"
+    said = "Quoted verbatim" if answer.shown else "Nothing to quote"
+    footer = f"-# {said} · answer `{answer.answer_id}`"
     return quotes_view(head, answer.shown, answer, footer, rows)
 
 
