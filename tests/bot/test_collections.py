@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from support.fakes import FakeEncoder, FakeReader
-from support.processes import ENVIRONMENT
+from support.processes import environment
 
 from bot.collections import Collections
 from bot.settings import Discord, Settings
@@ -71,7 +71,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 def test_damage_is_noticed_after_a_kill(tmp_path: Path) -> None:
     """After a kill a collection is checked; if it is damaged, it is not used until recovered."""
-    subprocess.run([sys.executable, "-c", LEFT_OPEN, str(tmp_path)], env=ENVIRONMENT, check=False)
+    subprocess.run([sys.executable, "-c", LEFT_OPEN, str(tmp_path)], env=environment(), check=False)
     file = tmp_path / "server-7" / CATALOGUE
     with closing(sqlite3.connect(file)) as db:
         db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

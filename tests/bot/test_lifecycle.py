@@ -29,7 +29,7 @@ from support.discord_server import (
     discord_server,
 )
 from support.fakes import FakeEncoder
-from support.processes import ENVIRONMENT
+from support.processes import environment
 
 from index import Archive
 
@@ -84,8 +84,8 @@ async def started(
     """Run `onrecord ARGUMENTS`; a question takes `seconds` (see `support.started_bot`)."""
     settings = data / "onrecord.toml"
     settings.write_text("[discord]\nquestions_per_minute = 100\n[answers]\nthreshold = 0.0\n")
-    environment = {
-        **ENVIRONMENT,
+    variables = {
+        **environment(),
         "ONRECORD_TEST_DISCORD": server.url if server else "",
         "ONRECORD_TEST_SECONDS": str(seconds),
         "ONRECORD_DATA": str(data),
@@ -94,7 +94,7 @@ async def started(
     }
     command = [*(["unshare", "--pid", "--fork", "--kill-child"] if first else []), *BOT, *arguments]
     process = await asyncio.create_subprocess_exec(
-        *command, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        *command, env=variables, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     running = Started(process, first)
 

@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from support.processes import ENVIRONMENT
+from support.processes import environment
 
 from bot.settings import Settings, load
 from index import SettingsError
@@ -180,7 +180,7 @@ def test_other_processes_do_not_see_the_token(argument: str, seen: list[str]) ->
     """The token is removed from the environment's memory and hidden from other processes."""
     shown = subprocess.run(
         [sys.executable, "-c", SECRETS, argument],
-        env=ENVIRONMENT | {"DISCORD_TOKEN": "very-secret"},
+        env=environment() | {"DISCORD_TOKEN": "very-secret"},
         capture_output=True,
         text=True,
         check=True,

@@ -6,4 +6,8 @@ import os
 from pathlib import Path
 
 _TESTS = Path(__file__).parents[1]
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(_TESTS.parent), str(_TESTS)])}
+
+
+def environment() -> dict[str, str]:
+    """Return the environment as it is now, with this code on Python's path."""
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(_TESTS.parent), str(_TESTS)])}

@@ -14,7 +14,7 @@ import pytest
 from support import attacks
 from support.attacks import attempt_in
 from support.files import BODY, entry, packed, page, paragraph, pdf, rss, word
-from support.processes import ENVIRONMENT
+from support.processes import environment
 
 from index.errors import SourceError
 from index.reading import sandbox as module
@@ -30,7 +30,7 @@ def outcomes() -> dict[str, list[str]]:
     """Return the outcome of each attack in a sandbox, and outside."""
     host = subprocess.run(
         [sys.executable, attacks.__file__],
-        env=ENVIRONMENT | {"DISCORD_TOKEN": attacks.SECRET},
+        env=environment() | {"DISCORD_TOKEN": attacks.SECRET},
         capture_output=True,
         text=True,
         check=False,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support.killing import OPERATIONS
-from support.processes import ENVIRONMENT
+from support.processes import environment
 
 TESTS = Path(__file__).parents[2]
 
@@ -19,7 +19,7 @@ def run(arguments: list[str]) -> str:
     """Run a Python process that can import `support`, and return what it prints."""
     done = subprocess.run(
         [sys.executable, *arguments],
-        env=ENVIRONMENT,
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,

@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from support.fakes import FakeEncoder, put, remove
 from support.postgres import Postgres, made, value
-from support.processes import ENVIRONMENT
+from support.processes import environment
 from support.stores import BANK, CUP, DAM
 
 from index.archive import Archive
@@ -265,7 +265,7 @@ def start(script: str, server: Postgres, name: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-c", OPENED + script, server.address, server.password, name],
         stdout=subprocess.PIPE,
-        env=ENVIRONMENT,
+        env=environment(),
         text=True,
     )
 

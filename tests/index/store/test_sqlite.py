@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.fakes import FailingOpener, FakeEncoder, put, ready, remove, restore
-from support.processes import ENVIRONMENT
+from support.processes import environment
 from support.stores import BANK, CUP, DAM
 
 from index.domain import Filters, Notice
@@ -251,7 +251,7 @@ def test_killed_at_any_moment_nothing_is_torn(tmp_path: Path) -> None:
         with subprocess.Popen(
             [sys.executable, "-c", WRITER, str(tmp_path)],
             stdout=subprocess.PIPE,
-            env=ENVIRONMENT,
+            env=environment(),
         ) as writer:
             assert writer.stdout is not None
             told = 0
@@ -855,7 +855,7 @@ def test_a_killed_rebuild_continues(tmp_path: Path) -> None:
     with opened(tmp_path) as store:
         put(store, *(replace(DAM, article_id=f"dam-{n}") for n in range(10)))
         command = [sys.executable, "-c", script, tmp_path]
-        run = subprocess.run(command, env=ENVIRONMENT, check=False)
+        run = subprocess.run(command, env=environment(), check=False)
         assert run.returncode == -signal.SIGKILL
         with store.snapshot() as snapshot:
             assert (snapshot.model, len(found(snapshot))) == ("fake-256", 20)
