@@ -29,7 +29,8 @@ _BEYOND = 32  # candidates beyond those asked for
 _ALL = Filters()
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 _LIVE = "SELECT r.revision, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
-# The weights of terms are materialised: else PostgreSQL computes them again for each posting.
+# The weights of terms are materialised, else PostgreSQL computes them again for each posting; OFFSET
+# makes it look up each term, while without statistics it would read all postings in order.
 _BM25 = """
     WITH q AS MATERIALIZED (
         SELECT term, z.terms::float8 / z.sentences AS mean, greatest(1e-6::float8,
@@ -38,7 +39,8 @@ _BM25 = """
     )
     SELECT p.sentence_id, sum(q.idf * p.occurrences * 2.2::float8 / (p.occurrences +
         1.2::float8 * (0.25::float8 + 0.75::float8 * p.length / q.mean)))::real AS score
-    FROM q JOIN posting p USING (term) {} GROUP BY p.sentence_id
+    FROM q CROSS JOIN LATERAL (SELECT * FROM posting WHERE posting.term = q.term OFFSET 0) p
+    {} GROUP BY p.sentence_id
     ORDER BY score DESC, p.sentence_id LIMIT ?
 """
 _AMONG = "JOIN sentence s USING (sentence_id) WHERE s.revision = ANY(?)"
