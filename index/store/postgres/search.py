@@ -29,8 +29,8 @@ _BEYOND = 32  # candidates beyond those asked for
 _ALL = Filters()
 _NOTHING = Ranked(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
 _LIVE = "SELECT r.revision, r.sentences FROM article a JOIN revision r ON r.revision = a.live"
-# The weights of terms are materialised, else PostgreSQL computes them again for each posting; OFFSET
-# makes it look up each term, while without statistics it would read all postings in order.
+# The weights of terms are materialised, else PostgreSQL computes them again for each posting.
+# OFFSET makes it look up each term; without statistics it would read all postings in order.
 _BM25 = """
     WITH q AS MATERIALIZED (
         SELECT term, z.terms::float8 / z.sentences AS mean, greatest(1e-6::float8,
