@@ -137,3 +137,22 @@ def test_parse_never_fails_otherwise(question: str) -> None:
     assert query == parse(question, PUBLISHERS)
     assert query.clauses
     assert all(0 <= one.start < one.end <= len(query.question) for one in query.clauses)
+
+
+@pytest.mark.parametrize(
+    ("text", "asks"),
+    [
+        ("cause of the mill fire", True),
+        ("Final score Ayr v Perth", True),
+        ("the owner's reaction to the fine", True),
+        ("name of the woman who was hurt", True),
+        ("did the mill burn", True),
+        ("the mill", False),
+        ("tell me about the mill fire", False),
+        ("The cause was a lamp.", False),
+        ("The mill burnt down on Monday.", False),
+    ],
+)
+def test_phrases_may_ask(text: str, asks: bool) -> None:
+    """A phrase that begins or ends with what it asks for asks; topics and claims do not."""
+    assert parse(text).asks is asks
