@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 from index.domain import Act, Quote
 from index.errors import QuestionError
+from index.ranking.asking import asks, asks_yes_or_no
 from index.text.dates import DateRange, as_written, date_ranges
 from index.text.quantities import units
 from index.text.sentences import Span
@@ -18,25 +19,6 @@ from index.text.terms import STOP_TERMS, content_terms, is_english, terms
 
 MAX_QUESTION_CHARS = 2_000
 _FEW = 2  # clauses: a single sentence may answer a question of so many
-_QUESTION_WORD = re.compile(r"\b(?:who(?:se|m)?|what|when|where|why|how|which)s?\b", re.IGNORECASE)
-_YES_OR_NO = re.compile(  # "Had the crews been warned?", "and is it true that ..."
-    r"\W*(?:(?:and|but|so|or|then)\W+)?(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would"
-    r"|should|isn|aren|wasn|weren|don|doesn|didn|hasn|haven|hadn|won)\b",
-    re.IGNORECASE,
-)
-# "cause of the fire", "final score Ayr v Perth", "the owner's reaction": questions without a verb.
-_ATTRIBUTE = re.compile(
-    r"(?:^\W*(?:(?:the|any|exact|final|full|real|total) )*|['’]s? (?:\w+ )?)"
-    r"(?:account|address|age|amount|answer|author|budget|buyer|causes?|comments?|costs?|date|distance"
-    r"|effects?|excuse|explanation|fate|feelings|height|identity|job|length|location|maker|margin"
-    r"|motive|names?|nationality|number|opinion|outcome|owners?|penalty|percentage|population|price"
-    r"|reaction|reasons?|reply|response|results?|salary|scores?|share|size|speed|successor|thoughts"
-    r"|time|toll|turnout|value|verdict|views?|weight|winners?|words)\b",
-    re.IGNORECASE,
-)
-_STATES = re.compile(
-    r"(?<!who )(?<!that )(?<!which )\b(?:is|are|was|were|has|have|had|will)\b", re.IGNORECASE
-)
 _MAX_CLAUSES = 6
 _LEAST_TERMS = 3
 _TELLING = 3  # words; a shorter question without an English word may be a name
@@ -186,18 +168,11 @@ def parse(
         acts=frozenset(act for act, pattern in ACT_WORDS.items() if pattern.search(new_words)),
         order=orders[0] if len(orders) == 1 else None,
         english=english,
-        asks=_asks(folded),
-        yes_or_no=bool(_YES_OR_NO.match(folded)),
+        asks=asks(folded),
+        yes_or_no=asks_yes_or_no(folded),
         names_a_source=bool(_SOURCE.search(folded)),
         after=after,
     )
-
-
-def _asks(text: str) -> bool:
-    """Return whether a text asks for something; see `Query.asks`."""
-    if _QUESTION_WORD.search(text) or _YES_OR_NO.match(text):
-        return True
-    return bool(_ATTRIBUTE.search(text)) and not _STATES.search(text)
 
 
 def words(text: str) -> list[str]:
