@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from index.answering.conflicts import Statement
-from index.answering.select import _repeats
+from index.answering.select import _repeats, passages
 from index.domain import Article, Sentence
+from index.ranking.query import parse
+from index.ranking.rank import Ranking
+from index.reader.model import Reading
 
 CLAIM = "Tessen council said on Monday that shutting the Mill Road pool would save 90,000 a year."
 DENIAL = "Mill Road swimmers denied on Friday that shutting the pool would save 90,000 a year."
@@ -54,3 +60,16 @@ def test_a_denial_is_no_copy_of_a_negative_claim() -> None:
     """A negative claim is not a copy of its denial either."""
     corrected = CLAIM.replace("90,000 a year", "40,000 a year, not 90,000 as first stated")
     assert not _repeats(statement("a", corrected), statement("b", DENIAL), {})
+
+
+def test_what_was_read_has_to_be_nearer_to_the_best() -> None:
+    """A sentence of middling rank is quoted if nothing was read; else the reader has doubts."""
+    texts = {"a": CLAIM, "b": BOATS, "c": "It rained.", "d": "The shop shut.", "e": "A cat sat."}
+    rows = [statement(name, text) for name, text in texts.items()]
+    sentences = [replace(row.sentence, sentence_id=number) for number, row in enumerate(rows)]
+    articles = {row.article.article_id: row.article for row in rows}
+    scores = np.array([10, 7.9, 0, 0, 0], dtype=np.float32)
+    ranking = Ranking(parse("Who shut the pool?"), tuple(sentences), scores, {}, articles, 1.0)
+    assert [passage.article.article_id for passage in passages(ranking, {})] == ["a", "b"]
+    doubts = dict.fromkeys(range(5), Reading(0.0, 0.3))
+    assert len(passages(replace(ranking, readings=doubts), {})) == 1
