@@ -17,7 +17,7 @@ from index.network import Network
 from index.reader.excerpts import Excerpt, LaidOut, best_place, lay_out
 
 WEIGHTS = Path(__file__).with_name("reader.onnx")
-_SHA256 = "fb6e9720e4adf426ddf789be6d4de805389c78c0b245e0b4d46f884c47d8e977"
+_SHA256 = "03497a51c40a012514239c3b65da24714874912d4f75459b31ce75c66cff0022"
 _ANSWERS = 0.5  # the least probability with which a sentence counts as an answer
 
 
@@ -56,7 +56,7 @@ class Reader(Protocol):
         Args:
             question: the question; it is cut off after 64 tokens.
             excerpts: any number. Titles are cut off after 24 tokens, sentences after 72; the
-                network was trained with excerpts of up to 900 characters.
+                network was trained with excerpts of up to 500 characters.
 
         Returns:
             For each excerpt, a reading for each sentence, in their order.

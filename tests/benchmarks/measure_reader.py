@@ -20,19 +20,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from export import Reader, export
-from reader_network import build_network
+from reader_network import build_network, load_weights
 from reader_sets import Document, Group, read_groups
-from safetensors.torch import load_file
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 
 from index.network import Network
+from index.ranking.rank import EXCERPT
 from index.reader.excerpts import Excerpt, best_place, lay_out
 
 RESAMPLES = 1000
 SQUAD = {True: 450, False: 350}  # questions of each kind, answerable and not
-LONGEST = 600  # characters of an excerpt
 SURE = 0.35  # probability of the best place from which on it is marked
 
 
@@ -54,13 +54,17 @@ class Scored:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sets", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, required=True)
+    parser.add_argument(
+        "--weights", type=Path, nargs="+", required=True, help="files; of several, the mean"
+    )
     parser.add_argument("--export", type=Path, required=True, help="the file that is written")
     parser.add_argument("--all", action="store_true", help="every SQuAD question")
     parser.add_argument("--only", nargs="*", help="names of sets")
     arguments = parser.parse_args()
     network = build_network()
-    network.load_state_dict(load_file(arguments.weights), strict=False)
+    files = [load_weights(file) for file in arguments.weights]
+    mean = {name: torch.stack([each[name] for each in files]).mean(0) for name in files[0]}
+    network.load_state_dict(mean, strict=False)
     reader = Reader(network)
     sha256 = export(reader, {}, arguments.export)
     exported = Network(arguments.export, sha256)
@@ -75,7 +79,7 @@ def main() -> None:
     seconds = time.process_time() - begun
     out = {name: figures(name, each) for name, each in scored.items()}
     out["speed"] = {"ms a sentence": [round(1000 * seconds / sentences, 2)]}
-    print(json.dumps({"weights": str(arguments.weights), **out}))
+    print(json.dumps({"weights": [*map(str, arguments.weights)], **out}))
     slope, offset = calibrated([each for of_set in scored.values() for each in of_set])
     calibration = {"slope": slope, "offset": offset, "sure": SURE}
     print(json.dumps(calibration), export(reader, calibration, arguments.export))
@@ -117,13 +121,13 @@ def _scored(network: Network, group: Group) -> Scored:
 
 
 def excerpts(document: Document) -> list[range]:
-    """Cut a document into excerpts of up to `LONGEST` characters; no sentence is in two."""
+    """Cut a document into excerpts of up to `EXCERPT` characters; no sentence is in two."""
     out: list[range] = []
     room = 0
     for i, sentence in enumerate(document.sentences):
         if not out or not document.joined or len(sentence) > room:
             out.append(range(i, i + 1))
-            room = LONGEST - len(sentence)
+            room = EXCERPT - len(sentence)
         else:
             out[-1] = range(out[-1].start, i + 1)
             room -= len(sentence)

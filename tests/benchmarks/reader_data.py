@@ -22,7 +22,7 @@ from index.encoder import PackagedEncoder
 from index.network import prepare_process
 from index.reader.excerpts import Excerpt
 
-LONGEST = 900  # characters of an excerpt
+SHORTEST, LONGEST = 120, 500  # characters of an excerpt
 ALONE = 0.12  # share of excerpts of one sentence
 _CAPS = {"qamr": 3000, "time_sensitive_qa": 1500}  # questions an epoch
 _RARE = 2  # files of news that have a word which tells what a question is about
@@ -216,7 +216,7 @@ def around(document: Document, target: int, generator: random.Random) -> range:
     shown = range(target, target + 1)
     if not document.joined or generator.random() < ALONE:
         return shown
-    room = generator.uniform(250, LONGEST) - len(document.sentences[target])
+    room = generator.uniform(SHORTEST, LONGEST) - len(document.sentences[target])
     while sides := [
         side
         for side in (shown.start - 1, shown.stop)

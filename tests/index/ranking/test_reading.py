@@ -17,7 +17,7 @@ from index.archive import Archive
 from index.domain import Answer, Article, CitedQuote, Quote, Sentence
 from index.errors import InputError
 from index.ranking.model import packaged
-from index.ranking.rank import EXCERPT, EXCERPTS, READ, excerpts
+from index.ranking.rank import EXCERPT, READ, excerpts
 from index.reader.excerpts import Excerpt
 
 QUESTION = "How many crowns will the ministry pay for the hoist?"
@@ -195,7 +195,7 @@ def test_excerpts_are_whole_runs_and_hold_the_best(
         sentences.append(Sentence(number, name, 1, place, 0, size, "w" * size))
     draw.shuffle(sentences)
     chosen = excerpts(sentences)
-    assert len(chosen) <= EXCERPTS
+    assert len(chosen) <= READ
     assert all(sentences[0] in own for own in chosen[:1])
     assert bool(chosen) == bool(sentences)
     for own in chosen:
