@@ -56,7 +56,7 @@ class Reader(Protocol):
         Args:
             question: the question; it is cut off after 64 tokens.
             excerpts: any number. Titles are cut off after 24 tokens, sentences after 72; the
-                network was trained with excerpts of up to 500 characters.
+                network was trained last with excerpts of up to 500 characters.
 
         Returns:
             For each excerpt, a reading for each sentence, in their order.

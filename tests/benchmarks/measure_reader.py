@@ -1,6 +1,6 @@
 """Measure the reader on held-out questions, calibrate it, and write its weights.
 
-python tests/benchmarks/measure_reader.py --sets DATA --weights FILE --export FILE
+python tests/benchmarks/measure_reader.py --sets DATA --weights FILE... --export FILE
 
 What is measured is the int8 file that is written, as it will be shipped.
 """

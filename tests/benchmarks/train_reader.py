@@ -91,7 +91,7 @@ class Stepper:
             if name != EMBEDDINGS
         }
         able = torch.cpu.get_capabilities()
-        if able["amx_bf16"] or able["avx512_bf16"]:  # elsewhere it is 15 times as slow as float32
+        if able.get("amx_bf16") or able.get("avx512_bf16"):  # elsewhere 15 times as slow
             network["encoder"].bfloat16()
         self._used = dict(network.named_parameters())
         self._used[EMBEDDINGS].requires_grad_(requires_grad=False)
